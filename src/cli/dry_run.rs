@@ -1,0 +1,67 @@
+//! `--dry-run`: what would be done.
+
+use std::io::Write;
+
+use indicatif::{HumanBytes, HumanCount};
+
+use crate::error::{Result, failed};
+use crate::plan::Plan;
+use crate::progress::say;
+
+/// Prints the plan for people, or whole as JSON.
+pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
+    let text = if json {
+        serde_json::to_string_pretty(plan).map_err(failed("the plan"))?
+    } else {
+        for warning in &plan.warnings {
+            say(&format!("warning: {warning}"));
+        }
+        describe(plan)
+    };
+    // A reader that has seen enough may close the pipe.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    Ok(())
+}
+
+fn describe(plan: &Plan) -> String {
+    let (layout, array) = (&plan.layout, &plan.traces);
+    let mut lines = vec![format!("{} ({})", plan.input.path.display(), HumanBytes(plan.input.bytes))];
+    let width = layout.decisions.iter().map(|d| d.what.len()).max().unwrap_or(0);
+    lines.extend(layout.decisions.iter().map(|d| format!("  {:width$}  {}  (from {})", d.what, d.value, d.because)));
+
+    let [first, second] = array.order.arrange("sample", "trace");
+    let shape = array.order.arrange(array.n_samples, array.n_traces);
+    let chunk = array.order.arrange(array.chunk_samples, array.chunk_traces);
+    lines.push(format!(
+        "traces.zarr  ({first}, {second}) = ({}, {}) {}, chunks ({}, {}), codec {}",
+        shape[0],
+        shape[1],
+        array.dtype.name(),
+        chunk[0],
+        chunk[1],
+        array.codec
+    ));
+    let shards = array.shard_chunks.map_or(String::new(), |n| format!(" (shards of {n} chunks)"));
+    lines.push(format!(
+        "  {} files{shards}, {} of samples before compression",
+        HumanCount(array.n_objects()),
+        HumanBytes(plan.sample_bytes())
+    ));
+    let n_groups = plan.n_traces().div_ceil(plan.headers.row_group_rows);
+    lines.push(format!(
+        "headers.parquet  {} rows, {} fields, {n_groups} row groups of {}",
+        HumanCount(plan.n_traces()),
+        plan.headers.columns.len(),
+        HumanCount(plan.headers.row_group_rows)
+    ));
+    lines.push(format!("memory  up to {} of buffers per worker", HumanBytes(plan.worker_bytes())));
+    let keys: Vec<&str> = plan.gather_keys.iter().map(|k| k.name.as_str()).collect();
+    let by = if keys.is_empty() { "even".to_owned() } else { format!("at gathers by {}", keys.join(", ")) };
+    lines.push(format!("{} segments, {by}", plan.segments.len()));
+    for s in &plan.segments {
+        let inside = if s.starts_inside_gather { "  (begins inside a gather)" } else { "" };
+        let n = HumanCount(s.end_trace - s.start_trace);
+        lines.push(format!("  {:>4}  traces {} to {}  ({n}){inside}", s.id, s.start_trace + 1, s.end_trace));
+    }
+    lines.join("\n")
+}

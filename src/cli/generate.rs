@@ -1,0 +1,74 @@
+//! `segy-import generate`: a synthetic survey as SEG-Y.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::generate::{Endian, GenerateConfig, SurveyKind, generate};
+
+/// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
+#[derive(Args)]
+pub(super) struct GenerateArgs {
+    /// SEG-Y file to write
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+
+    /// Which gathers it consists of
+    #[arg(long, value_enum, default_value_t = SurveyKind::Poststack)]
+    kind: SurveyKind,
+
+    /// Traces in the file
+    #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().n_traces,
+          value_parser = clap::value_parser!(u64).range(1..=i32::MAX as u64))]
+    traces: u64,
+
+    /// Samples per trace
+    #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().n_samples,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    samples: u32,
+
+    /// Sample interval in microseconds
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = GenerateConfig::default().interval_us,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    interval: u16,
+
+    /// Sample format code: 1 IBM float32, 2 int32, 3 int16, 5 IEEE float32, 6 float64, 8 int8 …
+    #[arg(long, value_name = "CODE", default_value_t = GenerateConfig::default().format)]
+    format: u16,
+
+    /// Byte order
+    #[arg(long, value_enum, default_value_t = Endian::Big)]
+    endian: Endian,
+
+    /// Equal seeds give equal bytes
+    #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().seed)]
+    seed: u64,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl GenerateArgs {
+    pub(super) fn run(self) -> Result<()> {
+        if crate::segy::format::sample_format(self.format).is_none() {
+            let known = crate::segy::format::known_formats();
+            return Err(Error::Usage(format!("--format {} is not a sample format; use {known}", self.format)));
+        }
+        if self.output.exists() && !self.overwrite {
+            let path = self.output.display();
+            return Err(Error::OutputInTheWay(format!("{path}: is there already; --overwrite replaces it")));
+        }
+        let config = GenerateConfig {
+            kind: self.kind,
+            n_traces: self.traces,
+            n_samples: self.samples,
+            interval_us: self.interval,
+            format: self.format,
+            endian: self.endian,
+            seed: self.seed,
+        };
+        generate(&config, &self.output, &mut |_| {}).map_err(|e| Error::Failed(format!("{e:#}")))
+    }
+}

@@ -1,0 +1,194 @@
+//! `segy-import IN OUT`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::dry_run;
+use crate::cancel::CancelHandle;
+use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, FieldPlacement, Gather, ImportConfig};
+use crate::error::{Error, Result, failed};
+use crate::import::import;
+use crate::output;
+use crate::progress::{Display, ProgressMode};
+use crate::segy::layout::Overrides;
+use crate::segy::{ByteOrder, Io};
+use crate::zarr::{AxisOrder, Codec};
+
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// SEG-Y file to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Directory to write the dataset to
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+
+    /// Header fields whose equal values make consecutive traces a gather, or "none"
+    #[arg(long, value_name = "KEY[,KEY...]", default_value = "cdp", help_heading = "Gathers")]
+    gather: Gather,
+
+    /// Trace headers to look back at most for the start of a gather
+    #[arg(long, value_name = "TRACES", default_value_t = DEFAULT_MAX_PROBE, help_heading = "Gathers")]
+    max_probe: u64,
+
+    /// Place a header field: a column of this name from this byte (from 1) of the trace header
+    #[arg(long, value_name = "NAME=BYTE:TYPE", help_heading = "Headers")]
+    field: Vec<FieldPlacement>,
+
+    /// Leave out the column with the 240 header bytes
+    #[arg(long, help_heading = "Headers")]
+    no_raw_header: bool,
+
+    /// Compressor of the chunks
+    #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
+    codec: Codec,
+
+    /// Order of the declared axes
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    order: AxisOrder,
+
+    /// Data type of the samples
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    dtype: DtypeChoice,
+
+    /// Traces in a chunk [default: what makes 8 MiB, 1000 at most]
+    #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    chunk_traces: Option<u64>,
+
+    /// Group so many chunks in one shard file
+    #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "16",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Output")]
+    shard: Option<u64>,
+
+    /// Replace a dataset that is there, once the new one is complete
+    #[arg(long, help_heading = "Output")]
+    overwrite: bool,
+
+    /// Start over where an interrupted run left finished segments
+    #[arg(long, help_heading = "Output")]
+    fresh: bool,
+
+    /// Sample format code, against the binary header
+    #[arg(long, value_name = "CODE", help_heading = "Against the headers")]
+    format: Option<u16>,
+
+    /// Byte order of the file, against what it looks like
+    #[arg(long, value_enum, help_heading = "Against the headers")]
+    endian: Option<EndianChoice>,
+
+    /// Samples per trace, against the headers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Against the headers")]
+    samples: Option<u32>,
+
+    /// Sample interval in microseconds, against the headers
+    #[arg(long, value_name = "MICROSECONDS", value_parser = positive, help_heading = "Against the headers")]
+    interval: Option<f64>,
+
+    /// Take the whole traces of a file that ends inside one
+    #[arg(long, help_heading = "Against the headers")]
+    allow_truncated: bool,
+
+    /// Worker processes at a time [default: one for each core]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Work")]
+    workers: Option<u32>,
+
+    /// Segments to cut the file into [default: one for each worker, more for large files]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Work")]
+    segments: Option<u32>,
+
+    /// Convert files of at most so many traces (and 256 MiB) in this process
+    #[arg(long, value_name = "TRACES", default_value_t = 100_000, help_heading = "Work")]
+    parallel_threshold: u64,
+
+    /// How the input is read
+    #[arg(long, value_enum, default_value_t, help_heading = "Work")]
+    io: Io,
+
+    /// Show what would be done, and create nothing
+    #[arg(long, help_heading = "Work")]
+    dry_run: bool,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t, help_heading = "Work")]
+    progress: ProgressMode,
+}
+
+/// Byte order as the user says it.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum EndianChoice {
+    Big,
+    Little,
+}
+
+fn codec_help() -> String {
+    format!("Compressor of the chunks: {}. Every chunk ends with a CRC-32C checksum.", Codec::help())
+}
+
+fn positive(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("it has to be a number greater than 0".into()),
+    }
+}
+
+impl ImportArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let (dry_run, progress) = (self.dry_run, self.progress);
+        let config = self.resolve()?;
+        if dry_run {
+            output::check(&config.output, config.overwrite)?;
+            return dry_run::print(&config.plan()?, progress == ProgressMode::Json);
+        }
+        let cancel = CancelHandle::new();
+        cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+        let mut display = Display::new(progress);
+        match import(&config, &mut |p| display.update(p), &cancel) {
+            Ok(result) => {
+                display.finish(&result);
+                Ok(())
+            }
+            Err(error) => {
+                display.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    fn resolve(self) -> Result<ImportConfig> {
+        const SMALL_BYTES: u64 = 256 << 20;
+        let program = std::env::current_exe().map_err(failed("the path of this program cannot be found"))?;
+        if self.input.as_os_str().is_empty() || self.output.as_os_str().is_empty() {
+            return Err(Error::Usage("an empty path names neither a file nor a directory".into()));
+        }
+        let mut config = ImportConfig::new(self.input, self.output);
+        config.workers = self.workers.map(|n| n as usize);
+        config.segments = self.segments;
+        config.gather = self.gather;
+        config.max_probe = self.max_probe;
+        config.fields = self.field;
+        config.raw_header = !self.no_raw_header;
+        config.chunk_traces = self.chunk_traces;
+        config.codec = self.codec;
+        config.order = self.order;
+        config.dtype = self.dtype;
+        config.shard_chunks = self.shard;
+        config.io = self.io;
+        config.overrides = Overrides {
+            byte_order: self.endian.map(|e| match e {
+                EndianChoice::Big => ByteOrder::Big,
+                EndianChoice::Little => ByteOrder::Little,
+            }),
+            format: self.format,
+            n_samples: self.samples,
+            interval_us: self.interval,
+            allow_truncated: self.allow_truncated,
+        };
+        config.overwrite = self.overwrite;
+        config.fresh = self.fresh;
+        config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
+        config.worker_program = Some(program);
+        Ok(config)
+    }
+}

@@ -1,0 +1,370 @@
+//! What the caller asks for, and making it a plan.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::UNIX_EPOCH;
+
+use crate::error::{Error, Result, unreadable};
+use crate::gather::{GatherKey, KeyReader};
+use crate::headers::{Column, HeaderTable, read_integer};
+use crate::names::near_names;
+use crate::partition::partition;
+use crate::plan::{InputFile, PLAN_VERSION, Plan};
+use crate::segy::fields::{FieldKind, TRACE_FIELDS};
+use crate::segy::format::Converter;
+use crate::segy::layout::Overrides;
+use crate::segy::{Dtype, Io, Layout, SegyFile};
+use crate::zarr::{ArrayPlan, AxisOrder, Codec};
+
+/// Headers that a split is moved back at most to find the start of its gather.
+pub const DEFAULT_MAX_PROBE: u64 = 10_000;
+/// A segment of a large file aims at this many bytes, so that an interrupted run loses little.
+const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
+/// Headers that are looked at to see whether a gather key changes at all.
+const SAMPLED_HEADERS: u64 = 200;
+
+/// What makes a gather.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gather {
+    /// Runs of equal values of these header fields.
+    Keys(Vec<String>),
+    /// No gathers: the file is split evenly.
+    None,
+}
+
+impl Default for Gather {
+    fn default() -> Self {
+        Self::Keys(vec!["cdp".into()])
+    }
+}
+
+impl FromStr for Gather {
+    type Err = Error;
+
+    /// `cdp`, `field_record,cdp`, `none`.
+    fn from_str(s: &str) -> Result<Self> {
+        let keys: Vec<String> = s.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect();
+        match keys.as_slice() {
+            [] => Err(Error::Usage("--gather needs the name of a header field, or none".into())),
+            [only] if only.eq_ignore_ascii_case("none") => Ok(Self::None),
+            _ => Ok(Self::Keys(keys)),
+        }
+    }
+}
+
+/// A header field placed by the user: `NAME=BYTE:TYPE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldPlacement {
+    pub name: String,
+    /// First byte in the trace header, from 1.
+    pub first_byte: u32,
+    pub kind: FieldKind,
+}
+
+impl FromStr for FieldPlacement {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let wrong = |why: &str| Error::Usage(format!("--field {s}: {why}; write NAME=BYTE:TYPE, as in inline=189:i32"));
+        let (name, place) = s.split_once('=').ok_or_else(|| wrong("there is no \"=\""))?;
+        let (byte, kind) = place.split_once(':').ok_or_else(|| wrong("there is no \":\" behind the byte"))?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(legal) {
+            return Err(wrong("a name has letters, digits and _"));
+        }
+        let first_byte = byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| wrong("the byte is a number from 1"))?;
+        let kind = kind.parse().map_err(|e: String| wrong(&e))?;
+        Ok(Self { name: name.to_owned(), first_byte, kind })
+    }
+}
+
+/// Data type of the samples in the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DtypeChoice {
+    /// The type that loses nothing.
+    #[default]
+    Native,
+    /// The nearest float32 of every sample.
+    Float32,
+}
+
+/// An import as the caller wants it. `ImportConfig::new` fills in what `segy-import IN OUT` does.
+#[derive(Clone, Debug)]
+pub struct ImportConfig {
+    pub input: PathBuf,
+    pub output: PathBuf,
+    /// Worker processes at a time; all cores if not given.
+    pub workers: Option<usize>,
+    /// Segments that the file is cut into; the workers' number, or more for large files, if not given.
+    pub segments: Option<u32>,
+    pub gather: Gather,
+    pub max_probe: u64,
+    pub fields: Vec<FieldPlacement>,
+    pub raw_header: bool,
+    pub chunk_traces: Option<u64>,
+    pub codec: Codec,
+    pub order: AxisOrder,
+    pub dtype: DtypeChoice,
+    /// Chunks in one shard.
+    pub shard_chunks: Option<u64>,
+    pub io: Io,
+    pub overrides: Overrides,
+    /// Replace a dataset that is there, once the new one is complete.
+    pub overwrite: bool,
+    /// Start over, even where an interrupted run left finished segments.
+    pub fresh: bool,
+    /// Files of at most so many traces and bytes are converted in this process.
+    pub parallel_threshold: (u64, u64),
+    /// The program that has the `worker` subcommand. Without one, segments are converted by threads of this process.
+    pub worker_program: Option<PathBuf>,
+}
+
+impl ImportConfig {
+    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
+        Self {
+            input: input.into(),
+            output: output.into(),
+            workers: None,
+            segments: None,
+            gather: Gather::default(),
+            max_probe: DEFAULT_MAX_PROBE,
+            fields: Vec::new(),
+            raw_header: true,
+            chunk_traces: None,
+            codec: Codec::default(),
+            order: AxisOrder::default(),
+            dtype: DtypeChoice::default(),
+            shard_chunks: None,
+            io: Io::default(),
+            overrides: Overrides::default(),
+            overwrite: false,
+            fresh: false,
+            parallel_threshold: (100_000, 256 << 20),
+            worker_program: None,
+        }
+    }
+
+    /// Worker processes at a time: as asked, or one for each core that this process may use.
+    pub fn n_workers(&self) -> usize {
+        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+
+    /// Reads the headers of the input and decides everything. Creates nothing.
+    ///
+    /// # Errors
+    /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
+    pub fn plan(&self) -> Result<Plan> {
+        let file = SegyFile::open(&self.input, self.io)?;
+        let layout = Layout::infer(&file, &self.overrides)?;
+        let headers = self.header_table(&layout)?;
+        let gather_keys = self.gather_keys(&headers)?;
+        let traces = self.array(&layout)?;
+        let mut warnings = layout.warnings.clone();
+        warnings.extend(constant_key_warning(&file, &layout, &headers, &gather_keys)?);
+
+        let mut reader = KeyReader::new(&file, &layout, &gather_keys);
+        let mut key_of = |trace| reader.read(trace);
+        let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
+        let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
+        let inside: Vec<String> =
+            segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
+        if !inside.is_empty() {
+            warnings.push(format!(
+                "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
+                 is joined again in the index",
+                self.max_probe,
+                inside.join(", ")
+            ));
+        }
+        let input = input_file(&self.input)?;
+        Ok(Plan {
+            version: PLAN_VERSION,
+            input,
+            io: self.io,
+            layout,
+            gather_keys,
+            max_probe: self.max_probe,
+            traces,
+            headers,
+            segments,
+            warnings,
+        })
+    }
+
+    /// Whether the file is small enough to be converted in this process.
+    pub fn is_small(&self, plan: &Plan) -> bool {
+        let (traces, bytes) = self.parallel_threshold;
+        plan.n_traces() <= traces && plan.input.bytes <= bytes
+    }
+
+    fn n_segments(&self, layout: &Layout, traces: &ArrayPlan) -> u32 {
+        let (threshold_traces, threshold_bytes) = self.parallel_threshold;
+        let small = layout.n_traces <= threshold_traces && layout.file_bytes <= threshold_bytes;
+        let wanted = match self.segments {
+            Some(n) => u64::from(n),
+            None if small => 1,
+            None => {
+                let workers = self.n_workers() as u64;
+                let by_size = layout.file_bytes.div_ceil(SEGMENT_TARGET_BYTES);
+                by_size.next_multiple_of(workers).max(workers)
+            }
+        };
+        // A segment without an object of its own would have nothing to write.
+        let objects = layout.n_traces.div_ceil(traces.traces_per_object());
+        wanted.clamp(1, objects.min(100_000)) as u32
+    }
+
+    fn header_table(&self, layout: &Layout) -> Result<HeaderTable> {
+        let header_bytes = layout.header_bytes() as u32;
+        let mut columns = HeaderTable::standard_columns(layout.revision.0);
+        for placed in &self.fields {
+            let end = placed.first_byte as usize + placed.kind.size() - 1;
+            if end > header_bytes as usize {
+                return Err(Error::Usage(format!(
+                    "--field {}: bytes {}-{end} are outside the {header_bytes} bytes of the trace headers",
+                    placed.name, placed.first_byte
+                )));
+            }
+            let canonical = canonical_name(&placed.name, layout.revision.0);
+            match columns.iter_mut().find(|c| c.name == canonical) {
+                Some(column) => (column.first_byte, column.kind) = (placed.first_byte, placed.kind),
+                None => columns.push(Column {
+                    name: placed.name.clone(),
+                    first_byte: placed.first_byte,
+                    kind: placed.kind,
+                    scalar: None,
+                }),
+            }
+        }
+        let table = HeaderTable {
+            columns,
+            header_bytes,
+            byte_order: layout.byte_order,
+            row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
+            raw_header: self.raw_header,
+            key_columns: Vec::new(),
+        };
+        Ok(table)
+    }
+
+    fn gather_keys(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
+        let Gather::Keys(names) = &self.gather else { return Ok(Vec::new()) };
+        let mut keys: Vec<GatherKey> = Vec::new();
+        for name in names {
+            let column = find_column(headers, name)?;
+            if !column.kind.is_integer() {
+                return Err(Error::Usage(format!(
+                    "--gather {name}: is not a whole number, so it cannot be a gather key"
+                )));
+            }
+            if keys.iter().any(|k| k.name == column.name) {
+                return Err(Error::Usage(format!("--gather names {} twice", column.name)));
+            }
+            keys.push(GatherKey { name: column.name.clone(), first_byte: column.first_byte, kind: column.kind });
+        }
+        Ok(keys)
+    }
+
+    fn array(&self, layout: &Layout) -> Result<ArrayPlan> {
+        let native = layout.format().native;
+        let dtype = match self.dtype {
+            DtypeChoice::Native => native,
+            DtypeChoice::Float32 => Dtype::Float32,
+        };
+        if Converter::new(layout.format(), layout.byte_order, dtype).is_none() {
+            return Err(Error::Usage(format!(
+                "{} samples cannot be written as {}",
+                layout.format().name,
+                dtype.name()
+            )));
+        }
+        let mut array = ArrayPlan::new(u64::from(layout.n_samples), layout.n_traces, dtype);
+        if let Some(n) = self.chunk_traces {
+            array.chunk_traces = n;
+        }
+        // Chunks are padded to full size, so none is longer than the file.
+        array.chunk_traces = array.chunk_traces.min(layout.n_traces);
+        const MOST: u64 = 1 << 30;
+        let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
+        if chunk > u128::from(MOST) {
+            return Err(Error::Usage(format!(
+                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MOST} bytes can be written",
+                array.chunk_traces
+            )));
+        }
+        array.codec = self.codec.clone();
+        array.order = self.order;
+        array.shard_chunks = self.shard_chunks.map(|n| n.min(array.n_trace_chunks()));
+        Ok(array)
+    }
+}
+
+fn input_file(path: &Path) -> Result<InputFile> {
+    let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    Ok(InputFile {
+        path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
+        bytes: metadata.len(),
+        modified_ns: modified.map_or(0, |d| d.as_nanos()),
+    })
+}
+
+/// This program's name of a field that may be called by an alias; other names stay.
+fn canonical_name(name: &str, major_revision: u8) -> &str {
+    let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
+    fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
+}
+
+fn find_column<'a>(headers: &'a HeaderTable, name: &str) -> Result<&'a Column> {
+    let exact = headers.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+    let alias = || {
+        let field = TRACE_FIELDS.iter().find(|f| f.is_called(name))?;
+        headers.columns.iter().find(|c| c.name == field.name)
+    };
+    exact.or_else(alias).ok_or_else(|| {
+        let near = near_names(name, headers.columns.iter().map(|c| c.name.as_str()));
+        Error::Usage(format!("\"{name}\" is not a trace header field; {near}"))
+    })
+}
+
+/// Looks at headers spread over the file: a key that is the same in all of them makes one gather of everything.
+fn constant_key_warning(
+    file: &SegyFile,
+    layout: &Layout,
+    headers: &HeaderTable,
+    keys: &[GatherKey],
+) -> Result<Option<String>> {
+    const CANDIDATES: [&str; 7] =
+        ["cdp", "field_record", "energy_source_point", "inline", "crossline", "shot_point", "trace_number_cdp"];
+    let n = layout.n_traces.min(SAMPLED_HEADERS);
+    if keys.is_empty() || n < 2 {
+        return Ok(None);
+    }
+    let mut buffer = Vec::new();
+    let mut changes = vec![false; headers.columns.len()];
+    let mut first = Vec::new();
+    for i in 0..n {
+        let trace = (u128::from(layout.n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
+        let header = file.bytes(layout.trace_offset(trace), layout.header_bytes(), &mut buffer)?;
+        let integers = headers.columns.iter().map(|c| {
+            if c.kind.is_integer() { read_integer(header, c.first_byte, c.kind, layout.byte_order) } else { 0 }
+        });
+        if first.is_empty() {
+            first = integers.collect();
+        } else {
+            integers.zip(&first).zip(&mut changes).for_each(|((v, f), c)| *c |= v != *f);
+        }
+    }
+    let varies = |name: &str| headers.columns.iter().zip(&changes).any(|(c, changes)| c.name == name && *changes);
+    if keys.iter().any(|k| varies(&k.name)) {
+        return Ok(None);
+    }
+    let others: Vec<&str> = CANDIDATES.into_iter().filter(|c| varies(c)).collect();
+    let names: Vec<&str> = keys.iter().map(|k| k.name.as_str()).collect();
+    let (names, noun) = (names.join(", "), if keys.len() == 1 { "is" } else { "are" });
+    let advice = match others.as_slice() {
+        [] => "no other usual gather key changes either (--gather none)".to_owned(),
+        others => format!("these change: {} (--gather)", others.join(", ")),
+    };
+    Ok(Some(format!("the gather key {names} {noun} the same in all {n} trace headers looked at; {advice}")))
+}

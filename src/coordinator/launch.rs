@@ -1,0 +1,214 @@
+//! Starting workers: as processes of this program, or as threads where there is no such program at hand.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::{Ending, Event, EventKind};
+use crate::cancel::CancelHandle;
+use crate::error::{Result, failed, signal_name};
+use crate::plan::Plan;
+use crate::protocol::{Failure, WorkerMessage, parse_line};
+use crate::worker::convert_segment;
+
+/// So many of the last lines of a worker's standard error are kept for the report.
+const STDERR_LINES: usize = 8;
+/// A worker reports its progress no more often.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Starts workers. A test can put its own in the place of processes.
+pub trait Launch {
+    /// Starts the worker of one segment. Its messages arrive as events, `OutputClosed` last.
+    fn launch(&self, plan: &Arc<Plan>, staging: &Path, segment: u32, events: Sender<Event>)
+    -> Result<Box<dyn Running>>;
+}
+
+/// A started worker.
+pub trait Running {
+    /// Makes it end at once.
+    fn stop(&mut self);
+    /// Waits for its end. `None` if it ended as it should.
+    fn wait(&mut self) -> Option<Ending>;
+}
+
+/// Workers as child processes: `<program> worker --plan … --segment …`.
+pub struct ProcessLauncher {
+    pub program: PathBuf,
+    /// Name of the plan file in the staging directory.
+    pub plan_file: PathBuf,
+}
+
+struct WorkerProcess {
+    child: Child,
+    /// Held open: a worker whose standard input closes knows that its coordinator is gone, and ends.
+    _stdin: Option<ChildStdin>,
+    stderr: Option<JoinHandle<String>>,
+    ending: Option<Option<Ending>>,
+}
+
+impl Launch for ProcessLauncher {
+    fn launch(
+        &self,
+        _plan: &Arc<Plan>,
+        _staging: &Path,
+        segment: u32,
+        events: Sender<Event>,
+    ) -> Result<Box<dyn Running>> {
+        let mut child = Command::new(&self.program)
+            .arg("worker")
+            .arg("--plan")
+            .arg(&self.plan_file)
+            .args(["--segment", &segment.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A ^C at the terminal reaches the coordinator alone, which then decides.
+            .process_group(0)
+            .spawn()
+            .map_err(failed(format!("a worker process ({}) cannot be started", self.program.display())))?;
+        let stdin = child.stdin.take();
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || forward_messages(stdout, segment, &events));
+        }
+        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_lines(stderr)));
+        Ok(Box::new(WorkerProcess { child, _stdin: stdin, stderr, ending: None }))
+    }
+}
+
+fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
+    for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
+        if let Some(message) = parse_line(&line) {
+            let _ = events.send(Event { segment, kind: EventKind::Message(message) });
+        }
+    }
+    let _ = events.send(Event { segment, kind: EventKind::OutputClosed });
+}
+
+fn last_lines(stderr: impl Read) -> String {
+    let mut last = VecDeque::new();
+    for line in BufReader::new(stderr).lines().map_while(std::io::Result::ok) {
+        if last.len() == STDERR_LINES {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    Vec::from(last).join(" | ")
+}
+
+impl Running for WorkerProcess {
+    fn stop(&mut self) {
+        // Its segment is not done and is converted anew, so nothing is lost by the hard way.
+        let _ = self.child.kill();
+    }
+
+    fn wait(&mut self) -> Option<Ending> {
+        if let Some(ending) = &self.ending {
+            return ending.clone();
+        }
+        let status = self.child.wait();
+        let stderr = self.stderr.take().and_then(|t| t.join().ok()).unwrap_or_default();
+        let ending = match status {
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(Ending { how: how_it_ended(status), signal: status.signal(), stderr }),
+            Err(e) => Some(Ending { how: format!("is lost: {e}"), signal: None, stderr }),
+        };
+        self.ending.insert(ending).clone()
+    }
+}
+
+fn how_it_ended(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was killed by {}", signal_name(signal)),
+        (None, Some(code)) => format!("exited with code {code}"),
+        (None, None) => "ended in an unknown way".into(),
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        self.stop();
+        self.wait();
+    }
+}
+
+/// Workers as threads of this process.
+pub struct ThreadLauncher;
+
+/// Says that the output is closed however the thread ends, by a panic too.
+struct ClosedOnDrop {
+    segment: u32,
+    events: Sender<Event>,
+}
+
+impl Drop for ClosedOnDrop {
+    fn drop(&mut self) {
+        let _ = self.events.send(Event { segment: self.segment, kind: EventKind::OutputClosed });
+    }
+}
+
+struct WorkerThread {
+    thread: Option<JoinHandle<()>>,
+    cancel: CancelHandle,
+}
+
+impl Launch for ThreadLauncher {
+    fn launch(
+        &self,
+        plan: &Arc<Plan>,
+        staging: &Path,
+        segment: u32,
+        events: Sender<Event>,
+    ) -> Result<Box<dyn Running>> {
+        let cancel = CancelHandle::new();
+        let (plan, staging, stop) = (plan.clone(), staging.to_owned(), cancel.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("segment {segment}"))
+            .spawn(move || {
+                let output = ClosedOnDrop { segment, events };
+                let send = |message| drop(output.events.send(Event { segment, kind: EventKind::Message(message) }));
+                send(work(&plan, &staging, segment, &stop, &send));
+            })
+            .map_err(failed("a worker thread cannot be started"))?;
+        Ok(Box::new(WorkerThread { thread: Some(thread), cancel }))
+    }
+}
+
+/// Converts a segment and puts what there is to say into messages; the last one is returned.
+pub fn work(
+    plan: &Plan,
+    staging: &Path,
+    segment: u32,
+    cancel: &CancelHandle,
+    send: &dyn Fn(WorkerMessage),
+) -> WorkerMessage {
+    send(WorkerMessage::Started { segment });
+    let mut last = Instant::now();
+    let mut report = |traces| {
+        if last.elapsed() >= PROGRESS_INTERVAL {
+            last = Instant::now();
+            send(WorkerMessage::Progress { traces });
+        }
+    };
+    match convert_segment(plan, staging, segment, cancel, &mut report) {
+        Ok(record) => WorkerMessage::Done(record),
+        Err(error) => WorkerMessage::Failed(Failure::from(&error)),
+    }
+}
+
+impl Running for WorkerThread {
+    fn stop(&mut self) {
+        self.cancel.cancel();
+    }
+
+    fn wait(&mut self) -> Option<Ending> {
+        let panicked = self.thread.take().is_some_and(|t| t.join().is_err());
+        panicked.then(|| Ending { how: "panicked".into(), signal: None, stderr: String::new() })
+    }
+}

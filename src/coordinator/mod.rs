@@ -1,0 +1,230 @@
+//! Running the workers: at most so many at a time, one progress for all of them, and an orderly end when one fails.
+
+mod launch;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+
+pub use launch::{Launch, ProcessLauncher, Running, ThreadLauncher, work};
+
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::protocol::{SegmentRecord, WorkerMessage};
+
+/// Between two looks at the cancel handle, and between two reports of progress.
+const TICK: Duration = Duration::from_millis(100);
+/// A worker that dies (not one that reports a failure) is started again so many times.
+const RETRIES: u32 = 1;
+
+/// What reaches the coordinator from a worker.
+#[derive(Debug)]
+pub struct Event {
+    pub segment: u32,
+    pub kind: EventKind,
+}
+
+#[derive(Debug)]
+pub enum EventKind {
+    Message(WorkerMessage),
+    /// The worker will say no more.
+    OutputClosed,
+}
+
+/// How a worker came to its end, for the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// `was killed by SIGKILL`, `exited with code 101`.
+    pub how: String,
+    pub signal: Option<i32>,
+    /// The last of what it wrote to its standard error.
+    pub stderr: String,
+}
+
+/// State of the running segments, as the coordinator tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub traces_done: u64,
+    pub active_workers: usize,
+}
+
+/// Where the coordinator's words go while it works.
+pub trait Listener {
+    fn tally(&mut self, tally: Tally);
+    /// Something worth a line in the log: a worker that died and is started again.
+    fn note(&mut self, line: &str);
+}
+
+struct Active {
+    worker: Box<dyn Running>,
+    traces: u64,
+    result: Option<SegmentRecord>,
+    failure: Option<Error>,
+}
+
+/// Converts the segments that are not `done` yet, `n_workers` at a time. Returns the records of all, by segment.
+///
+/// # Errors
+/// The first failure, after all workers have been stopped; `Error::Cancelled` within a second of being asked.
+pub fn convert_segments(
+    plan: &Arc<Plan>,
+    staging: &Path,
+    launcher: &dyn Launch,
+    n_workers: usize,
+    done: Vec<SegmentRecord>,
+    cancel: &CancelHandle,
+    listener: &mut dyn Listener,
+) -> Result<Vec<SegmentRecord>> {
+    let mut coordinator = Coordinator::new(plan, staging, launcher, n_workers, done);
+    let result = coordinator.run(cancel, listener);
+    coordinator.stop_all();
+    result?;
+    Ok(coordinator.done.into_values().collect())
+}
+
+struct Coordinator<'a> {
+    plan: &'a Arc<Plan>,
+    staging: PathBuf,
+    launcher: &'a dyn Launch,
+    n_workers: usize,
+    waiting: VecDeque<u32>,
+    active: BTreeMap<u32, Active>,
+    done: BTreeMap<u32, SegmentRecord>,
+    deaths: BTreeMap<u32, u32>,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+}
+
+impl<'a> Coordinator<'a> {
+    fn new(
+        plan: &'a Arc<Plan>,
+        staging: &Path,
+        launcher: &'a dyn Launch,
+        n_workers: usize,
+        done: Vec<SegmentRecord>,
+    ) -> Self {
+        let done: BTreeMap<u32, SegmentRecord> = done.into_iter().map(|r| (r.segment, r)).collect();
+        let (sender, events) = unbounded();
+        Self {
+            plan,
+            staging: staging.to_owned(),
+            launcher,
+            n_workers,
+            waiting: plan.segments.iter().map(|s| s.id).filter(|id| !done.contains_key(id)).collect(),
+            active: BTreeMap::new(),
+            done,
+            deaths: BTreeMap::new(),
+            events,
+            sender,
+        }
+    }
+
+    fn run(&mut self, cancel: &CancelHandle, listener: &mut dyn Listener) -> Result<()> {
+        loop {
+            while self.active.len() < self.n_workers
+                && let Some(segment) = self.waiting.pop_front()
+            {
+                self.start(segment)?;
+            }
+            listener.tally(self.tally());
+            if self.active.is_empty() {
+                return Ok(());
+            }
+            match self.events.recv_timeout(TICK) {
+                Ok(event) => self.take(event, listener)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            // Whatever else has come meanwhile belongs to the same picture.
+            while let Ok(event) = self.events.try_recv() {
+                self.take(event, listener)?;
+            }
+            cancel.check()?;
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let finished: u64 = self.done.values().map(|r| r.n_traces).sum();
+        let running: u64 = self.active.values().map(|a| a.traces).sum();
+        Tally { traces_done: finished + running, active_workers: self.active.len() }
+    }
+
+    fn start(&mut self, segment: u32) -> Result<()> {
+        let worker = self.launcher.launch(self.plan, &self.staging, segment, self.sender.clone())?;
+        self.active.insert(segment, Active { worker, traces: 0, result: None, failure: None });
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event, listener: &mut dyn Listener) -> Result<()> {
+        let Some(active) = self.active.get_mut(&event.segment) else { return Ok(()) };
+        match event.kind {
+            EventKind::Message(WorkerMessage::Started { .. }) => {}
+            EventKind::Message(WorkerMessage::Progress { traces }) => active.traces = traces,
+            EventKind::Message(WorkerMessage::Done(record)) => active.result = Some(record),
+            EventKind::Message(WorkerMessage::Failed(failure)) => active.failure = Some(failure.into()),
+            EventKind::OutputClosed => return self.ended(event.segment, listener),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, segment: u32, listener: &mut dyn Listener) -> Result<()> {
+        let Some(mut active) = self.active.remove(&segment) else { return Ok(()) };
+        let ending = active.worker.wait();
+        if let Some(failure) = active.failure {
+            return Err(failure);
+        }
+        match (active.result, ending) {
+            (Some(record), None) => {
+                self.done.insert(segment, record);
+                Ok(())
+            }
+            (_, ending) => self.died(segment, ending, listener),
+        }
+    }
+
+    fn died(&mut self, segment: u32, ending: Option<Ending>, listener: &mut dyn Listener) -> Result<()> {
+        let what = self.obituary(segment, ending);
+        let deaths = self.deaths.entry(segment).or_default();
+        *deaths += 1;
+        if *deaths > RETRIES {
+            return Err(Error::Failed(format!("{what}, for the second time")));
+        }
+        listener.note(&format!("{what}; it is started again"));
+        self.waiting.push_front(segment);
+        Ok(())
+    }
+
+    fn obituary(&self, segment: u32, ending: Option<Ending>) -> String {
+        const SIGBUS: i32 = signal_hook::consts::SIGBUS;
+        let range = self.plan.segments.get(segment as usize).map_or(String::new(), |s| {
+            format!(" (traces {} to {} of {})", s.start_trace + 1, s.end_trace, self.plan.input.path.display())
+        });
+        let Some(ending) = ending else {
+            return format!("the worker of segment {segment}{range} ended without a result");
+        };
+        let hint = match ending.signal {
+            Some(SIGBUS) => "; the input became shorter or cannot be read, or the disk is full",
+            Some(signal_hook::consts::SIGKILL) => "; the system kills so when memory runs out",
+            _ => "",
+        };
+        let stderr = if ending.stderr.is_empty() { String::new() } else { format!("; it said: {}", ending.stderr) };
+        format!("the worker of segment {segment}{range} {}{hint}{stderr}", ending.how)
+    }
+
+    fn stop_all(&mut self) {
+        for active in self.active.values_mut() {
+            active.worker.stop();
+        }
+        for active in self.active.values_mut() {
+            active.worker.wait();
+        }
+        self.active.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

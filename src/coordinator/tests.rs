@@ -1,0 +1,169 @@
+//! The coordinator with workers of the tests' own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use crate::config::ImportConfig;
+use crate::generate::{GenerateConfig, generate};
+use crate::headers::HeaderSummary;
+use crate::protocol::Failure;
+use crate::statistics::SampleStatistics;
+
+/// What a worker of the test does.
+#[derive(Clone)]
+enum Script {
+    Succeed,
+    Fail(Failure),
+    Die,
+    DieOnce,
+    RunForever,
+}
+
+struct ScriptedLauncher {
+    scripts: Vec<Script>,
+    launches: AtomicU32,
+    running: Arc<AtomicU32>,
+    most_running: AtomicU32,
+}
+
+struct ScriptedWorker {
+    ending: Option<Ending>,
+    running: Arc<AtomicU32>,
+    ended: bool,
+}
+
+impl Running for ScriptedWorker {
+    fn stop(&mut self) {}
+
+    fn wait(&mut self) -> Option<Ending> {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.running.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.ending.clone()
+    }
+}
+
+impl Launch for ScriptedLauncher {
+    fn launch(&self, plan: &Arc<Plan>, _: &Path, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
+        let nth = self.launches.fetch_add(1, Ordering::SeqCst);
+        self.most_running.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let send = |kind| events.send(Event { segment, kind }).unwrap();
+        let killed = Ending { how: "was killed by SIGKILL".into(), signal: Some(9), stderr: "last words".into() };
+        let script = self.scripts[segment as usize % self.scripts.len()].clone();
+        let range = plan.traces_of(&plan.segments[segment as usize]);
+        let record = SegmentRecord {
+            segment,
+            n_traces: range.end - range.start,
+            n_rows: 0,
+            n_runs: 0,
+            stored_bytes: 0,
+            headers: HeaderSummary::default(),
+            samples: SampleStatistics::default(),
+        };
+        let ending = match script {
+            Script::Die => Some(killed),
+            Script::DieOnce if nth == 0 => Some(killed),
+            Script::Fail(failure) => {
+                send(EventKind::Message(WorkerMessage::Failed(failure)));
+                None
+            }
+            Script::RunForever => {
+                send(EventKind::Message(WorkerMessage::Progress { traces: 1 }));
+                return Ok(Box::new(ScriptedWorker { ending: None, running: self.running.clone(), ended: false }));
+            }
+            Script::Succeed | Script::DieOnce => {
+                send(EventKind::Message(WorkerMessage::Done(record)));
+                None
+            }
+        };
+        send(EventKind::OutputClosed);
+        Ok(Box::new(ScriptedWorker { ending, running: self.running.clone(), ended: false }))
+    }
+}
+
+#[derive(Default)]
+struct Ears {
+    notes: Vec<String>,
+    last: Option<Tally>,
+    cancel_when_working: Option<CancelHandle>,
+}
+
+impl Listener for Ears {
+    fn tally(&mut self, tally: Tally) {
+        self.last = Some(tally);
+        if tally.traces_done > 0
+            && let Some(cancel) = &self.cancel_when_working
+        {
+            cancel.cancel();
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        self.notes.push(line.to_owned());
+    }
+}
+
+fn run(scripts: Vec<Script>, ears: &mut Ears) -> (Result<Vec<SegmentRecord>>, ScriptedLauncher) {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.sgy");
+    let survey = GenerateConfig { n_traces: 4000, n_samples: 3, ..Default::default() };
+    generate(&survey, &input, &mut |_| {}).unwrap();
+    let mut config = ImportConfig::new(&input, directory.path().join("out"));
+    config.segments = Some(4);
+    let plan = Arc::new(config.plan().unwrap());
+    let launcher = ScriptedLauncher {
+        scripts,
+        launches: AtomicU32::new(0),
+        running: Arc::default(),
+        most_running: AtomicU32::new(0),
+    };
+    let cancel = ears.cancel_when_working.clone().unwrap_or_default();
+    let result = convert_segments(&plan, directory.path(), &launcher, 2, Vec::new(), &cancel, ears);
+    (result, launcher)
+}
+
+#[test]
+fn all_segments_are_converted_two_at_a_time() {
+    let mut ears = Ears::default();
+    let (result, launcher) = run(vec![Script::Succeed], &mut ears);
+    let segments: Vec<u32> = result.unwrap().iter().map(|r| r.segment).collect();
+    assert_eq!(segments, [0, 1, 2, 3]);
+    assert_eq!(launcher.most_running.into_inner(), 2);
+    assert_eq!(ears.last, Some(Tally { traces_done: 4000, active_workers: 0 }));
+}
+
+#[test]
+fn a_worker_that_dies_once_is_started_again() {
+    let mut ears = Ears::default();
+    let (result, launcher) = run(vec![Script::DieOnce, Script::Succeed], &mut ears);
+    assert_eq!(result.unwrap().len(), 4);
+    assert_eq!(launcher.launches.into_inner(), 5);
+    assert_eq!(ears.notes.len(), 1);
+    assert!(ears.notes[0].contains("segment 0 (traces 1 to 1000"), "{}", ears.notes[0]);
+    assert!(ears.notes[0].contains("SIGKILL") && ears.notes[0].contains("last words"), "{}", ears.notes[0]);
+}
+
+#[test]
+fn a_worker_that_dies_twice_ends_the_import_and_the_others() {
+    let (result, launcher) = run(vec![Script::RunForever, Script::Die], &mut Ears::default());
+    let message = result.unwrap_err().to_string();
+    assert!(message.contains("segment 1") && message.contains("second time"), "{message}");
+    assert_eq!(launcher.running.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_reported_failure_is_not_tried_again_and_keeps_its_exit_code() {
+    let failure = Failure { exit_code: 3, message: "trace 7 is odd".into() };
+    let (result, launcher) = run(vec![Script::RunForever, Script::Fail(failure)], &mut Ears::default());
+    assert_eq!(result, Err(Error::Input("trace 7 is odd".into())));
+    assert_eq!(launcher.launches.into_inner(), 2);
+    assert_eq!(launcher.running.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn cancelling_stops_all_workers() {
+    let mut ears = Ears { cancel_when_working: Some(CancelHandle::new()), ..Default::default() };
+    let (result, launcher) = run(vec![Script::RunForever], &mut ears);
+    assert!(matches!(result, Err(Error::Cancelled { signal: 15, .. })), "{result:?}");
+    assert_eq!(launcher.running.load(Ordering::SeqCst), 0);
+}

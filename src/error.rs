@@ -1,0 +1,66 @@
+//! What can go wrong, sorted by what the caller does about it. Each message is one full sentence.
+
+use std::fmt::Display;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error, with the exit code it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Wrong options: an unknown key, codec or field, a value out of range (exit code 2).
+    #[error("{0}")]
+    Usage(String),
+    /// The input is not what it should be (exit code 3).
+    #[error("{0}")]
+    Input(String),
+    /// Something is already where the output should go (exit code 4).
+    #[error("{0}")]
+    OutputInTheWay(String),
+    /// It failed while working: disk full, permission, a lost worker (exit code 1).
+    #[error("{0}")]
+    Failed(String),
+    /// Stopped by a signal, or by the caller's cancel handle (exit code 128 + signal).
+    #[error("stopped by {}{}", signal_name(*.signal), .left.as_ref().map_or(String::new(), |l| format!("; {l}")))]
+    Cancelled {
+        signal: i32,
+        /// What is left in the output directory, if anything.
+        left: Option<String>,
+    },
+}
+
+impl Error {
+    /// The process exit code of this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Input(_) => 3,
+            Self::OutputInTheWay(_) => 4,
+            Self::Cancelled { signal, .. } => u8::try_from(128 + signal).unwrap_or(255),
+        }
+    }
+
+    /// Whether running the same command again can only end the same way.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Usage(_) | Self::Input(_) | Self::OutputInTheWay(_))
+    }
+}
+
+/// `SIGINT`, `SIGKILL` …, or `signal 35` where the name is not known.
+pub fn signal_name(signal: i32) -> String {
+    match signal_hook::low_level::signal_name(signal) {
+        Some(name) => name.to_owned(),
+        None => format!("signal {signal}"),
+    }
+}
+
+/// Turns a cause into `Error::Failed("<what>: <cause>")`; for `map_err`.
+pub fn failed<E: Display>(what: impl Display) -> impl FnOnce(E) -> Error {
+    move |cause| Error::Failed(format!("{what}: {cause}"))
+}
+
+/// Whether an operating system error says that the input has gone or cannot be read, as the user sees it.
+pub fn unreadable(path: &std::path::Path, cause: &std::io::Error) -> Error {
+    Error::Input(format!("{}: cannot be read: {cause}", path.display()))
+}

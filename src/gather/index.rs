@@ -1,0 +1,173 @@
+//! `ensemble_index.parquet`: one row per gather, made from the runs that the segments found.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::runs::{Run, RunReader};
+use super::{GatherKey, KeyValues};
+use crate::error::{Result, failed};
+
+/// Gathers in one row group of the index.
+const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Gathers that are encoded at a time.
+const BATCH_ROWS: usize = 1 << 14;
+
+/// Number and greatest length of the gathers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatherCounts {
+    pub n_gathers: u64,
+    /// Traces in the longest gather.
+    pub longest: u64,
+    /// Gathers of more traces than the probe may go back.
+    pub n_beyond_probe: u64,
+}
+
+/// Joins the runs of all segments, in order, and writes the index. A gather that the end of one segment's rows cuts
+/// goes on in the next and becomes one row.
+pub fn write_index(
+    output: &Path,
+    keys: &[GatherKey],
+    segments: &[PathBuf],
+    n_traces: u64,
+    max_probe: u64,
+) -> Result<GatherCounts> {
+    let mut writer = IndexWriter::create(output, keys, max_probe)?;
+    let mut open: Option<Run> = None;
+    for path in segments {
+        let mut runs = RunReader::open(path, keys.len())?;
+        while let Some(run) = runs.next_run()? {
+            match &open {
+                Some(before) if before.key == run.key => {}
+                _ => {
+                    if let Some(before) = open.take() {
+                        writer.push(&before, run.start_trace)?;
+                    }
+                    open = Some(run);
+                }
+            }
+        }
+    }
+    if let Some(last) = open {
+        writer.push(&last, n_traces)?;
+    }
+    writer.finish()
+}
+
+struct IndexWriter {
+    path: PathBuf,
+    schema: SchemaRef,
+    writer: ArrowWriter<File>,
+    counts: GatherCounts,
+    max_probe: u64,
+    /// ensemble_id, one column per key, start_trace, end_trace, n_traces.
+    columns: Vec<Vec<i64>>,
+}
+
+impl IndexWriter {
+    fn create(path: &Path, keys: &[GatherKey], max_probe: u64) -> Result<Self> {
+        let names = std::iter::once("ensemble_id").chain(keys.iter().map(|k| k.name.as_str())).chain([
+            "start_trace",
+            "end_trace",
+            "n_traces",
+        ]);
+        let fields: Vec<Field> = names.map(|n| Field::new(n, DataType::Int64, false)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let properties = WriterProperties::builder()
+            .set_created_by("segy-import".into())
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::DELTA_BINARY_PACKED)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        let file = File::create(path).map_err(failed(path.display()))?;
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(failed(path.display()))?;
+        let columns = vec![Vec::with_capacity(BATCH_ROWS); schema.fields().len()];
+        Ok(Self { path: path.to_owned(), schema, writer, counts: GatherCounts::default(), max_probe, columns })
+    }
+
+    fn push(&mut self, run: &Run, end_trace: u64) -> Result<()> {
+        let length = end_trace - run.start_trace;
+        let values = row(self.counts.n_gathers, &run.key, run.start_trace, end_trace);
+        self.columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        self.counts.n_gathers += 1;
+        self.counts.longest = self.counts.longest.max(length);
+        self.counts.n_beyond_probe += u64::from(length > self.max_probe);
+        if self.columns[0].len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let arrays = self.columns.iter_mut().map(|c| {
+            let values = std::mem::replace(c, Vec::with_capacity(BATCH_ROWS));
+            Arc::new(Int64Array::from(values)) as ArrayRef
+        });
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed(self.path.display()))?;
+        self.writer.write(&batch).map_err(failed(self.path.display()))
+    }
+
+    fn finish(mut self) -> Result<GatherCounts> {
+        self.flush()?;
+        self.writer.close().map_err(failed(self.path.display()))?;
+        Ok(self.counts)
+    }
+}
+
+fn row(ensemble_id: u64, key: &KeyValues, start: u64, end: u64) -> impl Iterator<Item = i64> {
+    let first = std::iter::once(ensemble_id as i64);
+    first.chain(key.iter().copied()).chain([start as i64, end as i64, (end - start) as i64])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::RunWriter;
+    use super::*;
+    use crate::segy::ByteOrder;
+    use crate::segy::fields::FieldKind;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    /// The index of these keys, their headers cut into segments at `cuts`.
+    fn index_of(keys: &[i32], cuts: &[usize]) -> (Vec<[i64; 5]>, GatherCounts) {
+        let directory = tempfile::tempdir().unwrap();
+        let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32 };
+        let bounds: Vec<usize> = [&[0], cuts, &[keys.len()]].concat();
+        let mut paths = Vec::new();
+        for pair in bounds.windows(2) {
+            let path = directory.path().join(format!("{}", pair[0]));
+            let mut runs = RunWriter::create(&path, std::slice::from_ref(&key), ByteOrder::Big).unwrap();
+            let mut block = vec![0; 240 * (pair[1] - pair[0])];
+            for (header, key) in block.chunks_mut(240).zip(&keys[pair[0]..]) {
+                header[20..24].copy_from_slice(&key.to_be_bytes());
+            }
+            runs.push(pair[0] as u64, &block, 240, pair[1] - pair[0]).unwrap();
+            runs.finish().unwrap();
+            paths.push(path);
+        }
+        let output = directory.path().join("index.parquet");
+        let counts = write_index(&output, &[key], &paths, keys.len() as u64, 3).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(output).unwrap()).unwrap().build().unwrap();
+        let mut rows = Vec::new();
+        for batch in reader {
+            let batch = batch.unwrap();
+            let column = |c: usize| batch.column(c).as_any().downcast_ref::<Int64Array>().unwrap().clone();
+            rows.extend((0..batch.num_rows()).map(|r| std::array::from_fn(|c| column(c).value(r))));
+        }
+        (rows, counts)
+    }
+
+    #[test]
+    fn a_gather_cut_by_segments_becomes_one_row_again() {
+        let keys = [7, 7, 7, 7, 7, -1, -1, 7];
+        let whole = index_of(&keys, &[]);
+        assert_eq!(whole.0, [[0, 7, 0, 5, 5], [1, -1, 5, 7, 2], [2, 7, 7, 8, 1]]);
+        assert_eq!(whole.1, GatherCounts { n_gathers: 3, longest: 5, n_beyond_probe: 1 });
+        assert_eq!(index_of(&keys, &[2, 3, 6]), whole);
+        assert_eq!(index_of(&keys, &[5, 5]), whole);
+    }
+}

@@ -1,0 +1,117 @@
+//! Runs of traces with equal gather keys, as a worker finds them and leaves them for the merge.
+//!
+//! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values as little-endian
+//! 64-bit integers. A run ends where the next one begins; the last one ends with the rows of the segment.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{GatherKey, KeyValues};
+use crate::error::{Error, Result, failed};
+use crate::headers::read_integer;
+use crate::segy::ByteOrder;
+
+/// Finds the runs in headers that come in trace order and writes them down.
+pub struct RunWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    keys: Vec<GatherKey>,
+    order: ByteOrder,
+    /// Key bytes of the trace before, as they stand in its header.
+    previous: Vec<u8>,
+    current: Vec<u8>,
+    n_runs: u64,
+}
+
+impl RunWriter {
+    pub fn create(path: &Path, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
+        let file = File::create(path).map_err(failed(path.display()))?;
+        let file = BufWriter::new(file);
+        let (path, keys) = (path.to_owned(), keys.to_vec());
+        Ok(Self { path, file, keys, order, previous: Vec::new(), current: Vec::new(), n_runs: 0 })
+    }
+
+    /// The headers of `n` traces from `first_trace` on, each at a multiple of `stride` in `block`.
+    pub fn push(&mut self, first_trace: u64, block: &[u8], stride: usize, n: usize) -> Result<()> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        for (i, header) in block.chunks(stride).take(n).enumerate() {
+            self.current.clear();
+            for key in &self.keys {
+                let start = key.first_byte as usize - 1;
+                self.current.extend_from_slice(&header[start..start + key.kind.size()]);
+            }
+            if self.n_runs == 0 || self.current != self.previous {
+                self.begin_run(first_trace + i as u64, header)?;
+                std::mem::swap(&mut self.previous, &mut self.current);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_run(&mut self, trace: u64, header: &[u8]) -> Result<()> {
+        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, self.order));
+        let mut record = trace.to_le_bytes().to_vec();
+        record.extend(values.flat_map(i64::to_le_bytes));
+        self.n_runs += 1;
+        self.file.write_all(&record).map_err(failed(self.path.display()))
+    }
+
+    /// Completes the file. Returns the number of runs.
+    pub fn finish(mut self) -> Result<u64> {
+        self.file.flush().map_err(failed(self.path.display()))?;
+        Ok(self.n_runs)
+    }
+}
+
+/// A run: its first trace and its key values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub start_trace: u64,
+    pub key: KeyValues,
+}
+
+/// Reads the runs of one segment in order.
+pub struct RunReader {
+    path: PathBuf,
+    file: BufReader<File>,
+    record: Vec<u8>,
+}
+
+impl RunReader {
+    pub fn open(path: &Path, n_keys: usize) -> Result<Self> {
+        let file = File::open(path).map_err(failed(path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufReader::with_capacity(1 << 16, file),
+            record: vec![0; 8 * (1 + n_keys)],
+        })
+    }
+
+    /// The next run; `None` at the end.
+    pub fn next_run(&mut self) -> Result<Option<Run>> {
+        let at_end = self.file.fill_at_end().map_err(failed(self.path.display()))?;
+        if at_end {
+            return Ok(None);
+        }
+        self.file.read_exact(&mut self.record).map_err(|e| match e.kind() {
+            ErrorKind::UnexpectedEof => Error::Failed(format!("{}: ends inside a run", self.path.display())),
+            _ => Error::Failed(format!("{}: {e}", self.path.display())),
+        })?;
+        let mut numbers = self.record.as_chunks::<8>().0.iter();
+        let start_trace = numbers.next().map_or(0, |b| u64::from_le_bytes(*b));
+        Ok(Some(Run { start_trace, key: numbers.map(|b| i64::from_le_bytes(*b)).collect() }))
+    }
+}
+
+trait FillAtEnd {
+    fn fill_at_end(&mut self) -> std::io::Result<bool>;
+}
+
+impl FillAtEnd for BufReader<File> {
+    fn fill_at_end(&mut self) -> std::io::Result<bool> {
+        std::io::BufRead::fill_buf(self).map(<[u8]>::is_empty)
+    }
+}

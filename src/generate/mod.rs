@@ -1,0 +1,188 @@
+//! Synthetic surveys as SEG-Y files, for tests, benchmarks and demonstrations.
+//!
+//! A survey is a pure function of its [`GenerateConfig`]: the bytes do not depend on the number of
+//! threads, and, because no platform mathematics library is called, not on the platform either.
+//! The grids of `poststack` and `prestack` are as wide as the number of traces asks for; the last
+//! inline, like the last gather, ends where the traces run out.
+//! The path of the data is the order of the modules: `survey` says what trace number `i` is,
+//! `headers` and `text` write that down, `earth` makes its amplitudes out of `wavelet` and
+//! noise tables, `samples` encodes them, and `blocks` runs all of it on every core, in order.
+//!
+//! Files are SEG-Y revision 1. Revision 2.0 is declared where the file needs something that only
+//! it defines: more than 65535 samples per trace, or one of its sample formats.
+
+mod blocks;
+mod earth;
+mod headers;
+mod maths;
+mod samples;
+mod survey;
+mod text;
+mod wavelet;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+
+use earth::Earth;
+use samples::SampleFormat;
+use survey::Survey;
+
+/// Traces are computed, handed over and written in blocks of about this many bytes (at least one
+/// trace): large enough for one write per block to cost nothing, small enough to stay in cache.
+const BLOCK_BYTES: usize = 2 << 20;
+
+/// Which gathers a synthetic survey consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SurveyKind {
+    /// A stacked 3-D volume: inline by crossline, crossline fastest, one trace per CDP.
+    Poststack,
+    /// CDP gathers of varying fold, with offsets and normal moveout.
+    Prestack,
+    /// Shot gathers of varying channel count, with first breaks, mutes and some dead traces.
+    Shots,
+}
+
+/// Byte order of the binary header, the trace headers and the samples.
+///
+/// SEG-Y rev 2.1, section 3: big-endian unless bytes 3297-3300 say otherwise. Revision 1 has no
+/// such bytes; a little-endian revision 1 file is recognised by its format code alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Endian {
+    /// Most significant byte first, the order of the standard.
+    Big,
+    /// Least significant byte first.
+    Little,
+}
+
+/// What to generate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerateConfig {
+    /// Kind of gathers.
+    pub kind: SurveyKind,
+    /// Traces in the file, at most 2147483647. The last gather ends where they run out.
+    pub n_traces: u64,
+    /// Samples per trace, 1 to 2147483647.
+    pub n_samples: u32,
+    /// Sample interval in microseconds, not zero.
+    pub interval_us: u16,
+    /// Sample format code, bytes 3225-3226 (SEG-Y rev 2.1, binary file header).
+    pub format: u16,
+    /// Byte order of everything but the textual header.
+    pub endian: Endian,
+    /// Equal seeds give equal bytes.
+    pub seed: u64,
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self {
+            kind: SurveyKind::Poststack,
+            n_traces: 10_000,
+            n_samples: 500,
+            interval_us: 4000,
+            format: 1,
+            endian: Endian::Big,
+            seed: 1,
+        }
+    }
+}
+
+/// Writes the survey to a new file at `path`, replacing one that exists.
+///
+/// `on_progress` receives the number of traces written so far, once per block.
+///
+/// # Errors
+/// If the configuration is not one that SEG-Y can express, or if the file cannot be written; it
+/// is then incomplete.
+pub fn generate(config: &GenerateConfig, path: &Path, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
+    // Before the file is created, so that a wrong option does not empty an existing file.
+    validate(config)?;
+    let file = File::create(path).with_context(|| format!("The file {} cannot be created.", path.display()))?;
+    generate_to(config, file, on_progress)
+        .with_context(|| format!("The synthetic survey {} could not be completed.", path.display()))
+}
+
+/// Writes the survey to `out`, in few large writes; a buffer around `out` gains nothing.
+///
+/// Memory: a few blocks of 2 MiB (or of one trace, where that is more) per core.
+/// `on_progress` receives the number of traces written so far, once per block.
+///
+/// # Errors
+/// If the configuration is not one that SEG-Y can express, or if `out` refuses the bytes.
+pub fn generate_to(config: &GenerateConfig, out: impl Write, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
+    let n_threads = thread::available_parallelism().map_or(1, usize::from);
+    write_survey(config, out, n_threads, BLOCK_BYTES, on_progress)
+}
+
+fn write_survey(
+    config: &GenerateConfig,
+    mut out: impl Write,
+    n_threads: usize,
+    block_bytes: usize,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let format = validate(config)?;
+    let survey = Survey::new(config);
+    let earth = Earth::new(config, format.rms);
+    let n_samples = usize::try_from(config.n_samples)?;
+    let trace_bytes = headers::TRACE_HEADER_BYTES + n_samples * format.bytes;
+    let traces_per_block = (block_bytes / trace_bytes).max(1) as u64;
+
+    let start_worker = || {
+        let mut amplitudes = vec![0_f32; n_samples];
+        let (survey, earth) = (&survey, &earth);
+        move |block: u64, bytes: &mut Vec<u8>| {
+            let start_trace = block * traces_per_block;
+            let end_trace = (start_trace + traces_per_block).min(config.n_traces);
+            // Every byte is overwritten below, so a recycled buffer is not cleared.
+            bytes.resize((end_trace - start_trace) as usize * trace_bytes, 0);
+            for (index, raw) in (start_trace..end_trace).zip(bytes.chunks_exact_mut(trace_bytes)) {
+                let trace = survey.trace(index);
+                let (header, data) = raw.split_at_mut(headers::TRACE_HEADER_BYTES);
+                headers::write_trace_header(config, index, &trace, header);
+                if trace.is_dead {
+                    data.fill(0);
+                } else {
+                    earth.fill(index, &trace, &mut amplitudes);
+                    (format.encode)(&amplitudes, config.endian, data);
+                }
+            }
+        }
+    };
+
+    out.write_all(&text::textual_header(config, format))?;
+    out.write_all(&headers::binary_header(config, format, &survey))?;
+    let mut n_written = 0;
+    blocks::write_in_order(config.n_traces.div_ceil(traces_per_block), n_threads, &start_worker, |block| {
+        out.write_all(block)?;
+        n_written += (block.len() / trace_bytes) as u64;
+        on_progress(n_written);
+        Ok(())
+    })?;
+    out.flush()?;
+    Ok(())
+}
+
+fn validate(config: &GenerateConfig) -> Result<&'static SampleFormat> {
+    // Sequence numbers, CDP numbers and the extended sample count are signed 32-bit fields.
+    let limit = i32::MAX as u64;
+    ensure!(
+        config.n_traces <= limit,
+        "A survey of {} traces cannot be numbered: the 4-byte header fields end at {limit}.",
+        config.n_traces
+    );
+    ensure!(
+        (1..=limit).contains(&u64::from(config.n_samples)),
+        "A trace must have between 1 and {limit} samples, not {}.",
+        config.n_samples
+    );
+    ensure!(config.interval_us > 0, "The sample interval must be at least 1 microsecond, not 0.");
+    samples::format_of(config.format)
+}
+
+#[cfg(test)]
+mod tests;

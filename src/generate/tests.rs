@@ -1,0 +1,207 @@
+//! Whole files, byte by byte.
+
+use std::io;
+
+use super::*;
+
+fn bytes_of(config: &GenerateConfig, n_threads: usize, block_bytes: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_survey(config, &mut bytes, n_threads, block_bytes, &mut |_| ()).unwrap();
+    bytes
+}
+
+fn config(kind: SurveyKind, format: u16, endian: Endian) -> GenerateConfig {
+    GenerateConfig { kind, n_traces: 700, n_samples: 120, format, endian, ..GenerateConfig::default() }
+}
+
+fn int16(bytes: &[u8], first_byte: usize) -> i16 {
+    i16::from_be_bytes(bytes[first_byte - 1..][..2].try_into().unwrap())
+}
+
+fn int32(bytes: &[u8], first_byte: usize) -> i32 {
+    i32::from_be_bytes(bytes[first_byte - 1..][..4].try_into().unwrap())
+}
+
+const KINDS: [SurveyKind; 3] = [SurveyKind::Poststack, SurveyKind::Prestack, SurveyKind::Shots];
+
+#[test]
+fn bytes_depend_neither_on_threads_nor_on_blocks() {
+    for kind in KINDS {
+        let config = config(kind, 1, Endian::Big);
+        let expected = bytes_of(&config, 1, usize::MAX);
+        assert_eq!(expected.len(), 3600 + 700 * (240 + 120 * 4));
+        for (n_threads, block_bytes) in [(1, 1), (2, 5000), (3, 20_000), (7, 20_000)] {
+            assert!(
+                bytes_of(&config, n_threads, block_bytes) == expected,
+                "{kind:?} with {n_threads} threads and blocks of {block_bytes} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_shot_trace_depends_on_the_seed_but_not_on_how_many_follow() {
+    let config = GenerateConfig { kind: SurveyKind::Shots, n_traces: 300, ..GenerateConfig::default() };
+    let longer = GenerateConfig { n_traces: 500, ..config };
+    let reseeded = GenerateConfig { seed: 2, ..config };
+    let bytes = bytes_of(&config, 2, 50_000);
+    assert!(bytes_of(&longer, 2, 50_000)[3600..bytes.len()] == bytes[3600..]);
+    assert!(bytes_of(&reseeded, 2, 50_000)[3600..] != bytes[3600..]);
+}
+
+#[test]
+fn headers_of_a_stack() {
+    let bytes = bytes_of(&GenerateConfig::default(), 2, BLOCK_BYTES);
+    for (first_byte, expected) in
+        [(3213, 1), (3217, 4000), (3221, 500), (3225, 1), (3229, 4), (3255, 1), (3501, 0x0100), (3503, 1), (3505, 0)]
+    {
+        assert_eq!(int16(&bytes, first_byte), expected, "byte {first_byte}");
+    }
+    let trace = &bytes[3600 + 205 * 2240..];
+    for (first_byte, expected) in [
+        (1, 6),
+        (5, 206),
+        (21, 206),
+        (25, 1),
+        (37, 0),
+        // 5 crosslines of 12.5 m along (0.8, 0.6), 2 inlines of 25 m along (-0.6, 0.8).
+        (181, 43_100_000 + 5000 - 3000),
+        (185, 647_800_000 + 3750 + 4000),
+        (189, 1003),
+        (193, 2006),
+    ] {
+        assert_eq!(int32(trace, first_byte), expected, "byte {first_byte}");
+    }
+    for (first_byte, expected) in [(29, 1), (71, -100), (115, 500), (117, 4000)] {
+        assert_eq!(int16(trace, first_byte), expected, "byte {first_byte}");
+    }
+}
+
+#[test]
+fn cdp_gathers_have_rising_offsets_and_consecutive_numbers() {
+    let bytes = bytes_of(&config(SurveyKind::Prestack, 5, Endian::Big), 2, 50_000);
+    let traces: Vec<&[u8]> = bytes[3600..].chunks_exact(240 + 480).collect();
+    assert_eq!(int32(traces[0], 21), 1);
+    for pair in traces.windows(2) {
+        let [before, after] = [pair[0], pair[1]];
+        if int32(before, 21) == int32(after, 21) {
+            assert_eq!(int32(after, 25), int32(before, 25) + 1);
+            assert!(int32(after, 37) >= int32(before, 37));
+            assert_eq!(after[180..196], before[180..196]);
+        } else {
+            assert_eq!(int32(after, 21), int32(before, 21) + 1);
+            assert_eq!(int32(after, 25), 1);
+        }
+    }
+}
+
+#[test]
+fn a_dead_trace_is_marked_and_only_zeros() {
+    let config = GenerateConfig {
+        kind: SurveyKind::Shots,
+        n_traces: 3000,
+        n_samples: 50,
+        format: 16,
+        ..GenerateConfig::default()
+    };
+    let bytes = bytes_of(&config, 2, 50_000);
+    let traces = bytes[3600..].chunks_exact(240 + 50);
+    let dead: Vec<&[u8]> = traces.clone().filter(|trace| int16(trace, 29) == 2).collect();
+    assert!(!dead.is_empty());
+    assert!(dead.iter().all(|trace| trace[240..] == [0; 50]));
+    assert_eq!(traces.filter(|trace| trace[240..] == [0; 50]).count(), dead.len());
+}
+
+#[test]
+fn little_endian_files_hold_the_same_numbers() {
+    let [big, little] =
+        [Endian::Big, Endian::Little].map(|endian| bytes_of(&config(SurveyKind::Shots, 3, endian), 2, 50_000));
+    assert_eq!(little[3200..3204], [1, 0, 0, 0]);
+    assert_eq!(little[3216..3218], 4000_u16.to_le_bytes());
+    let turned_round = |range: std::ops::Range<usize>| -> Vec<u8> { little[range].iter().rev().copied().collect() };
+    assert_eq!(turned_round(3612..3616), big[3612..3616]);
+    assert_eq!(turned_round(4078..4080), big[4078..4080]);
+}
+
+#[test]
+fn long_traces_and_new_formats_are_declared_as_revision_two() {
+    let long = GenerateConfig { n_traces: 2, n_samples: 70_000, ..GenerateConfig::default() };
+    let bytes = bytes_of(&long, 2, 50_000);
+    assert_eq!(bytes.len(), 3600 + 2 * (240 + 280_000));
+    assert_eq!(int16(&bytes, 3221), 0);
+    assert_eq!(int32(&bytes, 3269), 70_000);
+    assert_eq!(int32(&bytes, 3297), 0x0102_0304);
+    assert_eq!(bytes[3500..3502], [2, 0]);
+    assert_eq!(bytes[3512..3528], [0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 14, 16]);
+    assert_eq!(int16(&bytes, 3600 + 115), 0);
+
+    let widest_rev1 = GenerateConfig { n_samples: 65_535, n_traces: 1, ..GenerateConfig::default() };
+    let bytes = bytes_of(&widest_rev1, 1, 50_000);
+    assert_eq!((int16(&bytes, 3221), int16(&bytes, 3501)), (-1, 0x0100));
+
+    let doubles = bytes_of(&config(SurveyKind::Shots, 6, Endian::Little), 1, 50_000);
+    assert_eq!(doubles[3296..3300], [4, 3, 2, 1]);
+    assert_eq!(doubles[3500..3502], [2, 0]);
+}
+
+#[test]
+fn every_format_can_be_generated_even_with_a_single_sample() {
+    for code in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16] {
+        let tiny =
+            GenerateConfig { n_traces: 3, n_samples: 1, interval_us: 1, format: code, ..GenerateConfig::default() };
+        let size = samples::format_of(code).unwrap().bytes;
+        assert_eq!(bytes_of(&tiny, 2, 1).len(), 3600 + 3 * (240 + size));
+    }
+}
+
+#[test]
+fn a_survey_without_traces_is_its_file_headers() {
+    let empty = GenerateConfig { n_traces: 0, ..GenerateConfig::default() };
+    assert_eq!(bytes_of(&empty, 2, 1000).len(), 3600);
+}
+
+#[test]
+fn progress_counts_up_to_all_traces() {
+    let config = config(SurveyKind::Prestack, 3, Endian::Big);
+    let mut seen = Vec::new();
+    write_survey(&config, io::sink(), 2, 48_000, &mut |n| seen.push(n)).unwrap();
+    assert_eq!(seen, [100, 200, 300, 400, 500, 600, 700]);
+}
+
+#[test]
+fn what_segy_cannot_express_is_refused() {
+    let refusal = |config: GenerateConfig| {
+        let error = generate_to(&config, io::sink(), &mut |_| ()).unwrap_err();
+        error.to_string()
+    };
+    let config = GenerateConfig::default();
+    assert_eq!(
+        refusal(GenerateConfig { n_samples: 0, ..config }),
+        "A trace must have between 1 and 2147483647 samples, not 0."
+    );
+    assert_eq!(
+        refusal(GenerateConfig { interval_us: 0, ..config }),
+        "The sample interval must be at least 1 microsecond, not 0."
+    );
+    assert_eq!(
+        refusal(GenerateConfig { n_traces: 1 << 31, ..config }),
+        "A survey of 2147483648 traces cannot be numbered: the 4-byte header fields end at \
+         2147483647."
+    );
+    assert!(refusal(GenerateConfig { format: 14, ..config }).contains("the codes are 1, 2, 3"));
+}
+
+#[test]
+fn an_error_names_the_file_and_a_wrong_option_leaves_it_alone() {
+    let config = GenerateConfig::default();
+    let missing = Path::new("/no/such/folder/survey.sgy");
+    let error = generate(&config, missing, &mut |_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "The file /no/such/folder/survey.sgy cannot be created.");
+
+    let path = std::env::temp_dir().join(format!("generate-{}.sgy", std::process::id()));
+    std::fs::write(&path, "precious").unwrap();
+    let wrong = GenerateConfig { format: 0, ..config };
+    assert!(generate(&wrong, &path, &mut |_| ()).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    std::fs::remove_file(&path).unwrap();
+}

@@ -1,0 +1,257 @@
+//! Column chunks: the pages of one column in one row group, with the metadata that the footer says of them.
+
+use parquet::basic::{BoundaryOrder, Compression, Encoding, PageType, Type, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::bounds::Bounds;
+use super::columns::Source;
+use super::encode;
+use super::lz4;
+use super::page::{self, PageKind};
+use super::values::{Rows, Values};
+
+/// Compression level of Zstandard: the fastest of the regular ones.
+const ZSTD_LEVEL: i32 = 1;
+
+/// What all chunks of a writer share: the compressor, whose tables are costly to set up, and buffers.
+pub(super) struct Encoder {
+    zstd: zstd::bulk::Compressor<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Encoder {
+    pub fn new() -> std::io::Result<Self> {
+        let zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+        Ok(Self { zstd, plain: Vec::new(), packed: Vec::new() })
+    }
+}
+
+/// One column in one row group.
+///
+/// As long as the values equal the first one they are only counted. A chunk that ends so is a dictionary of one
+/// entry, some eighty bytes whatever the number of rows.
+pub(super) struct Chunk {
+    source: Source,
+    descr: ColumnDescPtr,
+    rows_of_first_value: usize,
+    pages: Vec<Page>,
+    bytes: Vec<u8>,
+    uncompressed: usize,
+}
+
+/// A page as the page index describes it.
+#[derive(Clone)]
+struct Page {
+    length: usize,
+    n_rows: usize,
+    bounds: Bounds,
+}
+
+/// A chunk as it is written to the file, with its metadata.
+pub(super) struct FinishedChunk {
+    pub bytes: Vec<u8>,
+    pub metadata: ColumnChunkMetaData,
+    pub column_index: Option<ColumnIndexMetaData>,
+    pub offset_index: OffsetIndexMetaData,
+    pub bounds: Bounds,
+}
+
+impl Chunk {
+    pub fn new(source: Source, descr: ColumnDescPtr) -> Self {
+        Self { source, descr, rows_of_first_value: 0, pages: Vec::new(), bytes: Vec::new(), uncompressed: 0 }
+    }
+
+    /// Adds the rows of one page. `first` is the first row of the row group; `changed` has a byte for each byte
+    /// of the header, 0 where all of `rows` have the value of `first`.
+    pub fn push(
+        &mut self,
+        rows: &Rows<'_>,
+        first: &Rows<'_>,
+        changed: &[u8],
+        page_rows: usize,
+        encoder: &mut Encoder,
+    ) -> std::io::Result<()> {
+        let n_rows = rows.bytes.len() / rows.width;
+        if self.pages.is_empty() && self.source.is_constant(changed) {
+            self.rows_of_first_value += n_rows;
+            return Ok(());
+        }
+        if self.rows_of_first_value > 0 {
+            self.write_out_first_value(first, page_rows, encoder)?;
+        }
+        if self.source == Source::RawHeader {
+            encoder.packed.clear();
+            lz4::compress_rows(rows.bytes, rows.width, &mut encoder.packed);
+            self.append(Encoding::PLAIN, n_rows, rows.bytes.len(), &encoder.packed, Bounds::None);
+            return Ok(());
+        }
+        self.push_values(&rows.values(self.source), n_rows, encoder)
+    }
+
+    /// Turns the rows that were only counted into pages: the column varies after all.
+    fn write_out_first_value(
+        &mut self,
+        first: &Rows<'_>,
+        page_rows: usize,
+        encoder: &mut Encoder,
+    ) -> std::io::Result<()> {
+        let n_pages = std::mem::take(&mut self.rows_of_first_value) / page_rows;
+        let values = first.values(self.source).repeat_first(page_rows);
+        self.push_values(&values, page_rows, encoder)?;
+        let (page_bytes, page_uncompressed) = (self.bytes.clone(), self.uncompressed);
+        for _ in 1..n_pages {
+            self.bytes.extend_from_slice(&page_bytes);
+            self.uncompressed += page_uncompressed;
+            self.pages.extend_from_within(..1);
+        }
+        Ok(())
+    }
+
+    fn push_values(&mut self, values: &Values, n_rows: usize, encoder: &mut Encoder) -> std::io::Result<()> {
+        let plain = &mut encoder.plain;
+        plain.clear();
+        match values {
+            Values::Int32(v) => encode::delta_binary_packed(v, plain),
+            Values::Int64(v) => encode::delta_binary_packed(v, plain),
+            Values::Float(v) => encode::split_floats(v, plain),
+            Values::Double(v) => encode::split_doubles(v, plain),
+            Values::Text(v) => encode::plain_text(v, plain),
+        }
+        encoder.packed.clear();
+        encoder.packed.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        encoder.zstd.compress_to_buffer(plain, &mut encoder.packed)?;
+        let bounds = Bounds::of(values, self.source);
+        self.append(varying_encoding(values), n_rows, plain.len(), &encoder.packed, bounds);
+        Ok(())
+    }
+
+    fn append(&mut self, encoding: Encoding, n_rows: usize, uncompressed: usize, body: &[u8], bounds: Bounds) {
+        let length = page::append(PageKind::Data(encoding), n_rows, uncompressed, body, &mut self.bytes);
+        self.uncompressed += length - body.len() + uncompressed;
+        self.pages.push(Page { length, n_rows, bounds });
+    }
+
+    /// Ends the chunk, which will lie at byte `position` of the file, and begins that of the next row group.
+    pub fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
+        let values = first.values(self.source);
+        let (compression, encodings, dictionary_length);
+        if self.pages.is_empty() {
+            dictionary_length = Some(self.append_constant(&values));
+            compression = Compression::UNCOMPRESSED;
+            encodings = vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
+        } else if self.source == Source::RawHeader {
+            dictionary_length = None;
+            compression = Compression::LZ4_RAW;
+            encodings = vec![Encoding::PLAIN, Encoding::RLE];
+        } else {
+            dictionary_length = None;
+            compression = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
+            encodings = vec![Encoding::RLE, varying_encoding(&values)];
+        }
+        let chunk = std::mem::replace(self, Self::new(self.source, self.descr.clone()));
+        let all_bounds = chunk.pages.iter().map(|page| page.bounds.clone());
+        let bounds = all_bounds.reduce(|all, page| all.merge(&page)).unwrap_or(Bounds::None);
+
+        let data_encoding =
+            if dictionary_length.is_some() { Encoding::RLE_DICTIONARY } else { encodings[encodings.len() - 1] };
+        let _ = data_encoding;
+        let position = position as i64;
+        let n_rows: usize = chunk.pages.iter().map(|page| page.n_rows).sum();
+        let mut metadata = ColumnChunkMetaData::builder(chunk.descr.clone())
+            .set_compression(compression)
+            .set_encodings(encodings)
+            .set_page_encoding_stats(chunk.page_encoding_stats(dictionary_length.is_some(), &values))
+            .set_total_compressed_size(chunk.bytes.len() as i64)
+            .set_total_uncompressed_size(chunk.uncompressed as i64)
+            .set_num_values(n_rows as i64)
+            .set_dictionary_page_offset(dictionary_length.map(|_| position))
+            .set_data_page_offset(position + dictionary_length.unwrap_or(0) as i64);
+        if let Some(statistics) = bounds.statistics(chunk.descr.physical_type()) {
+            metadata = metadata.set_statistics(statistics);
+        }
+        Ok(FinishedChunk {
+            metadata: metadata.build()?,
+            column_index: chunk.column_index()?,
+            offset_index: chunk.offset_index(position + dictionary_length.unwrap_or(0) as i64),
+            bytes: chunk.bytes,
+            bounds,
+        })
+    }
+
+    /// Appends the dictionary of one entry and a page that refers to it for all rows. Returns the length of the
+    /// dictionary page.
+    fn append_constant(&mut self, value: &Values) -> usize {
+        let mut body = Vec::new();
+        match value {
+            Values::Int32(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Values::Int64(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Values::Float(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Values::Double(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Values::Text(v) => encode::plain_text(v, &mut body),
+        }
+        let dictionary_length = page::append(PageKind::Dictionary, 1, body.len(), &body, &mut self.bytes);
+        self.uncompressed += dictionary_length;
+        body.clear();
+        let n_rows = std::mem::take(&mut self.rows_of_first_value);
+        encode::first_entry_repeated(n_rows, &mut body);
+        self.append(Encoding::RLE_DICTIONARY, n_rows, body.len(), &body, Bounds::of(value, self.source));
+        dictionary_length
+    }
+
+    fn page_encoding_stats(&self, dictionary: bool, values: &Values) -> Vec<PageEncodingStats> {
+        let data =
+            |encoding| PageEncodingStats { page_type: PageType::DATA_PAGE, encoding, count: self.pages.len() as i32 };
+        if dictionary {
+            let entry = PageEncodingStats { page_type: PageType::DICTIONARY_PAGE, encoding: Encoding::PLAIN, count: 1 };
+            vec![entry, data(Encoding::RLE_DICTIONARY)]
+        } else {
+            vec![data(varying_encoding(values))]
+        }
+    }
+
+    fn column_index(&self) -> Result<Option<ColumnIndexMetaData>, ParquetError> {
+        let physical = self.descr.physical_type();
+        let is_float = matches!(physical, Type::FLOAT | Type::DOUBLE);
+        let mut builder = ColumnIndexBuilder::new(physical);
+        for page in &self.pages {
+            // An index that lacks a page would be wrong, so one such page costs the index of the chunk.
+            let Some((min, max, n_nan)) = page.bounds.plain(physical) else { return Ok(None) };
+            let n_nan = is_float.then_some(n_nan.unwrap_or(0) as i64);
+            builder.append(false, min, max, 0, n_nan);
+        }
+        let mut neighbours = self.pages.windows(2);
+        builder.set_boundary_order(if neighbours.clone().all(|p| p[0].bounds.ascends_to(&p[1].bounds)) {
+            BoundaryOrder::ASCENDING
+        } else if neighbours.all(|p| p[1].bounds.ascends_to(&p[0].bounds)) {
+            BoundaryOrder::DESCENDING
+        } else {
+            BoundaryOrder::UNORDERED
+        });
+        builder.build().map(Some)
+    }
+
+    fn offset_index(&self, mut position: i64) -> OffsetIndexMetaData {
+        let mut builder = OffsetIndexBuilder::new();
+        for page in &self.pages {
+            builder.append_offset_and_size(position, page.length as i32);
+            builder.append_row_count(page.n_rows as i64);
+            position += page.length as i64;
+        }
+        builder.build()
+    }
+}
+
+/// The encoding of pages whose values vary. DELTA_BINARY_PACKED suits counters and coordinates; the bytes of
+/// doubles compress better apart from each other.
+fn varying_encoding(values: &Values) -> Encoding {
+    match values {
+        Values::Int32(_) | Values::Int64(_) => Encoding::DELTA_BINARY_PACKED,
+        Values::Float(_) | Values::Double(_) => Encoding::BYTE_STREAM_SPLIT,
+        Values::Text(_) => Encoding::PLAIN,
+    }
+}

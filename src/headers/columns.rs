@@ -1,0 +1,180 @@
+//! Which columns the table has, as plain data for the plan and as Arrow and Parquet schemas.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::schema::types::SchemaDescPtr;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, failed};
+use crate::segy::fields::{FieldKind, TRACE_FIELDS};
+use crate::segy::format::ByteOrder;
+
+/// Rows of a row group where the header of a trace is 240 bytes.
+pub const ROW_GROUP_ROWS: u64 = 65_536;
+
+/// Name of the first column: the number of the trace in the file, from 0.
+const TRACE_INDEX: &str = "trace_index";
+/// Name of the last column: the header as it stands in the file.
+const RAW_HEADER: &str = "raw_header";
+/// First byte of the scalar of times (SEG-Y rev 2.1, table 3). Times stay raw.
+const TIMES_SCALAR: u32 = 215;
+/// Header bytes that are held at a time, which with the rows of a page bounds the memory of a writer.
+const PAGE_BYTES: u64 = 1 << 20;
+const MAX_PAGE_ROWS: u64 = 4096;
+
+/// A column of `headers.parquet`: a header field with its raw value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// First byte, counted from 1, in the header bytes of the trace; 241 begins the first additional header.
+    pub first_byte: u32,
+    pub kind: FieldKind,
+    /// First byte of the int16 scalar of this field, if it has one: adds the float64 column `<name>_scaled`.
+    pub scalar: Option<u32>,
+}
+
+/// The columns of `headers.parquet` and how the header bytes are read: all that a worker needs to write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderTable {
+    pub columns: Vec<Column>,
+    /// Bytes of all headers of one trace: 240, and 240 more for each additional header.
+    pub header_bytes: u32,
+    pub byte_order: ByteOrder,
+    /// Rows of every row group but the last of the file.
+    pub row_group_rows: u64,
+    /// Whether the header bytes are kept in a column of their own.
+    pub raw_header: bool,
+    /// Columns, by index, that the gathers go by. Reserved: they do not change the file.
+    pub key_columns: Vec<usize>,
+}
+
+/// Where the values of one column of the file come from. Offsets count from 0 in the header bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    TraceIndex,
+    Field { offset: usize, kind: FieldKind },
+    Scaled { offset: usize, kind: FieldKind, scalar_offset: usize },
+    RawHeader,
+}
+
+impl HeaderTable {
+    /// The columns of the standard trace header in a file of this major revision.
+    pub fn standard_columns(major_revision: u8) -> Vec<Column> {
+        let fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
+        fields
+            .map(|f| Column {
+                name: f.name.to_owned(),
+                first_byte: f.byte,
+                kind: f.kind,
+                scalar: f.scalar.filter(|&byte| byte != TIMES_SCALAR),
+            })
+            .collect()
+    }
+
+    /// Rows of a row group that keep a row group of headers of this length below 16 MiB, so that a writer
+    /// needs no more memory for long headers than for those of 240 bytes.
+    pub fn default_row_group_rows(header_bytes: u32) -> u64 {
+        let times_standard = u64::from(header_bytes).div_ceil(240).max(1);
+        (ROW_GROUP_ROWS / times_standard.next_power_of_two()).max(1)
+    }
+
+    /// The schema of the file. No column has nulls.
+    pub fn arrow_schema(&self) -> SchemaRef {
+        let fields: Vec<Field> =
+            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(self.header_bytes), false)).collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The schema as Parquet sees it.
+    pub(super) fn parquet_schema(&self) -> Result<SchemaDescPtr> {
+        let converted = ArrowSchemaConverter::new().convert(&self.arrow_schema());
+        Ok(Arc::new(converted.map_err(failed("the columns of the header table"))?))
+    }
+
+    /// Every column of the file in order: its name and where its values come from.
+    pub(super) fn leaves(&self) -> impl Iterator<Item = (String, Source)> {
+        let fields = self.columns.iter().flat_map(|column| {
+            let (offset, kind) = (offset(column.first_byte), column.kind);
+            let raw = (column.name.clone(), Source::Field { offset, kind });
+            let scaled = column.scalar.map(|scalar| {
+                let source = Source::Scaled { offset, kind, scalar_offset: self::offset(scalar) };
+                (format!("{}_scaled", column.name), source)
+            });
+            std::iter::once(raw).chain(scaled)
+        });
+        let raw_header = self.raw_header.then(|| (RAW_HEADER.to_owned(), Source::RawHeader));
+        std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex)).chain(fields).chain(raw_header)
+    }
+
+    /// Rows of every page but the last of a row group.
+    pub(super) fn page_rows(&self) -> u64 {
+        let fitting = PAGE_BYTES / u64::from(self.header_bytes).max(1);
+        1 << fitting.clamp(1, MAX_PAGE_ROWS).ilog2()
+    }
+
+    /// Refuses a table that no file can have: fields outside the header, two columns of one name.
+    /// The table comes from `plan.json`, which another process wrote.
+    pub(super) fn check(&self) -> Result<()> {
+        let refuse = |what: String| Err(Error::Failed(format!("the plan of the header table is not valid: {what}")));
+        if self.row_group_rows == 0 || self.header_bytes == 0 {
+            return refuse("row groups and headers cannot be empty".to_owned());
+        }
+        for column in &self.columns {
+            let fields = [Some((column.first_byte, column.kind.size())), column.scalar.map(|byte| (byte, 2))];
+            for (first, size) in fields.into_iter().flatten() {
+                if first == 0 || u64::from(first) - 1 + size as u64 > u64::from(self.header_bytes) {
+                    return refuse(format!("{} lies outside the {} header bytes", column.name, self.header_bytes));
+                }
+            }
+            if column.scalar.is_some() && matches!(column.kind, FieldKind::Text(_)) {
+                return refuse(format!("{} is text and cannot be scaled", column.name));
+            }
+        }
+        let mut names = HashSet::new();
+        match self.leaves().map(|(name, _)| name).find(|name| !names.insert(name.clone())) {
+            Some(name) => refuse(format!("it has two columns \"{name}\"")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Source {
+    fn arrow_type(self, header_bytes: u32) -> DataType {
+        match self {
+            Self::TraceIndex => DataType::Int64,
+            Self::Scaled { .. } => DataType::Float64,
+            Self::RawHeader => DataType::FixedSizeBinary(i32::try_from(header_bytes).unwrap_or(i32::MAX)),
+            Self::Field { kind, .. } => match kind {
+                FieldKind::I8 => DataType::Int8,
+                FieldKind::U8 => DataType::UInt8,
+                FieldKind::I16 => DataType::Int16,
+                FieldKind::U16 => DataType::UInt16,
+                FieldKind::I32 => DataType::Int32,
+                FieldKind::U32 => DataType::UInt32,
+                FieldKind::I64 => DataType::Int64,
+                FieldKind::U64 => DataType::UInt64,
+                FieldKind::F32 => DataType::Float32,
+                FieldKind::F64 | FieldKind::Ibm32 => DataType::Float64,
+                FieldKind::Text(_) => DataType::Utf8,
+            },
+        }
+    }
+
+    /// Whether the values are the same wherever `changed` is 0: a byte for each byte of the header.
+    pub(super) fn is_constant(self, changed: &[u8]) -> bool {
+        let same = |offset: usize, size: usize| changed[offset..offset + size].iter().all(|&c| c == 0);
+        match self {
+            Self::TraceIndex | Self::RawHeader => false,
+            Self::Field { offset, kind } => same(offset, kind.size()),
+            Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),
+        }
+    }
+}
+
+/// The offset from 0 of a byte counted from 1.
+fn offset(first_byte: u32) -> usize {
+    first_byte.saturating_sub(1) as usize
+}

@@ -1,0 +1,169 @@
+//! The Parquet encodings of page values.
+//! Source: <https://github.com/apache/parquet-format/blob/master/Encodings.md>.
+
+/// Values of one block of DELTA_BINARY_PACKED, and of one of its miniblocks: what every writer uses, so that
+/// every reader has met it.
+const BLOCK: usize = 128;
+const MINIBLOCK: usize = 32;
+
+/// An integer type of Parquet, with the arithmetic of delta encoding: modulo 2^32 or 2^64.
+pub(super) trait Integer: Copy + Default + Ord {
+    fn minus(self, other: Self) -> Self;
+    fn signed(self) -> i64;
+    /// The bits as a number without sign.
+    fn unsigned(self) -> u64;
+}
+
+impl Integer for i32 {
+    fn minus(self, other: Self) -> Self {
+        self.wrapping_sub(other)
+    }
+    fn signed(self) -> i64 {
+        i64::from(self)
+    }
+    fn unsigned(self) -> u64 {
+        u64::from(self as u32)
+    }
+}
+
+impl Integer for i64 {
+    fn minus(self, other: Self) -> Self {
+        self.wrapping_sub(other)
+    }
+    fn signed(self) -> i64 {
+        self
+    }
+    fn unsigned(self) -> u64 {
+        self as u64
+    }
+}
+
+/// DELTA_BINARY_PACKED: differences of neighbours, less the smallest of their block, in as few bits as hold them.
+pub(super) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
+    varint(BLOCK as u64, out);
+    varint((BLOCK / MINIBLOCK) as u64, out);
+    varint(values.len() as u64, out);
+    zigzag(values.first().map_or(0, |v| v.signed()), out);
+    let mut rest = values;
+    let mut deltas = [T::default(); BLOCK];
+    while let [last, following @ ..] = rest
+        && !following.is_empty()
+    {
+        let n = following.len().min(BLOCK);
+        for (delta, pair) in deltas.iter_mut().zip(rest[..=n].windows(2)) {
+            *delta = pair[1].minus(pair[0]);
+        }
+        let _ = last;
+        let min = deltas[..n].iter().copied().min().unwrap_or_default();
+        // What pads the last miniblock must not widen it.
+        deltas[n..].fill(min);
+        delta_block(&deltas, min, n, out);
+        rest = &rest[n..];
+    }
+}
+
+/// One block with `n` values; miniblocks without any are left out.
+fn delta_block<T: Integer>(deltas: &[T; BLOCK], min: T, n: usize, out: &mut Vec<u8>) {
+    zigzag(min.signed(), out);
+    let widths_at = out.len();
+    out.extend_from_slice(&[0; BLOCK / MINIBLOCK]);
+    for (i, miniblock) in deltas.as_chunks::<MINIBLOCK>().0.iter().enumerate().take(n.div_ceil(MINIBLOCK)) {
+        let relative = miniblock.map(|delta| delta.minus(min).unsigned());
+        let width = u64::BITS - relative.iter().fold(0, |all, v| all | v).leading_zeros();
+        out[widths_at + i] = width as u8;
+        if width <= u32::BITS {
+            pack(width, &relative.map(|v| v as u32), out);
+        } else {
+            pack_wide(width, &relative, out);
+        }
+    }
+}
+
+/// Packs 32 values of `W` bits, the lowest bits first. The loop unrolls, as all shifts are known to the compiler.
+#[inline(always)]
+fn pack_bits<const W: u32>(values: &[u32; MINIBLOCK], out: &mut Vec<u8>) {
+    let mut words = [0u32; MINIBLOCK];
+    let (mut buffer, mut filled, mut n_words) = (0u64, 0, 0);
+    for &value in values {
+        buffer |= u64::from(value) << filled;
+        filled += W;
+        if filled >= 32 {
+            words[n_words] = buffer as u32;
+            n_words += 1;
+            buffer >>= 32;
+            filled -= 32;
+        }
+    }
+    out.extend(words[..W as usize].iter().flat_map(|word| word.to_le_bytes()));
+}
+
+/// Packs 32 values of up to 32 bits.
+fn pack(width: u32, values: &[u32; MINIBLOCK], out: &mut Vec<u8>) {
+    macro_rules! widths {
+        ($($w:literal)*) => {
+            match width {
+                $($w => pack_bits::<$w>(values, out),)*
+                _ => {}
+            }
+        };
+    }
+    widths!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+}
+
+/// Packs 32 values of more than 32 bits.
+fn pack_wide(width: u32, values: &[u64; MINIBLOCK], out: &mut Vec<u8>) {
+    let (mut buffer, mut filled) = (0u128, 0);
+    for &value in values {
+        buffer |= u128::from(value) << filled;
+        filled += width;
+        while filled >= 8 {
+            out.push(buffer as u8);
+            buffer >>= 8;
+            filled -= 8;
+        }
+    }
+}
+
+/// BYTE_STREAM_SPLIT of doubles: the lowest bytes of all values, then the second bytes, …
+pub(super) fn split_doubles(values: &[f64], out: &mut Vec<u8>) {
+    for byte in 0..8 {
+        out.extend(values.iter().map(|v| (v.to_bits() >> (8 * byte)) as u8));
+    }
+}
+
+/// BYTE_STREAM_SPLIT of singles.
+pub(super) fn split_floats(values: &[f32], out: &mut Vec<u8>) {
+    for byte in 0..4 {
+        out.extend(values.iter().map(|v| (v.to_bits() >> (8 * byte)) as u8));
+    }
+}
+
+/// PLAIN strings: length in 4 bytes, then the bytes.
+pub(super) fn plain_text(values: &[String], out: &mut Vec<u8>) {
+    for value in values {
+        out.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        out.extend_from_slice(value.as_bytes());
+    }
+}
+
+/// RLE_DICTIONARY indices of `n` rows that all have the first entry.
+pub(super) fn first_entry_repeated(n: usize, out: &mut Vec<u8>) {
+    // One bit is enough for an index, and what the C++ writer uses for a dictionary of one entry.
+    out.push(1);
+    varint((n as u64) << 1, out);
+    out.push(0);
+}
+
+/// ULEB128.
+pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// ULEB128 of a signed number, the sign in the lowest bit.
+pub(super) fn zigzag(value: i64, out: &mut Vec<u8>) {
+    varint(((value << 1) ^ (value >> 63)) as u64, out);
+}

@@ -1,0 +1,33 @@
+//! The header table: `headers.parquet`, one row per trace in file order.
+//!
+//! `trace_index`, one column per header field with the value as it stands in the file, a float64 column
+//! `<name>_scaled` for each field with a scalar, and `raw_header`, the bytes themselves.
+//!
+//! A worker writes the whole row groups of its traces ([`SegmentWriter`]), and [`join`] puts the files of all
+//! workers behind one another without looking into them. Pages and row groups begin at fixed multiples of rows,
+//! so the bytes depend on the traces and the [`HeaderTable`] only, not on where the segments were cut.
+//!
+//! The pages are encoded here and not by the `parquet` crate, which still writes the footer and reads everything
+//! back in the tests. Most header fields never change over tens of thousands of traces; one comparison of the
+//! header bytes with those of the first trace finds all of them, and only the others cost anything.
+//! Source of the format: <https://github.com/apache/parquet-format>.
+
+mod bounds;
+mod chunk;
+mod columns;
+mod encode;
+mod footer;
+mod join;
+mod lz4;
+mod page;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod values;
+mod writer;
+
+pub use columns::{Column, HeaderTable, ROW_GROUP_ROWS};
+pub use join::join;
+pub use summary::{FieldRange, HeaderSummary};
+pub use values::read_integer;
+pub use writer::SegmentWriter;

@@ -1,0 +1,34 @@
+//! What a worker tells of the headers it wrote.
+
+use serde::{Deserialize, Serialize};
+
+/// Smallest and largest value of an integer field. `i128` because uint64 does not fit int64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldRange {
+    pub min: i128,
+    pub max: i128,
+}
+
+/// How many rows were written, and the range of each integer field over them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderSummary {
+    pub n_rows: u64,
+    /// One for each of `HeaderTable::columns`; `None` for a field that is no integer, and without rows.
+    pub ranges: Vec<Option<FieldRange>>,
+}
+
+impl HeaderSummary {
+    /// The summary of both parts. Their order and grouping do not matter, and the default summary adds nothing.
+    #[must_use]
+    pub fn merge(mut self, other: &Self) -> Self {
+        self.n_rows += other.n_rows;
+        self.ranges.resize(self.ranges.len().max(other.ranges.len()), None);
+        for (range, other) in self.ranges.iter_mut().zip(&other.ranges) {
+            *range = match (*range, *other) {
+                (Some(a), Some(b)) => Some(FieldRange { min: a.min.min(b.min), max: a.max.max(b.max) }),
+                (known, other) => known.or(other),
+            };
+        }
+        self
+    }
+}

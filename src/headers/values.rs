@@ -1,0 +1,163 @@
+//! From the bytes of headers to the values of a column.
+
+use crate::segy::fields::FieldKind;
+use crate::segy::format::ByteOrder;
+use crate::segy::{ibm, text};
+
+use super::columns::Source;
+
+/// The values of one column over some rows, in the physical type that Parquet stores.
+/// Integers shorter than 32 bits and uint32 are held as int32, uint64 as int64, bit for bit.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Values {
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Float(Vec<f32>),
+    Double(Vec<f64>),
+    Text(Vec<String>),
+}
+
+impl Values {
+    /// The first value `n` times.
+    pub fn repeat_first(mut self, n: usize) -> Self {
+        fn repeat<T: Clone>(values: &mut Vec<T>, n: usize) {
+            if let Some(first) = values.first().cloned() {
+                values.clear();
+                values.resize(n, first);
+            }
+        }
+        match &mut self {
+            Self::Int32(v) => repeat(v, n),
+            Self::Int64(v) => repeat(v, n),
+            Self::Float(v) => repeat(v, n),
+            Self::Double(v) => repeat(v, n),
+            Self::Text(v) => repeat(v, n),
+        }
+        self
+    }
+}
+
+/// Headers one behind the other.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub bytes: &'a [u8],
+    /// Bytes of one row.
+    pub width: usize,
+    pub order: ByteOrder,
+    /// Number of the trace in the first row, from 0.
+    pub first_trace: u64,
+}
+
+/// Reads a number of type `$t` in the byte order of `$rows` and turns each value into `$result`.
+macro_rules! numbers {
+    ($rows:expr, $offset:expr, $t:ty, |$value:ident| $result:expr) => {
+        match $rows.order {
+            ByteOrder::Big => $rows.fields($offset, |bytes| {
+                let $value = <$t>::from_be_bytes(bytes);
+                $result
+            }),
+            ByteOrder::Little => $rows.fields($offset, |bytes| {
+                let $value = <$t>::from_le_bytes(bytes);
+                $result
+            }),
+        }
+    };
+}
+
+impl Rows<'_> {
+    /// The values of a column. `RawHeader` has none: its bytes are the rows.
+    pub fn values(&self, source: Source) -> Values {
+        match source {
+            Source::TraceIndex => {
+                let n = (self.bytes.len() / self.width) as i64;
+                let first = self.first_trace as i64;
+                Values::Int64((first..first + n).collect())
+            }
+            Source::Field { offset, kind } => self.raw(offset, kind),
+            Source::Scaled { offset, kind, scalar_offset } => {
+                let mut values = self.as_f64(offset, kind);
+                let scalars: Vec<i16> = numbers!(self, scalar_offset, i16, |v| v);
+                for (value, scalar) in values.iter_mut().zip(scalars) {
+                    *value = scaled(*value, scalar);
+                }
+                Values::Double(values)
+            }
+            Source::RawHeader => Values::Text(Vec::new()),
+        }
+    }
+
+    fn raw(&self, offset: usize, kind: FieldKind) -> Values {
+        match kind {
+            FieldKind::I8 => Values::Int32(numbers!(self, offset, i8, |v| i32::from(v))),
+            FieldKind::U8 => Values::Int32(numbers!(self, offset, u8, |v| i32::from(v))),
+            FieldKind::I16 => Values::Int32(numbers!(self, offset, i16, |v| i32::from(v))),
+            FieldKind::U16 => Values::Int32(numbers!(self, offset, u16, |v| i32::from(v))),
+            FieldKind::I32 | FieldKind::U32 => Values::Int32(numbers!(self, offset, i32, |v| v)),
+            FieldKind::I64 | FieldKind::U64 => Values::Int64(numbers!(self, offset, i64, |v| v)),
+            FieldKind::F32 => Values::Float(numbers!(self, offset, f32, |v| v)),
+            FieldKind::F64 => Values::Double(numbers!(self, offset, f64, |v| v)),
+            FieldKind::Ibm32 => Values::Double(numbers!(self, offset, u32, |v| ibm::exact(v))),
+            FieldKind::Text(n) => {
+                let field = |row: &[u8]| text::decode_field(&row[offset..offset + usize::from(n)]);
+                Values::Text(self.bytes.chunks_exact(self.width).map(field).collect())
+            }
+        }
+    }
+
+    /// A number of any kind as a double, which rounds integers beyond 2^53.
+    fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
+        match kind {
+            FieldKind::I8 => numbers!(self, offset, i8, |v| f64::from(v)),
+            FieldKind::U8 => numbers!(self, offset, u8, |v| f64::from(v)),
+            FieldKind::I16 => numbers!(self, offset, i16, |v| f64::from(v)),
+            FieldKind::U16 => numbers!(self, offset, u16, |v| f64::from(v)),
+            FieldKind::I32 => numbers!(self, offset, i32, |v| f64::from(v)),
+            FieldKind::U32 => numbers!(self, offset, u32, |v| f64::from(v)),
+            FieldKind::I64 => numbers!(self, offset, i64, |v| v as f64),
+            FieldKind::U64 => numbers!(self, offset, u64, |v| v as f64),
+            FieldKind::F32 => numbers!(self, offset, f32, |v| f64::from(v)),
+            FieldKind::F64 => numbers!(self, offset, f64, |v| v),
+            FieldKind::Ibm32 => numbers!(self, offset, u32, |v| ibm::exact(v)),
+            FieldKind::Text(_) => Vec::new(),
+        }
+    }
+
+    /// Applies `f` to the N bytes at `offset` of every row.
+    #[inline(always)]
+    fn fields<const N: usize, T: Default>(&self, offset: usize, f: impl Fn([u8; N]) -> T) -> Vec<T> {
+        let field = |row: &[u8]| row[offset..].first_chunk().map_or_else(T::default, |bytes| f(*bytes));
+        self.bytes.chunks_exact(self.width).map(field).collect()
+    }
+}
+
+/// A coordinate or elevation with its scalar: a positive one multiplies, a negative one divides, 0 counts as 1.
+/// Source: SEG-Y rev 2.1, table 3, bytes 69-72 and 201-202.
+fn scaled(raw: f64, scalar: i16) -> f64 {
+    match scalar {
+        0 => raw,
+        1.. => raw * f64::from(scalar),
+        _ => raw / -f64::from(scalar),
+    }
+}
+
+/// One integer field of a header, whose bytes count from 1. A uint64 beyond the range of int64 wraps around, so
+/// it stays different from every other value, though its order is lost. A field that is no integer gives its
+/// bits, which serves to tell different values apart.
+///
+/// # Panics
+/// If the field does not lie within `header`.
+pub fn read_integer(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> i64 {
+    let start = first_byte as usize - 1;
+    let bytes = &header[start..start + kind.size()];
+    let push = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+    let unsigned = match order {
+        ByteOrder::Big => bytes.iter().fold(0, push),
+        ByteOrder::Little => bytes.iter().rev().fold(0, push),
+    };
+    match kind {
+        FieldKind::I8 => i64::from(unsigned as i8),
+        FieldKind::I16 => i64::from(unsigned as i16),
+        FieldKind::I32 => i64::from(unsigned as i32),
+        _ => unsigned as i64,
+    }
+}

@@ -1,0 +1,203 @@
+//! Writes the rows of one segment.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::schema::types::SchemaDescPtr;
+
+use crate::error::{Error, Result, failed};
+
+use super::bounds::Bounds;
+use super::chunk::{Chunk, Encoder, FinishedChunk};
+use super::columns::{HeaderTable, Source};
+use super::footer::{MAGIC, RowGroup, footer};
+use super::summary::{FieldRange, HeaderSummary};
+use super::values::Rows;
+
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// Writes the headers of consecutive traces as a Parquet file of its own, made of whole row groups of the final one.
+///
+/// Memory: the headers of one page (at most 1 MiB), and the encoded bytes of one row group.
+pub struct SegmentWriter {
+    table: HeaderTable,
+    schema: SchemaDescPtr,
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Bytes written to the file.
+    position: u64,
+    encoder: Encoder,
+    chunks: Vec<Chunk>,
+    /// Which of `HeaderTable::columns` a chunk has the raw values of.
+    column_of_chunk: Vec<Option<usize>>,
+    /// Headers of the page that is being filled.
+    page: Vec<u8>,
+    page_rows: usize,
+    /// Number of the first trace of `page`, from 0.
+    page_first_trace: u64,
+    /// First header of the row group.
+    first_row: Vec<u8>,
+    /// A byte for each byte of a header: 0 where all headers of the page are like `first_row`.
+    changed: Vec<u8>,
+    /// Rows of the row group before `page`.
+    rows_before_page: u64,
+    row_groups: Vec<RowGroup>,
+    summary: HeaderSummary,
+}
+
+impl SegmentWriter {
+    /// Creates the file at `path` for the traces from number `first_trace` (from 0), where a row group must begin.
+    pub fn create(path: &Path, table: &HeaderTable, first_trace: u64) -> Result<Self> {
+        table.check()?;
+        if !first_trace.is_multiple_of(table.row_group_rows) {
+            return Err(Error::Failed(format!(
+                "{}: trace {first_trace} does not begin a row group of {} rows",
+                path.display(),
+                table.row_group_rows
+            )));
+        }
+        let schema = table.parquet_schema()?;
+        let leaves: Vec<Source> = table.leaves().map(|(_, source)| source).collect();
+        let mut n_fields = 0;
+        let column_of_chunk = leaves.iter().map(|source| {
+            matches!(source, Source::Field { .. }).then(|| {
+                n_fields += 1;
+                n_fields - 1
+            })
+        });
+        let mut writer = Self {
+            column_of_chunk: column_of_chunk.collect(),
+            chunks: leaves.iter().zip(schema.columns()).map(|(&s, descr)| Chunk::new(s, descr.clone())).collect(),
+            file: BufWriter::with_capacity(BUFFER_BYTES, File::create(path).map_err(failed(path.display()))?),
+            path: path.to_owned(),
+            position: 0,
+            encoder: Encoder::new().map_err(failed("zstd"))?,
+            page: Vec::new(),
+            page_rows: table.page_rows() as usize,
+            page_first_trace: first_trace,
+            first_row: Vec::new(),
+            changed: vec![0; table.header_bytes as usize],
+            rows_before_page: 0,
+            row_groups: Vec::new(),
+            summary: HeaderSummary { n_rows: 0, ranges: vec![None; table.columns.len()] },
+            table: table.clone(),
+            schema,
+        };
+        writer.write(MAGIC)?;
+        Ok(writer)
+    }
+
+    /// Adds the headers of the next `n` traces. `block` holds traces every `stride` bytes, each beginning with its
+    /// header bytes; what follows them is not looked at, and the last trace may end with its header.
+    pub fn push(&mut self, block: &[u8], stride: usize, n: usize) -> Result<()> {
+        let width = self.table.header_bytes as usize;
+        for i in 0..n {
+            let Some(header) = block.get(i * stride..).and_then(|rest| rest.get(..width)) else {
+                return Err(Error::Failed(format!(
+                    "{}: a block of {n} traces ends within trace {i}",
+                    self.path.display()
+                )));
+            };
+            if self.rows_before_page == 0 && self.page.is_empty() {
+                self.first_row.clear();
+                self.first_row.extend_from_slice(header);
+            }
+            self.page.extend_from_slice(header);
+            for ((changed, first), byte) in self.changed.iter_mut().zip(&self.first_row).zip(header) {
+                *changed |= first ^ byte;
+            }
+            let rows_of_page = self.page.len() / width;
+            if rows_of_page == self.page_rows
+                || self.rows_before_page + rows_of_page as u64 == self.table.row_group_rows
+            {
+                self.end_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> Result<HeaderSummary> {
+        self.end_page()?;
+        self.end_row_group()?;
+        let row_groups = std::mem::take(&mut self.row_groups);
+        let footer =
+            footer(&self.table, &self.schema, row_groups, self.position).map_err(failed(self.path.display()))?;
+        self.write(&footer)?;
+        self.file.flush().map_err(failed(self.path.display()))?;
+        Ok(self.summary)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(failed(self.path.display()))?;
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Encodes the headers of the page, and ends the row group if it is full.
+    fn end_page(&mut self) -> Result<()> {
+        let width = self.table.header_bytes as usize;
+        let n_rows = (self.page.len() / width) as u64;
+        if n_rows == 0 {
+            return Ok(());
+        }
+        let order = self.table.byte_order;
+        let rows = Rows { bytes: &self.page, width, order, first_trace: self.page_first_trace };
+        let first = Rows { bytes: &self.first_row, ..rows };
+        for chunk in &mut self.chunks {
+            chunk
+                .push(&rows, &first, &self.changed, self.page_rows, &mut self.encoder)
+                .map_err(failed(self.path.display()))?;
+        }
+        self.page.clear();
+        self.changed.fill(0);
+        self.page_first_trace += n_rows;
+        self.rows_before_page += n_rows;
+        if self.rows_before_page == self.table.row_group_rows {
+            self.end_row_group()?;
+        }
+        Ok(())
+    }
+
+    fn end_row_group(&mut self) -> Result<()> {
+        if self.rows_before_page == 0 {
+            return Ok(());
+        }
+        let group_position = self.position;
+        let mut metadata = RowGroupMetaData::builder(self.schema.clone())
+            .set_num_rows(self.rows_before_page as i64)
+            .set_ordinal(self.row_groups.len() as i32)
+            .set_file_offset(group_position as i64);
+        let (mut uncompressed, mut column_indexes, mut offset_indexes) = (0, Vec::new(), Vec::new());
+        for c in 0..self.chunks.len() {
+            let first = Rows {
+                bytes: &self.first_row,
+                width: self.first_row.len(),
+                order: self.table.byte_order,
+                first_trace: 0,
+            };
+            let chunk = self.chunks[c].finish(&first, self.position).map_err(failed(self.path.display()))?;
+            self.write(&chunk.bytes)?;
+            self.note_range(c, &chunk);
+            uncompressed += chunk.metadata.uncompressed_size();
+            metadata = metadata.add_column_metadata(chunk.metadata);
+            column_indexes.push(chunk.column_index);
+            offset_indexes.push(chunk.offset_index);
+        }
+        let metadata = metadata.set_total_byte_size(uncompressed).build().map_err(failed(self.path.display()))?;
+        self.row_groups.push(RowGroup { metadata, column_indexes, offset_indexes });
+        self.summary.n_rows += self.rows_before_page;
+        self.rows_before_page = 0;
+        Ok(())
+    }
+
+    fn note_range(&mut self, chunk: usize, finished: &FinishedChunk) {
+        if let (Some(column), Bounds::Integer { min, max }) = (self.column_of_chunk[chunk], &finished.bounds) {
+            let range = &mut self.summary.ranges[column];
+            let known = range.unwrap_or(FieldRange { min: *min, max: *max });
+            *range = Some(FieldRange { min: known.min.min(*min), max: known.max.max(*max) });
+        }
+    }
+}

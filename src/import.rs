@@ -1,0 +1,302 @@
+//! The whole import: plan, convert, merge, commit.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::cancel::CancelHandle;
+use crate::config::ImportConfig;
+use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
+use crate::error::{Error, Result};
+use crate::gather::index::GatherCounts;
+use crate::merge::merge;
+use crate::output::{self, Found, Output};
+use crate::plan::Plan;
+use crate::protocol::SegmentRecord;
+
+/// What an import is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Partitioning,
+    Importing,
+    Merging,
+}
+
+/// Something to tell the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Warning(String),
+    Info(String),
+}
+
+/// How far an import is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportProgress {
+    pub phase: Phase,
+    /// Traces done in this phase.
+    pub current_traces: u64,
+    /// Traces of the file; 0 until it is known.
+    pub total_traces: u64,
+    pub active_workers: usize,
+    pub elapsed: Duration,
+    /// Time left, once a rate can be told.
+    pub eta: Option<Duration>,
+    /// What there is to say since the last report.
+    pub messages: Vec<Message>,
+}
+
+/// A completed import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportResult {
+    pub n_traces: u64,
+    /// Gathers by the keys asked for; 0 with `Gather::None`.
+    pub n_gathers: u64,
+    pub elapsed: Duration,
+    /// Time of each phase.
+    pub phases: Vec<(Phase, Duration)>,
+    /// The output directory.
+    pub output: PathBuf,
+    pub warnings: Vec<String>,
+}
+
+/// Imports a SEG-Y file.
+///
+/// `on_progress` is called about ten times a second while it works. After `cancel` it ends within a second.
+///
+/// # Errors
+/// See [`Error`]. Nothing is visible in the output directory unless the import is complete.
+pub fn import(
+    config: &ImportConfig,
+    on_progress: &mut dyn FnMut(&ImportProgress),
+    cancel: &CancelHandle,
+) -> Result<ImportResult> {
+    let mut reporter = Reporter::new(on_progress);
+    output::check(&config.output, config.overwrite)?;
+    reporter.begin(Phase::Partitioning, 0);
+    let plan = config.plan()?;
+    for warning in &plan.warnings {
+        reporter.say(Message::Warning(warning.clone()));
+    }
+    cancel.check()?;
+    let output = Output::open(&config.output)?;
+    match run(config, plan, &output, &mut reporter, cancel) {
+        Ok((plan, n_gathers, found_warnings)) => {
+            output.commit()?;
+            Ok(reporter.result(config, &plan, n_gathers, found_warnings))
+        }
+        Err((error, plan)) => Err(leave(output, &plan, error)),
+    }
+}
+
+/// What is to be done is decided by what an earlier run left.
+fn run(
+    config: &ImportConfig,
+    plan: Plan,
+    output: &Output,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> std::result::Result<(Plan, u64, Vec<String>), (Error, Plan)> {
+    let found = if config.fresh { Found::Nothing } else { output.find(&plan) };
+    let (plan, done) = match found {
+        Found::Merged => {
+            reporter.say(Message::Info("resuming: only the last step was left".into()));
+            let n_gathers = finished_gathers(output);
+            return Ok((plan, n_gathers, Vec::new()));
+        }
+        Found::Segments(earlier, done) => {
+            reporter.say(Message::Info(format!(
+                "resuming: {} of {} segments done",
+                done.len(),
+                earlier.segments.len()
+            )));
+            (*earlier, done)
+        }
+        Found::Nothing => match output.start(&plan) {
+            Ok(()) => (plan, Vec::new()),
+            Err(e) => return Err((e, plan)),
+        },
+    };
+    let plan = Arc::new(plan);
+    let outcome = convert_and_merge(config, &plan, output, done, reporter, cancel);
+    let plan = Arc::unwrap_or_clone(plan);
+    match outcome {
+        Ok((counts, warnings)) => Ok((plan, counts.n_gathers, warnings)),
+        Err(error) => Err((error, plan)),
+    }
+}
+
+fn convert_and_merge(
+    config: &ImportConfig,
+    plan: &Arc<Plan>,
+    output: &Output,
+    done: Vec<SegmentRecord>,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> Result<(GatherCounts, Vec<String>)> {
+    reporter.begin(Phase::Importing, plan.n_traces());
+    let launcher: Box<dyn Launch> = match &config.worker_program {
+        Some(program) if !config.is_small(plan) => {
+            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file() })
+        }
+        _ => Box::new(ThreadLauncher),
+    };
+    let (staging, workers) = (output.staging(), config.n_workers());
+    let records = convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)?;
+    let warnings = warnings_of(plan, &records);
+    for warning in &warnings {
+        reporter.say(Message::Warning(warning.clone()));
+    }
+    reporter.begin(Phase::Merging, plan.n_traces());
+    let counts = merge(plan, output, &records, cancel, &mut |traces| {
+        reporter.tally(Tally { traces_done: traces, active_workers: 0 });
+    })?;
+    Ok((counts, warnings))
+}
+
+/// What only the samples and headers themselves could tell.
+fn warnings_of(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
+    if nonfinite > 0 && matches!(plan.layout.format_code, 1 | 4) {
+        warnings.push(format!(
+            "{nonfinite} samples are beyond the range of float32 and were written as infinity; are the samples really {}?",
+            plan.layout.format().name
+        ));
+    }
+    let mut headers = crate::headers::HeaderSummary::default();
+    for record in records {
+        headers = headers.merge(&record.headers);
+    }
+    let range_of = |name: &str| {
+        let index = plan.headers.columns.iter().position(|c| c.name == name)?;
+        headers.ranges.get(index).copied().flatten()
+    };
+    if let Some(range) = range_of("delay_recording_time").filter(|r| r.min != r.max) {
+        let (min, max) = (range.min, range.max);
+        warnings.push(format!(
+            "the delay of the first sample (bytes 109-110) varies from {min} to {max}; the sample axis follows the first trace"
+        ));
+    }
+    warnings
+}
+
+/// The number of gathers of a dataset that an earlier run merged.
+fn finished_gathers(output: &Output) -> u64 {
+    let places = [output.dataset(), output.root().to_owned()];
+    let documents =
+        places.iter().filter_map(|p| crate::files::read_json::<serde_json::Value>(&p.join(output::METADATA)).ok());
+    documents.filter_map(|d| d["gathers"]["n_gathers"].as_u64()).next().unwrap_or(0)
+}
+
+/// Decides what stays of a failed import, and says so in the error.
+fn leave(output: Output, plan: &Plan, error: Error) -> Error {
+    let finished = output.n_finished(plan);
+    if error.is_final() || finished == 0 {
+        return match output.discard() {
+            Ok(()) => error,
+            Err(cleaning) => Error::Failed(format!("{error}; and {cleaning}")),
+        };
+    }
+    let kept = format!(
+        "{finished} of {} segments are done and kept in {}; the same command goes on from there",
+        plan.segments.len(),
+        output.staging().display()
+    );
+    match error {
+        Error::Failed(message) => Error::Failed(format!("{message}; {kept}")),
+        Error::Cancelled { signal, .. } => Error::Cancelled { signal, left: Some(kept) },
+        other => other,
+    }
+}
+
+/// Turns what happens into reports of progress.
+struct Reporter<'a> {
+    on_progress: &'a mut dyn FnMut(&ImportProgress),
+    started: Instant,
+    phase_started: Instant,
+    /// Traces that were done when the phase began: an earlier run's work says nothing of the rate.
+    first_traces: Option<u64>,
+    phases: Vec<(Phase, Duration)>,
+    progress: ImportProgress,
+}
+
+impl<'a> Reporter<'a> {
+    fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
+        let progress = ImportProgress {
+            phase: Phase::Partitioning,
+            current_traces: 0,
+            total_traces: 0,
+            active_workers: 0,
+            elapsed: Duration::ZERO,
+            eta: None,
+            messages: Vec::new(),
+        };
+        let now = Instant::now();
+        Self { on_progress, started: now, phase_started: now, first_traces: None, phases: Vec::new(), progress }
+    }
+
+    fn begin(&mut self, phase: Phase, total_traces: u64) {
+        self.end_phase();
+        self.first_traces = None;
+        self.progress = ImportProgress {
+            phase,
+            current_traces: 0,
+            total_traces,
+            active_workers: 0,
+            eta: None,
+            ..self.progress.clone()
+        };
+        self.report();
+    }
+
+    fn end_phase(&mut self) {
+        let now = Instant::now();
+        self.phases.push((self.progress.phase, now - self.phase_started));
+        self.phase_started = now;
+    }
+
+    fn say(&mut self, message: Message) {
+        self.progress.messages.push(message);
+        self.report();
+    }
+
+    fn report(&mut self) {
+        self.progress.elapsed = self.started.elapsed();
+        (self.on_progress)(&self.progress);
+        self.progress.messages.clear();
+    }
+
+    fn result(mut self, config: &ImportConfig, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
+        self.end_phase();
+        let mut warnings = plan.warnings.clone();
+        warnings.extend(found);
+        ImportResult {
+            n_traces: plan.n_traces(),
+            n_gathers,
+            elapsed: self.started.elapsed(),
+            // The first entry is the time before the first phase began.
+            phases: self.phases.split_off(1),
+            output: config.output.clone(),
+            warnings,
+        }
+    }
+}
+
+impl Listener for Reporter<'_> {
+    fn tally(&mut self, tally: Tally) {
+        let first = *self.first_traces.get_or_insert(tally.traces_done);
+        let (done, left) =
+            (tally.traces_done - first.min(tally.traces_done), self.progress.total_traces - tally.traces_done);
+        self.progress.eta = (done > 0).then(|| self.phase_started.elapsed().mul_f64(left as f64 / done as f64));
+        self.progress.current_traces = tally.traces_done;
+        self.progress.active_workers = tally.active_workers;
+        self.report();
+    }
+
+    fn note(&mut self, line: &str) {
+        self.say(Message::Warning(line.to_owned()));
+    }
+}

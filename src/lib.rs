@@ -1,0 +1,46 @@
+//! Turns SEG-Y files into Zarr arrays and Parquet tables.
+//!
+//! [`import`](import::import) does what the command line does: it reads the headers of a file, makes a
+//! [`Plan`](plan::Plan), lets workers convert one segment of the traces each, and merges their results. The modules
+//! follow the way of the data:
+//!
+//! [`segy`] reads → [`gather`], [`partition`] find where to cut → [`plan`] holds what was decided → [`worker`] converts
+//! a segment, with [`zarr`] for samples and [`headers`] for trace headers → [`coordinator`] runs the workers, which
+//! speak [`protocol`] → [`merge`] joins → [`output`] makes it visible.
+//!
+//! ```no_run
+//! use segy_import::{CancelHandle, ImportConfig, import};
+//!
+//! let config = ImportConfig::new("line_042.sgy", "line_042");
+//! let result = import(&config, &mut |progress| println!("{} traces", progress.current_traces), &CancelHandle::new())?;
+//! println!("{} gathers", result.n_gathers);
+//! # Ok::<(), segy_import::Error>(())
+//! ```
+
+pub mod cancel;
+pub mod cli;
+pub mod config;
+pub mod coordinator;
+pub mod error;
+mod files;
+pub mod gather;
+pub mod generate;
+pub mod headers;
+pub mod import;
+pub mod merge;
+mod metadata;
+mod names;
+pub mod output;
+pub mod partition;
+pub mod plan;
+mod progress;
+pub mod protocol;
+pub mod segy;
+pub mod statistics;
+pub mod worker;
+pub mod zarr;
+
+pub use cancel::CancelHandle;
+pub use config::ImportConfig;
+pub use error::{Error, Result};
+pub use import::{ImportProgress, ImportResult, import};

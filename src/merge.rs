@@ -1,0 +1,116 @@
+//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
+//!
+//! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
+//! gather index. Each step can be repeated after an interruption.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result, failed};
+use crate::files::write_json;
+use crate::gather::index::{GatherCounts, write_index};
+use crate::headers;
+use crate::metadata::dataset_document;
+use crate::output::{METADATA, Output, move_to};
+use crate::plan::Plan;
+use crate::protocol::SegmentRecord;
+use crate::segy::Layout;
+use crate::worker::SegmentPaths;
+use crate::zarr::{array_document, coordinate_document, group_document};
+
+/// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
+pub fn merge(
+    plan: &Plan,
+    output: &Output,
+    records: &[SegmentRecord],
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<GatherCounts> {
+    let (staging, dataset) = (output.staging(), output.dataset());
+    let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
+    fs::create_dir_all(&dataset).map_err(failed(dataset.display()))?;
+
+    let array = place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress)?;
+    cancel.check()?;
+    let parts: Vec<PathBuf> =
+        segments.iter().zip(records).filter(|(_, r)| r.n_rows > 0).map(|(s, _)| s.headers.clone()).collect();
+    headers::join(&parts, &dataset.join("headers.parquet"), &plan.headers)?;
+    cancel.check()?;
+    let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
+    let index = dataset.join("ensemble_index.parquet");
+    let counts = write_index(&index, &plan.gather_keys, &runs, plan.n_traces(), plan.max_probe)?;
+    cancel.check()?;
+
+    let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
+    write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+    write_json(&dataset.join(METADATA), &dataset_document(plan, records, counts)?)?;
+    Ok(counts)
+}
+
+/// Moves the chunks or shards of all segments to the final array. One that is there already was moved before.
+fn place_chunks(
+    plan: &Plan,
+    segments: &[SegmentPaths],
+    target: &Path,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<serde_json::Value> {
+    fs::create_dir_all(target).map_err(failed(target.display()))?;
+    let document = array_document(&plan.traces);
+    write_json(&target.join("zarr.json"), &document)?;
+    let mut placed = 0;
+    let mut directory = PathBuf::new();
+    for (segment, paths) in plan.segments.iter().zip(segments) {
+        for object in plan.objects_of(segment) {
+            for key in plan.traces.object_keys(object) {
+                let (from, to) = (paths.traces.join(&key), target.join(&key));
+                if let Some(parent) = to.parent().filter(|p| **p != directory) {
+                    fs::create_dir_all(parent).map_err(failed(parent.display()))?;
+                    directory = parent.to_owned();
+                }
+                match fs::rename(&from, &to) {
+                    Ok(()) => {}
+                    Err(_) if to.exists() && !from.exists() => {}
+                    Err(e) => {
+                        return Err(Error::Failed(format!(
+                            "{} cannot be moved to {}: {e}",
+                            from.display(),
+                            to.display()
+                        )));
+                    }
+                }
+            }
+        }
+        placed += plan.traces_of(segment).count() as u64;
+        on_progress(placed);
+        cancel.check()?;
+    }
+    Ok(document)
+}
+
+/// The coordinate array `sample`: time of each sample in ms, or its number where the interval is not known.
+fn write_sample_axis(layout: &Layout, directory: &Path) -> Result<serde_json::Value> {
+    let n = u64::from(layout.n_samples);
+    let (attributes, values): (_, Vec<f64>) = match layout.interval_us {
+        Some(interval) => (
+            json!({"units": "ms", "long_name": "two-way time"}),
+            (0..n).map(|i| (layout.start_ms * 1000.0 + i as f64 * interval) / 1000.0).collect(),
+        ),
+        None => (json!({"units": "1", "long_name": "sample number"}), (0..n).map(|i| i as f64).collect()),
+    };
+    let document = coordinate_document(n, attributes);
+    let unfinished = directory.with_extension("part");
+    crate::files::remove(&unfinished)?;
+    crate::files::remove(directory)?;
+    let chunk = unfinished.join("c");
+    fs::create_dir_all(&chunk).map_err(failed(chunk.display()))?;
+    write_json(&unfinished.join("zarr.json"), &document)?;
+    let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    fs::write(chunk.join("0"), bytes).map_err(failed(chunk.display()))?;
+    move_to(&unfinished, directory)?;
+    Ok(document)
+}

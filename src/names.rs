@@ -1,0 +1,36 @@
+//! Names that are near to a misspelt one.
+
+/// `did you mean "zstd" or "lz4"?`, or all names where none is near: to end a message with.
+pub fn near_names<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    const MOST: usize = 4;
+    let wrong = wrong.to_lowercase();
+    let known: Vec<&str> = known.into_iter().collect();
+    let likeness = |name: &str| {
+        let name = name.to_lowercase();
+        let contains = name.contains(&wrong) || wrong.contains(&name);
+        strsim::jaro_winkler(&wrong, &name) + if contains && wrong.len() > 1 { 0.2 } else { 0.0 }
+    };
+    let mut near: Vec<(f64, &str)> = known.iter().map(|n| (likeness(n), *n)).filter(|(l, _)| *l > 0.75).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let quote = |names: Vec<&str>| names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+    if near.is_empty() {
+        return format!("known are {}", quote(known));
+    }
+    near.truncate(MOST);
+    format!("did you mean {}?", quote(near.into_iter().map(|(_, n)| n).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near_names;
+
+    #[test]
+    fn the_nearest_name_comes_first() {
+        assert!(near_names("inlin", ["crossline", "inline", "offset"]).starts_with("did you mean \"inline\""));
+    }
+
+    #[test]
+    fn without_a_near_name_all_are_listed() {
+        assert_eq!(near_names("qqq", ["cdp", "offset"]), "known are \"cdp\", \"offset\"");
+    }
+}

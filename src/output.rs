@@ -1,0 +1,192 @@
+//! The output directory: refusing what is in the way, the staging area, and making a complete dataset visible.
+//!
+//! Everything is built in `<output>/.segy-import/`. The named outputs appear by rename once they are complete,
+//! `metadata.json` last: it is the commit mark.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, failed};
+use crate::files::{read_json, remove, write_json};
+use crate::plan::Plan;
+use crate::protocol::SegmentRecord;
+use crate::worker::SegmentPaths;
+
+/// Name of the staging area in the output directory.
+pub const STAGING: &str = ".segy-import";
+/// The commit mark.
+pub const METADATA: &str = "metadata.json";
+/// What a dataset consists of, in the order in which it appears.
+pub const NAMED_OUTPUTS: [&str; 6] =
+    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", "zarr.json", METADATA];
+
+/// An output directory that this process alone writes to.
+pub struct Output {
+    root: PathBuf,
+    /// The directories that were made for it, the outermost first.
+    created: Vec<PathBuf>,
+    /// Held as long as the directory is written to.
+    _lock: File,
+}
+
+/// What an earlier run left of the same import.
+pub enum Found {
+    Nothing,
+    /// Its plan and the records of its finished segments.
+    Segments(Box<Plan>, Vec<SegmentRecord>),
+    /// All is done but for the last renames.
+    Merged,
+}
+
+/// Refuses an output directory that holds something, before anything is created.
+///
+/// # Errors
+/// `Error::OutputInTheWay` with what is there.
+pub fn check(root: &Path, overwrite: bool) -> Result<()> {
+    let path = root.display();
+    let metadata = match fs::metadata(root) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
+        Ok(metadata) => metadata,
+    };
+    if !metadata.is_dir() {
+        return Err(Error::OutputInTheWay(format!("{path}: is a file; name a directory for the output")));
+    }
+    if overwrite || root.join(STAGING).exists() && !root.join(METADATA).exists() {
+        return Ok(());
+    }
+    if root.join(METADATA).exists() {
+        // A run that was stopped behind its last rename left a complete dataset and its staging area.
+        return if root.join(STAGING).join("merged").exists() {
+            Ok(())
+        } else {
+            Err(Error::OutputInTheWay(format!("{path}: holds a dataset; --overwrite replaces it")))
+        };
+    }
+    let mut entries = fs::read_dir(root).map_err(failed(root.display()))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => Err(Error::OutputInTheWay(format!(
+            "{path}: is not empty; name a new directory, or put the dataset beside what is there with --overwrite"
+        ))),
+    }
+}
+
+impl Output {
+    /// Makes the directory and its staging area and locks it against another import.
+    pub fn open(root: &Path) -> Result<Self> {
+        let missing = root.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists());
+        let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        created.reverse();
+        let staging = root.join(STAGING);
+        let lock = fs::create_dir_all(&staging).and_then(|()| File::create(staging.join("lock")));
+        let lock = lock.map_err(|e| {
+            remove_directories(&created);
+            Error::Failed(format!("{}: cannot be written to: {e}", root.display()))
+        })?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::OutputInTheWay(format!("{}: another import is writing here", root.display())));
+            }
+            Err(TryLockError::Error(e)) => {
+                return Err(Error::Failed(format!("{}: cannot be locked: {e}", root.display())));
+            }
+        }
+        Ok(Self { root: root.to_owned(), created, _lock: lock })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn staging(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+
+    pub fn plan_file(&self) -> PathBuf {
+        self.staging().join("plan.json")
+    }
+
+    /// Where the dataset is put together.
+    pub fn dataset(&self) -> PathBuf {
+        self.staging().join("dataset")
+    }
+
+    fn merged_mark(&self) -> PathBuf {
+        self.staging().join("merged")
+    }
+
+    /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
+    pub fn find(&self, plan: &Plan) -> Found {
+        let Ok(earlier) = read_json::<Plan>(&self.plan_file()) else { return Found::Nothing };
+        if !plan.makes_the_same_as(&earlier) {
+            return Found::Nothing;
+        }
+        if self.merged_mark().exists() {
+            return Found::Merged;
+        }
+        let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
+        let records = earlier.segments.iter().filter_map(|s| record(s.id)).collect();
+        Found::Segments(Box::new(earlier), records)
+    }
+
+    /// Empties the staging area and puts the plan in it.
+    pub fn start(&self, plan: &Plan) -> Result<()> {
+        let entries = fs::read_dir(self.staging()).map_err(failed(self.staging().display()))?;
+        for entry in entries {
+            let path = entry.map_err(failed(self.staging().display()))?.path();
+            if path.file_name().is_some_and(|n| n != "lock") {
+                remove(&path)?;
+            }
+        }
+        let unfinished = self.staging().join("plan.json.part");
+        write_json(&unfinished, plan)?;
+        fs::rename(&unfinished, self.plan_file()).map_err(failed(self.plan_file().display()))
+    }
+
+    /// Makes the dataset that has been put together visible, in the place of one that is there.
+    pub fn commit(self) -> Result<()> {
+        fs::write(self.merged_mark(), []).map_err(failed(self.merged_mark().display()))?;
+        let (dataset, old) = (self.dataset(), self.staging().join("old"));
+        fs::create_dir_all(&old).map_err(failed(old.display()))?;
+        // Without its commit mark the old dataset is none from here on.
+        for name in NAMED_OUTPUTS.iter().rev() {
+            if dataset.join(name).exists() && self.root.join(name).exists() {
+                remove(&old.join(name))?;
+                move_to(&self.root.join(name), &old.join(name))?;
+            }
+        }
+        for name in NAMED_OUTPUTS {
+            if dataset.join(name).exists() {
+                move_to(&dataset.join(name), &self.root.join(name))?;
+            }
+        }
+        remove(&self.staging())
+    }
+
+    /// Removes all that this import made.
+    pub fn discard(self) -> Result<()> {
+        remove(&self.staging())?;
+        remove_directories(&self.created);
+        Ok(())
+    }
+
+    /// Finished segments in the staging area.
+    pub fn n_finished(&self, plan: &Plan) -> usize {
+        plan.segments.iter().filter(|s| SegmentPaths::new(&self.staging(), s.id).record.exists()).count()
+    }
+}
+
+/// Removes directories that are empty, the innermost first.
+fn remove_directories(created: &[PathBuf]) {
+    for directory in created.iter().rev() {
+        // What somebody else put there meanwhile is theirs, and keeps its directory.
+        let _ = fs::remove_dir(directory);
+    }
+}
+
+/// Renames a file or directory; both lie on one file system, as the staging area is in the output directory.
+pub fn move_to(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(failed(format!("{} cannot be moved to {}", from.display(), to.display())))
+}

@@ -1,0 +1,121 @@
+//! Cutting the traces into segments of nearly equal length that begin where a gather begins.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::gather::{GatherStart, KeyValues, probe_back};
+
+/// A run of traces that one worker converts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    pub id: u32,
+    /// First trace, from 0.
+    pub start_trace: u64,
+    /// Behind the last trace.
+    pub end_trace: u64,
+    /// The start lies inside a gather: its first trace is further back than the probe may go.
+    pub starts_inside_gather: bool,
+}
+
+/// Cuts `n_traces` into at most `n_segments`: even splits, each moved back to the first trace of its gather.
+///
+/// Where no boundary is within `max_probe` headers the split stays where it is, and the segment says so; where two
+/// splits fall into one gather they become one. `key_of` is `None` for even splits.
+pub fn partition(
+    n_traces: u64,
+    n_segments: u32,
+    max_probe: u64,
+    mut key_of: Option<&mut dyn FnMut(u64) -> Result<KeyValues>>,
+) -> Result<Vec<Segment>> {
+    let mut starts = vec![(0, false)];
+    for i in 1..u64::from(n_segments) {
+        let split = (u128::from(n_traces) * u128::from(i) / u128::from(n_segments)) as u64;
+        let (start, inside) = match &mut key_of {
+            None => (split, false),
+            Some(key_of) => match probe_back(split, max_probe, key_of)? {
+                GatherStart::Found(start) => (start, false),
+                GatherStart::BeyondReach => (split, true),
+            },
+        };
+        if starts.last().is_none_or(|&(last, _)| start > last) {
+            starts.push((start, inside));
+        }
+    }
+    let ends = starts.iter().skip(1).map(|&(start, _)| start).chain([n_traces]);
+    let segments = starts.iter().zip(ends).enumerate().map(|(id, (&(start_trace, inside), end_trace))| Segment {
+        id: id as u32,
+        start_trace,
+        end_trace,
+        starts_inside_gather: inside,
+    });
+    Ok(segments.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(keys: &[i64], n_segments: u32, max_probe: u64) -> Vec<Segment> {
+        let mut key_of = |i: u64| Ok(vec![keys[i as usize]]);
+        partition(keys.len() as u64, n_segments, max_probe, Some(&mut key_of)).unwrap()
+    }
+
+    #[test]
+    fn segments_of_regular_gathers_are_within_one_percent_of_each_other() {
+        let keys: Vec<i64> = (0..240_000).map(|i| i / 48).collect();
+        for n in [2, 3, 7, 16] {
+            let lengths: Vec<u64> = cut(&keys, n, 10_000).iter().map(|s| s.end_trace - s.start_trace).collect();
+            let (min, max) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
+            assert_eq!(lengths.len() as u32, n);
+            assert!(max * 100 <= min * 101, "{n} segments: {min} to {max} traces");
+        }
+    }
+
+    #[test]
+    fn two_splits_in_one_gather_become_one() {
+        let mut keys = vec![1; 30];
+        keys.extend([2; 60]);
+        keys.extend([3; 10]);
+        let starts: Vec<u64> = cut(&keys, 4, 100).iter().map(|s| s.start_trace).collect();
+        assert_eq!(starts, [0, 30]);
+    }
+
+    #[test]
+    fn a_split_inside_a_long_gather_is_reported() {
+        let segments = cut(&[5; 1000], 2, 100);
+        assert_eq!(segments[1], Segment { id: 1, start_trace: 500, end_trace: 1000, starts_inside_gather: true });
+    }
+
+    #[test]
+    fn without_keys_the_splits_are_even() {
+        let starts: Vec<u64> = partition(10, 4, 100, None).unwrap().iter().map(|s| s.start_trace).collect();
+        assert_eq!(starts, [0, 2, 5, 7]);
+    }
+
+    #[test]
+    fn more_segments_than_traces_give_one_segment_a_trace() {
+        assert_eq!(partition(3, 10, 100, None).unwrap().len(), 3);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn segments_cover_all_traces_once_and_begin_at_gathers_unless_they_say_so(
+            lengths in proptest::collection::vec(1usize..40, 1..60),
+            n_segments in 1u32..12,
+            max_probe in 1u64..60,
+        ) {
+            let keys: Vec<i64> = lengths.iter().enumerate().flat_map(|(i, &n)| vec![i as i64; n]).collect();
+            let segments = cut(&keys, n_segments, max_probe);
+            let mut expected_start = 0;
+            for s in &segments {
+                proptest::prop_assert_eq!(s.start_trace, expected_start);
+                proptest::prop_assert!(s.end_trace > s.start_trace);
+                let at = s.start_trace as usize;
+                let at_boundary = at == 0 || keys[at] != keys[at - 1];
+                proptest::prop_assert!(at_boundary || s.starts_inside_gather);
+                expected_start = s.end_trace;
+            }
+            proptest::prop_assert_eq!(expected_start, keys.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The plan: everything that a worker needs to know, decided once and written to `plan.json`.
+//!
+//! It is the same for a process on this machine and for a node of a cluster. What the output holds depends on the
+//! input and the options alone; the segments decide only who writes which part of it.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gather::GatherKey;
+use crate::headers::HeaderTable;
+use crate::partition::Segment;
+use crate::segy::{Io, Layout};
+use crate::zarr::ArrayPlan;
+
+/// Version of `plan.json`; a worker of another version refuses it.
+pub const PLAN_VERSION: u32 = 1;
+
+/// The input file as it was when the plan was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// Absolute, so that a worker may start anywhere.
+    pub path: PathBuf,
+    pub bytes: u64,
+    /// Time of last modification, nanoseconds since 1970.
+    pub modified_ns: u128,
+}
+
+/// A complete description of one import.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub version: u32,
+    pub input: InputFile,
+    pub io: Io,
+    pub layout: Layout,
+    pub gather_keys: Vec<GatherKey>,
+    /// Headers that a split may be moved back to find the start of its gather.
+    pub max_probe: u64,
+    pub traces: ArrayPlan,
+    pub headers: HeaderTable,
+    pub segments: Vec<Segment>,
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    pub fn n_traces(&self) -> u64 {
+        self.layout.n_traces
+    }
+
+    /// Whether both plans lead to the same output from the same input, however it is cut.
+    pub fn makes_the_same_as(&self, other: &Self) -> bool {
+        let input = |p: &Self| (p.input.bytes, p.input.modified_ns);
+        self.version == other.version
+            && input(self) == input(other)
+            && self.layout == other.layout
+            && self.gather_keys == other.gather_keys
+            && self.max_probe == other.max_probe
+            && self.traces == other.traces
+            && self.headers == other.headers
+    }
+
+    /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace is its own.
+    ///
+    /// So every object has one writer and no two segments share one; a segment reads on behind its last trace to
+    /// complete its last object.
+    pub fn objects_of(&self, segment: &Segment) -> Range<u64> {
+        owned(segment, self.traces.traces_per_object())
+    }
+
+    /// The traces in the objects of a segment.
+    pub fn traces_of(&self, segment: &Segment) -> Range<u64> {
+        self.units(self.objects_of(segment), self.traces.traces_per_object())
+    }
+
+    /// The traces in the row groups that a segment writes: those row groups whose first row is its own.
+    pub fn rows_of(&self, segment: &Segment) -> Range<u64> {
+        let rows = self.headers.row_group_rows;
+        self.units(owned(segment, rows), rows)
+    }
+
+    fn units(&self, units: Range<u64>, length: u64) -> Range<u64> {
+        let n = self.n_traces();
+        (units.start * length).min(n)..(units.end * length).min(n)
+    }
+
+    /// Bytes of samples in the output before compression.
+    pub fn sample_bytes(&self) -> u64 {
+        self.traces.n_samples * self.traces.n_traces * self.traces.dtype.size() as u64
+    }
+
+    /// An upper bound of the memory that one worker needs for its buffers, in bytes.
+    pub fn worker_bytes(&self) -> u64 {
+        let chunk = self.traces.chunk_bytes() as u64;
+        let encoded = if self.traces.codec.is_none() { 0 } else { chunk };
+        let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
+        chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())
+    }
+}
+
+/// The units of `length` traces whose first trace lies in the segment.
+fn owned(segment: &Segment, length: u64) -> Range<u64> {
+    segment.start_trace.div_ceil(length)..segment.end_trace.div_ceil(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn every_object_has_one_writer(mut cuts in proptest::collection::btree_set(1u64..5000, 0..9), length in 1u64..700) {
+            cuts.extend([0, 5000]);
+            let bounds: Vec<u64> = cuts.into_iter().collect();
+            let mut next = 0;
+            for (id, pair) in bounds.windows(2).enumerate() {
+                let segment = Segment {
+                    id: id as u32, start_trace: pair[0], end_trace: pair[1], starts_inside_gather: false,
+                };
+                let units = owned(&segment, length);
+                proptest::prop_assert_eq!(units.start, next);
+                next = units.end;
+            }
+            proptest::prop_assert_eq!(next, 5000u64.div_ceil(length));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Showing progress: a bar on a terminal, plain lines in a log, JSON lines for programs. Only this file knows indicatif.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use crate::import::{ImportProgress, ImportResult, Message, Phase};
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProgressMode {
+    /// A bar where standard error is a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// One bar on standard error.
+    Bar,
+    /// A line every few seconds on standard error.
+    Plain,
+    /// JSON lines on standard output.
+    Json,
+    /// Nothing but warnings and errors.
+    None,
+}
+
+/// Plain lines come no more often than this.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shows what it is given in one of the modes. A closed pipe is nobody listening, and no error.
+pub enum Display {
+    Bar(ProgressBar),
+    Plain { last: Option<(Phase, Instant)> },
+    Json,
+    Silent,
+}
+
+impl Display {
+    pub fn new(mode: ProgressMode) -> Self {
+        match mode {
+            ProgressMode::Auto if std::io::stderr().is_terminal() => Self::bar(),
+            ProgressMode::Bar => Self::bar(),
+            ProgressMode::Auto | ProgressMode::Plain => Self::Plain { last: None },
+            ProgressMode::Json => Self::Json,
+            ProgressMode::None => Self::Silent,
+        }
+    }
+
+    fn bar() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        let template = "{prefix:12} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} traces {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+        }
+        Self::Bar(bar)
+    }
+
+    /// Shows one report.
+    pub fn update(&mut self, progress: &ImportProgress) {
+        for message in &progress.messages {
+            self.message(message);
+        }
+        match self {
+            Self::Bar(bar) => {
+                bar.set_prefix(phase_name(progress.phase));
+                bar.set_length(progress.total_traces);
+                bar.set_position(progress.current_traces);
+                bar.set_message(details(progress));
+                bar.tick();
+            }
+            Self::Plain { last } => {
+                let due = match last {
+                    Some((phase, at)) => *phase != progress.phase || at.elapsed() >= PLAIN_INTERVAL,
+                    None => true,
+                };
+                // The first report of a phase is due; what goes by in a moment is not worth a line each.
+                if due && progress.total_traces > 0 {
+                    *last = Some((progress.phase, Instant::now()));
+                    let (current, total) = (HumanCount(progress.current_traces), HumanCount(progress.total_traces));
+                    let details = details(progress);
+                    say(&format!("{}: {current} of {total} traces {details}", phase_name(progress.phase)));
+                }
+            }
+            Self::Json => print_json(&json!({
+                "type": "progress",
+                "phase": progress.phase,
+                "current_traces": progress.current_traces,
+                "total_traces": progress.total_traces,
+                "active_workers": progress.active_workers,
+                "elapsed_s": seconds(progress.elapsed),
+                "eta_s": progress.eta.map(seconds),
+            })),
+            Self::Silent => {}
+        }
+    }
+
+    fn message(&self, message: &Message) {
+        let (kind, text) = match message {
+            Message::Warning(text) => ("warning", text),
+            Message::Info(text) => ("info", text),
+        };
+        match self {
+            Self::Bar(bar) => bar.suspend(|| say(&format!("{kind}: {text}"))),
+            Self::Silent if kind == "info" => {}
+            Self::Json => {
+                print_json(&json!({"type": kind, "message": text}));
+                // A log that keeps only standard error should have the warnings too.
+                if kind == "warning" {
+                    say(&format!("{kind}: {text}"));
+                }
+            }
+            _ => say(&format!("{kind}: {text}")),
+        }
+    }
+
+    /// Clears the bar and says what has been done.
+    pub fn finish(&self, result: &ImportResult) {
+        let elapsed = result.elapsed.as_secs_f64();
+        let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
+        let gathers =
+            if result.n_gathers > 0 { format!(" in {} gathers", HumanCount(result.n_gathers)) } else { String::new() };
+        let line = format!(
+            "{}: {} traces{gathers}, {elapsed:.2} s ({} traces/s)",
+            result.output.display(),
+            HumanCount(result.n_traces),
+            HumanCount(rate),
+        );
+        match self {
+            Self::Bar(bar) => {
+                bar.finish_and_clear();
+                say(&line);
+            }
+            Self::Plain { .. } => say(&line),
+            Self::Json => {
+                let phases: serde_json::Map<_, _> =
+                    result.phases.iter().map(|(p, d)| (phase_name(*p).to_owned(), json!(seconds(*d)))).collect();
+                print_json(&json!({
+                    "type": "done",
+                    "n_traces": result.n_traces,
+                    "n_gathers": result.n_gathers,
+                    "elapsed_s": seconds(result.elapsed),
+                    "phases_s": phases,
+                    "output": result.output,
+                }));
+            }
+            Self::Silent => {}
+        }
+    }
+
+    /// Takes the bar away before an error message.
+    pub fn abandon(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// One line on standard error.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn print_json(value: &serde_json::Value) {
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "{value}").and_then(|()| stdout.flush());
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Partitioning => "partitioning",
+        Phase::Importing => "importing",
+        Phase::Merging => "merging",
+    }
+}
+
+/// Rate, workers and time left.
+fn details(progress: &ImportProgress) -> String {
+    let mut parts = Vec::new();
+    if progress.elapsed.as_millis() > 0 && progress.current_traces > 0 && progress.phase == Phase::Importing {
+        let rate = progress.current_traces as f64 / progress.elapsed.as_secs_f64();
+        parts.push(format!("{}/s", HumanCount(rate as u64)));
+    }
+    match progress.active_workers {
+        0 => {}
+        1 => parts.push("1 worker".into()),
+        n => parts.push(format!("{n} workers")),
+    }
+    if let Some(eta) = progress.eta {
+        parts.push(format!("{:#} left", HumanDuration(eta)));
+    }
+    if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}

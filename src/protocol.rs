@@ -1,0 +1,92 @@
+//! What a worker says to its coordinator: one JSON object per line on the worker's standard output.
+//!
+//! Lines of a type that the reader does not know are skipped, so that a newer worker can say more.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::headers::HeaderSummary;
+use crate::statistics::SampleStatistics;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum WorkerMessage {
+    /// The worker has read its plan and begins.
+    Started { segment: u32 },
+    /// So many traces of the segment are done.
+    Progress { traces: u64 },
+    /// The segment is complete on disk.
+    Done(SegmentRecord),
+    /// The segment cannot be converted.
+    Failed(Failure),
+}
+
+/// Why a segment cannot be converted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The exit code that the error stands for.
+    pub exit_code: u8,
+    pub message: String,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure.exit_code {
+            2 => Self::Usage(failure.message),
+            3 => Self::Input(failure.message),
+            4 => Self::OutputInTheWay(failure.message),
+            _ => Self::Failed(failure.message),
+        }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { exit_code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+/// What a finished segment holds. Written to `segment.json` after its data: a segment without it is not done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentRecord {
+    pub segment: u32,
+    /// Traces whose samples the segment wrote.
+    pub n_traces: u64,
+    /// Rows of its `headers.parquet`.
+    pub n_rows: u64,
+    /// Runs of equal gather keys among its rows.
+    pub n_runs: u64,
+    /// Bytes of its chunks or shards.
+    pub stored_bytes: u64,
+    pub headers: HeaderSummary,
+    pub samples: SampleStatistics,
+}
+
+/// Reads one line. `None` for what is not understood.
+pub fn parse_line(line: &str) -> Option<WorkerMessage> {
+    serde_json::from_str(line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_and_comes_back_the_same() {
+        let message = WorkerMessage::Failed(Failure { exit_code: 3, message: "a\nb \"c\"".into() });
+        let line = serde_json::to_string(&message).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(parse_line(&line), Some(message));
+    }
+
+    #[test]
+    fn unknown_lines_are_skipped() {
+        assert_eq!(parse_line(r#"{"type":"weather","rain":true}"#), None);
+        assert_eq!(parse_line("thread panicked"), None);
+        assert_eq!(
+            parse_line(r#"{"type":"progress","traces":5,"more":1}"#),
+            Some(WorkerMessage::Progress { traces: 5 })
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! A SEG-Y file as bytes at offsets, through a memory map or positioned reads.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use memmap2::{Advice, Mmap, UncheckedAdvice};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, unreadable};
+
+/// How the input is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Io {
+    /// Through a memory map: fastest on local disks. A file that shrinks meanwhile kills the worker.
+    #[default]
+    Mmap,
+    /// Through positioned reads: for network file systems, and where a vanished file should be an error.
+    Pread,
+}
+
+/// An open input file of known length.
+pub struct SegyFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    map: Option<Mmap>,
+}
+
+impl SegyFile {
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// `Error::Input` where it does not exist, is no regular file, is empty or cannot be opened.
+    pub fn open(path: &Path, io: Io) -> Result<Self> {
+        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+        let metadata = file.metadata().map_err(|e| unreadable(path, &e))?;
+        if metadata.is_dir() {
+            return Err(Error::Input(format!("{}: is a directory; name a SEG-Y file", path.display())));
+        }
+        if !metadata.is_file() {
+            let hint = "SEG-Y is read at many places at once, so copy it to a regular file first";
+            return Err(Error::Input(format!("{}: is not a regular file; {hint}", path.display())));
+        }
+        let len = metadata.len();
+        if len == 0 {
+            return Err(Error::Input(format!("{}: is empty", path.display())));
+        }
+        let map = match io {
+            Io::Pread => None,
+            Io::Mmap => Some(map(&file).map_err(|e| unreadable(path, &e))?),
+        };
+        Ok(Self { path: path.to_owned(), file, len, map })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length in bytes when it was opened.
+    #[allow(clippy::len_without_is_empty, reason = "an empty file is refused on opening")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// `n` bytes at `offset`: a slice of the map, or `buffer` filled from the file.
+    ///
+    /// # Errors
+    /// `Error::Input` where the file ends before, or cannot be read.
+    pub fn bytes<'a>(&'a self, offset: u64, n: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        match &self.map {
+            Some(map) => {
+                let range = usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(n)?));
+                range.and_then(|r| map.get(r)).ok_or_else(|| self.ends_before(offset, n))
+            }
+            None => {
+                buffer.resize(n, 0);
+                self.file.read_exact_at(buffer, offset).map_err(|e| match e.kind() {
+                    io::ErrorKind::UnexpectedEof => self.ends_before(offset, n),
+                    _ => Error::Input(format!("{}: byte {}: cannot be read: {e}", self.path.display(), offset + 1)),
+                })?;
+                Ok(buffer)
+            }
+        }
+    }
+
+    /// A copy of `n` bytes at `offset`.
+    pub fn copy(&self, offset: u64, n: usize) -> Result<Vec<u8>> {
+        let mut buffer = Vec::new();
+        Ok(self.bytes(offset, n, &mut buffer)?.to_vec())
+    }
+
+    /// Says that reading goes through the file from front to back, so that the kernel reads ahead.
+    pub fn expect_sequential_reads(&self) {
+        // Advice only: where the kernel does not take it, the reads are slower and nothing else.
+        if let Some(map) = &self.map {
+            let _ = map.advise(Advice::Sequential);
+        } else {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
+        }
+    }
+
+    /// Drops the pages of these bytes from this process, so that its resident memory stays small.
+    /// The page cache keeps them.
+    pub fn release(&self, offset: u64, n: usize) {
+        let Some(map) = &self.map else { return };
+        let (Ok(start), page) = (usize::try_from(offset), rustix::param::page_size()) else { return };
+        let (first, end) = (start / page * page, (start + n).min(map.len()) / page * page);
+        if first < end {
+            // SAFETY: MADV_DONTNEED on a private, read-only map of a file drops page table entries; the next
+            // access reads the same file bytes again. No memory that was written to is lost.
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, first, end - first) };
+        }
+    }
+
+    fn ends_before(&self, offset: u64, n: usize) -> Error {
+        let path = self.path.display();
+        Error::Input(format!("{path}: byte {}: the file ends before the {n} bytes that belong there", offset + 1))
+    }
+}
+
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is only read. A file that another process truncates meanwhile raises SIGBUS, which ends
+    // the worker and is reported by the coordinator; bytes that change meanwhile are read as numbers, for which
+    // every bit pattern is valid.
+    unsafe { Mmap::map(file) }
+}

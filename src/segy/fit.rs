@@ -1,0 +1,344 @@
+//! Finding the offsets and lengths that agree with the size of the file, and saying what would fit where none do.
+
+use super::fields::TRACE_HEADER_BYTES;
+use super::format::FORMATS;
+use super::layout::{FILE_HEADER_BYTES, Inference};
+use super::text::{self, TEXT_HEADER_BYTES};
+use crate::error::{Error, Result};
+
+/// More additional headers than this are rubbish in bytes that an older revision left unassigned.
+const MAX_ADDITIONAL_HEADERS: i64 = 1000;
+/// Searching for the stanza that ends the extended textual headers stops here.
+const MAX_EXTENDED_TEXT_HEADERS: u64 = 10_000;
+const TEXT: u64 = TEXT_HEADER_BYTES as u64;
+
+/// Where the traces lie.
+pub(super) struct Fit {
+    pub(super) n_traces: u64,
+    pub(super) n_samples: u32,
+    pub(super) n_extended_text_headers: u32,
+    pub(super) first_trace_offset: u64,
+    pub(super) n_additional_headers: u32,
+    pub(super) trailing_bytes: u64,
+    /// (what, value, because)
+    pub(super) decisions: Vec<(&'static str, String, String)>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// One reading of the header fields that decide where the traces lie.
+#[derive(Clone, Copy)]
+struct Reading {
+    n_extended: u32,
+    offset: u64,
+    n_additional: u32,
+    n_samples: u32,
+    trailer: u64,
+}
+
+impl Reading {
+    fn stride(&self, sample_bytes: usize) -> u64 {
+        TRACE_HEADER_BYTES as u64 * (1 + u64::from(self.n_additional)) + u64::from(self.n_samples) * sample_bytes as u64
+    }
+
+    /// Whole traces and the bytes left over, in a file of `len` bytes.
+    fn divide(&self, len: u64, sample_bytes: usize) -> (u64, u64) {
+        let data = len.saturating_sub(self.offset).saturating_sub(self.trailer);
+        let stride = self.stride(sample_bytes);
+        (data / stride, data % stride)
+    }
+}
+
+/// The first reading of the headers, in the order of trust, that agrees with the file size.
+pub(super) fn find(inference: &Inference) -> Result<Fit> {
+    let len = inference.file.len();
+    let size = inference.format.bytes;
+    let readings = readings(inference)?;
+    let declared = if inference.rev2 { inference.binary.u64(3513) } else { 0 };
+    for reading in &readings {
+        let (n, rest) = reading.divide(len, size);
+        let available = (len.saturating_sub(reading.offset)) / reading.stride(size);
+        if declared != 0 && declared <= available {
+            return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520"));
+        }
+        if n > 0 && rest == 0 {
+            return Ok(accept(inference, reading, n, "the file size"));
+        }
+    }
+    imperfect_end(inference, &readings[0])
+}
+
+/// Every reading of the declared fields that is worth a try, the most trusted first. Never empty.
+fn readings(inference: &Inference) -> Result<Vec<Reading>> {
+    let mut all = Vec::new();
+    let starts = starts(inference)?;
+    for &(n_extended, offset) in &starts {
+        for n_samples in sample_counts(inference, offset)? {
+            for n_additional in additional_headers(inference) {
+                for trailer in trailers(inference, offset) {
+                    all.push(Reading { n_extended, offset, n_additional, n_samples, trailer });
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// (extended textual headers, offset of the first trace)
+fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
+    let (file, binary) = (inference.file, &inference.binary);
+    let path = file.path().display();
+    let declared = binary.i16(3505);
+    let n = match declared {
+        0.. => u64::from(declared.unsigned_abs()),
+        -1 if inference.revision.0 >= 1 => text_headers_up_to_end(inference)?,
+        _ => 0,
+    };
+    let end = FILE_HEADER_BYTES + n * TEXT;
+    let mut starts = Vec::new();
+    if inference.rev2 {
+        let offset = binary.u64(3521);
+        if (FILE_HEADER_BYTES..file.len()).contains(&offset) {
+            starts.push((n.min((offset - FILE_HEADER_BYTES) / TEXT) as u32, offset));
+        }
+    }
+    if end < file.len() {
+        starts.push((n as u32, end));
+    }
+    // Rev 0 leaves bytes 3505-3506 unassigned, so a count there may mean nothing.
+    if n > 0 && inference.revision.0 == 0 {
+        starts.push((0, FILE_HEADER_BYTES));
+    }
+    if !starts.is_empty() {
+        return Ok(starts);
+    }
+    Err(Error::Input(if n == 0 {
+        format!("{path}: holds a file header and no traces; there is nothing to convert")
+    } else {
+        format!(
+            "{path}: bytes 3505-3506 declare {n} extended textual headers, which end at byte {end}, but the file has {} \
+             bytes; it is cut off",
+            file.len()
+        )
+    }))
+}
+
+/// Counts the extended textual headers up to the one with the stanza `((SEG: EndText))`.
+fn text_headers_up_to_end(inference: &Inference) -> Result<u64> {
+    let file = inference.file;
+    let most = ((file.len() - FILE_HEADER_BYTES) / TEXT).min(MAX_EXTENDED_TEXT_HEADERS);
+    for index in 0..most {
+        let header = file.copy(FILE_HEADER_BYTES + index * TEXT, TEXT_HEADER_BYTES)?;
+        let decoded = text::decode(&header, text::detect(&header)).to_ascii_lowercase();
+        let squeezed: String = decoded.chars().filter(|c| !c.is_whitespace()).collect();
+        if squeezed.contains("((seg:endtext))") {
+            return Ok(index + 1);
+        }
+    }
+    Err(Error::Input(format!(
+        "{}: bytes 3505-3506 declare a variable number of extended textual headers, but none of the {most} records of 3200 \
+         bytes behind the file header holds the stanza ((SEG: EndText)) that ends them",
+        file.path().display()
+    )))
+}
+
+fn sample_counts(inference: &Inference, offset: u64) -> Result<Vec<u32>> {
+    if let Some(n) = inference.overrides.n_samples {
+        return Ok(vec![n]);
+    }
+    let extended = if inference.rev2 { inference.binary.u32(3269) } else { 0 };
+    let binary = u32::from(inference.binary.u16(3221));
+    let mut counts: Vec<u32> = [extended, binary].into_iter().filter(|&n| n > 0).collect();
+    if counts.is_empty() {
+        let n = first_trace_count(inference, offset);
+        if n == 0 {
+            return Err(Error::Input(format!(
+                "{}: the number of samples is 0 in the binary header (bytes 3221-3222) and in the first trace header \
+                 (bytes 115-116); give it with --samples{}",
+                inference.file.path().display(),
+                one_trace_hint(inference, offset)
+            )));
+        }
+        counts.push(n);
+    }
+    Ok(counts)
+}
+
+fn first_trace_count(inference: &Inference, offset: u64) -> u32 {
+    let header =
+        inference.file.copy(offset, TRACE_HEADER_BYTES.min(inference.file.len().saturating_sub(offset) as usize));
+    header.map_or(0, |h| u32::from(inference.trace_u16(&h, 115)))
+}
+
+fn one_trace_hint(inference: &Inference, offset: u64) -> String {
+    let data = inference.file.len().saturating_sub(offset + TRACE_HEADER_BYTES as u64);
+    let size = inference.format.bytes as u64;
+    if data > 0 && data.is_multiple_of(size) {
+        format!(" (one single trace would have {})", data / size)
+    } else {
+        String::new()
+    }
+}
+
+fn additional_headers(inference: &Inference) -> Vec<u32> {
+    if !inference.rev2 {
+        return vec![0];
+    }
+    let (short, long) = (i64::from(inference.binary.i16(3507)), i64::from(inference.binary.i32(3507)));
+    let order = if inference.revision == (2, 0) { [long, short] } else { [short, long] };
+    let mut counts: Vec<u32> = Vec::new();
+    for n in order.into_iter().chain([0]).filter(|n| (0..=MAX_ADDITIONAL_HEADERS).contains(n)) {
+        if !counts.contains(&(n as u32)) {
+            counts.push(n as u32);
+        }
+    }
+    // A count of 0 in the preferred field is an answer, but 2.0 and 2.1 differ in where it stands.
+    counts.sort_by_key(|&n| n == 0);
+    counts
+}
+
+fn trailers(inference: &Inference, offset: u64) -> Vec<u64> {
+    if !inference.rev2 {
+        return vec![0];
+    }
+    let data = inference.file.len().saturating_sub(offset);
+    match inference.binary.i32(3529) {
+        n @ 1.. if u64::from(n.unsigned_abs()) * TEXT < data => vec![u64::from(n.unsigned_abs()) * TEXT],
+        -1 => {
+            (0..=(data / TEXT).min(100)).map(|n| n * TEXT).filter(|&n| n == 0 || begins_stanza(inference, n)).collect()
+        }
+        _ => vec![0],
+    }
+}
+
+/// Whether the record `from_end` bytes before the end of the file begins with a stanza.
+fn begins_stanza(inference: &Inference, from_end: u64) -> bool {
+    let start = inference.file.copy(inference.file.len() - from_end, 2).unwrap_or_default();
+    matches!(start.as_slice(), b"((" | [0x4D, 0x4D])
+}
+
+fn accept(inference: &Inference, reading: &Reading, n_traces: u64, because: &str) -> Fit {
+    let size = inference.format.bytes;
+    let end = reading.offset + n_traces * reading.stride(size);
+    let trailing_bytes = inference.file.len() - end;
+    let samples_from = match inference.overrides.n_samples {
+        Some(_) => "option --samples",
+        None if inference.rev2 && inference.binary.u32(3269) == reading.n_samples => {
+            "bytes 3269-3272 (rev 2 extended count)"
+        }
+        None if inference.binary.u16(3221) != 0 => "bytes 3221-3222",
+        None => "bytes 115-116 of the first trace header, as the binary header says 0",
+    };
+    let mut warnings = Vec::new();
+    if samples_from.starts_with("bytes 115") {
+        warnings.push(format!(
+            "the binary header says 0 samples (bytes 3221-3222); {} is taken from the first trace header (bytes 115-116)",
+            reading.n_samples
+        ));
+    }
+    if trailing_bytes > reading.trailer || (trailing_bytes > 0 && reading.trailer == 0) {
+        warnings.push(format!("{trailing_bytes} bytes behind the last trace (from byte {}) are no trace", end + 1));
+    }
+    let mut decisions = vec![
+        ("samples per trace", reading.n_samples.to_string(), samples_from.to_owned()),
+        ("first trace", format!("byte {}", reading.offset + 1), start_reason(inference, reading)),
+        ("traces", n_traces.to_string(), because.to_owned()),
+    ];
+    if reading.n_additional > 0 {
+        let reason = "the binary header from byte 3507, and the file size".to_owned();
+        decisions.push(("additional trace headers", reading.n_additional.to_string(), reason));
+    }
+    Fit {
+        n_traces,
+        n_samples: reading.n_samples,
+        n_extended_text_headers: reading.n_extended,
+        first_trace_offset: reading.offset,
+        n_additional_headers: reading.n_additional,
+        trailing_bytes,
+        decisions,
+        warnings,
+    }
+}
+
+fn start_reason(inference: &Inference, reading: &Reading) -> String {
+    let behind_text = FILE_HEADER_BYTES + u64::from(reading.n_extended) * TEXT;
+    if reading.offset != behind_text || (inference.rev2 && inference.binary.u64(3521) == reading.offset) {
+        "bytes 3521-3528 (rev 2 first trace offset)".into()
+    } else if reading.n_extended > 0 {
+        format!("{} extended textual headers (bytes 3505-3506)", reading.n_extended)
+    } else {
+        "the end of the file header".into()
+    }
+}
+
+/// The size does not agree: stray bytes, a cut trace, or headers that do not belong to this file.
+fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
+    let path = inference.file.path().display();
+    let (n, rest) = reading.divide(inference.file.len(), inference.format.bytes);
+    let stride = reading.stride(inference.format.bytes);
+    let fits = what_would_fit(inference, reading);
+    if n == 0 {
+        return Err(Error::Input(format!(
+            "{path}: holds less than one trace: {rest} bytes from byte {}, where {} samples of {} need {stride}{fits}",
+            reading.offset + 1,
+            reading.n_samples,
+            inference.format.name
+        )));
+    }
+    if !is_continued(inference, reading, n) {
+        return Err(Error::Input(format!(
+            "{path}: the size does not agree with the headers: {n} traces of {stride} bytes ({} samples of {}) leave {rest} \
+             bytes, and what would be trace {n} does not look like the one before{fits}",
+            reading.n_samples, inference.format.name
+        )));
+    }
+    if inference.overrides.allow_truncated {
+        let mut fit = accept(inference, reading, n, "the file size, rounded down to whole traces");
+        fit.warnings.push(format!("the file ends inside trace {}; the {n} whole ones are taken", n + 1));
+        return Ok(fit);
+    }
+    Err(Error::Input(format!(
+        "{path}: ends inside trace {}: {rest} of its {stride} bytes are there, from byte {}; --allow-truncated takes the {n} \
+         whole ones{fits}",
+        n + 1,
+        reading.offset + n * stride + 1
+    )))
+}
+
+/// Whether the last whole trace carries a header like the first one: same sample count and scalars in place.
+fn is_continued(inference: &Inference, reading: &Reading, n: u64) -> bool {
+    let stride = reading.stride(inference.format.bytes);
+    let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);
+    let (Ok(first), Ok(last)) = (header(0), header(n - 1)) else { return false };
+    [115, 117, 71].into_iter().all(|byte| inference.trace_u16(&first, byte) == inference.trace_u16(&last, byte))
+}
+
+/// Other readings that agree with the size, for the user to choose: "; … would fit: --samples 25 …".
+fn what_would_fit(inference: &Inference, reading: &Reading) -> String {
+    let len = inference.file.len();
+    let mut found = Vec::new();
+    let from_trace = first_trace_count(inference, reading.offset);
+    let mut try_reading = |reading: Reading, sample_bytes: usize, option: String| {
+        let (n, rest) = reading.divide(len, sample_bytes);
+        if n > 0 && rest == 0 {
+            found.push(format!("{option} gives {n} traces"));
+        }
+    };
+    if from_trace > 0 {
+        let option = format!("--samples {from_trace} (the first trace header's count)");
+        try_reading(Reading { n_samples: from_trace, ..*reading }, inference.format.bytes, option);
+    }
+    let mut sizes_seen = vec![inference.format.bytes];
+    for format in FORMATS {
+        if !sizes_seen.contains(&format.bytes) {
+            sizes_seen.push(format.bytes);
+            let option = format!("--format {} ({}-byte samples)", format.code, format.bytes);
+            try_reading(*reading, format.bytes, option);
+        }
+    }
+    for n_extended in (0..=8).filter(|&n| n != reading.n_extended) {
+        let offset = FILE_HEADER_BYTES + u64::from(n_extended) * TEXT;
+        let option = format!("{n_extended} extended textual headers (bytes 3505-3506)");
+        try_reading(Reading { n_extended, offset, ..*reading }, inference.format.bytes, option);
+    }
+    if found.is_empty() { String::new() } else { format!("; what would agree: {}", found.join(", or ")) }
+}

@@ -1,0 +1,27 @@
+//! Reading SEG-Y: the standard as tables, and what one file makes of it.
+//!
+//! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples.
+
+pub mod binary;
+pub mod fields;
+mod file;
+mod fit;
+pub mod format;
+pub mod ibm;
+pub mod layout;
+mod sniff;
+pub mod text;
+
+pub use file::{Io, SegyFile};
+pub use format::{ByteOrder, Dtype};
+pub use layout::Layout;
+
+/// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.
+/// Source: SEG-Y rev 2.1, trace header bytes 69-72 and 215-216.
+pub fn apply_scalar(value: f64, scalar: i16) -> f64 {
+    match scalar {
+        0 => value,
+        1.. => value * f64::from(scalar),
+        _ => value / -f64::from(scalar),
+    }
+}

@@ -1,0 +1,147 @@
+//! Textual headers: EBCDIC (code page 037) or ASCII, told apart by a score over all the bytes.
+//!
+//! Source: SEG-Y rev 2.1, section 4 (textual file header), 40 lines of 80 characters.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of the textual file header and of each extended textual header.
+pub const TEXT_HEADER_BYTES: usize = 3200;
+const LINE: usize = 80;
+
+/// Character set of the textual headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextEncoding {
+    Ebcdic,
+    Ascii,
+}
+
+/// Code page 037 to Latin-1, which Unicode begins with.
+#[rustfmt::skip]
+const CP037: [u8; 256] = [
+    0x00, 0x01, 0x02, 0x03, 0x9C, 0x09, 0x86, 0x7F, 0x97, 0x8D, 0x8E, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F,
+    0x10, 0x11, 0x12, 0x13, 0x9D, 0x85, 0x08, 0x87, 0x18, 0x19, 0x92, 0x8F, 0x1C, 0x1D, 0x1E, 0x1F,
+    0x80, 0x81, 0x82, 0x83, 0x84, 0x0A, 0x17, 0x1B, 0x88, 0x89, 0x8A, 0x8B, 0x8C, 0x05, 0x06, 0x07,
+    0x90, 0x91, 0x16, 0x93, 0x94, 0x95, 0x96, 0x04, 0x98, 0x99, 0x9A, 0x9B, 0x14, 0x15, 0x9E, 0x1A,
+    0x20, 0xA0, 0xE2, 0xE4, 0xE0, 0xE1, 0xE3, 0xE5, 0xE7, 0xF1, 0xA2, 0x2E, 0x3C, 0x28, 0x2B, 0x7C,
+    0x26, 0xE9, 0xEA, 0xEB, 0xE8, 0xED, 0xEE, 0xEF, 0xEC, 0xDF, 0x21, 0x24, 0x2A, 0x29, 0x3B, 0xAC,
+    0x2D, 0x2F, 0xC2, 0xC4, 0xC0, 0xC1, 0xC3, 0xC5, 0xC7, 0xD1, 0xA6, 0x2C, 0x25, 0x5F, 0x3E, 0x3F,
+    0xF8, 0xC9, 0xCA, 0xCB, 0xC8, 0xCD, 0xCE, 0xCF, 0xCC, 0x60, 0x3A, 0x23, 0x40, 0x27, 0x3D, 0x22,
+    0xD8, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0xAB, 0xBB, 0xF0, 0xFD, 0xFE, 0xB1,
+    0xB0, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70, 0x71, 0x72, 0xAA, 0xBA, 0xE6, 0xB8, 0xC6, 0xA4,
+    0xB5, 0x7E, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7A, 0xA1, 0xBF, 0xD0, 0xDD, 0xDE, 0xAE,
+    0x5E, 0xA3, 0xA5, 0xB7, 0xA9, 0xA7, 0xB6, 0xBC, 0xBD, 0xBE, 0x5B, 0x5D, 0xAF, 0xA8, 0xB4, 0xD7,
+    0x7B, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0xAD, 0xF4, 0xF6, 0xF2, 0xF3, 0xF5,
+    0x7D, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F, 0x50, 0x51, 0x52, 0xB9, 0xFB, 0xFC, 0xF9, 0xFA, 0xFF,
+    0x5C, 0xF7, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5A, 0xB2, 0xD4, 0xD6, 0xD2, 0xD3, 0xD5,
+    0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xB3, 0xDB, 0xDC, 0xD9, 0xDA, 0x9F,
+];
+
+/// A decoded character: controls, which no header should hold, become spaces where they end or pad a line.
+fn character(byte: u8, encoding: TextEncoding) -> char {
+    let latin1 = match encoding {
+        TextEncoding::Ebcdic => CP037[usize::from(byte)],
+        TextEncoding::Ascii => byte,
+    };
+    match latin1 {
+        0 | b'\t' | b'\n' | b'\r' | 0x85 => ' ',
+        0x20..=0x7E => char::from(latin1),
+        0xA0.. if encoding == TextEncoding::Ebcdic => char::from(latin1),
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
+/// Share of the bytes, 0 to 1, that are letters, digits, blanks and the usual punctuation in this encoding.
+fn plausibility(bytes: &[u8], encoding: TextEncoding) -> f64 {
+    let plausible = bytes
+        .iter()
+        .filter(|&&b| {
+            let c = character(b, encoding);
+            c == ' ' || c.is_ascii_alphanumeric() || ".,:;-+/()=_#'\"*&%@<>".contains(c)
+        })
+        .count();
+    plausible as f64 / bytes.len().max(1) as f64
+}
+
+/// The encoding under which more of the bytes read as text; EBCDIC, the standard's own, where both do alike.
+pub fn detect(bytes: &[u8]) -> TextEncoding {
+    // Blanks alone decide nothing: an EBCDIC blank is "@" in ASCII, so those bytes are left out.
+    let telling: Vec<u8> = bytes.iter().copied().filter(|b| !matches!(b, 0x00 | 0x40)).collect();
+    if plausibility(&telling, TextEncoding::Ascii) > plausibility(&telling, TextEncoding::Ebcdic) {
+        TextEncoding::Ascii
+    } else {
+        TextEncoding::Ebcdic
+    }
+}
+
+/// Whether the bytes read as text under the encoding: nine in ten are characters that headers are made of.
+pub fn is_text(bytes: &[u8], encoding: TextEncoding) -> bool {
+    plausibility(bytes, encoding) >= 0.9
+}
+
+/// The lines of a textual header, blanks at their ends removed. Bytes that are no characters become U+FFFD.
+pub fn lines(bytes: &[u8], encoding: TextEncoding) -> Vec<String> {
+    let line = |b: &[u8]| -> String { b.iter().map(|&b| character(b, encoding)).collect() };
+    bytes.chunks(LINE).map(|l| line(l).trim_end().to_owned()).collect()
+}
+
+/// The bytes as one string, without line ends or trimming: for stanza names and XML that span lines.
+pub fn decode(bytes: &[u8], encoding: TextEncoding) -> String {
+    bytes.iter().map(|&b| character(b, encoding)).collect()
+}
+
+/// A short text field of a trace header, in whichever encoding it reads, without the padding.
+pub fn decode_field(bytes: &[u8]) -> String {
+    decode(bytes, detect(bytes)).trim().to_owned()
+}
+
+/// ASCII text in EBCDIC. Characters that code page 037 lacks become "?".
+pub fn to_ebcdic(text: &str) -> Vec<u8> {
+    let byte = |c: char| CP037.iter().position(|&l| char::from(l) == c).unwrap_or(0x6F) as u8;
+    text.chars().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> String {
+        format!("{text:<3200}")
+    }
+
+    #[test]
+    fn ebcdic_and_ascii_are_told_apart() {
+        let text = header("C 1 CLIENT: NOBODY           COMPANY: NOBODY");
+        assert_eq!(detect(text.as_bytes()), TextEncoding::Ascii);
+        assert_eq!(detect(&to_ebcdic(&text)), TextEncoding::Ebcdic);
+    }
+
+    #[test]
+    fn blank_and_zero_headers_count_as_ebcdic() {
+        assert_eq!(detect(&[0x40; 3200]), TextEncoding::Ebcdic);
+        assert_eq!(detect(&[0; 3200]), TextEncoding::Ebcdic);
+    }
+
+    #[test]
+    fn printable_ascii_survives_the_way_through_ebcdic() {
+        let all: String = (0x20..0x7Fu8).map(char::from).collect();
+        assert_eq!(decode(&to_ebcdic(&all), TextEncoding::Ebcdic), all);
+    }
+
+    #[test]
+    fn a_line_is_80_characters_and_line_ends_inside_are_blanks() {
+        let mut text = header("C 1 FIRST").into_bytes();
+        text[79] = b'\n';
+        text[80..85].copy_from_slice(b"C 2 X");
+        let lines = lines(&text, TextEncoding::Ascii);
+        assert_eq!(lines.len(), 40);
+        assert_eq!((lines[0].as_str(), lines[1].as_str()), ("C 1 FIRST", "C 2 X"));
+    }
+
+    #[test]
+    fn random_bytes_are_not_text() {
+        let noise: Vec<u8> = (0..3200u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        assert!(!is_text(&noise, detect(&noise)));
+        assert!(is_text(&to_ebcdic(&header("C 1")), TextEncoding::Ebcdic));
+    }
+}

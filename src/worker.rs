@@ -1,0 +1,303 @@
+//! Converting one segment: samples to chunks, headers to row groups, gather keys to runs.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result};
+use crate::files::write_json;
+use crate::gather::runs::RunWriter;
+use crate::headers::SegmentWriter;
+use crate::plan::Plan;
+use crate::protocol::SegmentRecord;
+use crate::segy::format::Converter;
+use crate::segy::layout::odd_trace;
+use crate::segy::{Layout, SegyFile};
+use crate::statistics::SampleStatistics;
+use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
+
+/// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
+const WINDOW_BYTES: usize = 512 << 10;
+
+/// The files of one segment in the staging directory.
+pub struct SegmentPaths {
+    pub directory: PathBuf,
+    pub traces: PathBuf,
+    pub headers: PathBuf,
+    pub runs: PathBuf,
+    /// The record that says that the segment is done.
+    pub record: PathBuf,
+}
+
+impl SegmentPaths {
+    pub fn new(staging: &Path, segment: u32) -> Self {
+        let directory = staging.join(format!("segment_{segment}"));
+        Self {
+            traces: directory.join("traces.zarr"),
+            headers: directory.join("headers.parquet"),
+            runs: directory.join("gathers.bin"),
+            record: directory.join("segment.json"),
+            directory,
+        }
+    }
+}
+
+/// Converts segment `id` of the plan into its place in `staging`. `on_progress` hears the traces done so far.
+///
+/// # Errors
+/// `Error::Input` for a trace that cannot be what the plan says, `Error::Failed` where writing fails,
+/// `Error::Cancelled` when asked to stop; the segment is then not done and is converted anew.
+pub fn convert_segment(
+    plan: &Plan,
+    staging: &Path,
+    id: u32,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<SegmentRecord> {
+    let file = SegyFile::open(&plan.input.path, plan.io)?;
+    if file.len() != plan.input.bytes {
+        return Err(Error::Input(format!(
+            "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
+            plan.input.path.display(),
+            file.len(),
+            plan.input.bytes
+        )));
+    }
+    file.expect_sequential_reads();
+    let paths = SegmentPaths::new(staging, id);
+    crate::files::remove(&paths.directory)?;
+    let mut conversion = Conversion::new(plan, &file, &paths, id)?;
+    conversion.run(cancel, on_progress)?;
+    let record = conversion.finish(id)?;
+    write_json(&paths.record, &record)?;
+    Ok(record)
+}
+
+struct Conversion<'a> {
+    plan: &'a Plan,
+    file: &'a SegyFile,
+    layout: &'a Layout,
+    array: &'a ArrayPlan,
+    /// Traces whose samples this segment writes.
+    traces: Range<u64>,
+    /// Traces whose headers this segment writes.
+    rows: Range<u64>,
+    converter: Converter,
+    encoder: ChunkEncoder,
+    store: SegmentStore,
+    headers: SegmentWriter,
+    runs: RunWriter,
+    samples: SampleStatistics,
+    stored_bytes: u64,
+    chunk: Vec<u8>,
+    window: Vec<u8>,
+    /// For the traces of the chunks at hand: whether a sample other than zero was seen.
+    zero_so_far: Vec<bool>,
+}
+
+impl<'a> Conversion<'a> {
+    fn new(plan: &'a Plan, file: &'a SegyFile, paths: &SegmentPaths, id: u32) -> Result<Self> {
+        let (layout, array) = (&plan.layout, &plan.traces);
+        let segment = plan.segments.get(id as usize).ok_or_else(|| {
+            Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
+        })?;
+        let rows = plan.rows_of(segment);
+        let converter = Converter::new(layout.format(), layout.byte_order, array.dtype)
+            .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
+        Ok(Self {
+            plan,
+            file,
+            layout,
+            array,
+            traces: plan.traces_of(segment),
+            store: SegmentStore::create(&paths.traces, array)?,
+            headers: SegmentWriter::create(&paths.headers, &plan.headers, rows.start)?,
+            runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
+            rows,
+            converter,
+            encoder: ChunkEncoder::new(array)?,
+            samples: SampleStatistics::default(),
+            stored_bytes: 0,
+            chunk: vec![0; array.chunk_bytes()],
+            window: Vec::new(),
+            zero_so_far: Vec::new(),
+        })
+    }
+
+    /// Goes through the segment chunk by chunk along the traces.
+    fn run(&mut self, cancel: &CancelHandle, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let mut done = 0;
+        for trace_chunk in self.trace_chunks() {
+            let traces = self.array.traces_of_chunk(trace_chunk);
+            let headers = intersection(&traces, &self.rows);
+            if !self.traces.contains(&traces.start) {
+                self.take_headers(headers, cancel)?;
+            } else if self.array.n_sample_chunks() == 1 {
+                done = self.convert_whole_traces(trace_chunk, &headers, done, cancel, on_progress)?;
+            } else {
+                self.take_headers(headers, cancel)?;
+                done = self.convert_parts(trace_chunk, done, cancel, on_progress)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The chunks along the trace axis that hold traces or rows of this segment.
+    fn trace_chunks(&self) -> Range<u64> {
+        let parts = [&self.traces, &self.rows].into_iter().filter(|r| !r.is_empty());
+        let start = parts.clone().map(|r| r.start).min().unwrap_or(0);
+        let end = parts.map(|r| r.end).max().unwrap_or(0);
+        start / self.array.chunk_traces..end.div_ceil(self.array.chunk_traces)
+    }
+
+    /// Windows of whole traces, small enough to stay in the cache.
+    fn windows(&self, traces: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+        let step = (WINDOW_BYTES / self.layout.stride()).max(1);
+        let end = traces.end;
+        (traces.start..end).step_by(step).map(move |start| start..(start + step as u64).min(end))
+    }
+
+    /// A chunk that spans all samples: headers and samples in one pass.
+    fn convert_whole_traces(
+        &mut self,
+        trace_chunk: u64,
+        headers: &Range<u64>,
+        mut done: u64,
+        cancel: &CancelHandle,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<u64> {
+        let traces = self.array.traces_of_chunk(trace_chunk);
+        let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
+        let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
+        let mut chunk = std::mem::take(&mut self.chunk);
+        for window in self.windows(&traces) {
+            cancel.check()?;
+            let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
+            let mut buffer = std::mem::take(&mut self.window);
+            let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
+            self.push_headers(bytes, window.start, &intersection(&window, headers))?;
+            let rows = chunk[(window.start - traces.start) as usize * row..][..n * row].chunks_mut(row);
+            for (trace, out) in bytes.chunks(stride).zip(rows) {
+                self.converter.convert(&trace[header_bytes..], out);
+                self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
+            }
+            self.file.release(offset, n * stride);
+            self.window = buffer;
+            done += n as u64;
+            on_progress(done);
+        }
+        let used = (traces.end - traces.start) as usize * row;
+        chunk[used..].fill(0);
+        self.chunk = chunk;
+        self.put(0, trace_chunk)?;
+        Ok(done)
+    }
+
+    /// Chunks of long traces, which are cut along the samples: one chunk after the other.
+    fn convert_parts(
+        &mut self,
+        trace_chunk: u64,
+        done: u64,
+        cancel: &CancelHandle,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<u64> {
+        let traces = self.array.traces_of_chunk(trace_chunk);
+        let n_traces = (traces.end - traces.start) as usize;
+        let (size_in, size_out) = (self.layout.format().bytes, self.array.dtype.size());
+        let row = self.array.chunk_samples as usize * size_out;
+        self.zero_so_far.clear();
+        self.zero_so_far.resize(n_traces, true);
+        for sample_chunk in 0..self.array.n_sample_chunks() {
+            let samples = self.array.samples_of_chunk(sample_chunk);
+            let n = (samples.end - samples.start) as usize;
+            let mut chunk = std::mem::take(&mut self.chunk);
+            chunk.fill(0);
+            for (i, trace) in traces.clone().enumerate() {
+                cancel.check()?;
+                let start = self.layout.header_bytes() as u64 + samples.start * size_in as u64;
+                let offset = self.layout.trace_offset(trace) + start;
+                let mut buffer = std::mem::take(&mut self.window);
+                let out = &mut chunk[i * row..][..n * size_out];
+                self.converter.convert(self.file.bytes(offset, n * size_in, &mut buffer)?, out);
+                self.zero_so_far[i] &= self.samples.add(self.array.dtype, out);
+                self.file.release(offset, n * size_in);
+                self.window = buffer;
+            }
+            self.chunk = chunk;
+            self.put(sample_chunk, trace_chunk)?;
+            let share = n_traces as u64 * (sample_chunk + 1) / self.array.n_sample_chunks();
+            on_progress(done + share);
+        }
+        self.samples.n_zero_traces += self.zero_so_far.iter().filter(|z| **z).count() as u64;
+        Ok(done + n_traces as u64)
+    }
+
+    fn put(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<()> {
+        let encoded = self.encoder.encode(&self.chunk)?;
+        self.stored_bytes += encoded.len() as u64 + 4;
+        self.store.put(sample_chunk, trace_chunk, &encoded)
+    }
+
+    /// Headers of traces whose samples another segment writes, or which come apart from the samples.
+    fn take_headers(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
+        let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
+        for window in self.windows(&headers) {
+            cancel.check()?;
+            let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
+            let mut buffer = std::mem::take(&mut self.window);
+            // Behind the last header nothing is needed, which matters where a trace is longer than the window.
+            let length = (n - 1) * stride + header_bytes;
+            let bytes = self.file.bytes(offset, length, &mut buffer)?;
+            self.push_headers(bytes, window.start, &window)?;
+            self.file.release(offset, length);
+            self.window = buffer;
+        }
+        Ok(())
+    }
+
+    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins at trace `first`.
+    fn push_headers(&mut self, bytes: &[u8], first: u64, traces: &Range<u64>) -> Result<()> {
+        if traces.is_empty() {
+            return Ok(());
+        }
+        let (stride, n) = (self.layout.stride(), (traces.end - traces.start) as usize);
+        let bytes = &bytes[(traces.start - first) as usize * stride..];
+        self.check_lengths(bytes, traces)?;
+        self.runs.push(traces.start, bytes, stride, n)?;
+        self.headers.push(bytes, stride, n)
+    }
+
+    /// Where the counts in the trace headers are meaningful, a trace that says another one is refused.
+    fn check_lengths(&self, bytes: &[u8], traces: &Range<u64>) -> Result<()> {
+        if !self.layout.trace_counts_agree || self.layout.fixed_length {
+            return Ok(());
+        }
+        let n_samples = self.layout.n_samples;
+        let order = self.layout.byte_order;
+        for (trace, header) in traces.clone().zip(bytes.chunks(self.layout.stride())) {
+            let n = u16::from_be_bytes(crate::segy::binary::big_endian(header, 114, order));
+            if n != 0 && u32::from(n) != n_samples {
+                return Err(odd_trace(&self.plan.input.path, trace, n, n_samples));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, id: u32) -> Result<SegmentRecord> {
+        self.store.finish()?;
+        Ok(SegmentRecord {
+            segment: id,
+            n_traces: self.traces.end - self.traces.start,
+            n_rows: self.rows.end - self.rows.start,
+            n_runs: self.runs.finish()?,
+            stored_bytes: self.stored_bytes,
+            headers: self.headers.finish()?,
+            samples: self.samples,
+        })
+    }
+}
+
+fn intersection(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
+    let start = a.start.max(b.start);
+    start..a.end.min(b.end).max(start)
+}

@@ -1,0 +1,155 @@
+//! The trace array as planned: shape, chunk grid, data type, codec.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::Codec;
+use crate::segy::Dtype;
+
+/// Order of the two axes in the declared array.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AxisOrder {
+    /// (sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace all the same.
+    #[default]
+    SampleTrace,
+    /// (trace, sample): `z[i:j]` is a gather.
+    TraceSample,
+}
+
+impl AxisOrder {
+    /// A pair of (sample, trace) numbers in the order of the declared axes.
+    pub fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
+        match self {
+            Self::SampleTrace => [sample, trace],
+            Self::TraceSample => [trace, sample],
+        }
+    }
+}
+
+/// A chunk aims at no more than this many bytes before compression.
+pub const CHUNK_TARGET_BYTES: u64 = 8 << 20;
+/// Chunks span at most this many traces unless the user says so.
+pub const MAX_CHUNK_TRACES: u64 = 1000;
+/// Traces longer than this are chunked along the samples too.
+const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
+
+/// The array `traces.zarr`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayPlan {
+    pub order: AxisOrder,
+    pub dtype: Dtype,
+    pub n_samples: u64,
+    pub n_traces: u64,
+    pub chunk_samples: u64,
+    pub chunk_traces: u64,
+    /// Chunks along the trace axis in one shard, if chunks are grouped in shards. A shard spans all samples.
+    pub shard_chunks: Option<u64>,
+    pub codec: Codec,
+}
+
+impl ArrayPlan {
+    /// An array in chunks of all samples × as many traces as make 8 MiB, 1000 at most; traces of more than 1 MiB
+    /// are cut along the samples into equal parts.
+    pub fn new(n_samples: u64, n_traces: u64, dtype: Dtype) -> Self {
+        let size = dtype.size() as u64;
+        let parts = (n_samples * size).div_ceil(MAX_CHUNK_TRACE_BYTES).max(1);
+        let chunk_samples = n_samples.div_ceil(parts).max(1);
+        let fitting = CHUNK_TARGET_BYTES / (chunk_samples * size);
+        Self {
+            order: AxisOrder::default(),
+            dtype,
+            n_samples,
+            n_traces,
+            chunk_samples,
+            chunk_traces: fitting.clamp(1, MAX_CHUNK_TRACES),
+            shard_chunks: None,
+            codec: Codec::default(),
+        }
+    }
+
+    /// Chunks along the sample axis.
+    pub fn n_sample_chunks(&self) -> u64 {
+        self.n_samples.div_ceil(self.chunk_samples)
+    }
+
+    /// Chunks along the trace axis.
+    pub fn n_trace_chunks(&self) -> u64 {
+        self.n_traces.div_ceil(self.chunk_traces)
+    }
+
+    /// Bytes of one chunk before compression.
+    pub fn chunk_bytes(&self) -> usize {
+        (self.chunk_samples * self.chunk_traces) as usize * self.dtype.size()
+    }
+
+    /// Chunks along the trace axis that one stored object holds: those of a shard, or one.
+    pub fn chunks_per_object(&self) -> u64 {
+        self.shard_chunks.unwrap_or(1)
+    }
+
+    /// Traces that the objects stored under one index of the trace axis hold.
+    pub fn traces_per_object(&self) -> u64 {
+        self.chunk_traces * self.chunks_per_object()
+    }
+
+    /// Samples in chunk `index` of the sample axis.
+    pub fn samples_of_chunk(&self, index: u64) -> Range<u64> {
+        let start = index * self.chunk_samples;
+        start..(start + self.chunk_samples).min(self.n_samples)
+    }
+
+    /// Traces in chunk `index` of the trace axis.
+    pub fn traces_of_chunk(&self, index: u64) -> Range<u64> {
+        let start = index * self.chunk_traces;
+        start..(start + self.chunk_traces).min(self.n_traces)
+    }
+
+    /// Stored objects (chunk or shard files) of the whole array.
+    pub fn n_objects(&self) -> u64 {
+        let along_traces = self.n_traces.div_ceil(self.traces_per_object());
+        if self.shard_chunks.is_some() { along_traces } else { along_traces * self.n_sample_chunks() }
+    }
+
+    /// The keys of the objects with this index on the trace axis, below the array.
+    pub fn object_keys(&self, trace_index: u64) -> Vec<String> {
+        let along_samples = if self.shard_chunks.is_some() { 1 } else { self.n_sample_chunks() };
+        (0..along_samples).map(|sample_index| self.object_key(sample_index, trace_index)).collect()
+    }
+
+    /// `c/0/17`: the key of one object in the default chunk key encoding.
+    pub fn object_key(&self, sample_index: u64, trace_index: u64) -> String {
+        let [first, second] = self.order.arrange(sample_index, trace_index);
+        format!("c/{first}/{second}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_traces_make_chunks_of_a_thousand_traces() {
+        let array = ArrayPlan::new(100, 12_000_000, Dtype::Int16);
+        assert_eq!((array.chunk_samples, array.chunk_traces), (100, 1000));
+    }
+
+    #[test]
+    fn chunks_hold_four_to_eight_mebibytes() {
+        for n_samples in [2001, 3000, 5000, 30_000, 100_000, 300_000, 4_000_000] {
+            let array = ArrayPlan::new(n_samples, 1_000_000, Dtype::Float32);
+            let bytes = array.chunk_bytes() as u64;
+            assert!((4 << 20..=8 << 20).contains(&bytes), "{n_samples} samples: {bytes} bytes");
+            assert!(array.n_sample_chunks() * array.chunk_samples - n_samples < array.n_sample_chunks());
+        }
+    }
+
+    #[test]
+    fn a_chunk_key_follows_the_order_of_the_axes() {
+        let mut array = ArrayPlan::new(100, 5000, Dtype::Int16);
+        assert_eq!(array.object_key(0, 3), "c/0/3");
+        array.order = AxisOrder::TraceSample;
+        assert_eq!(array.object_key(0, 3), "c/3/0");
+    }
+}

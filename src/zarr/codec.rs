@@ -1,0 +1,175 @@
+//! The codecs that chunks can be stored with, as one table: what the user writes and what Zarr's metadata says.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::names::near_names;
+
+/// A chosen compressor: its name and level. Serialised as the user writes it, `zstd:3`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Codec {
+    /// Row of `CODECS`.
+    row: usize,
+    level: u8,
+}
+
+struct Row {
+    name: &'static str,
+    /// What `--help` says.
+    about: &'static str,
+    levels: std::ops::RangeInclusive<u8>,
+    default_level: u8,
+    /// The bytes-to-bytes codecs in Zarr v3 metadata.
+    definition: fn(level: u8, item_bytes: usize) -> Vec<Value>,
+}
+
+/// Adding a codec is adding a row. All of them are read by zarr-python 3 without further packages.
+const CODECS: &[Row] = &[
+    Row { name: "none", about: "samples as they are", levels: 0..=0, default_level: 0, definition: |_, _| vec![] },
+    Row {
+        name: "lz4",
+        about: "Blosc LZ4 behind a byte shuffle",
+        levels: 1..=9,
+        default_level: 5,
+        definition: |level, n| vec![blosc("lz4", level, "shuffle", n)],
+    },
+    Row {
+        name: "lz4-bit",
+        about: "Blosc LZ4 behind a bit shuffle",
+        levels: 1..=9,
+        default_level: 5,
+        definition: |level, n| vec![blosc("lz4", level, "bitshuffle", n)],
+    },
+    Row {
+        name: "zstd",
+        about: "Zstandard behind Blosc's byte shuffle",
+        levels: 1..=9,
+        default_level: 1,
+        definition: |level, n| vec![blosc("zstd", level, "shuffle", n)],
+    },
+    Row {
+        name: "zstd-plain",
+        about: "Zstandard alone",
+        levels: 1..=22,
+        default_level: 1,
+        definition: |level, _| vec![json!({"name": "zstd", "configuration": {"level": level, "checksum": false}})],
+    },
+    Row {
+        name: "gzip",
+        about: "gzip",
+        levels: 1..=9,
+        default_level: 1,
+        definition: |level, _| vec![json!({"name": "gzip", "configuration": {"level": level}})],
+    },
+];
+
+fn blosc(compressor: &str, level: u8, shuffle: &str, item_bytes: usize) -> Value {
+    json!({"name": "blosc", "configuration": {
+        "cname": compressor, "clevel": level, "shuffle": shuffle, "typesize": item_bytes, "blocksize": 0
+    }})
+}
+
+impl Codec {
+    /// The bytes-to-bytes codecs of a chunk of items of so many bytes, as Zarr v3 metadata. No checksum among them.
+    pub fn definitions(&self, item_bytes: usize) -> Vec<Value> {
+        (self.row().definition)(self.level, item_bytes)
+    }
+
+    /// Whether chunks are stored as they are.
+    pub fn is_none(&self) -> bool {
+        self.row().name == "none"
+    }
+
+    fn row(&self) -> &'static Row {
+        &CODECS[self.row]
+    }
+
+    /// One line for `--help`: the names with their levels.
+    pub fn help() -> String {
+        let row = |r: &Row| match r.levels.end() {
+            0 => format!("{} ({})", r.name, r.about),
+            end => format!("{}[:1-{end}] ({}, {} unless said)", r.name, r.about, r.default_level),
+        };
+        CODECS.iter().map(row).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        const LZ4_BIT: usize = 2;
+        Self { row: LZ4_BIT, level: CODECS[LZ4_BIT].default_level }
+    }
+}
+
+impl std::fmt::Display for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_none() { f.write_str("none") } else { write!(f, "{}:{}", self.row().name, self.level) }
+    }
+}
+
+impl std::str::FromStr for Codec {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let (name, level) = s.split_once(':').map_or((s, None), |(n, l)| (n, Some(l)));
+        let Some(index) = CODECS.iter().position(|r| r.name.eq_ignore_ascii_case(name)) else {
+            let near = near_names(name, CODECS.iter().map(|r| r.name));
+            return Err(Error::Usage(format!("\"{name}\" is not a codec; {near}")));
+        };
+        let row = &CODECS[index];
+        let level = match level {
+            None => row.default_level,
+            Some(text) => text.parse().ok().filter(|l| row.levels.contains(l)).ok_or_else(|| {
+                let (low, high) = (row.levels.start(), row.levels.end());
+                Error::Usage(match high {
+                    0 => format!("the codec \"{name}\" has no levels"),
+                    _ => format!("\"{text}\" is not a level of the codec \"{name}\"; it has {low} to {high}"),
+                })
+            })?,
+        };
+        Ok(Self { row: index, level })
+    }
+}
+
+impl From<Codec> for String {
+    fn from(codec: Codec) -> Self {
+        codec.to_string()
+    }
+}
+
+impl TryFrom<String> for Codec {
+    type Error = Error;
+
+    fn try_from(s: String) -> Result<Self> {
+        s.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_codec_is_written_as_it_is_read() {
+        for (row, definition) in CODECS.iter().enumerate() {
+            for level in [*definition.levels.start(), *definition.levels.end()] {
+                let codec = Codec { row, level };
+                assert_eq!(codec.to_string().parse::<Codec>().unwrap(), codec);
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_codec_is_answered_with_near_names() {
+        let message = "ztd".parse::<Codec>().unwrap_err().to_string();
+        assert!(message.contains("zstd"), "{message}");
+    }
+
+    #[test]
+    fn a_level_out_of_range_is_refused() {
+        assert!("zstd:99".parse::<Codec>().is_err());
+        assert!("none:1".parse::<Codec>().is_err());
+    }
+}
