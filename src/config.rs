@@ -244,7 +244,12 @@ impl ImportConfig {
             raw_header: self.raw_header,
             key_columns: Vec::new(),
         };
-        Ok(table)
+        let schema = table.arrow_schema();
+        let mut names = std::collections::HashSet::new();
+        match schema.fields().iter().map(|f| f.name()).find(|name| !names.insert(name.as_str())) {
+            Some(name) => Err(Error::Usage(format!("--field: there is a column {name} already"))),
+            None => Ok(table),
+        }
     }
 
     fn gather_keys(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {

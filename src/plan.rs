@@ -79,7 +79,11 @@ impl Plan {
         self.units(owned(segment, rows), rows)
     }
 
+    /// The traces in some units; a segment without any has none anywhere.
     fn units(&self, units: Range<u64>, length: u64) -> Range<u64> {
+        if units.is_empty() {
+            return 0..0;
+        }
         let n = self.n_traces();
         (units.start * length).min(n)..(units.end * length).min(n)
     }

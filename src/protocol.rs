@@ -81,6 +81,23 @@ mod tests {
     }
 
     #[test]
+    fn a_record_comes_back_the_same_with_the_widest_numbers() {
+        use crate::headers::FieldRange;
+        let range = FieldRange { min: i64::MIN.into(), max: u64::MAX.into() };
+        let record = SegmentRecord {
+            segment: 3,
+            n_traces: 5,
+            n_rows: 0,
+            n_runs: 2,
+            stored_bytes: 7,
+            headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None] },
+            samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1, n_zero_traces: 2 },
+        };
+        let message = WorkerMessage::Done(record);
+        assert_eq!(parse_line(&serde_json::to_string(&message).unwrap()), Some(message));
+    }
+
+    #[test]
     fn unknown_lines_are_skipped() {
         assert_eq!(parse_line(r#"{"type":"weather","rain":true}"#), None);
         assert_eq!(parse_line("thread panicked"), None);

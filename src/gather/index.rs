@@ -138,8 +138,8 @@ mod tests {
         let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32 };
         let bounds: Vec<usize> = [&[0], cuts, &[keys.len()]].concat();
         let mut paths = Vec::new();
-        for pair in bounds.windows(2) {
-            let path = directory.path().join(format!("{}", pair[0]));
+        for (segment, pair) in bounds.windows(2).enumerate() {
+            let path = directory.path().join(segment.to_string());
             let mut runs = RunWriter::create(&path, std::slice::from_ref(&key), ByteOrder::Big).unwrap();
             let mut block = vec![0; 240 * (pair[1] - pair[0])];
             for (header, key) in block.chunks_mut(240).zip(&keys[pair[0]..]) {

@@ -17,8 +17,7 @@ pub(super) enum Bounds {
         min: i128,
         max: i128,
     },
-    /// In the total order of IEEE 754 (−0 before +0), which the footer declares; NaN are only counted.
-    /// A single fits a double.
+    /// NaN are only counted, and zeros have the sign that makes the range wider. A single fits a double.
     Float {
         range: Option<(f64, f64)>,
         n_nan: u64,
@@ -52,8 +51,8 @@ impl Bounds {
             Values::Int64(v) if kind == Some(FieldKind::U64) => integer(v.iter().map(|&v| v as u64)),
             Values::Int32(v) => integer(v.iter().copied()),
             Values::Int64(v) => integer(v.iter().copied()),
-            Values::Float(v) => float(v.iter().map(|&v| f64::from(v))),
-            Values::Double(v) => float(v.iter().copied()),
+            Values::Float(v) => float(&v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>()),
+            Values::Double(v) => float(v),
             Values::Text(v) => match (v.iter().min(), v.iter().max()) {
                 (Some(min), Some(max)) if v.iter().all(|v| v.len() <= MAX_TEXT_BYTES) => {
                     Self::Text { min: min.clone(), max: max.clone() }
@@ -71,9 +70,7 @@ impl Bounds {
             }
             (Self::Float { range, n_nan }, Self::Float { range: other, n_nan: other_nan }) => {
                 let range = match (range, *other) {
-                    (Some((min, max)), Some((other_min, other_max))) => {
-                        Some((smaller(min, other_min), larger(max, other_max)))
-                    }
+                    (Some((min, max)), Some((other_min, other_max))) => Some((min.min(other_min), max.max(other_max))),
                     (known, other) => known.or(other),
                 };
                 Self::Float { range, n_nan: n_nan + other_nan }
@@ -91,9 +88,7 @@ impl Bounds {
             (Self::Integer { min, max }, Self::Integer { min: next_min, max: next_max }) => {
                 min <= next_min && max <= next_max
             }
-            (Self::Float { range: Some(a), .. }, Self::Float { range: Some(b), .. }) => {
-                a.0.total_cmp(&b.0).is_le() && a.1.total_cmp(&b.1).is_le()
-            }
+            (Self::Float { range: Some(a), .. }, Self::Float { range: Some(b), .. }) => a.0 <= b.0 && a.1 <= b.1,
             (Self::Text { min, max }, Self::Text { min: next_min, max: next_max }) => {
                 min <= next_min && max <= next_max
             }
@@ -145,29 +140,29 @@ impl Bounds {
     }
 }
 
-fn float(values: impl Iterator<Item = f64> + Clone) -> Bounds {
-    let n_nan = values.clone().filter(|v| v.is_nan()).count() as u64;
-    // As integers of the same order the compiler can take several at a time.
-    let keys = values.filter(|v| !v.is_nan()).map(total_order);
-    let range = keys.clone().min().zip(keys.max()).map(|(min, max)| (from_total_order(min), from_total_order(max)));
-    Bounds::Float { range, n_nan }
+/// Compares in eight lanes, which the compiler makes vectors of. NaN compare as false, so they change nothing.
+fn float(values: &[f64]) -> Bounds {
+    let (mut min, mut max, mut n_nan) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8], 0);
+    let mut compare = |lane: usize, v: f64| {
+        min[lane] = if v < min[lane] { v } else { min[lane] };
+        max[lane] = if v > max[lane] { v } else { max[lane] };
+        n_nan += u64::from(v.is_nan());
+    };
+    let (eights, rest) = values.as_chunks::<8>();
+    for eight in eights {
+        eight.iter().enumerate().for_each(|(lane, &v)| compare(lane, v));
+    }
+    rest.iter().for_each(|&v| compare(0, v));
+    let min = min.into_iter().fold(f64::INFINITY, f64::min);
+    let max = max.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    Bounds::Float { range: (min <= max).then(|| (below_zeros(min), above_zeros(max))), n_nan }
 }
 
-/// An integer whose order is that of `f64::total_cmp`.
-fn total_order(v: f64) -> i64 {
-    let bits = v.to_bits() as i64;
-    bits ^ (((bits >> 63) as u64) >> 1) as i64
+/// The smaller zero in place of either: the bounds must hold for readers that tell −0 from +0.
+fn below_zeros(min: f64) -> f64 {
+    if min == 0.0 { -0.0 } else { min }
 }
 
-/// The double of a `total_order`.
-fn from_total_order(key: i64) -> f64 {
-    f64::from_bits((key ^ (((key >> 63) as u64) >> 1) as i64) as u64)
-}
-
-fn smaller(a: f64, b: f64) -> f64 {
-    if a.total_cmp(&b).is_le() { a } else { b }
-}
-
-fn larger(a: f64, b: f64) -> f64 {
-    if a.total_cmp(&b).is_ge() { a } else { b }
+fn above_zeros(max: f64) -> f64 {
+    if max == 0.0 { 0.0 } else { max }
 }

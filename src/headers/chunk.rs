@@ -40,11 +40,16 @@ pub(super) struct Chunk {
     descr: ColumnDescPtr,
     rows_of_first_value: usize,
     pages: Vec<Page>,
-    bytes: Vec<u8>,
+    /// The pages to write, in order.
+    bytes: Vec<Vec<u8>>,
+    /// Length of the dictionary page, if there is one.
+    dictionary_length: usize,
+    /// Length of all pages, with their values compressed or not.
+    compressed: usize,
     uncompressed: usize,
 }
 
-/// A page as the page index describes it.
+/// A data page as the page index describes it.
 #[derive(Clone)]
 struct Page {
     length: usize,
@@ -54,7 +59,8 @@ struct Page {
 
 /// A chunk as it is written to the file, with its metadata.
 pub(super) struct FinishedChunk {
-    pub bytes: Vec<u8>,
+    /// The pages that were not taken before.
+    pub bytes: Vec<Vec<u8>>,
     pub metadata: ColumnChunkMetaData,
     pub column_index: Option<ColumnIndexMetaData>,
     pub offset_index: OffsetIndexMetaData,
@@ -63,7 +69,16 @@ pub(super) struct FinishedChunk {
 
 impl Chunk {
     pub fn new(source: Source, descr: ColumnDescPtr) -> Self {
-        Self { source, descr, rows_of_first_value: 0, pages: Vec::new(), bytes: Vec::new(), uncompressed: 0 }
+        Self {
+            source,
+            descr,
+            rows_of_first_value: 0,
+            pages: Vec::new(),
+            bytes: Vec::new(),
+            dictionary_length: 0,
+            compressed: 0,
+            uncompressed: 0,
+        }
     }
 
     /// Adds the rows of one page. `first` is the first row of the row group; `changed` has a byte for each byte
@@ -93,6 +108,11 @@ impl Chunk {
         self.push_values(&rows.values(self.source), n_rows, encoder)
     }
 
+    /// The pages so far, to be written before the chunk ends.
+    pub fn take_bytes(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Turns the rows that were only counted into pages: the column varies after all.
     fn write_out_first_value(
         &mut self,
@@ -100,14 +120,10 @@ impl Chunk {
         page_rows: usize,
         encoder: &mut Encoder,
     ) -> std::io::Result<()> {
-        let n_pages = std::mem::take(&mut self.rows_of_first_value) / page_rows;
         let values = first.values(self.source).repeat_first(page_rows);
-        self.push_values(&values, page_rows, encoder)?;
-        let (page_bytes, page_uncompressed) = (self.bytes.clone(), self.uncompressed);
-        for _ in 1..n_pages {
-            self.bytes.extend_from_slice(&page_bytes);
-            self.uncompressed += page_uncompressed;
-            self.pages.extend_from_within(..1);
+        // Only the last page of a row group is short, and it is not counted here.
+        for _ in 0..std::mem::take(&mut self.rows_of_first_value) / page_rows {
+            self.push_values(&values, page_rows, encoder)?;
         }
         Ok(())
     }
@@ -131,61 +147,71 @@ impl Chunk {
     }
 
     fn append(&mut self, encoding: Encoding, n_rows: usize, uncompressed: usize, body: &[u8], bounds: Bounds) {
-        let length = page::append(PageKind::Data(encoding), n_rows, uncompressed, body, &mut self.bytes);
-        self.uncompressed += length - body.len() + uncompressed;
+        let length = self.append_page(PageKind::Data(encoding), n_rows, uncompressed, body);
         self.pages.push(Page { length, n_rows, bounds });
     }
 
-    /// Ends the chunk, which will lie at byte `position` of the file, and begins that of the next row group.
+    /// Returns the length of the page.
+    fn append_page(&mut self, kind: PageKind, n_values: usize, uncompressed: usize, body: &[u8]) -> usize {
+        let page = page::page(kind, n_values, uncompressed, body);
+        let length = page.len();
+        self.compressed += length;
+        self.uncompressed += length - body.len() + uncompressed;
+        self.bytes.push(page);
+        length
+    }
+
+    /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.
     pub fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
-        let values = first.values(self.source);
-        let (compression, encodings, dictionary_length);
+        let value = first.values(self.source);
+        let (compression, encoding);
         if self.pages.is_empty() {
-            dictionary_length = Some(self.append_constant(&values));
-            compression = Compression::UNCOMPRESSED;
-            encodings = vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
+            self.append_constant(&value);
+            (compression, encoding) = (Compression::UNCOMPRESSED, Encoding::RLE_DICTIONARY);
         } else if self.source == Source::RawHeader {
-            dictionary_length = None;
-            compression = Compression::LZ4_RAW;
-            encodings = vec![Encoding::PLAIN, Encoding::RLE];
+            (compression, encoding) = (Compression::LZ4_RAW, Encoding::PLAIN);
         } else {
-            dictionary_length = None;
-            compression = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
-            encodings = vec![Encoding::RLE, varying_encoding(&values)];
+            (compression, encoding) = (Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?), varying_encoding(&value));
         }
         let chunk = std::mem::replace(self, Self::new(self.source, self.descr.clone()));
+        let has_dictionary = chunk.dictionary_length > 0;
+        let data_page = |count| PageEncodingStats { page_type: PageType::DATA_PAGE, encoding, count };
+        let dictionary_page =
+            PageEncodingStats { page_type: PageType::DICTIONARY_PAGE, encoding: Encoding::PLAIN, count: 1 };
+        let mut page_stats = vec![data_page(chunk.pages.len() as i32)];
+        let mut encodings = vec![Encoding::RLE, encoding];
+        if has_dictionary {
+            page_stats.insert(0, dictionary_page);
+            encodings.insert(0, Encoding::PLAIN);
+        }
+
         let all_bounds = chunk.pages.iter().map(|page| page.bounds.clone());
         let bounds = all_bounds.reduce(|all, page| all.merge(&page)).unwrap_or(Bounds::None);
-
-        let data_encoding =
-            if dictionary_length.is_some() { Encoding::RLE_DICTIONARY } else { encodings[encodings.len() - 1] };
-        let _ = data_encoding;
-        let position = position as i64;
         let n_rows: usize = chunk.pages.iter().map(|page| page.n_rows).sum();
+        let data_position = position as i64 + chunk.dictionary_length as i64;
         let mut metadata = ColumnChunkMetaData::builder(chunk.descr.clone())
             .set_compression(compression)
             .set_encodings(encodings)
-            .set_page_encoding_stats(chunk.page_encoding_stats(dictionary_length.is_some(), &values))
-            .set_total_compressed_size(chunk.bytes.len() as i64)
+            .set_page_encoding_stats(page_stats)
+            .set_total_compressed_size(chunk.compressed as i64)
             .set_total_uncompressed_size(chunk.uncompressed as i64)
             .set_num_values(n_rows as i64)
-            .set_dictionary_page_offset(dictionary_length.map(|_| position))
-            .set_data_page_offset(position + dictionary_length.unwrap_or(0) as i64);
+            .set_dictionary_page_offset(has_dictionary.then_some(position as i64))
+            .set_data_page_offset(data_position);
         if let Some(statistics) = bounds.statistics(chunk.descr.physical_type()) {
             metadata = metadata.set_statistics(statistics);
         }
         Ok(FinishedChunk {
             metadata: metadata.build()?,
             column_index: chunk.column_index()?,
-            offset_index: chunk.offset_index(position + dictionary_length.unwrap_or(0) as i64),
+            offset_index: chunk.offset_index(data_position),
             bytes: chunk.bytes,
             bounds,
         })
     }
 
-    /// Appends the dictionary of one entry and a page that refers to it for all rows. Returns the length of the
-    /// dictionary page.
-    fn append_constant(&mut self, value: &Values) -> usize {
+    /// Appends a dictionary with the one value, and a page that refers to it for all rows.
+    fn append_constant(&mut self, value: &Values) {
         let mut body = Vec::new();
         match value {
             Values::Int32(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
@@ -194,24 +220,11 @@ impl Chunk {
             Values::Double(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Values::Text(v) => encode::plain_text(v, &mut body),
         }
-        let dictionary_length = page::append(PageKind::Dictionary, 1, body.len(), &body, &mut self.bytes);
-        self.uncompressed += dictionary_length;
+        self.dictionary_length = self.append_page(PageKind::Dictionary, 1, body.len(), &body);
         body.clear();
         let n_rows = std::mem::take(&mut self.rows_of_first_value);
         encode::first_entry_repeated(n_rows, &mut body);
         self.append(Encoding::RLE_DICTIONARY, n_rows, body.len(), &body, Bounds::of(value, self.source));
-        dictionary_length
-    }
-
-    fn page_encoding_stats(&self, dictionary: bool, values: &Values) -> Vec<PageEncodingStats> {
-        let data =
-            |encoding| PageEncodingStats { page_type: PageType::DATA_PAGE, encoding, count: self.pages.len() as i32 };
-        if dictionary {
-            let entry = PageEncodingStats { page_type: PageType::DICTIONARY_PAGE, encoding: Encoding::PLAIN, count: 1 };
-            vec![entry, data(Encoding::RLE_DICTIONARY)]
-        } else {
-            vec![data(varying_encoding(values))]
-        }
     }
 
     fn column_index(&self) -> Result<Option<ColumnIndexMetaData>, ParquetError> {

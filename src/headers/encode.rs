@@ -46,14 +46,11 @@ pub(super) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     zigzag(values.first().map_or(0, |v| v.signed()), out);
     let mut rest = values;
     let mut deltas = [T::default(); BLOCK];
-    while let [last, following @ ..] = rest
-        && !following.is_empty()
-    {
-        let n = following.len().min(BLOCK);
-        for (delta, pair) in deltas.iter_mut().zip(rest[..=n].windows(2)) {
-            *delta = pair[1].minus(pair[0]);
+    while rest.len() > 1 {
+        let n = (rest.len() - 1).min(BLOCK);
+        for ((delta, value), next) in deltas.iter_mut().zip(&rest[..n]).zip(&rest[1..=n]) {
+            *delta = next.minus(*value);
         }
-        let _ = last;
         let min = deltas[..n].iter().copied().min().unwrap_or_default();
         // What pads the last miniblock must not widen it.
         deltas[n..].fill(min);

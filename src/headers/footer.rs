@@ -62,7 +62,26 @@ pub(super) fn footer(
     let mut tracked = TrackedWrite::new(&mut tail);
     advance(&mut tracked, position)?;
     ParquetMetaDataWriter::new_with_tracked(tracked, &metadata).finish()?;
+    declare_common_order(&mut tail.bytes, schema.num_columns());
     Ok(tail.bytes)
+}
+
+/// Declares the usual order for all columns.
+///
+/// The metadata writer declares the order of IEEE 754 for doubles, which is new to the format, and readers that do
+/// not know it (pyarrow 26) take no notice of the statistics. Those written here hold in the usual order too.
+/// The orders are the last field of the metadata, three bytes each; behind them are only the end of the metadata,
+/// its length and the magic number. Where they do not look so, nothing is changed.
+fn declare_common_order(footer: &mut [u8], n_columns: usize) {
+    /// An empty struct as field 1 (the usual order) or 2 (IEEE 754) of a union, in the Thrift compact protocol.
+    const USUAL: [u8; 3] = [0x1C, 0, 0];
+    const IEEE_754: [u8; 3] = [0x2C, 0, 0];
+    const BEHIND: usize = 1 + 4 + MAGIC.len();
+    let Some(start) = footer.len().checked_sub(3 * n_columns + BEHIND) else { return };
+    let orders = footer[start..][..3 * n_columns].as_chunks_mut::<3>().0;
+    if orders.iter().all(|order| [USUAL, IEEE_754].contains(order)) {
+        orders.fill(USUAL);
+    }
 }
 
 /// Keeps what is written beyond the first `before` bytes.

@@ -19,15 +19,18 @@ const I32: u8 = 5;
 const STRUCT: u8 = 12;
 const STOP: u8 = 0;
 
-/// Appends a page to `out`, with `n_values` values whose `body` is compressed already, and returns its length.
+/// Nine numbers of at most five bytes, and a byte in front of each and of each struct.
+const MAX_HEADER_BYTES: usize = 64;
+
+/// A page of `n_values` values whose `body` is compressed already, from `uncompressed` bytes.
 ///
 /// The checksum covers the body as stored, so that a reader finds damage before it decompresses. The `parquet`
 /// crate does not write one (60.1).
-pub(super) fn append(kind: PageKind, n_values: usize, uncompressed: usize, body: &[u8], out: &mut Vec<u8>) -> usize {
-    let start = out.len();
+pub(super) fn page(kind: PageKind, n_values: usize, uncompressed: usize, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + MAX_HEADER_BYTES);
     let mut field = |step: u8, value: i64| {
         out.push(step << 4 | I32);
-        zigzag(value, out);
+        zigzag(value, &mut out);
     };
     field(1, i64::from(matches!(kind, PageKind::Dictionary)) * 2);
     field(1, uncompressed as i64);
@@ -39,19 +42,20 @@ pub(super) fn append(kind: PageKind, n_values: usize, uncompressed: usize, body:
             // Levels of a column without nulls take no bytes, but their encoding must be said.
             for value in [n_values as i64, encoding as i64, Encoding::RLE as i64, Encoding::RLE as i64] {
                 out.push(1 << 4 | I32);
-                zigzag(value, out);
+                zigzag(value, &mut out);
             }
         }
+        // Its number is 7: index pages, which nobody writes, come between.
         PageKind::Dictionary => {
             out.push(3 << 4 | STRUCT);
             for value in [n_values as i64, Encoding::PLAIN as i64] {
                 out.push(1 << 4 | I32);
-                zigzag(value, out);
+                zigzag(value, &mut out);
             }
             out.push(1 << 4 | BOOLEAN_FALSE);
         }
     }
     out.extend_from_slice(&[STOP, STOP]);
     out.extend_from_slice(body);
-    out.len() - start
+    out
 }

@@ -5,8 +5,36 @@ use serde::{Deserialize, Serialize};
 /// Smallest and largest value of an integer field. `i128` because uint64 does not fit int64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldRange {
+    #[serde(with = "int64_or_uint64")]
     pub min: i128,
+    #[serde(with = "int64_or_uint64")]
     pub max: i128,
+}
+
+/// JSON numbers as both signed and unsigned 64-bit integers write them: serde reads no wider ones inside messages.
+mod int64_or_uint64 {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Signed(i64),
+        Unsigned(u64),
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(*value) {
+            Ok(value) => serializer.serialize_i64(value),
+            Err(_) => serializer.serialize_u64(u64::try_from(*value).unwrap_or(u64::MAX)),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Signed(value) => value.into(),
+            Either::Unsigned(value) => value.into(),
+        })
+    }
 }
 
 /// How many rows were written, and the range of each integer field over them.

@@ -77,9 +77,7 @@ impl Rows<'_> {
             Source::Scaled { offset, kind, scalar_offset } => {
                 let mut values = self.as_f64(offset, kind);
                 let scalars: Vec<i16> = numbers!(self, scalar_offset, i16, |v| v);
-                for (value, scalar) in values.iter_mut().zip(scalars) {
-                    *value = scaled(*value, scalar);
-                }
+                scale(&mut values, &scalars);
                 Values::Double(values)
             }
             Source::RawHeader => Values::Text(Vec::new()),
@@ -127,6 +125,21 @@ impl Rows<'_> {
     fn fields<const N: usize, T: Default>(&self, offset: usize, f: impl Fn([u8; N]) -> T) -> Vec<T> {
         let field = |row: &[u8]| row[offset..].first_chunk().map_or_else(T::default, |bytes| f(*bytes));
         self.bytes.chunks_exact(self.width).map(field).collect()
+    }
+}
+
+/// Applies to each value the scalar of its own trace.
+fn scale(values: &mut [f64], scalars: &[i16]) {
+    let Some((&first, others)) = scalars.split_first() else { return };
+    if others.iter().all(|&scalar| scalar == first) {
+        // Nearly every file has one scalar only, and with that the loop takes several values at a time.
+        match f64::from(first) {
+            0.0 => {}
+            s if s > 0.0 => values.iter_mut().for_each(|v| *v *= s),
+            s => values.iter_mut().for_each(|v| *v /= -s),
+        }
+    } else {
+        values.iter_mut().zip(scalars).for_each(|(v, &scalar)| *v = scaled(*v, scalar));
     }
 }
 

@@ -43,6 +43,8 @@ pub struct SegmentWriter {
     changed: Vec<u8>,
     /// Rows of the row group before `page`.
     rows_before_page: u64,
+    /// Where the raw headers of the row group begin, once their first page is written.
+    raw_headers_at: Option<u64>,
     row_groups: Vec<RowGroup>,
     summary: HeaderSummary,
 }
@@ -80,6 +82,7 @@ impl SegmentWriter {
             first_row: Vec::new(),
             changed: vec![0; table.header_bytes as usize],
             rows_before_page: 0,
+            raw_headers_at: None,
             row_groups: Vec::new(),
             summary: HeaderSummary { n_rows: 0, ranges: vec![None; table.columns.len()] },
             table: table.clone(),
@@ -136,6 +139,20 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Writes the pages of the raw headers as soon as they are encoded, so that they take no memory. They lie before
+    /// all other chunks of their row group therefore, though they are the last column.
+    fn write_raw_headers(&mut self) -> Result<()> {
+        if self.table.raw_header
+            && let Some(chunk) = self.chunks.last_mut()
+        {
+            self.raw_headers_at.get_or_insert(self.position);
+            for page in chunk.take_bytes() {
+                self.write(&page)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Encodes the headers of the page, and ends the row group if it is full.
     fn end_page(&mut self) -> Result<()> {
         let width = self.table.header_bytes as usize;
@@ -151,6 +168,7 @@ impl SegmentWriter {
                 .push(&rows, &first, &self.changed, self.page_rows, &mut self.encoder)
                 .map_err(failed(self.path.display()))?;
         }
+        self.write_raw_headers()?;
         self.page.clear();
         self.changed.fill(0);
         self.page_first_trace += n_rows;
@@ -165,11 +183,11 @@ impl SegmentWriter {
         if self.rows_before_page == 0 {
             return Ok(());
         }
-        let group_position = self.position;
+        let raw_headers_at = self.raw_headers_at.take();
         let mut metadata = RowGroupMetaData::builder(self.schema.clone())
             .set_num_rows(self.rows_before_page as i64)
             .set_ordinal(self.row_groups.len() as i32)
-            .set_file_offset(group_position as i64);
+            .set_file_offset(raw_headers_at.unwrap_or(self.position) as i64);
         let (mut uncompressed, mut column_indexes, mut offset_indexes) = (0, Vec::new(), Vec::new());
         for c in 0..self.chunks.len() {
             let first = Rows {
@@ -178,8 +196,12 @@ impl SegmentWriter {
                 order: self.table.byte_order,
                 first_trace: 0,
             };
-            let chunk = self.chunks[c].finish(&first, self.position).map_err(failed(self.path.display()))?;
-            self.write(&chunk.bytes)?;
+            let is_raw_header = self.table.raw_header && c + 1 == self.chunks.len();
+            let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position);
+            let chunk = self.chunks[c].finish(&first, position).map_err(failed(self.path.display()))?;
+            for page in &chunk.bytes {
+                self.write(page)?;
+            }
             self.note_range(c, &chunk);
             uncompressed += chunk.metadata.uncompressed_size();
             metadata = metadata.add_column_metadata(chunk.metadata);

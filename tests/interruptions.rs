@@ -1,0 +1,205 @@
+//! Signals, crashes, full disks: what stops, what is left, and going on from there.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use support::{Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until};
+
+const LONG: Duration = Duration::from_secs(60);
+/// Slow enough to be caught in the middle.
+const SLOW: [&str; 10] =
+    ["--parallel-threshold", "0", "--workers", "2", "--segments", "6", "--codec", "gzip:9", "--progress", "plain"];
+
+fn slow_survey() -> Survey {
+    Survey::new(&["--kind", "prestack", "--traces", "24000", "--samples", "500"])
+}
+
+/// Starts a slow import and waits until both of its workers run.
+fn start(survey: &Survey) -> (Child, Vec<u32>) {
+    let child = survey.command("out", &SLOW).spawn().unwrap();
+    wait_until("two workers run", LONG, || children_of(child.id()).len() == 2);
+    let workers = children_of(child.id());
+    (child, workers)
+}
+
+fn finished_segments(out: &Path) -> usize {
+    (0..6).filter(|i| out.join(format!(".segy-import/segment_{i}/segment.json")).exists()).count()
+}
+
+#[test]
+fn sigint_and_sigterm_stop_all_within_a_second_and_leave_nothing_visible() {
+    let survey = slow_survey();
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let (child, workers) = start(&survey);
+        let asked = Instant::now();
+        signal(child.id(), name);
+        let output = wait_for(child, LONG);
+        assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains(&format!("stopped by SIG{name}")), "{}", stderr(&output));
+        assert!(workers.iter().all(|&w| !is_alive(w)));
+        assert!(!survey.path("out").join("metadata.json").exists());
+        assert!(!survey.path("out").join("traces.zarr").exists());
+    }
+}
+
+#[test]
+fn a_cancelled_import_keeps_its_finished_segments_and_goes_on_from_there() {
+    let survey = slow_survey();
+    let (child, _) = start(&survey);
+    let out = survey.path("out");
+    wait_until("a segment is done", LONG, || finished_segments(&out) > 0);
+    signal(child.id(), "TERM");
+    let output = wait_for(child, LONG);
+    let message = stderr(&output);
+    assert!(message.lines().last().unwrap().contains("of 6 segments are done and kept in"), "{message}");
+    let done = finished_segments(&out);
+    let output = survey.command("out", &SLOW).output().unwrap();
+    assert!(stderr(&output).contains(&format!("resuming: {done} of 6 segments done")), "{}", stderr(&output));
+    assert_same(&out, &survey.import("undisturbed", &SLOW));
+}
+
+#[test]
+fn another_import_does_not_take_up_what_was_left() {
+    let survey = slow_survey();
+    let (child, _) = start(&survey);
+    let out = survey.path("out");
+    wait_until("a segment is done", LONG, || finished_segments(&out) > 0);
+    signal(child.id(), "TERM");
+    wait_for(child, LONG);
+    let options = ["--codec", "none", "--parallel-threshold", "0"];
+    let output = survey.command("out", &options).output().unwrap();
+    assert!(output.status.success() && !stderr(&output).contains("resuming"), "{}", stderr(&output));
+    assert_same(&out, &survey.import("undisturbed", &options));
+}
+
+#[test]
+fn a_killed_worker_is_named_and_started_again() {
+    let survey = slow_survey();
+    let (child, workers) = start(&survey);
+    signal(workers[0], "KILL");
+    let output = wait_for(child, LONG);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    assert!(
+        message.contains("warning: the worker of segment") && message.contains("was killed by SIGKILL"),
+        "{message}"
+    );
+    assert_same(&survey.path("out"), &survey.import("undisturbed", &SLOW));
+}
+
+#[test]
+fn a_worker_that_is_killed_each_time_ends_the_import() {
+    let survey = slow_survey();
+    let (child, first) = start(&survey);
+    let segment = arguments_of(first[0]).pop().unwrap();
+    signal(first[0], "SEGV");
+    let mut again = None;
+    wait_until("the worker is started again", LONG, || {
+        let children = children_of(child.id()).into_iter();
+        again = children.filter(|c| !first.contains(c)).find(|&c| arguments_of(c).last() == Some(&segment));
+        again.is_some()
+    });
+    signal(again.unwrap(), "SEGV");
+    let output = wait_for(child, LONG);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(message.contains("was killed by SIGSEGV, for the second time"), "{message}");
+    assert!(first.iter().chain(&again).all(|&w| !is_alive(w)));
+    assert!(!survey.path("out/metadata.json").exists());
+}
+
+#[test]
+fn a_killed_coordinator_leaves_no_worker_and_the_next_run_goes_on() {
+    let survey = slow_survey();
+    let (child, workers) = start(&survey);
+    let out = survey.path("out");
+    wait_until("a segment is done", LONG, || finished_segments(&out) > 0);
+    signal(child.id(), "KILL");
+    wait_for(child, LONG);
+    wait_until("no worker is left", Duration::from_secs(5), || workers.iter().all(|&w| !is_alive(w)));
+    let output = survey.command("out", &SLOW).output().unwrap();
+    assert!(stderr(&output).contains("resuming: "), "{}", stderr(&output));
+    assert_same(&out, &survey.import("undisturbed", &SLOW));
+}
+
+#[test]
+fn a_second_import_into_the_same_directory_is_refused_and_harms_nothing() {
+    let survey = slow_survey();
+    let (child, _) = start(&survey);
+    let output = survey.command("out", &SLOW).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("another import is writing here"), "{}", stderr(&output));
+    assert!(wait_for(child, LONG).status.success());
+    assert_same(&survey.path("out"), &survey.import("undisturbed", &SLOW));
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_is_reported() {
+    let survey = slow_survey();
+    let (child, _) = start(&survey);
+    std::fs::OpenOptions::new().write(true).open(&survey.input).unwrap().set_len(100_000).unwrap();
+    let output = wait_for(child, LONG);
+    let message = stderr(&output);
+    assert!(matches!(output.status.code(), Some(1 | 3)), "{message}");
+    assert!(message.contains("SIGBUS") || message.contains("it changed meanwhile"), "{message}");
+    assert!(!survey.path("out/metadata.json").exists());
+}
+
+/// A small file system in memory; needs root.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(directory.path());
+        mount.output().is_ok_and(|o| o.status.success()).then_some(Self(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_reported_and_leaves_no_half_dataset() {
+    let Some(disk) = SmallDisk::new("6m") else {
+        eprintln!("skipped: a small file system cannot be mounted here, which needs root");
+        return;
+    };
+    let survey = Survey::new(&["--traces", "8000", "--samples", "500"]);
+    for options in [&["--parallel-threshold", "0", "--segments", "2"][..], &[]] {
+        let out = disk.0.path().join("out");
+        let mut command = Command::new(support::program());
+        let output = command.arg(&survey.input).arg(&out).args(options).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains("No space left on device"), "{}", stderr(&output));
+        for name in ["metadata.json", "zarr.json", "traces.zarr", "headers.parquet"] {
+            assert!(!out.join(name).exists(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn closed_output_streams_do_not_stop_an_import() {
+    let survey = Survey::new(&["--traces", "3000", "--samples", "20"]);
+    let script = format!(
+        "exec {} {} {} --progress json --parallel-threshold 0 >&- 2>&-",
+        support::program().display(),
+        survey.input.display(),
+        survey.path("out").display()
+    );
+    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    assert!(survey.path("out/metadata.json").exists());
+    // A reader that goes away early.
+    let script = script.replace("exec ", "").replace("/out ", "/out2 ").replace(">&- 2>&-", "2>&1 | head -c 1");
+    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    wait_until("the dataset is there", LONG, || survey.path("out2/metadata.json").exists());
+}

@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+"""Reads datasets with the libraries that users read them with, and compares all of it with the SEG-Y files.
+
+    check_dataset.py JOB.json COMPLAINTS.json
+
+JOB.json is a list of datasets, each with the keys
+    name, segy, out             what to call it, the input file, the output directory
+    traces, samples, interval_us, format, byte_order      what `segy-import generate` was asked for
+    options                     the options of the import; what the dataset should look like follows from them
+    segyio                      true: ask segyio for a second opinion (for plain IBM and IEEE files)
+COMPLAINTS.json receives a list of complaints per dataset, by its name. The exit code is 0 when every check was made.
+"""
+
+import argparse
+import base64
+import json
+import sys
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow.parquet as pq
+import segyio
+import xarray as xr
+import zarr
+
+from segy_reference import Segy, runs
+
+CODECS = {
+    "none": [],
+    "lz4": [("blosc", {"cname": "lz4", "shuffle": "shuffle"})],
+    "lz4-bit": [("blosc", {"cname": "lz4", "shuffle": "bitshuffle"})],
+    "zstd": [("blosc", {"cname": "zstd", "shuffle": "shuffle"})],
+    "zstd-plain": [("zstd", {})],
+    "gzip": [("gzip", {})],
+}
+LEVEL_NAMES = {"blosc": "clevel", "zstd": "level", "gzip": "level"}
+FIELD_TYPES = {
+    "i8": "i1", "u8": "u1", "i16": "i2", "u16": "u2", "i32": "i4", "u32": "u4", "i64": "i8", "u64": "u8",
+    "f32": "f4", "f64": "f8", "ibm32": "ibm",
+}
+
+
+def parse_options(options):
+    """The options of the import that tell what the dataset should look like."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--codec", default="lz4-bit:5")
+    parser.add_argument("--order", default="sample-trace")
+    parser.add_argument("--dtype", default="native")
+    parser.add_argument("--chunk-traces", type=int)
+    parser.add_argument("--shard", type=int, nargs="?", const=16)
+    parser.add_argument("--gather", default="cdp")
+    parser.add_argument("--max-probe", type=int, default=10_000)
+    parser.add_argument("--field", action="append", default=[])
+    parser.add_argument("--no-raw-header", action="store_true")
+    for how in ("--workers", "--segments", "--parallel-threshold", "--io"):
+        parser.add_argument(how)
+    return parser.parse_args(options)
+
+
+@dataclass
+class Dataset:
+    """A dataset and what it was made from."""
+
+    job: dict
+    out: Path
+    options: argparse.Namespace
+    segy: Segy
+    samples: np.ndarray  # (trace, sample), of the type that the dataset should have
+    columns: dict
+
+    @classmethod
+    def load(cls, job):
+        options = parse_options(job["options"])
+        segy = Segy(job["segy"], job["format"], job["byte_order"], job["samples"])
+        with np.errstate(over="ignore", invalid="ignore"):
+            samples = segy.samples.astype(np.float32) if options.dtype == "float32" else segy.samples
+        columns = segy.columns()
+        for placed in options.field:
+            name, place = placed.split("=")
+            first_byte, kind = place.split(":", 1)
+            kind = "S" + kind.removeprefix("text:") if kind.startswith("text:") else FIELD_TYPES[kind]
+            columns[name] = segy.field(int(first_byte), kind)
+        return cls(job, Path(job["out"]), options, segy, samples, columns)
+
+    @property
+    def keys(self):
+        return [] if self.options.gather == "none" else self.options.gather.split(",")
+
+    def gathers(self):
+        """Starts and ends of the gathers."""
+        return runs([self.columns[key] for key in self.keys])
+
+    def in_declared_order(self, array):
+        """A (trace, sample) array with the axes in the order that the dataset declares."""
+        return array.T if self.options.order == "sample-trace" else array
+
+    def by_trace(self, array):
+        """The reverse of `in_declared_order`."""
+        return np.ascontiguousarray(self.in_declared_order(array))
+
+
+def differing(got, want):
+    """How two arrays differ, or None. Samples that the file holds as they are must agree in every bit."""
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return f"{got.dtype} {got.shape} instead of {want.dtype} {want.shape}"
+    same = got == want
+    if got.dtype.kind == "f":
+        bits = f"u{got.dtype.itemsize}"
+        same = np.ascontiguousarray(got).view(bits) == np.ascontiguousarray(want).view(bits)
+        same = same | (got == want) | (np.isnan(got) & np.isnan(want))
+    if same.all():
+        return None
+    where = tuple(int(i) for i in np.argwhere(~same)[0])
+    n = int((~same).sum())
+    return f"{n} of {got.size} values differ, first at {where}: {got[where]!r} instead of {want[where]!r}"
+
+
+def differing_bits(got, want):
+    """As `differing`, but NaN and zero must agree in every bit too."""
+    if got.dtype == want.dtype and got.dtype.kind == "f":
+        bits = f"u{got.dtype.itemsize}"
+        got, want = np.ascontiguousarray(got).view(bits), np.ascontiguousarray(want).view(bits)
+    return differing(got, want)
+
+
+def complain(found, what):
+    if found is not None:
+        yield f"{what}: {found}"
+
+
+def expect(got, want, what):
+    if got != want:
+        yield f"{what} is {got!r} instead of {want!r}"
+
+
+def check_samples(dataset):
+    """Every sample through zarr-python, and parts of them."""
+    z = zarr.open_array(dataset.out / "traces.zarr", mode="r")
+    declared = dataset.in_declared_order(dataset.samples)
+    exact = dataset.segy.is_exact and dataset.options.dtype == "native"
+    compare = differing_bits if exact else differing
+    yield from complain(compare(dataset.by_trace(z[:]), dataset.samples), "samples")
+    in_group = zarr.open_group(dataset.out, mode="r")["traces.zarr"]
+    yield from expect(in_group.metadata, z.metadata, "array metadata in the group")
+
+    n_traces, n_samples = dataset.samples.shape
+    chunk_traces = dict(zip(z.metadata.dimension_names, z.chunks))["trace"]
+    edges = [(0, 1), (n_traces - 1, n_traces), (0, 0), (n_traces // 3, 2 * n_traces // 3)]
+    edges += [(max(edge - 1, 0), min(edge + 2, n_traces)) for edge in (chunk_traces, n_traces // 2)]
+    if dataset.keys:
+        starts, ends = dataset.gathers()
+        picked = {0, len(starts) // 2, len(starts) - 1}
+        edges += [(int(starts[gather]), int(ends[gather])) for gather in sorted(picked)]
+    for i, j in edges:
+        part, want = (z[:, i:j], declared[:, i:j]) if declared is not dataset.samples else (z[i:j], declared[i:j])
+        yield from complain(compare(part, want), f"samples of traces {i} to {j}")
+    a, b = n_samples // 4, n_samples // 4 + 3
+    index = dataset.in_declared_order(np.zeros((2, 1))).shape
+    part = (slice(a, b), slice(1, None, 5)) if index == (1, 2) else (slice(1, None, 5), slice(a, b))
+    yield from complain(compare(z[part], declared[part]), f"samples at {part}")
+
+
+def check_array(dataset):
+    """Shape, chunk grid and codecs of the array are those asked for."""
+    document = json.loads((dataset.out / "traces.zarr" / "zarr.json").read_text())
+    n_traces, n_samples = dataset.samples.shape
+    sample_first = dataset.options.order == "sample-trace"
+    arrange = (lambda s, t: [s, t]) if sample_first else (lambda s, t: [t, s])
+    yield from expect(document["shape"], arrange(n_samples, n_traces), "shape")
+    yield from expect(document["dimension_names"], arrange("sample", "trace"), "dimension_names")
+    yield from expect(document["data_type"], dataset.samples.dtype.name, "data_type")
+
+    grid = document["chunk_grid"]["configuration"]["chunk_shape"]
+    codecs = document["codecs"]
+    chunk = grid
+    if dataset.options.shard:
+        yield from expect([codec["name"] for codec in codecs], ["sharding_indexed"], "codecs of a shard")
+        chunk = codecs[0]["configuration"]["chunk_shape"]
+        codecs = codecs[0]["configuration"]["codecs"]
+        shards = min(dataset.options.shard, -(-n_traces // arrange(*chunk)[1]))
+        yield from expect(arrange(*grid)[1], shards * arrange(*chunk)[1], "traces in a shard")
+    if dataset.options.chunk_traces:
+        yield from expect(arrange(*chunk)[1], min(dataset.options.chunk_traces, n_traces), "traces in a chunk")
+
+    name, _, level = dataset.options.codec.partition(":")
+    expected = [("transpose", {"order": [1, 0]})] if sample_first else []
+    expected += [("bytes", {"endian": "little"}), *CODECS[name], ("crc32c", {})]
+    yield from expect([codec["name"] for codec in codecs], [name for name, _ in expected], "codecs")
+    for codec, (kind, configuration) in zip(codecs, expected):
+        found = codec.get("configuration", {})
+        for key, value in configuration.items():
+            yield from expect(found.get(key), value, f"{key} of the codec {kind}")
+        if level and kind in LEVEL_NAMES:
+            yield from expect(found.get(LEVEL_NAMES[kind]), int(level), f"level of the codec {kind}")
+
+
+def check_xarray(dataset):
+    """xarray opens the directory as it is, with its coordinate, and has nothing to warn of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        opened = xr.open_zarr(dataset.out)
+        traces = opened["traces.zarr"].load()
+    for warning in caught:
+        yield f"xarray warns: {warning.category.__name__}: {warning.message}"
+    dims = ("sample", "trace") if dataset.options.order == "sample-trace" else ("trace", "sample")
+    yield from expect(list(opened.data_vars), ["traces.zarr"], "data variables")
+    yield from expect(traces.dims, dims, "dims of the data variable")
+    yield from complain(differing(dataset.by_trace(traces.values), dataset.samples), "samples in xarray")
+    if "sample" not in opened.coords:
+        yield "no coordinate sample in xarray"
+        return
+    times_ms = np.arange(dataset.job["samples"]) * (dataset.job["interval_us"] / 1000)
+    times_ms += float(dataset.columns["delay_recording_time"][0])
+    yield from complain(differing(opened["sample"].values, times_ms), "coordinate sample")
+    yield from expect(opened["sample"].attrs.get("units"), "ms", "units of the coordinate sample")
+    late = traces.sel(sample=slice(times_ms[1], None)).isel(trace=slice(1, 4)).transpose("trace", "sample")
+    yield from complain(differing(late.values, dataset.samples[1:4, 1:]), "samples selected by time in xarray")
+
+
+def read_with_pyarrow(path):
+    table = pq.read_table(path)
+    if any(column.null_count for column in table.columns):
+        raise AssertionError("there are nulls")
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def read_with_pandas(path):
+    frame = pd.read_parquet(path)
+    return {name: frame[name].to_numpy() for name in frame.columns}
+
+
+def read_with_polars(path):
+    frame = pl.read_parquet(path)
+    return {name: frame[name].to_numpy() for name in frame.columns}
+
+
+def read_with_duckdb(path):
+    columns = duckdb.sql(f"SELECT * FROM read_parquet('{path}')").fetchnumpy()
+    return {name: np.asarray(values) for name, values in columns.items()}
+
+
+READERS = {
+    "pyarrow": read_with_pyarrow, "pandas": read_with_pandas, "polars": read_with_polars, "duckdb": read_with_duckdb,
+}
+
+
+def compare_tables(path, want):
+    """A Parquet file through every reader: names, order, types and all values of the columns."""
+    for reader, read in READERS.items():
+        got = read(path)
+        if list(got) != list(want):
+            yield f"columns of {path.name} in {reader} are {list(got)} instead of {list(want)}"
+            continue
+        for name, values in want.items():
+            read_values = np.asarray(got[name], dtype=object) if values.dtype == object else got[name]
+            yield from complain(differing(read_values, values), f"column {name} of {path.name} in {reader}")
+
+
+def check_headers(dataset):
+    """Every column of the header table; the last is the header as it stands in the file."""
+    want = dict(dataset.columns)
+    if not dataset.options.no_raw_header:
+        want["raw_header"] = np.array([row.tobytes() for row in dataset.segy.headers], dtype=object)
+    yield from compare_tables(dataset.out / "headers.parquet", want)
+
+
+def check_gathers(dataset):
+    """The index of the gathers, and joining it with the headers."""
+    path = dataset.out / "ensemble_index.parquet"
+    if not dataset.keys:
+        if path.exists():
+            yield "ensemble_index.parquet is there without gather keys"
+        return
+    starts, ends = dataset.gathers()
+    want = {"ensemble_id": np.arange(len(starts), dtype="i8")}
+    want |= {key: dataset.columns[key][starts].astype("i8") for key in dataset.keys}
+    want |= {"start_trace": starts, "end_trace": ends, "n_traces": ends - starts}
+    yield from compare_tables(path, want)
+    key = dataset.keys[0]
+    rows = duckdb.sql(f"""
+        SELECT count(*), count(DISTINCT ensemble_id) FROM read_parquet('{path}') AS gather
+        JOIN read_parquet('{dataset.out / "headers.parquet"}') AS header
+        ON header.trace_index >= gather.start_trace AND header.trace_index < gather.end_trace
+        AND header.{key} = gather.{key}""").fetchall()
+    yield from expect(rows, [(dataset.segy.n_traces, len(starts))], "traces and gathers joined in DuckDB")
+
+
+def check_metadata(dataset):
+    """What metadata.json says of the file, its geometry and its contents."""
+    metadata = json.loads((dataset.out / "metadata.json").read_text())
+    job, segy, samples = dataset.job, dataset.segy, dataset.samples
+    yield from expect(metadata["input"], {"bytes": segy.bytes.size}, "input")
+    yield from expect(metadata["textual_header"], {"encoding": "ebcdic", "lines": segy.textual_lines}, "textual header")
+    kept = np.frombuffer(base64.b64decode(metadata["bytes_before_traces"]), np.uint8)
+    yield from complain(differing(kept, segy.bytes[:3600]), "bytes_before_traces")
+    yield from expect(metadata["bytes_after_traces"], "", "bytes_after_traces")
+    for name, first_byte in (("sample_interval", 3217), ("samples_per_trace", 3221), ("data_sample_format", 3225)):
+        yield from expect(metadata["binary_header"][name], int(segy.binary(first_byte, "u2")), f"binary header {name}")
+    yield from expect(metadata["segy"]["byte_order"], job["byte_order"], "byte order")
+    yield from expect(metadata["segy"]["sample_format"]["code"], job["format"], "sample format")
+
+    geometry = metadata["geometry"]
+    for name, value in (("n_traces", job["traces"]), ("n_samples", job["samples"]),
+                        ("sample_interval_us", job["interval_us"])):
+        yield from expect(geometry[name], value, name)
+    numbers = {name: values for name, values in dataset.columns.items()
+               if name != "trace_index" and not name.endswith("_scaled") and values.dtype.kind in "iu"}
+    ranges = {name: [int(v.min()), int(v.max())] for name, v in numbers.items() if v.any()}
+    found = {name: value for name, value in geometry["header_ranges"].items() if name in numbers}
+    yield from expect(found, ranges, "header ranges")
+
+    if dataset.keys:
+        starts, ends = dataset.gathers()
+        lengths = ends - starts
+        gathers = {"keys": dataset.keys, "n_gathers": len(starts), "longest": int(lengths.max()),
+                   "max_probe": dataset.options.max_probe,
+                   "n_longer_than_max_probe": int((lengths > dataset.options.max_probe).sum())}
+        yield from expect(metadata["gathers"], gathers, "gathers")
+    else:
+        yield from expect((metadata["gathers"]["keys"], metadata["gathers"]["n_gathers"]), ([], 0), "gathers")
+    n_objects = sum(path.is_file() for path in (dataset.out / "traces.zarr" / "c").rglob("*"))
+    counts = {"n_traces": job["traces"], "n_objects": n_objects, "zero_traces": int((samples == 0).all(axis=1).sum())}
+    yield from expect(metadata["counts"], counts, "counts")
+    finite = samples[np.isfinite(samples)]
+    statistics = {"min": float(finite.min()), "max": float(finite.max()), "n_nonfinite": samples.size - finite.size}
+    yield from expect(metadata["statistics"], statistics, "statistics")
+    yield from expect(sorted(path.name for path in dataset.out.iterdir()), sorted(
+        ["traces.zarr", "sample", "headers.parquet", "zarr.json", "metadata.json"]
+        + (["ensemble_index.parquet"] if dataset.keys else [])), "files of the dataset")
+
+
+def check_against_segyio(dataset):
+    """A second opinion on the samples and header words. Only for files whose numbers segyio reads as the standard says."""
+    if not dataset.job.get("segyio"):
+        return
+    z = zarr.open_array(dataset.out / "traces.zarr", mode="r")
+    columns = read_with_pyarrow(dataset.out / "headers.parquet")
+    with segyio.open(dataset.job["segy"], ignore_geometry=True, endian=dataset.job["byte_order"]) as f:
+        yield from complain(differing(dataset.by_trace(z[:]), f.trace.raw[:]), "samples by segyio")
+        for name, word in (("field_record", segyio.su.fldr), ("cdp", segyio.su.cdp), ("offset", segyio.su.offset),
+                           ("coordinate_scalar", segyio.su.scalco), ("cdp_x", segyio.su.cdpx),
+                           ("inline", segyio.su.iline), ("sample_interval", segyio.su.dt)):
+            got = columns[name].astype("i8")
+            yield from complain(differing(got, f.attributes(word)[:].astype("i8")), f"column {name} by segyio")
+        times_ms = zarr.open_array(dataset.out / "sample", mode="r")[:]
+        yield from complain(differing(times_ms, np.asarray(f.samples, np.float64)), "coordinate sample by segyio")
+
+
+CHECKS = [
+    check_samples, check_array, check_xarray, check_headers, check_gathers, check_metadata, check_against_segyio,
+]
+
+
+def complaints(job):
+    try:
+        dataset = Dataset.load(job)
+    except Exception:
+        return [traceback.format_exc()]
+    found = []
+    for check in CHECKS:
+        try:
+            found.extend(check(dataset))
+        except Exception:
+            found.append(f"{check.__name__} failed: {traceback.format_exc()}")
+    return found
+
+
+def main():
+    job_file, complaints_file = sys.argv[1:]
+    jobs = json.loads(Path(job_file).read_text())
+    Path(complaints_file).write_text(json.dumps({job["name"]: complaints(job) for job in jobs}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+//! What is refused: the exit code, one line that says what, where and what to do, and nothing created.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::{Survey, contents, run, stderr};
+
+/// Runs an import that has to be refused. Returns its message.
+fn refused(input: &Path, options: &[&str], exit_code: i32) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("a/b/out");
+    let mut arguments = vec![input.as_os_str(), out.as_os_str()];
+    arguments.extend(options.iter().map(std::ffi::OsStr::new));
+    let output = run(&arguments);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(exit_code), "{message}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "something was left: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    let lines: Vec<&str> = message.lines().filter(|l| l.starts_with("segy-import:")).collect();
+    assert_eq!(lines.len(), 1, "{message}");
+    lines[0].to_owned()
+}
+
+/// A survey of 12 traces × 25 samples after `change` has been at its bytes.
+fn changed(change: impl FnOnce(&mut Vec<u8>)) -> (Survey, PathBuf) {
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "12", "--samples", "25"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    change(&mut bytes);
+    std::fs::write(&survey.input, bytes).unwrap();
+    let input = survey.input.clone();
+    (survey, input)
+}
+
+fn refused_bytes(bytes: &[u8]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("x.sgy");
+    std::fs::write(&input, bytes).unwrap();
+    refused(&input, &[], 3)
+}
+
+#[test]
+fn a_missing_file_a_directory_and_an_empty_file() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(refused(&directory.path().join("missing.sgy"), &[], 3).contains("missing.sgy: cannot be read"));
+    assert!(refused(directory.path(), &[], 3).contains("is a directory"));
+    assert!(refused_bytes(b"").contains("is empty"));
+}
+
+#[test]
+fn files_that_are_something_else_are_called_by_their_name() {
+    assert!(refused_bytes(b"hello\n").contains("plain text"));
+    assert!(refused_bytes("the quick brown fox\n".repeat(900).as_bytes()).contains("plain text"));
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    png.resize(9000, 0x93);
+    assert!(refused_bytes(&png).contains("PNG"));
+    assert!(refused_bytes(&[0; 20_000]).contains("zero bytes"));
+    assert!(refused_bytes(&[7; 3599]).contains("less than the 3600"));
+}
+
+#[test]
+fn an_unknown_format_code_names_the_bytes_and_the_known_codes() {
+    let (_survey, input) = changed(|b| b[3224..3226].copy_from_slice(&[0, 99]));
+    let message = refused(&input, &[], 3);
+    assert!(message.contains("bytes 3225-3226 hold 99") && message.contains("5 IEEE float32"), "{message}");
+}
+
+#[test]
+fn a_truncated_last_trace_says_which_and_how_to_go_on() {
+    let (survey, input) = changed(|b| b.truncate(b.len() - 40));
+    let message = refused(&input, &[], 3);
+    assert!(message.contains("ends inside trace 12: 300 of its 340 bytes"), "{message}");
+    let out = survey.import("out", &["--allow-truncated"]);
+    let metadata = std::fs::read_to_string(out.join("metadata.json")).unwrap();
+    assert!(metadata.contains("\"n_traces\": 11") && metadata.contains("the file ends inside trace 12"));
+}
+
+#[test]
+fn a_size_that_does_not_agree_lists_what_would() {
+    let (survey, input) = changed(|b| b[3220..3222].copy_from_slice(&60_000u16.to_be_bytes()));
+    let message = refused(&input, &[], 3);
+    assert!(message.contains("less than one trace") && message.contains("--samples 25"), "{message}");
+    survey.import("out", &["--samples", "25"]);
+}
+
+#[test]
+fn no_samples_anywhere_asks_for_the_option() {
+    let (_survey, input) = changed(|b| {
+        b[3220..3222].fill(0);
+        for trace in b[3600..].chunks_mut(340) {
+            trace[114..116].fill(0);
+        }
+    });
+    assert!(refused(&input, &[], 3).contains("--samples"));
+}
+
+#[test]
+fn a_trace_of_another_length_is_named_and_leaves_nothing_even_when_found_half_way() {
+    let survey = Survey::new(&["--traces", "30000", "--samples", "10"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    bytes[3502..3504].fill(0); // Lengths may vary.
+    let trace = 3600 + 20_001 * 280;
+    bytes[trace + 114..trace + 116].copy_from_slice(&9u16.to_be_bytes());
+    std::fs::write(&survey.input, bytes).unwrap();
+    let message = refused(&survey.input, &["--parallel-threshold", "0", "--segments", "4"], 3);
+    assert!(message.contains("trace 20002 says 9 samples (bytes 115-116)"), "{message}");
+}
+
+#[test]
+fn unknown_keys_and_codecs_are_answered_with_near_names() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let message = refused(&survey.input, &["--gather", "inlin"], 2);
+    assert!(message.contains("did you mean \"inline\""), "{message}");
+    let output = run(&["a", "b", "--codec", "zstt"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("did you mean \"zstd\""), "{}", stderr(&output));
+    let output = run(&["a", "b", "--codek", "zstd"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--codec"), "{}", stderr(&output));
+}
+
+#[test]
+fn fields_outside_the_header_and_columns_twice_are_refused() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let message = refused(&survey.input, &["--field", "mine=238:i32"], 2);
+    assert!(message.contains("bytes 238-241 are outside the 240 bytes"), "{message}");
+    assert!(refused(&survey.input, &["--field", "trace_index=1:i32"], 2).contains("trace_index"));
+    let output = run(&["a", "b", "--field", "mine=1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("NAME=BYTE:TYPE"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_dataset_is_not_replaced_unless_asked() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let out = survey.import("out", &[]);
+    let before = contents(&out);
+    let output = survey.command("out", &["--codec", "none"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("holds a dataset; --overwrite replaces it"), "{}", stderr(&output));
+    assert!(contents(&out) == before);
+    survey.import("out", &["--codec", "none", "--overwrite"]);
+    support::assert_same(&out, &survey.import("other", &["--codec", "none"]));
+}
+
+#[test]
+fn other_things_in_the_output_directory_are_in_the_way_and_stay() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let out = survey.path("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("thesis.txt"), "years of work").unwrap();
+    let output = survey.command("out", &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    survey.import("out", &["--overwrite"]);
+    assert_eq!(std::fs::read_to_string(out.join("thesis.txt")).unwrap(), "years of work");
+    let output = run(&[survey.input.as_os_str(), survey.input.as_os_str()]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_a_failure_of_the_work() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let output = run(&[survey.input.as_os_str(), std::ffi::OsStr::new("/proc/nowhere/out")]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("/proc/nowhere/out: cannot be written to"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_gather_key_that_never_changes_is_a_warning_that_names_others() {
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "500", "--samples", "5"]);
+    let output = survey.command("out", &["--gather", "day_of_year"]).output().unwrap();
+    assert!(output.status.success());
+    let message = stderr(&output);
+    assert!(
+        message.contains("warning: the gather key day_of_year is the same") && message.contains("cdp"),
+        "{message}"
+    );
+}

@@ -1,0 +1,140 @@
+//! What several tests of the whole program need.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    assert_cmd::cargo::cargo_bin!("segy-import").to_owned()
+}
+
+/// Runs the program to its end.
+pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
+    Command::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A directory with a synthetic survey `in.sgy`.
+pub struct Survey {
+    pub directory: tempfile::TempDir,
+    pub input: PathBuf,
+}
+
+impl Survey {
+    /// `arguments` go to `segy-import generate`.
+    pub fn new(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let output = Command::new(program()).arg("generate").arg(&input).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        Self { directory, input }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The command that imports into `out` with these options.
+    pub fn command(&self, out: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.arg(&self.input).arg(self.path(out)).args(options);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Imports, which has to succeed. Returns the output directory.
+    pub fn import(&self, out: &str, options: &[&str]) -> PathBuf {
+        let output = self.command(out, options).output().unwrap();
+        assert!(output.status.success(), "{options:?}: {}", stderr(&output));
+        self.path(out)
+    }
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Every file below a directory with its bytes.
+pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(directory).unwrap().to_owned(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Asserts that two directories hold the same files with the same bytes.
+pub fn assert_same(a: &Path, b: &Path) {
+    let (in_a, in_b) = (contents(a), contents(b));
+    let names = |c: &BTreeMap<PathBuf, Vec<u8>>| c.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&in_a), names(&in_b), "{} and {}", a.display(), b.display());
+    for (name, bytes) in &in_a {
+        assert!(*bytes == in_b[name], "{} differs between {} and {}", name.display(), a.display(), b.display());
+    }
+}
+
+/// Waits until `condition` holds, and fails when it does not within the time.
+pub fn wait_until(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < time, "after {time:?} still not: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The child processes of a process.
+#[cfg(target_os = "linux")]
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("children")).ok());
+    lists.flat_map(|l| l.split_whitespace().filter_map(|p| p.parse().ok()).collect::<Vec<u32>>()).collect()
+}
+
+/// The command line of a process.
+#[cfg(target_os = "linux")]
+pub fn arguments_of(pid: u32) -> Vec<String> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).trim_end_matches('\0').split('\0').map(str::to_owned).collect()
+}
+
+/// Whether a process exists and is not merely waiting to be reaped.
+#[cfg(target_os = "linux")]
+pub fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
+    state.is_some_and(|s| s != 'Z' && s != 'X')
+}
+
+/// Sends a signal, by its name without SIG.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).stderr(Stdio::null()).status();
+    assert!(status.is_ok(), "kill is not at hand");
+}
+
+/// Waits for the end of a child, at most so long.
+pub fn wait_for(child: Child, time: Duration) -> Output {
+    let pid = child.id();
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(time) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            signal(pid, "KILL");
+            panic!("process {pid} did not end within {time:?}");
+        }
+    }
+}
