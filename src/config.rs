@@ -10,10 +10,10 @@ use crate::headers::{Column, HeaderTable, read_integer};
 use crate::names::near_names;
 use crate::partition::partition;
 use crate::plan::{InputFile, PLAN_VERSION, Plan};
-use crate::segy::fields::{FieldKind, TRACE_FIELDS};
+use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
-use crate::segy::{Dtype, Io, Layout, SegyFile};
+use crate::segy::{Dtype, Io, Layout, SegyFile, text};
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// Headers that a split is moved back at most to find the start of its gather.
@@ -154,9 +154,9 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
-        let file = SegyFile::open(&self.input, self.io)?;
-        let layout = Layout::infer(&file, &self.overrides)?;
-        let headers = self.header_table(&layout)?;
+        let mut file = SegyFile::open(&self.input, self.io)?;
+        let layout = Layout::infer(&mut file, &self.overrides)?;
+        let headers = self.header_table(&file, &layout)?;
         let gather_keys = self.gather_keys(&headers)?;
         let traces = self.array(&layout)?;
         let mut warnings = layout.warnings.clone();
@@ -214,9 +214,10 @@ impl ImportConfig {
         wanted.clamp(1, objects.min(100_000)) as u32
     }
 
-    fn header_table(&self, layout: &Layout) -> Result<HeaderTable> {
+    fn header_table(&self, file: &SegyFile, layout: &Layout) -> Result<HeaderTable> {
         let header_bytes = layout.header_bytes() as u32;
         let mut columns = HeaderTable::standard_columns(layout.revision.0);
+        columns.extend(extension_columns(file, layout)?);
         for placed in &self.fields {
             let end = placed.first_byte as usize + placed.kind.size() - 1;
             if end > header_bytes as usize {
@@ -227,7 +228,11 @@ impl ImportConfig {
             }
             let canonical = canonical_name(&placed.name, layout.revision.0);
             match columns.iter_mut().find(|c| c.name == canonical) {
-                Some(column) => (column.first_byte, column.kind) = (placed.first_byte, placed.kind),
+                Some(column) => {
+                    (column.first_byte, column.kind) = (placed.first_byte, placed.kind);
+                    // Text has no scalar.
+                    column.scalar = column.scalar.filter(|_| !matches!(placed.kind, FieldKind::Text(_)));
+                }
                 None => columns.push(Column {
                     name: placed.name.clone(),
                     first_byte: placed.first_byte,
@@ -242,7 +247,7 @@ impl ImportConfig {
             byte_order: layout.byte_order,
             row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
             raw_header: self.raw_header,
-            key_columns: Vec::new(),
+            pairwise_swapped: layout.pairwise_swapped,
         };
         let schema = table.arrow_schema();
         let mut names = std::collections::HashSet::new();
@@ -302,6 +307,17 @@ impl ImportConfig {
         array.shard_chunks = self.shard_chunks.map(|n| n.min(array.n_trace_chunks()));
         Ok(array)
     }
+}
+
+/// The columns of trace header extension 1, where the first trace has an additional header of that name.
+fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
+    let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
+    let blocks = header.chunks(TRACE_HEADER_BYTES).enumerate().skip(1);
+    let mut named = blocks.filter(|(_, block)| text::decode_field(&block[232..]) == "SEG00001");
+    let Some((index, _)) = named.next() else { return Ok(Vec::new()) };
+    let in_block = (index * TRACE_HEADER_BYTES) as u32;
+    let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
+    Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
 }
 
 fn input_file(path: &Path) -> Result<InputFile> {

@@ -22,9 +22,8 @@ const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// The whole document.
 pub fn dataset_document(plan: &Plan, records: &[SegmentRecord], gathers: GatherCounts) -> Result<Value> {
     let layout = &plan.layout;
-    let file = SegyFile::open(&plan.input.path, Io::Pread)?;
-    let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
-    binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
+    let file = layout.open(&plan.input.path, Io::Pread)?;
+    let stored = SegyFile::open(&plan.input.path, Io::Pread)?;
     let mut samples = SampleStatistics::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {
@@ -36,13 +35,14 @@ pub fn dataset_document(plan: &Plan, records: &[SegmentRecord], gathers: GatherC
     Ok(json!({
         "format": {"name": "segy-import", "version": FORMAT_VERSION},
         "input": {"bytes": layout.file_bytes},
-        "textual_header": textual_header(&file, plan)?,
+        "textual_header": if layout.has_file_header() { textual_header(&file, plan)? } else { Value::Null },
         "extended_textual_headers": extended_textual_headers(&file, plan)?,
-        "binary_header": binary.to_json(layout.revision.0),
-        "bytes_before_traces": kept_bytes(&file, 0, layout.first_trace_offset)?,
-        "bytes_after_traces": kept_bytes(&file, layout.file_bytes - layout.trailing_bytes, layout.trailing_bytes)?,
+        "binary_header": if layout.has_file_header() { binary_header(&file, plan)? } else { Value::Null },
+        "bytes_before_traces": kept_bytes(&stored, 0, layout.first_trace_offset)?,
+        "bytes_after_traces": kept_bytes(&stored, layout.file_bytes - layout.trailing_bytes, layout.trailing_bytes)?,
         "segy": {
             "byte_order": layout.byte_order,
+            "pairwise_swapped": layout.pairwise_swapped,
             "revision": format!("{}.{}", layout.revision.0, layout.revision.1),
             "sample_format": {"code": layout.format_code, "name": layout.format().name},
             "first_trace_offset": layout.first_trace_offset,
@@ -82,6 +82,12 @@ fn textual_header(file: &SegyFile, plan: &Plan) -> Result<Value> {
     let bytes = file.copy(0, TEXT_HEADER_BYTES)?;
     let encoding = plan.layout.text_encoding;
     Ok(json!({"encoding": encoding, "lines": text::lines(&bytes, encoding)}))
+}
+
+fn binary_header(file: &SegyFile, plan: &Plan) -> Result<Value> {
+    let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: plan.layout.byte_order };
+    binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
+    Ok(binary.to_json(plan.layout.revision.0).into())
 }
 
 fn extended_textual_headers(file: &SegyFile, plan: &Plan) -> Result<Vec<Value>> {

@@ -54,7 +54,7 @@ pub fn convert_segment(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
-    let file = SegyFile::open(&plan.input.path, plan.io)?;
+    let file = plan.layout.open(&plan.input.path, plan.io)?;
     if file.len() != plan.input.bytes {
         return Err(Error::Input(format!(
             "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, failed};
 use crate::import::import;
 use crate::output;
 use crate::progress::{Display, ProgressMode};
-use crate::segy::layout::Overrides;
+use crate::segy::layout::{InputFormat, Overrides};
 use crate::segy::{ByteOrder, Io};
 use crate::zarr::{AxisOrder, Codec};
 
@@ -73,6 +73,10 @@ pub(super) struct ImportArgs {
     /// Sample format code, against the binary header
     #[arg(long, value_name = "CODE", help_heading = "Against the headers")]
     format: Option<u16>,
+
+    /// Kind of the input file, against its name
+    #[arg(long, value_enum, value_name = "KIND", help_heading = "Against the headers")]
+    input_format: Option<InputFormat>,
 
     /// Byte order of the file, against what it looks like
     #[arg(long, value_enum, help_heading = "Against the headers")]
@@ -184,6 +188,7 @@ impl ImportArgs {
             n_samples: self.samples,
             interval_us: self.interval,
             allow_truncated: self.allow_truncated,
+            input_format: self.input_format,
         };
         config.overwrite = self.overwrite;
         config.fresh = self.fresh;

@@ -62,6 +62,14 @@ impl Bounds {
         }
     }
 
+    /// The bounds of `n` times the same values.
+    pub fn of_repeated(self, n: u64) -> Self {
+        match self {
+            Self::Float { range, n_nan } => Self::Float { range, n_nan: n_nan * n },
+            others => others,
+        }
+    }
+
     /// The bounds of both; `None` where either is not known.
     pub fn merge(self, other: &Self) -> Self {
         match (self, other) {

@@ -99,10 +99,11 @@ impl Chunk {
         if self.rows_of_first_value > 0 {
             self.write_out_first_value(first, page_rows, encoder)?;
         }
-        if self.source == Source::RawHeader {
+        if let Source::RawBytes { offset, width, pairwise_swapped } = self.source {
+            let raw = rows.stored(offset, width, pairwise_swapped);
             encoder.packed.clear();
-            lz4::compress_rows(rows.bytes, rows.width, &mut encoder.packed);
-            self.append(Encoding::PLAIN, n_rows, rows.bytes.len(), &encoder.packed, Bounds::None);
+            lz4::compress_rows(&raw, width, &mut encoder.packed);
+            self.append(Encoding::PLAIN, n_rows, raw.len(), &encoder.packed, Bounds::None);
             return Ok(());
         }
         self.push_values(&rows.values(self.source), n_rows, encoder)
@@ -168,7 +169,7 @@ impl Chunk {
         if self.pages.is_empty() {
             self.append_constant(&value);
             (compression, encoding) = (Compression::UNCOMPRESSED, Encoding::RLE_DICTIONARY);
-        } else if self.source == Source::RawHeader {
+        } else if matches!(self.source, Source::RawBytes { .. }) {
             (compression, encoding) = (Compression::LZ4_RAW, Encoding::PLAIN);
         } else {
             (compression, encoding) = (Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?), varying_encoding(&value));
@@ -224,7 +225,8 @@ impl Chunk {
         body.clear();
         let n_rows = std::mem::take(&mut self.rows_of_first_value);
         encode::first_entry_repeated(n_rows, &mut body);
-        self.append(Encoding::RLE_DICTIONARY, n_rows, body.len(), &body, Bounds::of(value, self.source));
+        let bounds = Bounds::of(value, self.source).of_repeated(n_rows as u64);
+        self.append(Encoding::RLE_DICTIONARY, n_rows, body.len(), &body, bounds);
     }
 
     fn column_index(&self) -> Result<Option<ColumnIndexMetaData>, ParquetError> {

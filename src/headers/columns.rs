@@ -9,7 +9,7 @@ use parquet::schema::types::SchemaDescPtr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, failed};
-use crate::segy::fields::{FieldKind, TRACE_FIELDS};
+use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::ByteOrder;
 
 /// Rows of a row group where the header of a trace is 240 bytes.
@@ -19,6 +19,8 @@ pub const ROW_GROUP_ROWS: u64 = 65_536;
 const TRACE_INDEX: &str = "trace_index";
 /// Name of the last column: the header as it stands in the file.
 const RAW_HEADER: &str = "raw_header";
+/// Name of the column of the additional trace headers (rev 2), where the file has them.
+const ADDITIONAL_HEADERS: &str = "additional_headers";
 /// First byte of the scalar of times (SEG-Y rev 2.1, table 3). Times stay raw.
 const TIMES_SCALAR: u32 = 215;
 /// Header bytes that are held at a time, which with the rows of a page bounds the memory of a writer.
@@ -47,17 +49,29 @@ pub struct HeaderTable {
     pub row_group_rows: u64,
     /// Whether the header bytes are kept in a column of their own.
     pub raw_header: bool,
-    /// Columns, by index, that the gathers go by. Reserved: they do not change the file.
-    pub key_columns: Vec<usize>,
+    /// Whether neighbouring bytes are exchanged in the file; the raw columns keep them so.
+    pub pairwise_swapped: bool,
 }
 
 /// Where the values of one column of the file come from. Offsets count from 0 in the header bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     TraceIndex,
-    Field { offset: usize, kind: FieldKind },
-    Scaled { offset: usize, kind: FieldKind, scalar_offset: usize },
-    RawHeader,
+    Field {
+        offset: usize,
+        kind: FieldKind,
+    },
+    Scaled {
+        offset: usize,
+        kind: FieldKind,
+        scalar_offset: usize,
+    },
+    /// Bytes as they stand in the file.
+    RawBytes {
+        offset: usize,
+        width: usize,
+        pairwise_swapped: bool,
+    },
 }
 
 impl HeaderTable {
@@ -84,7 +98,7 @@ impl HeaderTable {
     /// The schema of the file. No column has nulls.
     pub fn arrow_schema(&self) -> SchemaRef {
         let fields: Vec<Field> =
-            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(self.header_bytes), false)).collect();
+            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(), false)).collect();
         Arc::new(Schema::new(fields))
     }
 
@@ -105,8 +119,15 @@ impl HeaderTable {
             });
             std::iter::once(raw).chain(scaled)
         });
-        let raw_header = self.raw_header.then(|| (RAW_HEADER.to_owned(), Source::RawHeader));
-        std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex)).chain(fields).chain(raw_header)
+        // The standard header comes last: its pages are written before all others.
+        let width = self.header_bytes as usize;
+        let standard = width.min(TRACE_HEADER_BYTES);
+        let raw = [(ADDITIONAL_HEADERS, standard, width - standard), (RAW_HEADER, 0, standard)];
+        let raw = raw.into_iter().filter(|&(_, _, width)| self.raw_header && width > 0);
+        let pairwise_swapped = self.pairwise_swapped;
+        let raw = raw
+            .map(move |(name, offset, width)| (name.to_owned(), Source::RawBytes { offset, width, pairwise_swapped }));
+        std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex)).chain(fields).chain(raw)
     }
 
     /// Rows of every page but the last of a row group.
@@ -142,11 +163,11 @@ impl HeaderTable {
 }
 
 impl Source {
-    fn arrow_type(self, header_bytes: u32) -> DataType {
+    fn arrow_type(self) -> DataType {
         match self {
             Self::TraceIndex => DataType::Int64,
             Self::Scaled { .. } => DataType::Float64,
-            Self::RawHeader => DataType::FixedSizeBinary(i32::try_from(header_bytes).unwrap_or(i32::MAX)),
+            Self::RawBytes { width, .. } => DataType::FixedSizeBinary(i32::try_from(width).unwrap_or(i32::MAX)),
             Self::Field { kind, .. } => match kind {
                 FieldKind::I8 => DataType::Int8,
                 FieldKind::U8 => DataType::UInt8,
@@ -167,7 +188,7 @@ impl Source {
     pub(super) fn is_constant(self, changed: &[u8]) -> bool {
         let same = |offset: usize, size: usize| changed[offset..offset + size].iter().all(|&c| c == 0);
         match self {
-            Self::TraceIndex | Self::RawHeader => false,
+            Self::TraceIndex | Self::RawBytes { .. } => false,
             Self::Field { offset, kind } => same(offset, kind.size()),
             Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),
         }

@@ -164,3 +164,28 @@ pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
 pub(super) fn zigzag(value: i64, out: &mut Vec<u8>) {
     varint(((value << 1) ^ (value >> 63)) as u64, out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_takes_no_bits_for_its_values_however_many_they_are() {
+        for n in [2, 33, 129, 130, 300] {
+            let values: Vec<i32> = (0..n).map(|i| 3 * i).collect();
+            let mut out = Vec::new();
+            delta_binary_packed(&values, &mut out);
+            let blocks = (values.len() - 1).div_ceil(BLOCK);
+            let header = if n < 128 { 5 } else { 6 };
+            assert_eq!(out.len(), header + blocks * (1 + BLOCK / MINIBLOCK), "{n} values");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_the_block_before_does_not_widen_the_last_one() {
+        let noisy_then_flat: Vec<i32> = (0..=128).map(|i| i * i * i).chain([128 * 128 * 128; 2]).collect();
+        let mut out = Vec::new();
+        delta_binary_packed(&noisy_then_flat, &mut out);
+        assert_eq!(out[out.len() - 5..], [0; 5]);
+    }
+}

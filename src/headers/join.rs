@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    OffsetIndexBuilder, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
-    ParquetStatisticsPolicy, RowGroupMetaData,
+    ColumnChunkMetaData, OffsetIndexBuilder, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
+    ParquetMetaDataReader, ParquetStatisticsPolicy, RowGroupMetaData,
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 
@@ -19,7 +19,7 @@ use super::footer::{MAGIC, RowGroup, footer};
 /// Joins the files of consecutive segments, in the order of `parts`, into one at `output`.
 ///
 /// The row groups are copied as they are; only the offsets in the footer change. The result has the same bytes as
-/// the file of one writer over all the traces. Memory: the footer, about 0.5 byte for each trace.
+/// the file of one writer over all the traces. Memory: the footer as structures, about 3.5 bytes for each trace.
 pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<()> {
     let schema = table.parquet_schema()?;
     let mut out = File::create(output).map_err(failed(output.display()))?;
@@ -32,8 +32,8 @@ pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<()>
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
             return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
         }
-        let (start, end) = data_range(&metadata);
-        // The offsets of a part count from its own start, where the magic number stands in for all before it.
+        let start = MAGIC.len() as u64;
+        let end = data_end(&metadata).map_err(failed(path.display()))?;
         let shift = position as i64 - start as i64;
         for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
             let ordinal = row_groups.len() as i32;
@@ -64,12 +64,17 @@ fn read_metadata(file: &File) -> Result<ParquetMetaData, ParquetError> {
         .parse_and_finish(file)
 }
 
-/// First byte and end of the row groups in the file.
-fn data_range(metadata: &ParquetMetaData) -> (u64, u64) {
-    let ranges = metadata.row_groups().iter().flat_map(|group| group.columns()).map(|chunk| chunk.byte_range());
-    let end = ranges.map(|(start, length)| start + length).max();
-    let start = MAGIC.len() as u64;
-    (start, end.unwrap_or(start))
+/// End of the row groups, which fill the file from behind the magic number without gaps.
+fn data_end(metadata: &ParquetMetaData) -> Result<u64, ParquetError> {
+    let chunks = || metadata.row_groups().iter().flat_map(|group| group.columns());
+    let start = |chunk: &ColumnChunkMetaData| chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let end = chunks().map(|chunk| start(chunk).saturating_add(chunk.compressed_size())).max();
+    let first = MAGIC.len() as i64;
+    let all_bytes = chunks().map(ColumnChunkMetaData::compressed_size).fold(first, i64::saturating_add);
+    match u64::try_from(all_bytes) {
+        Ok(bytes) if all_bytes == end.unwrap_or(first) => Ok(bytes),
+        _ => Err(ParquetError::General("its footer does not describe its data".to_owned())),
+    }
 }
 
 /// A row group with all its offsets moved by `shift` bytes.

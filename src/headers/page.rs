@@ -59,3 +59,24 @@ pub(super) fn page(kind: PageKind, n_values: usize, uncompressed: usize, body: &
     out.extend_from_slice(body);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_page_is_laid_out_as_the_standard_says() {
+        let mut expected = vec![0x15, 0, 0x15, 2 * 5, 0x15, 2 * 3, 0x15];
+        zigzag(i64::from(crc32fast::hash(b"abc") as i32), &mut expected);
+        // Values, PLAIN (0), and RLE (3) for the levels of both kinds.
+        expected.extend([0x1C, 0x15, 2 * 9, 0x15, 0, 0x15, 2 * 3, 0x15, 2 * 3, 0, 0]);
+        expected.extend(b"abc");
+        assert_eq!(page(PageKind::Data(Encoding::PLAIN), 9, 5, b"abc"), expected);
+    }
+
+    #[test]
+    fn no_page_header_is_longer_than_the_space_for_it() {
+        let header = page(PageKind::Data(Encoding::BYTE_STREAM_SPLIT), u32::MAX as usize, u32::MAX as usize, b"");
+        assert!(header.len() <= MAX_HEADER_BYTES);
+    }
+}

@@ -60,3 +60,27 @@ impl HeaderSummary {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(n_rows: u64, ranges: &[Option<(i128, i128)>]) -> HeaderSummary {
+        let ranges = ranges.iter().map(|range| range.map(|(min, max)| FieldRange { min, max }));
+        HeaderSummary { n_rows, ranges: ranges.collect() }
+    }
+
+    #[test]
+    fn summaries_merge_in_any_grouping() {
+        let [a, b, c] = [
+            summary(3, &[Some((-5, 7)), None]),
+            summary(4, &[Some((0, u64::MAX.into())), None]),
+            summary(5, &[Some((-6, -6)), None]),
+        ];
+        let left = a.clone().merge(&b).merge(&c);
+        assert_eq!(left, summary(12, &[Some((-6, u64::MAX.into())), None]));
+        assert_eq!(a.merge(&b.merge(&c)), left);
+        assert_eq!(HeaderSummary::default().merge(&left), left);
+        assert_eq!(left.clone().merge(&HeaderSummary::default()), left);
+    }
+}

@@ -1,5 +1,7 @@
 //! From the bytes of headers to the values of a column.
 
+use std::borrow::Cow;
+
 use crate::segy::fields::FieldKind;
 use crate::segy::format::ByteOrder;
 use crate::segy::{ibm, text};
@@ -65,7 +67,20 @@ macro_rules! numbers {
 }
 
 impl Rows<'_> {
-    /// The values of a column. `RawHeader` has none: its bytes are the rows.
+    /// Bytes `offset..offset + width` of every row, one after the other.
+    pub fn stored(&self, offset: usize, width: usize, pairwise_swapped: bool) -> Cow<'_, [u8]> {
+        if width == self.width && !pairwise_swapped {
+            return Cow::Borrowed(self.bytes);
+        }
+        let rows = self.bytes.chunks_exact(self.width);
+        let mut raw: Vec<u8> = rows.flat_map(|row| &row[offset..offset + width]).copied().collect();
+        if pairwise_swapped {
+            raw.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
+        }
+        Cow::Owned(raw)
+    }
+
+    /// The values of a column. `RawBytes` has none: see `Rows::stored`.
     pub fn values(&self, source: Source) -> Values {
         match source {
             Source::TraceIndex => {
@@ -80,7 +95,7 @@ impl Rows<'_> {
                 scale(&mut values, &scalars);
                 Values::Double(values)
             }
-            Source::RawHeader => Values::Text(Vec::new()),
+            Source::RawBytes { .. } => Values::Text(Vec::new()),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct SegyFile {
     file: File,
     len: u64,
     map: Option<Mmap>,
+    /// Offset from which on neighbouring bytes are exchanged, if they are.
+    pairwise_swapped_from: Option<u64>,
 }
 
 impl SegyFile {
@@ -52,7 +54,17 @@ impl SegyFile {
             Io::Pread => None,
             Io::Mmap => Some(map(&file).map_err(|e| unreadable(path, &e))?),
         };
-        Ok(Self { path: path.to_owned(), file, len, map })
+        Ok(Self { path: path.to_owned(), file, len, map, pairwise_swapped_from: None })
+    }
+
+    /// Exchanges neighbouring bytes from this even offset on whenever they are read (rev 2.1, bytes 3297-3300).
+    pub fn swap_pairs_from(&mut self, offset: u64) {
+        self.pairwise_swapped_from = Some(offset);
+    }
+
+    /// Whether neighbouring bytes are exchanged when they are read.
+    pub fn is_pairwise_swapped(&self) -> bool {
+        self.pairwise_swapped_from.is_some()
     }
 
     pub fn path(&self) -> &Path {
@@ -70,6 +82,24 @@ impl SegyFile {
     /// # Errors
     /// `Error::Input` where the file ends before, or cannot be read.
     pub fn bytes<'a>(&'a self, offset: u64, n: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        match self.pairwise_swapped_from {
+            Some(from) if offset + n as u64 > from => self.swapped_bytes(offset, n, from, buffer),
+            _ => self.stored_bytes(offset, n, buffer),
+        }
+    }
+
+    fn swapped_bytes<'a>(&self, offset: u64, n: usize, from: u64, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let (start, end) = (offset & !1, (offset + n as u64).next_multiple_of(2).min(self.len));
+        let mut stored = Vec::new();
+        buffer.clear();
+        buffer.extend_from_slice(self.stored_bytes(start, (end - start) as usize, &mut stored)?);
+        let untouched = from.saturating_sub(start).min(buffer.len() as u64) as usize;
+        buffer[untouched..].as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
+        let skipped = (offset - start) as usize;
+        Ok(&buffer[skipped..skipped + n])
+    }
+
+    fn stored_bytes<'a>(&'a self, offset: u64, n: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         match &self.map {
             Some(map) => {
                 let range = usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(n)?));

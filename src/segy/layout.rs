@@ -3,15 +3,18 @@
 //! Every decision is kept with its reason, none is a silent guess: where the headers contradict the file size, the
 //! file is refused with what would fit. Source: SEG-Y rev 2.1, sections 4 to 6.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::apply_scalar;
 use super::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader, big_endian};
 use super::fields::TRACE_HEADER_BYTES;
-use super::file::SegyFile;
+use super::file::{Io, SegyFile};
 use super::fit;
 use super::format::{ByteOrder, SampleFormat, known_formats, sample_format};
 use super::sniff;
+use super::su;
 use super::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 use crate::error::{Error, Result};
 
@@ -19,8 +22,20 @@ use crate::error::{Error, Result};
 pub const FILE_HEADER_BYTES: u64 = 3600;
 /// The byte-order constant of rev 2 at bytes 3297-3300.
 const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
+/// The constant as it reads where neighbouring bytes are exchanged.
+const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
 const SAMPLE_COUNT_BYTE: usize = 115;
 const SAMPLE_INTERVAL_BYTE: usize = 117;
+
+/// The kind of the input file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputFormat {
+    /// SEG-Y, all revisions.
+    Segy,
+    /// Seismic Unix: traces without a file header.
+    Su,
+}
 
 /// What the user says about the file, against what its headers say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +50,8 @@ pub struct Overrides {
     pub interval_us: Option<f64>,
     /// Take the whole traces of a file that ends inside one.
     pub allow_truncated: bool,
+    /// The kind of the file, against its name.
+    pub input_format: Option<InputFormat>,
 }
 
 /// One decision about the file.
@@ -51,6 +68,8 @@ pub struct Decision {
 pub struct Layout {
     pub file_bytes: u64,
     pub byte_order: ByteOrder,
+    /// Whether neighbouring bytes are exchanged throughout, behind the textual header; they are read in right order.
+    pub pairwise_swapped: bool,
     /// Major and minor revision that the file is read by.
     pub revision: (u8, u8),
     /// Sample format code, one of `format::FORMATS`.
@@ -105,12 +124,37 @@ impl Layout {
         self.first_trace_offset + index * self.stride() as u64
     }
 
+    /// Opens the file that this layout was inferred from, to be read the same way.
+    pub fn open(&self, path: &Path, io: Io) -> Result<SegyFile> {
+        let mut file = SegyFile::open(path, io)?;
+        if self.pairwise_swapped {
+            file.swap_pairs_from(BINARY_HEADER_OFFSET);
+        }
+        Ok(file)
+    }
+
     /// Reads the headers of a file and decides.
     ///
     /// # Errors
     /// `Error::Input` for what is no SEG-Y, contradicts itself or ends inside a trace, with what would fit.
-    pub fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Self> {
-        Inference::new(file, overrides)?.layout()
+    pub fn infer(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
+        let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
+        match overrides.input_format {
+            Some(InputFormat::Su) => su::infer(file, overrides),
+            None if by_name => su::infer(file, overrides),
+            _ => {
+                // Behind the textual header; its characters come one by one.
+                if is_pairwise_swapped(file, overrides)? {
+                    file.swap_pairs_from(BINARY_HEADER_OFFSET);
+                }
+                Inference::new(file, overrides)?.layout()
+            }
+        }
+    }
+
+    /// Whether textual and binary file headers are in front of the traces.
+    pub fn has_file_header(&self) -> bool {
+        self.first_trace_offset >= FILE_HEADER_BYTES
     }
 }
 
@@ -146,7 +190,7 @@ impl<'a> Inference<'a> {
         let text = file.copy(0, TEXT_HEADER_BYTES)?;
 
         let mut decisions = Vec::new();
-        let (order, because) = byte_order(file, &bytes, overrides)?;
+        let (order, because) = byte_order(file, &bytes, overrides);
         decide(&mut decisions, "byte order", order, because);
         let binary = BinaryHeader { bytes, order };
         let format = format(file, &binary, overrides)?;
@@ -181,6 +225,7 @@ impl<'a> Inference<'a> {
         let mut layout = Layout {
             file_bytes: self.file.len(),
             byte_order: self.binary.order,
+            pairwise_swapped: self.file.is_pairwise_swapped(),
             revision: self.revision,
             format_code: self.format.code,
             n_traces: fit.n_traces,
@@ -197,6 +242,14 @@ impl<'a> Inference<'a> {
             decisions: self.decisions,
             warnings: self.warnings,
         };
+        if layout.pairwise_swapped && !layout.stride().is_multiple_of(2) {
+            return Err(Error::Input(format!(
+                "{}: its bytes are swapped in pairs and its traces have {} bytes, an odd number, so that pairs would reach \
+                 from one trace into the next",
+                self.file.path().display(),
+                layout.stride()
+            )));
+        }
         // A count given by the user stands against whatever the trace headers say.
         if self.overrides.n_samples.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
@@ -258,29 +311,32 @@ fn decide(list: &mut Vec<Decision>, what: &str, value: impl ToString, because: i
     list.push(Decision { what: what.into(), value: value.to_string(), because: because.to_string() });
 }
 
-fn byte_order(file: &SegyFile, bytes: &[u8], overrides: &Overrides) -> Result<(ByteOrder, String)> {
+fn is_pairwise_swapped(file: &SegyFile, overrides: &Overrides) -> Result<bool> {
+    if overrides.byte_order.is_some() || file.len() < FILE_HEADER_BYTES {
+        return Ok(false);
+    }
+    Ok(big_endian(&file.copy(3296, 4)?, 0, ByteOrder::Big) == PAIRWISE_CONSTANT.to_be_bytes())
+}
+
+fn byte_order(file: &SegyFile, bytes: &[u8], overrides: &Overrides) -> (ByteOrder, String) {
     if let Some(order) = overrides.byte_order {
-        return Ok((order, "option --endian".into()));
+        return (order, "option --endian".into());
     }
     let constant = u32::from_be_bytes(big_endian(bytes, 96, ByteOrder::Big));
     match constant {
-        BYTE_ORDER_CONSTANT => return Ok((ByteOrder::Big, "the constant at bytes 3297-3300".into())),
-        0x0403_0201 => return Ok((ByteOrder::Little, "the constant at bytes 3297-3300".into())),
-        0x0201_0403 => {
-            return Err(Error::Input(format!(
-                "{}: bytes 3297-3300 read 02 01 04 03: the bytes of the file are swapped in pairs; swap them back \
-                 first (dd conv=swab)",
-                file.path().display()
-            )));
+        BYTE_ORDER_CONSTANT if file.is_pairwise_swapped() => {
+            return (ByteOrder::Big, "the constant at bytes 3297-3300, whose bytes are swapped in pairs".into());
         }
+        BYTE_ORDER_CONSTANT => return (ByteOrder::Big, "the constant at bytes 3297-3300".into()),
+        0x0403_0201 => return (ByteOrder::Little, "the constant at bytes 3297-3300".into()),
         _ => {}
     }
     let code = u16::from_be_bytes([bytes[24], bytes[25]]);
     let orders = [(ByteOrder::Big, code), (ByteOrder::Little, code.swap_bytes())];
     match orders.into_iter().find(|&(_, code)| sample_format(code).is_some()) {
-        Some((order, code)) => Ok((order, format!("the format code at bytes 3225-3226 reads {code} that way"))),
+        Some((order, code)) => (order, format!("the format code at bytes 3225-3226 reads {code} that way")),
         // Big-endian is what the standard says; the format code is then refused, or given by the user.
-        None => Ok((ByteOrder::Big, "the standard".into())),
+        None => (ByteOrder::Big, "the standard".into()),
     }
 }
 
@@ -360,7 +416,7 @@ fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Result<()> {
 }
 
 /// The refusal of a file whose traces differ in length.
-pub fn odd_trace(path: &std::path::Path, index: u64, n: u16, n_samples: u32) -> Error {
+pub fn odd_trace(path: &Path, index: u64, n: u16, n_samples: u32) -> Error {
     Error::Input(format!(
         "{}: trace {} says {n} samples (bytes 115-116) where the others have {n_samples}: traces of varying length are not \
          supported; if the count in the trace headers is wrong, give --samples {n_samples}",

@@ -10,6 +10,7 @@ pub mod format;
 pub mod ibm;
 pub mod layout;
 mod sniff;
+mod su;
 pub mod text;
 
 pub use file::{Io, SegyFile};

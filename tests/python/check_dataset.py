@@ -24,13 +24,17 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import segyio
 import xarray as xr
 import zarr
 
-from segy_reference import Segy, runs
+from segy_reference import Segy, nearest_float32, runs
 
+# Rows of a row group where trace headers are 240 bytes long.
+ROW_GROUP_ROWS = 65_536
 CODECS = {
     "none": [],
     "lz4": [("blosc", {"cname": "lz4", "shuffle": "shuffle"})],
@@ -78,8 +82,7 @@ class Dataset:
     def load(cls, job):
         options = parse_options(job["options"])
         segy = Segy(job["segy"], job["format"], job["byte_order"], job["samples"])
-        with np.errstate(over="ignore", invalid="ignore"):
-            samples = segy.samples.astype(np.float32) if options.dtype == "float32" else segy.samples
+        samples = nearest_float32(segy.samples) if options.dtype == "float32" else segy.samples
         columns = segy.columns()
         for placed in options.field:
             name, place = placed.split("=")
@@ -93,16 +96,21 @@ class Dataset:
         return [] if self.options.gather == "none" else self.options.gather.split(",")
 
     def gathers(self):
-        """Starts and ends of the gathers."""
-        return runs([self.columns[key] for key in self.keys])
+        """Starts and ends (exclusive) of the gathers; none without keys."""
+        nothing = np.array([], dtype="i8")
+        return runs([self.columns[key] for key in self.keys]) if self.keys else (nothing, nothing)
 
-    def in_declared_order(self, array):
-        """A (trace, sample) array with the axes in the order that the dataset declares."""
-        return array.T if self.options.order == "sample-trace" else array
+    @property
+    def sample_first(self):
+        return self.options.order == "sample-trace"
 
     def by_trace(self, array):
-        """The reverse of `in_declared_order`."""
-        return np.ascontiguousarray(self.in_declared_order(array))
+        """An array with its axes in the declared order as (trace, sample)."""
+        return np.ascontiguousarray(array.T if self.sample_first else array)
+
+    def part(self, array, traces, samples=slice(None)):
+        """A part of an array with its axes in the declared order, as (trace, sample)."""
+        return self.by_trace(array[samples, traces] if self.sample_first else array[traces, samples])
 
 
 def differing(got, want):
@@ -142,7 +150,6 @@ def expect(got, want, what):
 def check_samples(dataset):
     """Every sample through zarr-python, and parts of them."""
     z = zarr.open_array(dataset.out / "traces.zarr", mode="r")
-    declared = dataset.in_declared_order(dataset.samples)
     exact = dataset.segy.is_exact and dataset.options.dtype == "native"
     compare = differing_bits if exact else differing
     yield from complain(compare(dataset.by_trace(z[:]), dataset.samples), "samples")
@@ -157,21 +164,18 @@ def check_samples(dataset):
         starts, ends = dataset.gathers()
         picked = {0, len(starts) // 2, len(starts) - 1}
         edges += [(int(starts[gather]), int(ends[gather])) for gather in sorted(picked)]
-    for i, j in edges:
-        part, want = (z[:, i:j], declared[:, i:j]) if declared is not dataset.samples else (z[i:j], declared[i:j])
-        yield from complain(compare(part, want), f"samples of traces {i} to {j}")
-    a, b = n_samples // 4, n_samples // 4 + 3
-    index = dataset.in_declared_order(np.zeros((2, 1))).shape
-    part = (slice(a, b), slice(1, None, 5)) if index == (1, 2) else (slice(1, None, 5), slice(a, b))
-    yield from complain(compare(z[part], declared[part]), f"samples at {part}")
+    parts = [(slice(i, j), slice(None)) for i, j in edges]
+    parts.append((slice(1, None, 5), slice(n_samples // 4, n_samples // 4 + 3)))
+    for traces, of_trace in parts:
+        got, want = dataset.part(z, traces, of_trace), dataset.samples[traces, of_trace]
+        yield from complain(compare(got, want), f"samples of traces {traces.start} to {traces.stop}")
 
 
 def check_array(dataset):
     """Shape, chunk grid and codecs of the array are those asked for."""
     document = json.loads((dataset.out / "traces.zarr" / "zarr.json").read_text())
     n_traces, n_samples = dataset.samples.shape
-    sample_first = dataset.options.order == "sample-trace"
-    arrange = (lambda s, t: [s, t]) if sample_first else (lambda s, t: [t, s])
+    arrange = (lambda s, t: [s, t]) if dataset.sample_first else (lambda s, t: [t, s])
     yield from expect(document["shape"], arrange(n_samples, n_traces), "shape")
     yield from expect(document["dimension_names"], arrange("sample", "trace"), "dimension_names")
     yield from expect(document["data_type"], dataset.samples.dtype.name, "data_type")
@@ -189,7 +193,7 @@ def check_array(dataset):
         yield from expect(arrange(*chunk)[1], min(dataset.options.chunk_traces, n_traces), "traces in a chunk")
 
     name, _, level = dataset.options.codec.partition(":")
-    expected = [("transpose", {"order": [1, 0]})] if sample_first else []
+    expected = [("transpose", {"order": [1, 0]})] if dataset.sample_first else []
     expected += [("bytes", {"endian": "little"}), *CODECS[name], ("crc32c", {})]
     yield from expect([codec["name"] for codec in codecs], [name for name, _ in expected], "codecs")
     for codec, (kind, configuration) in zip(codecs, expected):
@@ -208,7 +212,7 @@ def check_xarray(dataset):
         traces = opened["traces.zarr"].load()
     for warning in caught:
         yield f"xarray warns: {warning.category.__name__}: {warning.message}"
-    dims = ("sample", "trace") if dataset.options.order == "sample-trace" else ("trace", "sample")
+    dims = ("sample", "trace") if dataset.sample_first else ("trace", "sample")
     yield from expect(list(opened.data_vars), ["traces.zarr"], "data variables")
     yield from expect(traces.dims, dims, "dims of the data variable")
     yield from complain(differing(dataset.by_trace(traces.values), dataset.samples), "samples in xarray")
@@ -270,18 +274,57 @@ def check_headers(dataset):
     yield from compare_tables(dataset.out / "headers.parquet", want)
 
 
+def find_with_pyarrow(path, name, value):
+    literal = pa.scalar(value, type=pq.read_schema(path).field(name).type)
+    return pq.read_table(path, columns=["trace_index"], filters=pc.field(name) == literal)["trace_index"].to_numpy()
+
+
+def find_with_polars(path, name, value):
+    frame = pl.scan_parquet(path)
+    literal = pl.lit(value, dtype=frame.collect_schema()[name])
+    return frame.filter(pl.col(name) == literal).select("trace_index").collect()["trace_index"].to_numpy()
+
+
+def find_with_duckdb(path, name, value):
+    found = duckdb.execute(f"SELECT trace_index FROM read_parquet('{path}') WHERE {name} = ? ORDER BY ALL", [value])
+    return np.asarray(found.fetchnumpy()["trace_index"])
+
+
+FINDERS = {"pyarrow": find_with_pyarrow, "polars": find_with_polars, "duckdb": find_with_duckdb}
+
+
+def check_row_groups(dataset):
+    """The row groups have their fixed length, and readers that skip by the bounds of a column still find the rows."""
+    path = dataset.out / "headers.parquet"
+    document = pq.read_metadata(path)
+    lengths = [document.row_group(i).num_rows for i in range(document.num_row_groups)]
+    whole, rest = divmod(dataset.segy.n_traces, ROW_GROUP_ROWS)
+    yield from expect(lengths, [ROW_GROUP_ROWS] * whole + ([rest] if rest else []), "row groups")
+    names = ["trace_index", "cdp", "source_x", "source_x_scaled", "sample_interval", "trace_header_name"]
+    names += [placed.split("=")[0] for placed in dataset.options.field]
+    for name in names:
+        if name not in dataset.columns:
+            continue
+        values = dataset.columns[name]
+        numbers = values[values == values]
+        for value in (numbers.min(), numbers.max()):
+            want = np.flatnonzero(values == value)
+            value = value if isinstance(value, str) else value.item()
+            for reader, find in FINDERS.items():
+                found = find(path, name, value)
+                yield from complain(differing(found, want), f"rows where {name} is {value!r} in {reader}")
+
+
 def check_gathers(dataset):
     """The index of the gathers, and joining it with the headers."""
     path = dataset.out / "ensemble_index.parquet"
-    if not dataset.keys:
-        if path.exists():
-            yield "ensemble_index.parquet is there without gather keys"
-        return
     starts, ends = dataset.gathers()
     want = {"ensemble_id": np.arange(len(starts), dtype="i8")}
     want |= {key: dataset.columns[key][starts].astype("i8") for key in dataset.keys}
     want |= {"start_trace": starts, "end_trace": ends, "n_traces": ends - starts}
     yield from compare_tables(path, want)
+    if not dataset.keys:
+        return
     key = dataset.keys[0]
     rows = duckdb.sql(f"""
         SELECT count(*), count(DISTINCT ensemble_id) FROM read_parquet('{path}') AS gather
@@ -315,24 +358,20 @@ def check_metadata(dataset):
     found = {name: value for name, value in geometry["header_ranges"].items() if name in numbers}
     yield from expect(found, ranges, "header ranges")
 
-    if dataset.keys:
-        starts, ends = dataset.gathers()
-        lengths = ends - starts
-        gathers = {"keys": dataset.keys, "n_gathers": len(starts), "longest": int(lengths.max()),
-                   "max_probe": dataset.options.max_probe,
-                   "n_longer_than_max_probe": int((lengths > dataset.options.max_probe).sum())}
-        yield from expect(metadata["gathers"], gathers, "gathers")
-    else:
-        yield from expect((metadata["gathers"]["keys"], metadata["gathers"]["n_gathers"]), ([], 0), "gathers")
+    starts, ends = dataset.gathers()
+    lengths = ends - starts
+    gathers = {"keys": dataset.keys, "n_gathers": len(starts), "longest": int(lengths.max(initial=0)),
+               "max_probe": dataset.options.max_probe,
+               "n_longer_than_max_probe": int((lengths > dataset.options.max_probe).sum())}
+    yield from expect(metadata["gathers"], gathers, "gathers")
     n_objects = sum(path.is_file() for path in (dataset.out / "traces.zarr" / "c").rglob("*"))
     counts = {"n_traces": job["traces"], "n_objects": n_objects, "zero_traces": int((samples == 0).all(axis=1).sum())}
     yield from expect(metadata["counts"], counts, "counts")
     finite = samples[np.isfinite(samples)]
     statistics = {"min": float(finite.min()), "max": float(finite.max()), "n_nonfinite": samples.size - finite.size}
     yield from expect(metadata["statistics"], statistics, "statistics")
-    yield from expect(sorted(path.name for path in dataset.out.iterdir()), sorted(
-        ["traces.zarr", "sample", "headers.parquet", "zarr.json", "metadata.json"]
-        + (["ensemble_index.parquet"] if dataset.keys else [])), "files of the dataset")
+    named = ["ensemble_index.parquet", "headers.parquet", "metadata.json", "sample", "traces.zarr", "zarr.json"]
+    yield from expect(sorted(path.name for path in dataset.out.iterdir()), named, "files of the dataset")
 
 
 def check_against_segyio(dataset):
@@ -353,7 +392,7 @@ def check_against_segyio(dataset):
 
 
 CHECKS = [
-    check_samples, check_array, check_xarray, check_headers, check_gathers, check_metadata, check_against_segyio,
+    check_samples, check_array, check_xarray, check_headers, check_row_groups, check_gathers, check_metadata, check_against_segyio,
 ]
 
 

@@ -132,7 +132,7 @@ class Segy:
         words = np.ascontiguousarray(traces[:, TRACE_HEADER_BYTES:]).view(self.stored)
         self.is_exact = kind != "ibm"
         native = words.astype(self.stored.newbyteorder("="))
-        self.samples = native if self.is_exact else ibm_to_float64(native).astype(np.float32)
+        self.samples = native if self.is_exact else nearest_float32(ibm_to_float64(native))
         self.n_traces, self.n_samples = self.samples.shape
 
     @property
@@ -177,6 +177,12 @@ def ibm_to_float64(words):
     exponent = ((words >> 24) & 0x7F).astype(np.float64) - 64
     fraction = (words & 0x00FF_FFFF).astype(np.float64) / 2.0**24
     return sign * fraction * 16.0**exponent
+
+
+def nearest_float32(values):
+    """The nearest float32, infinite beyond the range."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32)
 
 
 def scaled(values, scalars):

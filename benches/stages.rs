@@ -1,0 +1,126 @@
+//! The stages of an import, one by one: `cargo bench`. Whole runs are measured by `benches/whole_run.py`.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use segy_import::ImportConfig;
+use segy_import::generate::{GenerateConfig, generate_to};
+use segy_import::headers::{HeaderTable, SegmentWriter, join};
+use segy_import::partition::partition;
+use segy_import::segy::format::{Converter, FORMATS, sample_format};
+use segy_import::segy::{ByteOrder, Dtype};
+use segy_import::statistics::SampleStatistics;
+use segy_import::zarr::{ArrayPlan, ChunkEncoder};
+
+const N_TRACES: usize = 2000;
+const N_SAMPLES: usize = 1000;
+const STRIDE: usize = 240 + 4 * N_SAMPLES;
+
+/// The traces of a synthetic survey with IBM samples, headers included.
+fn traces() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let config = GenerateConfig { n_traces: N_TRACES as u64, n_samples: N_SAMPLES as u32, ..Default::default() };
+    generate_to(&config, &mut bytes, &mut |_| {}).expect("a survey in memory");
+    bytes.split_off(3600)
+}
+
+/// A chunk of float32 samples, trace after trace.
+fn chunk(traces: &[u8]) -> Vec<u8> {
+    let mut converter = Converter::new(&FORMATS[0], ByteOrder::Big, Dtype::Float32).expect("IBM to float32");
+    let mut chunk = vec![0; N_TRACES * N_SAMPLES * 4];
+    for (trace, out) in traces.chunks(STRIDE).zip(chunk.chunks_mut(4 * N_SAMPLES)) {
+        converter.convert(&trace[240..], out);
+    }
+    chunk
+}
+
+fn conversion(c: &mut Criterion) {
+    // Longer than the first-level cache, shorter than the second: as in an import.
+    let input: Vec<u8> = traces()[240..][..4 * N_SAMPLES].repeat(64);
+    let mut group = c.benchmark_group("conversion");
+    group.throughput(Throughput::Bytes(input.len() as u64));
+    for code in [1, 3, 5, 6, 7] {
+        let Some(format) = sample_format(code) else { continue };
+        let input = &input[..input.len() / 24 * 24];
+        let mut out = vec![0; input.len() / format.bytes * format.native.size()];
+        let Some(mut converter) = Converter::new(format, ByteOrder::Big, format.native) else { continue };
+        group.bench_function(format.name, |b| b.iter(|| converter.convert(black_box(input), &mut out)));
+    }
+    group.bench_function("statistics float32", |b| {
+        b.iter(|| SampleStatistics::default().add(Dtype::Float32, black_box(&input)));
+    });
+    group.finish();
+}
+
+fn codecs(c: &mut Criterion) {
+    let chunk = chunk(&traces());
+    let mut group = c.benchmark_group("codec");
+    group.throughput(Throughput::Bytes(chunk.len() as u64)).sample_size(10);
+    for name in ["lz4:1", "lz4", "lz4-bit:1", "lz4-bit", "zstd", "zstd-plain", "gzip"] {
+        let mut array = ArrayPlan::new(N_SAMPLES as u64, N_TRACES as u64, Dtype::Float32);
+        array.codec = name.parse().expect("a codec of the table");
+        let encoder = ChunkEncoder::new(&array).expect("its encoder");
+        let ratio = chunk.len() as f64 / encoder.encode(&chunk).map_or(f64::NAN, |e| e.len() as f64);
+        group.bench_function(format!("{name} (ratio {ratio:.2})"), |b| {
+            b.iter(|| encoder.encode(black_box(&chunk)).map(|e| e.len()))
+        });
+    }
+    group.finish();
+}
+
+fn headers(c: &mut Criterion) {
+    let traces = traces();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut group = c.benchmark_group("headers");
+    group.throughput(Throughput::Elements(100 * N_TRACES as u64)).sample_size(10);
+    for raw_header in [true, false] {
+        let table = HeaderTable {
+            columns: HeaderTable::standard_columns(1),
+            header_bytes: 240,
+            byte_order: ByteOrder::Big,
+            row_group_rows: HeaderTable::default_row_group_rows(240),
+            raw_header,
+            pairwise_swapped: false,
+        };
+        let path = directory.path().join(format!("{raw_header}.parquet"));
+        let write = || -> segy_import::Result<()> {
+            let mut writer = SegmentWriter::create(&path, &table, 0)?;
+            for _ in 0..100 {
+                writer.push(&traces, STRIDE, N_TRACES)?;
+            }
+            writer.finish().map(|_| ())
+        };
+        let name = if raw_header { "fields and raw header" } else { "fields" };
+        group.bench_function(name, |b| b.iter(|| write().expect("the header table")));
+        if raw_header {
+            let joined = directory.path().join("joined.parquet");
+            group.bench_function("join", |b| {
+                b.iter(|| join(std::slice::from_ref(&path), &joined, &table).expect("the joined table"));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn planning(c: &mut Criterion) {
+    let mut group = c.benchmark_group("planning");
+    group.bench_function("partition into 64 segments at gathers of 60", |b| {
+        let mut key_of = |trace: u64| Ok(vec![(trace / 60) as i64]);
+        b.iter_batched(|| (), |()| partition(10_000_000, 64, 10_000, Some(&mut key_of)), BatchSize::SmallInput);
+    });
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let input = directory.path().join("in.sgy");
+    let config = GenerateConfig { n_traces: 100_000, n_samples: 10, ..Default::default() };
+    segy_import::generate::generate(&config, &input, &mut |_| {}).expect("a survey");
+    let import = ImportConfig::new(&input, directory.path().join("out"));
+    group.bench_function("plan of a file", |b| b.iter(|| import.plan().expect("a plan")));
+    group.finish();
+}
+
+criterion_group! {
+    name = stages;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = conversion, codecs, headers, planning
+}
+criterion_main!(stages);

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Measures whole imports against cp of the same file, in turn, and prints ratios.
+
+    benches/whole_run.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--rounds N]
+
+Makes a synthetic survey of 1.1 GB (IBM float32, 1000 samples) in DIR, unless it is there, and runs in each round: cp,
+an import without compression, an import with the default codec. The cache is warm. Of each, the median and the best wall
+time, CPU seconds, peak resident memory of any one process, and bytes written. Needs python3 only.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def measure(command, out):
+    """-> (wall s, cpu s, peak resident bytes of one process, stdout)"""
+    shutil.rmtree(out, ignore_errors=True)
+    if os.path.isfile(out):
+        os.remove(out)
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - start
+    if status != 0:
+        sys.exit(f"{' '.join(command)} failed: {child.stderr.read().decode()}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, said.decode()
+
+
+def size(path):
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(path) for f in files)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="target/release/segy-import")
+    parser.add_argument("--directory", help="where to work; a temporary directory if not given")
+    parser.add_argument("--traces", type=int, default=260_000)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--format", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--codecs", nargs="*", default=["none", "default"])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        source, copy, out = (os.path.join(directory, name) for name in ("in.sgy", "copy", "out"))
+        generate = [options.program, "generate", source, "--traces", str(options.traces), "--samples", str(options.samples)]
+        subprocess.run([*generate, "--format", str(options.format)], check=True)
+        imports = {"cp": ["cp", source, copy]}
+        for codec in options.codecs:
+            chosen = [] if codec == "default" else ["--codec", codec]
+            imports[codec] = [options.program, source, out, "--workers", str(options.workers), "--progress", "json", *chosen]
+        runs = {name: [] for name in imports}
+        shares, written = {}, {}
+        for round_number in range(options.rounds + 1):
+            for name, command in imports.items():
+                target = copy if name == "cp" else out
+                result = measure(command, target)
+                if round_number == 0:
+                    continue  # warms the cache and the disk
+                runs[name].append(result[:3])
+                written[name] = size(target)
+                if name != "cp":
+                    done = json.loads(result[3].splitlines()[-1])
+                    shares.setdefault(name, []).append(done["phases_s"]["merging"] / done["elapsed_s"])
+        report(options, os.path.getsize(source), runs, shares, written)
+
+
+def report(options, n_bytes, runs, shares, written):
+    wall = {name: [r[0] for r in results] for name, results in runs.items()}
+    base = statistics.median(wall["cp"])
+    rows = {}
+    for name, results in runs.items():
+        rows[name] = dict(
+            wall_s=statistics.median(wall[name]),
+            best_s=min(wall[name]),
+            cpu_s=statistics.median(r[1] for r in results),
+            ratio_to_cp=statistics.median(w / c for w, c in zip(wall[name], wall["cp"])),
+            best_ratio=min(wall[name]) / min(wall["cp"]),
+            peak_mib=max(r[2] for r in results) / 2**20,
+            merge_share=statistics.median(shares[name]) if name in shares else None,
+            size_ratio=written[name] / n_bytes,
+        )
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print(f"{n_bytes / 1e9:.2f} GB, {options.traces} traces of {options.samples} samples, format {options.format}, "
+          f"{options.workers} workers, {options.rounds} rounds, cp median {base:.2f} s")
+    print(f"{'':12} {'wall s':>7} {'best s':>7} {'CPU s':>7} {'x cp':>6} {'best x cp':>9} {'MiB':>6} {'merge':>6} {'size':>5}")
+    for name, r in rows.items():
+        merge = "" if r["merge_share"] is None else f"{100 * r['merge_share']:.1f}%"
+        print(f"{name:12} {r['wall_s']:7.2f} {r['best_s']:7.2f} {r['cpu_s']:7.2f} {r['ratio_to_cp']:6.2f} {r['best_ratio']:9.2f} "
+              f"{r['peak_mib']:6.0f} {merge:>6} {r['size_ratio']:5.2f}")
+
+
+if __name__ == "__main__":
+    main()

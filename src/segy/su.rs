@@ -1,0 +1,125 @@
+//! Seismic Unix files: traces as in SEG-Y, IEEE float32, in the byte order of the machine that wrote them, and no file
+//! header in front. Source: Seismic Unix, `segy.h` and `segyread`.
+
+use super::binary::big_endian;
+use super::fields::TRACE_HEADER_BYTES;
+use super::file::SegyFile;
+use super::format::{ByteOrder, sample_format};
+use super::layout::{Decision, Layout, Overrides};
+use super::text::TextEncoding;
+use crate::error::{Error, Result};
+
+/// Format code of the samples: IEEE float32, unless the user says otherwise.
+const FLOAT32: u16 = 5;
+/// Traces in which the sample count is compared to tell the byte order.
+const COMPARED: u64 = 16;
+
+/// What one reading of the sample count makes of the file.
+struct Reading {
+    order: ByteOrder,
+    n_samples: u32,
+    n_traces: u64,
+    rest: u64,
+}
+
+/// Decides on a Seismic Unix file.
+///
+/// # Errors
+/// `Error::Input` where the sample count of the first trace fits the file size in neither byte order.
+pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
+    let path = file.path().display();
+    let header_bytes = TRACE_HEADER_BYTES as u64;
+    if file.len() < header_bytes {
+        return Err(Error::Input(format!(
+            "{path}: holds {} bytes, less than the {header_bytes} of one Seismic Unix trace header",
+            file.len()
+        )));
+    }
+    let format_code = overrides.format.unwrap_or(FLOAT32);
+    let format = sample_format(format_code).ok_or_else(|| {
+        Error::Usage(format!("--format {format_code} is not a sample format; use {}", super::format::known_formats()))
+    })?;
+    let first = file.copy(0, TRACE_HEADER_BYTES)?;
+    let number = |byte: usize, order| u16::from_be_bytes(big_endian(&first, byte - 1, order));
+    let read = |order| {
+        let n_samples = overrides.n_samples.unwrap_or_else(|| u32::from(number(115, order)));
+        let stride = header_bytes + u64::from(n_samples) * format.bytes as u64;
+        Reading { order, n_samples, n_traces: file.len() / stride, rest: file.len() % stride }
+    };
+    let orders = match overrides.byte_order {
+        Some(order) => vec![order],
+        None => vec![ByteOrder::Big, ByteOrder::Little],
+    };
+    let readings: Vec<Reading> = orders.into_iter().map(read).filter(|r| r.n_samples > 0).collect();
+    let whole = readings.iter().filter(|r| r.n_traces > 0 && r.rest == 0);
+    let agreeing = whole.max_by_key(|r| agreement(file, r, format.bytes as u64));
+    let cut = || readings.iter().find(|r| r.n_traces > 0 && overrides.allow_truncated);
+    let reading = agreeing.or_else(cut).ok_or_else(|| refusal(file, &readings))?;
+
+    let order = reading.order;
+    let trailing_bytes = reading.rest;
+    let mut warnings = Vec::new();
+    if trailing_bytes > 0 {
+        warnings.push(format!("the file ends inside trace {}; the whole ones are taken", reading.n_traces + 1));
+    }
+    let interval = number(117, order);
+    let interval_us = overrides.interval_us.or((interval > 0).then_some(f64::from(interval)));
+    if interval_us.is_none() {
+        warnings.push(
+            "the sample interval in the first trace header (bytes 117-118) is 0; the sample axis counts samples".into(),
+        );
+    }
+    let decision =
+        |what: &str, value: String, because: &str| Decision { what: what.into(), value, because: because.into() };
+    let count = "bytes 115-116 of the first trace header, and the file size";
+    Ok(Layout {
+        file_bytes: file.len(),
+        byte_order: order,
+        pairwise_swapped: false,
+        revision: (0, 0),
+        format_code,
+        n_traces: reading.n_traces,
+        n_samples: reading.n_samples,
+        interval_us,
+        start_ms: super::apply_scalar(f64::from(number(109, order) as i16), number(215, order) as i16),
+        text_encoding: TextEncoding::Ascii,
+        n_extended_text_headers: 0,
+        first_trace_offset: 0,
+        n_additional_headers: 0,
+        trailing_bytes,
+        fixed_length: false,
+        trace_counts_agree: overrides.n_samples.is_none(),
+        decisions: vec![
+            decision("file", "Seismic Unix".into(), "the name or --input-format"),
+            decision("byte order", order.to_string(), count),
+            decision("sample format", format!("{} {}", format.code, format.name), "Seismic Unix"),
+            decision("samples per trace", reading.n_samples.to_string(), count),
+            decision("traces", reading.n_traces.to_string(), "the file size"),
+        ],
+        warnings,
+    })
+}
+
+/// How many of some traces repeat the sample count: the wrong byte order hardly ever does.
+fn agreement(file: &SegyFile, reading: &Reading, sample_bytes: u64) -> usize {
+    let stride = TRACE_HEADER_BYTES as u64 + u64::from(reading.n_samples) * sample_bytes;
+    let count = |index: u64| {
+        let bytes = file.copy(index * stride + 114, 2).ok()?;
+        Some(u32::from(u16::from_be_bytes(big_endian(&bytes, 0, reading.order))))
+    };
+    (0..reading.n_traces.min(COMPARED)).filter(|&i| count(i) == Some(reading.n_samples)).count()
+}
+
+fn refusal(file: &SegyFile, readings: &[Reading]) -> Error {
+    let path = file.path().display();
+    let tried: Vec<String> = readings.iter().map(|r| format!("{} samples if {}", r.n_samples, r.order)).collect();
+    if tried.is_empty() {
+        return Error::Input(format!("{path}: the first trace header says 0 samples (bytes 115-116); give --samples"));
+    }
+    Error::Input(format!(
+        "{path}: is no Seismic Unix file of {} bytes: the first trace header says {} (bytes 115-116), and neither fits; give \
+         --samples, or --allow-truncated to take the whole traces",
+        file.len(),
+        tried.join(", ")
+    ))
+}

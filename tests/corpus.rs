@@ -1,0 +1,40 @@
+//! Real files of many origins and generated edge cases, with what a correct import gives for each. The corpus lies beside
+//! the project where it is developed and is no part of it.
+
+mod support;
+
+#[path = "support/python.rs"]
+mod python;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+#[test]
+fn every_file_of_the_corpus_is_imported_or_refused_as_it_should_be() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    if !corpus.is_dir() {
+        python::say("skipped: ../shared is not here");
+        return;
+    }
+    let Some(python) = python::interpreter() else { return };
+    let corpus = corpus.canonicalize().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let edge_cases = directory.path().join("edge");
+    python::run(python, &["-B".as_ref(), corpus.join("make_edge_cases.py").as_ref(), edge_cases.as_ref()]);
+    std::os::unix::fs::symlink(corpus.join("files"), directory.path().join("files")).unwrap();
+
+    let command = format!("'{}' {{in}} {{out}}", support::program().display());
+    let mut check = Command::new(python);
+    check.arg("-B").arg(corpus.join("check_corpus.py")).arg(corpus.join("goldens.json")).arg(directory.path());
+    check.args(["--strict-warn", "--cmd", &command, "--tmp"]).arg(directory.path());
+    let output = check.stdin(Stdio::null()).output().unwrap();
+    let stdout = support::stdout(&output);
+    let summary = stdout.lines().last().unwrap_or_default();
+    python::say(summary);
+    let not_ok: Vec<&str> = stdout.lines().filter(|line| !line.starts_with("ok ")).collect();
+    assert!(output.status.success(), "{}\n{}", not_ok.join("\n"), support::stderr(&output));
+    // Every golden was looked at, and none of them missing.
+    let goldens: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(corpus.join("goldens.json")).unwrap()).unwrap();
+    assert_eq!(summary, format!("{} passed, 0 failed", goldens["files"].as_object().unwrap().len()));
+}

@@ -1,0 +1,80 @@
+//! Python with the readers that users have, in an environment of the tests' own.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The tests' Python files.
+pub fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
+}
+
+/// An interpreter with the packages of `requirements.txt`. `None` where Python is missing, which is said on standard
+/// error; in CI, where the tests must not be skipped, it is a failure.
+pub fn interpreter() -> Option<&'static Path> {
+    static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match ENVIRONMENT.get_or_init(environment) {
+        Ok(python) => Some(python),
+        Err(missing) if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) => {
+            panic!("{missing}; CI is set, so the tests with Python are not skipped")
+        }
+        Err(missing) => {
+            say(&format!("SKIPPED, NOT TESTED: {}: {missing}", std::thread::current().name().unwrap_or("a test")));
+            None
+        }
+    }
+}
+
+/// A line on standard error that the test runner does not swallow when the test passes.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Runs Python, which has to succeed: a failure shows what it printed, tracebacks included. Returns its output.
+pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
+    let output = Command::new(python).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "python {arguments:?}: {}\n{stdout}\n{stderr}", output.status);
+    stdout
+}
+
+/// The environment, made once and again whenever the requirements change. `Err` says why there can be none here.
+fn environment() -> Result<PathBuf, String> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let requirements_file = scripts().join("requirements.txt");
+    let requirements = fs::read_to_string(&requirements_file).unwrap();
+    let (python, complete) = (directory.join("bin/python"), directory.join("complete.txt"));
+    // Other test programs may want the same environment at the same time.
+    fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let lock = File::create(directory.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let is_complete = fs::read_to_string(&complete).is_ok_and(|made_of| made_of == requirements);
+    if is_complete && succeeds(Command::new(&python).arg("--version")) {
+        return Ok(python);
+    }
+    let new_enough = "import sys; sys.exit(sys.version_info < (3, 11))";
+    if !succeeds(Command::new("python3").args(["-c", new_enough])) {
+        return Err("python3, 3.11 or later, is not here".into());
+    }
+    if directory.exists() {
+        fs::remove_dir_all(&directory).unwrap();
+    }
+    if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&directory)) {
+        return Err("python3 -m venv does not work here (Debian has it in the package python3-venv)".into());
+    }
+    say("installing the packages of tests/python/requirements.txt, once");
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "-r"];
+    let mut arguments: Vec<&std::ffi::OsStr> = install.iter().map(std::ffi::OsStr::new).collect();
+    arguments.push(requirements_file.as_os_str());
+    run(&python, &arguments);
+    fs::write(&complete, requirements).unwrap();
+    Ok(python)
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|s| s.success())
+}
