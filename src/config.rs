@@ -13,7 +13,7 @@ use crate::plan::{InputFile, PLAN_VERSION, Plan};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
-use crate::segy::{Dtype, Io, Layout, SegyFile, text};
+use crate::segy::{Access, Dtype, Io, Layout, SegyFile, text};
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// Headers that a split is moved back at most to find the start of its gather.
@@ -154,7 +154,7 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
-        let mut file = SegyFile::open(&self.input, self.io)?;
+        let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
         let layout = Layout::infer(&mut file, &self.overrides)?;
         let headers = self.header_table(&file, &layout)?;
         let gather_keys = self.gather_keys(&headers)?;

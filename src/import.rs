@@ -82,29 +82,30 @@ pub fn import(
     }
     cancel.check()?;
     let output = Output::open(&config.output)?;
-    match run(config, plan, &output, &mut reporter, cancel) {
-        Ok((plan, n_gathers, found_warnings)) => {
+    let (plan, outcome) = run(config, plan, &output, &mut reporter, cancel);
+    match outcome {
+        Ok((n_gathers, found_warnings)) => {
             output.commit()?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))
         }
-        Err((error, plan)) => Err(leave(output, &plan, error)),
+        Err(error) => Err(leave(output, &plan, error)),
     }
 }
 
-/// What is to be done is decided by what an earlier run left.
+/// What is to be done is decided by what an earlier run left. Returns the plan that was followed, which may be that
+/// run's, and the number of gathers with the warnings that came up.
 fn run(
     config: &ImportConfig,
     plan: Plan,
     output: &Output,
     reporter: &mut Reporter,
     cancel: &CancelHandle,
-) -> std::result::Result<(Plan, u64, Vec<String>), (Error, Plan)> {
+) -> (Arc<Plan>, Result<(u64, Vec<String>)>) {
     let found = if config.fresh { Found::Nothing } else { output.find(&plan) };
     let (plan, done) = match found {
         Found::Merged => {
             reporter.say(Message::Info("resuming: only the last step was left".into()));
-            let n_gathers = finished_gathers(output);
-            return Ok((plan, n_gathers, Vec::new()));
+            return (Arc::new(plan), Ok((finished_gathers(output), Vec::new())));
         }
         Found::Segments(earlier, done) => {
             reporter.say(Message::Info(format!(
@@ -112,20 +113,15 @@ fn run(
                 done.len(),
                 earlier.segments.len()
             )));
-            (*earlier, done)
+            (Arc::new(*earlier), Ok(done))
         }
-        Found::Nothing => match output.start(&plan) {
-            Ok(()) => (plan, Vec::new()),
-            Err(e) => return Err((e, plan)),
-        },
+        Found::Nothing => {
+            let started = output.start(&plan);
+            (Arc::new(plan), started.map(|()| Vec::new()))
+        }
     };
-    let plan = Arc::new(plan);
-    let outcome = convert_and_merge(config, &plan, output, done, reporter, cancel);
-    let plan = Arc::unwrap_or_clone(plan);
-    match outcome {
-        Ok((counts, warnings)) => Ok((plan, counts.n_gathers, warnings)),
-        Err(error) => Err((error, plan)),
-    }
+    let outcome = done.and_then(|done| convert_and_merge(config, &plan, output, done, reporter, cancel));
+    (plan, outcome.map(|(counts, warnings)| (counts.n_gathers, warnings)))
 }
 
 fn convert_and_merge(

@@ -33,15 +33,21 @@ pub fn merge(
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
     fs::create_dir_all(&dataset).map_err(failed(dataset.display()))?;
 
-    let array = place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress)?;
-    cancel.check()?;
-    let parts: Vec<PathBuf> =
-        segments.iter().zip(records).filter(|(_, r)| r.n_rows > 0).map(|(s, _)| s.headers.clone()).collect();
-    headers::join(&parts, &dataset.join("headers.parquet"), &plan.headers)?;
-    cancel.check()?;
+    let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
+    let parts: Vec<PathBuf> = with_rows.map(|(segment, _)| segment.headers.clone()).collect();
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
-    let index = dataset.join("ensemble_index.parquet");
-    let counts = write_index(&index, &plan.gather_keys, &runs, plan.n_traces(), plan.max_probe)?;
+    let (table, index) = (dataset.join("headers.parquet"), dataset.join("ensemble_index.parquet"));
+    // Three things that have nothing to do with each other.
+    let (array, joined, counts) = std::thread::scope(|scope| {
+        let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers));
+        let counts = scope.spawn(|| write_index(&index, &plan.gather_keys, &runs, plan.n_traces(), plan.max_probe));
+        let array = place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress);
+        (array, joined.join(), counts.join())
+    });
+    let panicked = |_| Error::Failed("a step of the merge panicked".into());
+    let array = array?;
+    joined.map_err(panicked)??;
+    let counts = counts.map_err(panicked)??;
     cancel.check()?;
 
     let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;

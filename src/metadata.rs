@@ -11,7 +11,7 @@ use crate::protocol::SegmentRecord;
 use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
-use crate::segy::{Io, SegyFile};
+use crate::segy::{Access, Io, SegyFile};
 use crate::statistics::SampleStatistics;
 
 /// Version of the dataset's form; raised when a reader would have to know.
@@ -22,8 +22,8 @@ const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// The whole document.
 pub fn dataset_document(plan: &Plan, records: &[SegmentRecord], gathers: GatherCounts) -> Result<Value> {
     let layout = &plan.layout;
-    let file = layout.open(&plan.input.path, Io::Pread)?;
-    let stored = SegyFile::open(&plan.input.path, Io::Pread)?;
+    let file = layout.open(&plan.input.path, Io::Pread, Access::Headers)?;
+    let stored = SegyFile::open(&plan.input.path, Io::Pread, Access::Headers)?;
     let mut samples = SampleStatistics::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {

@@ -81,29 +81,35 @@ macro_rules! float_scans {
     ($($name:ident: $t:ty, $bits:ty, $size:literal;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx2"))]
         fn $name(values: &[u8]) -> SampleStatistics {
-            const LANES: usize = 16;
-            // Comparisons with NaN are false, so NaN never becomes an extreme; infinities are left out by the bound.
-            let (mut min, mut max, mut nonfinite) = ([<$t>::INFINITY; LANES], [<$t>::NEG_INFINITY; LANES], [0 as $bits; LANES]);
-            let mut take = |lane: usize, bytes: [u8; $size]| {
-                let value = <$t>::from_le_bytes(bytes);
-                let finite = value.abs() <= <$t>::MAX;
-                min[lane] = if finite && value < min[lane] { value } else { min[lane] };
-                max[lane] = if finite && value > max[lane] { value } else { max[lane] };
-                nonfinite[lane] += !finite as $bits;
-            };
-            let values = values.as_chunks::<$size>().0;
-            let (groups, rest) = values.as_chunks::<LANES>();
+            const LANES: usize = 32;
+            const INFINITY: $bits = <$t>::INFINITY.to_bits();
+            let (mut min, mut max, mut largest) = ([<$t>::INFINITY; LANES], [<$t>::NEG_INFINITY; LANES], [0 as $bits; LANES]);
+            let (groups, rest) = values.as_chunks::<$size>().0.as_chunks::<LANES>();
             for group in groups {
                 for lane in 0..LANES {
-                    take(lane, group[lane]);
+                    let value = <$t>::from_le_bytes(group[lane]);
+                    min[lane] = if value < min[lane] { value } else { min[lane] };
+                    max[lane] = if value > max[lane] { value } else { max[lane] };
+                    largest[lane] = largest[lane].max(value.to_bits() & (<$bits>::MAX >> 1));
                 }
             }
-            for bytes in rest {
-                take(0, *bytes);
+            let mut found = (<$t>::INFINITY, <$t>::NEG_INFINITY, 0);
+            for lane in 0..LANES {
+                found = (found.0.min(min[lane]), found.1.max(max[lane]), found.2.max(largest[lane]));
             }
-            let min = min.into_iter().fold(<$t>::INFINITY, <$t>::min);
-            let max = max.into_iter().fold(<$t>::NEG_INFINITY, <$t>::max);
-            extremes(f64::from(min), f64::from(max), nonfinite.iter().map(|&n| u64::from(n)).sum())
+            for bytes in rest {
+                let value = <$t>::from_le_bytes(*bytes);
+                found = (found.0.min(value), found.1.max(value), found.2.max(value.abs().to_bits()));
+            }
+            if found.2 < INFINITY {
+                return extremes(f64::from(found.0), f64::from(found.1), 0);
+            }
+            // Infinities and numbers that are none are rare enough for a second look.
+            let all = values.as_chunks::<$size>().0.iter().map(|b| <$t>::from_le_bytes(*b));
+            let n_nonfinite = all.clone().filter(|v| !v.is_finite()).count() as u64;
+            let finite = all.filter(|v| v.is_finite()).map(f64::from);
+            let range = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| (min.min(v), max.max(v)));
+            extremes(range.0, range.1, n_nonfinite)
         }
     )*};
 }

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::format::Converter;
 use crate::segy::layout::odd_trace;
-use crate::segy::{Layout, SegyFile};
+use crate::segy::{Access, Layout, SegyFile};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 
@@ -54,7 +54,7 @@ pub fn convert_segment(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
-    let file = plan.layout.open(&plan.input.path, plan.io)?;
+    let file = plan.layout.open(&plan.input.path, plan.io, Access::Traces)?;
     if file.len() != plan.input.bytes {
         return Err(Error::Input(format!(
             "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",

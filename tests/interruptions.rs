@@ -140,14 +140,18 @@ fn a_second_import_into_the_same_directory_is_refused_and_harms_nothing() {
 
 #[test]
 fn a_file_that_shrinks_while_it_is_read_is_reported() {
-    let survey = slow_survey();
-    let (child, _) = start(&survey);
-    std::fs::OpenOptions::new().write(true).open(&survey.input).unwrap().set_len(100_000).unwrap();
-    let output = wait_for(child, LONG);
-    let message = stderr(&output);
-    assert!(matches!(output.status.code(), Some(1 | 3)), "{message}");
-    assert!(message.contains("SIGBUS") || message.contains("it changed meanwhile"), "{message}");
-    assert!(!survey.path("out/metadata.json").exists());
+    for (io, said) in [("auto", "the file ends before the"), ("mmap", "was killed by SIGBUS")] {
+        let survey = slow_survey();
+        let child = survey.command("out", &[&SLOW[..], &["--io", io]].concat()).spawn().unwrap();
+        wait_until("two workers run", LONG, || children_of(child.id()).len() == 2);
+        std::thread::sleep(Duration::from_millis(100));
+        std::fs::OpenOptions::new().write(true).open(&survey.input).unwrap().set_len(100_000).unwrap();
+        let output = wait_for(child, LONG);
+        let message = stderr(&output);
+        assert!(matches!(output.status.code(), Some(1 | 3)), "{message}");
+        assert!(message.contains(said) && message.contains("in.sgy"), "{message}");
+        assert!(!survey.path("out/metadata.json").exists());
+    }
 }
 
 /// A small file system in memory; needs root.

@@ -14,11 +14,29 @@ use crate::error::{Error, Result, unreadable};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Io {
-    /// Through a memory map: fastest on local disks. A file that shrinks meanwhile kills the worker.
+    /// Single headers through a memory map, whole traces by positioned reads.
     #[default]
+    Auto,
+    /// All through a memory map. A file that shrinks meanwhile kills the worker.
     Mmap,
-    /// Through positioned reads: for network file systems, and where a vanished file should be an error.
+    /// All by positioned reads: for network file systems.
     Pread,
+}
+
+/// What is going to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A header here and there.
+    Headers,
+    /// The traces from front to back. Reading 512 KiB at a time into the same buffer, which stays in the cache, is as
+    /// fast as a map and its page faults, needs less memory, and a file that shrinks is an error and no signal.
+    Traces,
+}
+
+impl Io {
+    fn is_mapped(self, access: Access) -> bool {
+        self == Self::Mmap || (self == Self::Auto && access == Access::Headers)
+    }
 }
 
 /// An open input file of known length.
@@ -36,7 +54,7 @@ impl SegyFile {
     ///
     /// # Errors
     /// `Error::Input` where it does not exist, is no regular file, is empty or cannot be opened.
-    pub fn open(path: &Path, io: Io) -> Result<Self> {
+    pub fn open(path: &Path, io: Io, access: Access) -> Result<Self> {
         let file = File::open(path).map_err(|e| unreadable(path, &e))?;
         let metadata = file.metadata().map_err(|e| unreadable(path, &e))?;
         if metadata.is_dir() {
@@ -50,10 +68,7 @@ impl SegyFile {
         if len == 0 {
             return Err(Error::Input(format!("{}: is empty", path.display())));
         }
-        let map = match io {
-            Io::Pread => None,
-            Io::Mmap => Some(map(&file).map_err(|e| unreadable(path, &e))?),
-        };
+        let map = if io.is_mapped(access) { Some(map(&file).map_err(|e| unreadable(path, &e))?) } else { None };
         Ok(Self { path: path.to_owned(), file, len, map, pairwise_swapped_from: None })
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::apply_scalar;
 use super::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader, big_endian};
 use super::fields::TRACE_HEADER_BYTES;
-use super::file::{Io, SegyFile};
+use super::file::{Access, Io, SegyFile};
 use super::fit;
 use super::format::{ByteOrder, SampleFormat, known_formats, sample_format};
 use super::sniff;
@@ -125,8 +125,8 @@ impl Layout {
     }
 
     /// Opens the file that this layout was inferred from, to be read the same way.
-    pub fn open(&self, path: &Path, io: Io) -> Result<SegyFile> {
-        let mut file = SegyFile::open(path, io)?;
+    pub fn open(&self, path: &Path, io: Io, access: Access) -> Result<SegyFile> {
+        let mut file = SegyFile::open(path, io, access)?;
         if self.pairwise_swapped {
             file.swap_pairs_from(BINARY_HEADER_OFFSET);
         }

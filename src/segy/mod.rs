@@ -13,7 +13,7 @@ mod sniff;
 mod su;
 pub mod text;
 
-pub use file::{Io, SegyFile};
+pub use file::{Access, Io, SegyFile};
 pub use format::{ByteOrder, Dtype};
 pub use layout::Layout;
 
