@@ -375,6 +375,7 @@ fn constant_key_warning(
         } else {
             integers.zip(&first).zip(&mut changes).for_each(|((v, f), c)| *c |= v != *f);
         }
+        file.release_around(layout.trace_offset(trace));
     }
     let varies = |name: &str| headers.columns.iter().zip(&changes).any(|(c, changes)| c.name == name && *changes);
     if keys.iter().any(|k| varies(&k.name)) {

@@ -16,7 +16,7 @@ use super::{GatherKey, KeyValues};
 use crate::error::{Result, failed};
 
 /// Gathers in one row group of the index.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+const ROW_GROUP_ROWS: usize = 1 << 17;
 /// Gathers that are encoded at a time.
 const BATCH_ROWS: usize = 1 << 14;
 

@@ -29,11 +29,16 @@ pub struct KeyReader<'a> {
     layout: &'a Layout,
     keys: &'a [GatherKey],
     buffer: Vec<u8>,
+    /// Where mapped pages were last dropped.
+    last_offset: u64,
 }
+
+/// Headers further apart than this share no mapped pages worth keeping.
+const RELEASE_DISTANCE: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
     pub fn new(file: &'a SegyFile, layout: &'a Layout, keys: &'a [GatherKey]) -> Self {
-        Self { file, layout, keys, buffer: Vec::new() }
+        Self { file, layout, keys, buffer: Vec::new(), last_offset: 0 }
     }
 
     /// The key values of trace `index`, from 0.
@@ -41,7 +46,12 @@ impl<'a> KeyReader<'a> {
         let offset = self.layout.trace_offset(index);
         let header = self.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
         let order = self.layout.byte_order;
-        Ok(self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, order)).collect())
+        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, order)).collect();
+        if offset.abs_diff(self.last_offset) > RELEASE_DISTANCE {
+            self.file.release_around(self.last_offset);
+            self.last_offset = offset;
+        }
+        Ok(values)
     }
 }
 

@@ -161,6 +161,13 @@ impl SegyFile {
         }
     }
 
+    /// Drops what reading single bytes at `offset` may have mapped: the kernel maps up to the whole huge page around.
+    pub fn release_around(&self, offset: u64) {
+        const HUGE_PAGE: u64 = 2 << 20;
+        let start = offset / HUGE_PAGE * HUGE_PAGE;
+        self.release(start, 2 * HUGE_PAGE as usize);
+    }
+
     fn ends_before(&self, offset: u64, n: usize) -> Error {
         let path = self.path.display();
         Error::Input(format!("{path}: byte {}: the file ends before the {n} bytes that belong there", offset + 1))

@@ -408,6 +408,7 @@ fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Result<()> {
     for probe in 0..probes {
         let index = u64::try_from(u128::from(probe) * u128::from(layout.n_traces) / u128::from(probes)).unwrap_or(0);
         let n = count(layout, index)?;
+        file.release_around(layout.trace_offset(index));
         if layout.trace_counts_agree && !layout.fixed_length && n != 0 && u32::from(n) != layout.n_samples {
             return Err(odd_trace(file.path(), index, n, layout.n_samples));
         }
