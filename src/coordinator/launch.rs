@@ -20,8 +20,6 @@ use crate::worker::convert_segment;
 
 /// So many of the last lines of a worker's standard error are kept for the report.
 const STDERR_LINES: usize = 8;
-/// Freed memory that glibc keeps in a worker, in bytes; other C libraries do not look at it.
-const KEPT_MEMORY: &str = "67108864";
 /// A worker reports its progress no more often.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -71,9 +69,6 @@ impl Launch for ProcessLauncher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Compressors ask for a chunk's worth of memory and give it back for every chunk. Kept in the process it costs
-            // nothing; returned to the system each time, a third of a compressed import goes into page faults.
-            .envs([("MALLOC_MMAP_THRESHOLD_", KEPT_MEMORY), ("MALLOC_TRIM_THRESHOLD_", KEPT_MEMORY)])
             // A ^C at the terminal reaches the coordinator alone, which then decides.
             .process_group(0)
             .spawn()
