@@ -18,10 +18,12 @@
 //! ```
 
 pub mod cancel;
+pub mod checksum;
 pub mod cli;
 pub mod config;
 pub mod coordinator;
 pub mod error;
+pub mod exceptions;
 mod files;
 pub mod gather;
 pub mod generate;

@@ -3,23 +3,33 @@
 //! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
 //! gather index. Each step can be repeated after an interruption.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::cancel::CancelHandle;
+use crate::checksum::Checksum;
 use crate::error::{Error, Result, failed};
+use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
 use crate::headers;
-use crate::metadata::dataset_document;
+use crate::metadata::{dataset_document, write_document};
 use crate::output::{METADATA, Output, move_to};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::Layout;
 use crate::worker::SegmentPaths;
 use crate::zarr::{array_document, coordinate_document, group_document};
+
+/// Name of the header table in a dataset.
+pub const HEADERS: &str = "headers.parquet";
+/// Name of the gather index in a dataset.
+pub const GATHER_INDEX: &str = "ensemble_index.parquet";
+/// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
+const CHECKED_FILES: [&str; 5] = [GATHER_INDEX, "sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
 
 /// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
 pub fn merge(
@@ -37,16 +47,25 @@ pub fn merge(
     cancel.check()?;
     let parts: Vec<PathBuf> =
         segments.iter().zip(records).filter(|(_, r)| r.n_rows > 0).map(|(s, _)| s.headers.clone()).collect();
-    headers::join(&parts, &dataset.join("headers.parquet"), &plan.headers)?;
+    let table = headers::join(&parts, &dataset.join(HEADERS), &plan.headers)?;
     cancel.check()?;
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
-    let index = dataset.join("ensemble_index.parquet");
+    let index = dataset.join(GATHER_INDEX);
     let counts = write_index(&index, &plan.gather_keys, &runs, plan.n_traces(), plan.max_probe)?;
     cancel.check()?;
 
+    let exceptions: Vec<(PathBuf, u64)> =
+        segments.iter().zip(records).map(|(s, r)| (s.exceptions.clone(), r.n_exceptions)).filter(|e| e.1 > 0).collect();
+    if !exceptions.is_empty() {
+        write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
+    }
     let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
     write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
-    write_json(&dataset.join(METADATA), &dataset_document(plan, records, counts)?)?;
+    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table)]);
+    for name in CHECKED_FILES.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+        checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
+    }
+    write_document(&dataset.join(METADATA), dataset_document(plan, records, counts, &checksums)?)?;
     Ok(counts)
 }
 

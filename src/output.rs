@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, failed};
+use crate::exceptions::EXCEPTIONS;
 use crate::files::{read_json, remove, write_json};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
@@ -16,9 +17,9 @@ use crate::worker::SegmentPaths;
 pub const STAGING: &str = ".segy-import";
 /// The commit mark.
 pub const METADATA: &str = "metadata.json";
-/// What a dataset consists of, in the order in which it appears.
-pub const NAMED_OUTPUTS: [&str; 6] =
-    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", "zarr.json", METADATA];
+/// What a dataset consists of, in the order in which it appears. Only the exceptions may be missing.
+pub const NAMED_OUTPUTS: [&str; 7] =
+    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, "zarr.json", METADATA];
 
 /// An output directory that this process alone writes to.
 pub struct Output {
@@ -123,7 +124,7 @@ impl Output {
         if !plan.makes_the_same_as(&earlier) {
             return Found::Nothing;
         }
-        if self.merged_mark().exists() {
+        if self.is_merged() {
             return Found::Merged;
         }
         let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
@@ -150,9 +151,11 @@ impl Output {
         fs::write(self.merged_mark(), []).map_err(failed(self.merged_mark().display()))?;
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
+        let has_no_exceptions = self.has_no_exceptions();
         // Without its commit mark the old dataset is none from here on.
         for name in NAMED_OUTPUTS.iter().rev() {
-            if dataset.join(name).exists() && self.root.join(name).exists() {
+            let replaced = dataset.join(name).exists() || *name == EXCEPTIONS && has_no_exceptions;
+            if replaced && self.root.join(name).exists() {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
             }
@@ -163,6 +166,18 @@ impl Output {
             }
         }
         remove(&self.staging())
+    }
+
+    /// Whether the dataset that has been put together is one without exceptions, so that those of an old one must go.
+    /// Its document tells, which is the last to be moved; a table that is not here may have been moved already.
+    fn has_no_exceptions(&self) -> bool {
+        let document = read_json::<serde_json::Value>(&self.dataset().join(METADATA));
+        document.is_ok_and(|d| d["checksums"].get(EXCEPTIONS).is_none())
+    }
+
+    /// Whether an earlier run put the dataset together and was stopped while it became visible.
+    pub fn is_merged(&self) -> bool {
+        self.merged_mark().exists()
     }
 
     /// Removes all that this import made.

@@ -250,6 +250,14 @@ impl<'a> Inference<'a> {
                 layout.stride()
             )));
         }
+        if layout.pairwise_swapped && !layout.first_trace_offset.is_multiple_of(2) {
+            return Err(Error::Input(format!(
+                "{}: its bytes are swapped in pairs and its first trace begins at offset {}, an odd number, so that a pair \
+                 would reach from the headers into it",
+                self.file.path().display(),
+                layout.first_trace_offset
+            )));
+        }
         // A count given by the user stands against whatever the trace headers say.
         if self.overrides.n_samples.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
