@@ -14,6 +14,7 @@ use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TR
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
 use crate::segy::{Dtype, Io, Layout, SegyFile, text};
+use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// Headers that a split is moved back at most to find the start of its gather.
@@ -111,6 +112,8 @@ pub struct ImportConfig {
     pub overrides: Overrides,
     /// Replace a dataset that is there, once the new one is complete.
     pub overwrite: bool,
+    /// Compare the dataset with the input, byte by byte, before it becomes visible.
+    pub verify: bool,
     /// Start over, even where an interrupted run left finished segments.
     pub fresh: bool,
     /// Files of at most so many traces and bytes are converted in this process.
@@ -138,6 +141,7 @@ impl ImportConfig {
             io: Io::default(),
             overrides: Overrides::default(),
             overwrite: false,
+            verify: false,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
             worker_program: None,
@@ -177,7 +181,7 @@ impl ImportConfig {
             ));
         }
         let input = input_file(&self.input)?;
-        Ok(Plan {
+        let plan = Plan {
             version: PLAN_VERSION,
             input,
             io: self.io,
@@ -188,7 +192,8 @@ impl ImportConfig {
             headers,
             segments,
             warnings,
-        })
+        };
+        if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
 
     /// Whether the file is small enough to be converted in this process.

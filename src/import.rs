@@ -15,14 +15,17 @@ use crate::merge::merge;
 use crate::output::{self, Found, Output};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::verify::compare;
 
-/// What an import is doing.
+/// What an import is doing, or another command on a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     Partitioning,
     Importing,
     Merging,
+    Verifying,
+    Exporting,
 }
 
 /// Something to tell the user.
@@ -84,21 +87,30 @@ pub fn import(
     let output = Output::open(&config.output)?;
     match run(config, plan, &output, &mut reporter, cancel) {
         Ok((plan, n_gathers, found_warnings)) => {
+            if config.verify
+                && let Err(error) = verify_merged(&plan, &output, &mut reporter, cancel)
+            {
+                return Err(match error {
+                    Error::Cancelled { .. } => leave(output, &plan, error),
+                    // The segments are as wrong as the dataset that was made of them.
+                    error => discard(output, error),
+                });
+            }
             output.commit()?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))
         }
-        Err((error, plan)) => Err(leave(output, &plan, error)),
+        Err(failure) => {
+            let (error, plan) = *failure;
+            Err(leave(output, &plan, error))
+        }
     }
 }
 
+/// The plan that was followed, with the number of gathers and the warnings of the merge, or with what went wrong.
+type Outcome = std::result::Result<(Plan, u64, Vec<String>), Box<(Error, Plan)>>;
+
 /// What is to be done is decided by what an earlier run left.
-fn run(
-    config: &ImportConfig,
-    plan: Plan,
-    output: &Output,
-    reporter: &mut Reporter,
-    cancel: &CancelHandle,
-) -> std::result::Result<(Plan, u64, Vec<String>), (Error, Plan)> {
+fn run(config: &ImportConfig, plan: Plan, output: &Output, reporter: &mut Reporter, cancel: &CancelHandle) -> Outcome {
     let found = if config.fresh { Found::Nothing } else { output.find(&plan) };
     let (plan, done) = match found {
         Found::Merged => {
@@ -116,7 +128,7 @@ fn run(
         }
         Found::Nothing => match output.start(&plan) {
             Ok(()) => (plan, Vec::new()),
-            Err(e) => return Err((e, plan)),
+            Err(e) => return Err(Box::new((e, plan))),
         },
     };
     let plan = Arc::new(plan);
@@ -124,7 +136,7 @@ fn run(
     let plan = Arc::unwrap_or_clone(plan);
     match outcome {
         Ok((counts, warnings)) => Ok((plan, counts.n_gathers, warnings)),
-        Err(error) => Err((error, plan)),
+        Err(error) => Err(Box::new((error, plan))),
     }
 }
 
@@ -195,10 +207,7 @@ fn finished_gathers(output: &Output) -> u64 {
 fn leave(output: Output, plan: &Plan, error: Error) -> Error {
     let finished = output.n_finished(plan);
     if error.is_final() || finished == 0 {
-        return match output.discard() {
-            Ok(()) => error,
-            Err(cleaning) => Error::Failed(format!("{error}; and {cleaning}")),
-        };
+        return discard(output, error);
     }
     let kept = format!(
         "{finished} of {} segments are done and kept in {}; the same command goes on from there",
@@ -210,6 +219,26 @@ fn leave(output: Output, plan: &Plan, error: Error) -> Error {
         Error::Cancelled { signal, .. } => Error::Cancelled { signal, left: Some(kept) },
         other => other,
     }
+}
+
+/// Removes all that the import made, because of this error.
+fn discard(output: Output, error: Error) -> Error {
+    match output.discard() {
+        Ok(()) => error,
+        Err(cleaning) => Error::Failed(format!("{error}; and {cleaning}")),
+    }
+}
+
+/// Compares the dataset that has been put together with the input, before anybody sees it.
+fn verify_merged(plan: &Plan, output: &Output, reporter: &mut Reporter, cancel: &CancelHandle) -> Result<()> {
+    if output.is_merged() {
+        // Some of it has its name already. It was compared before if the run that merged it was asked to.
+        reporter.say(Message::Info("not compared again: the dataset was complete already".into()));
+        return Ok(());
+    }
+    reporter.begin(Phase::Verifying, plan.n_traces());
+    let mut tally = |traces, _| reporter.tally(Tally { traces_done: traces, active_workers: 0 });
+    compare(&plan.input.path, &output.dataset(), &mut tally, cancel).map(|_| ())
 }
 
 /// Turns what happens into reports of progress.

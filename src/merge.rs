@@ -29,7 +29,8 @@ pub const HEADERS: &str = "headers.parquet";
 /// Name of the gather index in a dataset.
 pub const GATHER_INDEX: &str = "ensemble_index.parquet";
 /// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
-const CHECKED_FILES: [&str; 5] = [GATHER_INDEX, "sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+pub const CHECKED_FILES: [&str; 5] =
+    [GATHER_INDEX, "sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
 
 /// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
 pub fn merge(

@@ -111,12 +111,12 @@ pub fn write_document(path: &Path, document: Value) -> Result<()> {
 /// Reads the document, if it is as it was written.
 ///
 /// # Errors
-/// `Error::Input` where it is missing, damaged, or from before there were checksums.
+/// `Error::Input` where it cannot be read, `Error::Failed` where it is damaged or has no checksum.
 pub fn read_document(path: &Path) -> Result<Value> {
     let mut text = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
-    let damaged = || Error::Input(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
+    let damaged = || Error::Failed(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
     let digits = self_checksum(&text).ok_or_else(|| {
-        Error::Input(format!(
+        Error::Failed(format!(
             "{}: has no checksum of its own (self_crc32c); it is damaged, or no segy-import of this version wrote it",
             path.display()
         ))
@@ -132,7 +132,7 @@ pub fn read_document(path: &Path) -> Result<Value> {
 
 /// Where the digits of the checksum stand in the text.
 fn self_checksum(text: &[u8]) -> Option<usize> {
-    let at = text.windows(SELF_CHECKSUM.len()).position(|w| w == SELF_CHECKSUM)?;
+    let at = text.windows(SELF_CHECKSUM.len()).rposition(|w| w == SELF_CHECKSUM)?;
     Some(at + SELF_CHECKSUM.len())
 }
 
