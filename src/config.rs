@@ -14,6 +14,7 @@ use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TR
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
 use crate::segy::{Access, Dtype, Io, Layout, SegyFile, text};
+use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// Headers that a split is moved back at most to find the start of its gather.
@@ -47,6 +48,9 @@ impl FromStr for Gather {
         match keys.as_slice() {
             [] => Err(Error::Usage("--gather needs the name of a header field, or none".into())),
             [only] if only.eq_ignore_ascii_case("none") => Ok(Self::None),
+            several if several.iter().any(|k| k.eq_ignore_ascii_case("none")) => {
+                Err(Error::Usage("--gather none stands alone".into()))
+            }
             _ => Ok(Self::Keys(keys)),
         }
     }
@@ -111,6 +115,8 @@ pub struct ImportConfig {
     pub overrides: Overrides,
     /// Replace a dataset that is there, once the new one is complete.
     pub overwrite: bool,
+    /// Compare the dataset with the input, byte by byte, before it becomes visible.
+    pub verify: bool,
     /// Start over, even where an interrupted run left finished segments.
     pub fresh: bool,
     /// Files of at most so many traces and bytes are converted in this process.
@@ -138,6 +144,7 @@ impl ImportConfig {
             io: Io::default(),
             overrides: Overrides::default(),
             overwrite: false,
+            verify: false,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
             worker_program: None,
@@ -154,6 +161,13 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
+        if self.input.to_str().is_none() {
+            // The plan is JSON, which has no other characters.
+            return Err(Error::Input(format!(
+                "{}: the name is not UTF-8; rename it or make a link",
+                self.input.display()
+            )));
+        }
         let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
         let layout = Layout::infer(&mut file, &self.overrides)?;
         let headers = self.header_table(&file, &layout)?;
@@ -177,7 +191,7 @@ impl ImportConfig {
             ));
         }
         let input = input_file(&self.input)?;
-        Ok(Plan {
+        let plan = Plan {
             version: PLAN_VERSION,
             input,
             io: self.io,
@@ -188,7 +202,8 @@ impl ImportConfig {
             headers,
             segments,
             warnings,
-        })
+        };
+        if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
 
     /// Whether the file is small enough to be converted in this process.

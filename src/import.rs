@@ -15,14 +15,17 @@ use crate::merge::merge;
 use crate::output::{self, Found, Output};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::verify::compare;
 
-/// What an import is doing.
+/// What an import is doing, or another command on a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     Partitioning,
     Importing,
     Merging,
+    Verifying,
+    Exporting,
 }
 
 /// Something to tell the user.
@@ -82,9 +85,28 @@ pub fn import(
     }
     cancel.check()?;
     let output = Output::open(&config.output)?;
+    if output.is_merged() {
+        if output.resume_commit(&plan)? {
+            reporter.say(Message::Info("resuming: only the last step was left".into()));
+            let n_gathers = finished_gathers(&output);
+            output.discard()?;
+            return Ok(reporter.result(config, &plan, n_gathers, Vec::new()));
+        }
+        // Another import's dataset is whole again, and is in the way like any other.
+        output::check(&config.output, config.overwrite)?;
+    }
     let (plan, outcome) = run(config, plan, &output, &mut reporter, cancel);
     match outcome {
         Ok((n_gathers, found_warnings)) => {
+            if config.verify
+                && let Err(error) = verify_merged(&plan, &output, &mut reporter, cancel)
+            {
+                return Err(match error {
+                    Error::Cancelled { .. } => leave(output, &plan, error),
+                    // The segments are as wrong as the dataset that was made of them.
+                    error => discard(output, error),
+                });
+            }
             output.commit()?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))
         }
@@ -103,10 +125,6 @@ fn run(
 ) -> (Arc<Plan>, Result<(u64, Vec<String>)>) {
     let found = if config.fresh { Found::Nothing } else { output.find(&plan) };
     let (plan, done) = match found {
-        Found::Merged => {
-            reporter.say(Message::Info("resuming: only the last step was left".into()));
-            return (Arc::new(plan), Ok((finished_gathers(output), Vec::new())));
-        }
         Found::Segments(earlier, done) => {
             reporter.say(Message::Info(format!(
                 "resuming: {} of {} segments done",
@@ -156,9 +174,10 @@ fn convert_and_merge(
 fn warnings_of(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
     let mut warnings = Vec::new();
     let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
-    if nonfinite > 0 && matches!(plan.layout.format_code, 1 | 4) {
+    let cast = plan.traces.dtype != plan.layout.format().native;
+    if nonfinite > 0 && (cast || matches!(plan.layout.format_code, 1 | 4)) {
         warnings.push(format!(
-            "{nonfinite} samples are beyond the range of float32 and were written as infinity; are the samples really {}?",
+            "{nonfinite} samples are infinite or no number in float32; are the samples really {}?",
             plan.layout.format().name
         ));
     }
@@ -191,10 +210,7 @@ fn finished_gathers(output: &Output) -> u64 {
 fn leave(output: Output, plan: &Plan, error: Error) -> Error {
     let finished = output.n_finished(plan);
     if error.is_final() || finished == 0 {
-        return match output.discard() {
-            Ok(()) => error,
-            Err(cleaning) => Error::Failed(format!("{error}; and {cleaning}")),
-        };
+        return discard(output, error);
     }
     let kept = format!(
         "{finished} of {} segments are done and kept in {}; the same command goes on from there",
@@ -206,6 +222,26 @@ fn leave(output: Output, plan: &Plan, error: Error) -> Error {
         Error::Cancelled { signal, .. } => Error::Cancelled { signal, left: Some(kept) },
         other => other,
     }
+}
+
+/// Removes all that the import made, because of this error.
+fn discard(output: Output, error: Error) -> Error {
+    match output.discard() {
+        Ok(()) => error,
+        Err(cleaning) => Error::Failed(format!("{error}; and {cleaning}")),
+    }
+}
+
+/// Compares the dataset that has been put together with the input, before anybody sees it.
+fn verify_merged(plan: &Plan, output: &Output, reporter: &mut Reporter, cancel: &CancelHandle) -> Result<()> {
+    if output.is_merged() {
+        // Some of it has its name already. It was compared before if the run that merged it was asked to.
+        reporter.say(Message::Info("not compared again: the dataset was complete already".into()));
+        return Ok(());
+    }
+    reporter.begin(Phase::Verifying, plan.n_traces());
+    let mut tally = |traces, _| reporter.tally(Tally { traces_done: traces, active_workers: 0 });
+    compare(&plan.input.path, &output.dataset(), &mut tally, cancel).map(|_| ())
 }
 
 /// Turns what happens into reports of progress.

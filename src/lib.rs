@@ -6,7 +6,8 @@
 //!
 //! [`segy`] reads → [`gather`], [`partition`] find where to cut → [`plan`] holds what was decided → [`worker`] converts
 //! a segment, with [`zarr`] for samples and [`headers`] for trace headers → [`coordinator`] runs the workers, which
-//! speak [`protocol`] → [`merge`] joins → [`output`] makes it visible.
+//! speak [`protocol`] → [`merge`] joins → [`output`] makes it visible. The other way, [`dataset`] reads back, [`export`] writes
+//! the file again, and [`verify`] compares.
 //!
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
@@ -18,10 +19,14 @@
 //! ```
 
 pub mod cancel;
+pub mod checksum;
 pub mod cli;
 pub mod config;
 pub mod coordinator;
+pub mod dataset;
 pub mod error;
+pub mod exceptions;
+pub mod export;
 mod files;
 pub mod gather;
 pub mod generate;
@@ -37,10 +42,12 @@ mod progress;
 pub mod protocol;
 pub mod segy;
 pub mod statistics;
+pub mod verify;
 pub mod worker;
 pub mod zarr;
 
 pub use cancel::CancelHandle;
 pub use config::ImportConfig;
 pub use error::{Error, Result};
+pub use export::{ExportConfig, export};
 pub use import::{ImportProgress, ImportResult, import};

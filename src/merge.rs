@@ -3,23 +3,34 @@
 //! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
 //! gather index. Each step can be repeated after an interruption.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::cancel::CancelHandle;
+use crate::checksum::Checksum;
 use crate::error::{Error, Result, failed};
+use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
 use crate::headers;
-use crate::metadata::dataset_document;
+use crate::metadata::{dataset_document, write_document};
 use crate::output::{METADATA, Output, move_to};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::Layout;
 use crate::worker::SegmentPaths;
 use crate::zarr::{array_document, coordinate_document, group_document};
+
+/// Name of the header table in a dataset.
+pub const HEADERS: &str = "headers.parquet";
+/// Name of the gather index in a dataset.
+pub const GATHER_INDEX: &str = "ensemble_index.parquet";
+/// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
+pub const CHECKED_FILES: [&str; 5] =
+    [GATHER_INDEX, "sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
 
 /// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
 pub fn merge(
@@ -36,7 +47,7 @@ pub fn merge(
     let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
     let parts: Vec<PathBuf> = with_rows.map(|(segment, _)| segment.headers.clone()).collect();
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
-    let (table, index) = (dataset.join("headers.parquet"), dataset.join("ensemble_index.parquet"));
+    let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
     // Three things that have nothing to do with each other.
     let (array, joined, counts) = std::thread::scope(|scope| {
         let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers));
@@ -46,13 +57,22 @@ pub fn merge(
     });
     let panicked = |_| Error::Failed("a step of the merge panicked".into());
     let array = array?;
-    joined.map_err(panicked)??;
+    let table_checksum = joined.map_err(panicked)??;
     let counts = counts.map_err(panicked)??;
     cancel.check()?;
 
+    let exceptions: Vec<(PathBuf, u64)> =
+        segments.iter().zip(records).map(|(s, r)| (s.exceptions.clone(), r.n_exceptions)).filter(|e| e.1 > 0).collect();
+    if !exceptions.is_empty() {
+        write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
+    }
     let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
     write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
-    write_json(&dataset.join(METADATA), &dataset_document(plan, records, counts)?)?;
+    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
+    for name in CHECKED_FILES.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+        checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
+    }
+    write_document(&dataset.join(METADATA), dataset_document(plan, records, counts, &checksums)?)?;
     Ok(counts)
 }
 

@@ -1,10 +1,17 @@
 //! `metadata.json`: what the file said, what was decided, and what was found. No times, host names or paths in it.
+//!
+//! `checksums` has length and CRC-32C of every other file of the dataset but the chunks of the traces, each of which ends
+//! with its own. `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
+
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Result, failed};
+use crate::checksum::{Checksum, hexadecimal};
+use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
@@ -18,9 +25,18 @@ use crate::statistics::SampleStatistics;
 const FORMAT_VERSION: u32 = 1;
 /// Bytes in front of the first trace, or behind the last one, that are kept in the document.
 const MAX_KEPT_BYTES: u64 = 16 << 20;
+/// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
+const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
+/// What the checksum is while it is computed.
+const NO_CHECKSUM: &str = "00000000";
 
 /// The whole document.
-pub fn dataset_document(plan: &Plan, records: &[SegmentRecord], gathers: GatherCounts) -> Result<Value> {
+pub fn dataset_document(
+    plan: &Plan,
+    records: &[SegmentRecord],
+    gathers: GatherCounts,
+    checksums: &BTreeMap<String, Checksum>,
+) -> Result<Value> {
     let layout = &plan.layout;
     let file = layout.open(&plan.input.path, Io::Pread, Access::Headers)?;
     let stored = SegyFile::open(&plan.input.path, Io::Pread, Access::Headers)?;
@@ -73,9 +89,51 @@ pub fn dataset_document(plan: &Plan, records: &[SegmentRecord], gathers: GatherC
             "row_group_rows": plan.headers.row_group_rows,
         },
         "counts": {"n_traces": plan.n_traces(), "n_objects": plan.traces.n_objects(), "zero_traces": samples.n_zero_traces},
+        "exceptions": {"n_samples": records.iter().map(|r| r.n_exceptions).sum::<u64>()},
+        "checksums": checksums,
+        "self_crc32c": NO_CHECKSUM,
         "statistics": {"min": samples.min, "max": samples.max, "n_nonfinite": samples.n_nonfinite},
         "warnings": layout.warnings,
     }))
+}
+
+/// Writes the document with its own checksum in it.
+pub fn write_document(path: &Path, document: Value) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(&document).map_err(failed(path.display()))?;
+    text.push(b'\n');
+    let digits = self_checksum(&text)
+        .ok_or_else(|| Error::Failed(format!("{}: has no place for its checksum", path.display())))?;
+    let crc = hexadecimal(crc32c::crc32c(&text));
+    text[digits..][..crc.len()].copy_from_slice(crc.as_bytes());
+    std::fs::write(path, text).map_err(failed(path.display()))
+}
+
+/// Reads the document, if it is as it was written.
+///
+/// # Errors
+/// `Error::Input` where it cannot be read, `Error::Failed` where it is damaged or has no checksum.
+pub fn read_document(path: &Path) -> Result<Value> {
+    let mut text = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
+    let damaged = || Error::Failed(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
+    let digits = self_checksum(&text).ok_or_else(|| {
+        Error::Failed(format!(
+            "{}: has no checksum of its own (self_crc32c); it is damaged, or no segy-import of this version wrote it",
+            path.display()
+        ))
+    })?;
+    let stored = text[digits..].first_chunk().copied().unwrap_or([0; NO_CHECKSUM.len()]);
+    let place = text.get_mut(digits..digits + NO_CHECKSUM.len()).ok_or_else(damaged)?;
+    place.copy_from_slice(NO_CHECKSUM.as_bytes());
+    if hexadecimal(crc32c::crc32c(&text)).as_bytes() != stored {
+        return Err(damaged());
+    }
+    serde_json::from_slice(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+}
+
+/// Where the digits of the checksum stand in the text.
+fn self_checksum(text: &[u8]) -> Option<usize> {
+    let at = text.windows(SELF_CHECKSUM.len()).rposition(|w| w == SELF_CHECKSUM)?;
+    Some(at + SELF_CHECKSUM.len())
 }
 
 fn textual_header(file: &SegyFile, plan: &Plan) -> Result<Value> {

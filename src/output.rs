@@ -7,6 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, failed};
+use crate::exceptions::EXCEPTIONS;
 use crate::files::{read_json, remove, write_json};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
@@ -16,9 +17,11 @@ use crate::worker::SegmentPaths;
 pub const STAGING: &str = ".segy-import";
 /// The commit mark.
 pub const METADATA: &str = "metadata.json";
-/// What a dataset consists of, in the order in which it appears.
-pub const NAMED_OUTPUTS: [&str; 6] =
-    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", "zarr.json", METADATA];
+/// Name of the mark in the staging area that the dataset has been put together and becomes visible.
+const MERGED: &str = "merged";
+/// What a dataset consists of, in the order in which it appears. Only the exceptions may be missing.
+pub const NAMED_OUTPUTS: [&str; 7] =
+    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, "zarr.json", METADATA];
 
 /// An output directory that this process alone writes to.
 pub struct Output {
@@ -34,8 +37,6 @@ pub enum Found {
     Nothing,
     /// Its plan and the records of its finished segments.
     Segments(Box<Plan>, Vec<SegmentRecord>),
-    /// All is done but for the last renames.
-    Merged,
 }
 
 /// Refuses an output directory that holds something, before anything is created.
@@ -44,32 +45,44 @@ pub enum Found {
 /// `Error::OutputInTheWay` with what is there.
 pub fn check(root: &Path, overwrite: bool) -> Result<()> {
     let path = root.display();
+    let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{path}: {what}")));
     let metadata = match fs::metadata(root) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && root.is_symlink() => {
+            return in_the_way("is a link to nothing; name a directory for the output".into());
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
         Ok(metadata) => metadata,
     };
     if !metadata.is_dir() {
-        return Err(Error::OutputInTheWay(format!("{path}: is a file; name a directory for the output")));
+        return in_the_way("is a file; name a directory for the output".into());
     }
-    if overwrite || root.join(STAGING).exists() && !root.join(METADATA).exists() {
+    // A run that was stopped while its dataset became visible is brought to its end first, and then looked at again.
+    if root.join(STAGING).join(MERGED).exists() {
         return Ok(());
     }
-    if root.join(METADATA).exists() {
-        // A run that was stopped behind its last rename left a complete dataset and its staging area.
-        return if root.join(STAGING).join("merged").exists() {
-            Ok(())
-        } else {
-            Err(Error::OutputInTheWay(format!("{path}: holds a dataset; --overwrite replaces it")))
-        };
+    if holds_dataset(root) {
+        return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
-    let mut entries = fs::read_dir(root).map_err(failed(root.display()))?;
-    match entries.next() {
+    // Only the parts of a dataset are replaced; what else has such a name belongs to somebody.
+    if let Some(name) = NAMED_OUTPUTS.iter().find(|name| root.join(name).symlink_metadata().is_ok()) {
+        return in_the_way(format!("{name} in it belongs to no dataset of this program; name another directory"));
+    }
+    if overwrite || root.join(STAGING).exists() {
+        return Ok(());
+    }
+    match fs::read_dir(root).map_err(failed(root.display()))?.next() {
         None => Ok(()),
-        Some(_) => Err(Error::OutputInTheWay(format!(
-            "{path}: is not empty; name a new directory, or put the dataset beside what is there with --overwrite"
-        ))),
+        Some(_) => in_the_way(
+            "is not empty; name a new directory, or put the dataset beside what is there with --overwrite".into(),
+        ),
     }
+}
+
+/// Whether a complete dataset of this program is there.
+fn holds_dataset(root: &Path) -> bool {
+    let document = read_json::<serde_json::Value>(&root.join(METADATA));
+    document.is_ok_and(|d| d["format"]["name"] == "segy-import")
 }
 
 impl Output {
@@ -90,6 +103,8 @@ impl Output {
                 return Err(Error::OutputInTheWay(format!("{}: another import is writing here", root.display())));
             }
             Err(TryLockError::Error(e)) => {
+                let _ = remove(&staging);
+                remove_directories(&created);
                 return Err(Error::Failed(format!("{}: cannot be locked: {e}", root.display())));
             }
         }
@@ -114,7 +129,7 @@ impl Output {
     }
 
     fn merged_mark(&self) -> PathBuf {
-        self.staging().join("merged")
+        self.staging().join(MERGED)
     }
 
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
@@ -123,9 +138,6 @@ impl Output {
         if !plan.makes_the_same_as(&earlier) {
             return Found::Nothing;
         }
-        if self.merged_mark().exists() {
-            return Found::Merged;
-        }
         let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
         let records = earlier.segments.iter().filter_map(|s| record(s.id)).collect();
         Found::Segments(Box::new(earlier), records)
@@ -133,13 +145,7 @@ impl Output {
 
     /// Empties the staging area and puts the plan in it.
     pub fn start(&self, plan: &Plan) -> Result<()> {
-        let entries = fs::read_dir(self.staging()).map_err(failed(self.staging().display()))?;
-        for entry in entries {
-            let path = entry.map_err(failed(self.staging().display()))?.path();
-            if path.file_name().is_some_and(|n| n != "lock") {
-                remove(&path)?;
-            }
-        }
+        self.clear_staging()?;
         let unfinished = self.staging().join("plan.json.part");
         write_json(&unfinished, plan)?;
         fs::rename(&unfinished, self.plan_file()).map_err(failed(self.plan_file().display()))
@@ -148,11 +154,27 @@ impl Output {
     /// Makes the dataset that has been put together visible, in the place of one that is there.
     pub fn commit(self) -> Result<()> {
         fs::write(self.merged_mark(), []).map_err(failed(self.merged_mark().display()))?;
+        self.finish_commit()?;
+        remove(&self.staging())
+    }
+
+    /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area.
+    ///
+    /// Returns whether it was the import that `plan` describes; see [`Self::is_merged`].
+    pub fn resume_commit(&self, plan: &Plan) -> Result<bool> {
+        let same = read_json::<Plan>(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
+        self.finish_commit()?;
+        Ok(same)
+    }
+
+    fn finish_commit(&self) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
+        let has_no_exceptions = self.has_no_exceptions();
         // Without its commit mark the old dataset is none from here on.
         for name in NAMED_OUTPUTS.iter().rev() {
-            if dataset.join(name).exists() && self.root.join(name).exists() {
+            let replaced = dataset.join(name).exists() || *name == EXCEPTIONS && has_no_exceptions;
+            if replaced && self.root.join(name).exists() {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
             }
@@ -162,11 +184,43 @@ impl Output {
                 move_to(&dataset.join(name), &self.root.join(name))?;
             }
         }
-        remove(&self.staging())
+        self.clear_staging()
+    }
+
+    /// Empties the staging area but for the lock. Whatever the moment of an interruption, what is left is not taken for
+    /// finished work: without a dataset being committed the plan goes first, and with one the mark goes last.
+    fn clear_staging(&self) -> Result<()> {
+        let merged = self.is_merged();
+        if !merged {
+            remove(&self.plan_file())?;
+        }
+        let entries = fs::read_dir(self.staging()).map_err(failed(self.staging().display()))?;
+        for entry in entries {
+            let path = entry.map_err(failed(self.staging().display()))?.path();
+            let kept = [Some("lock"), Some(MERGED), merged.then_some("plan.json")];
+            if !kept.iter().flatten().any(|k| path.ends_with(k)) {
+                remove(&path)?;
+            }
+        }
+        remove(&self.plan_file())?;
+        remove(&self.merged_mark())
+    }
+
+    /// Whether the dataset that has been put together is one without exceptions, so that those of an old one must go.
+    /// Its document tells, which is the last to be moved; a table that is not here may have been moved already.
+    fn has_no_exceptions(&self) -> bool {
+        let document = read_json::<serde_json::Value>(&self.dataset().join(METADATA));
+        document.is_ok_and(|d| d["checksums"].get(EXCEPTIONS).is_none())
+    }
+
+    /// Whether an earlier run put the dataset together and was stopped while it became visible.
+    pub fn is_merged(&self) -> bool {
+        self.merged_mark().exists()
     }
 
     /// Removes all that this import made.
     pub fn discard(self) -> Result<()> {
+        self.clear_staging()?;
         remove(&self.staging())?;
         remove_directories(&self.created);
         Ok(())

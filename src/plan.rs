@@ -50,9 +50,8 @@ impl Plan {
 
     /// Whether both plans lead to the same output from the same input, however it is cut.
     pub fn makes_the_same_as(&self, other: &Self) -> bool {
-        let input = |p: &Self| (p.input.bytes, p.input.modified_ns);
         self.version == other.version
-            && input(self) == input(other)
+            && self.input == other.input
             && self.layout == other.layout
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe

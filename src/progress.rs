@@ -125,24 +125,28 @@ impl Display {
             HumanCount(result.n_traces),
             HumanCount(rate),
         );
+        let phases: serde_json::Map<_, _> =
+            result.phases.iter().map(|(p, d)| (phase_name(*p).to_owned(), json!(seconds(*d)))).collect();
+        let document = json!({
+            "type": "done",
+            "n_traces": result.n_traces,
+            "n_gathers": result.n_gathers,
+            "elapsed_s": seconds(result.elapsed),
+            "phases_s": phases,
+            "output": result.output,
+        });
+        self.done(&line, &document);
+    }
+
+    /// Clears the bar and says what has been done: a line for people, a document for programs.
+    pub fn done(&self, line: &str, document: &serde_json::Value) {
         match self {
             Self::Bar(bar) => {
                 bar.finish_and_clear();
-                say(&line);
+                say(line);
             }
-            Self::Plain { .. } => say(&line),
-            Self::Json => {
-                let phases: serde_json::Map<_, _> =
-                    result.phases.iter().map(|(p, d)| (phase_name(*p).to_owned(), json!(seconds(*d)))).collect();
-                print_json(&json!({
-                    "type": "done",
-                    "n_traces": result.n_traces,
-                    "n_gathers": result.n_gathers,
-                    "elapsed_s": seconds(result.elapsed),
-                    "phases_s": phases,
-                    "output": result.output,
-                }));
-            }
+            Self::Plain { .. } => say(line),
+            Self::Json => print_json(document),
             Self::Silent => {}
         }
     }
@@ -170,6 +174,8 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Partitioning => "partitioning",
         Phase::Importing => "importing",
         Phase::Merging => "merging",
+        Phase::Verifying => "verifying",
+        Phase::Exporting => "exporting",
     }
 }
 

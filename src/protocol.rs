@@ -57,6 +57,8 @@ pub struct SegmentRecord {
     pub n_rows: u64,
     /// Runs of equal gather keys among its rows.
     pub n_runs: u64,
+    /// Samples whose words are kept because their stored values do not give them back.
+    pub n_exceptions: u64,
     /// Bytes of its chunks or shards.
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
@@ -89,6 +91,7 @@ mod tests {
             n_traces: 5,
             n_rows: 0,
             n_runs: 2,
+            n_exceptions: 4,
             stored_bytes: 7,
             headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None] },
             samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1, n_zero_traces: 2 },

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
+use crate::exceptions::SegmentExceptions;
 use crate::files::write_json;
 use crate::gather::runs::RunWriter;
 use crate::headers::SegmentWriter;
@@ -12,6 +13,7 @@ use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::format::Converter;
 use crate::segy::layout::odd_trace;
+use crate::segy::restore::RoundTrip;
 use crate::segy::{Access, Layout, SegyFile};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
@@ -25,6 +27,8 @@ pub struct SegmentPaths {
     pub traces: PathBuf,
     pub headers: PathBuf,
     pub runs: PathBuf,
+    /// Only there if the segment has exceptions.
+    pub exceptions: PathBuf,
     /// The record that says that the segment is done.
     pub record: PathBuf,
 }
@@ -36,6 +40,7 @@ impl SegmentPaths {
             traces: directory.join("traces.zarr"),
             headers: directory.join("headers.parquet"),
             runs: directory.join("gathers.bin"),
+            exceptions: directory.join("exceptions.bin"),
             record: directory.join("segment.json"),
             directory,
         }
@@ -87,6 +92,7 @@ struct Conversion<'a> {
     store: SegmentStore,
     headers: SegmentWriter,
     runs: RunWriter,
+    exceptions: SegmentExceptions,
     samples: SampleStatistics,
     stored_bytes: u64,
     chunk: Vec<u8>,
@@ -113,6 +119,10 @@ impl<'a> Conversion<'a> {
             store: SegmentStore::create(&paths.traces, array)?,
             headers: SegmentWriter::create(&paths.headers, &plan.headers, rows.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
+            exceptions: SegmentExceptions::new(
+                &paths.exceptions,
+                RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
+            ),
             rows,
             converter,
             encoder: ChunkEncoder::new(array)?,
@@ -177,8 +187,10 @@ impl<'a> Conversion<'a> {
             let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
             self.push_headers(bytes, window.start, &intersection(&window, headers))?;
             let rows = chunk[(window.start - traces.start) as usize * row..][..n * row].chunks_mut(row);
-            for (trace, out) in bytes.chunks(stride).zip(rows) {
-                self.converter.convert(&trace[header_bytes..], out);
+            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(rows) {
+                let samples = &trace[header_bytes..];
+                self.converter.convert(samples, out);
+                self.exceptions.check(index, 0, samples, out)?;
                 self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
             }
             self.file.release(offset, n * stride);
@@ -218,7 +230,9 @@ impl<'a> Conversion<'a> {
                 let offset = self.layout.trace_offset(trace) + start;
                 let mut buffer = std::mem::take(&mut self.window);
                 let out = &mut chunk[i * row..][..n * size_out];
-                self.converter.convert(self.file.bytes(offset, n * size_in, &mut buffer)?, out);
+                let bytes = self.file.bytes(offset, n * size_in, &mut buffer)?;
+                self.converter.convert(bytes, out);
+                self.exceptions.check(trace, samples.start, bytes, out)?;
                 self.zero_so_far[i] &= self.samples.add(self.array.dtype, out);
                 self.file.release(offset, n * size_in);
                 self.window = buffer;
@@ -290,6 +304,7 @@ impl<'a> Conversion<'a> {
             n_traces: self.traces.end - self.traces.start,
             n_rows: self.rows.end - self.rows.start,
             n_runs: self.runs.finish()?,
+            n_exceptions: self.exceptions.finish()?,
             stored_bytes: self.stored_bytes,
             headers: self.headers.finish()?,
             samples: self.samples,

@@ -66,6 +66,10 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Output")]
     overwrite: bool,
 
+    /// Compare the dataset with the input, byte by byte, before it becomes visible
+    #[arg(long, help_heading = "Output")]
+    verify: bool,
+
     /// Start over where an interrupted run left finished segments
     #[arg(long, help_heading = "Output")]
     fresh: bool,
@@ -191,6 +195,7 @@ impl ImportArgs {
             input_format: self.input_format,
         };
         config.overwrite = self.overwrite;
+        config.verify = self.verify;
         config.fresh = self.fresh;
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);

@@ -1,16 +1,21 @@
 //! The command line: options as the user writes them, resolved into values that nothing behind here has to check.
 
 mod dry_run;
+mod export;
 mod generate;
 mod import;
+mod verify;
 mod worker;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Error, Result};
-use crate::progress::say;
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result, failed};
+use crate::import::{ImportProgress, Phase};
+use crate::progress::{Display, ProgressMode, say};
 
 /// Turn SEG-Y files into analysis-ready data: the traces as a Zarr array, the headers as a Parquet table.
 #[derive(Parser)]
@@ -38,6 +43,8 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 #[derive(Subcommand)]
 enum Command {
     Generate(generate::GenerateArgs),
+    Export(export::ExportArgs),
+    Verify(verify::VerifyArgs),
     Worker(worker::WorkerArgs),
 }
 
@@ -59,10 +66,47 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command on a dataset with its progress shown and signals listened to. `work` gets a function for the traces
+/// done and the number of all, and gives the last line for people and the last document for programs.
+fn run_shown(
+    mode: ProgressMode,
+    phase: Phase,
+    work: impl FnOnce(&mut dyn FnMut(u64, u64), &CancelHandle) -> Result<(String, serde_json::Value)>,
+) -> Result<()> {
+    let cancel = CancelHandle::new();
+    cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+    let (mut display, started) = (Display::new(mode), Instant::now());
+    let mut on_progress = |current_traces, total_traces| {
+        let elapsed = started.elapsed();
+        let left = |done: u64| elapsed.mul_f64((total_traces - done.min(total_traces)) as f64 / done as f64);
+        display.update(&ImportProgress {
+            phase,
+            current_traces,
+            total_traces,
+            active_workers: 0,
+            elapsed,
+            eta: (current_traces > 0).then(|| left(current_traces)),
+            messages: Vec::new(),
+        });
+    };
+    match work(&mut on_progress, &cancel) {
+        Ok((line, document)) => {
+            display.done(&format!("{line}, {:.2} s", started.elapsed().as_secs_f64()), &document);
+            Ok(())
+        }
+        Err(error) => {
+            display.abandon();
+            Err(error)
+        }
+    }
+}
+
 impl Cli {
     fn run(self) -> Result<()> {
         match (self.command, self.import) {
             (Some(Command::Generate(args)), _) => args.run(),
+            (Some(Command::Export(args)), _) => args.run(),
+            (Some(Command::Verify(args)), _) => args.run(),
             (Some(Command::Worker(args)), _) => args.run(),
             (None, Some(args)) => args.run(),
             (None, None) => Err(Error::Usage("name an input file and an output directory; --help says more".into())),

@@ -56,6 +56,7 @@ impl Launch for ScriptedLauncher {
             n_traces: range.end - range.start,
             n_rows: 0,
             n_runs: 0,
+            n_exceptions: 0,
             stored_bytes: 0,
             headers: HeaderSummary::default(),
             samples: SampleStatistics::default(),

@@ -18,9 +18,9 @@ pub const ROW_GROUP_ROWS: u64 = 65_536;
 /// Name of the first column: the number of the trace in the file, from 0.
 const TRACE_INDEX: &str = "trace_index";
 /// Name of the last column: the header as it stands in the file.
-const RAW_HEADER: &str = "raw_header";
+pub const RAW_HEADER: &str = "raw_header";
 /// Name of the column of the additional trace headers (rev 2), where the file has them.
-const ADDITIONAL_HEADERS: &str = "additional_headers";
+pub const ADDITIONAL_HEADERS: &str = "additional_headers";
 /// First byte of the scalar of times (SEG-Y rev 2.1, table 3). Times stay raw.
 const TIMES_SCALAR: u32 = 215;
 /// Header bytes that are held at a time, which with the rows of a page bounds the memory of a writer.

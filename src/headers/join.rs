@@ -1,7 +1,7 @@
 //! Puts the files of the segments behind one another.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
@@ -11,18 +11,22 @@ use parquet::file::metadata::{
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 
+use crate::checksum::{Checksum, Summing};
 use crate::error::{Error, Result, failed};
 
 use super::columns::HeaderTable;
 use super::footer::{MAGIC, RowGroup, footer};
 
-/// Joins the files of consecutive segments, in the order of `parts`, into one at `output`.
+/// Bytes that are copied at a time.
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
 ///
 /// The row groups are copied as they are; only the offsets in the footer change. The result has the same bytes as
 /// the file of one writer over all the traces. Memory: the footer as structures, about 3.5 bytes for each trace.
-pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<()> {
+pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
-    let mut out = File::create(output).map_err(failed(output.display()))?;
+    let mut out = Summing::new(File::create(output).map_err(failed(output.display()))?);
     out.write_all(MAGIC).map_err(failed(output.display()))?;
     let mut position = MAGIC.len() as u64;
     let mut row_groups = Vec::new();
@@ -41,16 +45,17 @@ pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<()>
             row_groups.push(moved);
         }
         part.seek(SeekFrom::Start(start)).map_err(failed(path.display()))?;
-        // On Linux this becomes copy_file_range, which leaves the bytes in the kernel.
+        let mut data = BufReader::with_capacity(BUFFER_BYTES, part.take(end - start));
         let what = || format!("{} to {}", path.display(), output.display());
-        let copied = std::io::copy(&mut part.take(end - start), &mut out).map_err(failed(what()))?;
+        let copied = std::io::copy(&mut data, &mut out).map_err(failed(what()))?;
         if copied != end - start {
             return Err(Error::Failed(format!("{}: it ends before its data", path.display())));
         }
         position += copied;
     }
     let footer = footer(table, &schema, row_groups, position).map_err(failed(output.display()))?;
-    out.write_all(&footer).map_err(failed(output.display()))
+    out.write_all(&footer).map_err(failed(output.display()))?;
+    Ok(out.checksum())
 }
 
 /// All metadata, so that it can be written again without loss.

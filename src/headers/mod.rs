@@ -28,7 +28,7 @@ mod tests;
 mod values;
 mod writer;
 
-pub use columns::{Column, HeaderTable, ROW_GROUP_ROWS};
+pub use columns::{ADDITIONAL_HEADERS, Column, HeaderTable, RAW_HEADER, ROW_GROUP_ROWS};
 pub use join::join;
 pub use summary::{FieldRange, HeaderSummary};
 pub use values::read_integer;

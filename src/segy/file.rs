@@ -55,8 +55,8 @@ impl SegyFile {
     /// # Errors
     /// `Error::Input` where it does not exist, is no regular file, is empty or cannot be opened.
     pub fn open(path: &Path, io: Io, access: Access) -> Result<Self> {
-        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
-        let metadata = file.metadata().map_err(|e| unreadable(path, &e))?;
+        // Before it is opened: opening a pipe waits for somebody to write to it.
+        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         if metadata.is_dir() {
             return Err(Error::Input(format!("{}: is a directory; name a SEG-Y file", path.display())));
         }
@@ -64,7 +64,8 @@ impl SegyFile {
             let hint = "SEG-Y is read at many places at once, so copy it to a regular file first";
             return Err(Error::Input(format!("{}: is not a regular file; {hint}", path.display())));
         }
-        let len = metadata.len();
+        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+        let len = file.metadata().map_err(|e| unreadable(path, &e))?.len();
         if len == 0 {
             return Err(Error::Input(format!("{}: is empty", path.display())));
         }

@@ -54,15 +54,23 @@ pub(super) fn find(inference: &Inference) -> Result<Fit> {
     let size = inference.format.bytes;
     let readings = readings(inference)?;
     let declared = if inference.rev2 { inference.binary.u64(3513) } else { 0 };
-    for reading in &readings {
-        let (n, rest) = reading.divide(len, size);
-        let available = (len.saturating_sub(reading.offset)) / reading.stride(size);
-        if declared != 0 && declared <= available {
-            return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520"));
+    let exact = |r: &&Reading| matches!(r.divide(len, size), (1.., 0));
+    // Best is what the count and the size agree on, then what the size says.
+    if let Some(reading) = readings.iter().filter(exact).find(|r| r.divide(len, size).0 == declared) {
+        return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520, and the file size"));
+    }
+    if let Some(reading) = readings.iter().find(exact) {
+        let n = reading.divide(len, size).0;
+        let mut fit = accept(inference, reading, n, "the file size");
+        if declared != 0 {
+            fit.warnings
+                .push(format!("bytes 3513-3520 say {declared} traces, the file has {n}; all of them are taken"));
         }
-        if n > 0 && rest == 0 {
-            return Ok(accept(inference, reading, n, "the file size"));
-        }
+        return Ok(fit);
+    }
+    let available = |r: &Reading| len.saturating_sub(r.offset) / r.stride(size);
+    if let Some(reading) = readings.iter().find(|r| declared != 0 && declared == available(r)) {
+        return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520"));
     }
     imperfect_end(inference, &readings[0])
 }

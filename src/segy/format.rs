@@ -117,7 +117,8 @@ pub fn known_formats() -> String {
     all.join(", ")
 }
 
-type Kernel = fn(&[u8], &mut [u8]);
+/// Converts a run of samples. The two lengths belong together.
+pub(super) type Kernel = fn(&[u8], &mut [u8]);
 
 /// Converts traces: the samples as they stand in the file to little-endian values of the output type.
 #[derive(Clone)]
@@ -187,7 +188,7 @@ fn decoder(format: &SampleFormat, order: ByteOrder) -> Kernel {
     }
 }
 
-fn copy(src: &[u8], dst: &mut [u8]) {
+pub(super) fn copy(src: &[u8], dst: &mut [u8]) {
     dst.copy_from_slice(src);
 }
 
@@ -203,11 +204,12 @@ pub(super) fn each<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], f
 macro_rules! kernels {
     ($($name:ident: |$bytes:ident: [u8; $n:literal]| $body:expr;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx2"))]
-        fn $name(src: &[u8], dst: &mut [u8]) {
-            each::<$n, _>(src, dst, |$bytes| $body);
+        pub(super) fn $name(src: &[u8], dst: &mut [u8]) {
+            $crate::segy::format::each::<$n, _>(src, dst, |$bytes| $body);
         }
     )*};
 }
+pub(super) use kernels;
 
 kernels! {
     swap2: |b: [u8; 2]| u16::from_be_bytes(b).to_le_bytes();
@@ -248,7 +250,7 @@ fn cast_to_float32(native: Dtype) -> Kernel {
 /// Format 4: mantissa (int16, low half) × 2^gain (second byte). The first byte is unused.
 /// Rounded once to float32, which holds every value up to gain 112; beyond that it may be infinite.
 #[inline(always)]
-fn fixed_gain(word: u32) -> f32 {
+pub(super) fn fixed_gain(word: u32) -> f32 {
     let gain = u64::from((word >> 16) & 0xFF);
     let power_of_two = f64::from_bits((1023 + gain) << 52);
     (f64::from(word as u16 as i16) * power_of_two) as f32

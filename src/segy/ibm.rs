@@ -1,8 +1,13 @@
-//! IBM System/360 single-precision floats to IEEE float32, exactly rounded.
+//! IBM System/360 single-precision floats to IEEE float32, exactly rounded, and back.
 //!
 //! An IBM word is a sign bit, a base-16 exponent (excess 64) and a 24-bit fraction: (-1)^s × 0.f × 16^(e-64).
 //! The result is the nearest float32 (ties to even): beyond the range of float32 it is ±infinity, below it
 //! underflows gradually to ±0, and fractions with leading zero digits (not normalised) are taken at their value.
+//!
+//! Back ([`from_f32`]) the result is the normalised IBM word: the first of the six hexadecimal digits of the fraction is
+//! not 0. Every normalised word within the range of normal float32 has a value that float32 holds, so it comes back bit
+//! for bit, and so does zero of either sign. What does not come back is a word whose value was rounded or is infinite,
+//! and one of several words of the same value: fractions that are not normalised, zeros with an exponent.
 //! Source: SEG-Y rev 2.1, Annex E.
 
 use super::format::each;
@@ -29,6 +34,28 @@ pub fn to_f32(word: u32) -> f32 {
     f32::from_bits(scaled.to_bits() | (word & 0x8000_0000))
 }
 
+/// The canonical IBM word of a float32: sign, exponent and normalised fraction, digits beyond its 24 bits cut off.
+///
+/// With the exponent field `e` of the float32 (value 1.f × 2^(e-127)) and its 24 bits m = 2^23 + f:
+/// the IBM exponent is E = ⌊(e + 133) / 4⌋ and the fraction m >> (4E - 130 - e), a shift by 0 to 3.
+/// A subnormal is first normalised, with an e below 1. Zero is the sign bit alone. Infinity follows the same rule and
+/// becomes 2^128 (0x61100000), the smallest power beyond float32; a NaN, which no IBM word becomes, gives no defined word.
+#[inline(always)]
+pub fn from_f32(value: f32) -> u32 {
+    const SMALLEST_NORMAL: u32 = 1 << 23;
+    let bits = value.to_bits();
+    let magnitude = bits & 0x7FFF_FFFF;
+    let is_normal = magnitude >= SMALLEST_NORMAL;
+    // The bits of a subnormal count steps of 2^-149, and float32 holds that count with a leading 1.
+    let leading = if is_normal { magnitude } else { (magnitude as i32 as f32).to_bits() };
+    let exponent = (leading >> 23) as i32 - if is_normal { 0 } else { 149 };
+    let fraction = leading & (SMALLEST_NORMAL - 1) | SMALLEST_NORMAL;
+    let ibm_exponent = (exponent + 133) >> 2;
+    let shift = 4 * ibm_exponent - 130 - exponent;
+    let word = (ibm_exponent as u32) << 24 | fraction >> (shift & 3);
+    bits & 0x8000_0000 | if magnitude == 0 { 0 } else { word }
+}
+
 /// 2^n as float32, for n from -126 to 127.
 #[inline(always)]
 fn power_of_two(n: i32) -> f32 {
@@ -45,6 +72,18 @@ pub fn decode_big(src: &[u8], dst: &mut [u8]) {
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 pub fn decode_little(src: &[u8], dst: &mut [u8]) {
     each::<4, 4>(src, dst, |b| to_f32(u32::from_le_bytes(b)).to_le_bytes());
+}
+
+/// Little-endian float32 to big-endian IBM words.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+pub fn encode_big(src: &[u8], dst: &mut [u8]) {
+    each::<4, 4>(src, dst, |b| from_f32(f32::from_le_bytes(b)).to_be_bytes());
+}
+
+/// Little-endian float32 to little-endian IBM words.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+pub fn encode_little(src: &[u8], dst: &mut [u8]) {
+    each::<4, 4>(src, dst, |b| from_f32(f32::from_le_bytes(b)).to_le_bytes());
 }
 
 #[cfg(test)]
@@ -77,5 +116,44 @@ mod tests {
         assert_eq!(out, want);
         decode_little(&little, &mut out);
         assert_eq!(out, want);
+    }
+
+    /// Whether the word is the only normalised one of its value and float32 holds that.
+    fn survives(word: u32) -> bool {
+        let magnitude = exact(word).abs();
+        let normalised = word & 0x00F0_0000 != 0;
+        let held = f64::from(magnitude as f32) == magnitude && magnitude <= f64::from(f32::MAX);
+        normalised && held || word & 0x7FFF_FFFF == 0
+    }
+
+    #[test]
+    fn a_normalised_word_that_float32_holds_comes_back_and_no_other() {
+        for word in words() {
+            let back = from_f32(to_f32(word));
+            // 2^128 is what infinity becomes.
+            let expected = survives(word) || word & 0x7FFF_FFFF == 0x6110_0000;
+            assert_eq!(back == word, expected, "{word:#010x} comes back as {back:#010x}");
+        }
+    }
+
+    #[test]
+    fn every_float32_of_up_to_21_bits_goes_to_an_ibm_word_of_its_value() {
+        for bits in (0..1u32 << 22).map(|i| i.wrapping_mul(2_654_435_761) & !7) {
+            let value = f32::from_bits(bits);
+            if value.is_finite() {
+                assert_eq!(exact(from_f32(value)), f64::from(value), "{bits:#010x}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_vectorised_kernels_back_agree_with_the_single_word() {
+        let values: Vec<u8> = words().take(100_003).flat_map(u32::to_le_bytes).collect();
+        let words = || values.as_chunks().0.iter().map(|b| from_f32(f32::from_le_bytes(*b)));
+        let mut out = vec![0; values.len()];
+        encode_big(&values, &mut out);
+        assert_eq!(out, words().flat_map(u32::to_be_bytes).collect::<Vec<u8>>());
+        encode_little(&values, &mut out);
+        assert_eq!(out, words().flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
     }
 }

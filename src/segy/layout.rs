@@ -250,6 +250,14 @@ impl<'a> Inference<'a> {
                 layout.stride()
             )));
         }
+        if layout.pairwise_swapped && !layout.first_trace_offset.is_multiple_of(2) {
+            return Err(Error::Input(format!(
+                "{}: its bytes are swapped in pairs and its first trace begins at offset {}, an odd number, so that a pair \
+                 would reach from the headers into it",
+                self.file.path().display(),
+                layout.first_trace_offset
+            )));
+        }
         // A count given by the user stands against whatever the trace headers say.
         if self.overrides.n_samples.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
@@ -404,15 +412,43 @@ fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Result<()> {
         ));
         return Ok(());
     }
+    if !layout.trace_counts_agree {
+        return contradicted_count(file, layout, first);
+    }
     let probes = 64.min(layout.n_traces);
     for probe in 0..probes {
         let index = u64::try_from(u128::from(probe) * u128::from(layout.n_traces) / u128::from(probes)).unwrap_or(0);
         let n = count(layout, index)?;
         file.release_around(layout.trace_offset(index));
-        if layout.trace_counts_agree && !layout.fixed_length && n != 0 && u32::from(n) != layout.n_samples {
+        if !layout.fixed_length && n != 0 && u32::from(n) != layout.n_samples {
             return Err(odd_trace(file.path(), index, n, layout.n_samples));
         }
     }
+    Ok(())
+}
+
+/// The trace headers say another sample count than was decided on, and nothing says that traces have a fixed length.
+/// Where their count fits the file as well, nobody can tell which one is meant.
+fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Result<()> {
+    let n_samples = layout.n_samples;
+    let (data, format) = (layout.file_bytes - layout.first_trace_offset - layout.trailing_bytes, layout.format());
+    let stride = (layout.header_bytes() + usize::from(first) * format.bytes) as u64;
+    let repeated = |index: u64| {
+        let count = file.copy(layout.first_trace_offset + index * stride + SAMPLE_COUNT_BYTE as u64 - 1, 2);
+        count.is_ok_and(|b| u16::from_be_bytes(big_endian(&b, 0, layout.byte_order)) == first)
+    };
+    let n = data / stride;
+    if data.is_multiple_of(stride) && (0..n.min(8)).all(repeated) {
+        return Err(Error::Input(format!(
+            "{}: the binary header says {n_samples} samples (bytes 3221-3222), which makes {} traces, the trace headers {first} \
+             (bytes 115-116), which makes {n}; choose with --samples",
+            file.path().display(),
+            layout.n_traces
+        )));
+    }
+    layout.warnings.push(format!(
+        "the first trace header says {first} samples (bytes 115-116), {n_samples} fits the file and is taken"
+    ));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Reading SEG-Y: the standard as tables, and what one file makes of it.
 //!
-//! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples.
+//! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples, [`restore`] converts them back.
 
 pub mod binary;
 pub mod fields;
@@ -9,6 +9,7 @@ mod fit;
 pub mod format;
 pub mod ibm;
 pub mod layout;
+pub mod restore;
 mod sniff;
 mod su;
 pub mod text;

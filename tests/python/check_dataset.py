@@ -31,7 +31,7 @@ import segyio
 import xarray as xr
 import zarr
 
-from segy_reference import Segy, nearest_float32, runs
+from segy_reference import Segy, is_held_by_float32, nearest_float32, runs
 
 # Rows of a row group where trace headers are 240 bytes long.
 ROW_GROUP_ROWS = 65_536
@@ -371,7 +371,29 @@ def check_metadata(dataset):
     statistics = {"min": float(finite.min()), "max": float(finite.max()), "n_nonfinite": samples.size - finite.size}
     yield from expect(metadata["statistics"], statistics, "statistics")
     named = ["ensemble_index.parquet", "headers.parquet", "metadata.json", "sample", "traces.zarr", "zarr.json"]
+    if metadata["exceptions"]["n_samples"]:
+        named.insert(1, "exceptions.parquet")
     yield from expect(sorted(path.name for path in dataset.out.iterdir()), named, "files of the dataset")
+
+
+def check_exceptions(dataset):
+    """The words that the float32 values of IBM samples do not give back, and no others."""
+    path = dataset.out / "exceptions.parquet"
+    if dataset.segy.is_exact:
+        yield from expect(path.exists(), False, "exceptions of samples that are stored as they are")
+        return
+    words = dataset.segy.words
+    trace, sample = np.nonzero(~is_held_by_float32(words))
+    # In the order of the chunks: where they do not span all samples, along the samples before along the traces.
+    if path.exists():
+        columns = read_with_pyarrow(path)
+        order = np.lexsort((columns["sample_index"], columns["trace_index"]))
+        found = [columns[name][order] for name in ("trace_index", "sample_index", "raw_word")]
+    else:
+        found = [np.array([], "i8")] * 3
+    for name, got, want in zip(("trace_index", "sample_index", "raw_word"), found, (trace, sample, words[trace, sample])):
+        if not np.array_equal(got, want):
+            yield f"exceptions.parquet: {name} has {got.size} values, {differing(got, want) if got.size == want.size else want.size}"
 
 
 def check_against_segyio(dataset):
@@ -392,7 +414,8 @@ def check_against_segyio(dataset):
 
 
 CHECKS = [
-    check_samples, check_array, check_xarray, check_headers, check_row_groups, check_gathers, check_metadata, check_against_segyio,
+    check_samples, check_array, check_xarray, check_headers, check_row_groups, check_gathers, check_metadata, check_exceptions,
+    check_against_segyio,
 ]
 
 

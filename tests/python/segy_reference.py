@@ -132,6 +132,7 @@ class Segy:
         words = np.ascontiguousarray(traces[:, TRACE_HEADER_BYTES:]).view(self.stored)
         self.is_exact = kind != "ibm"
         native = words.astype(self.stored.newbyteorder("="))
+        self.words = native
         self.samples = native if self.is_exact else nearest_float32(ibm_to_float64(native))
         self.n_traces, self.n_samples = self.samples.shape
 
@@ -177,6 +178,13 @@ def ibm_to_float64(words):
     exponent = ((words >> 24) & 0x7F).astype(np.float64) - 64
     fraction = (words & 0x00FF_FFFF).astype(np.float64) / 2.0**24
     return sign * fraction * 16.0**exponent
+
+
+def is_held_by_float32(words):
+    """Whether an IBM word is the only normalised one of its value, and float32 holds that exactly; or a plain zero."""
+    values = ibm_to_float64(words)
+    held = nearest_float32(values).astype(np.float64) == values
+    return (words & 0x00F0_0000 != 0) & held | (words & 0x7FFF_FFFF == 0)
 
 
 def nearest_float32(values):

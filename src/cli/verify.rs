@@ -1,0 +1,57 @@
+//! `segy-import verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::run_shown;
+use crate::error::{Error, Result};
+use crate::import::Phase;
+use crate::progress::ProgressMode;
+use crate::verify::{check, compare};
+
+/// Prove that a dataset equals the file it was made from (IN DATASET), or that it is undamaged (DATASET)
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// The SEG-Y file, if it is still there, and the directory of the dataset
+    #[arg(value_names = ["IN", "DATASET"], num_args = 1..=2, required = true)]
+    paths: Vec<PathBuf>,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t)]
+    progress: ProgressMode,
+}
+
+impl VerifyArgs {
+    pub(super) fn run(self) -> Result<()> {
+        run_shown(self.progress, Phase::Verifying, |on_progress, cancel| match self.paths.as_slice() {
+            [dataset] => {
+                let done = check(dataset, on_progress, cancel)?;
+                let n = done.n_files;
+                Ok((
+                    format!("{}: undamaged ({n} files, {} traces)", dataset.display(), done.n_traces),
+                    json!({"type": "done", "n_traces": done.n_traces, "n_files": n}),
+                ))
+            }
+            [input, dataset] => {
+                let done = compare(input, dataset, on_progress, cancel)?;
+                let unknown = match done.n_unknown {
+                    0 => String::new(),
+                    n => format!("; {n} bytes outside the traces were not kept and cannot be compared"),
+                };
+                let (input, dataset) = (input.display(), dataset.display());
+                Ok((
+                    format!("{dataset}: equal to {input} in {} traces, {} bytes{unknown}", done.n_traces, done.bytes),
+                    json!({
+                        "type": "done",
+                        "n_traces": done.n_traces,
+                        "bytes": done.bytes,
+                        "bytes_not_kept": done.n_unknown,
+                    }),
+                ))
+            }
+            _ => Err(Error::Usage("name a dataset, or a SEG-Y file and a dataset".into())),
+        })
+    }
+}

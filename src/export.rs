@@ -1,0 +1,162 @@
+//! Writing the file again that a dataset was made from, byte for byte.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::cancel::CancelHandle;
+use crate::dataset::units::{Shared, for_each_unit};
+use crate::dataset::{Dataset, Original, Sources};
+use crate::error::{Error, Result, failed};
+
+/// An export as the caller wants it.
+#[derive(Clone, Debug)]
+pub struct ExportConfig {
+    /// Directory of the dataset.
+    pub dataset: PathBuf,
+    /// The file to write.
+    pub target: PathBuf,
+    /// Replace a file that is there, once the new one is complete.
+    pub overwrite: bool,
+}
+
+/// A completed export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportResult {
+    pub n_traces: u64,
+    /// Length of the file.
+    pub bytes: u64,
+}
+
+/// Writes the file. `on_progress` hears the traces done so far and the number of all.
+///
+/// The target appears by rename when it is complete; an export that fails or is cancelled leaves nothing.
+///
+/// # Errors
+/// `Error::Usage` for a dataset that was imported without a part of the file, `Error::Input` where there is none,
+/// `Error::OutputInTheWay` for a target that is there, `Error::Failed` for a damaged dataset or where writing fails.
+pub fn export(
+    config: &ExportConfig,
+    on_progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelHandle,
+) -> Result<ExportResult> {
+    check_target(&config.target, config.overwrite)?;
+    let dataset = Dataset::open(&config.dataset)?;
+    let (before, after) = bytes_around_traces(&dataset)?;
+    let sources = Sources::open(&dataset)?;
+    let n_traces = dataset.array.n_traces;
+
+    let target = UnfinishedFile::create(&config.target, dataset.file_bytes)?;
+    target.write_at(0, before)?;
+    target.write_at(dataset.file_bytes - after.len() as u64, after)?;
+    let write_unit = |original: &mut Original, unit, shared: &Shared| {
+        let mut sink = |offset, bytes: &[u8]| target.write_at(offset, bytes);
+        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+    };
+    let mut tell = |traces| on_progress(traces, n_traces);
+    for_each_unit(sources.n_units(), cancel, &mut tell, || Original::new(&sources), write_unit)?;
+    cancel.check()?;
+    target.complete(config.overwrite)?;
+    Ok(ExportResult { n_traces, bytes: dataset.file_bytes })
+}
+
+/// The bytes in front of the traces and behind them, if they were kept.
+fn bytes_around_traces(dataset: &Dataset) -> Result<(&[u8], &[u8])> {
+    match (&dataset.bytes_before_traces, &dataset.bytes_after_traces) {
+        (Some(before), Some(after)) => Ok((before, after)),
+        (before, _) => Err(Error::Usage(format!(
+            "{}: the bytes {} the traces were too many to be kept (metadata.json holds up to 16 MiB), so the file cannot be \
+             written again",
+            dataset.root.display(),
+            if before.is_none() { "in front of" } else { "behind" }
+        ))),
+    }
+}
+
+fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+    let path = target.display();
+    match fs::symlink_metadata(target) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::Failed(format!("{path}: {e}"))),
+        Ok(metadata) if !metadata.is_file() => {
+            Err(Error::OutputInTheWay(format!("{path}: is there already and is no regular file; name another")))
+        }
+        Ok(_) if !overwrite => Err(Error::OutputInTheWay(format!("{path}: is there already; --overwrite replaces it"))),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// A file that is being written beside its place; it vanishes unless it is completed.
+struct UnfinishedFile {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    is_complete: bool,
+}
+
+impl UnfinishedFile {
+    /// Makes room for `bytes` bytes. What a killed export of the same name left is taken over.
+    fn create(target: &Path, bytes: u64) -> Result<Self> {
+        let Some(name) = target.file_name() else {
+            return Err(Error::Usage(format!("{}: is no name for a file", target.display())));
+        };
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(".segy-import");
+        let path = target.with_file_name(hidden);
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(|e| Error::Failed(format!("{}: cannot be written to: {e}", target.display())))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::OutputInTheWay(format!("{}: another export is writing it", target.display())));
+            }
+            Err(TryLockError::Error(e)) => {
+                return Err(Error::Failed(format!("{}: cannot be locked: {e}", path.display())));
+            }
+        }
+        let unfinished = Self { file, path, target: target.to_owned(), is_complete: false };
+        unfinished.file.set_len(0).map_err(failed(target.display()))?;
+        unfinished.reserve(bytes)?;
+        unfinished.file.set_len(bytes).map_err(failed(target.display()))?;
+        Ok(unfinished)
+    }
+
+    /// Asks for the space at once, so that a full disk is found before the work and not in its midst.
+    fn reserve(&self, bytes: u64) -> Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            use rustix::fs::{FallocateFlags, fallocate};
+            use rustix::io::Errno;
+            // Where the file system cannot do it, writing will find out.
+            if let Err(e @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) =
+                fallocate(&self.file, FallocateFlags::empty(), 0, bytes)
+            {
+                let path = self.target.display();
+                return Err(Error::Failed(format!("{path}: there is no room for its {bytes} bytes: {e}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(failed(self.target.display()))
+    }
+
+    /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
+    fn complete(mut self, overwrite: bool) -> Result<()> {
+        check_target(&self.target, overwrite)?;
+        fs::rename(&self.path, &self.target).map_err(failed(self.target.display()))?;
+        self.is_complete = true;
+        Ok(())
+    }
+}
+
+impl Drop for UnfinishedFile {
+    fn drop(&mut self) {
+        if !self.is_complete {
+            // Whoever sees the error that led here is told that; a file that cannot be removed has the name of no other.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}

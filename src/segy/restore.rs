@@ -1,0 +1,264 @@
+//! The way back: from stored values to the samples as they stood in the file.
+//!
+//! Integers and IEEE floats come back bit for bit. Of an IBM float and of a fixed-point number with gain several words
+//! have the same value, and some values are rounded: these come back in a canonical form, and [`RoundTrip`] finds the
+//! words that differ from it.
+
+use super::format::{ByteOrder, Dtype, Kernel, SampleFormat, copy, kernels, swap2, swap4, swap8};
+use super::ibm;
+
+/// Converts stored little-endian values back to samples of a format.
+#[derive(Clone)]
+pub struct Restorer {
+    /// First step from float32, where that is not the format's own type, to `native`.
+    uncast: Option<Kernel>,
+    encode: Kernel,
+    native: Vec<u8>,
+    bytes_in: usize,
+    native_size: usize,
+    bytes_out: usize,
+}
+
+impl Restorer {
+    /// `None` where the stored type does not hold every value of the format.
+    pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
+        let uncast = if stored == format.native {
+            None
+        } else if stored == Dtype::Float32 {
+            Some(uncast_from_float32(format)?)
+        } else {
+            return None;
+        };
+        Some(Self {
+            uncast,
+            encode: encoder(format, order),
+            native: Vec::new(),
+            bytes_in: stored.size(),
+            native_size: format.native.size(),
+            bytes_out: format.bytes,
+        })
+    }
+
+    /// Converts n stored values to n samples of the format.
+    ///
+    /// # Panics
+    /// If the two lengths do not belong together.
+    pub fn restore(&mut self, stored: &[u8], out: &mut [u8]) {
+        let n = stored.len() / self.bytes_in;
+        assert_eq!((stored.len(), out.len()), (n * self.bytes_in, n * self.bytes_out));
+        match self.uncast {
+            None => (self.encode)(stored, out),
+            Some(uncast) => {
+                self.native.resize(n * self.native_size, 0);
+                uncast(stored, &mut self.native);
+                (self.encode)(&self.native, out);
+            }
+        }
+    }
+}
+
+fn encoder(format: &SampleFormat, order: ByteOrder) -> Kernel {
+    match (format.code, order) {
+        (1, ByteOrder::Big) => ibm::encode_big,
+        (1, ByteOrder::Little) => ibm::encode_little,
+        (4, ByteOrder::Big) => gain_word_big,
+        (4, ByteOrder::Little) => gain_word_little,
+        (7 | 15, ByteOrder::Big) => low24_big,
+        (7 | 15, ByteOrder::Little) => low24_little,
+        (_, ByteOrder::Big) => match format.bytes {
+            2 => swap2,
+            4 => swap4,
+            8 => swap8,
+            _ => copy,
+        },
+        (_, ByteOrder::Little) => copy,
+    }
+}
+
+/// From float32 to the integers that it holds: those of up to 24 bits.
+fn uncast_from_float32(format: &SampleFormat) -> Option<Kernel> {
+    match (format.native, format.bytes) {
+        (Dtype::Int8, _) => Some(float32_to_int8),
+        (Dtype::UInt8, _) => Some(float32_to_uint8),
+        (Dtype::Int16, _) => Some(float32_to_int16),
+        (Dtype::UInt16, _) => Some(float32_to_uint16),
+        (Dtype::Int32, 3) => Some(float32_to_int32),
+        (Dtype::UInt32, 3) => Some(float32_to_uint32),
+        _ => None,
+    }
+}
+
+kernels! {
+    low24_big: |b: [u8; 4]| [b[2], b[1], b[0]];
+    low24_little: |b: [u8; 4]| [b[0], b[1], b[2]];
+    gain_word_big: |b: [u8; 4]| gain_word(f32::from_le_bytes(b)).to_be_bytes();
+    gain_word_little: |b: [u8; 4]| gain_word(f32::from_le_bytes(b)).to_le_bytes();
+    float32_to_int8: |b: [u8; 4]| (f32::from_le_bytes(b) as i8).to_le_bytes();
+    float32_to_uint8: |b: [u8; 4]| [f32::from_le_bytes(b) as u8];
+    float32_to_int16: |b: [u8; 4]| (f32::from_le_bytes(b) as i16).to_le_bytes();
+    float32_to_uint16: |b: [u8; 4]| (f32::from_le_bytes(b) as u16).to_le_bytes();
+    float32_to_int32: |b: [u8; 4]| (f32::from_le_bytes(b) as i32).to_le_bytes();
+    float32_to_uint32: |b: [u8; 4]| (f32::from_le_bytes(b) as u32).to_le_bytes();
+}
+
+/// The canonical word of format 4: the smallest gain for which the mantissa fits int16, and 0 in the unused byte.
+#[inline(always)]
+fn gain_word(value: f32) -> u32 {
+    const SIGN: u32 = 1 << 31;
+    let bits = value.to_bits();
+    let exponent = (bits >> 23 & 0xFF) as i32 - 127;
+    // -32768 fits where +32768 does not.
+    let is_negative_power = bits & 0x807F_FFFF == SIGN;
+    let gain = (exponent - 14 - i32::from(is_negative_power)).max(0);
+    let mantissa = f64::from(value) * f64::from_bits(((1023 - gain) as u64) << 52);
+    (gain as u32) << 16 | u32::from(mantissa as i16 as u16)
+}
+
+/// Finds samples that [`Restorer`] does not bring back as they were.
+#[derive(Clone, Copy)]
+pub struct RoundTrip {
+    /// Whether all words of a run come back.
+    all_same: fn(&[u8], &[u8]) -> bool,
+    restore: fn(f32) -> u32,
+    order: ByteOrder,
+}
+
+impl RoundTrip {
+    /// Bytes in which single words are looked for once a difference is known.
+    const BLOCK: usize = 256;
+
+    /// `None` for a format and stored type of which every sample comes back, and for those that cannot come back at all.
+    pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
+        if stored != Dtype::Float32 {
+            return None;
+        }
+        type AllSame = fn(&[u8], &[u8]) -> bool;
+        let (all_same, restore): (AllSame, fn(f32) -> u32) = match (format.code, order) {
+            (1, ByteOrder::Big) => (ibm_big_comes_back, ibm::from_f32),
+            (1, ByteOrder::Little) => (ibm_little_comes_back, ibm::from_f32),
+            (4, ByteOrder::Big) => (gain_big_comes_back, gain_word),
+            (4, ByteOrder::Little) => (gain_little_comes_back, gain_word),
+            _ => return None,
+        };
+        Some(Self { all_same, restore, order })
+    }
+
+    /// Calls `found` with the index and the word (its number, not its bytes) of every sample of `samples`, as they stand
+    /// in the file, that its stored value does not bring back.
+    pub fn differences<E>(
+        &self,
+        samples: &[u8],
+        stored: &[u8],
+        mut found: impl FnMut(usize, u32) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if (self.all_same)(samples, stored) {
+            return Ok(());
+        }
+        for (block, (words, values)) in samples.chunks(Self::BLOCK).zip(stored.chunks(Self::BLOCK)).enumerate() {
+            if (self.all_same)(words, values) {
+                continue;
+            }
+            for (i, (word, value)) in words.as_chunks().0.iter().zip(values.as_chunks().0).enumerate() {
+                let word = match self.order {
+                    ByteOrder::Big => u32::from_be_bytes(*word),
+                    ByteOrder::Little => u32::from_le_bytes(*word),
+                };
+                if (self.restore)(f32::from_le_bytes(*value)) != word {
+                    found(block * Self::BLOCK / 4 + i, word)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a word in the file.
+pub fn word_bytes(word: u32, order: ByteOrder) -> [u8; 4] {
+    match order {
+        ByteOrder::Big => word.to_be_bytes(),
+        ByteOrder::Little => word.to_le_bytes(),
+    }
+}
+
+/// Defines comparisons of all words of a run with those that their values become, without a branch for each.
+macro_rules! comparisons {
+    ($($name:ident: $read:path, $restore:path;)*) => {$(
+        #[multiversion::multiversion(targets("x86_64+avx2"))]
+        fn $name(samples: &[u8], stored: &[u8]) -> bool {
+            let mut difference = 0;
+            for (word, value) in samples.as_chunks().0.iter().zip(stored.as_chunks().0) {
+                difference |= $read(*word) ^ $restore(f32::from_le_bytes(*value));
+            }
+            difference == 0
+        }
+    )*};
+}
+
+comparisons! {
+    ibm_big_comes_back: u32::from_be_bytes, ibm::from_f32;
+    ibm_little_comes_back: u32::from_le_bytes, ibm::from_f32;
+    gain_big_comes_back: u32::from_be_bytes, gain_word;
+    gain_little_comes_back: u32::from_le_bytes, gain_word;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{Converter, FORMATS, fixed_gain};
+    use super::*;
+
+    /// The samples after the way to the stored type and back, with the words that `RoundTrip` found put in.
+    fn there_and_back(format: &SampleFormat, order: ByteOrder, stored: Dtype, samples: &[u8]) -> Option<Vec<u8>> {
+        let mut restorer = Restorer::new(format, order, stored)?;
+        let mut values = vec![0; samples.len() / format.bytes * stored.size()];
+        Converter::new(format, order, stored)?.convert(samples, &mut values);
+        let mut back = vec![0xAA; samples.len()];
+        restorer.restore(&values, &mut back);
+        if let Some(round_trip) = RoundTrip::new(format, order, stored) {
+            let put = |index: usize, word| {
+                let place = &mut back[index * 4..][..4];
+                assert!(place != word_bytes(word, order), "{word:#010x} comes back by itself");
+                place.copy_from_slice(&word_bytes(word, order));
+                Ok::<_, ()>(())
+            };
+            round_trip.differences(samples, &values, put).ok()?;
+        }
+        Some(back)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_sample_of_every_format_comes_back(
+            index in 0..FORMATS.len(),
+            little in proptest::bool::ANY,
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 24 * 24),
+        ) {
+            let order = if little { ByteOrder::Little } else { ByteOrder::Big };
+            let format = &FORMATS[index];
+            let back = there_and_back(format, order, format.native, &bytes);
+            proptest::prop_assert_eq!(back.as_deref(), Some(&bytes[..]));
+            if let Some(back) = there_and_back(format, order, Dtype::Float32, &bytes) {
+                proptest::prop_assert_eq!(back, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn only_formats_of_up_to_24_bits_come_back_from_float32() {
+        let codes =
+            FORMATS.iter().filter(|f| Restorer::new(f, ByteOrder::Big, Dtype::Float32).is_some()).map(|f| f.code);
+        assert_eq!(codes.collect::<Vec<_>>(), [1, 3, 4, 5, 7, 8, 11, 15, 16]);
+    }
+
+    #[test]
+    fn a_gain_word_with_a_full_mantissa_comes_back_by_itself() {
+        for gain in 0..=112 {
+            for mantissa in [i16::MIN, -32767, -16385, 16384, 16385, 32767] {
+                let word = gain << 16 | u32::from(mantissa as u16);
+                assert_eq!(gain_word(fixed_gain(word)), word, "{word:#010x}");
+            }
+        }
+        for mantissa in i16::MIN..=i16::MAX {
+            assert_eq!(gain_word(f32::from(mantissa)), u32::from(mantissa as u16));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A dataset against its own checksums, without the file it was made from.
+//!
+//! Every byte of a dataset is under one CRC-32C: chunks and the indexes of shards end with theirs, `metadata.json` has
+//! its own and those of all other files. A CRC finds every change of a single byte.
+
+use std::path::Path;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use crate::cancel::CancelHandle;
+use crate::checksum::Checksum;
+use crate::dataset::units::{Shared, for_each_unit};
+use crate::dataset::{ChunkReader, Dataset, damaged};
+use crate::error::{Error, Result, failed};
+use crate::exceptions::EXCEPTIONS;
+use crate::merge::{CHECKED_FILES, GATHER_INDEX, HEADERS};
+use crate::metadata::read_document;
+use crate::output::METADATA;
+
+/// What was found undamaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    pub n_traces: u64,
+    /// Files, `metadata.json` among them.
+    pub n_files: u64,
+}
+
+/// Compares every file of the dataset with its checksum. `on_progress` hears the traces whose chunks are done
+/// and the number of all.
+///
+/// # Errors
+/// `Error::Input` where there is no dataset, `Error::Failed` with what is damaged or missing.
+pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
+    let dataset = Dataset::open(root)?;
+    check_files(&dataset, cancel)?;
+    check_counts(&dataset)?;
+    let array = &dataset.array;
+    let n_units = array.n_traces.div_ceil(array.traces_per_object());
+    let check_object = |chunks: &mut ChunkReader, object, shared: &Shared| {
+        let per_object = array.chunks_per_object();
+        if array.shard_chunks.is_some() {
+            chunks.check_shard(object)?;
+        }
+        for trace_chunk in object * per_object..((object + 1) * per_object).min(array.n_trace_chunks()) {
+            for sample_chunk in 0..array.n_sample_chunks() {
+                shared.cancel.check()?;
+                chunks.check(sample_chunk, trace_chunk)?;
+            }
+            let traces = array.traces_of_chunk(trace_chunk);
+            shared.add(traces.end - traces.start);
+        }
+        Ok(())
+    };
+    let mut tell = |traces| on_progress(traces, array.n_traces);
+    for_each_unit(n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
+    Ok(Checked { n_traces: array.n_traces, n_files: array.n_objects() + dataset.checksums.len() as u64 + 1 })
+}
+
+/// All files but the chunks: each there, and as it was written.
+fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
+    let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
+    for name in CHECKED_FILES.into_iter().chain([HEADERS]).chain(exceptions) {
+        if !dataset.checksums.contains_key(name) {
+            return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
+        }
+    }
+    for (name, expected) in &dataset.checksums {
+        cancel.check()?;
+        let path = dataset.path(name);
+        if !path.is_file() {
+            return Err(Error::Failed(format!("{}: is missing", path.display())));
+        }
+        if Checksum::of_file(&path)? != *expected {
+            return Err(damaged(&path, "its length or checksum is not the one in metadata.json"));
+        }
+    }
+    Ok(())
+}
+
+/// The tables have as many rows as the document says, and the array is the one that it describes.
+fn check_counts(dataset: &Dataset) -> Result<()> {
+    let document = read_document(&dataset.path(METADATA))?;
+    if document["counts"]["n_objects"].as_u64() != Some(dataset.array.n_objects()) {
+        return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
+    }
+    let array: serde_json::Value = crate::files::read_json(&dataset.path("traces.zarr/zarr.json"))?;
+    if array != crate::zarr::array_document(&dataset.array) {
+        return Err(damaged(&dataset.path("traces.zarr/zarr.json"), "it does not describe the array of metadata.json"));
+    }
+    let tables =
+        [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
+    for (name, n_rows) in tables.into_iter().filter(|(name, _)| dataset.checksums.contains_key(*name)) {
+        let path = dataset.path(name);
+        let file = std::fs::File::open(&path).map_err(failed(path.display()))?;
+        let reader = SerializedFileReader::new(file).map_err(|e| damaged(&path, e))?;
+        let found = reader.metadata().file_metadata().num_rows();
+        if u64::try_from(found) != Ok(n_rows) {
+            return Err(damaged(&path, format!("it has {found} rows, and metadata.json says {n_rows}")));
+        }
+    }
+    Ok(())
+}

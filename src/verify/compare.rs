@@ -1,0 +1,194 @@
+//! A dataset against the file it was made from: the file is made again, piece by piece, and every byte compared.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::cancel::CancelHandle;
+use crate::dataset::units::{Shared, for_each_unit};
+use crate::dataset::{Dataset, Original, Place, Sources};
+use crate::error::{Error, Result};
+use crate::segy::format::Converter;
+use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
+
+/// What was found to be equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    pub n_traces: u64,
+    pub bytes: u64,
+    /// Bytes in front of and behind the traces that the dataset does not keep, so that nothing can be said of them.
+    pub n_unknown: u64,
+}
+
+/// The first byte that differs, with what it belongs to.
+struct Difference {
+    offset: u64,
+    in_file: Vec<u8>,
+    in_dataset: Vec<u8>,
+}
+
+/// Compares every byte of `input` with what the dataset says. `on_progress` hears the traces done so far and the number of all.
+///
+/// # Errors
+/// `Error::Failed` with the first difference; otherwise as [`export`](crate::export::export).
+pub fn compare(
+    input: &Path,
+    dataset: &Path,
+    on_progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelHandle,
+) -> Result<Compared> {
+    let dataset = Dataset::open(dataset)?;
+    let file = SegyFile::open(input, Io::Pread, Access::Traces)?;
+    if file.len() != dataset.file_bytes {
+        return Err(Error::Failed(format!(
+            "{}: has {} bytes, and the file that {} was made from had {}",
+            input.display(),
+            file.len(),
+            dataset.root.display(),
+            dataset.file_bytes
+        )));
+    }
+    let sources = Sources::open(&dataset)?;
+    let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
+    let after = dataset.trace_offset(dataset.array.n_traces);
+    let n_unknown = comparison.kept_bytes(0, dataset.first_trace_offset, dataset.bytes_before_traces.as_deref())?
+        + comparison.kept_bytes(after, file.len() - after, dataset.bytes_after_traces.as_deref())?;
+
+    let worker = || Ok((Original::new(&sources)?, Vec::new()));
+    let compare_unit = |(original, buffer): &mut (Original, Vec<u8>), unit, shared: &Shared| {
+        let mut sink = |offset, bytes: &[u8]| {
+            if comparison.piece(offset, bytes, buffer)? {
+                shared.stop();
+            }
+            Ok(())
+        };
+        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+    };
+    let mut tell = |traces| on_progress(traces, dataset.array.n_traces);
+    for_each_unit(sources.n_units(), cancel, &mut tell, worker, compare_unit)?;
+    comparison.outcome()?;
+    Ok(Compared { n_traces: dataset.array.n_traces, bytes: file.len() - n_unknown, n_unknown })
+}
+
+struct Comparison<'a> {
+    file: &'a SegyFile,
+    sources: &'a Sources<'a>,
+    first: Mutex<Option<Difference>>,
+}
+
+impl Comparison<'_> {
+    /// Compares the bytes in front of or behind the traces. Returns how many are not known.
+    fn kept_bytes(&self, offset: u64, n: u64, kept: Option<&[u8]>) -> Result<u64> {
+        match kept {
+            None => Ok(n),
+            Some(bytes) => self.piece(offset, bytes, &mut Vec::new()).map(|_| 0),
+        }
+    }
+
+    /// Compares bytes with those at `offset` of the file. Returns whether they differ.
+    fn piece(&self, offset: u64, bytes: &[u8], buffer: &mut Vec<u8>) -> Result<bool> {
+        let in_file = self.file.bytes(offset, bytes.len(), buffer)?;
+        if in_file == bytes {
+            return Ok(false);
+        }
+        let Some(at) = in_file.iter().zip(bytes).position(|(a, b)| a != b) else { return Ok(false) };
+        // All bytes of the sample that begins or goes on there, as far as the piece has them.
+        let range = self.sample_range(offset + at as u64);
+        let start = range.start.max(offset) - offset;
+        let end = (range.end - offset).min(bytes.len() as u64);
+        let part = start as usize..end as usize;
+        let difference = Difference {
+            offset: offset + at as u64,
+            in_file: in_file[part.clone()].to_vec(),
+            in_dataset: bytes[part].to_vec(),
+        };
+        let mut first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if first.as_ref().is_none_or(|f| f.offset > difference.offset) {
+            *first = Some(difference);
+        }
+        Ok(true)
+    }
+
+    /// The bytes of the sample at an offset; elsewhere that byte alone.
+    fn sample_range(&self, offset: u64) -> std::ops::Range<u64> {
+        let dataset = self.sources.dataset;
+        match self.sources.place(offset) {
+            Place::Sample { trace, sample } => {
+                let n = dataset.format.bytes as u64;
+                let start = dataset.trace_offset(trace) + dataset.header_bytes as u64 + sample * n;
+                start..start + n
+            }
+            _ => offset..offset + 1,
+        }
+    }
+
+    /// The first difference as an error.
+    fn outcome(&self) -> Result<()> {
+        let first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(difference) = first.as_ref() else { return Ok(()) };
+        let place = match self.sources.place(difference.offset) {
+            Place::BeforeTraces => "in front of the traces".to_owned(),
+            Place::AfterTraces => "behind the traces".to_owned(),
+            Place::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
+            Place::Sample { trace, sample } => format!("trace {}, sample {}", trace + 1, sample + 1),
+        };
+        let value = |bytes: &[u8]| match self.sources.place(difference.offset) {
+            Place::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
+            _ => hexadecimal(bytes),
+        };
+        Err(Error::Failed(format!(
+            "{} is not what {} was made from: byte {} ({place}) is the first that differs: {} in the file, {} in the dataset",
+            self.file.path().display(),
+            self.sources.dataset.root.display(),
+            difference.offset + 1,
+            value(&difference.in_file),
+            value(&difference.in_dataset)
+        )))
+    }
+
+    /// ` (1.5)`: the value of a sample, where its bytes are those of the file in order.
+    fn number(&self, bytes: &[u8]) -> String {
+        let dataset = self.sources.dataset;
+        let native = dataset.format.native;
+        if dataset.pairwise_swapped || bytes.len() != dataset.format.bytes {
+            return String::new();
+        }
+        let mut value = vec![0; native.size()];
+        match Converter::new(dataset.format, dataset.byte_order, native) {
+            Some(mut converter) => converter.convert(bytes, &mut value),
+            None => return String::new(),
+        }
+        format!(" ({})", display(native, &value))
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    format!("0x{digits}")
+}
+
+/// A little-endian value as people write it.
+fn display(dtype: Dtype, bytes: &[u8]) -> String {
+    let unsigned = || crate::headers::read_integer(bytes, 1, kind(dtype), ByteOrder::Little);
+    match dtype {
+        Dtype::Float32 => f32::from_bits(unsigned() as u32).to_string(),
+        Dtype::Float64 => f64::from_bits(unsigned() as u64).to_string(),
+        Dtype::UInt64 => (unsigned() as u64).to_string(),
+        _ => unsigned().to_string(),
+    }
+}
+
+fn kind(dtype: Dtype) -> crate::segy::fields::FieldKind {
+    use crate::segy::fields::FieldKind;
+    match dtype {
+        Dtype::Int8 => FieldKind::I8,
+        Dtype::UInt8 => FieldKind::U8,
+        Dtype::Int16 => FieldKind::I16,
+        Dtype::UInt16 => FieldKind::U16,
+        Dtype::Int32 => FieldKind::I32,
+        Dtype::UInt32 => FieldKind::U32,
+        Dtype::Int64 => FieldKind::I64,
+        Dtype::UInt64 => FieldKind::U64,
+        Dtype::Float32 => FieldKind::F32,
+        Dtype::Float64 => FieldKind::F64,
+    }
+}
