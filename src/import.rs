@@ -93,7 +93,9 @@ pub fn import(
             return Ok(reporter.result(config, &plan, n_gathers, Vec::new()));
         }
         // Another import's dataset is whole again, and is in the way like any other.
-        output::check(&config.output, config.overwrite)?;
+        if let Err(in_the_way) = output::check(&config.output, config.overwrite) {
+            return Err(discard(output, in_the_way));
+        }
     }
     let (plan, outcome) = run(config, plan, &output, &mut reporter, cancel);
     match outcome {

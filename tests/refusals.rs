@@ -176,3 +176,52 @@ fn a_gather_key_that_never_changes_is_a_warning_that_names_others() {
         "{message}"
     );
 }
+
+#[test]
+fn a_file_with_the_name_of_an_output_is_not_replaced() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    std::fs::create_dir_all(survey.path("out/sample")).unwrap();
+    std::fs::write(survey.path("out/sample/mine.txt"), "precious").unwrap();
+    let output = survey.command("out", &["--overwrite"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(survey.path("out/sample/mine.txt")).unwrap(), "precious");
+}
+
+#[test]
+fn two_sample_counts_that_both_fit_are_for_the_user_to_choose() {
+    let survey = Survey::new(&["--traces", "300", "--samples", "100"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    bytes[3220..3222].copy_from_slice(&40u16.to_be_bytes());
+    bytes[3502..3504].fill(0);
+    std::fs::write(&survey.input, bytes).unwrap();
+    let message = refused(&survey.input, &[], 3);
+    assert!(message.contains("40 samples") && message.contains("100") && message.contains("--samples"), "{message}");
+    survey.import("out", &["--samples", "100"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_and_a_link_to_nothing_are_refused_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe.sgy");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(refused(&pipe, &[], 3).contains("is not a regular file"));
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    std::os::unix::fs::symlink(survey.path("nowhere"), survey.path("out")).unwrap();
+    let output = survey.command("out", &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[test]
+fn an_interrupted_commit_is_brought_to_its_end_before_anything_else() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let out = survey.import("out", &[]);
+    // As if the last step had been interrupted: all is moved but the commit mark.
+    let staging = out.join(".segy-import");
+    std::fs::create_dir_all(staging.join("dataset")).unwrap();
+    std::fs::rename(out.join("metadata.json"), staging.join("dataset/metadata.json")).unwrap();
+    std::fs::write(staging.join("merged"), "").unwrap();
+    let output = survey.command("out", &["--codec", "none"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    support::assert_same(&out, &survey.import("other", &[]));
+}
