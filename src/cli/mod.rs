@@ -3,13 +3,15 @@
 mod dry_run;
 mod generate;
 mod import;
+mod inspect;
+mod overrides;
 mod worker;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::say;
 
 /// Turn SEG-Y files into analysis-ready data: the traces as a Zarr array, the headers as a Parquet table.
@@ -26,7 +28,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    import: Option<import::ImportArgs>,
+    import: import::ImportArgs,
 }
 
 const EXIT_CODES: &str = "\
@@ -37,6 +39,7 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 
 #[derive(Subcommand)]
 enum Command {
+    Inspect(inspect::InspectArgs),
     Generate(generate::GenerateArgs),
     Worker(worker::WorkerArgs),
 }
@@ -61,11 +64,11 @@ pub fn main() -> ExitCode {
 
 impl Cli {
     fn run(self) -> Result<()> {
-        match (self.command, self.import) {
-            (Some(Command::Generate(args)), _) => args.run(),
-            (Some(Command::Worker(args)), _) => args.run(),
-            (None, Some(args)) => args.run(),
-            (None, None) => Err(Error::Usage("name an input file and an output directory; --help says more".into())),
+        match self.command {
+            Some(Command::Inspect(args)) => args.run(),
+            Some(Command::Generate(args)) => args.run(),
+            Some(Command::Worker(args)) => args.run(),
+            None => self.import.run(),
         }
     }
 }
