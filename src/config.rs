@@ -229,7 +229,8 @@ impl ImportConfig {
         wanted.clamp(1, objects.min(100_000)) as u32
     }
 
-    fn header_table(&self, file: &SegyFile, layout: &Layout) -> Result<HeaderTable> {
+    /// The columns of `headers.parquet`: those of the standard, of additional headers, and those that the user placed.
+    pub(crate) fn header_table(&self, file: &SegyFile, layout: &Layout) -> Result<HeaderTable> {
         let header_bytes = layout.header_bytes() as u32;
         let mut columns = HeaderTable::standard_columns(layout.revision.0);
         columns.extend(extension_columns(file, layout)?);

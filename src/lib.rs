@@ -7,7 +7,8 @@
 //! [`segy`] reads → [`gather`], [`partition`] find where to cut → [`plan`] holds what was decided → [`worker`] converts
 //! a segment, with [`zarr`] for samples and [`headers`] for trace headers → [`coordinator`] runs the workers, which
 //! speak [`protocol`] → [`merge`] joins → [`output`] makes it visible. The other way, [`dataset`] reads back, [`export`] writes
-//! the file again, and [`verify`] compares.
+//! the file again, and [`verify`] compares. Beside it,
+//! [`inspect`] says what a file holds.
 //!
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
@@ -32,6 +33,7 @@ pub mod gather;
 pub mod generate;
 pub mod headers;
 pub mod import;
+pub mod inspect;
 pub mod merge;
 mod metadata;
 mod names;

@@ -159,6 +159,40 @@ impl Display {
     }
 }
 
+/// A bar for reading headers, where standard error is a terminal; otherwise nothing.
+pub struct ReadingBar(Option<ProgressBar>);
+
+impl ReadingBar {
+    /// A bar for so many headers. It appears when it is first moved.
+    pub fn new(n_headers: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(n_headers), ProgressDrawTarget::stderr_with_hz(10));
+            let template = "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+            }
+            bar
+        });
+        Self(bar)
+    }
+
+    /// So many headers have been read.
+    pub fn set(&self, n_read: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(n_read);
+        }
+    }
+}
+
+impl Drop for ReadingBar {
+    /// Leaves nothing on the terminal, whatever the end.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// One line on standard error.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");

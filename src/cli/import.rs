@@ -5,25 +5,26 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::dry_run;
+use super::overrides::{FieldArgs, OverrideArgs};
 use crate::cancel::CancelHandle;
-use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, FieldPlacement, Gather, ImportConfig};
+use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
 use crate::error::{Error, Result, failed};
 use crate::import::import;
 use crate::output;
 use crate::progress::{Display, ProgressMode};
-use crate::segy::layout::{InputFormat, Overrides};
-use crate::segy::{ByteOrder, Io};
+use crate::segy::Io;
 use crate::zarr::{AxisOrder, Codec};
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
     /// SEG-Y file to read
-    #[arg(value_name = "IN")]
-    input: PathBuf,
+    // Both paths are there unless a subcommand takes their place.
+    #[arg(value_name = "IN", required = true)]
+    input: Option<PathBuf>,
 
     /// Directory to write the dataset to
-    #[arg(value_name = "OUT")]
-    output: PathBuf,
+    #[arg(value_name = "OUT", required = true)]
+    output: Option<PathBuf>,
 
     /// Header fields whose equal values make consecutive traces a gather, or "none"
     #[arg(long, value_name = "KEY[,KEY...]", default_value = "cdp", help_heading = "Gathers")]
@@ -33,9 +34,8 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "TRACES", default_value_t = DEFAULT_MAX_PROBE, help_heading = "Gathers")]
     max_probe: u64,
 
-    /// Place a header field: a column of this name from this byte (from 1) of the trace header
-    #[arg(long, value_name = "NAME=BYTE:TYPE", help_heading = "Headers")]
-    field: Vec<FieldPlacement>,
+    #[command(flatten)]
+    fields: FieldArgs,
 
     /// Leave out the column with the 240 header bytes
     #[arg(long, help_heading = "Headers")]
@@ -74,29 +74,8 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Output")]
     fresh: bool,
 
-    /// Sample format code, against the binary header
-    #[arg(long, value_name = "CODE", help_heading = "Against the headers")]
-    format: Option<u16>,
-
-    /// Kind of the input file, against its name
-    #[arg(long, value_enum, value_name = "KIND", help_heading = "Against the headers")]
-    input_format: Option<InputFormat>,
-
-    /// Byte order of the file, against what it looks like
-    #[arg(long, value_enum, help_heading = "Against the headers")]
-    endian: Option<EndianChoice>,
-
-    /// Samples per trace, against the headers
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Against the headers")]
-    samples: Option<u32>,
-
-    /// Sample interval in microseconds, against the headers
-    #[arg(long, value_name = "MICROSECONDS", value_parser = positive, help_heading = "Against the headers")]
-    interval: Option<f64>,
-
-    /// Take the whole traces of a file that ends inside one
-    #[arg(long, help_heading = "Against the headers")]
-    allow_truncated: bool,
+    #[command(flatten)]
+    overrides: OverrideArgs,
 
     /// Worker processes at a time [default: one for each core]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Work")]
@@ -123,22 +102,8 @@ pub(super) struct ImportArgs {
     progress: ProgressMode,
 }
 
-/// Byte order as the user says it.
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum EndianChoice {
-    Big,
-    Little,
-}
-
 fn codec_help() -> String {
     format!("Compressor of the chunks: {}. Every chunk ends with a CRC-32C checksum.", Codec::help())
-}
-
-fn positive(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("it has to be a number greater than 0".into()),
-    }
 }
 
 impl ImportArgs {
@@ -167,15 +132,16 @@ impl ImportArgs {
     fn resolve(self) -> Result<ImportConfig> {
         const SMALL_BYTES: u64 = 256 << 20;
         let program = std::env::current_exe().map_err(failed("the path of this program cannot be found"))?;
-        if self.input.as_os_str().is_empty() || self.output.as_os_str().is_empty() {
+        let named = |path: Option<PathBuf>| path.filter(|p| !p.as_os_str().is_empty());
+        let (Some(input), Some(output)) = (named(self.input), named(self.output)) else {
             return Err(Error::Usage("an empty path names neither a file nor a directory".into()));
-        }
-        let mut config = ImportConfig::new(self.input, self.output);
+        };
+        let mut config = ImportConfig::new(input, output);
         config.workers = self.workers.map(|n| n as usize);
         config.segments = self.segments;
         config.gather = self.gather;
         config.max_probe = self.max_probe;
-        config.fields = self.field;
+        config.fields = self.fields.field;
         config.raw_header = !self.no_raw_header;
         config.chunk_traces = self.chunk_traces;
         config.codec = self.codec;
@@ -183,17 +149,7 @@ impl ImportArgs {
         config.dtype = self.dtype;
         config.shard_chunks = self.shard;
         config.io = self.io;
-        config.overrides = Overrides {
-            byte_order: self.endian.map(|e| match e {
-                EndianChoice::Big => ByteOrder::Big,
-                EndianChoice::Little => ByteOrder::Little,
-            }),
-            format: self.format,
-            n_samples: self.samples,
-            interval_us: self.interval,
-            allow_truncated: self.allow_truncated,
-            input_format: self.input_format,
-        };
+        config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
         config.verify = self.verify;
         config.fresh = self.fresh;

@@ -4,6 +4,8 @@ mod dry_run;
 mod export;
 mod generate;
 mod import;
+mod inspect;
+mod overrides;
 mod verify;
 mod worker;
 
@@ -13,7 +15,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use crate::cancel::CancelHandle;
-use crate::error::{Error, Result, failed};
+use crate::error::{Result, failed};
 use crate::import::{ImportProgress, Phase};
 use crate::progress::{Display, ProgressMode, say};
 
@@ -31,7 +33,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    import: Option<import::ImportArgs>,
+    import: import::ImportArgs,
 }
 
 const EXIT_CODES: &str = "\
@@ -42,6 +44,7 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 
 #[derive(Subcommand)]
 enum Command {
+    Inspect(inspect::InspectArgs),
     Generate(generate::GenerateArgs),
     Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
@@ -103,13 +106,13 @@ fn run_shown(
 
 impl Cli {
     fn run(self) -> Result<()> {
-        match (self.command, self.import) {
-            (Some(Command::Generate(args)), _) => args.run(),
-            (Some(Command::Export(args)), _) => args.run(),
-            (Some(Command::Verify(args)), _) => args.run(),
-            (Some(Command::Worker(args)), _) => args.run(),
-            (None, Some(args)) => args.run(),
-            (None, None) => Err(Error::Usage("name an input file and an output directory; --help says more".into())),
+        match self.command {
+            Some(Command::Inspect(args)) => args.run(),
+            Some(Command::Generate(args)) => args.run(),
+            Some(Command::Export(args)) => args.run(),
+            Some(Command::Verify(args)) => args.run(),
+            Some(Command::Worker(args)) => args.run(),
+            None => self.import.run(),
         }
     }
 }

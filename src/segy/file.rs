@@ -149,6 +149,16 @@ impl SegyFile {
         }
     }
 
+    /// Says that reading takes little here and there, so that the kernel reads nothing ahead.
+    pub fn expect_scattered_reads(&self) {
+        if let Some(map) = &self.map {
+            let _ = map.advise(Advice::Random);
+        } else {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Random);
+        }
+    }
+
     /// Drops the pages of these bytes from this process, so that its resident memory stays small.
     /// The page cache keeps them.
     pub fn release(&self, offset: u64, n: usize) {

@@ -1,0 +1,101 @@
+//! `segy-import inspect IN`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::overrides::{FieldArgs, OverrideArgs};
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result, failed};
+use crate::inspect::{InspectConfig, Inspector, report};
+use crate::progress::ReadingBar;
+
+/// Say what a SEG-Y file holds: what was decided and why, headers, geometry, a gather key
+///
+/// Reads the file headers and 1,000 trace headers in runs spread over the file, unless --scan asks for all. What an
+/// import would refuse is refused in the same words.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct InspectArgs {
+    /// SEG-Y file to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Read all trace headers
+    #[arg(long)]
+    scan: bool,
+
+    /// Threads that read headers with --scan [default: one for each core]
+    #[arg(long, short = 'j', value_name = "N", requires = "scan", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Show all header fields and the first samples of this trace, from 1
+    #[arg(long, value_name = "N", conflicts_with_all = ["scan", "find", "candidates"],
+          value_parser = clap::value_parser!(u64).range(1..))]
+    trace: Option<u64>,
+
+    /// Show which bytes of the headers hold this number, in any type that can
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true, conflicts_with = "candidates")]
+    find: Option<String>,
+
+    /// Show which bytes look like inline, crossline, cdp, offset and coordinates
+    #[arg(long)]
+    candidates: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    fields: FieldArgs,
+
+    #[command(flatten)]
+    overrides: OverrideArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples: segy-import inspect line_042.sgy
+          segy-import inspect line_042.sgy --candidates --scan
+          segy-import inspect line_042.sgy --find 2315 --field inline=9:i32";
+
+impl InspectArgs {
+    pub(super) fn run(self) -> Result<()> {
+        if self.input.as_os_str().is_empty() {
+            return Err(Error::Usage("an empty path names no file".into()));
+        }
+        let mut config = InspectConfig::new(self.input);
+        config.overrides = self.overrides.resolve();
+        config.fields = self.fields.field;
+        config.scan = self.scan;
+        config.threads = self.threads.map(usize::from);
+        let inspector = Inspector::open(config)?;
+        let cancel = CancelHandle::new();
+        // Only a scan takes long enough to look whether it should stop; elsewhere a signal ends the process at once.
+        if self.scan {
+            cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+        }
+        let bar = ReadingBar::new(inspector.coverage().headers_read);
+        let mut on_progress = |n| bar.set(n);
+
+        let text = if let Some(trace) = self.trace {
+            shown(&inspector.trace(trace)?, self.json, report::trace)?
+        } else if let Some(value) = &self.find {
+            let found = inspector.find(value, &mut on_progress, &cancel)?;
+            shown(&found, self.json, |found| report::findings(value, found))?
+        } else if self.candidates {
+            shown(&inspector.candidates(&mut on_progress, &cancel)?, self.json, report::candidates)?
+        } else {
+            shown(&inspector.report(&mut on_progress, &cancel)?, self.json, report::report)?
+        };
+        drop(bar);
+        // A reader that has seen enough may close the pipe.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn shown<T: Serialize>(found: &T, json: bool, text: impl Fn(&T) -> String) -> Result<String> {
+    if json { Ok(serde_json::to_string_pretty(found).map_err(failed("the report"))? + "\n") } else { Ok(text(found)) }
+}

@@ -1,0 +1,71 @@
+//! The geometry in a few numbers: how many traces and samples, and from where to where.
+
+use serde::Serialize;
+
+use super::table::FieldSummary;
+use crate::segy::Layout;
+
+/// Fields that say where a trace lies.
+const PLACES: &[&str] = &[
+    "inline",
+    "crossline",
+    "cdp",
+    "field_record",
+    "shot_point",
+    "offset",
+    "cdp_x",
+    "cdp_y",
+    "source_x",
+    "source_y",
+    "receiver_x",
+    "receiver_y",
+];
+
+/// Size and extent of the data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Geometry {
+    pub n_traces: u64,
+    pub n_samples: u32,
+    /// Sample interval in microseconds; `null` where the file does not tell.
+    pub interval_us: Option<f64>,
+    /// Time of the first sample in milliseconds.
+    pub first_sample_ms: f64,
+    /// Time of the last sample in milliseconds; `null` without an interval.
+    pub last_sample_ms: Option<f64>,
+    /// Inlines times crosslines, where each was counted exactly over all headers.
+    pub grid: Option<(usize, usize)>,
+    pub ranges: Vec<PlaceRange>,
+}
+
+/// From where to where the traces lie in one field.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlaceRange {
+    pub name: String,
+    pub min: f64,
+    pub max: f64,
+    /// Whether a scalar other than 1 was applied.
+    pub scaled: bool,
+}
+
+/// Picks them from the header table.
+pub(super) fn geometry(layout: &Layout, fields: &[FieldSummary], is_whole: bool) -> Geometry {
+    let find = |name: &str| fields.iter().find(|f| f.name == name && !f.zero);
+    let ranges = PLACES.iter().filter_map(|name| find(name)).filter_map(range).collect();
+    let count = |name: &str| find(name).and_then(|f| f.distinct).filter(|_| is_whole);
+    let length_ms = layout.interval_us.map(|us| us * f64::from(layout.n_samples.saturating_sub(1)) / 1000.0);
+    Geometry {
+        n_traces: layout.n_traces,
+        n_samples: layout.n_samples,
+        interval_us: layout.interval_us,
+        first_sample_ms: layout.start_ms,
+        last_sample_ms: length_ms.map(|length| layout.start_ms + length),
+        grid: count("inline").zip(count("crossline")),
+        ranges,
+    }
+}
+
+fn range(field: &FieldSummary) -> Option<PlaceRange> {
+    let raw = (field.min.as_ref()?.as_f64(), field.max.as_ref()?.as_f64());
+    let (min, max) = field.scaled.unwrap_or(raw);
+    Some(PlaceRange { name: field.name.clone(), min, max, scaled: (min, max) != raw })
+}

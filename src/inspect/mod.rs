@@ -1,0 +1,226 @@
+//! What a geophysicist wants to know of a file before importing it: decisions, file headers, geometry, a table of the
+//! trace header fields, and a gather key. Nothing is written.
+//!
+//! [`scan`] goes through headers, a sample of them or all → [`values`] and [`column`] count what is in them →
+//! [`table`] makes rows of it → [`gathers`], [`geometry`] and [`candidates`] draw conclusions → [`report`] prints.
+//! [`find`] and [`trace`] answer single questions. All that is found is plain data with `Serialize`: the JSON document
+//! of `segy-import inspect --json` is just that.
+
+mod align;
+pub mod candidates;
+pub mod column;
+mod distinct;
+pub mod file_headers;
+pub mod find;
+pub mod gathers;
+pub mod geometry;
+pub mod report;
+mod runs;
+pub mod scan;
+mod steps;
+pub mod table;
+pub mod trace;
+pub mod values;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cancel::CancelHandle;
+use crate::config::{FieldPlacement, ImportConfig};
+use crate::error::Result;
+use crate::headers::Column;
+use crate::segy::layout::{Decision, Overrides};
+use crate::segy::{Access, Io, Layout, SegyFile};
+use candidates::Candidate;
+use file_headers::FileHeaders;
+use find::{Finding, Search};
+use gathers::GatherSuggestion;
+use geometry::Geometry;
+use scan::{Source, TableVisitor, windows};
+use table::FieldSummary;
+use trace::TraceDump;
+
+/// What to look at, and how.
+#[derive(Clone, Debug)]
+pub struct InspectConfig {
+    pub input: PathBuf,
+    pub overrides: Overrides,
+    /// Header fields at other places, as for an import.
+    pub fields: Vec<FieldPlacement>,
+    /// Read all trace headers and not a sample of 1000.
+    pub scan: bool,
+    /// Threads of a scan; one for each core that this process may use, if not given.
+    pub threads: Option<usize>,
+}
+
+impl InspectConfig {
+    pub fn new(input: impl Into<PathBuf>) -> Self {
+        Self { input: input.into(), overrides: Overrides::default(), fields: Vec::new(), scan: false, threads: None }
+    }
+}
+
+/// How many headers were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    pub headers_read: u64,
+    pub n_traces: u64,
+}
+
+impl Coverage {
+    /// Whether all headers of the file were read.
+    pub fn is_whole(self) -> bool {
+        self.headers_read == self.n_traces
+    }
+}
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub input: PathBuf,
+    pub input_bytes: u64,
+    pub decisions: Vec<Decision>,
+    pub warnings: Vec<String>,
+    #[serde(flatten)]
+    pub file_headers: FileHeaders,
+    pub geometry: Geometry,
+    #[serde(flatten)]
+    pub coverage: Coverage,
+    /// Every field of the trace headers.
+    pub fields: Vec<FieldSummary>,
+    pub gather: GatherSuggestion,
+}
+
+/// Where a number was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Findings {
+    #[serde(flatten)]
+    pub coverage: Coverage,
+    pub findings: Vec<Finding>,
+}
+
+/// Likely places of the usual fields.
+#[derive(Clone, Debug, Serialize)]
+pub struct Candidates {
+    #[serde(flatten)]
+    pub coverage: Coverage,
+    pub candidates: Vec<Candidate>,
+}
+
+/// A file that has been opened and understood, ready to be looked at.
+pub struct Inspector {
+    config: InspectConfig,
+    file: SegyFile,
+    layout: Layout,
+    columns: Vec<Column>,
+    windows: Vec<Range<u64>>,
+}
+
+/// Told of the headers read so far.
+pub type OnProgress<'a> = &'a mut dyn FnMut(u64);
+
+impl Inspector {
+    /// Opens a file and decides what it is, as an import would.
+    ///
+    /// # Errors
+    /// What an import with the same options would be refused with.
+    pub fn open(config: InspectConfig) -> Result<Self> {
+        let mut file = SegyFile::open(&config.input, Io::Mmap, Access::Headers)?;
+        let layout = Layout::infer(&mut file, &config.overrides)?;
+        let mut import = ImportConfig::new(&config.input, PathBuf::new());
+        import.fields.clone_from(&config.fields);
+        let columns = import.header_table(&file, &layout)?.columns;
+        let windows = windows(layout.n_traces);
+        Ok(Self { config, file, layout, columns, windows })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.config.input
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The number of headers that will be read.
+    pub fn coverage(&self) -> Coverage {
+        let n_traces = self.layout.n_traces;
+        let sampled = self.windows.iter().map(|w| w.end - w.start).sum();
+        Coverage { headers_read: if self.config.scan { n_traces } else { sampled }, n_traces }
+    }
+
+    /// The whole report.
+    pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
+        let fields = self.table(&self.columns, on_progress, cancel)?;
+        let whole = self.coverage().is_whole();
+        Ok(Report {
+            input: self.config.input.clone(),
+            input_bytes: self.layout.file_bytes,
+            decisions: self.layout.decisions.clone(),
+            warnings: self.layout.warnings.clone(),
+            file_headers: file_headers::read(&self.source())?,
+            geometry: geometry::geometry(&self.layout, &fields, whole),
+            coverage: self.coverage(),
+            gather: gathers::suggest(&fields, self.layout.n_traces),
+            fields,
+        })
+    }
+
+    /// One trace, from 1.
+    pub fn trace(&self, trace: u64) -> Result<TraceDump> {
+        trace::dump(&self.source(), &self.columns, trace)
+    }
+
+    /// Where headers hold a number.
+    pub fn find(&self, value: &str, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Findings> {
+        let source = self.source();
+        let search = Search::new(value, &source)?;
+        let visitor = if self.is_scan() {
+            source.visit_all(self.n_threads(), || search.visitor(), on_progress, cancel)?
+        } else {
+            let mut visitor = search.visitor();
+            source.visit_windows(&self.windows, &mut visitor)?;
+            visitor
+        };
+        let findings = search.findings(visitor, &self.columns, &source)?;
+        Ok(Findings { coverage: self.coverage(), findings })
+    }
+
+    /// Which bytes look like inline, crossline, cdp, offset and coordinates.
+    pub fn candidates(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Candidates> {
+        let places = candidates::places(self.layout.header_bytes() as u32);
+        let fields = self.table(&places, on_progress, cancel)?;
+        let candidates = candidates::rank(&fields, &self.columns, self.layout.byte_order);
+        Ok(Candidates { coverage: self.coverage(), candidates })
+    }
+
+    fn table(&self, columns: &[Column], on_progress: OnProgress, cancel: &CancelHandle) -> Result<Vec<FieldSummary>> {
+        let source = self.source();
+        let guesses = steps::guess(&source, columns, &self.windows)?;
+        let steps: Vec<Option<i64>> = guesses.iter().map(|g| g.map(|g| g.difference)).collect();
+        let visitor = if self.is_scan() {
+            source.visit_all(self.n_threads(), || TableVisitor::new(columns, &steps), on_progress, cancel)?
+        } else {
+            let mut visitor = TableVisitor::new(columns, &steps);
+            source.visit_windows(&self.windows, &mut visitor)?;
+            visitor
+        };
+        let first = source.header(0)?;
+        Ok(table::summarise(columns, &visitor.stats, &guesses, &first, self.coverage().is_whole()))
+    }
+
+    /// Whether there is more to read than the windows.
+    fn is_scan(&self) -> bool {
+        self.config.scan && self.windows.len() > 1
+    }
+
+    fn n_threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.config.threads.unwrap_or_else(cores)
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { file: &self.file, layout: &self.layout }
+    }
+}

@@ -1,0 +1,247 @@
+//! The report as text for people.
+
+use super::align::{grouped, table, wrap};
+use super::candidates::{Candidate, Role};
+use super::file_headers::{FileHeaders, TextualHeader};
+use super::find::Finding;
+use super::gathers::GatherSuggestion;
+use super::geometry::{Geometry, PlaceRange};
+use super::scan::SAMPLED_TRACES;
+use super::table::FieldSummary;
+use super::trace::TraceDump;
+use super::{Candidates, Coverage, Findings, Report};
+use crate::segy::text::TextEncoding;
+
+const INDENT: &str = "  ";
+/// Extended textual headers that are listed, and places that hold a number.
+const MOST_EXTENDED: usize = 20;
+const MOST_FINDINGS: usize = 40;
+
+/// The whole report.
+pub fn report(report: &Report) -> String {
+    let mut text = format!("{}  ({} bytes)\n", report.input.display(), grouped(report.input_bytes));
+    let decisions = report.decisions.iter();
+    let rows: Vec<_> =
+        decisions.map(|d| vec![d.what.clone(), d.value.clone(), format!("from {}", d.because)]).collect();
+    text += &table(&rows, &[], INDENT);
+    for warning in &report.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    text += &file_headers(&report.file_headers);
+    text += &geometry(&report.geometry, report.coverage);
+    text += &fields(&report.fields, report.coverage);
+    text += &gather(&report.gather);
+    text
+}
+
+fn section(title: &str) -> String {
+    format!("\n{title}\n")
+}
+
+fn bytes(first: u32, last: u32) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+fn from(coverage: Coverage) -> String {
+    let (read, n) = (grouped(coverage.headers_read), grouped(coverage.n_traces));
+    if coverage.is_whole() {
+        format!("from all {n} trace headers")
+    } else {
+        format!("from {read} of {n} trace headers")
+    }
+}
+
+fn file_headers(headers: &FileHeaders) -> String {
+    let mut text = String::new();
+    if let Some(main) = &headers.textual_header {
+        text += &textual("Textual header", main);
+    }
+    let extended = &headers.extended_textual_headers;
+    if headers.n_extended_textual_headers > 0 {
+        text += &section(&format!("Extended textual headers: {}", headers.n_extended_textual_headers));
+        let row = |(i, header): (usize, &TextualHeader)| {
+            let first = header.lines.iter().find(|l| !l.trim().is_empty());
+            let name = header.stanza.as_ref().map(|s| format!("(({s}))"));
+            vec![(i + 1).to_string(), name.or_else(|| first.cloned()).unwrap_or_else(|| "blank".into())]
+        };
+        let rows: Vec<_> = extended.iter().enumerate().map(row).take(MOST_EXTENDED).collect();
+        text += &table(&rows, &[0], INDENT);
+        if headers.n_extended_textual_headers as usize > MOST_EXTENDED {
+            text += "  …\n";
+        }
+    }
+    if !headers.binary_header.is_empty() {
+        text += &section("Binary header, what is not zero");
+        let fields = headers.binary_header.iter();
+        let pieces: Vec<_> =
+            fields.map(|f| format!("{} {} ({})", f.name, f.value, bytes(f.first_byte, f.last_byte))).collect();
+        text += &wrap(&pieces, INDENT);
+    }
+    text
+}
+
+fn textual(title: &str, header: &TextualHeader) -> String {
+    let encoding = match header.encoding {
+        TextEncoding::Ebcdic => "EBCDIC",
+        TextEncoding::Ascii => "ASCII",
+    };
+    let lines: Vec<&str> = header.lines.iter().map(|l| l.trim_end()).filter(|l| !is_blank(l)).collect();
+    if lines.is_empty() {
+        return section(&format!("{title} ({encoding}): blank"));
+    }
+    let lines: String = lines.iter().map(|l| format!("{INDENT}{l}\n")).collect();
+    section(&format!("{title} ({encoding}), without blank lines")) + &lines
+}
+
+/// A line that says nothing but its number.
+fn is_blank(line: &str) -> bool {
+    line.strip_prefix('C').unwrap_or(line).trim().chars().all(|c| c.is_ascii_digit() || c.is_whitespace())
+}
+
+fn geometry(g: &Geometry, coverage: Coverage) -> String {
+    let mut rows = vec![vec!["traces".to_owned(), grouped(g.n_traces)]];
+    let samples = match (g.interval_us, g.last_sample_ms) {
+        (Some(us), Some(last)) => {
+            format!("{} of {us} µs, {} to {last} ms", grouped(g.n_samples.into()), g.first_sample_ms)
+        }
+        _ => format!("{}, interval unknown, the first at {} ms", grouped(g.n_samples.into()), g.first_sample_ms),
+    };
+    rows.push(vec!["samples".into(), samples]);
+    let range = |r: &PlaceRange| {
+        let scaled = if r.scaled { "  (scaled)" } else { "" };
+        let range = if r.min == r.max { r.min.to_string() } else { format!("{} to {}", r.min, r.max) };
+        vec![r.name.clone(), format!("{range}{scaled}")]
+    };
+    rows.extend(g.ranges.iter().map(range));
+    if let Some((inlines, crosslines)) = g.grid {
+        let (inlines, crosslines) = (inlines as u64, crosslines as u64);
+        let places = grouped(inlines * crosslines);
+        rows.push(vec![
+            "grid".into(),
+            format!("{} inlines × {} crosslines = {places} places", grouped(inlines), grouped(crosslines)),
+        ]);
+    }
+    section(&format!("Geometry, {}", from(coverage))) + &table(&rows, &[], INDENT)
+}
+
+fn fields(fields: &[FieldSummary], coverage: Coverage) -> String {
+    let mut text = section(&format!("Trace header fields, {}", from(coverage)));
+    let head = ["field", "bytes", "type", "min", "max", "distinct", "step"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(fields.iter().filter(|f| !f.constant).map(row));
+    if rows.len() > 1 {
+        text += &table(&rows, &[3, 4, 5, 6], INDENT);
+    }
+    let constant = fields.iter().filter(|f| f.constant && !f.zero && f.text.as_deref() != Some(""));
+    let pieces: Vec<String> = constant
+        .map(|f| format!("{} {} ({})", f.name, extreme(f, f.min.as_ref()), bytes(f.first_byte, f.last_byte)))
+        .collect();
+    if !pieces.is_empty() {
+        text += &format!("{INDENT}the same in all of them:\n{}", wrap(&pieces, "    "));
+    }
+    let n_zero = fields.iter().filter(|f| f.zero).count();
+    text + &format!("{INDENT}zero in all of them: {n_zero} of {} fields\n", fields.len())
+}
+
+fn row(f: &FieldSummary) -> Vec<String> {
+    vec![
+        f.name.clone(),
+        bytes(f.first_byte, f.last_byte),
+        f.kind.clone(),
+        extreme(f, f.min.as_ref()),
+        extreme(f, f.max.as_ref()),
+        distinct(f),
+        step(f),
+    ]
+}
+
+fn extreme(f: &FieldSummary, number: Option<&super::values::Number>) -> String {
+    number.map_or_else(|| format!("\"{}\"", f.text.as_deref().unwrap_or_default()), ToString::to_string)
+}
+
+fn distinct(f: &FieldSummary) -> String {
+    f.distinct.map_or_else(|| format!("> {}", grouped(super::distinct::MAX_DISTINCT as u64)), |n| grouped(n as u64))
+}
+
+fn step(f: &FieldSummary) -> String {
+    match (f.step, f.step_share) {
+        (Some(step), Some(share)) if share < 1.0 => format!("{step} ({}%)", (share * 100.0).floor()),
+        (Some(step), _) => step.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn gather(g: &GatherSuggestion) -> String {
+    section("Gathers") + &format!("{INDENT}--gather {}  {}\n", g.option(), g.reason)
+}
+
+/// One trace in full.
+pub fn trace(dump: &TraceDump) -> String {
+    let mut text = format!("Trace {}, from byte {} of the file\n", grouped(dump.trace), dump.file_byte);
+    let mut rows = vec![["field", "bytes", "type", "value", "scaled"].map(str::to_owned).to_vec()];
+    rows.extend(dump.fields.iter().map(|f| {
+        let value = f.value.as_ref().map(ToString::to_string);
+        let value = value.unwrap_or_else(|| format!("\"{}\"", f.text.as_deref().unwrap_or_default()));
+        let scaled = f.scaled.map_or(String::new(), |s| s.to_string());
+        vec![f.name.clone(), bytes(f.first_byte, f.last_byte), f.kind.clone(), value, scaled]
+    }));
+    text += &table(&rows, &[3, 4], INDENT);
+    let samples: Vec<String> = dump.samples.iter().map(ToString::to_string).collect();
+    text + &section("First samples") + &wrap(&samples, INDENT)
+}
+
+/// Where a number was found.
+pub fn findings(value: &str, found: &Findings) -> String {
+    let Coverage { headers_read, .. } = found.coverage;
+    if found.findings.is_empty() {
+        return format!("{value} is in no header, {}\n", from(found.coverage));
+    }
+    let mut text = format!("{value} is here, {}\n", from(found.coverage));
+    let row = |f: &Finding| {
+        let scalar = f.scalar_byte.map_or(String::new(), |b| format!(" scaled by bytes {b}-{}", b + 1));
+        let (n, first) = match f.first_trace {
+            Some(first) => (format!("{} of {}", grouped(f.n_traces), grouped(headers_read)), grouped(first)),
+            None => (String::new(), String::new()),
+        };
+        let field = format!("{}{scalar}", f.field.as_deref().unwrap_or("-"));
+        vec![f.place.to_owned(), bytes(f.first_byte, f.last_byte), f.kind.to_owned(), n, first, field]
+    };
+    let mut rows = vec![["place", "bytes", "type", "traces", "first", "standard field"].map(str::to_owned).to_vec()];
+    rows.extend(found.findings.iter().take(MOST_FINDINGS).map(row));
+    text += &table(&rows, &[3, 4], INDENT);
+    if found.findings.len() > MOST_FINDINGS {
+        text += &format!("  … and {} more places\n", found.findings.len() - MOST_FINDINGS);
+    }
+    text
+}
+
+/// Likely places of the usual fields.
+pub fn candidates(found: &Candidates) -> String {
+    let mut text = format!("Likely places, {}\n", from(found.coverage));
+    if found.candidates.is_empty() {
+        return text + "  nothing in these headers looks like any of the usual fields\n";
+    }
+    let row = |c: &Candidate| {
+        let role = match c.role {
+            Role::Inline => "inline",
+            Role::Crossline => "crossline",
+            Role::Cdp => "cdp",
+            Role::Offset => "offset",
+            Role::Coordinate => "x or y",
+        };
+        let f = &c.field;
+        let standard = c.standard_field.clone().unwrap_or_else(|| "-".into());
+        let mut cells = vec![role.to_owned(), bytes(f.first_byte, f.last_byte), f.kind.clone()];
+        cells.extend([extreme(f, f.min.as_ref()), extreme(f, f.max.as_ref()), distinct(f), c.points.to_string()]);
+        cells.extend([standard, c.evidence.join(", ")]);
+        cells
+    };
+    let head = ["role", "bytes", "type", "min", "max", "distinct", "points", "standard field", "evidence"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(found.candidates.iter().map(row));
+    text += &table(&rows, &[3, 4, 5, 6], INDENT);
+    if !found.coverage.is_whole() {
+        text += &format!("  --scan looks at all headers, not at {} only\n", grouped(SAMPLED_TRACES));
+    }
+    text
+}

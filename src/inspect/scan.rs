@@ -1,0 +1,226 @@
+//! Going through trace headers: a few windows spread over the file, or all of them with a thread for each core.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::column::{ColumnReader, ColumnStats};
+use super::values::Headers;
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result};
+use crate::headers::Column;
+use crate::segy::{Layout, SegyFile};
+
+/// Trace headers that are looked at unless all are asked for.
+pub const SAMPLED_TRACES: u64 = 1000;
+/// They lie in so many windows: steps and runs show between neighbours only, trends over the whole file.
+const WINDOWS: u64 = 4;
+/// Headers that are worked on at a time; with 240 bytes each they stay in the cache nearest to a core but one.
+const BLOCK_TRACES: u64 = 512;
+/// Bytes of the file that a thread keeps mapped behind it.
+const KEPT_BYTES: u64 = 8 << 20;
+/// The kernel maps about so much around each page that is touched.
+const BYTES_AROUND: u64 = 64 << 10;
+/// How often a scan looks whether it is done or should stop.
+const REPORT_EVERY: Duration = Duration::from_millis(10);
+
+/// An open file and what its bytes mean.
+pub struct Source<'a> {
+    pub file: &'a SegyFile,
+    pub layout: &'a Layout,
+}
+
+/// Something that is told of headers in file order and can be put together from parts.
+pub(super) trait Visitor: Send {
+    /// Headers of traces that follow those of the call before directly, if `is_adjacent`.
+    fn visit(&mut self, headers: &Headers, first_trace: u64, is_adjacent: bool);
+
+    /// Adds what another visitor saw directly behind.
+    fn append(&mut self, next: Self);
+}
+
+/// The traces to look at in a file of `n`: all, or windows of which the first begins at the first trace and the last
+/// ends at the last one.
+pub fn windows(n_traces: u64) -> Vec<Range<u64>> {
+    if n_traces <= SAMPLED_TRACES {
+        return std::iter::once(0..n_traces).collect();
+    }
+    let length = SAMPLED_TRACES / WINDOWS;
+    let start = |i: u64| (u128::from(n_traces - length) * u128::from(i) / u128::from(WINDOWS - 1)) as u64;
+    (0..WINDOWS).map(|i| start(i)..start(i) + length).collect()
+}
+
+impl Source<'_> {
+    /// Shows a visitor the headers of some windows.
+    pub(super) fn visit_windows(&self, windows: &[Range<u64>], visitor: &mut impl Visitor) -> Result<()> {
+        self.expect_reads();
+        windows.iter().try_for_each(|window| self.visit_range(window.clone(), visitor, &mut |_| true).map(|_| ()))
+    }
+
+    /// Shows all headers of the file to one visitor per thread and puts them together. `on_progress` is told of the
+    /// headers read.
+    pub(super) fn visit_all<V: Visitor>(
+        &self,
+        n_threads: usize,
+        make: impl Fn() -> V,
+        on_progress: &mut dyn FnMut(u64),
+        cancel: &CancelHandle,
+    ) -> Result<V> {
+        self.expect_reads();
+        let n = self.layout.n_traces;
+        let n_threads = n.div_ceil(BLOCK_TRACES).clamp(1, n_threads.max(1) as u64);
+        let bound = |i: u64| (u128::from(n) * u128::from(i) / u128::from(n_threads)) as u64;
+        let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        let work = |range: Range<u64>, mut visitor: V| -> Result<V> {
+            let mut go_on = |traces| {
+                done.fetch_add(traces, Ordering::Relaxed);
+                !stop.load(Ordering::Relaxed)
+            };
+            self.visit_range(range, &mut visitor, &mut go_on)?;
+            Ok(visitor)
+        };
+        std::thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> = (0..n_threads)
+                .map(|i| (bound(i)..bound(i + 1), make()))
+                .map(|(range, visitor)| scope.spawn(move || work(range, visitor)))
+                .collect();
+            let mut cancelled = Ok(());
+            while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                if cancelled.is_ok() {
+                    cancelled = cancel.check();
+                    stop.store(cancelled.is_err(), Ordering::Relaxed);
+                }
+                on_progress(done.load(Ordering::Relaxed));
+                std::thread::park_timeout(REPORT_EVERY.min(Duration::from_micros(100 + n / 100)));
+            }
+            let parts = threads
+                .into_iter()
+                .map(|t| t.join().unwrap_or_else(|_| Err(Error::Failed("a thread that reads headers died".into()))));
+            let parts: Vec<V> = parts.collect::<Result<_>>()?;
+            cancelled?;
+            let mut parts = parts.into_iter();
+            let whole = parts.next().ok_or_else(|| Error::Failed("the file has no traces".into()))?;
+            Ok(parts.fold(whole, |mut whole, next| {
+                whole.append(next);
+                whole
+            }))
+        })
+    }
+
+    /// Contiguous traces, block after block. `go_on` hears of each block and says whether there is to be another.
+    fn visit_range(
+        &self,
+        range: Range<u64>,
+        visitor: &mut impl Visitor,
+        go_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<()> {
+        let (file, layout) = (self.file, self.layout);
+        let (width, stride) = (layout.header_bytes(), layout.stride() as u64);
+        let block = BLOCK_TRACES.min((KEPT_BYTES / (stride.min(BYTES_AROUND) + width as u64)).max(1));
+        let (mut headers, mut buffer) = (Vec::with_capacity(width * block as usize), Vec::new());
+        let (mut trace, mut kept) = (range.start, range.start);
+        while trace < range.end {
+            let end = range.end.min(trace + block);
+            headers.clear();
+            for index in trace..end {
+                headers.extend_from_slice(file.bytes(layout.trace_offset(index), width, &mut buffer)?);
+            }
+            let block = Headers { bytes: &headers, width, order: layout.byte_order };
+            visitor.visit(&block, trace, trace > range.start);
+            if !go_on(end - trace) {
+                return Ok(());
+            }
+            trace = end;
+            if (trace - kept) * stride.min(BYTES_AROUND) >= KEPT_BYTES || trace == range.end {
+                file.release(layout.trace_offset(kept), usize::try_from((trace - kept) * stride).unwrap_or(0));
+                kept = trace;
+            }
+        }
+        Ok(())
+    }
+
+    fn expect_reads(&self) {
+        // Reading ahead over the samples of long traces would read the whole file for its headers.
+        if (self.layout.stride() as u64) < BYTES_AROUND {
+            self.file.expect_sequential_reads();
+        } else {
+            self.file.expect_scattered_reads();
+        }
+    }
+
+    /// The headers of one trace, from 0.
+    pub fn header(&self, trace: u64) -> Result<Vec<u8>> {
+        self.file.copy(self.layout.trace_offset(trace), self.layout.header_bytes())
+    }
+}
+
+/// What is known of every column.
+pub(super) struct TableVisitor<'a> {
+    columns: &'a [Column],
+    /// The step to count in each column.
+    steps: &'a [Option<i64>],
+    pub(super) stats: Vec<Option<ColumnStats>>,
+    reader: ColumnReader,
+    changed: Vec<u8>,
+}
+
+impl<'a> TableVisitor<'a> {
+    pub(super) fn new(columns: &'a [Column], steps: &'a [Option<i64>]) -> Self {
+        Self { columns, steps, stats: vec![None; columns.len()], reader: ColumnReader::default(), changed: Vec::new() }
+    }
+}
+
+impl Visitor for TableVisitor<'_> {
+    fn visit(&mut self, headers: &Headers, _first_trace: u64, is_adjacent: bool) {
+        self.changed.clear();
+        self.changed.resize(headers.width, 0);
+        find_changes(headers.bytes, &mut self.changed);
+        for ((column, known), step) in self.columns.iter().zip(&mut self.stats).zip(self.steps) {
+            self.reader.push(known, column, headers, &self.changed, *step, is_adjacent);
+        }
+    }
+
+    fn append(&mut self, next: Self) {
+        for ((known, next), step) in self.stats.iter_mut().zip(next.stats).zip(self.steps) {
+            match (known, next) {
+                (Some(known), Some(next)) => known.join(&next, true, *step),
+                (known, next) => *known = known.take().or(next),
+            }
+        }
+    }
+}
+
+/// Sets the bits of `changed`, as long as one header, in which any header differs from the first.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn find_changes(headers: &[u8], changed: &mut [u8]) {
+    let (first, others) = headers.split_at(changed.len().min(headers.len()));
+    for header in others.chunks_exact(changed.len()) {
+        for ((changed, first), byte) in changed.iter_mut().zip(first).zip(header) {
+            *changed |= first ^ byte;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_begin_at_the_first_trace_and_end_at_the_last() {
+        assert_eq!(windows(1000), vec![0..1000; 1]);
+        assert_eq!(windows(1001), [0..250, 250..500, 500..750, 751..1001]);
+        let spread = windows(12_000_000);
+        assert_eq!((spread[0].start, spread[3].end), (0, 12_000_000));
+        assert_eq!(spread.iter().map(|w| w.end - w.start).sum::<u64>(), 1000);
+    }
+
+    #[test]
+    fn a_byte_that_changes_in_one_header_is_found() {
+        let mut headers = [7u8; 40];
+        headers[33] = 6;
+        let mut changed = [0; 10];
+        find_changes(&headers, &mut changed);
+        assert_eq!(changed, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    }
+}
