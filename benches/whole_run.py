@@ -19,10 +19,8 @@ import time
 
 
 def measure(command, out):
-    """-> (wall s, cpu s, peak resident bytes of one process, stdout)"""
-    shutil.rmtree(out, ignore_errors=True)
-    if os.path.isfile(out):
-        os.remove(out)
+    """-> (wall s, cpu s, peak resident bytes of one process, stdout, bytes written)"""
+    os.sync()  # so that no run pays for what the one before left to be written
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said = child.stdout.read()
@@ -31,7 +29,9 @@ def measure(command, out):
     if status != 0:
         sys.exit(f"{' '.join(command)} failed: {child.stderr.read().decode()}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, said.decode()
+    written = size(out)
+    shutil.rmtree(out) if os.path.isdir(out) else os.remove(out)
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, said.decode(), written
 
 
 def size(path):
@@ -69,7 +69,7 @@ def main():
                 if round_number == 0:
                     continue  # warms the cache and the disk
                 runs[name].append(result[:3])
-                written[name] = size(target)
+                written[name] = result[4]
                 if name != "cp":
                     done = json.loads(result[3].splitlines()[-1])
                     shares.setdefault(name, []).append(done["phases_s"]["merging"] / done["elapsed_s"])

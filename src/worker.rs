@@ -179,29 +179,44 @@ impl<'a> Conversion<'a> {
         let traces = self.array.traces_of_chunk(trace_chunk);
         let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
         let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
+        // Without a compressor, which needs the chunk as a whole, each window is written while it is in the cache.
+        let as_is = self.encoder.is_identity();
         let mut chunk = std::mem::take(&mut self.chunk);
+        let mut used = 0;
+        self.store.begin(0, trace_chunk)?;
         for window in self.windows(&traces) {
             cancel.check()?;
             let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
             let mut buffer = std::mem::take(&mut self.window);
             let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
             self.push_headers(bytes, window.start, &intersection(&window, headers))?;
-            let rows = chunk[(window.start - traces.start) as usize * row..][..n * row].chunks_mut(row);
-            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(rows) {
+            let converted = &mut chunk[if as_is { 0 } else { used }..][..n * row];
+            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
                 let samples = &trace[header_bytes..];
                 self.converter.convert(samples, out);
                 self.exceptions.check(index, 0, samples, out)?;
                 self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
             }
+            if as_is {
+                self.store.append(converted)?;
+            }
             self.file.release(offset, n * stride);
             self.window = buffer;
+            used += n * row;
             done += n as u64;
             on_progress(done);
         }
-        let used = (traces.end - traces.start) as usize * row;
-        chunk[used..].fill(0);
+        // The last chunk is as long as the others.
+        if as_is {
+            let missing = chunk.len() - used;
+            chunk[..missing].fill(0);
+            self.store.append(&chunk[..missing])?;
+        } else {
+            chunk[used..].fill(0);
+            self.store.append(&self.encoder.encode(&chunk)?)?;
+        }
         self.chunk = chunk;
-        self.put(0, trace_chunk)?;
+        self.stored_bytes += self.store.end()?;
         Ok(done)
     }
 
@@ -238,18 +253,14 @@ impl<'a> Conversion<'a> {
                 self.window = buffer;
             }
             self.chunk = chunk;
-            self.put(sample_chunk, trace_chunk)?;
+            self.store.begin(sample_chunk, trace_chunk)?;
+            self.store.append(&self.encoder.encode(&self.chunk)?)?;
+            self.stored_bytes += self.store.end()?;
             let share = n_traces as u64 * (sample_chunk + 1) / self.array.n_sample_chunks();
             on_progress(done + share);
         }
         self.samples.n_zero_traces += self.zero_so_far.iter().filter(|z| **z).count() as u64;
         Ok(done + n_traces as u64)
-    }
-
-    fn put(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<()> {
-        let encoded = self.encoder.encode(&self.chunk)?;
-        self.stored_bytes += encoded.len() as u64 + 4;
-        self.store.put(sample_chunk, trace_chunk, &encoded)
     }
 
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.

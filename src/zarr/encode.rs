@@ -40,6 +40,11 @@ impl ChunkEncoder {
         Ok(Self { chain, data_type: uint8(), fill_value: FillValue::from(0u8), options })
     }
 
+    /// Whether chunks are stored as they are.
+    pub fn is_identity(&self) -> bool {
+        self.chain.is_none()
+    }
+
     /// The encoded form of a chunk that holds little-endian values trace after trace, without the checksum.
     pub fn encode<'a>(&self, chunk: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         let Some(chain) = &self.chain else { return Ok(Cow::Borrowed(chunk)) };
