@@ -82,6 +82,8 @@ fn headers(c: &mut Criterion) {
             row_group_rows: HeaderTable::default_row_group_rows(240),
             raw_header,
             pairwise_swapped: false,
+            file_index: false,
+            n_samples: false,
         };
         let path = directory.path().join(format!("{raw_header}.parquet"));
         let write = || -> segy_import::Result<()> {

@@ -1,19 +1,20 @@
 //! What the caller asks for, and making it a plan.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::UNIX_EPOCH;
 
-use crate::error::{Error, Result, unreadable};
+use crate::error::{Error, Result};
 use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
+use crate::inputs::{Inputs, plan_files, warnings_of};
 use crate::names::near_names;
 use crate::partition::partition;
-use crate::plan::{InputFile, PLAN_VERSION, Plan};
+use crate::plan::{PLAN_VERSION, Plan, PlannedFile};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
-use crate::segy::{Access, Dtype, Io, Layout, SegyFile, text};
+use crate::segy::ragged::Watch;
+use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile, text};
 use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
@@ -95,7 +96,8 @@ pub enum DtypeChoice {
 /// An import as the caller wants it. `ImportConfig::new` fills in what `segy-import IN OUT` does.
 #[derive(Clone, Debug)]
 pub struct ImportConfig {
-    pub input: PathBuf,
+    /// Files that become one dataset, in the order of their traces.
+    pub inputs: Vec<PathBuf>,
     pub output: PathBuf,
     /// Worker processes at a time; all cores if not given.
     pub workers: Option<usize>,
@@ -128,7 +130,7 @@ pub struct ImportConfig {
 impl ImportConfig {
     pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
         Self {
-            input: input.into(),
+            inputs: vec![input.into()],
             output: output.into(),
             workers: None,
             segments: None,
@@ -161,25 +163,26 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
-        if self.input.to_str().is_none() {
-            // The plan is JSON, which has no other characters.
-            return Err(Error::Input(format!(
-                "{}: the name is not UTF-8; rename it or make a link",
-                self.input.display()
-            )));
-        }
-        let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
-        let layout = Layout::infer(&mut file, &self.overrides)?;
-        let headers = self.header_table(&file, &layout)?;
-        let gather_keys = self.gather_keys(&headers)?;
-        let traces = self.array(&layout)?;
-        let mut warnings = layout.warnings.clone();
-        warnings.extend(constant_key_warning(&file, &layout, &headers, &gather_keys)?);
+        self.plan_watched(&|_| Ok(()))
+    }
 
-        let mut reader = KeyReader::new(&file, &layout, &gather_keys);
+    /// As [`Self::plan`]; `watch` is asked now and then while all trace headers are gone through, as `--ragged pad` does.
+    pub fn plan_watched(&self, watch: &Watch) -> Result<Plan> {
+        let files = plan_files(&self.inputs, self.io, &self.overrides, watch)?;
+        let Some(PlannedFile { layout, .. }) = files.first() else {
+            return Err(Error::Usage("there is no input file".into()));
+        };
+        let mut inputs = Inputs::new(&files, self.io, Access::Headers);
+        let headers = self.header_table(&*inputs.file(0)?, layout)?;
+        let gather_keys = self.gather_keys(&headers)?;
+        let traces = self.array(&files)?;
+        let mut warnings = warnings_of(&files);
+        warnings.extend(constant_key_warning(&mut inputs, traces.n_traces, layout, &headers, &gather_keys)?);
+
+        let mut reader = KeyReader::new(inputs, layout, &gather_keys);
         let mut key_of = |trace| reader.read(trace);
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
-        let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
+        let segments = partition(traces.n_traces, self.n_segments(&files, &traces), self.max_probe, key_of)?;
         let inside: Vec<String> =
             segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
         if !inside.is_empty() {
@@ -190,12 +193,10 @@ impl ImportConfig {
                 inside.join(", ")
             ));
         }
-        let input = input_file(&self.input)?;
         let plan = Plan {
             version: PLAN_VERSION,
-            input,
+            files,
             io: self.io,
-            layout,
             gather_keys,
             max_probe: self.max_probe,
             traces,
@@ -209,23 +210,24 @@ impl ImportConfig {
     /// Whether the file is small enough to be converted in this process.
     pub fn is_small(&self, plan: &Plan) -> bool {
         let (traces, bytes) = self.parallel_threshold;
-        plan.n_traces() <= traces && plan.input.bytes <= bytes
+        plan.n_traces() <= traces && plan.input_bytes() <= bytes
     }
 
-    fn n_segments(&self, layout: &Layout, traces: &ArrayPlan) -> u32 {
+    fn n_segments(&self, files: &[PlannedFile], traces: &ArrayPlan) -> u32 {
         let (threshold_traces, threshold_bytes) = self.parallel_threshold;
-        let small = layout.n_traces <= threshold_traces && layout.file_bytes <= threshold_bytes;
+        let input_bytes: u64 = files.iter().map(|f| f.input.bytes).sum();
+        let small = traces.n_traces <= threshold_traces && input_bytes <= threshold_bytes;
         let wanted = match self.segments {
             Some(n) => u64::from(n),
             None if small => 1,
             None => {
                 let workers = self.n_workers() as u64;
-                let by_size = layout.file_bytes.div_ceil(SEGMENT_TARGET_BYTES);
+                let by_size = input_bytes.div_ceil(SEGMENT_TARGET_BYTES);
                 by_size.next_multiple_of(workers).max(workers)
             }
         };
         // A segment without an object of its own would have nothing to write.
-        let objects = layout.n_traces.div_ceil(traces.traces_per_object());
+        let objects = traces.n_traces.div_ceil(traces.traces_per_object());
         wanted.clamp(1, objects.min(100_000)) as u32
     }
 
@@ -264,6 +266,8 @@ impl ImportConfig {
             row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
             raw_header: self.raw_header,
             pairwise_swapped: layout.pairwise_swapped,
+            file_index: self.inputs.len() > 1,
+            n_samples: self.overrides.ragged == Ragged::Pad,
         };
         let schema = table.arrow_schema();
         let mut names = std::collections::HashSet::new();
@@ -291,7 +295,9 @@ impl ImportConfig {
         Ok(keys)
     }
 
-    fn array(&self, layout: &Layout) -> Result<ArrayPlan> {
+    fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
+        let (layout, n_traces) = (&files[0].layout, files.iter().map(|f| f.layout.n_traces).sum());
+        let n_samples = files.iter().map(|f| f.layout.n_samples).max().unwrap_or(0);
         let native = layout.format().native;
         let dtype = match self.dtype {
             DtypeChoice::Native => native,
@@ -304,12 +310,12 @@ impl ImportConfig {
                 dtype.name()
             )));
         }
-        let mut array = ArrayPlan::new(u64::from(layout.n_samples), layout.n_traces, dtype);
+        let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
         if let Some(n) = self.chunk_traces {
             array.chunk_traces = n;
         }
         // Chunks are padded to full size, so none is longer than the file.
-        array.chunk_traces = array.chunk_traces.min(layout.n_traces);
+        array.chunk_traces = array.chunk_traces.min(n_traces);
         const MOST: u64 = 1 << 30;
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
         if chunk > u128::from(MOST) {
@@ -336,16 +342,6 @@ fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
 }
 
-fn input_file(path: &Path) -> Result<InputFile> {
-    let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    Ok(InputFile {
-        path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
-        bytes: metadata.len(),
-        modified_ns: modified.map_or(0, |d| d.as_nanos()),
-    })
-}
-
 /// This program's name of a field that may be called by an alias; other names stay.
 fn canonical_name(name: &str, major_revision: u8) -> &str {
     let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
@@ -366,14 +362,15 @@ fn find_column<'a>(headers: &'a HeaderTable, name: &str) -> Result<&'a Column> {
 
 /// Looks at headers spread over the file: a key that is the same in all of them makes one gather of everything.
 fn constant_key_warning(
-    file: &SegyFile,
+    inputs: &mut Inputs,
+    n_traces: u64,
     layout: &Layout,
     headers: &HeaderTable,
     keys: &[GatherKey],
 ) -> Result<Option<String>> {
     const CANDIDATES: [&str; 7] =
         ["cdp", "field_record", "energy_source_point", "inline", "crossline", "shot_point", "trace_number_cdp"];
-    let n = layout.n_traces.min(SAMPLED_HEADERS);
+    let n = n_traces.min(SAMPLED_HEADERS);
     if keys.is_empty() || n < 2 {
         return Ok(None);
     }
@@ -381,8 +378,9 @@ fn constant_key_warning(
     let mut changes = vec![false; headers.columns.len()];
     let mut first = Vec::new();
     for i in 0..n {
-        let trace = (u128::from(layout.n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
-        let header = file.bytes(layout.trace_offset(trace), layout.header_bytes(), &mut buffer)?;
+        let trace = (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
+        let place = inputs.stretch(trace, 1)?;
+        let header = place.file.bytes(place.offset, layout.header_bytes(), &mut buffer)?;
         let integers = headers.columns.iter().map(|c| {
             if c.kind.is_integer() { read_integer(header, c.first_byte, c.kind, layout.byte_order) } else { 0 }
         });
@@ -391,7 +389,7 @@ fn constant_key_warning(
         } else {
             integers.zip(&first).zip(&mut changes).for_each(|((v, f), c)| *c |= v != *f);
         }
-        file.release_around(layout.trace_offset(trace));
+        place.file.release_around(place.offset);
     }
     let varies = |name: &str| headers.columns.iter().zip(&changes).any(|(c, changes)| c.name == name && *changes);
     if keys.iter().any(|k| varies(&k.name)) {

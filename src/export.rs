@@ -1,4 +1,4 @@
-//! Writing the file again that a dataset was made from, byte for byte.
+//! Writing the file again that a dataset was made from, or the files, byte for byte.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::FileExt;
@@ -6,29 +6,34 @@ use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit};
-use crate::dataset::{Dataset, Original, Sources};
+use crate::dataset::{Dataset, Original, OriginalFile, Sources, damaged};
 use crate::error::{Error, Result, failed};
+use crate::files::remove;
+use crate::output::{METADATA, move_to};
 
 /// An export as the caller wants it.
 #[derive(Clone, Debug)]
 pub struct ExportConfig {
     /// Directory of the dataset.
     pub dataset: PathBuf,
-    /// The file to write.
+    /// The file to write; of a dataset that was made from several, the directory to write them to.
     pub target: PathBuf,
-    /// Replace a file that is there, once the new one is complete.
+    /// Write this one of several files alone, from 0; `target` is a file then.
+    pub file: Option<usize>,
+    /// Replace files that are there, once the new ones are complete.
     pub overwrite: bool,
 }
 
 /// A completed export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportResult {
+    pub n_files: usize,
     pub n_traces: u64,
-    /// Length of the file.
+    /// Length of all files.
     pub bytes: u64,
 }
 
-/// Writes the file. `on_progress` hears the traces done so far and the number of all.
+/// Writes the file, or the files. `on_progress` hears the traces done so far and the number of all.
 ///
 /// The target appears by rename when it is complete; an export that fails or is cancelled leaves nothing.
 ///
@@ -40,29 +45,85 @@ pub fn export(
     on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<ExportResult> {
-    check_target(&config.target, config.overwrite)?;
-    let dataset = Dataset::open(&config.dataset)?;
-    let (before, after) = bytes_around_traces(&dataset)?;
-    let sources = Sources::open(&dataset)?;
-    let n_traces = dataset.array.n_traces;
+    let (target, overwrite) = (&config.target, config.overwrite);
+    let dataset = match Dataset::open(&config.dataset) {
+        Ok(dataset) => dataset,
+        // What is in the way is seen first, whatever else is wrong.
+        Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
+    };
+    let n_files = dataset.files.len();
+    let one = match config.file {
+        Some(i) => Some(dataset.files.get(i).ok_or_else(|| {
+            Error::Usage(format!("--file {}: the dataset was made from {n_files} files", i.saturating_add(1)))
+        })?),
+        None if n_files == 1 => dataset.files.first(),
+        None => None,
+    };
+    if let Some(file) = one {
+        check_target(target, overwrite)?;
+        let n_traces = file.traces.end - file.traces.start;
+        write_file(&dataset, file, target, overwrite, &mut |traces| on_progress(traces, n_traces), cancel)?;
+        return Ok(ExportResult { n_files: 1, n_traces, bytes: file.bytes });
+    }
+    let names = names(&dataset)?;
+    let directory = UnfinishedDirectory::create(target, &names, overwrite)?;
+    for (file, name) in dataset.files.iter().zip(&names) {
+        let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
+        write_file(&dataset, file, &directory.path.join(name), false, &mut tell, cancel)?;
+    }
+    directory.complete(&names, overwrite)?;
+    let bytes = dataset.files.iter().map(|f| f.bytes).sum();
+    Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
+}
 
-    let target = UnfinishedFile::create(&config.target, dataset.file_bytes)?;
+/// Writes one of the files that the dataset was made from.
+fn write_file(
+    dataset: &Dataset,
+    file: &OriginalFile,
+    target: &Path,
+    overwrite: bool,
+    on_progress: &mut dyn FnMut(u64),
+    cancel: &CancelHandle,
+) -> Result<()> {
+    let (before, after) = bytes_around_traces(dataset, file)?;
+    let sources = Sources::open(dataset, file)?;
+    let target = UnfinishedFile::create(target, file.bytes)?;
     target.write_at(0, before)?;
-    target.write_at(dataset.file_bytes - after.len() as u64, after)?;
+    target.write_at(file.bytes - after.len() as u64, after)?;
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
         let mut sink = |offset, bytes: &[u8]| target.write_at(offset, bytes);
         original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    let mut tell = |traces| on_progress(traces, n_traces);
-    for_each_unit(sources.n_units(), cancel, &mut tell, || Original::new(&sources), write_unit)?;
+    for_each_unit(sources.n_units(), cancel, on_progress, || Original::new(&sources), write_unit)?;
     cancel.check()?;
-    target.complete(config.overwrite)?;
-    Ok(ExportResult { n_traces, bytes: dataset.file_bytes })
+    target.complete(overwrite)
+}
+
+/// The names that the files get: their own, behind their number where several have the same.
+fn names(dataset: &Dataset) -> Result<Vec<String>> {
+    let files = &dataset.files;
+    let is_plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+    if let Some(file) = files.iter().find(|f| !is_plain(&f.name)) {
+        return Err(damaged(&dataset.path(METADATA), format!("\"{}\" is no name of a file", file.name)));
+    }
+    let is_double = |name: &str| files.iter().filter(|f| f.name == name).count() > 1;
+    let mut names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
+    for (i, file) in files.iter().enumerate().filter(|(_, f)| is_double(&f.name)) {
+        names[i] = format!("{}_{}", i + 1, file.name);
+    }
+    let mut seen = std::collections::HashSet::new();
+    match names.iter().find(|n| !seen.insert(n.as_str())) {
+        None => Ok(names),
+        Some(name) => Err(Error::Usage(format!(
+            "{}: two of its files would be written as {name}; export them one by one with --file",
+            dataset.root.display()
+        ))),
+    }
 }
 
 /// The bytes in front of the traces and behind them, if they were kept.
-fn bytes_around_traces(dataset: &Dataset) -> Result<(&[u8], &[u8])> {
-    match (&dataset.bytes_before_traces, &dataset.bytes_after_traces) {
+fn bytes_around_traces<'a>(dataset: &Dataset, file: &'a OriginalFile) -> Result<(&'a [u8], &'a [u8])> {
+    match (&file.bytes_before_traces, &file.bytes_after_traces) {
         (Some(before), Some(after)) => Ok((before, after)),
         (before, _) => Err(Error::Usage(format!(
             "{}: the bytes {} the traces were too many to be kept (metadata.json holds up to 16 MiB), so the file cannot be \
@@ -86,6 +147,90 @@ fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     }
 }
 
+/// The hidden name beside `target` of what is being written.
+fn hidden(target: &Path) -> Result<PathBuf> {
+    let Some(name) = target.file_name() else {
+        return Err(Error::Usage(format!("{}: is no name for a file", target.display())));
+    };
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(".segy-import");
+    Ok(target.with_file_name(hidden))
+}
+
+fn lock(file: &File, path: &Path, target: &Path) -> Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::OutputInTheWay(format!("{}: another export is writing it", target.display())))
+        }
+        Err(TryLockError::Error(e)) => Err(Error::Failed(format!("{}: cannot be locked: {e}", path.display()))),
+    }
+}
+
+/// A directory of files that is being filled beside its place; it vanishes unless it is completed.
+struct UnfinishedDirectory {
+    path: PathBuf,
+    target: PathBuf,
+    /// Held while it is filled.
+    _lock: File,
+}
+
+impl UnfinishedDirectory {
+    /// What a killed export of the same name left is removed.
+    fn create(target: &Path, names: &[String], overwrite: bool) -> Result<Self> {
+        let path = hidden(target)?;
+        check_directory(target, names, overwrite)?;
+        let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
+        fs::create_dir_all(&path).map_err(cannot)?;
+        let lock_path = path.join(".lock");
+        let file = File::create(&lock_path).map_err(cannot)?;
+        lock(&file, &lock_path, target)?;
+        let unfinished = Self { path, target: target.to_owned(), _lock: file };
+        for entry in fs::read_dir(&unfinished.path).map_err(cannot)? {
+            let entry = entry.map_err(cannot)?.path();
+            if entry != lock_path {
+                remove(&entry)?;
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Gives the files their places: a rename of all of them, or of each where a directory is there already.
+    fn complete(self, names: &[String], overwrite: bool) -> Result<()> {
+        check_directory(&self.target, names, overwrite)?;
+        if !self.target.exists() {
+            remove(&self.path.join(".lock"))?;
+            return move_to(&self.path, &self.target);
+        }
+        names.iter().try_for_each(|name| move_to(&self.path.join(name), &self.target.join(name)))
+    }
+}
+
+impl Drop for UnfinishedDirectory {
+    fn drop(&mut self) {
+        // As with a file: whoever sees the error that led here is told that.
+        let _ = remove(&self.path);
+    }
+}
+
+/// Refuses a target for several files that is no directory, or where one of their names is taken.
+fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<()> {
+    let path = target.display();
+    match fs::metadata(target) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
+        Ok(metadata) if !metadata.is_dir() => {
+            return Err(Error::OutputInTheWay(format!(
+                "{path}: is a file, and the dataset was made from {} files; name a directory, or one of them with --file",
+                names.len()
+            )));
+        }
+        Ok(_) => {}
+    }
+    names.iter().try_for_each(|name| check_target(&target.join(name), overwrite))
+}
+
 /// A file that is being written beside its place; it vanishes unless it is completed.
 struct UnfinishedFile {
     file: File,
@@ -97,24 +242,10 @@ struct UnfinishedFile {
 impl UnfinishedFile {
     /// Makes room for `bytes` bytes. What a killed export of the same name left is taken over.
     fn create(target: &Path, bytes: u64) -> Result<Self> {
-        let Some(name) = target.file_name() else {
-            return Err(Error::Usage(format!("{}: is no name for a file", target.display())));
-        };
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(".segy-import");
-        let path = target.with_file_name(hidden);
+        let path = hidden(target)?;
         let file = File::options().write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|e| Error::Failed(format!("{}: cannot be written to: {e}", target.display())))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::OutputInTheWay(format!("{}: another export is writing it", target.display())));
-            }
-            Err(TryLockError::Error(e)) => {
-                return Err(Error::Failed(format!("{}: cannot be locked: {e}", path.display())));
-            }
-        }
+        lock(&file, &path, target)?;
         let unfinished = Self { file, path, target: target.to_owned(), is_complete: false };
         unfinished.file.set_len(0).map_err(failed(target.display()))?;
         unfinished.reserve(bytes)?;

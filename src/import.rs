@@ -79,7 +79,7 @@ pub fn import(
     let mut reporter = Reporter::new(on_progress);
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan()?;
+    let plan = config.plan_watched(&|_| cancel.check())?;
     for warning in &plan.warnings {
         reporter.say(Message::Warning(warning.clone()));
     }
@@ -176,11 +176,11 @@ fn convert_and_merge(
 fn warnings_of(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
     let mut warnings = Vec::new();
     let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
-    let cast = plan.traces.dtype != plan.layout.format().native;
-    if nonfinite > 0 && (cast || matches!(plan.layout.format_code, 1 | 4)) {
+    let cast = plan.traces.dtype != plan.layout().format().native;
+    if nonfinite > 0 && (cast || matches!(plan.layout().format_code, 1 | 4)) {
         warnings.push(format!(
             "{nonfinite} samples are infinite or no number in float32; are the samples really {}?",
-            plan.layout.format().name
+            plan.layout().format().name
         ));
     }
     let mut headers = crate::headers::HeaderSummary::default();
@@ -243,7 +243,11 @@ fn verify_merged(plan: &Plan, output: &Output, reporter: &mut Reporter, cancel: 
     }
     reporter.begin(Phase::Verifying, plan.n_traces());
     let mut tally = |traces, _| reporter.tally(Tally { traces_done: traces, active_workers: 0 });
-    compare(&plan.input.path, &output.dataset(), &mut tally, cancel).map(|_| ())
+    {
+        let inputs: Vec<PathBuf> = plan.files.iter().map(|f| f.input.path.clone()).collect();
+        compare(&inputs, &output.dataset(), &mut tally, cancel)
+    }
+    .map(|_| ())
 }
 
 /// Turns what happens into reports of progress.

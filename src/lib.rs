@@ -33,6 +33,7 @@ pub mod gather;
 pub mod generate;
 pub mod headers;
 pub mod import;
+pub mod inputs;
 pub mod inspect;
 pub mod merge;
 mod metadata;

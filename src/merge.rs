@@ -47,11 +47,13 @@ pub fn merge(
     let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
     let parts: Vec<PathBuf> = with_rows.map(|(segment, _)| segment.headers.clone()).collect();
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
+    let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
     // Three things that have nothing to do with each other.
     let (array, joined, counts) = std::thread::scope(|scope| {
         let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers));
-        let counts = scope.spawn(|| write_index(&index, &plan.gather_keys, &runs, plan.n_traces(), plan.max_probe));
+        let counts = scope
+            .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
         let array = place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress);
         (array, joined.join(), counts.join())
     });
@@ -66,7 +68,7 @@ pub fn merge(
     if !exceptions.is_empty() {
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
-    let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
+    let coordinate = write_sample_axis(plan.layout(), plan.traces.n_samples, &dataset.join("sample"))?;
     write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
     for name in CHECKED_FILES.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
@@ -118,8 +120,7 @@ fn place_chunks(
 }
 
 /// The coordinate array `sample`: time of each sample in ms, or its number where the interval is not known.
-fn write_sample_axis(layout: &Layout, directory: &Path) -> Result<serde_json::Value> {
-    let n = u64::from(layout.n_samples);
+fn write_sample_axis(layout: &Layout, n: u64, directory: &Path) -> Result<serde_json::Value> {
     let (attributes, values): (_, Vec<f64>) = match layout.interval_us {
         Some(interval) => (
             json!({"units": "ms", "long_name": "two-way time"}),

@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 use crate::checksum::{Checksum, hexadecimal};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedFile};
 use crate::protocol::SegmentRecord;
 use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
-use crate::segy::{Access, Io, SegyFile};
+use crate::segy::{Access, Io, Layout, SegyFile};
 use crate::statistics::SampleStatistics;
 
 /// Version of the dataset's form; raised when a reader would have to know.
@@ -37,37 +37,20 @@ pub fn dataset_document(
     gathers: GatherCounts,
     checksums: &BTreeMap<String, Checksum>,
 ) -> Result<Value> {
-    let layout = &plan.layout;
-    let file = layout.open(&plan.input.path, Io::Pread, Access::Headers)?;
-    let stored = SegyFile::open(&plan.input.path, Io::Pread, Access::Headers)?;
+    let layout = plan.layout();
     let mut samples = SampleStatistics::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {
         samples.merge(&record.samples);
         headers = headers.merge(&record.headers);
     }
-    let decisions: Vec<Value> =
-        layout.decisions.iter().map(|d| json!({"what": d.what, "value": d.value, "because": d.because})).collect();
-    Ok(json!({
+    let mut document = json!({
         "format": {"name": "segy-import", "version": FORMAT_VERSION},
-        "input": {"bytes": layout.file_bytes},
-        "textual_header": if layout.has_file_header() { textual_header(&file, plan)? } else { Value::Null },
-        "extended_textual_headers": extended_textual_headers(&file, plan)?,
-        "binary_header": if layout.has_file_header() { binary_header(&file, plan)? } else { Value::Null },
-        "bytes_before_traces": kept_bytes(&stored, 0, layout.first_trace_offset)?,
-        "bytes_after_traces": kept_bytes(&stored, layout.file_bytes - layout.trailing_bytes, layout.trailing_bytes)?,
-        "segy": {
-            "byte_order": layout.byte_order,
-            "pairwise_swapped": layout.pairwise_swapped,
-            "revision": format!("{}.{}", layout.revision.0, layout.revision.1),
-            "sample_format": {"code": layout.format_code, "name": layout.format().name},
-            "first_trace_offset": layout.first_trace_offset,
-            "additional_trace_headers": layout.n_additional_headers,
-            "decisions": decisions,
-        },
+        "input": {"bytes": plan.input_bytes()},
+        "segy": common_segy(layout),
         "geometry": {
             "n_traces": plan.n_traces(),
-            "n_samples": layout.n_samples,
+            "n_samples": plan.traces.n_samples,
             "sample_interval_us": layout.interval_us,
             "first_sample_ms": layout.start_ms,
             "header_ranges": header_ranges(plan, &headers),
@@ -93,8 +76,63 @@ pub fn dataset_document(
         "checksums": checksums,
         "self_crc32c": NO_CHECKSUM,
         "statistics": {"min": samples.min, "max": samples.max, "n_nonfinite": samples.n_nonfinite},
-        "warnings": layout.warnings,
-    }))
+    });
+    if plan.headers.n_samples {
+        let fewest = |f: &PlannedFile| f.layout.varying.as_ref().map_or(f.layout.n_samples, |v| v.min_samples);
+        let min = plan.files.iter().map(fewest).min().unwrap_or(0);
+        document["geometry"]["samples_per_trace"] = json!({"min": min, "max": plan.traces.n_samples});
+    }
+    match plan.files.as_slice() {
+        [only] => file_document(only)?.into_iter().for_each(|(key, value)| document[key] = value),
+        several => document["files"] = several.iter().map(named_file_document).collect::<Result<Vec<_>>>()?.into(),
+    }
+    Ok(document)
+}
+
+/// What is the same in all input files.
+fn common_segy(layout: &Layout) -> Value {
+    json!({
+        "byte_order": layout.byte_order,
+        "pairwise_swapped": layout.pairwise_swapped,
+        "sample_format": {"code": layout.format_code, "name": layout.format().name},
+        "additional_trace_headers": layout.n_additional_headers,
+    })
+}
+
+/// What each input file has of its own. Of one file it is part of the document itself, of several of each entry in `files`.
+fn file_document(planned: &PlannedFile) -> Result<Map<String, Value>> {
+    let (layout, path) = (&planned.layout, &planned.input.path);
+    let file = layout.open(path, Io::Pread, Access::Headers)?;
+    let stored = SegyFile::open(path, Io::Pread, Access::Headers)?;
+    let decisions: Vec<Value> =
+        layout.decisions.iter().map(|d| json!({"what": d.what, "value": d.value, "because": d.because})).collect();
+    let mut segy = common_segy(layout);
+    segy["revision"] = json!(format!("{}.{}", layout.revision.0, layout.revision.1));
+    segy["first_trace_offset"] = json!(layout.first_trace_offset);
+    segy["decisions"] = decisions.into();
+    let has_header = layout.has_file_header();
+    let after = layout.file_bytes - layout.trailing_bytes;
+    let entries = [
+        ("textual_header", if has_header { textual_header(&file, layout)? } else { Value::Null }),
+        ("extended_textual_headers", extended_textual_headers(&file, layout)?.into()),
+        ("binary_header", if has_header { binary_header(&file, layout)? } else { Value::Null }),
+        ("bytes_before_traces", kept_bytes(&stored, 0, layout.first_trace_offset)?),
+        ("bytes_after_traces", kept_bytes(&stored, after, layout.trailing_bytes)?),
+        ("segy", segy),
+        ("warnings", json!(layout.warnings)),
+    ];
+    Ok(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// One of several files: its name without directories, its length and its traces besides.
+fn named_file_document(planned: &PlannedFile) -> Result<Value> {
+    let mut document = file_document(planned)?;
+    let name = planned.input.path.file_name().map(|n| n.to_string_lossy());
+    document.insert("name".into(), json!(name));
+    document.insert("bytes".into(), json!(planned.input.bytes));
+    document.insert("start_trace".into(), json!(planned.first_trace));
+    document.insert("end_trace".into(), json!(planned.end_trace()));
+    Ok(document.into())
 }
 
 /// Writes the document with its own checksum in it.
@@ -136,21 +174,21 @@ fn self_checksum(text: &[u8]) -> Option<usize> {
     Some(at + SELF_CHECKSUM.len())
 }
 
-fn textual_header(file: &SegyFile, plan: &Plan) -> Result<Value> {
+fn textual_header(file: &SegyFile, layout: &Layout) -> Result<Value> {
     let bytes = file.copy(0, TEXT_HEADER_BYTES)?;
-    let encoding = plan.layout.text_encoding;
+    let encoding = layout.text_encoding;
     Ok(json!({"encoding": encoding, "lines": text::lines(&bytes, encoding)}))
 }
 
-fn binary_header(file: &SegyFile, plan: &Plan) -> Result<Value> {
-    let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: plan.layout.byte_order };
+fn binary_header(file: &SegyFile, layout: &Layout) -> Result<Value> {
+    let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
     binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
-    Ok(binary.to_json(plan.layout.revision.0).into())
+    Ok(binary.to_json(layout.revision.0).into())
 }
 
-fn extended_textual_headers(file: &SegyFile, plan: &Plan) -> Result<Vec<Value>> {
+fn extended_textual_headers(file: &SegyFile, layout: &Layout) -> Result<Vec<Value>> {
     let offsets =
-        (0..u64::from(plan.layout.n_extended_text_headers)).map(|i| FILE_HEADER_BYTES + i * TEXT_HEADER_BYTES as u64);
+        (0..u64::from(layout.n_extended_text_headers)).map(|i| FILE_HEADER_BYTES + i * TEXT_HEADER_BYTES as u64);
     let header = |offset| {
         let bytes = file.copy(offset, TEXT_HEADER_BYTES)?;
         let encoding = text::detect(&bytes);

@@ -15,7 +15,7 @@ use crate::segy::{Io, Layout};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +27,29 @@ pub struct InputFile {
     pub modified_ns: u128,
 }
 
+/// An input file, what it is, and which traces of the dataset are its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedFile {
+    pub input: InputFile,
+    pub layout: Layout,
+    /// Number of its first trace among those of all files, from 0.
+    pub first_trace: u64,
+}
+
+impl PlannedFile {
+    /// Behind the number of its last trace among those of all files.
+    pub fn end_trace(&self) -> u64 {
+        self.first_trace + self.layout.n_traces
+    }
+}
+
 /// A complete description of one import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub version: u32,
-    pub input: InputFile,
+    /// In the order of their traces; at least one. They agree in all that decides how traces are read.
+    pub files: Vec<PlannedFile>,
     pub io: Io,
-    pub layout: Layout,
     pub gather_keys: Vec<GatherKey>,
     /// Headers that a split may be moved back to find the start of its gather.
     pub max_probe: u64,
@@ -45,14 +61,33 @@ pub struct Plan {
 
 impl Plan {
     pub fn n_traces(&self) -> u64 {
-        self.layout.n_traces
+        self.traces.n_traces
+    }
+
+    /// The layout of the first file. Format, byte order, sample interval and trace headers are the same in all of them.
+    pub fn layout(&self) -> &Layout {
+        &self.files[0].layout
+    }
+
+    /// Bytes of all input files.
+    pub fn input_bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.input.bytes).sum()
+    }
+
+    /// The input as messages call it: `a.sgy`, or `a.sgy and 3 more files`.
+    pub fn input_name(&self) -> String {
+        let first = self.files[0].input.path.display();
+        match self.files.len() {
+            1 => first.to_string(),
+            2 => format!("{first} and one more file"),
+            n => format!("{first} and {} more files", n - 1),
+        }
     }
 
     /// Whether both plans lead to the same output from the same input, however it is cut.
     pub fn makes_the_same_as(&self, other: &Self) -> bool {
         self.version == other.version
-            && self.input == other.input
-            && self.layout == other.layout
+            && self.files == other.files
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
             && self.traces == other.traces

@@ -8,13 +8,14 @@ use crate::error::{Error, Result};
 use crate::exceptions::SegmentExceptions;
 use crate::files::write_json;
 use crate::gather::runs::RunWriter;
-use crate::headers::SegmentWriter;
+use crate::headers::{Mark, SegmentWriter};
+use crate::inputs::{Inputs, Stretch};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::format::Converter;
 use crate::segy::layout::odd_trace;
 use crate::segy::restore::RoundTrip;
-use crate::segy::{Access, Layout, SegyFile};
+use crate::segy::{Access, Layout};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 
@@ -59,19 +60,9 @@ pub fn convert_segment(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
-    let file = plan.layout.open(&plan.input.path, plan.io, Access::Traces)?;
-    if file.len() != plan.input.bytes {
-        return Err(Error::Input(format!(
-            "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
-            plan.input.path.display(),
-            file.len(),
-            plan.input.bytes
-        )));
-    }
-    file.expect_sequential_reads();
     let paths = SegmentPaths::new(staging, id);
     crate::files::remove(&paths.directory)?;
-    let mut conversion = Conversion::new(plan, &file, &paths, id)?;
+    let mut conversion = Conversion::new(plan, &paths, id)?;
     conversion.run(cancel, on_progress)?;
     let record = conversion.finish(id)?;
     write_json(&paths.record, &record)?;
@@ -80,7 +71,8 @@ pub fn convert_segment(
 
 struct Conversion<'a> {
     plan: &'a Plan,
-    file: &'a SegyFile,
+    inputs: Inputs<'a>,
+    /// That of the first file; in others the offsets and lengths of traces differ.
     layout: &'a Layout,
     array: &'a ArrayPlan,
     /// Traces whose samples this segment writes.
@@ -102,8 +94,8 @@ struct Conversion<'a> {
 }
 
 impl<'a> Conversion<'a> {
-    fn new(plan: &'a Plan, file: &'a SegyFile, paths: &SegmentPaths, id: u32) -> Result<Self> {
-        let (layout, array) = (&plan.layout, &plan.traces);
+    fn new(plan: &'a Plan, paths: &SegmentPaths, id: u32) -> Result<Self> {
+        let (layout, array) = (plan.layout(), &plan.traces);
         let segment = plan.segments.get(id as usize).ok_or_else(|| {
             Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
         })?;
@@ -112,7 +104,7 @@ impl<'a> Conversion<'a> {
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
         Ok(Self {
             plan,
-            file,
+            inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
             layout,
             array,
             traces: plan.traces_of(segment),
@@ -160,11 +152,13 @@ impl<'a> Conversion<'a> {
         start / self.array.chunk_traces..end.div_ceil(self.array.chunk_traces)
     }
 
-    /// Windows of whole traces, small enough to stay in the cache.
-    fn windows(&self, traces: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+    /// The next whole traces to look at, from `start` on: of one file and one length, and small enough to stay in the cache.
+    fn next_window(&mut self, start: u64, end: u64) -> Result<Option<Stretch>> {
+        if start >= end {
+            return Ok(None);
+        }
         let step = (WINDOW_BYTES / self.layout.stride()).max(1);
-        let end = traces.end;
-        (traces.start..end).step_by(step).map(move |start| start..(start + step as u64).min(end))
+        self.inputs.stretch(start, step.min((end - start) as usize)).map(Some)
     }
 
     /// A chunk that spans all samples: headers and samples in one pass.
@@ -177,22 +171,26 @@ impl<'a> Conversion<'a> {
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<u64> {
         let traces = self.array.traces_of_chunk(trace_chunk);
-        let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
+        let header_bytes = self.layout.header_bytes();
         let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
         // Without a compressor, which needs the chunk as a whole, each window is written while it is in the cache.
         let as_is = self.encoder.is_identity();
         let mut chunk = std::mem::take(&mut self.chunk);
-        let mut used = 0;
+        let (mut used, mut next) = (0, traces.start);
         self.store.begin(0, trace_chunk)?;
-        for window in self.windows(&traces) {
+        while let Some(window) = self.next_window(next, traces.end)? {
             cancel.check()?;
-            let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
+            let (offset, n, stride) = (window.offset, window.n_traces, window.stride);
             let mut buffer = std::mem::take(&mut self.window);
-            let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
-            self.push_headers(bytes, window.start, &intersection(&window, headers))?;
+            let bytes = window.file.bytes(offset, n * stride, &mut buffer)?;
+            self.push_headers(bytes, &window, &intersection(&window.traces(), headers))?;
             let converted = &mut chunk[if as_is { 0 } else { used }..][..n * row];
-            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
+            let n_values = window.n_samples as usize * dtype.size();
+            for ((index, trace), out) in (next..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
                 let samples = &trace[header_bytes..];
+                // Traces shorter than others are padded.
+                let (out, padding) = out.split_at_mut(n_values);
+                padding.fill(0);
                 self.converter.convert(samples, out);
                 self.exceptions.check(index, 0, samples, out)?;
                 self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
@@ -200,9 +198,10 @@ impl<'a> Conversion<'a> {
             if as_is {
                 self.store.append(converted)?;
             }
-            self.file.release(offset, n * stride);
+            window.file.release(offset, n * stride);
             self.window = buffer;
             used += n * row;
+            next += n as u64;
             done += n as u64;
             on_progress(done);
         }
@@ -234,22 +233,27 @@ impl<'a> Conversion<'a> {
         let row = self.array.chunk_samples as usize * size_out;
         self.zero_so_far.clear();
         self.zero_so_far.resize(n_traces, true);
+        let places: Vec<Stretch> = traces.clone().map(|t| self.inputs.stretch(t, 1)).collect::<Result<_>>()?;
         for sample_chunk in 0..self.array.n_sample_chunks() {
             let samples = self.array.samples_of_chunk(sample_chunk);
             let n = (samples.end - samples.start) as usize;
             let mut chunk = std::mem::take(&mut self.chunk);
             chunk.fill(0);
-            for (i, trace) in traces.clone().enumerate() {
+            for (i, place) in places.iter().enumerate() {
                 cancel.check()?;
-                let start = self.layout.header_bytes() as u64 + samples.start * size_in as u64;
-                let offset = self.layout.trace_offset(trace) + start;
+                // A trace shorter than others may end before, or within.
+                let n = n.min((u64::from(place.n_samples).saturating_sub(samples.start)) as usize);
+                if n == 0 {
+                    continue;
+                }
+                let offset = place.offset + self.layout.header_bytes() as u64 + samples.start * size_in as u64;
                 let mut buffer = std::mem::take(&mut self.window);
                 let out = &mut chunk[i * row..][..n * size_out];
-                let bytes = self.file.bytes(offset, n * size_in, &mut buffer)?;
+                let bytes = place.file.bytes(offset, n * size_in, &mut buffer)?;
                 self.converter.convert(bytes, out);
-                self.exceptions.check(trace, samples.start, bytes, out)?;
+                self.exceptions.check(place.first_trace, samples.start, bytes, out)?;
                 self.zero_so_far[i] &= self.samples.add(self.array.dtype, out);
-                self.file.release(offset, n * size_in);
+                place.file.release(offset, n * size_in);
                 self.window = buffer;
             }
             self.chunk = chunk;
@@ -265,44 +269,51 @@ impl<'a> Conversion<'a> {
 
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.
     fn take_headers(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
-        let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
-        for window in self.windows(&headers) {
+        let header_bytes = self.layout.header_bytes();
+        let mut next = headers.start;
+        while let Some(window) = self.next_window(next, headers.end)? {
             cancel.check()?;
-            let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
+            let (offset, n) = (window.offset, window.n_traces);
             let mut buffer = std::mem::take(&mut self.window);
             // Behind the last header nothing is needed, which matters where a trace is longer than the window.
-            let length = (n - 1) * stride + header_bytes;
-            let bytes = self.file.bytes(offset, length, &mut buffer)?;
-            self.push_headers(bytes, window.start, &window)?;
-            self.file.release(offset, length);
+            let length = (n - 1) * window.stride + header_bytes;
+            let bytes = window.file.bytes(offset, length, &mut buffer)?;
+            self.push_headers(bytes, &window, &window.traces())?;
+            window.file.release(offset, length);
             self.window = buffer;
+            next += n as u64;
         }
         Ok(())
     }
 
-    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins at trace `first`.
-    fn push_headers(&mut self, bytes: &[u8], first: u64, traces: &Range<u64>) -> Result<()> {
+    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` are those of the window they lie in.
+    fn push_headers(&mut self, bytes: &[u8], window: &Stretch, traces: &Range<u64>) -> Result<()> {
         if traces.is_empty() {
             return Ok(());
         }
-        let (stride, n) = (self.layout.stride(), (traces.end - traces.start) as usize);
-        let bytes = &bytes[(traces.start - first) as usize * stride..];
-        self.check_lengths(bytes, traces)?;
+        let (stride, n) = (window.stride, (traces.end - traces.start) as usize);
+        let bytes = &bytes[(traces.start - window.first_trace) as usize * stride..];
+        self.check_lengths(bytes, window, traces)?;
+        if window.begins_file && traces.start == window.first_trace {
+            self.runs.begin_file();
+        }
         self.runs.push(traces.start, bytes, stride, n)?;
-        self.headers.push(bytes, stride, n)
+        let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
+        self.headers.push_marked(bytes, stride, n, mark)
     }
 
     /// Where the counts in the trace headers are meaningful, a trace that says another one is refused.
-    fn check_lengths(&self, bytes: &[u8], traces: &Range<u64>) -> Result<()> {
-        if !self.layout.trace_counts_agree || self.layout.fixed_length {
+    fn check_lengths(&self, bytes: &[u8], window: &Stretch, traces: &Range<u64>) -> Result<()> {
+        let Some(file) = self.plan.files.get(window.file_index as usize) else { return Ok(()) };
+        let layout = &file.layout;
+        if !layout.trace_counts_agree || layout.fixed_length || layout.varying.is_some() {
             return Ok(());
         }
-        let n_samples = self.layout.n_samples;
-        let order = self.layout.byte_order;
-        for (trace, header) in traces.clone().zip(bytes.chunks(self.layout.stride())) {
+        let (n_samples, order) = (layout.n_samples, layout.byte_order);
+        for (trace, header) in traces.clone().zip(bytes.chunks(window.stride)) {
             let n = u16::from_be_bytes(crate::segy::binary::big_endian(header, 114, order));
             if n != 0 && u32::from(n) != n_samples {
-                return Err(odd_trace(&self.plan.input.path, trace, n, n_samples));
+                return Err(odd_trace(&file.input.path, trace - file.first_trace, n, n_samples));
             }
         }
         Ok(())

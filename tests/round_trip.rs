@@ -207,7 +207,7 @@ proptest! {
         config.chunk_traces = Some(7);
         config.verify = true;
         import(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
-        let back = ExportConfig { dataset: survey.path("out"), target: survey.path("back"), overwrite: false };
+        let back = ExportConfig { dataset: survey.path("out"), target: survey.path("back"), file: None, overwrite: false };
         export(&back, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         prop_assert!(std::fs::read(&survey.input).unwrap() == std::fs::read(&back.target).unwrap());
     }
@@ -298,7 +298,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
     let out = survey.import("out", &["--chunk-traces", "50"]);
     let folder = survey.path("folder");
     std::fs::create_dir(&folder).unwrap();
-    let config = ExportConfig { dataset: out.clone(), target: folder.join("back.sgy"), overwrite: false };
+    let config = ExportConfig { dataset: out.clone(), target: folder.join("back.sgy"), file: None, overwrite: false };
     let cancel = CancelHandle::new();
     cancel.cancel();
     assert!(matches!(export(&config, &mut |_, _| {}, &cancel), Err(Error::Cancelled { .. })));

@@ -24,8 +24,8 @@ pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
 }
 
 fn describe(plan: &Plan) -> String {
-    let (layout, array) = (&plan.layout, &plan.traces);
-    let mut lines = vec![format!("{} ({})", plan.input.path.display(), HumanBytes(plan.input.bytes))];
+    let (layout, array) = (plan.layout(), &plan.traces);
+    let mut lines = vec![format!("{} ({})", plan.input_name(), HumanBytes(plan.input_bytes()))];
     let width = layout.decisions.iter().map(|d| d.what.len()).max().unwrap_or(0);
     lines.extend(layout.decisions.iter().map(|d| format!("  {:width$}  {}  (from {})", d.what, d.value, d.because)));
 

@@ -1,6 +1,6 @@
 //! `segy-import IN OUT`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::dry_run;
 use super::overrides::{FieldArgs, OverrideArgs};
 use crate::cancel::CancelHandle;
 use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
-use crate::error::{Error, Result, failed};
+use crate::error::{Error, Result, failed, unreadable};
 use crate::import::import;
 use crate::output;
 use crate::progress::{Display, ProgressMode};
@@ -17,14 +17,14 @@ use crate::zarr::{AxisOrder, Codec};
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// SEG-Y file to read
-    // Both paths are there unless a subcommand takes their place.
-    #[arg(value_name = "IN", required = true)]
-    input: Option<PathBuf>,
+    /// SEG-Y files to read, which become one dataset in this order, and the directory to write it to
+    // They are there unless a subcommand takes their place.
+    #[arg(value_names = ["IN", "OUT"], num_args = 1.., required = true)]
+    paths: Vec<PathBuf>,
 
-    /// Directory to write the dataset to
-    #[arg(value_name = "OUT", required = true)]
-    output: Option<PathBuf>,
+    /// Read the names of the SEG-Y files from this file, one in a line; "#" begins a comment
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
 
     /// Header fields whose equal values make consecutive traces a gather, or "none"
     #[arg(long, value_name = "KEY[,KEY...]", default_value = "cdp", help_heading = "Gathers")]
@@ -132,11 +132,9 @@ impl ImportArgs {
     fn resolve(self) -> Result<ImportConfig> {
         const SMALL_BYTES: u64 = 256 << 20;
         let program = std::env::current_exe().map_err(failed("the path of this program cannot be found"))?;
-        let named = |path: Option<PathBuf>| path.filter(|p| !p.as_os_str().is_empty());
-        let (Some(input), Some(output)) = (named(self.input), named(self.output)) else {
-            return Err(Error::Usage("an empty path names neither a file nor a directory".into()));
-        };
-        let mut config = ImportConfig::new(input, output);
+        let (inputs, output) = inputs_and_output(self.paths, self.list.as_deref())?;
+        let mut config = ImportConfig::new(PathBuf::new(), output);
+        config.inputs = inputs;
         config.workers = self.workers.map(|n| n as usize);
         config.segments = self.segments;
         config.gather = self.gather;
@@ -157,4 +155,29 @@ impl ImportArgs {
         config.worker_program = Some(program);
         Ok(config)
     }
+}
+
+/// The last path is the output; all others, or those in the list, are read.
+fn inputs_and_output(mut paths: Vec<PathBuf>, list: Option<&Path>) -> Result<(Vec<PathBuf>, PathBuf)> {
+    if paths.iter().any(|p| p.as_os_str().is_empty()) {
+        return Err(Error::Usage("an empty path names neither a file nor a directory".into()));
+    }
+    let output = paths.pop().unwrap_or_default();
+    match (list, paths.as_slice()) {
+        (None, []) => Err(Error::Usage(format!(
+            "{}: name the SEG-Y file, and behind it a directory for the dataset",
+            output.display()
+        ))),
+        (None, _) => Ok((paths, output)),
+        (Some(list), []) => Ok((read_list(list)?, output)),
+        (Some(_), _) => Err(Error::Usage("with --list only the directory for the dataset is named besides".into())),
+    }
+}
+
+/// One path in each line, as seen from the working directory. Empty lines and those behind a "#" count for nothing.
+fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string(list).map_err(|e| unreadable(list, &e))?;
+    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let paths: Vec<PathBuf> = lines.map(PathBuf::from).collect();
+    if paths.is_empty() { Err(Error::Input(format!("{}: names no file", list.display()))) } else { Ok(paths) }
 }

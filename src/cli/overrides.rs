@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::config::FieldPlacement;
-use crate::segy::ByteOrder;
 use crate::segy::layout::{InputFormat, Overrides};
+use crate::segy::{ByteOrder, Ragged};
 
 /// What the user says about the file, against what its headers say.
 #[derive(Args)]
@@ -32,6 +32,17 @@ pub(super) struct OverrideArgs {
     /// Take the whole traces of a file that ends inside one
     #[arg(long, help_heading = "Against the headers")]
     allow_truncated: bool,
+
+    /// What to do with traces of varying length: refuse the file, or pad them to the longest
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "refuse|pad",
+        help_heading = "Against the headers"
+    )]
+    ragged: Ragged,
 }
 
 /// Where header fields are.
@@ -68,6 +79,7 @@ impl OverrideArgs {
             interval_us: self.interval,
             allow_truncated: self.allow_truncated,
             input_format: self.input_format,
+            ragged: self.ragged,
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::verify::{check, compare};
 /// Prove that a dataset equals the file it was made from (IN DATASET), or that it is undamaged (DATASET)
 #[derive(Args)]
 pub(super) struct VerifyArgs {
-    /// The SEG-Y file, if it is still there, and the directory of the dataset
-    #[arg(value_names = ["IN", "DATASET"], num_args = 1..=2, required = true)]
+    /// The SEG-Y files, if they are still there, in the order of the import, and the directory of the dataset
+    #[arg(value_names = ["IN", "DATASET"], num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
 
     /// How progress is shown
@@ -34,13 +34,13 @@ impl VerifyArgs {
                     json!({"type": "done", "n_traces": done.n_traces, "n_files": n}),
                 ))
             }
-            [input, dataset] => {
-                let done = compare(input, dataset, on_progress, cancel)?;
+            [inputs @ .., dataset] => {
+                let done = compare(inputs, dataset, on_progress, cancel)?;
                 let unknown = match done.n_unknown {
                     0 => String::new(),
                     n => format!("; {n} bytes outside the traces were not kept and cannot be compared"),
                 };
-                let (input, dataset) = (input.display(), dataset.display());
+                let (input, dataset) = (names(inputs), dataset.display());
                 Ok((
                     format!("{dataset}: equal to {input} in {} traces, {} bytes{unknown}", done.n_traces, done.bytes),
                     json!({
@@ -51,7 +51,14 @@ impl VerifyArgs {
                     }),
                 ))
             }
-            _ => Err(Error::Usage("name a dataset, or a SEG-Y file and a dataset".into())),
+            [] => Err(Error::Usage("name a dataset, or SEG-Y files and a dataset".into())),
         })
+    }
+}
+
+fn names(inputs: &[PathBuf]) -> String {
+    match inputs {
+        [only] => only.display().to_string(),
+        several => format!("{} files", several.len()),
     }
 }

@@ -35,6 +35,9 @@ impl WorkerArgs {
                 plan.version
             )));
         }
+        if plan.files.is_empty() {
+            return Err(Error::Failed(format!("{}: names no input file", self.plan.display())));
+        }
         let staging = self.plan.parent().map(PathBuf::from).unwrap_or_default();
         let last = work(&plan, &staging, self.segment, &CancelHandle::new(), &send);
         send(last);

@@ -201,7 +201,7 @@ impl<'a> Coordinator<'a> {
     fn obituary(&self, segment: u32, ending: Option<Ending>) -> String {
         const SIGBUS: i32 = signal_hook::consts::SIGBUS;
         let range = self.plan.segments.get(segment as usize).map_or(String::new(), |s| {
-            format!(" (traces {} to {} of {})", s.start_trace + 1, s.end_trace, self.plan.input.path.display())
+            format!(" (traces {} to {} of {})", s.start_trace + 1, s.end_trace, self.plan.input_name())
         });
         let Some(ending) = ending else {
             return format!("the worker of segment {segment}{range} ended without a result");

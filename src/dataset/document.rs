@@ -1,6 +1,7 @@
 //! What `metadata.json` says of a dataset, as far as reading it back needs to know.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -21,8 +22,11 @@ use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 #[derive(Deserialize)]
 struct Document {
     input: Input,
+    /// Of one file; those of several are in `files`.
     bytes_before_traces: Option<String>,
     bytes_after_traces: Option<String>,
+    #[serde(default)]
+    files: Vec<FileEntry>,
     segy: Segy,
     geometry: Geometry,
     options: Options,
@@ -37,10 +41,22 @@ struct Input {
 }
 
 #[derive(Deserialize)]
+struct FileEntry {
+    name: String,
+    bytes: u64,
+    start_trace: u64,
+    end_trace: u64,
+    bytes_before_traces: Option<String>,
+    bytes_after_traces: Option<String>,
+    segy: Segy,
+}
+
+#[derive(Deserialize)]
 struct Segy {
     byte_order: ByteOrder,
     pairwise_swapped: bool,
     sample_format: Format,
+    #[serde(default)]
     first_trace_offset: u64,
     additional_trace_headers: u32,
 }
@@ -54,6 +70,13 @@ struct Format {
 struct Geometry {
     n_traces: u64,
     n_samples: u64,
+    /// There if every trace has a sample count of its own.
+    samples_per_trace: Option<SamplesPerTrace>,
+}
+
+#[derive(Deserialize)]
+struct SamplesPerTrace {
+    max: u64,
 }
 
 #[derive(Deserialize)]
@@ -85,9 +108,10 @@ pub struct Dataset {
     pub byte_order: ByteOrder,
     /// Whether neighbouring bytes of the original are exchanged behind the textual header.
     pub pairwise_swapped: bool,
-    /// Length of the original.
-    pub file_bytes: u64,
-    pub first_trace_offset: u64,
+    /// The files that it was made from, in the order of their traces; at least one.
+    pub files: Vec<OriginalFile>,
+    /// Whether the header table has the number of samples of each trace, which may be fewer than those of the array.
+    pub has_sample_counts: bool,
     /// Bytes of all headers of one trace.
     pub header_bytes: usize,
     pub row_group_rows: u64,
@@ -95,9 +119,36 @@ pub struct Dataset {
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
+}
+
+/// A file that a dataset was made from.
+pub struct OriginalFile {
+    /// Without directories; empty where it was the only file.
+    pub name: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Numbers of its traces in the dataset.
+    pub traces: Range<u64>,
+    pub first_trace_offset: u64,
     /// As they stand in the file; `None` where they were too many to keep.
     pub bytes_before_traces: Option<Vec<u8>>,
     pub bytes_after_traces: Option<Vec<u8>>,
+}
+
+impl OriginalFile {
+    /// # Errors
+    /// What is wrong with the bytes that were kept.
+    fn new(entry: FileEntry) -> std::result::Result<Self, String> {
+        let bytes = |kept: Option<String>| kept.map(|t| STANDARD.decode(t)).transpose().map_err(|e| e.to_string());
+        Ok(Self {
+            name: entry.name,
+            bytes: entry.bytes,
+            traces: entry.start_trace..entry.end_trace,
+            first_trace_offset: entry.segy.first_trace_offset,
+            bytes_before_traces: bytes(entry.bytes_before_traces)?,
+            bytes_after_traces: bytes(entry.bytes_after_traces)?,
+        })
+    }
 }
 
 impl Dataset {
@@ -114,21 +165,37 @@ impl Dataset {
         let document: Document = serde_json::from_value(read_document(&path)?).map_err(|e| damaged(e.to_string()))?;
         let code = document.segy.sample_format.code;
         let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
-        let bytes = |kept: Option<String>| kept.map(|text| STANDARD.decode(text)).transpose();
+        let additional_headers = document.segy.additional_trace_headers as usize;
+        let (byte_order, pairwise_swapped) = (document.segy.byte_order, document.segy.pairwise_swapped);
+        let mut entries = document.files;
+        if entries.is_empty() {
+            entries.push(FileEntry {
+                name: String::new(),
+                bytes: document.input.bytes,
+                start_trace: 0,
+                end_trace: document.geometry.n_traces,
+                bytes_before_traces: document.bytes_before_traces,
+                bytes_after_traces: document.bytes_after_traces,
+                segy: document.segy,
+            });
+        }
+        let files =
+            entries.into_iter().map(OriginalFile::new).collect::<std::result::Result<_, _>>().map_err(damaged)?;
         let dataset = Self {
             root: root.to_owned(),
             format,
-            byte_order: document.segy.byte_order,
-            pairwise_swapped: document.segy.pairwise_swapped,
-            file_bytes: document.input.bytes,
-            first_trace_offset: document.segy.first_trace_offset,
-            header_bytes: TRACE_HEADER_BYTES * (1 + document.segy.additional_trace_headers as usize),
+            byte_order,
+            pairwise_swapped,
+            files,
+            has_sample_counts: document
+                .geometry
+                .samples_per_trace
+                .is_some_and(|s| s.max == document.geometry.n_samples),
+            header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
             row_group_rows: document.options.row_group_rows,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
             checksums: document.checksums,
-            bytes_before_traces: bytes(document.bytes_before_traces).map_err(|e| damaged(e.to_string()))?,
-            bytes_after_traces: bytes(document.bytes_after_traces).map_err(|e| damaged(e.to_string()))?,
             array: ArrayPlan {
                 order: document.options.order,
                 dtype: document.options.dtype,
@@ -153,30 +220,39 @@ impl Dataset {
         self.path(HEADERS)
     }
 
-    /// Bytes from the start of one trace of the original to that of the next.
-    pub fn stride(&self) -> usize {
-        self.header_bytes + self.array.n_samples as usize * self.format.bytes
+    /// Bytes of a trace of so many samples in its file.
+    pub fn trace_bytes(&self, n_samples: u64) -> u64 {
+        self.header_bytes as u64 + n_samples * self.format.bytes as u64
     }
 
-    /// Where a trace (from 0) begins in the original.
-    pub fn trace_offset(&self, trace: u64) -> u64 {
-        self.first_trace_offset + trace * self.stride() as u64
-    }
-
-    /// Whether nothing that follows divides by zero or runs over, and the traces fit the file.
+    /// Whether nothing that follows divides by zero or runs over, and the traces fit the files.
     fn is_consistent(&self) -> bool {
         let array = &self.array;
         let sizes = [array.chunk_samples, array.chunk_traces, array.n_samples, array.n_traces, self.row_group_rows];
         let chunk = array.chunk_samples.checked_mul(array.chunk_traces).and_then(|n| n.checked_mul(8));
-        let stride =
+        let longest =
             array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
-        let end =
-            stride.and_then(|n| n.checked_mul(array.n_traces)).and_then(|n| n.checked_add(self.first_trace_offset));
-        let kept = |bytes: &Option<Vec<u8>>, n: u64| bytes.as_ref().is_none_or(|b| b.len() as u64 == n);
+        let all = longest.and_then(|n| n.checked_mul(array.n_traces));
+        let mut next = 0;
+        let in_order = self.files.iter().all(|f| std::mem::replace(&mut next, f.traces.end) == f.traces.start);
         !sizes.contains(&0)
             && array.shard_chunks != Some(0)
             && chunk.is_some_and(|n| usize::try_from(n).is_ok())
-            && end.is_some_and(|end| end <= self.file_bytes && kept(&self.bytes_after_traces, self.file_bytes - end))
-            && kept(&self.bytes_before_traces, self.first_trace_offset)
+            && all.is_some_and(|n| {
+                n.checked_add(self.files.iter().map(|f| f.first_trace_offset).max().unwrap_or(0)).is_some()
+            })
+            && in_order
+            && next == array.n_traces
+            && self.files.iter().all(|f| f.traces.start < f.traces.end && self.holds(f))
+    }
+
+    /// Whether the traces of a file fit it. Where their lengths differ, that is seen when they are read.
+    fn holds(&self, file: &OriginalFile) -> bool {
+        let kept = |bytes: &Option<Vec<u8>>, n: u64| bytes.as_ref().is_none_or(|b| b.len() as u64 == n);
+        let n_traces = file.traces.end - file.traces.start;
+        let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);
+        file.first_trace_offset <= file.bytes
+            && kept(&file.bytes_before_traces, file.first_trace_offset)
+            && (self.has_sample_counts || end <= file.bytes && kept(&file.bytes_after_traces, file.bytes - end))
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use arrow::array::{Array, FixedSizeBinaryArray};
+use arrow::array::{Array, FixedSizeBinaryArray, Int32Array};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{
 
 use super::{Dataset, damaged};
 use crate::error::{Error, Result, failed};
-use crate::headers::{ADDITIONAL_HEADERS, RAW_HEADER};
+use crate::headers::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1024;
@@ -47,19 +47,39 @@ impl HeaderTableFile {
 
     /// The headers of these traces, to be read in order. Every call has a file of its own, so threads can share the table.
     pub fn rows(&self, traces: &Range<u64>) -> Result<HeaderRows> {
+        let reader = self.reader(traces, &[ADDITIONAL_HEADERS, RAW_HEADER])?;
+        Ok(HeaderRows { path: self.path.clone(), reader, batch: None, at: 0, header_bytes: self.header_bytes })
+    }
+
+    /// How many samples each of these traces has in its file.
+    pub fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
+        let mut counts = Vec::with_capacity((traces.end - traces.start) as usize);
+        for batch in self.reader(traces, &[N_SAMPLES])? {
+            let batch = batch.map_err(|e| damaged(&self.path, e))?;
+            let column = batch.column_by_name(N_SAMPLES).and_then(|c| c.as_any().downcast_ref::<Int32Array>());
+            let column = column.ok_or_else(|| damaged(&self.path, format!("it has no column {N_SAMPLES}")))?;
+            counts.extend(column.values().iter().map(|&n| n.cast_unsigned()));
+        }
+        if counts.len() as u64 == traces.end - traces.start {
+            Ok(counts)
+        } else {
+            Err(damaged(&self.path, "it has fewer rows than traces"))
+        }
+    }
+
+    fn reader(&self, traces: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
         let file = File::open(&self.path).map_err(failed(self.path.display()))?;
         let groups = traces.start / self.row_group_rows..traces.end.div_ceil(self.row_group_rows);
         let skipped = traces.start - groups.start * self.row_group_rows;
-        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), [ADDITIONAL_HEADERS, RAW_HEADER]);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), columns.iter().copied());
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_projection(mask)
             .with_row_groups(groups.map(|g| g as usize).collect())
             .with_offset(skipped as usize)
             .with_limit((traces.end - traces.start) as usize)
             .with_batch_size(BATCH_ROWS)
             .build()
-            .map_err(|e| damaged(&self.path, e))?;
-        Ok(HeaderRows { path: self.path.clone(), reader, batch: None, at: 0, header_bytes: self.header_bytes })
+            .map_err(|e| damaged(&self.path, e))
     }
 }
 

@@ -7,11 +7,12 @@ mod chunks;
 mod document;
 mod exceptions;
 mod headers;
+mod lengths;
 mod original;
 pub mod units;
 
 pub use chunks::ChunkReader;
-pub use document::Dataset;
+pub use document::{Dataset, OriginalFile};
 pub use exceptions::{ExceptionRows, ExceptionTable};
 pub use headers::{HeaderRows, HeaderTableFile};
 pub use original::{Original, Place, Sources};

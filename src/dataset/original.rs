@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{ChunkReader, Dataset, ExceptionTable, HeaderTableFile};
+use super::lengths::{Extents, Lengths};
+use super::{ChunkReader, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
 use crate::segy::restore::{Restorer, word_bytes};
@@ -17,19 +18,29 @@ const UNIT_BYTES: u64 = 64 << 20;
 /// Receives bytes that belong at an offset of the file.
 pub type Sink<'s> = dyn FnMut(u64, &[u8]) -> Result<()> + 's;
 
-/// What an offset in the file belongs to. Traces, samples and bytes count from 0.
+/// What an offset in the file belongs to. Traces (of the file), samples and bytes count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     BeforeTraces,
-    Header { trace: u64, byte: u64 },
-    Sample { trace: u64, sample: u64 },
+    Header {
+        trace: u64,
+        byte: u64,
+    },
+    /// `offset` is that of the sample.
+    Sample {
+        trace: u64,
+        sample: u64,
+        offset: u64,
+    },
     AfterTraces,
 }
 
-/// The tables of a dataset that can give its file back, opened once for all threads.
+/// The tables of a dataset that can give one of its files back, opened once for all threads.
 pub struct Sources<'a> {
     pub dataset: &'a Dataset,
+    pub file: &'a OriginalFile,
     headers: HeaderTableFile,
+    lengths: Lengths,
     exceptions: ExceptionTable,
     restorer: Restorer,
 }
@@ -37,7 +48,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// # Errors
     /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
-    pub fn open(dataset: &'a Dataset) -> Result<Self> {
+    pub fn open(dataset: &'a Dataset, file: &'a OriginalFile) -> Result<Self> {
         let restorer = Restorer::new(dataset.format, dataset.byte_order, dataset.array.dtype).ok_or_else(|| {
             Error::Usage(format!(
                 "{}: its {} samples were imported with --dtype {}, which does not hold all of their values; import it without",
@@ -47,34 +58,48 @@ impl<'a> Sources<'a> {
             ))
         })?;
         let (headers, exceptions) = (HeaderTableFile::open(dataset)?, ExceptionTable::open(dataset)?);
-        Ok(Self { dataset, headers, exceptions, restorer })
+        let lengths = Lengths::new(dataset, file, &headers, units(dataset, &file.traces))?;
+        Ok(Self { dataset, file, headers, lengths, exceptions, restorer })
     }
 
     /// Units that threads can work on at the same time.
     pub fn n_units(&self) -> u64 {
-        self.dataset.array.n_trace_chunks().div_ceil(self.chunks_per_unit())
+        self.lengths.units.len() as u64
     }
 
-    fn chunks_per_unit(&self) -> u64 {
-        let array = &self.dataset.array;
-        let by_bytes = UNIT_BYTES / (array.n_samples * array.chunk_traces * array.dtype.size() as u64).max(1);
-        (UNIT_TRACES / array.chunk_traces).min(by_bytes).max(1)
+    /// Offset behind the last trace of the file.
+    pub fn end_of_traces(&self) -> u64 {
+        self.lengths.end()
     }
 
     /// What stands at an offset of the file.
-    pub fn place(&self, offset: u64) -> Place {
+    pub fn place(&self, offset: u64) -> Result<Place> {
         let dataset = self.dataset;
-        let Some(behind) = offset.checked_sub(dataset.first_trace_offset) else { return Place::BeforeTraces };
-        let (stride, header_bytes) = (dataset.stride() as u64, dataset.header_bytes as u64);
-        let (trace, within) = (behind / stride, behind % stride);
-        if trace >= dataset.array.n_traces {
-            Place::AfterTraces
-        } else if within < header_bytes {
-            Place::Header { trace, byte: within }
-        } else {
-            Place::Sample { trace, sample: (within - header_bytes) / dataset.format.bytes as u64 }
+        if offset < self.file.first_trace_offset {
+            return Ok(Place::BeforeTraces);
         }
+        let Some(unit) = self.lengths.unit_at(offset) else { return Ok(Place::AfterTraces) };
+        let extents = self.lengths.of_unit(dataset, &self.headers, unit)?;
+        let trace = extents.trace_at(offset);
+        let (within, header_bytes) = (offset - extents.offset(trace), dataset.header_bytes as u64);
+        let in_file = trace - self.file.traces.start;
+        Ok(match within.checked_sub(header_bytes) {
+            None => Place::Header { trace: in_file, byte: within },
+            Some(behind) => {
+                let n = dataset.format.bytes as u64;
+                Place::Sample { trace: in_file, sample: behind / n, offset: offset - behind % n }
+            }
+        })
     }
+}
+
+/// The traces of a file in parts of whole chunks, clipped at its ends.
+fn units(dataset: &Dataset, traces: &Range<u64>) -> Vec<Range<u64>> {
+    let array = &dataset.array;
+    let by_bytes = UNIT_BYTES / (array.n_samples * array.chunk_traces * array.dtype.size() as u64).max(1);
+    let per_unit = (UNIT_TRACES / array.chunk_traces).min(by_bytes).max(1) * array.chunk_traces;
+    let numbers = traces.start / per_unit..traces.end.div_ceil(per_unit);
+    numbers.map(|i| (i * per_unit).max(traces.start)..((i + 1) * per_unit).min(traces.end)).collect()
 }
 
 /// Makes the traces of the file again; each thread has one.
@@ -101,106 +126,131 @@ impl<'a> Original<'a> {
         sink: &mut Sink,
         on_traces: &dyn Fn(u64),
     ) -> Result<()> {
-        let array = &self.sources.dataset.array;
-        let per_unit = self.sources.chunks_per_unit();
-        let chunks = unit * per_unit..((unit + 1) * per_unit).min(array.n_trace_chunks());
-        let traces = chunks.start * array.chunk_traces..(chunks.end * array.chunk_traces).min(array.n_traces);
-        let mut headers = self.sources.headers.rows(&traces)?;
-        let mut exceptions = self.sources.exceptions.rows(&traces)?;
-        for trace_chunk in chunks {
+        let (sources, unit) = (self.sources, unit as usize);
+        let array = &sources.dataset.array;
+        let traces = sources.lengths.units[unit].clone();
+        let extents = sources.lengths.of_unit(sources.dataset, &sources.headers, unit)?;
+        let mut headers = sources.headers.rows(&traces)?;
+        let mut exceptions = sources.exceptions.rows(&traces)?;
+        for trace_chunk in traces.start / array.chunk_traces..traces.end.div_ceil(array.chunk_traces) {
             cancel.check()?;
+            let in_chunk = array.traces_of_chunk(trace_chunk);
+            let part = in_chunk.start.max(traces.start)..in_chunk.end.min(traces.end);
             if array.n_sample_chunks() == 1 {
-                self.whole_traces(trace_chunk, &mut headers, &mut exceptions, sink)?;
+                self.whole_traces(&part, &extents, &mut headers, &mut exceptions, sink)?;
             } else {
-                self.headers_alone(trace_chunk, &mut headers, sink)?;
+                self.headers_alone(&part, &extents, &mut headers, sink)?;
                 for sample_chunk in 0..array.n_sample_chunks() {
                     cancel.check()?;
-                    self.parts_of_traces(sample_chunk, trace_chunk, &mut exceptions, sink)?;
+                    self.parts_of_traces(sample_chunk, &part, &extents, &mut exceptions, sink)?;
                 }
             }
-            let traces = array.traces_of_chunk(trace_chunk);
-            on_traces(traces.end - traces.start);
+            on_traces(part.end - part.start);
         }
         exceptions.finish()
     }
 
-    /// A chunk that spans all samples: headers and samples in one piece.
+    /// Traces of a chunk that spans all samples: headers and samples in one piece.
     fn whole_traces(
         &mut self,
-        trace_chunk: u64,
+        traces: &Range<u64>,
+        extents: &Extents,
         headers: &mut super::HeaderRows,
         exceptions: &mut super::ExceptionRows,
         sink: &mut Sink,
     ) -> Result<()> {
         let dataset = self.sources.dataset;
-        let (array, stride, header_bytes) = (&dataset.array, dataset.stride(), dataset.header_bytes);
-        let (traces, samples) = (array.traces_of_chunk(trace_chunk), 0..array.n_samples);
-        let chunk = self.chunks.read(0, trace_chunk)?;
+        let (array, header_bytes) = (&dataset.array, dataset.header_bytes);
+        let samples = 0..array.n_samples;
+        let chunk = self.chunks.read(0, traces.start / array.chunk_traces)?;
         let row = array.chunk_samples as usize * array.dtype.size();
-        let step = (PIECE_BYTES / stride).max(1);
-        for (window, rows) in windows(&traces, step).zip(chunk.chunks(step * row)) {
-            let n = (window.end - window.start) as usize;
-            headers.next_rows(n, &mut self.headers)?;
-            self.piece.resize(n * stride, 0);
-            let parts = self.piece.chunks_mut(stride).zip(self.headers.chunks(header_bytes)).zip(rows.chunks(row));
+        let step = (PIECE_BYTES / dataset.trace_bytes(array.n_samples) as usize).max(1);
+        let skipped = (traces.start % array.chunk_traces) as usize * row;
+        for (window, rows) in windows(traces, step).zip(chunk[skipped..].chunks(step * row)) {
+            headers.next_rows((window.end - window.start) as usize, &mut self.headers)?;
+            let start = extents.offset(window.start);
+            self.piece.resize((extents.offset(window.end) - start) as usize, 0);
+            let mut rest = self.piece.as_mut_slice();
+            let parts = window.clone().zip(self.headers.chunks(header_bytes)).zip(rows.chunks(row));
             for ((trace, header), values) in parts {
-                let (place, samples) = trace.split_at_mut(header_bytes);
+                let n_samples = extents.n_samples(trace) as usize;
+                let (place, behind) = rest.split_at_mut(header_bytes);
+                let (samples, behind) = behind.split_at_mut(n_samples * dataset.format.bytes);
                 place.copy_from_slice(header);
-                self.restorer.restore(values, samples);
+                self.restorer.restore(&values[..n_samples * array.dtype.size()], samples);
+                rest = behind;
             }
             while let Some(e) = exceptions.next_in(&window, &samples)? {
-                let at = (e.trace - window.start) as usize * stride + header_bytes + e.sample as usize * 4;
-                self.piece[at..][..4].copy_from_slice(&word_bytes(e.word, dataset.byte_order));
+                let at = (extents.offset(e.trace) - start) as usize + header_bytes + e.sample as usize * 4;
+                put_word(&mut self.piece, at, &word_bytes(e.word, dataset.byte_order));
             }
             if dataset.pairwise_swapped {
                 // The raw headers are as they stand in the file already.
-                self.piece.chunks_mut(stride).for_each(|trace| swap_pairs(&mut trace[header_bytes..]));
+                for trace in window.clone() {
+                    let (from, to) = (extents.offset(trace) - start, extents.offset(trace + 1) - start);
+                    swap_pairs(&mut self.piece[from as usize + header_bytes..to as usize]);
+                }
             }
-            sink(dataset.trace_offset(window.start), &self.piece)?;
+            sink(start, &self.piece)?;
         }
         Ok(())
     }
 
     /// The headers of traces that are cut along the samples.
-    fn headers_alone(&mut self, trace_chunk: u64, headers: &mut super::HeaderRows, sink: &mut Sink) -> Result<()> {
-        let dataset = self.sources.dataset;
-        for trace in dataset.array.traces_of_chunk(trace_chunk) {
+    fn headers_alone(
+        &mut self,
+        traces: &Range<u64>,
+        extents: &Extents,
+        headers: &mut super::HeaderRows,
+        sink: &mut Sink,
+    ) -> Result<()> {
+        for trace in traces.clone() {
             headers.next_rows(1, &mut self.headers)?;
-            sink(dataset.trace_offset(trace), &self.headers)?;
+            sink(extents.offset(trace), &self.headers)?;
         }
         Ok(())
     }
 
-    /// The samples of one chunk of traces that are cut along the samples.
+    /// The samples of traces in one chunk that are cut along the samples.
     fn parts_of_traces(
         &mut self,
         sample_chunk: u64,
-        trace_chunk: u64,
+        traces: &Range<u64>,
+        extents: &Extents,
         exceptions: &mut super::ExceptionRows,
         sink: &mut Sink,
     ) -> Result<()> {
         let dataset = self.sources.dataset;
         let array = &dataset.array;
         let samples = array.samples_of_chunk(sample_chunk);
-        let n = (samples.end - samples.start) as usize;
         let row = array.chunk_samples as usize * array.dtype.size();
-        let chunk = self.chunks.read(sample_chunk, trace_chunk)?;
-        for (trace, values) in array.traces_of_chunk(trace_chunk).zip(chunk.chunks(row)) {
+        let chunk = self.chunks.read(sample_chunk, traces.start / array.chunk_traces)?;
+        let skipped = (traces.start % array.chunk_traces) as usize * row;
+        for (trace, values) in traces.clone().zip(chunk[skipped..].chunks(row)) {
+            // A trace shorter than others may end before, or within.
+            let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
             self.piece.resize(n * dataset.format.bytes, 0);
             self.restorer.restore(&values[..n * array.dtype.size()], &mut self.piece);
             while let Some(e) = exceptions.next_in(&(trace..trace + 1), &samples)? {
                 let at = (u64::from(e.sample) - samples.start) as usize * 4;
-                self.piece[at..][..4].copy_from_slice(&word_bytes(e.word, dataset.byte_order));
+                put_word(&mut self.piece, at, &word_bytes(e.word, dataset.byte_order));
             }
             let in_trace = dataset.header_bytes as u64 + samples.start * dataset.format.bytes as u64;
-            let offset = dataset.trace_offset(trace) + in_trace;
-            if dataset.pairwise_swapped {
+            let offset = extents.offset(trace) + in_trace;
+            if n > 0 && dataset.pairwise_swapped {
                 put_swapped(offset, &mut self.piece, sink)?
-            } else {
+            } else if n > 0 {
                 sink(offset, &self.piece)?
             }
         }
         Ok(())
+    }
+}
+
+/// Puts the word of an exception in its place; one of a damaged table may have none.
+fn put_word(piece: &mut [u8], at: usize, word: &[u8; 4]) {
+    if let Some(place) = piece.get_mut(at..at + 4) {
+        place.copy_from_slice(word);
     }
 }
 

@@ -31,11 +31,12 @@ pub struct GatherCounts {
 }
 
 /// Joins the runs of all segments, in order, and writes the index. A gather that the end of one segment's rows cuts
-/// goes on in the next and becomes one row.
+/// goes on in the next and becomes one row. No gather goes on at `file_starts`, the first traces of the files.
 pub fn write_index(
     output: &Path,
     keys: &[GatherKey],
     segments: &[PathBuf],
+    file_starts: &[u64],
     n_traces: u64,
     max_probe: u64,
 ) -> Result<GatherCounts> {
@@ -45,7 +46,7 @@ pub fn write_index(
         let mut runs = RunReader::open(path, keys.len())?;
         while let Some(run) = runs.next_run()? {
             match &open {
-                Some(before) if before.key == run.key => {}
+                Some(before) if before.key == run.key && file_starts.binary_search(&run.start_trace).is_err() => {}
                 _ => {
                     if let Some(before) = open.take() {
                         writer.push(&before, run.start_trace)?;
@@ -133,7 +134,7 @@ mod tests {
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     /// The index of these keys, their headers cut into segments at `cuts`.
-    fn index_of(keys: &[i32], cuts: &[usize]) -> (Vec<[i64; 5]>, GatherCounts) {
+    fn index_of(keys: &[i32], cuts: &[usize], file_starts: &[u64]) -> (Vec<[i64; 5]>, GatherCounts) {
         let directory = tempfile::tempdir().unwrap();
         let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32 };
         let bounds: Vec<usize> = [&[0], cuts, &[keys.len()]].concat();
@@ -150,7 +151,7 @@ mod tests {
             paths.push(path);
         }
         let output = directory.path().join("index.parquet");
-        let counts = write_index(&output, &[key], &paths, keys.len() as u64, 3).unwrap();
+        let counts = write_index(&output, &[key], &paths, file_starts, keys.len() as u64, 3).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(output).unwrap()).unwrap().build().unwrap();
         let mut rows = Vec::new();
         for batch in reader {
@@ -164,10 +165,12 @@ mod tests {
     #[test]
     fn a_gather_cut_by_segments_becomes_one_row_again() {
         let keys = [7, 7, 7, 7, 7, -1, -1, 7];
-        let whole = index_of(&keys, &[]);
+        let whole = index_of(&keys, &[], &[0]);
         assert_eq!(whole.0, [[0, 7, 0, 5, 5], [1, -1, 5, 7, 2], [2, 7, 7, 8, 1]]);
         assert_eq!(whole.1, GatherCounts { n_gathers: 3, longest: 5, n_beyond_probe: 1 });
-        assert_eq!(index_of(&keys, &[2, 3, 6]), whole);
-        assert_eq!(index_of(&keys, &[5, 5]), whole);
+        assert_eq!(index_of(&keys, &[2, 3, 6], &[0]), whole);
+        assert_eq!(index_of(&keys, &[5, 5], &[0]), whole);
+        // Unless a file begins there.
+        assert_eq!(index_of(&keys, &[2, 3, 6], &[0, 3]).0[..2], [[0, 7, 0, 3, 3], [1, 7, 3, 5, 2]]);
     }
 }

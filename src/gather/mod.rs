@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::headers::read_integer;
+use crate::inputs::Inputs;
+use crate::segy::Layout;
 use crate::segy::fields::FieldKind;
-use crate::segy::{Layout, SegyFile};
 
 /// A header field whose value is part of what makes a gather.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub type KeyValues = Vec<i64>;
 
 /// Reads the gather keys of single traces.
 pub struct KeyReader<'a> {
-    file: &'a SegyFile,
+    inputs: Inputs<'a>,
     layout: &'a Layout,
     keys: &'a [GatherKey],
     buffer: Vec<u8>,
@@ -37,18 +38,21 @@ pub struct KeyReader<'a> {
 const RELEASE_DISTANCE: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
-    pub fn new(file: &'a SegyFile, layout: &'a Layout, keys: &'a [GatherKey]) -> Self {
-        Self { file, layout, keys, buffer: Vec::new(), last_offset: 0 }
+    /// `layout` is that of the first file, like which all are read.
+    pub fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &'a [GatherKey]) -> Self {
+        Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0 }
     }
 
-    /// The key values of trace `index`, from 0.
+    /// The key values of trace `index`, from 0, behind the number of its file: gathers end with their file.
     pub fn read(&mut self, index: u64) -> Result<KeyValues> {
-        let offset = self.layout.trace_offset(index);
-        let header = self.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
+        let place = self.inputs.stretch(index, 1)?;
+        let offset = place.offset;
+        let header = place.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
         let order = self.layout.byte_order;
-        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, order)).collect();
+        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, order));
+        let values = std::iter::once(i64::from(place.file_index)).chain(values).collect();
         if offset.abs_diff(self.last_offset) > RELEASE_DISTANCE {
-            self.file.release_around(self.last_offset);
+            place.file.release_around(self.last_offset);
             self.last_offset = offset;
         }
         Ok(values)

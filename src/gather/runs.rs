@@ -32,6 +32,11 @@ impl RunWriter {
         Ok(Self { path, file, keys, order, previous: Vec::new(), current: Vec::new(), n_runs: 0 })
     }
 
+    /// Begins a run with the next trace, whatever its keys: a gather ends with its file.
+    pub fn begin_file(&mut self) {
+        self.previous.clear();
+    }
+
     /// The headers of `n` traces from `first_trace` on, each at a multiple of `stride` in `block`.
     pub fn push(&mut self, first_trace: u64, block: &[u8], stride: usize, n: usize) -> Result<()> {
         if self.keys.is_empty() {

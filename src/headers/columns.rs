@@ -17,6 +17,12 @@ pub const ROW_GROUP_ROWS: u64 = 65_536;
 
 /// Name of the first column: the number of the trace in the file, from 0.
 const TRACE_INDEX: &str = "trace_index";
+/// Name of the column of the number of the input file, from 0, where there are several.
+pub const FILE_INDEX: &str = "file_index";
+/// Name of the column of the samples that each trace has in its file, where they may differ.
+pub const N_SAMPLES: &str = "n_samples";
+/// Bytes of each of these two, which a row has behind its header bytes.
+const MARK_BYTES: usize = 4;
 /// Name of the last column: the header as it stands in the file.
 pub const RAW_HEADER: &str = "raw_header";
 /// Name of the column of the additional trace headers (rev 2), where the file has them.
@@ -51,6 +57,19 @@ pub struct HeaderTable {
     pub raw_header: bool,
     /// Whether neighbouring bytes are exchanged in the file; the raw columns keep them so.
     pub pairwise_swapped: bool,
+    /// Whether there is a column of the number of the input file.
+    pub file_index: bool,
+    /// Whether there is a column of the samples that each trace has.
+    pub n_samples: bool,
+}
+
+/// What is known of a trace beside its header bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Number of its file, from 0.
+    pub file_index: u32,
+    /// Samples that it has in its file.
+    pub n_samples: u32,
 }
 
 /// Where the values of one column of the file come from. Offsets count from 0 in the header bytes.
@@ -60,6 +79,10 @@ pub(super) enum Source {
     Field {
         offset: usize,
         kind: FieldKind,
+    },
+    /// A number of 32 bits behind the header bytes that is no header field.
+    Mark {
+        offset: usize,
     },
     Scaled {
         offset: usize,
@@ -127,7 +150,34 @@ impl HeaderTable {
         let pairwise_swapped = self.pairwise_swapped;
         let raw = raw
             .map(move |(name, offset, width)| (name.to_owned(), Source::RawBytes { offset, width, pairwise_swapped }));
-        std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex)).chain(fields).chain(raw)
+        let marks = self
+            .mark_names()
+            .enumerate()
+            .map(move |(i, name)| (name.to_owned(), Source::Mark { offset: width + i * MARK_BYTES }));
+        std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex)).chain(marks).chain(fields).chain(raw)
+    }
+
+    fn mark_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [(FILE_INDEX, self.file_index), (N_SAMPLES, self.n_samples)]
+            .into_iter()
+            .filter(|(_, is_there)| *is_there)
+            .map(|(n, _)| n)
+    }
+
+    /// Bytes of one row on its way: the header bytes of the trace, and its marks.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.header_bytes as usize + self.mark_names().count() * MARK_BYTES
+    }
+
+    /// The marks of a trace as they stand behind its header bytes, as numbers in the byte order of the table.
+    pub(super) fn mark_bytes(&self, mark: Mark) -> Vec<u8> {
+        let values = [(mark.file_index, self.file_index), (mark.n_samples, self.n_samples)];
+        let values = values.into_iter().filter(|(_, is_there)| *is_there);
+        let bytes = |value: u32| match self.byte_order {
+            ByteOrder::Big => value.to_be_bytes(),
+            ByteOrder::Little => value.to_le_bytes(),
+        };
+        values.flat_map(|(value, _)| bytes(value)).collect()
     }
 
     /// Rows of every page but the last of a row group.
@@ -166,6 +216,7 @@ impl Source {
     fn arrow_type(self) -> DataType {
         match self {
             Self::TraceIndex => DataType::Int64,
+            Self::Mark { .. } => DataType::Int32,
             Self::Scaled { .. } => DataType::Float64,
             Self::RawBytes { width, .. } => DataType::FixedSizeBinary(i32::try_from(width).unwrap_or(i32::MAX)),
             Self::Field { kind, .. } => match kind {
@@ -190,6 +241,7 @@ impl Source {
         match self {
             Self::TraceIndex | Self::RawBytes { .. } => false,
             Self::Field { offset, kind } => same(offset, kind.size()),
+            Self::Mark { offset } => same(offset, MARK_BYTES),
             Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),
         }
     }

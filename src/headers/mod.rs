@@ -1,6 +1,6 @@
 //! The header table: `headers.parquet`, one row per trace in file order.
 //!
-//! `trace_index`, one column per header field with the value as it stands in the file, a float64 column
+//! `trace_index`, `file_index` where there are several files and `n_samples` where lengths vary, one column per header field with the value as it stands in the file, a float64 column
 //! `<name>_scaled` for each field with a scalar, and `raw_header`, the bytes themselves.
 //!
 //! A worker writes the whole row groups of its traces ([`SegmentWriter`]), and [`join`] puts the files of all
@@ -28,7 +28,7 @@ mod tests;
 mod values;
 mod writer;
 
-pub use columns::{ADDITIONAL_HEADERS, Column, HeaderTable, RAW_HEADER, ROW_GROUP_ROWS};
+pub use columns::{ADDITIONAL_HEADERS, Column, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ROW_GROUP_ROWS};
 pub use join::join;
 pub use summary::{FieldRange, HeaderSummary};
 pub use values::read_integer;

@@ -31,6 +31,8 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         row_group_rows,
         raw_header: true,
         pairwise_swapped: false,
+        file_index: false,
+        n_samples: false,
     }
 }
 

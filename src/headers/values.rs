@@ -89,6 +89,7 @@ impl Rows<'_> {
                 Values::Int64((first..first + n).collect())
             }
             Source::Field { offset, kind } => self.raw(offset, kind),
+            Source::Mark { offset } => self.raw(offset, FieldKind::I32),
             Source::Scaled { offset, kind, scalar_offset } => {
                 let mut values = self.as_f64(offset, kind);
                 let scalars: Vec<i16> = numbers!(self, scalar_offset, i16, |v| v);

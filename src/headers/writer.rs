@@ -11,7 +11,7 @@ use crate::error::{Error, Result, failed};
 
 use super::bounds::Bounds;
 use super::chunk::{Chunk, Encoder, FinishedChunk};
-use super::columns::{HeaderTable, Source};
+use super::columns::{HeaderTable, Mark, Source};
 use super::footer::{MAGIC, RowGroup, footer};
 use super::summary::{FieldRange, HeaderSummary};
 use super::values::Rows;
@@ -80,7 +80,7 @@ impl SegmentWriter {
             page_rows: table.page_rows() as usize,
             page_first_trace: first_trace,
             first_row: Vec::new(),
-            changed: vec![0; table.header_bytes as usize],
+            changed: vec![0; table.row_bytes()],
             rows_before_page: 0,
             raw_headers_at: None,
             row_groups: Vec::new(),
@@ -95,6 +95,12 @@ impl SegmentWriter {
     /// Adds the headers of the next `n` traces. `block` holds traces every `stride` bytes, each beginning with its
     /// header bytes; what follows them is not looked at, and the last trace may end with its header.
     pub fn push(&mut self, block: &[u8], stride: usize, n: usize) -> Result<()> {
+        self.push_marked(block, stride, n, Mark::default())
+    }
+
+    /// As [`Self::push`], for traces with this mark.
+    pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, mark: Mark) -> Result<()> {
+        let mark = self.table.mark_bytes(mark);
         let width = self.table.header_bytes as usize;
         for i in 0..n {
             let Some(header) = block.get(i * stride..).and_then(|rest| rest.get(..width)) else {
@@ -106,12 +112,16 @@ impl SegmentWriter {
             if self.rows_before_page == 0 && self.page.is_empty() {
                 self.first_row.clear();
                 self.first_row.extend_from_slice(header);
+                self.first_row.extend_from_slice(&mark);
             }
             self.page.extend_from_slice(header);
+            self.page.extend_from_slice(&mark);
             for ((changed, first), byte) in self.changed.iter_mut().zip(&self.first_row).zip(header) {
                 *changed |= first ^ byte;
             }
-            let rows_of_page = self.page.len() / width;
+            let marks = self.changed[width..].iter_mut().zip(&self.first_row[width..]).zip(&mark);
+            marks.for_each(|((changed, first), byte)| *changed |= first ^ byte);
+            let rows_of_page = self.page.len() / (width + mark.len());
             if rows_of_page == self.page_rows
                 || self.rows_before_page + rows_of_page as u64 == self.table.row_group_rows
             {
@@ -155,7 +165,7 @@ impl SegmentWriter {
 
     /// Encodes the headers of the page, and ends the row group if it is full.
     fn end_page(&mut self) -> Result<()> {
-        let width = self.table.header_bytes as usize;
+        let width = self.table.row_bytes();
         let n_rows = (self.page.len() / width) as u64;
         if n_rows == 0 {
             return Ok(());

@@ -9,7 +9,7 @@ use super::values::Headers;
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
 use crate::headers::Column;
-use crate::segy::{Layout, SegyFile};
+use crate::segy::{Layout, SegyFile, TraceFinder};
 
 /// Trace headers that are looked at unless all are asked for.
 pub const SAMPLED_TRACES: u64 = 1000;
@@ -119,22 +119,34 @@ impl Source<'_> {
         let (width, stride) = (layout.header_bytes(), layout.stride() as u64);
         let block = BLOCK_TRACES.min((KEPT_BYTES / (stride.min(BYTES_AROUND) + width as u64)).max(1));
         let (mut headers, mut buffer) = (Vec::with_capacity(width * block as usize), Vec::new());
-        let (mut trace, mut kept) = (range.start, range.start);
+        let (mut trace, mut finder) = (range.start, TraceFinder::default());
+        // What is mapped behind: from where to where, and how many traces.
+        let (mut kept, mut reached, mut n_kept) = (None, 0, 0);
         while trace < range.end {
             let end = range.end.min(trace + block);
             headers.clear();
-            for index in trace..end {
-                headers.extend_from_slice(file.bytes(layout.trace_offset(index), width, &mut buffer)?);
+            let mut next = trace;
+            while next < end {
+                let places = finder.find(file, layout, next, end - next)?;
+                for i in 0..places.n_traces {
+                    let offset = places.offset + i * places.stride as u64;
+                    headers.extend_from_slice(file.bytes(offset, width, &mut buffer)?);
+                }
+                kept.get_or_insert(places.offset);
+                reached = places.offset + places.n_traces * places.stride as u64;
+                next += places.n_traces;
             }
             let block = Headers { bytes: &headers, width, order: layout.byte_order };
             visitor.visit(&block, trace, trace > range.start);
             if !go_on(end - trace) {
                 return Ok(());
             }
-            trace = end;
-            if (trace - kept) * stride.min(BYTES_AROUND) >= KEPT_BYTES || trace == range.end {
-                file.release(layout.trace_offset(kept), usize::try_from((trace - kept) * stride).unwrap_or(0));
-                kept = trace;
+            let start = std::mem::replace(&mut trace, end);
+            n_kept += end - start;
+            if n_kept * stride.min(BYTES_AROUND) >= KEPT_BYTES || trace == range.end {
+                let from = kept.take().unwrap_or(reached);
+                file.release(from, usize::try_from(reached - from).unwrap_or(0));
+                n_kept = 0;
             }
         }
         Ok(())
@@ -151,7 +163,8 @@ impl Source<'_> {
 
     /// The headers of one trace, from 0.
     pub fn header(&self, trace: u64) -> Result<Vec<u8>> {
-        self.file.copy(self.layout.trace_offset(trace), self.layout.header_bytes())
+        let place = TraceFinder::default().find(self.file, self.layout, trace, 1)?;
+        self.file.copy(place.offset, self.layout.header_bytes())
     }
 }
 

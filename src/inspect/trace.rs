@@ -10,6 +10,7 @@ use crate::headers::Column;
 use crate::segy::Dtype;
 use crate::segy::apply_scalar;
 use crate::segy::format::Converter;
+use crate::segy::ragged::{Places, TraceFinder};
 
 /// Samples that are shown.
 const FIRST_SAMPLES: usize = 10;
@@ -52,13 +53,14 @@ pub(super) fn dump(source: &Source, columns: &[Column], trace: u64) -> Result<Tr
     let Some(index) = index else {
         return Err(Error::Usage(format!("--trace {trace}: the file has traces 1 to {}", layout.n_traces)));
     };
-    let header = source.header(index)?;
+    let place = TraceFinder::default().find(source.file, layout, index, 1)?;
+    let header = source.file.copy(place.offset, layout.header_bytes())?;
     let headers = Headers { bytes: &header, width: header.len(), order: layout.byte_order };
     Ok(TraceDump {
         trace,
-        file_byte: layout.trace_offset(index) + 1,
+        file_byte: place.offset + 1,
         fields: columns.iter().map(|c| field(c, &headers)).collect(),
-        samples: samples(source, index)?,
+        samples: samples(source, &place)?,
     })
 }
 
@@ -81,11 +83,11 @@ fn field(column: &Column, headers: &Headers) -> FieldValue {
     }
 }
 
-fn samples(source: &Source, index: u64) -> Result<Vec<f64>> {
+fn samples(source: &Source, place: &Places) -> Result<Vec<f64>> {
     let layout = source.layout;
     let format = layout.format();
-    let n = FIRST_SAMPLES.min(layout.n_samples as usize);
-    let offset = layout.trace_offset(index) + layout.header_bytes() as u64;
+    let n = FIRST_SAMPLES.min(place.n_samples as usize);
+    let offset = place.offset + layout.header_bytes() as u64;
     let stored = source.file.copy(offset, n * format.bytes)?;
     let mut native = vec![0; n * format.native.size()];
     let Some(mut converter) = Converter::new(format, layout.byte_order, format.native) else { return Ok(Vec::new()) };

@@ -3,6 +3,7 @@
 use super::fields::TRACE_HEADER_BYTES;
 use super::format::FORMATS;
 use super::layout::{FILE_HEADER_BYTES, Inference};
+use super::ragged::TraceIndex;
 use super::text::{self, TEXT_HEADER_BYTES};
 use crate::error::{Error, Result};
 
@@ -15,7 +16,10 @@ const TEXT: u64 = TEXT_HEADER_BYTES as u64;
 /// Where the traces lie.
 pub(super) struct Fit {
     pub(super) n_traces: u64,
+    /// Of the longest trace.
     pub(super) n_samples: u32,
+    /// If they differ in length.
+    pub(super) varying: Option<TraceIndex>,
     pub(super) n_extended_text_headers: u32,
     pub(super) first_trace_offset: u64,
     pub(super) n_additional_headers: u32,
@@ -27,12 +31,12 @@ pub(super) struct Fit {
 
 /// One reading of the header fields that decide where the traces lie.
 #[derive(Clone, Copy)]
-struct Reading {
-    n_extended: u32,
-    offset: u64,
-    n_additional: u32,
-    n_samples: u32,
-    trailer: u64,
+pub(super) struct Reading {
+    pub(super) n_extended: u32,
+    pub(super) offset: u64,
+    pub(super) n_additional: u32,
+    pub(super) n_samples: u32,
+    pub(super) trailer: u64,
 }
 
 impl Reading {
@@ -76,7 +80,7 @@ pub(super) fn find(inference: &Inference) -> Result<Fit> {
 }
 
 /// Every reading of the declared fields that is worth a try, the most trusted first. Never empty.
-fn readings(inference: &Inference) -> Result<Vec<Reading>> {
+pub(super) fn readings(inference: &Inference) -> Result<Vec<Reading>> {
     let mut all = Vec::new();
     let starts = starts(inference)?;
     for &(n_extended, offset) in &starts {
@@ -224,7 +228,7 @@ fn begins_stanza(inference: &Inference, from_end: u64) -> bool {
     matches!(start.as_slice(), b"((" | [0x4D, 0x4D])
 }
 
-fn accept(inference: &Inference, reading: &Reading, n_traces: u64, because: &str) -> Fit {
+pub(super) fn accept(inference: &Inference, reading: &Reading, n_traces: u64, because: &str) -> Fit {
     let size = inference.format.bytes;
     let end = reading.offset + n_traces * reading.stride(size);
     let trailing_bytes = inference.file.len() - end;
@@ -258,6 +262,7 @@ fn accept(inference: &Inference, reading: &Reading, n_traces: u64, because: &str
     Fit {
         n_traces,
         n_samples: reading.n_samples,
+        varying: None,
         n_extended_text_headers: reading.n_extended,
         first_trace_offset: reading.offset,
         n_additional_headers: reading.n_additional,

@@ -11,8 +11,9 @@ use super::apply_scalar;
 use super::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader, big_endian};
 use super::fields::TRACE_HEADER_BYTES;
 use super::file::{Access, Io, SegyFile};
-use super::fit;
+use super::fit_lengths;
 use super::format::{ByteOrder, SampleFormat, known_formats, sample_format};
+use super::ragged::{Ragged, TraceIndex, Watch};
 use super::sniff;
 use super::su;
 use super::text::{self, TEXT_HEADER_BYTES, TextEncoding};
@@ -52,6 +53,8 @@ pub struct Overrides {
     pub allow_truncated: bool,
     /// The kind of the file, against its name.
     pub input_format: Option<InputFormat>,
+    /// What is done with traces of varying length.
+    pub ragged: Ragged,
 }
 
 /// One decision about the file.
@@ -75,8 +78,10 @@ pub struct Layout {
     /// Sample format code, one of `format::FORMATS`.
     pub format_code: u16,
     pub n_traces: u64,
-    /// Samples per trace.
+    /// Samples per trace; of the longest one where they vary.
     pub n_samples: u32,
+    /// Where the traces lie if they differ in length.
+    pub varying: Option<TraceIndex>,
     /// Sample interval in microseconds, if the file tells it.
     pub interval_us: Option<f64>,
     /// Time of the first sample in milliseconds, from the delay of the first trace.
@@ -109,17 +114,17 @@ impl Layout {
         TRACE_HEADER_BYTES * (1 + self.n_additional_headers as usize)
     }
 
-    /// Bytes of the samples of one trace.
+    /// Bytes of the samples of one trace, the longest one.
     pub fn sample_bytes(&self) -> usize {
         self.n_samples as usize * self.format().bytes
     }
 
-    /// Bytes from the start of one trace to that of the next.
+    /// Bytes from the start of one trace to that of the next, at most.
     pub fn stride(&self) -> usize {
         self.header_bytes() + self.sample_bytes()
     }
 
-    /// Offset of trace `index` (from 0) in the file.
+    /// Offset of trace `index` (from 0) in a file whose traces have one length; [`super::TraceFinder`] knows others too.
     pub fn trace_offset(&self, index: u64) -> u64 {
         self.first_trace_offset + index * self.stride() as u64
     }
@@ -138,16 +143,21 @@ impl Layout {
     /// # Errors
     /// `Error::Input` for what is no SEG-Y, contradicts itself or ends inside a trace, with what would fit.
     pub fn infer(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
+        Self::infer_watched(file, overrides, &|_| Ok(()))
+    }
+
+    /// As [`Self::infer`]; `watch` is asked now and then while all trace headers are gone through.
+    pub fn infer_watched(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
         let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
         match overrides.input_format {
-            Some(InputFormat::Su) => su::infer(file, overrides),
-            None if by_name => su::infer(file, overrides),
+            Some(InputFormat::Su) => su::infer(file, overrides, watch),
+            None if by_name => su::infer(file, overrides, watch),
             _ => {
                 // Behind the textual header; its characters come one by one.
                 if is_pairwise_swapped(file, overrides)? {
                     file.swap_pairs_from(BINARY_HEADER_OFFSET);
                 }
-                Inference::new(file, overrides)?.layout()
+                Inference::new(file, overrides, watch)?.layout()
             }
         }
     }
@@ -162,6 +172,7 @@ impl Layout {
 pub(super) struct Inference<'a> {
     pub(super) file: &'a SegyFile,
     pub(super) overrides: &'a Overrides,
+    pub(super) watch: &'a Watch<'a>,
     pub(super) binary: BinaryHeader,
     pub(super) format: &'static SampleFormat,
     pub(super) revision: (u8, u8),
@@ -173,7 +184,7 @@ pub(super) struct Inference<'a> {
 }
 
 impl<'a> Inference<'a> {
-    fn new(file: &'a SegyFile, overrides: &'a Overrides) -> Result<Self> {
+    fn new(file: &'a SegyFile, overrides: &'a Overrides, watch: &'a Watch<'a>) -> Result<Self> {
         if file.len() < FILE_HEADER_BYTES {
             let start = file.copy(0, file.len() as usize)?;
             let path = file.path().display();
@@ -210,11 +221,11 @@ impl<'a> Inference<'a> {
             warnings
                 .push("the textual header (bytes 1-3200) does not read as text; its bytes are kept as they are".into());
         }
-        Ok(Self { file, overrides, binary, format, revision, rev2, text_encoding, decisions, warnings })
+        Ok(Self { file, overrides, watch, binary, format, revision, rev2, text_encoding, decisions, warnings })
     }
 
     fn layout(mut self) -> Result<Layout> {
-        let fit = fit::find(&self)?;
+        let fit = fit_lengths::find(&self)?;
         for (what, value, because) in &fit.decisions {
             decide(&mut self.decisions, what, value, because);
         }
@@ -230,6 +241,7 @@ impl<'a> Inference<'a> {
             format_code: self.format.code,
             n_traces: fit.n_traces,
             n_samples: fit.n_samples,
+            varying: fit.varying,
             interval_us,
             start_ms,
             text_encoding: self.text_encoding,
@@ -242,7 +254,8 @@ impl<'a> Inference<'a> {
             decisions: self.decisions,
             warnings: self.warnings,
         };
-        if layout.pairwise_swapped && !layout.stride().is_multiple_of(2) {
+        let odd_length = layout.sample_bytes() % 2 == 1 || layout.varying.is_some() && layout.format().bytes % 2 == 1;
+        if layout.pairwise_swapped && odd_length {
             return Err(Error::Input(format!(
                 "{}: its bytes are swapped in pairs and its traces have {} bytes, an odd number, so that pairs would reach \
                  from one trace into the next",
@@ -259,7 +272,7 @@ impl<'a> Inference<'a> {
             )));
         }
         // A count given by the user stands against whatever the trace headers say.
-        if self.overrides.n_samples.is_none() {
+        if self.overrides.n_samples.is_none() && layout.varying.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
         }
         Ok(layout)
@@ -455,8 +468,8 @@ fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Resul
 /// The refusal of a file whose traces differ in length.
 pub fn odd_trace(path: &Path, index: u64, n: u16, n_samples: u32) -> Error {
     Error::Input(format!(
-        "{}: trace {} says {n} samples (bytes 115-116) where the others have {n_samples}: traces of varying length are not \
-         supported; if the count in the trace headers is wrong, give --samples {n_samples}",
+        "{}: trace {} says {n} samples (bytes 115-116) where the others have {n_samples}; if its length is another, \
+         --ragged pad imports traces of varying length; if the count in the trace headers is wrong, give --samples {n_samples}",
         path.display(),
         index + 1
     ))

@@ -6,9 +6,11 @@ pub mod binary;
 pub mod fields;
 mod file;
 mod fit;
+mod fit_lengths;
 pub mod format;
 pub mod ibm;
 pub mod layout;
+pub mod ragged;
 pub mod restore;
 mod sniff;
 mod su;
@@ -17,6 +19,7 @@ pub mod text;
 pub use file::{Access, Io, SegyFile};
 pub use format::{ByteOrder, Dtype};
 pub use layout::Layout;
+pub use ragged::{Ragged, TraceFinder};
 
 /// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.
 /// Source: SEG-Y rev 2.1, trace header bytes 69-72 and 215-216.

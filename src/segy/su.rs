@@ -6,6 +6,7 @@ use super::fields::TRACE_HEADER_BYTES;
 use super::file::SegyFile;
 use super::format::{ByteOrder, sample_format};
 use super::layout::{Decision, Layout, Overrides};
+use super::ragged::{Chain, End, Ragged, Walk, Watch};
 use super::text::TextEncoding;
 use crate::error::{Error, Result};
 
@@ -26,7 +27,7 @@ struct Reading {
 ///
 /// # Errors
 /// `Error::Input` where the sample count of the first trace fits the file size in neither byte order.
-pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
+pub(super) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let path = file.path().display();
     let header_bytes = TRACE_HEADER_BYTES as u64;
     if file.len() < header_bytes {
@@ -50,15 +51,34 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
         Some(order) => vec![order],
         None => vec![ByteOrder::Big, ByteOrder::Little],
     };
+    let chained = if overrides.ragged == Ragged::Pad && overrides.n_samples.is_none() {
+        by_stated_lengths(file, &orders, format.bytes, overrides.allow_truncated, watch)?
+    } else {
+        None
+    };
     let readings: Vec<Reading> = orders.into_iter().map(read).filter(|r| r.n_samples > 0).collect();
     let whole = readings.iter().filter(|r| r.n_traces > 0 && r.rest == 0);
     let agreeing = whole.max_by_key(|r| agreement(file, r, format.bytes as u64));
     let cut = || readings.iter().find(|r| r.n_traces > 0 && overrides.allow_truncated);
-    let reading = agreeing.or_else(cut).ok_or_else(|| refusal(file, &readings))?;
+    let (reading, varying) = match &chained {
+        Some((reading, walk)) => (reading, Some(&walk.index)),
+        None => (agreeing.or_else(cut).ok_or_else(|| refusal(file, &readings))?, None),
+    };
 
     let order = reading.order;
     let trailing_bytes = reading.rest;
     let mut warnings = Vec::new();
+    let varying = varying.filter(|index| index.min_samples != reading.n_samples).cloned();
+    let counts = match &varying {
+        None => reading.n_samples.to_string(),
+        Some(index) => format!("{} to {}", index.min_samples, reading.n_samples),
+    };
+    if varying.is_some() {
+        warnings.push(format!(
+            "traces have {counts} samples (bytes 115-116): shorter ones are padded with 0, and the column n_samples says how \
+             many each has"
+        ));
+    }
     if trailing_bytes > 0 {
         warnings.push(format!("the file ends inside trace {}; the whole ones are taken", reading.n_traces + 1));
     }
@@ -71,7 +91,10 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
     }
     let decision =
         |what: &str, value: String, because: &str| Decision { what: what.into(), value, because: because.into() };
-    let count = "bytes 115-116 of the first trace header, and the file size";
+    let count = match chained {
+        None => "bytes 115-116 of the first trace header, and the file size",
+        Some(_) => "the count in each trace header (bytes 115-116)",
+    };
     Ok(Layout {
         file_bytes: file.len(),
         byte_order: order,
@@ -80,6 +103,7 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
         format_code,
         n_traces: reading.n_traces,
         n_samples: reading.n_samples,
+        varying,
         interval_us,
         start_ms: super::apply_scalar(f64::from(number(109, order) as i16), number(215, order) as i16),
         text_encoding: TextEncoding::Ascii,
@@ -93,11 +117,31 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
             decision("file", "Seismic Unix".into(), "the name or --input-format"),
             decision("byte order", order.to_string(), count),
             decision("sample format", format!("{} {}", format.code, format.name), "Seismic Unix"),
-            decision("samples per trace", reading.n_samples.to_string(), count),
+            decision("samples per trace", counts, count),
             decision("traces", reading.n_traces.to_string(), "the file size"),
         ],
         warnings,
     })
+}
+
+/// The byte order in which the chain of trace headers ends where the file does.
+fn by_stated_lengths(
+    file: &SegyFile,
+    orders: &[ByteOrder],
+    sample_bytes: usize,
+    allow_truncated: bool,
+    watch: &Watch,
+) -> Result<Option<(Reading, Walk)>> {
+    for &order in orders {
+        let chain = Chain { file, start: 0, end: file.len(), header_bytes: TRACE_HEADER_BYTES, sample_bytes, order };
+        let walk = chain.walk(u64::MAX, watch)?;
+        let is_cut = matches!(walk.how, End::Rest(_) | End::Cut { .. }) && allow_truncated && orders.len() == 1;
+        if walk.n_traces > 0 && (walk.how == End::Exact || is_cut) {
+            let rest = file.len() - walk.index.end;
+            return Ok(Some((Reading { order, n_samples: walk.max_samples, n_traces: walk.n_traces, rest }, walk)));
+        }
+    }
+    Ok(None)
 }
 
 /// How many of some traces repeat the sample count: the wrong byte order hardly ever does.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit};
-use crate::dataset::{Dataset, Original, Place, Sources};
+use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
 use crate::error::{Error, Result};
 use crate::segy::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
@@ -26,32 +26,60 @@ struct Difference {
     in_dataset: Vec<u8>,
 }
 
-/// Compares every byte of `input` with what the dataset says. `on_progress` hears the traces done so far and the number of all.
+/// Compares every byte of the files `inputs` with what the dataset says of them, in the order in which they were imported.
+/// `on_progress` hears the traces done so far and the number of all.
 ///
 /// # Errors
-/// `Error::Failed` with the first difference; otherwise as [`export`](crate::export::export).
+/// `Error::Failed` with the first difference, `Error::Usage` for another number of files than the dataset was made from;
+/// otherwise as [`export`](crate::export::export).
 pub fn compare(
-    input: &Path,
+    inputs: &[impl AsRef<Path>],
     dataset: &Path,
     on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<Compared> {
     let dataset = Dataset::open(dataset)?;
+    if inputs.len() != dataset.files.len() {
+        return Err(Error::Usage(format!(
+            "{}: was made from {} files; {} are given to compare it with",
+            dataset.root.display(),
+            dataset.files.len(),
+            inputs.len()
+        )));
+    }
+    let mut all = Compared { n_traces: 0, bytes: 0, n_unknown: 0 };
+    for (input, file) in inputs.iter().zip(&dataset.files) {
+        let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
+        let one = compare_file(input.as_ref(), &dataset, file, &mut tell, cancel)?;
+        all.n_traces += one.n_traces;
+        all.bytes += one.bytes;
+        all.n_unknown += one.n_unknown;
+    }
+    Ok(all)
+}
+
+fn compare_file(
+    input: &Path,
+    dataset: &Dataset,
+    original: &OriginalFile,
+    on_progress: &mut dyn FnMut(u64),
+    cancel: &CancelHandle,
+) -> Result<Compared> {
     let file = SegyFile::open(input, Io::Pread, Access::Traces)?;
-    if file.len() != dataset.file_bytes {
+    if file.len() != original.bytes {
         return Err(Error::Failed(format!(
             "{}: has {} bytes, and the file that {} was made from had {}",
             input.display(),
             file.len(),
             dataset.root.display(),
-            dataset.file_bytes
+            original.bytes
         )));
     }
-    let sources = Sources::open(&dataset)?;
+    let sources = Sources::open(dataset, original)?;
     let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
-    let after = dataset.trace_offset(dataset.array.n_traces);
-    let n_unknown = comparison.kept_bytes(0, dataset.first_trace_offset, dataset.bytes_before_traces.as_deref())?
-        + comparison.kept_bytes(after, file.len() - after, dataset.bytes_after_traces.as_deref())?;
+    let after = sources.end_of_traces();
+    let n_unknown = comparison.kept_bytes(0, original.first_trace_offset, original.bytes_before_traces.as_deref())?
+        + comparison.kept_bytes(after, file.len() - after, original.bytes_after_traces.as_deref())?;
 
     let worker = || Ok((Original::new(&sources)?, Vec::new()));
     let compare_unit = |(original, buffer): &mut (Original, Vec<u8>), unit, shared: &Shared| {
@@ -63,10 +91,10 @@ pub fn compare(
         };
         original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    let mut tell = |traces| on_progress(traces, dataset.array.n_traces);
-    for_each_unit(sources.n_units(), cancel, &mut tell, worker, compare_unit)?;
+    for_each_unit(sources.n_units(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
-    Ok(Compared { n_traces: dataset.array.n_traces, bytes: file.len() - n_unknown, n_unknown })
+    let n_traces = original.traces.end - original.traces.start;
+    Ok(Compared { n_traces, bytes: file.len() - n_unknown, n_unknown })
 }
 
 struct Comparison<'a> {
@@ -92,7 +120,7 @@ impl Comparison<'_> {
         }
         let Some(at) = in_file.iter().zip(bytes).position(|(a, b)| a != b) else { return Ok(false) };
         // All bytes of the sample that begins or goes on there, as far as the piece has them.
-        let range = self.sample_range(offset + at as u64);
+        let range = self.sample_range(offset + at as u64)?;
         let start = range.start.max(offset) - offset;
         let end = (range.end - offset).min(bytes.len() as u64);
         let part = start as usize..end as usize;
@@ -109,29 +137,25 @@ impl Comparison<'_> {
     }
 
     /// The bytes of the sample at an offset; elsewhere that byte alone.
-    fn sample_range(&self, offset: u64) -> std::ops::Range<u64> {
-        let dataset = self.sources.dataset;
-        match self.sources.place(offset) {
-            Place::Sample { trace, sample } => {
-                let n = dataset.format.bytes as u64;
-                let start = dataset.trace_offset(trace) + dataset.header_bytes as u64 + sample * n;
-                start..start + n
-            }
+    fn sample_range(&self, offset: u64) -> Result<std::ops::Range<u64>> {
+        Ok(match self.sources.place(offset)? {
+            Place::Sample { offset, .. } => offset..offset + self.sources.dataset.format.bytes as u64,
             _ => offset..offset + 1,
-        }
+        })
     }
 
     /// The first difference as an error.
     fn outcome(&self) -> Result<()> {
         let first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(difference) = first.as_ref() else { return Ok(()) };
-        let place = match self.sources.place(difference.offset) {
+        let found = self.sources.place(difference.offset)?;
+        let place = match found {
             Place::BeforeTraces => "in front of the traces".to_owned(),
             Place::AfterTraces => "behind the traces".to_owned(),
             Place::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
-            Place::Sample { trace, sample } => format!("trace {}, sample {}", trace + 1, sample + 1),
+            Place::Sample { trace, sample, .. } => format!("trace {}, sample {}", trace + 1, sample + 1),
         };
-        let value = |bytes: &[u8]| match self.sources.place(difference.offset) {
+        let value = |bytes: &[u8]| match found {
             Place::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
             _ => hexadecimal(bytes),
         };
