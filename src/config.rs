@@ -22,6 +22,8 @@ use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 pub const DEFAULT_MAX_PROBE: u64 = 10_000;
 /// A segment of a large file aims at this many bytes, so that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
+/// Threads of one worker at most: each has a chunk of its own in memory.
+const MAX_THREADS: usize = 64;
 /// Headers that are looked at to see whether a gather key changes at all.
 const SAMPLED_HEADERS: u64 = 200;
 
@@ -201,6 +203,7 @@ impl ImportConfig {
             max_probe: self.max_probe,
             traces,
             headers,
+            threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS) as u32,
             segments,
             warnings,
         };

@@ -56,6 +56,9 @@ pub struct Plan {
     pub traces: ArrayPlan,
     pub headers: HeaderTable,
     pub segments: Vec<Segment>,
+    /// Threads of each worker that convert long traces, which are cut along the samples: more than one where there are
+    /// fewer segments than workers. The output does not depend on it.
+    pub threads: u32,
     pub warnings: Vec<String>,
 }
 
@@ -129,7 +132,8 @@ impl Plan {
 
     /// An upper bound of the memory that one worker needs for its buffers, in bytes.
     pub fn worker_bytes(&self) -> u64 {
-        let chunk = self.traces.chunk_bytes() as u64;
+        let threads = if self.traces.n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
+        let chunk = self.traces.chunk_bytes() as u64 * threads;
         let encoded = if self.traces.codec.is_none() { 0 } else { chunk };
         let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
         chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())

@@ -1,5 +1,7 @@
 //! Converting one segment: samples to chunks, headers to row groups, gather keys to runs.
 
+mod parts;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ use crate::segy::restore::RoundTrip;
 use crate::segy::{Access, Layout};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
+use parts::Parts;
 
 /// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
@@ -89,8 +92,10 @@ struct Conversion<'a> {
     stored_bytes: u64,
     chunk: Vec<u8>,
     window: Vec<u8>,
-    /// For the traces of the chunks at hand: whether a sample other than zero was seen.
-    zero_so_far: Vec<bool>,
+    /// Where the array of the segment is.
+    directory: PathBuf,
+    /// What converts traces that are cut along the samples, once it is needed.
+    parts: Option<Parts<'a>>,
 }
 
 impl<'a> Conversion<'a> {
@@ -120,9 +125,11 @@ impl<'a> Conversion<'a> {
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),
             stored_bytes: 0,
-            chunk: vec![0; array.chunk_bytes()],
+            // Those of cut traces have their own.
+            chunk: vec![0; if array.n_sample_chunks() == 1 { array.chunk_bytes() } else { 0 }],
             window: Vec::new(),
-            zero_so_far: Vec::new(),
+            directory: paths.traces.clone(),
+            parts: None,
         })
     }
 
@@ -219,7 +226,7 @@ impl<'a> Conversion<'a> {
         Ok(done)
     }
 
-    /// Chunks of long traces, which are cut along the samples: one chunk after the other.
+    /// Chunks of long traces, which are cut along the samples.
     fn convert_parts(
         &mut self,
         trace_chunk: u64,
@@ -228,43 +235,19 @@ impl<'a> Conversion<'a> {
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<u64> {
         let traces = self.array.traces_of_chunk(trace_chunk);
-        let n_traces = (traces.end - traces.start) as usize;
-        let (size_in, size_out) = (self.layout.format().bytes, self.array.dtype.size());
-        let row = self.array.chunk_samples as usize * size_out;
-        self.zero_so_far.clear();
-        self.zero_so_far.resize(n_traces, true);
-        let places: Vec<Stretch> = traces.clone().map(|t| self.inputs.stretch(t, 1)).collect::<Result<_>>()?;
-        for sample_chunk in 0..self.array.n_sample_chunks() {
-            let samples = self.array.samples_of_chunk(sample_chunk);
-            let n = (samples.end - samples.start) as usize;
-            let mut chunk = std::mem::take(&mut self.chunk);
-            chunk.fill(0);
-            for (i, place) in places.iter().enumerate() {
-                cancel.check()?;
-                // A trace shorter than others may end before, or within.
-                let n = n.min((u64::from(place.n_samples).saturating_sub(samples.start)) as usize);
-                if n == 0 {
-                    continue;
-                }
-                let offset = place.offset + self.layout.header_bytes() as u64 + samples.start * size_in as u64;
-                let mut buffer = std::mem::take(&mut self.window);
-                let out = &mut chunk[i * row..][..n * size_out];
-                let bytes = place.file.bytes(offset, n * size_in, &mut buffer)?;
-                self.converter.convert(bytes, out);
-                self.exceptions.check(place.first_trace, samples.start, bytes, out)?;
-                self.zero_so_far[i] &= self.samples.add(self.array.dtype, out);
-                place.file.release(offset, n * size_in);
-                self.window = buffer;
-            }
-            self.chunk = chunk;
-            self.store.begin(sample_chunk, trace_chunk)?;
-            self.store.append(&self.encoder.encode(&self.chunk)?)?;
-            self.stored_bytes += self.store.end()?;
-            let share = n_traces as u64 * (sample_chunk + 1) / self.array.n_sample_chunks();
-            on_progress(done + share);
-        }
-        self.samples.n_zero_traces += self.zero_so_far.iter().filter(|z| **z).count() as u64;
-        Ok(done + n_traces as u64)
+        let n_traces = traces.end - traces.start;
+        let places: Vec<Stretch> = traces.map(|t| self.inputs.stretch(t, 1)).collect::<Result<_>>()?;
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => none.insert(Parts::new(self.plan, &self.directory)?),
+        };
+        let n_parts = self.array.n_sample_chunks();
+        let mut on_part = |part| on_progress(done + n_traces * part / n_parts);
+        let (store, exceptions) = (&mut self.store, &mut self.exceptions);
+        let outcome = parts.convert(trace_chunk, &places, store, exceptions, cancel, &mut on_part)?;
+        self.samples.merge(&outcome.samples);
+        self.stored_bytes += outcome.stored_bytes;
+        Ok(done + n_traces)
     }
 
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.

@@ -9,6 +9,39 @@ mod python;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// The entries that are refused unless traces of varying length are asked for give their values then.
+#[test]
+fn traces_of_varying_length_of_the_corpus_have_the_right_values() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    if !corpus.is_dir() {
+        python::say("skipped: ../shared is not here");
+        return;
+    }
+    let Some(python) = python::interpreter() else { return };
+    let corpus = corpus.canonicalize().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let edge_cases = directory.path().join("edge");
+    python::run(python, &["-B".as_ref(), corpus.join("make_edge_cases.py").as_ref(), edge_cases.as_ref()]);
+    let mut goldens: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(corpus.join("goldens.json")).unwrap()).unwrap();
+    let files = goldens["files"].as_object_mut().unwrap();
+    files.retain(|_, e| e["classes"].as_array().is_some_and(|c| c.iter().any(|c| c == "varying")));
+    let n = files.len();
+    assert!(n > 0);
+    files.values_mut().for_each(|entry| entry["expect"] = "values".into());
+    let list = directory.path().join("goldens.json");
+    std::fs::write(&list, goldens.to_string()).unwrap();
+
+    let command = format!("'{}' {{in}} {{out}} --ragged pad --verify", support::program().display());
+    let mut check = Command::new(python);
+    check.arg("-B").arg(corpus.join("check_corpus.py")).arg(&list).arg(directory.path());
+    check.args(["--strict-warn", "--cmd", &command, "--tmp"]).arg(directory.path());
+    let output = check.stdin(Stdio::null()).output().unwrap();
+    let stdout = support::stdout(&output);
+    assert!(output.status.success(), "{stdout}\n{}", support::stderr(&output));
+    assert_eq!(stdout.lines().last().unwrap_or_default(), format!("{n} passed, 0 failed"));
+}
+
 #[test]
 fn every_file_of_the_corpus_is_imported_or_refused_as_it_should_be() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");

@@ -37,14 +37,17 @@ impl SegmentExceptions {
     #[inline]
     pub fn check(&mut self, trace: u64, first_sample: u64, samples: &[u8], stored: &[u8]) -> Result<()> {
         let Some(round_trip) = self.round_trip else { return Ok(()) };
-        round_trip.differences(samples, stored, |index, word| self.push(trace, first_sample + index as u64, word))
+        round_trip.differences(samples, stored, |index, word| {
+            self.push(Exception { trace, sample: (first_sample + index as u64) as u32, word })
+        })
     }
 
-    fn push(&mut self, trace: u64, sample: u64, word: u32) -> Result<()> {
+    /// Keeps one that was found elsewhere.
+    pub fn push(&mut self, exception: Exception) -> Result<()> {
         self.n += 1;
-        self.buffer.extend_from_slice(&trace.to_le_bytes());
-        self.buffer.extend_from_slice(&(sample as u32).to_le_bytes());
-        self.buffer.extend_from_slice(&word.to_le_bytes());
+        self.buffer.extend_from_slice(&exception.trace.to_le_bytes());
+        self.buffer.extend_from_slice(&exception.sample.to_le_bytes());
+        self.buffer.extend_from_slice(&exception.word.to_le_bytes());
         if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
     }
 

@@ -1,0 +1,222 @@
+//! Converting chunks of long traces, which are cut along the samples: several chunks at a time, a thread for each.
+//!
+//! So a file of fewer traces than workers keeps all cores busy, and one process still sees every trace whole: its zero
+//! traces and its exceptions come out in the same order whatever the number of threads.
+
+use std::path::Path;
+
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result};
+use crate::exceptions::{Exception, SegmentExceptions};
+use crate::inputs::Stretch;
+use crate::plan::Plan;
+use crate::segy::Layout;
+use crate::segy::format::Converter;
+use crate::segy::restore::RoundTrip;
+use crate::statistics::SampleStatistics;
+use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
+
+/// Exceptions of one chunk that a lane keeps; those of a chunk with more are looked for again, one by one.
+const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
+
+/// The threads' own things, and what all chunks of some traces gave together.
+pub(super) struct Parts<'a> {
+    layout: &'a Layout,
+    array: &'a ArrayPlan,
+    lanes: Vec<Lane>,
+}
+
+/// What one thread has: a chunk at a time.
+struct Lane {
+    converter: Converter,
+    encoder: ChunkEncoder,
+    round_trip: Option<RoundTrip>,
+    /// Chunks that are files of their own are written by the thread; those of a shard come one after the other.
+    store: Option<SegmentStore>,
+    chunk: Vec<u8>,
+    /// The chunk as it goes into a shard, if it is compressed.
+    encoded: Option<Vec<u8>>,
+    window: Vec<u8>,
+    samples: SampleStatistics,
+    /// For each trace of the chunk: whether its samples are all zero.
+    is_zero: Vec<bool>,
+    exceptions: Vec<Exception>,
+    stored_bytes: u64,
+}
+
+/// What the chunks gave beside their bytes.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) samples: SampleStatistics,
+    pub(super) stored_bytes: u64,
+}
+
+impl<'a> Parts<'a> {
+    /// `directory` is that of the segment's array.
+    pub(super) fn new(plan: &'a Plan, directory: &Path) -> Result<Self> {
+        let (layout, array) = (plan.layout(), &plan.traces);
+        let n_lanes = u64::from(plan.threads).clamp(1, array.n_sample_chunks());
+        let lanes = (0..n_lanes).map(|_| Lane::new(layout, array, directory)).collect::<Result<_>>()?;
+        Ok(Self { layout, array, lanes })
+    }
+
+    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `store` is for shards. `on_part` hears
+    /// the chunks done so far.
+    pub(super) fn convert(
+        &mut self,
+        trace_chunk: u64,
+        places: &[Stretch],
+        store: &mut SegmentStore,
+        exceptions: &mut SegmentExceptions,
+        cancel: &CancelHandle,
+        on_part: &mut dyn FnMut(u64),
+    ) -> Result<Outcome> {
+        let (layout, array) = (self.layout, self.array);
+        let (n_parts, n_lanes) = (array.n_sample_chunks(), self.lanes.len() as u64);
+        let mut outcome = Outcome::default();
+        let mut is_zero = vec![true; places.len()];
+        for first in (0..n_parts).step_by(self.lanes.len()) {
+            let parts = first..(first + n_lanes).min(n_parts);
+            let work = |lane: &mut Lane, part| lane.convert(layout, array, part, trace_chunk, places, cancel);
+            let mut busy: Vec<(&mut Lane, u64)> = self.lanes.iter_mut().zip(parts.clone()).collect();
+            match busy.as_mut_slice() {
+                [(lane, part)] => work(lane, *part)?,
+                several => std::thread::scope(|scope| {
+                    let threads: Vec<_> =
+                        several.iter_mut().map(|(lane, part)| scope.spawn(|| work(lane, *part))).collect();
+                    let died = |_| Err(Error::Failed("a thread that converts samples died".into()));
+                    // All of them end before the first error counts.
+                    let ends: Vec<Result<()>> = threads.into_iter().map(|t| t.join().unwrap_or_else(died)).collect();
+                    ends.into_iter().collect::<Result<()>>()
+                })?,
+            }
+            for (lane, part) in busy {
+                if lane.store.is_none() {
+                    store.begin(part, trace_chunk)?;
+                    store.append(lane.encoded.as_deref().unwrap_or(&lane.chunk))?;
+                    lane.stored_bytes = store.end()?;
+                }
+                lane.tell_exceptions(layout, array, part, places, exceptions)?;
+                is_zero.iter_mut().zip(&lane.is_zero).for_each(|(all, part)| *all &= part);
+                outcome.samples.merge(&std::mem::take(&mut lane.samples));
+                outcome.stored_bytes += lane.stored_bytes;
+            }
+            on_part(parts.end);
+        }
+        outcome.samples.n_zero_traces = is_zero.iter().filter(|z| **z).count() as u64;
+        Ok(outcome)
+    }
+}
+
+impl Lane {
+    fn new(layout: &Layout, array: &ArrayPlan, directory: &Path) -> Result<Self> {
+        let (format, order) = (layout.format(), layout.byte_order);
+        let converter = Converter::new(format, order, array.dtype)
+            .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
+        let store = if array.shard_chunks.is_none() { Some(SegmentStore::create(directory, array)?) } else { None };
+        Ok(Self {
+            converter,
+            encoder: ChunkEncoder::new(array)?,
+            round_trip: RoundTrip::new(format, order, array.dtype),
+            store,
+            chunk: vec![0; array.chunk_bytes()],
+            encoded: None,
+            window: Vec::new(),
+            samples: SampleStatistics::default(),
+            is_zero: Vec::new(),
+            exceptions: Vec::new(),
+            stored_bytes: 0,
+        })
+    }
+
+    /// One chunk: samples, statistics, exceptions, encoding, and its file if it is one.
+    fn convert(
+        &mut self,
+        layout: &Layout,
+        array: &ArrayPlan,
+        part: u64,
+        trace_chunk: u64,
+        places: &[Stretch],
+        cancel: &CancelHandle,
+    ) -> Result<()> {
+        self.chunk.fill(0);
+        self.exceptions.clear();
+        self.is_zero.clear();
+        self.is_zero.resize(places.len(), true);
+        for (i, place) in places.iter().enumerate() {
+            cancel.check()?;
+            let Some(piece) = Piece::of(layout, array, part, i, place) else { continue };
+            let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
+            let out = &mut self.chunk[piece.in_chunk.clone()];
+            self.converter.convert(bytes, out);
+            self.is_zero[i] &= self.samples.add(array.dtype, out);
+            if let Some(round_trip) = self.round_trip.filter(|_| self.exceptions.len() <= MAX_KEPT_EXCEPTIONS) {
+                let found = &mut self.exceptions;
+                round_trip.differences(bytes, out, |index, word| {
+                    if found.len() <= MAX_KEPT_EXCEPTIONS {
+                        let sample = (piece.first_sample + index as u64) as u32;
+                        found.push(Exception { trace: place.first_trace, sample, word });
+                    }
+                    Ok::<(), Error>(())
+                })?;
+            }
+            place.file.release(piece.offset, piece.n_bytes);
+        }
+        let encoded = self.encoder.encode(&self.chunk)?;
+        match &mut self.store {
+            Some(store) => {
+                store.begin(part, trace_chunk)?;
+                store.append(&encoded)?;
+                self.stored_bytes = store.end()?;
+            }
+            None => self.encoded = (!self.encoder.is_identity()).then(|| encoded.into_owned()),
+        }
+        Ok(())
+    }
+
+    /// Gives away the exceptions of the chunk at hand, all of them.
+    fn tell_exceptions(
+        &mut self,
+        layout: &Layout,
+        array: &ArrayPlan,
+        part: u64,
+        places: &[Stretch],
+        exceptions: &mut SegmentExceptions,
+    ) -> Result<()> {
+        if self.exceptions.len() <= MAX_KEPT_EXCEPTIONS {
+            return self.exceptions.iter().try_for_each(|&e| exceptions.push(e));
+        }
+        for (i, place) in places.iter().enumerate() {
+            let Some(piece) = Piece::of(layout, array, part, i, place) else { continue };
+            let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
+            exceptions.check(place.first_trace, piece.first_sample, bytes, &self.chunk[piece.in_chunk])?;
+        }
+        Ok(())
+    }
+}
+
+/// The samples of one trace in one chunk.
+struct Piece {
+    /// In the file, with their length there.
+    offset: u64,
+    n_bytes: usize,
+    /// The converted ones in the chunk.
+    in_chunk: std::ops::Range<usize>,
+    first_sample: u64,
+}
+
+impl Piece {
+    /// `None` where the trace, shorter than others, ends before.
+    fn of(layout: &Layout, array: &ArrayPlan, part: u64, row: usize, place: &Stretch) -> Option<Self> {
+        let samples = array.samples_of_chunk(part);
+        let n = u64::from(place.n_samples).min(samples.end).checked_sub(samples.start).filter(|&n| n > 0)? as usize;
+        let (size_in, size_out) = (layout.format().bytes, array.dtype.size());
+        let start = row * array.chunk_samples as usize * size_out;
+        Some(Self {
+            offset: place.offset + layout.header_bytes() as u64 + samples.start * size_in as u64,
+            n_bytes: n * size_in,
+            in_chunk: start..start + n * size_out,
+            first_sample: samples.start,
+        })
+    }
+}
