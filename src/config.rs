@@ -7,13 +7,15 @@ use std::time::UNIX_EPOCH;
 use crate::error::{Error, Result, unreadable};
 use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
+use crate::mapping::HeaderOptions;
+use crate::mapping::columns::Columns;
 use crate::names::near_names;
 use crate::partition::partition;
 use crate::plan::{InputFile, PLAN_VERSION, Plan};
-use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::fields::TRACE_FIELDS;
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
-use crate::segy::{Access, Dtype, Io, Layout, SegyFile, text};
+use crate::segy::{Access, Dtype, Io, Layout, SegyFile};
 use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
@@ -56,32 +58,6 @@ impl FromStr for Gather {
     }
 }
 
-/// A header field placed by the user: `NAME=BYTE:TYPE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldPlacement {
-    pub name: String,
-    /// First byte in the trace header, from 1.
-    pub first_byte: u32,
-    pub kind: FieldKind,
-}
-
-impl FromStr for FieldPlacement {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::Usage(format!("--field {s}: {why}; write NAME=BYTE:TYPE, as in inline=189:i32"));
-        let (name, place) = s.split_once('=').ok_or_else(|| wrong("there is no \"=\""))?;
-        let (byte, kind) = place.split_once(':').ok_or_else(|| wrong("there is no \":\" behind the byte"))?;
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(legal) {
-            return Err(wrong("a name has letters, digits and _"));
-        }
-        let first_byte = byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| wrong("the byte is a number from 1"))?;
-        let kind = kind.parse().map_err(|e: String| wrong(&e))?;
-        Ok(Self { name: name.to_owned(), first_byte, kind })
-    }
-}
-
 /// Data type of the samples in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DtypeChoice {
@@ -103,7 +79,8 @@ pub struct ImportConfig {
     pub segments: Option<u32>,
     pub gather: Gather,
     pub max_probe: u64,
-    pub fields: Vec<FieldPlacement>,
+    /// Where header fields are, against the standard.
+    pub headers: HeaderOptions,
     pub raw_header: bool,
     pub chunk_traces: Option<u64>,
     pub codec: Codec,
@@ -134,7 +111,7 @@ impl ImportConfig {
             segments: None,
             gather: Gather::default(),
             max_probe: DEFAULT_MAX_PROBE,
-            fields: Vec::new(),
+            headers: HeaderOptions::default(),
             raw_header: true,
             chunk_traces: None,
             codec: Codec::default(),
@@ -170,7 +147,7 @@ impl ImportConfig {
         }
         let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
         let layout = Layout::infer(&mut file, &self.overrides)?;
-        let headers = self.header_table(&file, &layout)?;
+        let Columns { table: headers, placed: placed_fields } = self.columns(&file, &layout)?;
         let gather_keys = self.gather_keys(&headers)?;
         let traces = self.array(&layout)?;
         let mut warnings = layout.warnings.clone();
@@ -200,6 +177,7 @@ impl ImportConfig {
             max_probe: self.max_probe,
             traces,
             headers,
+            placed_fields,
             segments,
             warnings,
         };
@@ -229,62 +207,24 @@ impl ImportConfig {
         wanted.clamp(1, objects.min(100_000)) as u32
     }
 
-    /// The columns of `headers.parquet`: those of the standard, of additional headers, and those that the user placed.
-    pub(crate) fn header_table(&self, file: &SegyFile, layout: &Layout) -> Result<HeaderTable> {
-        let header_bytes = layout.header_bytes() as u32;
-        let mut columns = HeaderTable::standard_columns(layout.revision.0);
-        columns.extend(extension_columns(file, layout)?);
-        for placed in &self.fields {
-            let end = placed.first_byte as usize + placed.kind.size() - 1;
-            if end > header_bytes as usize {
-                return Err(Error::Usage(format!(
-                    "--field {}: bytes {}-{end} are outside the {header_bytes} bytes of the trace headers",
-                    placed.name, placed.first_byte
-                )));
-            }
-            let canonical = canonical_name(&placed.name, layout.revision.0);
-            match columns.iter_mut().find(|c| c.name == canonical) {
-                Some(column) => {
-                    (column.first_byte, column.kind) = (placed.first_byte, placed.kind);
-                    // Text has no scalar.
-                    column.scalar = column.scalar.filter(|_| !matches!(placed.kind, FieldKind::Text(_)));
-                }
-                None => columns.push(Column {
-                    name: placed.name.clone(),
-                    first_byte: placed.first_byte,
-                    kind: placed.kind,
-                    scalar: None,
-                }),
-            }
-        }
-        let table = HeaderTable {
-            columns,
-            header_bytes,
-            byte_order: layout.byte_order,
-            row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
-            raw_header: self.raw_header,
-            pairwise_swapped: layout.pairwise_swapped,
-        };
-        let schema = table.arrow_schema();
-        let mut names = std::collections::HashSet::new();
-        match schema.fields().iter().map(|f| f.name()).find(|name| !names.insert(name.as_str())) {
-            Some(name) => Err(Error::Usage(format!("--field: there is a column {name} already"))),
-            None => Ok(table),
-        }
+    /// The columns of `headers.parquet`.
+    pub(crate) fn columns(&self, file: &SegyFile, layout: &Layout) -> Result<Columns> {
+        Columns::new(&self.headers, self.raw_header, file, layout)
     }
 
     fn gather_keys(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
         let Gather::Keys(names) = &self.gather else { return Ok(Vec::new()) };
+        // Keys that a file asked for are to be mended there.
+        let mapping = self.headers.mapping.as_ref().filter(|m| m.ensemble_keys == *names);
+        let at = mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()));
         let mut keys: Vec<GatherKey> = Vec::new();
         for name in names {
-            let column = find_column(headers, name)?;
+            let column = find_column(headers, name, &at)?;
             if !column.kind.is_integer() {
-                return Err(Error::Usage(format!(
-                    "--gather {name}: is not a whole number, so it cannot be a gather key"
-                )));
+                return Err(Error::Usage(format!("{at} {name}: is not a whole number, so it cannot be a gather key")));
             }
             if keys.iter().any(|k| k.name == column.name) {
-                return Err(Error::Usage(format!("--gather names {} twice", column.name)));
+                return Err(Error::Usage(format!("{at} names {} twice", column.name)));
             }
             keys.push(GatherKey { name: column.name.clone(), first_byte: column.first_byte, kind: column.kind });
         }
@@ -325,17 +265,6 @@ impl ImportConfig {
     }
 }
 
-/// The columns of trace header extension 1, where the first trace has an additional header of that name.
-fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
-    let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
-    let blocks = header.chunks(TRACE_HEADER_BYTES).enumerate().skip(1);
-    let mut named = blocks.filter(|(_, block)| text::decode_field(&block[232..]) == "SEG00001");
-    let Some((index, _)) = named.next() else { return Ok(Vec::new()) };
-    let in_block = (index * TRACE_HEADER_BYTES) as u32;
-    let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
-    Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
-}
-
 fn input_file(path: &Path) -> Result<InputFile> {
     let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
@@ -346,13 +275,8 @@ fn input_file(path: &Path) -> Result<InputFile> {
     })
 }
 
-/// This program's name of a field that may be called by an alias; other names stay.
-fn canonical_name(name: &str, major_revision: u8) -> &str {
-    let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
-    fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
-}
-
-fn find_column<'a>(headers: &'a HeaderTable, name: &str) -> Result<&'a Column> {
+/// The column of this name or alias. `at` is where it was asked for.
+fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a Column> {
     let exact = headers.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
     let alias = || {
         let field = TRACE_FIELDS.iter().find(|f| f.is_called(name))?;
@@ -360,7 +284,7 @@ fn find_column<'a>(headers: &'a HeaderTable, name: &str) -> Result<&'a Column> {
     };
     exact.or_else(alias).ok_or_else(|| {
         let near = near_names(name, headers.columns.iter().map(|c| c.name.as_str()));
-        Error::Usage(format!("\"{name}\" is not a trace header field; {near}"))
+        Error::Usage(format!("{at} {name}: is not a trace header field; {near}"))
     })
 }
 

@@ -87,6 +87,7 @@ pub fn dataset_document(
             "chunk_samples": plan.traces.chunk_samples,
             "shard_chunks": plan.traces.shard_chunks,
             "row_group_rows": plan.headers.row_group_rows,
+            "fields": plan.placed_fields,
         },
         "counts": {"n_traces": plan.n_traces(), "n_objects": plan.traces.n_objects(), "zero_traces": samples.n_zero_traces},
         "exceptions": {"n_samples": records.iter().map(|r| r.n_exceptions).sum::<u64>()},

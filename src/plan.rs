@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::gather::GatherKey;
 use crate::headers::HeaderTable;
+use crate::mapping::PlacedField;
 use crate::partition::Segment;
 use crate::segy::{Io, Layout};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Plan {
     pub max_probe: u64,
     pub traces: ArrayPlan,
     pub headers: HeaderTable,
+    /// Header fields that are not where the standard has them.
+    pub placed_fields: Vec<PlacedField>,
     pub segments: Vec<Segment>,
     pub warnings: Vec<String>,
 }
@@ -57,6 +60,7 @@ impl Plan {
             && self.max_probe == other.max_probe
             && self.traces == other.traces
             && self.headers == other.headers
+            && self.placed_fields == other.placed_fields
     }
 
     /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace is its own.

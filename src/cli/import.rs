@@ -26,9 +26,9 @@ pub(super) struct ImportArgs {
     #[arg(value_name = "OUT", required = true)]
     output: Option<PathBuf>,
 
-    /// Header fields whose equal values make consecutive traces a gather, or "none"
-    #[arg(long, value_name = "KEY[,KEY...]", default_value = "cdp", help_heading = "Gathers")]
-    gather: Gather,
+    /// Header fields whose equal values make consecutive traces a gather, or "none" [default: the keys of --mapping, or cdp]
+    #[arg(long, value_name = "KEY[,KEY...]", help_heading = "Gathers")]
+    gather: Option<Gather>,
 
     /// Trace headers to look back at most for the start of a gather
     #[arg(long, value_name = "TRACES", default_value_t = DEFAULT_MAX_PROBE, help_heading = "Gathers")]
@@ -139,9 +139,14 @@ impl ImportArgs {
         let mut config = ImportConfig::new(input, output);
         config.workers = self.workers.map(|n| n as usize);
         config.segments = self.segments;
-        config.gather = self.gather;
+        config.headers = self.fields.resolve()?;
+        let keys_of_mapping = config.headers.mapping.as_ref().map(|m| m.ensemble_keys.clone());
+        config.gather = match (self.gather, keys_of_mapping) {
+            (Some(gather), _) => gather,
+            (None, Some(keys)) if !keys.is_empty() => Gather::Keys(keys),
+            (None, _) => Gather::default(),
+        };
         config.max_probe = self.max_probe;
-        config.fields = self.fields.field;
         config.raw_header = !self.no_raw_header;
         config.chunk_traces = self.chunk_traces;
         config.codec = self.codec;

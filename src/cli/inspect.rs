@@ -67,7 +67,7 @@ impl InspectArgs {
         }
         let mut config = InspectConfig::new(self.input);
         config.overrides = self.overrides.resolve();
-        config.fields = self.fields.field;
+        config.headers = self.fields.resolve()?;
         config.scan = self.scan;
         config.threads = self.threads.map(usize::from);
         let inspector = Inspector::open(config)?;

@@ -1,8 +1,12 @@
 //! Options that several commands take: what the user says against the headers, and where fields are.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::config::FieldPlacement;
+use crate::error::Result;
+use crate::mapping::presets::{self, PresetName};
+use crate::mapping::{FieldPlacement, HeaderOptions, Mapping};
 use crate::segy::ByteOrder;
 use crate::segy::layout::{InputFormat, Overrides};
 
@@ -39,7 +43,32 @@ pub(super) struct OverrideArgs {
 pub(super) struct FieldArgs {
     /// Place a header field: a column of this name from this byte (from 1) of the trace header
     #[arg(long, value_name = "NAME=BYTE:TYPE", help_heading = "Headers")]
-    pub(super) field: Vec<FieldPlacement>,
+    field: Vec<FieldPlacement>,
+
+    /// Read the places of header fields from a TOML or JSON file; --field counts before it
+    #[arg(long, value_name = "FILE", help_heading = "Headers")]
+    mapping: Option<PathBuf>,
+
+    /// Read header fields where a revision or a program has them; --mapping and --field count before it
+    #[arg(long, value_name = "NAME", long_help = preset_help(), help_heading = "Headers")]
+    preset: Option<PresetName>,
+}
+
+fn preset_help() -> String {
+    format!(
+        "Read header fields where a revision or a program has them; --mapping and --field count before it. Presets: {}",
+        presets::help()
+    )
+}
+
+impl FieldArgs {
+    pub(super) fn resolve(self) -> Result<HeaderOptions> {
+        Ok(HeaderOptions {
+            preset: self.preset.map(|p| p.0),
+            mapping: self.mapping.as_deref().map(Mapping::read).transpose()?,
+            fields: self.field,
+        })
+    }
 }
 
 /// Byte order as the user says it.
