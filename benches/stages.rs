@@ -82,12 +82,13 @@ fn headers(c: &mut Criterion) {
             row_group_rows: HeaderTable::default_row_group_rows(240),
             raw_header,
             pairwise_swapped: false,
+            computed: Vec::new(),
         };
         let path = directory.path().join(format!("{raw_header}.parquet"));
         let write = || -> segy_import::Result<()> {
             let mut writer = SegmentWriter::create(&path, &table, 0)?;
             for _ in 0..100 {
-                writer.push(&traces, STRIDE, N_TRACES)?;
+                writer.push(&traces, STRIDE, N_TRACES, &[0; N_TRACES])?;
             }
             writer.finish().map(|_| ())
         };

@@ -43,6 +43,7 @@ pub mod partition;
 pub mod plan;
 mod progress;
 pub mod protocol;
+mod repeats;
 pub mod segy;
 pub mod statistics;
 pub mod verify;

@@ -11,6 +11,7 @@ use crate::gather::runs::RunWriter;
 use crate::headers::SegmentWriter;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::repeats::FlagFinder;
 use crate::segy::format::Converter;
 use crate::segy::layout::odd_trace;
 use crate::segy::restore::RoundTrip;
@@ -97,8 +98,10 @@ struct Conversion<'a> {
     stored_bytes: u64,
     chunk: Vec<u8>,
     window: Vec<u8>,
-    /// For the traces of the chunks at hand: whether a sample other than zero was seen.
-    zero_so_far: Vec<bool>,
+    /// For each trace of the window at hand: whether all its samples are zero.
+    is_zero: Vec<bool>,
+    finder: FlagFinder<'a>,
+    flags: Vec<u8>,
 }
 
 impl<'a> Conversion<'a> {
@@ -124,13 +127,15 @@ impl<'a> Conversion<'a> {
                 RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
             ),
             rows,
+            finder: FlagFinder::new(file, layout, converter.clone(), array.dtype),
             converter,
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),
             stored_bytes: 0,
             chunk: vec![0; array.chunk_bytes()],
             window: Vec::new(),
-            zero_so_far: Vec::new(),
+            is_zero: Vec::new(),
+            flags: Vec::new(),
         })
     }
 
@@ -189,13 +194,18 @@ impl<'a> Conversion<'a> {
             let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
             let mut buffer = std::mem::take(&mut self.window);
             let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
-            self.push_headers(bytes, window.start, &intersection(&window, headers))?;
+            self.is_zero.clear();
             let converted = &mut chunk[if as_is { 0 } else { used }..][..n * row];
             for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
                 let samples = &trace[header_bytes..];
                 self.converter.convert(samples, out);
                 self.exceptions.check(index, 0, samples, out)?;
-                self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
+                self.is_zero.push(self.samples.add(dtype, out));
+            }
+            let rows = intersection(&window, headers);
+            if !rows.is_empty() {
+                self.finder.of_window(window.start, bytes, &self.is_zero, &mut self.flags)?;
+                self.push_headers(bytes, window.start, &rows)?;
             }
             if as_is {
                 self.store.append(converted)?;
@@ -232,8 +242,6 @@ impl<'a> Conversion<'a> {
         let n_traces = (traces.end - traces.start) as usize;
         let (size_in, size_out) = (self.layout.format().bytes, self.array.dtype.size());
         let row = self.array.chunk_samples as usize * size_out;
-        self.zero_so_far.clear();
-        self.zero_so_far.resize(n_traces, true);
         for sample_chunk in 0..self.array.n_sample_chunks() {
             let samples = self.array.samples_of_chunk(sample_chunk);
             let n = (samples.end - samples.start) as usize;
@@ -248,7 +256,7 @@ impl<'a> Conversion<'a> {
                 let bytes = self.file.bytes(offset, n * size_in, &mut buffer)?;
                 self.converter.convert(bytes, out);
                 self.exceptions.check(trace, samples.start, bytes, out)?;
-                self.zero_so_far[i] &= self.samples.add(self.array.dtype, out);
+                self.samples.add(self.array.dtype, out);
                 self.file.release(offset, n * size_in);
                 self.window = buffer;
             }
@@ -259,7 +267,6 @@ impl<'a> Conversion<'a> {
             let share = n_traces as u64 * (sample_chunk + 1) / self.array.n_sample_chunks();
             on_progress(done + share);
         }
-        self.samples.n_zero_traces += self.zero_so_far.iter().filter(|z| **z).count() as u64;
         Ok(done + n_traces as u64)
     }
 
@@ -273,23 +280,28 @@ impl<'a> Conversion<'a> {
             // Behind the last header nothing is needed, which matters where a trace is longer than the window.
             let length = (n - 1) * stride + header_bytes;
             let bytes = self.file.bytes(offset, length, &mut buffer)?;
+            self.flags.clear();
+            for trace in window.clone() {
+                self.flags.push(self.finder.of_trace(trace)?);
+            }
             self.push_headers(bytes, window.start, &window)?;
-            self.file.release(offset, length);
+            self.file.release(offset, n * stride);
             self.window = buffer;
         }
         Ok(())
     }
 
-    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins at trace `first`.
+    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` and `self.flags` begin at trace `first`.
     fn push_headers(&mut self, bytes: &[u8], first: u64, traces: &Range<u64>) -> Result<()> {
         if traces.is_empty() {
             return Ok(());
         }
         let (stride, n) = (self.layout.stride(), (traces.end - traces.start) as usize);
-        let bytes = &bytes[(traces.start - first) as usize * stride..];
+        let skipped = (traces.start - first) as usize;
+        let bytes = &bytes[skipped * stride..];
         self.check_lengths(bytes, traces)?;
         self.runs.push(traces.start, bytes, stride, n)?;
-        self.headers.push(bytes, stride, n)
+        self.headers.push(bytes, stride, n, &self.flags[skipped..])
     }
 
     /// Where the counts in the trace headers are meaningful, a trace that says another one is refused.

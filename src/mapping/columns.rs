@@ -40,6 +40,7 @@ impl Columns {
             row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
             raw_header,
             pairwise_swapped: layout.pairwise_swapped,
+            computed: Vec::new(),
         };
         let schema = table.arrow_schema();
         let mut names = std::collections::HashSet::new();

@@ -1,0 +1,141 @@
+//! What the samples of a trace say of it, with as few of them read as it takes: whether all are zero, and whether they
+//! repeat those of the trace before.
+//!
+//! The rows of the header table are not cut where the samples are, so a worker also writes rows of traces whose samples
+//! another one converts. Both have to find the same: zero is what is zero once converted, a repetition is one of bytes.
+
+use crate::error::Result;
+use crate::headers::{DUPLICATE_TRACE, ZERO_TRACE};
+use crate::segy::format::Converter;
+use crate::segy::{Dtype, Layout, SegyFile};
+use crate::statistics::SampleStatistics;
+
+/// Bytes that are looked at first: most traces differ from zero and from their neighbours within these. A multiple of
+/// the length of every sample.
+const BLOCK_BYTES: usize = 24 << 8;
+/// Samples of traces of more bytes are dropped from memory one by one; shorter ones are with the window that they lie in.
+const RELEASED_STRIDE: usize = 64 << 10;
+
+/// Finds the flags of traces.
+pub struct FlagFinder<'a> {
+    file: &'a SegyFile,
+    layout: &'a Layout,
+    converter: Converter,
+    dtype: Dtype,
+    converted: Vec<u8>,
+    start: Vec<u8>,
+    buffers: [Vec<u8>; 2],
+    /// A trace, and its first bytes.
+    known: Option<(u64, Vec<u8>)>,
+}
+
+impl<'a> FlagFinder<'a> {
+    pub fn new(file: &'a SegyFile, layout: &'a Layout, converter: Converter, dtype: Dtype) -> Self {
+        Self {
+            file,
+            layout,
+            converter,
+            dtype,
+            converted: Vec::new(),
+            start: Vec::new(),
+            buffers: Default::default(),
+            known: None,
+        }
+    }
+
+    /// The flags of the traces of a window, from `first_trace` on, whose bytes are at hand and of which `is_zero` is known.
+    pub fn of_window(&mut self, first_trace: u64, bytes: &[u8], is_zero: &[bool], flags: &mut Vec<u8>) -> Result<()> {
+        let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
+        flags.clear();
+        let mut before: Option<&[u8]> = None;
+        for (index, (trace, &is_zero)) in (first_trace..).zip(bytes.chunks(stride).zip(is_zero)) {
+            let samples = &trace[header_bytes..];
+            let repeats = match before {
+                _ if is_zero => false,
+                Some(before) => before == samples,
+                None => self.goes_on(index, samples)?,
+            };
+            flags.push(flags_of(is_zero, repeats));
+            before = Some(samples);
+        }
+        if let Some(last) = before {
+            self.remember(first_trace + is_zero.len() as u64 - 1, &last[..last.len().min(BLOCK_BYTES)]);
+        }
+        Ok(())
+    }
+
+    /// Keeps the first bytes of a trace, so that it need not be read again for the next one.
+    fn remember(&mut self, index: u64, start: &[u8]) {
+        let (known, bytes) = self.known.get_or_insert_default();
+        *known = index;
+        bytes.clear();
+        bytes.extend_from_slice(start);
+    }
+
+    /// Whether a trace, of which at least the first bytes are at hand, repeats the one before.
+    fn goes_on(&mut self, index: u64, samples: &[u8]) -> Result<bool> {
+        match &self.known {
+            Some((known, start)) if known + 1 == index && !samples.starts_with(start) => Ok(false),
+            _ => self.repeats(index),
+        }
+    }
+
+    /// The flags of a trace of which nothing but its number is known.
+    pub fn of_trace(&mut self, index: u64) -> Result<u8> {
+        let is_zero = self.is_zero(index)?;
+        let mut buffer = std::mem::take(&mut self.start);
+        let n = self.layout.sample_bytes().min(BLOCK_BYTES);
+        let start = self.file.bytes(self.samples_offset(index), n, &mut buffer)?;
+        let repeats = !is_zero && self.goes_on(index, start)?;
+        self.remember(index, start);
+        self.start = buffer;
+        Ok(flags_of(is_zero, repeats))
+    }
+
+    fn is_zero(&mut self, index: u64) -> Result<bool> {
+        for (start, n) in self.blocks() {
+            let offset = self.samples_offset(index) + start;
+            let [buffer, _] = &mut self.buffers;
+            let bytes = self.file.bytes(offset, n, buffer)?;
+            self.converted.resize(n / self.layout.format().bytes * self.dtype.size(), 0);
+            self.converter.convert(bytes, &mut self.converted);
+            let is_zero = SampleStatistics::default().add(self.dtype, &self.converted);
+            if self.layout.stride() > RELEASED_STRIDE {
+                self.file.release(offset, n);
+            }
+            if !is_zero {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the samples of a trace are, byte by byte, those of the trace before.
+    fn repeats(&mut self, index: u64) -> Result<bool> {
+        let Some(previous) = index.checked_sub(1) else { return Ok(false) };
+        for (start, n) in self.blocks() {
+            let offsets = [previous, index].map(|trace| self.samples_offset(trace) + start);
+            let [one, other] = &mut self.buffers;
+            let is_same = self.file.bytes(offsets[0], n, one)? == self.file.bytes(offsets[1], n, other)?;
+            offsets.iter().for_each(|&offset| self.file.release(offset, n));
+            if !is_same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Parts of the samples of one trace: their start and length in bytes.
+    fn blocks(&self) -> impl Iterator<Item = (u64, usize)> + use<> {
+        let n = self.layout.sample_bytes();
+        (0..n).step_by(BLOCK_BYTES).map(move |start| (start as u64, BLOCK_BYTES.min(n - start)))
+    }
+
+    fn samples_offset(&self, index: u64) -> u64 {
+        self.layout.trace_offset(index) + self.layout.header_bytes() as u64
+    }
+}
+
+fn flags_of(is_zero: bool, repeats: bool) -> u8 {
+    (if is_zero { ZERO_TRACE } else { 0 }) | (if repeats { DUPLICATE_TRACE } else { 0 })
+}
