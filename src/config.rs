@@ -12,7 +12,7 @@ use crate::mapping::columns::Columns;
 use crate::names::near_names;
 use crate::partition::partition;
 use crate::plan::{InputFile, PLAN_VERSION, Plan};
-use crate::segy::fields::TRACE_FIELDS;
+use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
 use crate::segy::{Access, Dtype, Io, Layout, SegyFile};
@@ -146,14 +146,16 @@ impl ImportConfig {
             )));
         }
         let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
-        let layout = Layout::infer(&mut file, &self.overrides)?;
-        let Columns { table: headers, placed: placed_fields } = self.columns(&file, &layout)?;
+        let mut layout = Layout::infer(&mut file, &self.overrides)?;
+        let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns(&file, &layout)?;
+        layout.decisions.extend(decision);
+        layout.warnings.extend(warning);
         let gather_keys = self.gather_keys(&headers)?;
         let traces = self.array(&layout)?;
         let mut warnings = layout.warnings.clone();
         warnings.extend(constant_key_warning(&file, &layout, &headers, &gather_keys)?);
 
-        let mut reader = KeyReader::new(&file, &layout, &gather_keys);
+        let mut reader = KeyReader::new(&file, &layout, &gather_keys)?;
         let mut key_of = |trace| reader.read(trace);
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
@@ -219,14 +221,23 @@ impl ImportConfig {
         let at = mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()));
         let mut keys: Vec<GatherKey> = Vec::new();
         for name in names {
-            let column = find_column(headers, name, &at)?;
-            if !column.kind.is_integer() {
+            let computed = headers.computed.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+            let key = match computed {
+                Some(c) => {
+                    GatherKey { name: c.name.clone(), first_byte: 0, kind: FieldKind::F64, formula: Some(c.clone()) }
+                }
+                None => {
+                    let c = find_column(headers, name, &at)?;
+                    GatherKey { name: c.name.clone(), first_byte: c.first_byte, kind: c.kind, formula: None }
+                }
+            };
+            if !key.kind.is_integer() && !key.is_computed() {
                 return Err(Error::Usage(format!("{at} {name}: is not a whole number, so it cannot be a gather key")));
             }
-            if keys.iter().any(|k| k.name == column.name) {
-                return Err(Error::Usage(format!("{at} names {} twice", column.name)));
+            if keys.iter().any(|k| k.name == key.name) {
+                return Err(Error::Usage(format!("{at} names {} twice", key.name)));
             }
-            keys.push(GatherKey { name: column.name.clone(), first_byte: column.first_byte, kind: column.kind });
+            keys.push(key);
         }
         Ok(keys)
     }
@@ -283,7 +294,10 @@ fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a
         headers.columns.iter().find(|c| c.name == field.name)
     };
     exact.or_else(alias).ok_or_else(|| {
-        let near = near_names(name, headers.columns.iter().map(|c| c.name.as_str()));
+        let near = near_names(
+            name,
+            headers.columns.iter().map(|c| c.name.as_str()).chain(headers.computed.iter().map(|c| c.name.as_str())),
+        );
         Error::Usage(format!("{at} {name}: is not a trace header field; {near}"))
     })
 }
@@ -304,8 +318,13 @@ fn constant_key_warning(
     let mut buffer = Vec::new();
     let mut changes = vec![false; headers.columns.len()];
     let mut first = Vec::new();
+    let mut key_reader = KeyReader::new(file, layout, keys)?;
+    let first_key = key_reader.read(0)?;
     for i in 0..n {
         let trace = (u128::from(layout.n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
+        if key_reader.read(trace)? != first_key {
+            return Ok(None);
+        }
         let header = file.bytes(layout.trace_offset(trace), layout.header_bytes(), &mut buffer)?;
         let integers = headers.columns.iter().map(|c| {
             if c.kind.is_integer() { read_integer(header, c.first_byte, c.kind, layout.byte_order) } else { 0 }
@@ -318,9 +337,6 @@ fn constant_key_warning(
         file.release_around(layout.trace_offset(trace));
     }
     let varies = |name: &str| headers.columns.iter().zip(&changes).any(|(c, changes)| c.name == name && *changes);
-    if keys.iter().any(|k| varies(&k.name)) {
-        return Ok(None);
-    }
     let others: Vec<&str> = CANDIDATES.into_iter().filter(|c| varies(c)).collect();
     let names: Vec<&str> = keys.iter().map(|k| k.name.as_str()).collect();
     let (names, noun) = (names.join(", "), if keys.len() == 1 { "is" } else { "are" });

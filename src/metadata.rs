@@ -88,6 +88,7 @@ pub fn dataset_document(
             "shard_chunks": plan.traces.shard_chunks,
             "row_group_rows": plan.headers.row_group_rows,
             "fields": plan.placed_fields,
+            "computed": computed_columns(plan),
         },
         "counts": {
             "n_traces": plan.n_traces(),
@@ -173,6 +174,10 @@ fn kept_bytes(file: &SegyFile, offset: u64, n: u64) -> Result<Value> {
     }
     let length = usize::try_from(n).map_err(failed("bytes outside the traces"))?;
     Ok(json!(STANDARD.encode(file.copy(offset, length)?)))
+}
+
+fn computed_columns(plan: &Plan) -> Vec<Value> {
+    plan.headers.computed.iter().map(|c| json!({"name": c.name, "expression": c.expression})).collect()
 }
 
 /// Smallest and largest value of every header field that is not zero throughout.

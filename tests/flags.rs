@@ -36,7 +36,7 @@ fn flags(out: &Path, name: &str) -> Vec<usize> {
 #[test]
 fn traces_are_flagged_the_same_however_the_file_is_cut() {
     let zeros = |i: usize| i % 97 == 3 || (1000..1010).contains(&i);
-    let repeats = |i: usize| i % 100 == 0 && i > 0 || (2050..2070).contains(&i) || i == 1010;
+    let repeats = |i: usize| i.is_multiple_of(100) && i > 0 || (2050..2070).contains(&i) || i == 1010;
     let survey = survey_with(|i, trace, before| {
         if zeros(i) {
             // A zero with an exponent is zero too.

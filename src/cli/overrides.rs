@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::Result;
+use crate::headers::formula::FUNCTIONS;
 use crate::mapping::presets::{self, PresetName};
-use crate::mapping::{FieldPlacement, HeaderOptions, Mapping};
+use crate::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
 use crate::segy::ByteOrder;
 use crate::segy::layout::{InputFormat, Overrides};
 
@@ -52,6 +53,18 @@ pub(super) struct FieldArgs {
     /// Read header fields where a revision or a program has them; --mapping and --field count before it
     #[arg(long, value_name = "NAME", long_help = preset_help(), help_heading = "Headers")]
     preset: Option<PresetName>,
+
+    /// Compute a column of float64 from header fields, as in "azimuth = degrees(atan2(gx - sx, gy - sy))"
+    #[arg(long, value_name = "NAME=EXPRESSION", long_help = compute_help(), help_heading = "Headers")]
+    compute: Vec<ComputedField>,
+}
+
+fn compute_help() -> String {
+    format!(
+        "Compute a column of float64 from header fields, as in \"azimuth = degrees(atan2(gx - sx, gy - sy))\"; null where it \
+         is not defined. Names are columns and their aliases. There are + - * /, pi, and the functions {}",
+        FUNCTIONS.join(", ")
+    )
 }
 
 fn preset_help() -> String {
@@ -67,6 +80,7 @@ impl FieldArgs {
             preset: self.preset.map(|p| p.0),
             mapping: self.mapping.as_deref().map(Mapping::read).transpose()?,
             fields: self.field,
+            computed: self.compute,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -78,14 +78,22 @@ impl IndexWriter {
             "end_trace",
             "n_traces",
         ]);
-        let fields: Vec<Field> = names.map(|n| Field::new(n, DataType::Int64, false)).collect();
+        let is_double = |name: &str| keys.iter().any(|k| k.name == name && k.is_computed());
+        let field = |name| match is_double(name) {
+            true => Field::new(name, DataType::Float64, true),
+            false => Field::new(name, DataType::Int64, false),
+        };
+        let fields: Vec<Field> = names.map(field).collect();
         let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder()
             .set_created_by("segy-import".into())
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_dictionary_enabled(false)
             .set_encoding(Encoding::DELTA_BINARY_PACKED)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        let doubles = keys.iter().filter(|k| k.is_computed());
+        let properties = doubles
+            .fold(properties, |p, k| p.set_column_encoding(k.name.as_str().into(), Encoding::BYTE_STREAM_SPLIT))
             .build();
         let file = File::create(path).map_err(failed(path.display()))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(failed(path.display()))?;
@@ -104,8 +112,12 @@ impl IndexWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let arrays = self.columns.iter_mut().map(|c| {
+        let arrays = self.columns.iter_mut().zip(self.schema.fields()).map(|(c, field)| {
             let values = std::mem::replace(c, Vec::with_capacity(BATCH_ROWS));
+            if field.data_type() == &DataType::Float64 {
+                let doubles = values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
+                return Arc::new(doubles.collect::<Float64Array>()) as ArrayRef;
+            }
             Arc::new(Int64Array::from(values)) as ArrayRef
         });
         let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed(self.path.display()))?;
@@ -135,7 +147,7 @@ mod tests {
     /// The index of these keys, their headers cut into segments at `cuts`.
     fn index_of(keys: &[i32], cuts: &[usize]) -> (Vec<[i64; 5]>, GatherCounts) {
         let directory = tempfile::tempdir().unwrap();
-        let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32 };
+        let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32, formula: None };
         let bounds: Vec<usize> = [&[0], cuts, &[keys.len()]].concat();
         let mut paths = Vec::new();
         for (segment, pair) in bounds.windows(2).enumerate() {

@@ -6,9 +6,9 @@ pub mod runs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::headers::read_integer;
+use crate::headers::{Computed, Formula, read_integer};
 use crate::segy::fields::FieldKind;
-use crate::segy::{Layout, SegyFile};
+use crate::segy::{ByteOrder, Layout, SegyFile};
 
 /// A header field whose value is part of what makes a gather.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,16 +18,55 @@ pub struct GatherKey {
     /// First byte in the header of a trace, from 1.
     pub first_byte: u32,
     pub kind: FieldKind,
+    /// How it is computed, for a computed column, which has no bytes of its own.
+    #[serde(default)]
+    pub formula: Option<Computed>,
 }
 
-/// The values of the gather keys of one trace.
+impl GatherKey {
+    /// Whether its values are doubles, kept as their bits.
+    pub fn is_computed(&self) -> bool {
+        self.formula.is_some()
+    }
+}
+
+/// The values of the gather keys of one trace; of a computed one the bits of the double, those of `f64::NAN` for nothing.
 pub type KeyValues = Vec<i64>;
+
+/// Reads gather keys from headers.
+pub struct Keys {
+    keys: Vec<(GatherKey, Option<Formula>)>,
+    order: ByteOrder,
+}
+
+impl Keys {
+    pub fn new(keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
+        let formula = |key: &GatherKey| key.formula.as_ref().map(Formula::new).transpose();
+        let keys = keys.iter().map(|key| Ok((key.clone(), formula(key)?))).collect::<Result<_>>()?;
+        Ok(Self { keys, order })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The values in one header.
+    pub fn values<'s>(&'s self, header: &'s [u8]) -> impl Iterator<Item = i64> + 's {
+        self.keys.iter().map(|(key, formula)| match formula {
+            None => read_integer(header, key.first_byte, key.kind, self.order),
+            Some(formula) => {
+                let value = formula.value(header, self.order);
+                (if value.is_nan() { f64::NAN } else { value }).to_bits() as i64
+            }
+        })
+    }
+}
 
 /// Reads the gather keys of single traces.
 pub struct KeyReader<'a> {
     file: &'a SegyFile,
     layout: &'a Layout,
-    keys: &'a [GatherKey],
+    keys: Keys,
     buffer: Vec<u8>,
     /// Where mapped pages were last dropped.
     last_offset: u64,
@@ -37,16 +76,16 @@ pub struct KeyReader<'a> {
 const RELEASE_DISTANCE: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
-    pub fn new(file: &'a SegyFile, layout: &'a Layout, keys: &'a [GatherKey]) -> Self {
-        Self { file, layout, keys, buffer: Vec::new(), last_offset: 0 }
+    pub fn new(file: &'a SegyFile, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
+        let keys = Keys::new(keys, layout.byte_order)?;
+        Ok(Self { file, layout, keys, buffer: Vec::new(), last_offset: 0 })
     }
 
     /// The key values of trace `index`, from 0.
     pub fn read(&mut self, index: u64) -> Result<KeyValues> {
         let offset = self.layout.trace_offset(index);
         let header = self.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
-        let order = self.layout.byte_order;
-        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, order)).collect();
+        let values = self.keys.values(header).collect();
         if offset.abs_diff(self.last_offset) > RELEASE_DISTANCE {
             self.file.release_around(self.last_offset);
             self.last_offset = offset;

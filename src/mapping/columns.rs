@@ -1,10 +1,14 @@
 //! The columns of `headers.parquet`, made of the standard and of all that says otherwise.
 
 use super::presets::Preset;
-use super::{FieldPlacement, HeaderOptions, PlacedField};
+use super::stanza::{self, Entry};
+use super::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
 use crate::error::{Error, Result};
+use crate::headers::formula::{Computed, Input, names};
 use crate::headers::{Column, HeaderTable};
+use crate::names::near_names;
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::layout::Decision;
 use crate::segy::{Layout, SegyFile, text};
 
 /// The header table of one file, and what is not as the standard has it.
@@ -12,6 +16,9 @@ use crate::segy::{Layout, SegyFile, text};
 pub struct Columns {
     pub table: HeaderTable,
     pub placed: Vec<PlacedField>,
+    /// What was decided about a header mapping that the file brings along.
+    pub decision: Option<Decision>,
+    pub warning: Option<String>,
 }
 
 impl Columns {
@@ -25,6 +32,7 @@ impl Columns {
         let mut builder =
             Builder { columns: standard_columns(major, options.preset), placed: Vec::new(), major, header_bytes };
         builder.columns.extend(extension_columns(file, layout)?);
+        let (decision, warning) = builder.place_stanza(file, layout)?;
         if let Some(preset) = options.preset {
             let by = format!("--preset {}", preset.name);
             for &(name, first_byte, kind) in preset.fields {
@@ -33,6 +41,7 @@ impl Columns {
         }
         builder.place_user_fields(options)?;
         let Builder { columns, placed, .. } = builder;
+        let computed = computed(options, &columns, major)?;
         let table = HeaderTable {
             columns,
             header_bytes,
@@ -40,13 +49,15 @@ impl Columns {
             row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
             raw_header,
             pairwise_swapped: layout.pairwise_swapped,
-            computed: Vec::new(),
+            computed,
         };
         let schema = table.arrow_schema();
         let mut names = std::collections::HashSet::new();
         match schema.fields().iter().map(|f| f.name()).find(|name| !names.insert(name.as_str())) {
-            Some(name) => Err(Error::Usage(format!("--field: there is a column {name} already"))),
-            None => Ok(Self { table, placed }),
+            Some(name) => Err(Error::Usage(format!(
+                "there is a column {name} already; give the field or the computed column another name"
+            ))),
+            None => Ok(Self { table, placed, decision, warning }),
         }
     }
 }
@@ -88,6 +99,67 @@ struct Builder {
 }
 
 impl Builder {
+    /// Applies the header mapping that the file brings along, if it has one that fits.
+    ///
+    /// It is applied whole: where an entry lies over a field of the standard that the mapping leaves where it is, the bytes
+    /// would have two meanings, and the standard's are kept.
+    fn place_stanza(&mut self, file: &SegyFile, layout: &Layout) -> Result<(Option<Decision>, Option<String>)> {
+        let Some((record, xml)) = stanza::find(file, layout)? else { return Ok((None, None)) };
+        let at = format!("the stanza SEG:Layout in extended textual header {record}");
+        let ignored = |why: String| Ok((None, Some(format!("{at} {why}; it is ignored, --mapping places fields"))));
+        let entries = match stanza::parse(&xml) {
+            Ok(entries) => entries,
+            Err(why) => return ignored(why),
+        };
+        let decided = |value: String| {
+            let because = format!("extended textual header {record}");
+            Ok((Some(Decision { what: "header mapping".into(), value, because }), None))
+        };
+        if let Some((entry, column)) = self.conflict(&entries) {
+            return decided(format!(
+                "SEG:Layout not applied: it has {} at byte {}, where the standard has {}, which it does not move",
+                entry.column, entry.first_byte, column.name
+            ));
+        }
+        let before = (self.columns.clone(), self.placed.clone());
+        let blocks = block_names(file, layout)?;
+        for entry in entries.iter().filter(|e| !e.is_standard) {
+            let block = match &entry.extension {
+                None => 0,
+                Some(name) => match blocks.iter().position(|block| block == name) {
+                    Some(block) => (block + 1) * TRACE_HEADER_BYTES,
+                    None => continue,
+                },
+            };
+            let (name, first_byte, kind) = (entry.column.clone(), block as u32 + entry.first_byte, entry.kind);
+            if let Err(error) =
+                self.place(&FieldPlacement { name, first_byte, kind, description: None }, "SEG:Layout", "its")
+            {
+                (self.columns, self.placed) = before;
+                return ignored(format!("does not fit: {error}"));
+            }
+        }
+        match self.placed.len() {
+            0 => decided("SEG:Layout, all fields where the standard has them".into()),
+            n => decided(format!("SEG:Layout, {n} fields at other places than in the standard")),
+        }
+    }
+
+    /// An entry over a field of the standard that no entry moves. Fields that rev 2 gave up do not count.
+    fn conflict<'a>(&'a self, entries: &'a [Entry]) -> Option<(&'a Entry, &'a Column)> {
+        let in_standard = || entries.iter().filter(|e| e.extension.is_none());
+        let stays = |c: &&Column| {
+            let is_given_up = TRACE_FIELDS.iter().any(|f| f.name == c.name && !f.exists_in(2));
+            c.first_byte as usize <= TRACE_HEADER_BYTES && !is_given_up && !in_standard().any(|e| e.column == c.name)
+        };
+        let overlap = |e: &Entry, c: &Column| {
+            let (e_end, c_end) = (e.first_byte as usize + e.kind.size(), c.first_byte as usize + c.kind.size());
+            (e.first_byte as usize) < c_end && (c.first_byte as usize) < e_end
+        };
+        let staying: Vec<&Column> = self.columns.iter().filter(stays).collect();
+        in_standard().find_map(|e| staying.iter().find(|c| overlap(e, c)).map(|c| (e, *c)))
+    }
+
     /// Fields of the mapping file, and those of the options, which take the place of those of the same name.
     fn place_user_fields(&mut self, options: &HeaderOptions) -> Result<()> {
         let mut fields: Vec<UserField> = Vec::new();
@@ -157,6 +229,56 @@ impl Builder {
     }
 }
 
+/// The computed columns: those of the mapping file, and those of the options, which take the place of those of the same
+/// name.
+fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Vec<Computed>> {
+    let mut fields: Vec<(&ComputedField, String)> = Vec::new();
+    let of_mapping = options
+        .mapping
+        .iter()
+        .flat_map(|m| m.computed.iter().map(move |f| (f, format!("--mapping {}: computed column", m.path.display()))));
+    let of_options = options.computed.iter().map(|f| (f, "--compute".to_owned()));
+    for (field, at) in of_mapping.chain(of_options) {
+        match fields.iter_mut().find(|(known, _)| known.name.eq_ignore_ascii_case(&field.name)) {
+            Some(known) if known.1 != at => *known = (field, at),
+            Some(_) => return Err(Error::Usage(format!("{at} {}: is there twice", field.name))),
+            None => fields.push((field, at)),
+        }
+    }
+    let one = |(field, at): (&ComputedField, String)| {
+        let wrong = |why: String| Error::Usage(format!("{at} {} = {}: {why}", field.name, field.expression));
+        let inputs =
+            names(&field.expression).and_then(|names| names.iter().map(|n| input(n, columns, major)).collect());
+        let (name, expression) = (field.name.clone(), field.expression.clone());
+        Ok(Computed { name, expression, inputs: inputs.map_err(wrong)? })
+    };
+    fields.into_iter().map(one).collect()
+}
+
+/// Where a name of an expression is read: a column, by its name or an alias, as it stands or `_scaled`.
+fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
+    let find = |name: &str| {
+        let exact = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+        exact.or_else(|| columns.iter().find(|c| c.name == canonical_name(name, major)))
+    };
+    let of = |c: &Column, scalar| Input { first_byte: c.first_byte, kind: c.kind, scalar };
+    if let Some(column) = find(name) {
+        return match column.kind {
+            FieldKind::Text(_) => Err(format!("{name} is text, not a number")),
+            _ => Ok(of(column, None)),
+        };
+    }
+    let scaled = name.strip_suffix("_scaled").and_then(find).and_then(|c| Some(of(c, Some(c.scalar?))));
+    scaled.ok_or_else(|| {
+        let all = columns.iter().flat_map(|c| {
+            let scaled = c.scalar.map(|_| format!("{}_scaled", c.name));
+            std::iter::once(c.name.clone()).chain(scaled)
+        });
+        let all: Vec<String> = all.collect();
+        format!("there is no column {name}; {}", near_names(name, all.iter().map(String::as_str)))
+    })
+}
+
 /// Whether there are columns that are scaled by this field.
 fn is_scalar(field: &Field) -> bool {
     HeaderTable::standard_columns(1).iter().any(|c| c.scalar == Some(field.byte))
@@ -164,13 +286,17 @@ fn is_scalar(field: &Field) -> bool {
 
 /// The columns of trace header extension 1, where the first trace has an additional header of that name.
 fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
-    let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
-    let blocks = header.chunks(TRACE_HEADER_BYTES).enumerate().skip(1);
-    let mut named = blocks.filter(|(_, block)| text::decode_field(&block[232..]) == "SEG00001");
-    let Some((index, _)) = named.next() else { return Ok(Vec::new()) };
-    let in_block = (index * TRACE_HEADER_BYTES) as u32;
+    let blocks = block_names(file, layout)?;
+    let Some(index) = blocks.iter().position(|name| name == "SEG00001") else { return Ok(Vec::new()) };
+    let in_block = ((index + 1) * TRACE_HEADER_BYTES) as u32;
     let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
     Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
+}
+
+/// The names of the additional headers of the first trace.
+fn block_names(file: &SegyFile, layout: &Layout) -> Result<Vec<String>> {
+    let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
+    Ok(header.chunks(TRACE_HEADER_BYTES).skip(1).map(|block| text::decode_field(&block[232..])).collect())
 }
 
 /// This program's name of a field that may be called by an alias; other names stay.

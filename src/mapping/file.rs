@@ -1,20 +1,21 @@
 //! Mapping files: `--mapping FILE`, as JSON or TOML.
 //!
 //! JSON, as the Python predecessor (SeisProc) writes it: a list of fields, or `{"fields": {NAME: FIELD} or [FIELD…],
-//! "ensemble_keys": [NAME…]}`; a field has `name`, `byte_position` (from 1), `format` and, if wanted, `description`.
+//! "ensemble_keys": [NAME…], "computed": {NAME: EXPRESSION}}`; a field has `name`, `byte_position` (from 1), `format` and, if wanted, `description`.
 //! Formats are the types of `--field` or the codes of Python's `struct`: `i`, `h`, `B`, `f`, `8s` …
 //! TOML is the same in its notation; there `inline = "189:i32"` is a field too.
 
 use std::path::Path;
 
 use super::document::Document;
-use super::{FieldPlacement, Mapping, is_name, parse_place};
+use super::{ComputedField, FieldPlacement, Mapping, is_name, parse_place};
 use crate::error::{Error, Result};
 use crate::names::near_names;
 use crate::segy::fields::FieldKind;
 
-const TOP_KEYS: [&str; 3] = ["fields", "ensemble_keys", "description"];
+const TOP_KEYS: [&str; 5] = ["fields", "ensemble_keys", "computed", "computed_fields", "description"];
 const FIELD_KEYS: [&str; 4] = ["name", "byte_position", "format", "description"];
+const COMPUTED_KEYS: [&str; 4] = ["name", "expression", "format", "description"];
 
 impl Mapping {
     /// Reads a mapping file. Whether its fields fit the headers of a SEG-Y file is found out with that file.
@@ -42,7 +43,8 @@ fn document(path: &Path, text: &str) -> Result<Document, String> {
 }
 
 fn parse(path: &Path, document: Document) -> Result<Mapping, String> {
-    let mut mapping = Mapping { path: path.to_owned(), fields: Vec::new(), ensemble_keys: Vec::new() };
+    let mut mapping =
+        Mapping { path: path.to_owned(), fields: Vec::new(), ensemble_keys: Vec::new(), computed: Vec::new() };
     match document {
         list @ Document::List(_) => mapping.fields = fields(list)?,
         Document::Table(entries) => {
@@ -51,6 +53,7 @@ fn parse(path: &Path, document: Document) -> Result<Mapping, String> {
                 match key.as_str() {
                     "fields" => mapping.fields = fields(value)?,
                     "ensemble_keys" => mapping.ensemble_keys = texts(value, "ensemble_keys")?,
+                    "computed" | "computed_fields" => mapping.computed.extend(computed(value, &key)?),
                     _ => drop(text(value, "description")?),
                 }
             }
@@ -109,6 +112,39 @@ fn field(item: Document, key: Option<&str>, what: &str) -> Result<FieldPlacement
     }
     let first_byte = first_byte.ok_or_else(|| missing("byte_position"))?;
     Ok(FieldPlacement { name, first_byte, kind: kind.ok_or_else(|| missing("format"))?, description })
+}
+
+/// Computed columns: `{NAME: EXPRESSION}`, or a list of `{name, expression}`. They are float64 whatever `format` says.
+fn computed(value: Document, key: &str) -> Result<Vec<ComputedField>, String> {
+    let named = |name: String, expression: String| {
+        if is_name(&name) {
+            return Ok(ComputedField { name, expression });
+        }
+        Err(format!("{key}: the name \"{name}\" is not of letters, digits and _"))
+    };
+    match value {
+        Document::Table(entries) => {
+            check_twice(&entries, key)?;
+            let one = |(name, value)| named(name, text(value, &format!("{key}: an expression"))?);
+            entries.into_iter().map(one).collect()
+        }
+        Document::List(items) => {
+            let one = |(i, item): (usize, Document)| {
+                let what = format!("{key}: column {}", i + 1);
+                let Document::Table(entries) = item else {
+                    return Err(format!("{what} is {}, not a table", item.what()));
+                };
+                check_keys(&entries, &COMPUTED_KEYS, &what)?;
+                let get = |key: &str| {
+                    let value = entries.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+                    text(value.ok_or_else(|| format!("{what} has no {key}"))?, &format!("{what}: {key}"))
+                };
+                named(get("name")?, get("expression")?)
+            };
+            items.into_iter().enumerate().map(one).collect()
+        }
+        other => Err(format!("{key} is {}, not a table of names and expressions", other.what())),
+    }
 }
 
 fn byte(value: &Document, what: &str) -> Result<u32, String> {

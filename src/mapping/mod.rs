@@ -1,13 +1,14 @@
 //! Where the fields of the trace header are: what the file, a preset, a mapping file and the options say, in that order.
 //!
 //! [`file`] reads mapping files, [`presets`] has the places that well-known programs use, [`columns`] makes the columns of
-//! `headers.parquet` of it all. Of a field that is placed several times, the last of these counts: the standard, a preset,
-//! the mapping file, `--field`.
+//! `headers.parquet` of it all. Of a field that is placed several times, the last of these counts: the standard, the
+//! stanza `SEG:Layout` of the file, a preset, the mapping file, `--field`.
 
 pub mod columns;
 mod document;
 pub mod file;
 pub mod presets;
+mod stanza;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -54,6 +55,31 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// A column that the user has computed: `NAME = EXPRESSION`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputedField {
+    pub name: String,
+    pub expression: String,
+}
+
+impl FromStr for ComputedField {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            Error::Usage(format!(
+                "--compute {s}: {why}; write NAME=EXPRESSION, as in \"midpoint_x = (source_x + receiver_x) / 2\""
+            ))
+        };
+        let (name, expression) = s.split_once('=').ok_or_else(|| wrong("there is no \"=\""))?;
+        let (name, expression) = (name.trim(), expression.trim());
+        if !is_name(name) {
+            return Err(wrong("a name has letters, digits and _"));
+        }
+        Ok(Self { name: name.to_owned(), expression: expression.to_owned() })
+    }
+}
+
 /// What a mapping file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
@@ -62,6 +88,7 @@ pub struct Mapping {
     pub fields: Vec<FieldPlacement>,
     /// Names of the gather keys; empty where the file has none.
     pub ensemble_keys: Vec<String>,
+    pub computed: Vec<ComputedField>,
 }
 
 /// All that a caller says of header fields.
@@ -71,6 +98,8 @@ pub struct HeaderOptions {
     pub mapping: Option<Mapping>,
     /// Fields of the options, which count before all others.
     pub fields: Vec<FieldPlacement>,
+    /// Computed columns of the options, which count before those of the mapping file.
+    pub computed: Vec<ComputedField>,
 }
 
 /// A field that is not where the standard has it, and who says so. For the metadata.
