@@ -10,8 +10,9 @@ use crate::segy::format::Converter;
 use crate::segy::{Dtype, Layout, SegyFile};
 use crate::statistics::SampleStatistics;
 
-/// Bytes that are looked at first: most traces differ from zero and from their neighbours within these. A multiple of
-/// the length of every sample.
+/// Bytes that are looked at first: most traces differ from zero within these. A multiple of the length of every sample.
+const FIRST_BYTES: usize = 24 << 4;
+/// Bytes that are looked at next, and so on; traces whose tops are muted differ from their neighbours within these.
 const BLOCK_BYTES: usize = 24 << 8;
 /// Samples of traces of more bytes are dropped from memory one by one; shorter ones are with the window that they lie in.
 const RELEASED_STRIDE: usize = 64 << 10;
@@ -128,7 +129,11 @@ impl<'a> FlagFinder<'a> {
     /// Parts of the samples of one trace: their start and length in bytes.
     fn blocks(&self) -> impl Iterator<Item = (u64, usize)> + use<> {
         let n = self.layout.sample_bytes();
-        (0..n).step_by(BLOCK_BYTES).map(move |start| (start as u64, BLOCK_BYTES.min(n - start)))
+        let starts = std::iter::once(0).chain((FIRST_BYTES..n).step_by(BLOCK_BYTES));
+        starts.map(move |start| {
+            let most = if start == 0 { FIRST_BYTES } else { BLOCK_BYTES };
+            (start as u64, most.min(n - start))
+        })
     }
 
     fn samples_offset(&self, index: u64) -> u64 {
