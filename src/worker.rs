@@ -95,7 +95,6 @@ struct Conversion<'a> {
     exceptions: SegmentExceptions,
     samples: SampleStatistics,
     stored_bytes: u64,
-    chunk: Vec<u8>,
     window: Vec<u8>,
     /// For the traces of the chunks at hand: whether a sample other than zero was seen.
     zero_so_far: Vec<bool>,
@@ -128,7 +127,6 @@ impl<'a> Conversion<'a> {
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),
             stored_bytes: 0,
-            chunk: vec![0; array.chunk_bytes()],
             window: Vec::new(),
             zero_so_far: Vec::new(),
         })
@@ -179,10 +177,6 @@ impl<'a> Conversion<'a> {
         let traces = self.array.traces_of_chunk(trace_chunk);
         let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
         let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
-        // Without a compressor, which needs the chunk as a whole, each window is written while it is in the cache.
-        let as_is = self.encoder.is_identity();
-        let mut chunk = std::mem::take(&mut self.chunk);
-        let mut used = 0;
         self.store.begin(0, trace_chunk)?;
         for window in self.windows(&traces) {
             cancel.check()?;
@@ -190,33 +184,20 @@ impl<'a> Conversion<'a> {
             let mut buffer = std::mem::take(&mut self.window);
             let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
             self.push_headers(bytes, window.start, &intersection(&window, headers))?;
-            let converted = &mut chunk[if as_is { 0 } else { used }..][..n * row];
-            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
+            let rows = self.encoder.room(n * row).chunks_mut(row);
+            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(rows) {
                 let samples = &trace[header_bytes..];
                 self.converter.convert(samples, out);
                 self.exceptions.check(index, 0, samples, out)?;
                 self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
             }
-            if as_is {
-                self.store.append(converted)?;
-            }
+            self.encoder.advance(&mut |encoded| self.store.append(encoded))?;
             self.file.release(offset, n * stride);
             self.window = buffer;
-            used += n * row;
             done += n as u64;
             on_progress(done);
         }
-        // The last chunk is as long as the others.
-        if as_is {
-            let missing = chunk.len() - used;
-            chunk[..missing].fill(0);
-            self.store.append(&chunk[..missing])?;
-        } else {
-            chunk[used..].fill(0);
-            self.store.append(&self.encoder.encode(&chunk)?)?;
-        }
-        self.chunk = chunk;
-        self.stored_bytes += self.store.end()?;
+        self.end_chunk()?;
         Ok(done)
     }
 
@@ -237,30 +218,34 @@ impl<'a> Conversion<'a> {
         for sample_chunk in 0..self.array.n_sample_chunks() {
             let samples = self.array.samples_of_chunk(sample_chunk);
             let n = (samples.end - samples.start) as usize;
-            let mut chunk = std::mem::take(&mut self.chunk);
-            chunk.fill(0);
+            self.store.begin(sample_chunk, trace_chunk)?;
             for (i, trace) in traces.clone().enumerate() {
                 cancel.check()?;
                 let start = self.layout.header_bytes() as u64 + samples.start * size_in as u64;
                 let offset = self.layout.trace_offset(trace) + start;
                 let mut buffer = std::mem::take(&mut self.window);
-                let out = &mut chunk[i * row..][..n * size_out];
                 let bytes = self.file.bytes(offset, n * size_in, &mut buffer)?;
+                let (out, beyond) = self.encoder.room(row).split_at_mut(n * size_out);
+                beyond.fill(0);
                 self.converter.convert(bytes, out);
                 self.exceptions.check(trace, samples.start, bytes, out)?;
                 self.zero_so_far[i] &= self.samples.add(self.array.dtype, out);
+                self.encoder.advance(&mut |encoded| self.store.append(encoded))?;
                 self.file.release(offset, n * size_in);
                 self.window = buffer;
             }
-            self.chunk = chunk;
-            self.store.begin(sample_chunk, trace_chunk)?;
-            self.store.append(&self.encoder.encode(&self.chunk)?)?;
-            self.stored_bytes += self.store.end()?;
+            self.end_chunk()?;
             let share = n_traces as u64 * (sample_chunk + 1) / self.array.n_sample_chunks();
             on_progress(done + share);
         }
         self.samples.n_zero_traces += self.zero_so_far.iter().filter(|z| **z).count() as u64;
         Ok(done + n_traces as u64)
+    }
+
+    fn end_chunk(&mut self) -> Result<()> {
+        self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
+        self.stored_bytes += self.store.end()?;
+        Ok(())
     }
 
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Dataset, damaged};
 use crate::error::{Result, failed};
-use crate::zarr::{ArrayPlan, ChunkEncoder};
+use crate::zarr::{ArrayPlan, ChunkDecoder};
 
 /// Bytes of a CRC-32C at the end of a chunk or of a shard's index.
 const CRC_BYTES: usize = 4;
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 16;
 pub struct ChunkReader<'a> {
     array: &'a ArrayPlan,
     directory: PathBuf,
-    codec: ChunkEncoder,
+    codec: ChunkDecoder,
     stored: Vec<u8>,
     shard: Option<Shard>,
 }
@@ -37,7 +37,7 @@ impl<'a> ChunkReader<'a> {
         Ok(Self {
             array: &dataset.array,
             directory: dataset.path("traces.zarr"),
-            codec: ChunkEncoder::new(&dataset.array)?,
+            codec: ChunkDecoder::new(&dataset.array)?,
             stored: Vec::new(),
             shard: None,
         })
