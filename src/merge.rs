@@ -29,8 +29,10 @@ pub const HEADERS: &str = "headers.parquet";
 /// Name of the gather index in a dataset.
 pub const GATHER_INDEX: &str = "ensemble_index.parquet";
 /// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
-pub const CHECKED_FILES: [&str; 5] =
-    [GATHER_INDEX, "sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+pub fn checked_files(headers_only: bool) -> impl Iterator<Item = &'static str> {
+    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+    [GATHER_INDEX].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
+}
 
 /// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
 pub fn merge(
@@ -52,7 +54,10 @@ pub fn merge(
     let (array, joined, counts) = std::thread::scope(|scope| {
         let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers));
         let counts = scope.spawn(|| write_index(&index, &plan.gather_keys, &runs, plan.n_traces(), plan.max_probe));
-        let array = place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress);
+        let array = match plan.headers_only {
+            true => Ok(None),
+            false => place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress).map(Some),
+        };
         (array, joined.join(), counts.join())
     });
     let panicked = |_| Error::Failed("a step of the merge panicked".into());
@@ -66,10 +71,12 @@ pub fn merge(
     if !exceptions.is_empty() {
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
-    let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
-    write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+    if let Some(array) = array {
+        let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
+        write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+    }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
-    for name in CHECKED_FILES.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+    for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
         checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
     }
     write_document(&dataset.join(METADATA), dataset_document(plan, records, counts, &checksums)?)?;
@@ -110,7 +117,8 @@ fn place_chunks(
                 }
             }
         }
-        placed += plan.traces_of(segment).count() as u64;
+        let traces = plan.traces_of(segment);
+        placed += traces.end - traces.start;
         on_progress(placed);
         cancel.check()?;
     }

@@ -170,10 +170,10 @@ impl Output {
     fn finish_commit(&self) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
-        let has_no_exceptions = self.has_no_exceptions();
+        let left_out = self.left_out();
         // Without its commit mark the old dataset is none from here on.
         for name in NAMED_OUTPUTS.iter().rev() {
-            let replaced = dataset.join(name).exists() || *name == EXCEPTIONS && has_no_exceptions;
+            let replaced = dataset.join(name).exists() || left_out.contains(name);
             if replaced && self.root.join(name).exists() {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
@@ -206,11 +206,13 @@ impl Output {
         remove(&self.merged_mark())
     }
 
-    /// Whether the dataset that has been put together is one without exceptions, so that those of an old one must go.
-    /// Its document tells, which is the last to be moved; a table that is not here may have been moved already.
-    fn has_no_exceptions(&self) -> bool {
-        let document = read_json::<serde_json::Value>(&self.dataset().join(METADATA));
-        document.is_ok_and(|d| d["checksums"].get(EXCEPTIONS).is_none())
+    /// What a dataset can have and the one that has been put together has not, so that the old one's must go. Its document
+    /// tells, which is the last to be moved; other parts that are not here may have been moved already.
+    fn left_out(&self) -> Vec<&'static str> {
+        let Ok(document) = read_json::<serde_json::Value>(&self.dataset().join(METADATA)) else { return Vec::new() };
+        let Some(files) = document["checksums"].as_object() else { return Vec::new() };
+        let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
+        NAMED_OUTPUTS.into_iter().filter(|name| *name != METADATA && !has(name)).collect()
     }
 
     /// Whether an earlier run put the dataset together and was stopped while it became visible.

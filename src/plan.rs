@@ -38,6 +38,8 @@ pub struct Plan {
     /// Headers that a split may be moved back to find the start of its gather.
     pub max_probe: u64,
     pub traces: ArrayPlan,
+    /// Whether the samples are left out.
+    pub headers_only: bool,
     pub headers: HeaderTable,
     pub segments: Vec<Segment>,
     pub warnings: Vec<String>,
@@ -56,7 +58,13 @@ impl Plan {
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
             && self.traces == other.traces
+            && self.headers_only == other.headers_only
             && self.headers == other.headers
+    }
+
+    /// Chunk or shard files in the output.
+    pub fn n_objects(&self) -> u64 {
+        if self.headers_only { 0 } else { self.traces.n_objects() }
     }
 
     /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace is its own.
@@ -64,7 +72,7 @@ impl Plan {
     /// So every object has one writer and no two segments share one; a segment reads on behind its last trace to
     /// complete its last object.
     pub fn objects_of(&self, segment: &Segment) -> Range<u64> {
-        owned(segment, self.traces.traces_per_object())
+        if self.headers_only { 0..0 } else { owned(segment, self.traces.traces_per_object()) }
     }
 
     /// The traces in the objects of a segment.
@@ -89,12 +97,15 @@ impl Plan {
 
     /// Bytes of samples in the output before compression.
     pub fn sample_bytes(&self) -> u64 {
+        if self.headers_only {
+            return 0;
+        }
         self.traces.n_samples * self.traces.n_traces * self.traces.dtype.size() as u64
     }
 
     /// An upper bound of the memory that one worker needs for its buffers, in bytes.
     pub fn worker_bytes(&self) -> u64 {
-        let chunk = self.traces.chunk_bytes() as u64;
+        let chunk = if self.headers_only { 0 } else { self.traces.chunk_bytes() as u64 };
         let encoded = if self.traces.codec.is_none() { 0 } else { chunk };
         let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
         chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())

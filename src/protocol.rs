@@ -51,7 +51,7 @@ impl From<&Error> for Failure {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentRecord {
     pub segment: u32,
-    /// Traces whose samples the segment wrote.
+    /// Traces that it converted: whose samples it wrote or, where samples are left out, whose headers.
     pub n_traces: u64,
     /// Rows of its `headers.parquet`.
     pub n_rows: u64,

@@ -21,6 +21,9 @@ use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 /// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
 
+/// Headers farther apart than this are read one by one where the samples between them are not wanted.
+const SPARSE_STRIDE_BYTES: usize = 8 << 10;
+
 /// The files of one segment in the staging directory.
 pub struct SegmentPaths {
     pub directory: PathBuf,
@@ -139,7 +142,12 @@ impl<'a> Conversion<'a> {
             let traces = self.array.traces_of_chunk(trace_chunk);
             let headers = intersection(&traces, &self.rows);
             if !self.traces.contains(&traces.start) {
+                let n = headers.end - headers.start;
                 self.take_headers(headers, cancel)?;
+                if self.plan.headers_only {
+                    done += n;
+                    on_progress(done);
+                }
             } else if self.array.n_sample_chunks() == 1 {
                 done = self.convert_whole_traces(trace_chunk, &headers, done, cancel, on_progress)?;
             } else {
@@ -183,7 +191,7 @@ impl<'a> Conversion<'a> {
             let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
             let mut buffer = std::mem::take(&mut self.window);
             let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
-            self.push_headers(bytes, window.start, &intersection(&window, headers))?;
+            self.push_headers(bytes, stride, window.start, &intersection(&window, headers))?;
             let rows = self.encoder.room(n * row).chunks_mut(row);
             for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(rows) {
                 let samples = &trace[header_bytes..];
@@ -251,40 +259,47 @@ impl<'a> Conversion<'a> {
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.
     fn take_headers(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
         let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
+        let in_one_read = stride <= SPARSE_STRIDE_BYTES;
         for window in self.windows(&headers) {
             cancel.check()?;
             let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
             let mut buffer = std::mem::take(&mut self.window);
-            // Behind the last header nothing is needed, which matters where a trace is longer than the window.
-            let length = (n - 1) * stride + header_bytes;
-            let bytes = self.file.bytes(offset, length, &mut buffer)?;
-            self.push_headers(bytes, window.start, &window)?;
-            self.file.release(offset, length);
+            if in_one_read {
+                // Behind the last header nothing is needed.
+                let length = (n - 1) * stride + header_bytes;
+                let bytes = self.file.bytes(offset, length, &mut buffer)?;
+                self.push_headers(bytes, stride, window.start, &window)?;
+                self.file.release(offset, length);
+            } else {
+                self.file.records(offset, stride, header_bytes, n, &mut buffer)?;
+                self.push_headers(&buffer, header_bytes, window.start, &window)?;
+            }
             self.window = buffer;
         }
         Ok(())
     }
 
-    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins at trace `first`.
-    fn push_headers(&mut self, bytes: &[u8], first: u64, traces: &Range<u64>) -> Result<()> {
+    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins with the header of trace `first`,
+    /// and every `stride` bytes the next one follows.
+    fn push_headers(&mut self, bytes: &[u8], stride: usize, first: u64, traces: &Range<u64>) -> Result<()> {
         if traces.is_empty() {
             return Ok(());
         }
-        let (stride, n) = (self.layout.stride(), (traces.end - traces.start) as usize);
+        let n = (traces.end - traces.start) as usize;
         let bytes = &bytes[(traces.start - first) as usize * stride..];
-        self.check_lengths(bytes, traces)?;
+        self.check_lengths(bytes, stride, traces)?;
         self.runs.push(traces.start, bytes, stride, n)?;
         self.headers.push(bytes, stride, n)
     }
 
     /// Where the counts in the trace headers are meaningful, a trace that says another one is refused.
-    fn check_lengths(&self, bytes: &[u8], traces: &Range<u64>) -> Result<()> {
+    fn check_lengths(&self, bytes: &[u8], stride: usize, traces: &Range<u64>) -> Result<()> {
         if !self.layout.trace_counts_agree || self.layout.fixed_length {
             return Ok(());
         }
         let n_samples = self.layout.n_samples;
         let order = self.layout.byte_order;
-        for (trace, header) in traces.clone().zip(bytes.chunks(self.layout.stride())) {
+        for (trace, header) in traces.clone().zip(bytes.chunks(stride)) {
             let n = u16::from_be_bytes(crate::segy::binary::big_endian(header, 114, order));
             if n != 0 && u32::from(n) != n_samples {
                 return Err(odd_trace(&self.plan.input.path, trace, n, n_samples));
@@ -295,10 +310,11 @@ impl<'a> Conversion<'a> {
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
         self.store.finish()?;
+        let length = |traces: &Range<u64>| traces.end - traces.start;
         Ok(SegmentRecord {
             segment: id,
-            n_traces: self.traces.end - self.traces.start,
-            n_rows: self.rows.end - self.rows.start,
+            n_traces: length(if self.plan.headers_only { &self.rows } else { &self.traces }),
+            n_rows: length(&self.rows),
             n_runs: self.runs.finish()?,
             n_exceptions: self.exceptions.finish()?,
             stored_bytes: self.stored_bytes,

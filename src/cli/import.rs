@@ -41,6 +41,10 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     no_raw_header: bool,
 
+    /// Leave out the samples: headers and gathers only
+    #[arg(long, help_heading = "Headers")]
+    headers_only: bool,
+
     /// Compressor of the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
     codec: Codec,
@@ -143,6 +147,7 @@ impl ImportArgs {
         config.max_probe = self.max_probe;
         config.fields = self.fields.field;
         config.raw_header = !self.no_raw_header;
+        config.headers_only = self.headers_only;
         config.chunk_traces = self.chunk_traces;
         config.codec = self.codec;
         config.order = self.order;

@@ -65,6 +65,7 @@ struct Options {
     chunk_samples: u64,
     shard_chunks: Option<u64>,
     row_group_rows: u64,
+    headers_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +92,8 @@ pub struct Dataset {
     /// Bytes of all headers of one trace.
     pub header_bytes: usize,
     pub row_group_rows: u64,
+    /// Whether there are no samples.
+    pub headers_only: bool,
     pub n_gathers: u64,
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
@@ -124,6 +127,7 @@ impl Dataset {
             first_trace_offset: document.segy.first_trace_offset,
             header_bytes: TRACE_HEADER_BYTES * (1 + document.segy.additional_trace_headers as usize),
             row_group_rows: document.options.row_group_rows,
+            headers_only: document.options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
             checksums: document.checksums,
@@ -141,6 +145,11 @@ impl Dataset {
             },
         };
         if dataset.is_consistent() { Ok(dataset) } else { Err(damaged("its numbers contradict each other".into())) }
+    }
+
+    /// Chunk or shard files.
+    pub fn n_objects(&self) -> u64 {
+        if self.headers_only { 0 } else { self.array.n_objects() }
     }
 
     /// The path of a file of the dataset.

@@ -38,6 +38,12 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
     pub fn open(dataset: &'a Dataset) -> Result<Self> {
+        if dataset.headers_only {
+            let root = dataset.root.display();
+            return Err(Error::Usage(format!(
+                "{root}: was imported with --headers-only and has no samples; import it without"
+            )));
+        }
         let restorer = Restorer::new(dataset.format, dataset.byte_order, dataset.array.dtype).ok_or_else(|| {
             Error::Usage(format!(
                 "{}: its {} samples were imported with --dtype {}, which does not hold all of their values; import it without",

@@ -132,6 +132,18 @@ impl SegyFile {
         }
     }
 
+    /// Fills `buffer` with `n` records of `length` bytes, the first at `offset` and each `stride` behind the one before.
+    pub fn records(&self, offset: u64, stride: usize, length: usize, n: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        let mut record = Vec::new();
+        buffer.clear();
+        for i in 0..n as u64 {
+            let at = offset + i * stride as u64;
+            buffer.extend_from_slice(self.bytes(at, length, &mut record)?);
+            self.release(at, length);
+        }
+        Ok(())
+    }
+
     /// A copy of `n` bytes at `offset`.
     pub fn copy(&self, offset: u64, n: usize) -> Result<Vec<u8>> {
         let mut buffer = Vec::new();

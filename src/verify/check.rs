@@ -13,7 +13,7 @@ use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{ChunkReader, Dataset, damaged};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::EXCEPTIONS;
-use crate::merge::{CHECKED_FILES, GATHER_INDEX, HEADERS};
+use crate::merge::{GATHER_INDEX, HEADERS, checked_files};
 use crate::metadata::read_document;
 use crate::output::METADATA;
 
@@ -35,7 +35,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     check_files(&dataset, cancel)?;
     check_counts(&dataset)?;
     let array = &dataset.array;
-    let n_units = array.n_traces.div_ceil(array.traces_per_object());
+    let n_units = if dataset.headers_only { 0 } else { array.n_traces.div_ceil(array.traces_per_object()) };
     let check_object = |chunks: &mut ChunkReader, object, shared: &Shared| {
         let per_object = array.chunks_per_object();
         if array.shard_chunks.is_some() {
@@ -53,13 +53,13 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     };
     let mut tell = |traces| on_progress(traces, array.n_traces);
     for_each_unit(n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
-    Ok(Checked { n_traces: array.n_traces, n_files: array.n_objects() + dataset.checksums.len() as u64 + 1 })
+    Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
 }
 
 /// All files but the chunks: each there, and as it was written.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
-    for name in CHECKED_FILES.into_iter().chain([HEADERS]).chain(exceptions) {
+    for name in checked_files(dataset.headers_only).chain([HEADERS]).chain(exceptions) {
         if !dataset.checksums.contains_key(name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
         }
@@ -80,12 +80,15 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
 /// The tables have as many rows as the document says, and the array is the one that it describes.
 fn check_counts(dataset: &Dataset) -> Result<()> {
     let document = read_document(&dataset.path(METADATA))?;
-    if document["counts"]["n_objects"].as_u64() != Some(dataset.array.n_objects()) {
+    if document["counts"]["n_objects"].as_u64() != Some(dataset.n_objects()) {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
     }
-    let array: serde_json::Value = crate::files::read_json(&dataset.path("traces.zarr/zarr.json"))?;
-    if array != crate::zarr::array_document(&dataset.array) {
-        return Err(damaged(&dataset.path("traces.zarr/zarr.json"), "it does not describe the array of metadata.json"));
+    if !dataset.headers_only {
+        let path = dataset.path("traces.zarr/zarr.json");
+        let array: serde_json::Value = crate::files::read_json(&path)?;
+        if array != crate::zarr::array_document(&dataset.array) {
+            return Err(damaged(&path, "it does not describe the array of metadata.json"));
+        }
     }
     let tables =
         [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
