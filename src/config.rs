@@ -117,6 +117,8 @@ pub struct ImportConfig {
     pub overwrite: bool,
     /// Compare the dataset with the input, byte by byte, before it becomes visible.
     pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, so that it outlasts a power failure.
+    pub sync: bool,
     /// Start over, even where an interrupted run left finished segments.
     pub fresh: bool,
     /// Files of at most so many traces and bytes are converted in this process.
@@ -145,6 +147,7 @@ impl ImportConfig {
             overrides: Overrides::default(),
             overwrite: false,
             verify: false,
+            sync: true,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
             worker_program: None,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{Dataset, Original, Sources};
+use crate::durable::sync_parent;
 use crate::error::{Error, Result, failed};
 
 /// An export as the caller wants it.
@@ -18,6 +19,8 @@ pub struct ExportConfig {
     pub target: PathBuf,
     /// Replace a file that is there, once the new one is complete.
     pub overwrite: bool,
+    /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
+    pub sync: bool,
 }
 
 /// A completed export.
@@ -56,7 +59,7 @@ pub fn export(
     let mut tell = |traces| on_progress(traces, n_traces);
     for_each_unit(sources.n_units(), cancel, &mut tell, || Original::new(&sources), write_unit)?;
     cancel.check()?;
-    target.complete(config.overwrite)?;
+    target.complete(config)?;
     Ok(ExportResult { n_traces, bytes: dataset.file_bytes })
 }
 
@@ -144,11 +147,16 @@ impl UnfinishedFile {
     }
 
     /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
-    fn complete(mut self, overwrite: bool) -> Result<()> {
-        check_target(&self.target, overwrite)?;
+    fn complete(mut self, config: &ExportConfig) -> Result<()> {
+        if config.sync {
+            self.file
+                .sync_all()
+                .map_err(failed(format!("{}: cannot be brought to the disk", self.target.display())))?;
+        }
+        check_target(&self.target, config.overwrite)?;
         fs::rename(&self.path, &self.target).map_err(failed(self.target.display()))?;
         self.is_complete = true;
-        Ok(())
+        if config.sync { sync_parent(&self.target) } else { Ok(()) }
     }
 }
 

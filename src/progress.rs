@@ -208,6 +208,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Partitioning => "partitioning",
         Phase::Importing => "importing",
         Phase::Merging => "merging",
+        Phase::Syncing => "syncing",
         Phase::Verifying => "verifying",
         Phase::Exporting => "exporting",
     }

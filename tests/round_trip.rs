@@ -206,8 +206,9 @@ proptest! {
         let mut config = ImportConfig::new(&survey.input, survey.path("out"));
         config.chunk_traces = Some(7);
         config.verify = true;
+        config.sync = false;
         import(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
-        let back = ExportConfig { dataset: survey.path("out"), target: survey.path("back"), overwrite: false };
+        let back = ExportConfig { dataset: survey.path("out"), target: survey.path("back"), overwrite: false, sync: false };
         export(&back, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         prop_assert!(std::fs::read(&survey.input).unwrap() == std::fs::read(&back.target).unwrap());
     }
@@ -298,7 +299,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
     let out = survey.import("out", &["--chunk-traces", "50"]);
     let folder = survey.path("folder");
     std::fs::create_dir(&folder).unwrap();
-    let config = ExportConfig { dataset: out.clone(), target: folder.join("back.sgy"), overwrite: false };
+    let config = ExportConfig { dataset: out.clone(), target: folder.join("back.sgy"), overwrite: false, sync: false };
     let cancel = CancelHandle::new();
     cancel.cancel();
     assert!(matches!(export(&config, &mut |_, _| {}, &cancel), Err(Error::Cancelled { .. })));

@@ -26,6 +26,10 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     overwrite: bool,
 
+    /// Do not wait until the file is on the disk
+    #[arg(long)]
+    no_sync: bool,
+
     /// How progress is shown
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
@@ -33,7 +37,8 @@ pub(super) struct ExportArgs {
 
 impl ExportArgs {
     pub(super) fn run(self) -> Result<()> {
-        let config = ExportConfig { dataset: self.dataset, target: self.target, overwrite: self.overwrite };
+        let config =
+            ExportConfig { dataset: self.dataset, target: self.target, overwrite: self.overwrite, sync: !self.no_sync };
         run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {
             let done = export(&config, on_progress, cancel)?;
             let target = config.target.display();
