@@ -183,9 +183,15 @@ impl ImportConfig {
         let mut key_of = |trace| reader.read(trace);
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
-        let inside: Vec<String> =
-            segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
+        let inside = segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string());
+        let mut inside: Vec<String> = inside.collect();
         if !inside.is_empty() {
+            const MOST: usize = 8;
+            if inside.len() > MOST {
+                let more = format!("and {} more", inside.len() - MOST);
+                inside.truncate(MOST);
+                inside.push(more);
+            }
             warnings.push(format!(
                 "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
                  is joined again in the index",

@@ -4,7 +4,7 @@
 //! `metadata.json` last: it is the commit mark.
 
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -147,7 +147,8 @@ impl Output {
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
     pub fn find(&self, plan: &Plan) -> Found {
         let Ok(earlier) = read_json::<Plan>(&self.plan_file()) else { return Found::Nothing };
-        if !plan.makes_the_same_as(&earlier) {
+        // This program makes no links; one that is there leads to somebody else's files.
+        if !plan.makes_the_same_as(&earlier) || holds_links(&self.staging()) {
             return Found::Nothing;
         }
         if fs::read_to_string(self.boot_file()).ok() != boot_id() {
@@ -298,7 +299,11 @@ fn lock(root: &Path, staging: &Path) -> Result<File> {
     let mut is_held = false;
     let path = staging.join(LOCK);
     for _ in 0..ATTEMPTS {
-        let file = match fs::create_dir_all(staging).and_then(|()| File::create(&path)) {
+        if staging.is_symlink() {
+            let what = "is a link, and nothing is written to where it leads; remove it";
+            return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
+        }
+        let file = match fs::create_dir_all(staging).and_then(|()| open_lock(&path)) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && root.exists() => continue,
             Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
@@ -320,6 +325,20 @@ fn lock(root: &Path, staging: &Path) -> Result<File> {
     }
     let what = if is_held { "another import is writing here" } else { "other imports come and go here all the time" };
     Err(Error::OutputInTheWay(format!("{}: {what}", root.display())))
+}
+
+/// Opens or makes the lock file; what a link in its place leads to is left alone.
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    let no_links = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    File::options().write(true).create(true).truncate(false).custom_flags(no_links).open(path)
+}
+
+/// Whether there is a link anywhere below a directory.
+fn holds_links(directory: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    entries.flatten().any(|entry| {
+        entry.file_type().is_ok_and(|kind| kind.is_symlink() || kind.is_dir() && holds_links(&entry.path()))
+    })
 }
 
 /// Whether an open file is the one that a path names.

@@ -133,7 +133,7 @@ impl Display {
             "n_gathers": result.n_gathers,
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,
-            "output": result.output,
+            "output": result.output.display().to_string(),
         });
         self.done(&line, &document);
     }

@@ -309,8 +309,8 @@ impl<'a> Conversion<'a> {
     }
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
-        self.store.finish()?;
         Ok(SegmentRecord {
+            chunks: self.store.finish()?,
             segment: id,
             n_traces: self.traces.end - self.traces.start,
             n_rows: self.rows.end - self.rows.start,

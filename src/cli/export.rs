@@ -44,7 +44,7 @@ impl ExportArgs {
             let target = config.target.display();
             Ok((
                 format!("{target}: {} traces, {} bytes", done.n_traces, done.bytes),
-                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": config.target}),
+                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": target.to_string()}),
             ))
         })
     }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, ChunkSums};
 use crate::error::{Error, Result};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
@@ -29,6 +29,13 @@ struct Document {
     gathers: Gathers,
     exceptions: Exceptions,
     checksums: BTreeMap<String, Checksum>,
+    chunk_checksums: ChunkChecksums,
+}
+
+#[derive(Deserialize)]
+struct ChunkChecksums {
+    n_chunks: u64,
+    crc32c: String,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +102,8 @@ pub struct Dataset {
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
+    /// Of the chunks of the traces.
+    pub chunk_sums: ChunkSums,
     /// As they stand in the file; `None` where they were too many to keep.
     pub bytes_before_traces: Option<Vec<u8>>,
     pub bytes_after_traces: Option<Vec<u8>>,
@@ -127,6 +136,11 @@ impl Dataset {
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
             checksums: document.checksums,
+            chunk_sums: ChunkSums {
+                n_chunks: document.chunk_checksums.n_chunks,
+                crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
+                    .map_err(|e| damaged(e.to_string()))?,
+            },
             bytes_before_traces: bytes(document.bytes_before_traces).map_err(|e| damaged(e.to_string()))?,
             bytes_after_traces: bytes(document.bytes_after_traces).map_err(|e| damaged(e.to_string()))?,
             array: ArrayPlan {
