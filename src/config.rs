@@ -9,7 +9,7 @@ use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
 use crate::names::near_names;
 use crate::partition::partition;
-use crate::plan::{InputFile, PLAN_VERSION, Plan};
+use crate::plan::{InputFile, MAX_CHUNK_BYTES, PLAN_VERSION, Plan};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
@@ -319,11 +319,10 @@ impl ImportConfig {
         }
         // Chunks are padded to full size, so none is longer than the file.
         array.chunk_traces = array.chunk_traces.min(layout.n_traces);
-        const MOST: u64 = 1 << 30;
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
-        if chunk > u128::from(MOST) {
+        if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MOST} bytes can be written",
+                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
                 array.chunk_traces
             )));
         }

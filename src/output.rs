@@ -146,7 +146,7 @@ impl Output {
 
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
     pub fn find(&self, plan: &Plan) -> Found {
-        let Ok(earlier) = read_json::<Plan>(&self.plan_file()) else { return Found::Nothing };
+        let Ok(earlier) = Plan::read(&self.plan_file()) else { return Found::Nothing };
         // This program makes no links; one that is there leads to somebody else's files.
         if !plan.makes_the_same_as(&earlier) || holds_links(&self.staging()) {
             return Found::Nothing;
@@ -192,7 +192,7 @@ impl Output {
     ///
     /// Returns whether it was the import that `plan` describes; see [`Self::is_merged`].
     pub fn resume_commit(&self, plan: &Plan, durable: bool) -> Result<bool> {
-        let same = read_json::<Plan>(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
+        let same = Plan::read(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
         if durable {
             // The run that was interrupted may have been one without.
             let places = [&self.dataset(), &self.root];

@@ -47,6 +47,7 @@ struct Input {
 struct Segy {
     byte_order: ByteOrder,
     pairwise_swapped: bool,
+    revision: String,
     sample_format: Format,
     first_trace_offset: u64,
     additional_trace_headers: u32,
@@ -92,6 +93,8 @@ pub struct Dataset {
     pub byte_order: ByteOrder,
     /// Whether neighbouring bytes of the original are exchanged behind the textual header.
     pub pairwise_swapped: bool,
+    /// The first number of the revision that the file was read by.
+    pub major_revision: u8,
     /// Length of the original.
     pub file_bytes: u64,
     pub first_trace_offset: u64,
@@ -129,6 +132,7 @@ impl Dataset {
             format,
             byte_order: document.segy.byte_order,
             pairwise_swapped: document.segy.pairwise_swapped,
+            major_revision: document.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
             file_bytes: document.input.bytes,
             first_trace_offset: document.segy.first_trace_offset,
             header_bytes: TRACE_HEADER_BYTES * (1 + document.segy.additional_trace_headers as usize),
