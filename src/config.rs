@@ -9,7 +9,7 @@ use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
 use crate::names::near_names;
 use crate::partition::partition;
-use crate::plan::{InputFile, PLAN_VERSION, Plan};
+use crate::plan::{InputFile, MAX_CHUNK_BYTES, PLAN_VERSION, Plan};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
@@ -119,6 +119,8 @@ pub struct ImportConfig {
     pub overwrite: bool,
     /// Compare the dataset with the input, byte by byte, before it becomes visible.
     pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, so that it outlasts a power failure.
+    pub sync: bool,
     /// Start over, even where an interrupted run left finished segments.
     pub fresh: bool,
     /// Files of at most so many traces and bytes are converted in this process.
@@ -148,6 +150,7 @@ impl ImportConfig {
             overrides: Overrides::default(),
             overwrite: false,
             verify: false,
+            sync: true,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
             worker_program: None,
@@ -183,9 +186,15 @@ impl ImportConfig {
         let mut key_of = |trace| reader.read(trace);
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
-        let inside: Vec<String> =
-            segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
+        let inside = segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string());
+        let mut inside: Vec<String> = inside.collect();
         if !inside.is_empty() {
+            const MOST: usize = 8;
+            if inside.len() > MOST {
+                let more = format!("and {} more", inside.len() - MOST);
+                inside.truncate(MOST);
+                inside.push(more);
+            }
             warnings.push(format!(
                 "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
                  is joined again in the index",
@@ -314,11 +323,10 @@ impl ImportConfig {
         }
         // Chunks are padded to full size, so none is longer than the file.
         array.chunk_traces = array.chunk_traces.min(layout.n_traces);
-        const MOST: u64 = 1 << 30;
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
-        if chunk > u128::from(MOST) {
+        if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MOST} bytes can be written",
+                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
                 array.chunk_traces
             )));
         }

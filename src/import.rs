@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cancel::CancelHandle;
 use crate::config::ImportConfig;
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, failed};
 use crate::gather::index::GatherCounts;
 use crate::merge::merge;
 use crate::output::{self, Found, Output};
@@ -24,6 +24,7 @@ pub enum Phase {
     Partitioning,
     Importing,
     Merging,
+    Syncing,
     Verifying,
     Exporting,
 }
@@ -84,9 +85,9 @@ pub fn import(
         reporter.say(Message::Warning(warning.clone()));
     }
     cancel.check()?;
-    let output = Output::open(&config.output)?;
+    let output = Output::open(&config.output, config.overwrite)?;
     if output.is_merged() {
-        if output.resume_commit(&plan)? {
+        if output.resume_commit(&plan, config.sync)? {
             reporter.say(Message::Info("resuming: only the last step was left".into()));
             let n_gathers = finished_gathers(&output);
             output.discard()?;
@@ -109,7 +110,13 @@ pub fn import(
                     error => discard(output, error),
                 });
             }
-            output.commit()?;
+            if config.sync {
+                reporter.begin(Phase::Syncing, plan.n_traces());
+                if let Err(error) = output.sync(cancel) {
+                    return Err(leave(output, &plan, error));
+                }
+            }
+            output.commit(config.sync)?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))
         }
         Err(error) => Err(leave(output, &plan, error)),
@@ -135,7 +142,11 @@ fn run(
             )));
             (Arc::new(*earlier), Ok(done))
         }
-        Found::Nothing => {
+        nothing => {
+            if matches!(nothing, Found::MayBeLost) {
+                let why = "the computer was restarted since, and what was finished may not have reached the disk";
+                reporter.say(Message::Info(format!("starting over: {why}")));
+            }
             let started = output.start(&plan);
             (Arc::new(plan), started.map(|()| Vec::new()))
         }
@@ -155,7 +166,8 @@ fn convert_and_merge(
     reporter.begin(Phase::Importing, plan.n_traces());
     let launcher: Box<dyn Launch> = match &config.worker_program {
         Some(program) if !config.is_small(plan) => {
-            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file() })
+            let lock = output.lock().try_clone().map_err(failed(output.root().display()))?;
+            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock })
         }
         _ => Box::new(ThreadLauncher),
     };
@@ -277,7 +289,8 @@ impl<'a> Reporter<'a> {
         self.first_traces = None;
         self.progress = ImportProgress {
             phase,
-            current_traces: 0,
+            // Every trace is written by the time when files are synced.
+            current_traces: if phase == Phase::Syncing { total_traces } else { 0 },
             total_traces,
             active_workers: 0,
             eta: None,

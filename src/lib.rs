@@ -25,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod coordinator;
 pub mod dataset;
+mod durable;
 pub mod error;
 pub mod exceptions;
 pub mod export;

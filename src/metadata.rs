@@ -1,7 +1,8 @@
 //! `metadata.json`: what the file said, what was decided, and what was found. No times, host names or paths in it.
 //!
 //! `checksums` has length and CRC-32C of every other file of the dataset but the chunks of the traces, each of which ends
-//! with its own. `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
+//! with its own; `chunk_checksums` says that those are the right ones: it has their number and the CRC-32C of their CRC-32Cs
+//! (four little-endian bytes each, by trace chunk and then by sample chunk). `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::checksum::{Checksum, hexadecimal};
+use crate::checksum::{Checksum, ChunkSums, hexadecimal};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
 use crate::plan::Plan;
@@ -41,10 +42,12 @@ pub fn dataset_document(
     let file = layout.open(&plan.input.path, Io::Pread, Access::Headers)?;
     let stored = SegyFile::open(&plan.input.path, Io::Pread, Access::Headers)?;
     let mut samples = SampleStatistics::default();
+    let mut chunks = ChunkSums::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {
         samples.merge(&record.samples);
         headers = headers.merge(&record.headers);
+        chunks = chunks.followed_by(record.chunks);
     }
     let decisions: Vec<Value> =
         layout.decisions.iter().map(|d| json!({"what": d.what, "value": d.value, "because": d.because})).collect();
@@ -92,6 +95,7 @@ pub fn dataset_document(
         "counts": {"n_traces": plan.n_traces(), "n_objects": plan.n_objects(), "zero_traces": samples.n_zero_traces},
         "exceptions": {"n_samples": records.iter().map(|r| r.n_exceptions).sum::<u64>()},
         "checksums": checksums,
+        "chunk_checksums": {"n_chunks": chunks.n_chunks, "crc32c": hexadecimal(chunks.crc32c)},
         "self_crc32c": NO_CHECKSUM,
         "statistics": {"min": samples.min, "max": samples.max, "n_nonfinite": samples.n_nonfinite},
         "warnings": layout.warnings,

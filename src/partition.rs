@@ -17,9 +17,14 @@ pub struct Segment {
     pub starts_inside_gather: bool,
 }
 
+/// Splits that are probed without finding a gather before the others are left where they are.
+const MOST_IN_VAIN: u32 = 8;
+
 /// Cuts `n_traces` into at most `n_segments`: even splits, each moved back to the first trace of its gather.
 ///
-/// Where no boundary is within `max_probe` headers the split stays where it is, and the segment says so; where two
+/// Where no boundary is within `max_probe` headers the split stays where it is, and the segment says so; after eight such
+/// splits, as in a file whose key never changes, the others stay unprobed, which is then a matter of seconds even for
+/// terabytes. Where two
 /// splits fall into one gather they become one. `key_of` is `None` for even splits.
 pub fn partition(
     n_traces: u64,
@@ -28,13 +33,18 @@ pub fn partition(
     mut key_of: Option<&mut dyn FnMut(u64) -> Result<KeyValues>>,
 ) -> Result<Vec<Segment>> {
     let mut starts = vec![(0, false)];
+    let mut n_in_vain = 0;
     for i in 1..u64::from(n_segments) {
         let split = (u128::from(n_traces) * u128::from(i) / u128::from(n_segments)) as u64;
         let (start, inside) = match &mut key_of {
             None => (split, false),
+            Some(_) if n_in_vain >= MOST_IN_VAIN => (split, true),
             Some(key_of) => match probe_back(split, max_probe, key_of)? {
                 GatherStart::Found(start) => (start, false),
-                GatherStart::BeyondReach => (split, true),
+                GatherStart::BeyondReach => {
+                    n_in_vain += 1;
+                    (split, true)
+                }
             },
         };
         if starts.last().is_none_or(|&(last, _)| start > last) {
@@ -84,6 +94,18 @@ mod tests {
     fn a_split_inside_a_long_gather_is_reported() {
         let segments = cut(&[5; 1000], 2, 100);
         assert_eq!(segments[1], Segment { id: 1, start_trace: 500, end_trace: 1000, starts_inside_gather: true });
+    }
+
+    #[test]
+    fn a_key_that_never_changes_is_not_probed_for_thousands_of_segments() {
+        let mut n_read = 0;
+        let mut key_of = |_| {
+            n_read += 1;
+            Ok(vec![7])
+        };
+        let segments = partition(1 << 60, 50_000, 1000, Some(&mut key_of)).unwrap();
+        assert!(segments.len() == 50_000 && segments[49_999].starts_inside_gather);
+        assert!(n_read < 20_000, "{n_read} headers were read");
     }
 
     #[test]

@@ -4,18 +4,25 @@
 //! input and the options alone; the segments decide only who writes which part of it.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result, failed};
 use crate::gather::GatherKey;
 use crate::headers::HeaderTable;
 use crate::partition::Segment;
+use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
 pub const PLAN_VERSION: u32 = 1;
+
+/// The most bytes that a chunk may have before compression.
+pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// Chunks in a shard whose index is worth its memory.
+const MAX_SHARD_ENTRIES: u128 = 1 << 32;
 
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +53,53 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Reads a plan that a file holds, which another version of this program or somebody's hand may have written.
+    ///
+    /// # Errors
+    /// `Error::Failed` where it is none, or not one that this version can follow.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).map_err(failed(path.display()))?;
+        Self::from_json(&text).map_err(failed(path.display()))
+    }
+
+    /// The plan in the text of a file; see [`Self::read`].
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let plan: Self = serde_json::from_slice(text).map_err(failed("is no plan"))?;
+        if plan.version != PLAN_VERSION {
+            return Err(Error::Failed(format!(
+                "is a plan of version {}, and this program works by version {PLAN_VERSION}",
+                plan.version
+            )));
+        }
+        if plan.is_consistent() { Ok(plan) } else { Err(Error::Failed("its numbers contradict each other".into())) }
+    }
+
+    /// Whether nothing that follows divides by zero, runs over, or looks outside the headers.
+    fn is_consistent(&self) -> bool {
+        const MOST: u128 = 1 << 62;
+        let (array, headers, n) = (&self.traces, &self.headers, self.n_traces());
+        let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
+        if sizes.contains(&0) || array.shard_chunks == Some(0) || array.n_traces != n || array.chunk_traces > n {
+            return false;
+        }
+        let chunk = u128::from(array.chunk_samples) * u128::from(array.chunk_traces) * array.dtype.size() as u128;
+        let samples = u128::from(array.n_samples) * array.dtype.size() as u128;
+        let row = 16 * (u128::from(headers.header_bytes) + headers.columns.len() as u128);
+        let shard = array.shard_chunks.unwrap_or(1);
+        let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
+        let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
+        let mut fields = fields.chain(scalars).chain(self.gather_keys.iter().map(|k| (k.first_byte, k.kind)));
+        chunk <= u128::from(MAX_CHUNK_BYTES)
+            && samples < MOST
+            && (samples + row) * u128::from(n) < MOST
+            && u128::from(headers.row_group_rows) < MOST
+            && shard <= array.n_trace_chunks()
+            && u128::from(shard) * u128::from(array.chunk_traces) < MOST
+            && u128::from(shard) * u128::from(array.n_sample_chunks()) <= MAX_SHARD_ENTRIES
+            && fields.all(|(byte, kind)| byte > 0 && byte as usize - 1 + kind.size() <= headers.header_bytes as usize)
+            && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
+    }
+
     pub fn n_traces(&self) -> u64 {
         self.layout.n_traces
     }
@@ -120,6 +174,34 @@ fn owned(segment: &Segment, length: u64) -> Range<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::{GenerateConfig, generate};
+
+    #[test]
+    fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}).unwrap();
+        let plan = crate::ImportConfig::new(&input, directory.path().join("out")).plan().unwrap();
+        let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
+        assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
+        let changes: [fn(&mut Plan); 9] = [
+            |p| p.version += 1,
+            |p| p.traces.chunk_traces = 0,
+            |p| p.traces.chunk_samples = u64::MAX,
+            |p| p.traces.shard_chunks = Some(0),
+            |p| p.layout.n_traces = 1 << 63,
+            |p| p.headers.row_group_rows = 0,
+            |p| p.headers.columns[0].first_byte = 0,
+            |p| p.headers.columns[0].first_byte = 238,
+            |p| p.segments[0].end_trace += 1,
+        ];
+        for (i, change) in changes.into_iter().enumerate() {
+            let mut harmful = plan.clone();
+            change(&mut harmful);
+            assert!(matches!(Plan::from_json(&json(&harmful)), Err(Error::Failed(_))), "change {i}");
+        }
+    }
 
     proptest::proptest! {
         #[test]

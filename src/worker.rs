@@ -309,9 +309,9 @@ impl<'a> Conversion<'a> {
     }
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
-        self.store.finish()?;
         let length = |traces: &Range<u64>| traces.end - traces.start;
         Ok(SegmentRecord {
+            chunks: self.store.finish()?,
             segment: id,
             n_traces: length(if self.plan.headers_only { &self.rows } else { &self.traces }),
             n_rows: length(&self.rows),

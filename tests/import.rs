@@ -165,7 +165,7 @@ fn the_library_converts_without_the_program() {
     let cancel = segy_import::CancelHandle::new();
     let result = segy_import::import(&config, &mut |p| phases.push(p.phase), &cancel).unwrap();
     phases.dedup();
-    assert_eq!((result.n_traces, phases.len()), (5000, 3));
+    assert_eq!((result.n_traces, phases.len()), (5000, 4));
     assert_same(&survey.import("program", &[]), &survey.path("library"));
     assert_eq!(metadata(&survey.path("library"))["gathers"]["n_gathers"], result.n_gathers);
 }

@@ -74,6 +74,10 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Output")]
     verify: bool,
 
+    /// Do not wait until the dataset is on the disk: faster, for what can be made again after a power failure
+    #[arg(long, help_heading = "Output")]
+    no_sync: bool,
+
     /// Start over where an interrupted run left finished segments
     #[arg(long, help_heading = "Output")]
     fresh: bool,
@@ -157,6 +161,7 @@ impl ImportArgs {
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
         config.verify = self.verify;
+        config.sync = !self.no_sync;
         config.fresh = self.fresh;
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, ChunkSums};
 use crate::error::{Error, Result};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
@@ -29,6 +29,13 @@ struct Document {
     gathers: Gathers,
     exceptions: Exceptions,
     checksums: BTreeMap<String, Checksum>,
+    chunk_checksums: ChunkChecksums,
+}
+
+#[derive(Deserialize)]
+struct ChunkChecksums {
+    n_chunks: u64,
+    crc32c: String,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +47,7 @@ struct Input {
 struct Segy {
     byte_order: ByteOrder,
     pairwise_swapped: bool,
+    revision: String,
     sample_format: Format,
     first_trace_offset: u64,
     additional_trace_headers: u32,
@@ -86,6 +94,8 @@ pub struct Dataset {
     pub byte_order: ByteOrder,
     /// Whether neighbouring bytes of the original are exchanged behind the textual header.
     pub pairwise_swapped: bool,
+    /// The first number of the revision that the file was read by.
+    pub major_revision: u8,
     /// Length of the original.
     pub file_bytes: u64,
     pub first_trace_offset: u64,
@@ -98,6 +108,8 @@ pub struct Dataset {
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
+    /// Of the chunks of the traces.
+    pub chunk_sums: ChunkSums,
     /// As they stand in the file; `None` where they were too many to keep.
     pub bytes_before_traces: Option<Vec<u8>>,
     pub bytes_after_traces: Option<Vec<u8>>,
@@ -123,6 +135,7 @@ impl Dataset {
             format,
             byte_order: document.segy.byte_order,
             pairwise_swapped: document.segy.pairwise_swapped,
+            major_revision: document.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
             file_bytes: document.input.bytes,
             first_trace_offset: document.segy.first_trace_offset,
             header_bytes: TRACE_HEADER_BYTES * (1 + document.segy.additional_trace_headers as usize),
@@ -131,6 +144,11 @@ impl Dataset {
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
             checksums: document.checksums,
+            chunk_sums: ChunkSums {
+                n_chunks: document.chunk_checksums.n_chunks,
+                crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
+                    .map_err(|e| damaged(e.to_string()))?,
+            },
             bytes_before_traces: bytes(document.bytes_before_traces).map_err(|e| damaged(e.to_string()))?,
             bytes_after_traces: bytes(document.bytes_after_traces).map_err(|e| damaged(e.to_string()))?,
             array: ArrayPlan {

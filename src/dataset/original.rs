@@ -61,6 +61,12 @@ impl<'a> Sources<'a> {
         self.dataset.array.n_trace_chunks().div_ceil(self.chunks_per_unit())
     }
 
+    /// The units that these traces, of which there is at least one, are in.
+    pub fn units_of(&self, traces: &Range<u64>) -> Range<u64> {
+        let per_unit = self.chunks_per_unit() * self.dataset.array.chunk_traces;
+        traces.start / per_unit..traces.end.div_ceil(per_unit)
+    }
+
     fn chunks_per_unit(&self) -> u64 {
         let array = &self.dataset.array;
         let by_bytes = UNIT_BYTES / (array.n_samples * array.chunk_traces * array.dtype.size() as u64).max(1);

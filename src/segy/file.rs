@@ -69,7 +69,11 @@ impl SegyFile {
         if len == 0 {
             return Err(Error::Input(format!("{}: is empty", path.display())));
         }
-        let map = if io.is_mapped(access) { Some(map(&file).map_err(|e| unreadable(path, &e))?) } else { None };
+        let map = match io.is_mapped(access).then(|| map(&file)) {
+            // Under a limit on the address space; positioned reads give the same bytes.
+            Some(Err(_)) if io == Io::Auto => None,
+            map => map.transpose().map_err(|e| unreadable(path, &e))?,
+        };
         Ok(Self { path: path.to_owned(), file, len, map, pairwise_swapped_from: None })
     }
 
