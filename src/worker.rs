@@ -12,9 +12,8 @@ use crate::headers::SegmentWriter;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::format::Converter;
-use crate::segy::layout::odd_trace;
 use crate::segy::restore::RoundTrip;
-use crate::segy::{Access, Layout, SegyFile};
+use crate::segy::{Access, Layout, SegyFile, odd_trace};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 

@@ -2,7 +2,8 @@
 
 use super::fields::TRACE_HEADER_BYTES;
 use super::format::FORMATS;
-use super::layout::{FILE_HEADER_BYTES, Inference};
+use super::inference::Inference;
+use super::layout::FILE_HEADER_BYTES;
 use super::text::{self, TEXT_HEADER_BYTES};
 use crate::error::{Error, Result};
 

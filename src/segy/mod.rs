@@ -8,15 +8,18 @@ mod file;
 mod fit;
 pub mod format;
 pub mod ibm;
+mod inference;
 pub mod layout;
 pub mod restore;
 mod sniff;
 mod su;
 pub mod text;
+mod trace_counts;
 
 pub use file::{Access, Io, SegyFile};
 pub use format::{ByteOrder, Dtype};
 pub use layout::Layout;
+pub use trace_counts::odd_trace;
 
 /// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.
 /// Source: SEG-Y rev 2.1, trace header bytes 69-72 and 215-216.
