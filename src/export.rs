@@ -42,13 +42,14 @@ pub fn export(
 ) -> Result<ExportResult> {
     check_target(&config.target, config.overwrite)?;
     let dataset = Dataset::open(&config.dataset)?;
-    let (before, after) = bytes_around_traces(&dataset)?;
+    let n_after = check_bytes_around_traces(&dataset)?;
     let sources = Sources::open(&dataset)?;
     let n_traces = dataset.array.n_traces;
 
     let target = UnfinishedFile::create(&config.target, dataset.file_bytes)?;
-    target.write_at(0, before)?;
-    target.write_at(dataset.file_bytes - after.len() as u64, after)?;
+    dataset.bytes_before_traces.pieces(&mut |offset, bytes| target.write_at(offset, bytes))?;
+    let after = dataset.file_bytes - n_after;
+    dataset.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(after + offset, bytes))?;
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
         let mut sink = |offset, bytes: &[u8]| target.write_at(offset, bytes);
         original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
@@ -60,17 +61,18 @@ pub fn export(
     Ok(ExportResult { n_traces, bytes: dataset.file_bytes })
 }
 
-/// The bytes in front of the traces and behind them, if they were kept.
-fn bytes_around_traces(dataset: &Dataset) -> Result<(&[u8], &[u8])> {
-    match (&dataset.bytes_before_traces, &dataset.bytes_after_traces) {
-        (Some(before), Some(after)) => Ok((before, after)),
-        (before, _) => Err(Error::Usage(format!(
-            "{}: the bytes {} the traces were too many to be kept (metadata.json holds up to 16 MiB), so the file cannot be \
-             written again",
-            dataset.root.display(),
-            if before.is_none() { "in front of" } else { "behind" }
-        ))),
-    }
+/// Refuses a dataset without the bytes in front of the traces or behind them. Returns the number of the latter.
+fn check_bytes_around_traces(dataset: &Dataset) -> Result<u64> {
+    let missing = match (dataset.bytes_before_traces.len(), dataset.bytes_after_traces.len()) {
+        (Some(_), Some(n_after)) => return Ok(n_after),
+        (None, _) => "in front of",
+        (_, None) => "behind",
+    };
+    Err(Error::Usage(format!(
+        "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \
+         again; import it again",
+        dataset.root.display()
+    )))
 }
 
 fn check_target(target: &Path, overwrite: bool) -> Result<()> {

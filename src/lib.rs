@@ -34,6 +34,7 @@ pub mod generate;
 pub mod headers;
 pub mod import;
 pub mod inspect;
+mod kept;
 pub mod merge;
 mod metadata;
 mod names;

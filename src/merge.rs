@@ -16,6 +16,7 @@ use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
 use crate::headers;
+use crate::kept::write_files;
 use crate::metadata::{dataset_document, write_document};
 use crate::output::{METADATA, Output, move_to};
 use crate::plan::Plan;
@@ -66,9 +67,11 @@ pub fn merge(
     if !exceptions.is_empty() {
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
+    let kept = write_files(&plan.input.path, &plan.layout, &dataset, cancel)?;
     let coordinate = write_sample_axis(&plan.layout, &dataset.join("sample"))?;
     write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
+    checksums.extend(kept);
     for name in CHECKED_FILES.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
         checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
     }

@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::checksum::{Checksum, hexadecimal};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
+use crate::kept::Part;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
@@ -23,8 +22,6 @@ use crate::statistics::SampleStatistics;
 
 /// Version of the dataset's form; raised when a reader would have to know.
 const FORMAT_VERSION: u32 = 1;
-/// Bytes in front of the first trace, or behind the last one, that are kept in the document.
-const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
 const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
 /// What the checksum is while it is computed.
@@ -39,7 +36,6 @@ pub fn dataset_document(
 ) -> Result<Value> {
     let layout = &plan.layout;
     let file = layout.open(&plan.input.path, Io::Pread, Access::Headers)?;
-    let stored = SegyFile::open(&plan.input.path, Io::Pread, Access::Headers)?;
     let mut samples = SampleStatistics::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {
@@ -54,14 +50,15 @@ pub fn dataset_document(
         "textual_header": if layout.has_file_header() { textual_header(&file, plan)? } else { Value::Null },
         "extended_textual_headers": extended_textual_headers(&file, plan)?,
         "binary_header": if layout.has_file_header() { binary_header(&file, plan)? } else { Value::Null },
-        "bytes_before_traces": kept_bytes(&stored, 0, layout.first_trace_offset)?,
-        "bytes_after_traces": kept_bytes(&stored, layout.file_bytes - layout.trailing_bytes, layout.trailing_bytes)?,
+        "bytes_before_traces": Part::BeforeTraces.in_document(&plan.input.path, layout)?,
+        "bytes_after_traces": Part::AfterTraces.in_document(&plan.input.path, layout)?,
         "segy": {
             "byte_order": layout.byte_order,
             "pairwise_swapped": layout.pairwise_swapped,
             "revision": format!("{}.{}", layout.revision.0, layout.revision.1),
             "sample_format": {"code": layout.format_code, "name": layout.format().name},
-            "first_trace_offset": layout.first_trace_offset,
+            "tape_label_bytes": layout.label_bytes,
+            "first_trace_offset": layout.label_bytes + layout.first_trace_offset,
             "additional_trace_headers": layout.n_additional_headers,
             "decisions": decisions,
         },
@@ -157,15 +154,6 @@ fn extended_textual_headers(file: &SegyFile, plan: &Plan) -> Result<Vec<Value>> 
         Ok(json!({"encoding": encoding, "lines": text::lines(&bytes, encoding)}))
     };
     offsets.map(header).collect()
-}
-
-/// Bytes as base64, so that the file can be written again as it was; `null` where there are too many.
-fn kept_bytes(file: &SegyFile, offset: u64, n: u64) -> Result<Value> {
-    if n > MAX_KEPT_BYTES {
-        return Ok(Value::Null);
-    }
-    let length = usize::try_from(n).map_err(failed("bytes outside the traces"))?;
-    Ok(json!(STANDARD.encode(file.copy(offset, length)?)))
 }
 
 /// Smallest and largest value of every header field that is not zero throughout.

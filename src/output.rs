@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::EXCEPTIONS;
 use crate::files::{read_json, remove, write_json};
+use crate::kept::ORIGINAL;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::worker::SegmentPaths;
@@ -19,9 +20,11 @@ pub const STAGING: &str = ".segy-import";
 pub const METADATA: &str = "metadata.json";
 /// Name of the mark in the staging area that the dataset has been put together and becomes visible.
 const MERGED: &str = "merged";
-/// What a dataset consists of, in the order in which it appears. Only the exceptions may be missing.
-pub const NAMED_OUTPUTS: [&str; 7] =
-    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, "zarr.json", METADATA];
+/// What a dataset consists of, in the order in which it appears.
+pub const NAMED_OUTPUTS: [&str; 8] =
+    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, ORIGINAL, "zarr.json", METADATA];
+/// What a dataset has only if it is needed.
+const OPTIONAL_OUTPUTS: [&str; 2] = [EXCEPTIONS, ORIGINAL];
 
 /// An output directory that this process alone writes to.
 pub struct Output {
@@ -170,10 +173,10 @@ impl Output {
     fn finish_commit(&self) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
-        let has_no_exceptions = self.has_no_exceptions();
+        let unneeded = self.unneeded_outputs();
         // Without its commit mark the old dataset is none from here on.
         for name in NAMED_OUTPUTS.iter().rev() {
-            let replaced = dataset.join(name).exists() || *name == EXCEPTIONS && has_no_exceptions;
+            let replaced = dataset.join(name).exists() || unneeded.contains(name);
             if replaced && self.root.join(name).exists() {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
@@ -206,11 +209,15 @@ impl Output {
         remove(&self.merged_mark())
     }
 
-    /// Whether the dataset that has been put together is one without exceptions, so that those of an old one must go.
-    /// Its document tells, which is the last to be moved; a table that is not here may have been moved already.
-    fn has_no_exceptions(&self) -> bool {
+    /// What the dataset that has been put together does not have, so that those of an old one must go.
+    /// Its document tells, which is the last to be moved; what is not here may have been moved already.
+    fn unneeded_outputs(&self) -> Vec<&'static str> {
         let document = read_json::<serde_json::Value>(&self.dataset().join(METADATA));
-        document.is_ok_and(|d| d["checksums"].get(EXCEPTIONS).is_none())
+        let Some(checksums) = document.ok().and_then(|d| d["checksums"].as_object().cloned()) else {
+            return Vec::new();
+        };
+        let is_part = |file: &String, name: &str| Path::new(file).starts_with(name);
+        OPTIONAL_OUTPUTS.into_iter().filter(|name| !checksums.keys().any(|file| is_part(file, name))).collect()
     }
 
     /// Whether an earlier run put the dataset together and was stopped while it became visible.

@@ -59,11 +59,11 @@ pub fn convert_segment(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
     let file = plan.layout.open(&plan.input.path, plan.io, Access::Traces)?;
-    if file.len() != plan.input.bytes {
+    if file.stored_len() != plan.input.bytes {
         return Err(Error::Input(format!(
             "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
             plan.input.path.display(),
-            file.len(),
+            file.stored_len(),
             plan.input.bytes
         )));
     }

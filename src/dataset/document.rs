@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::checksum::Checksum;
 use crate::error::{Error, Result};
+use crate::kept::{KeptBytes, Part};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
 use crate::output::METADATA;
@@ -95,9 +94,9 @@ pub struct Dataset {
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
-    /// As they stand in the file; `None` where they were too many to keep.
-    pub bytes_before_traces: Option<Vec<u8>>,
-    pub bytes_after_traces: Option<Vec<u8>>,
+    /// As they stand in the file.
+    pub bytes_before_traces: KeptBytes,
+    pub bytes_after_traces: KeptBytes,
 }
 
 impl Dataset {
@@ -114,7 +113,12 @@ impl Dataset {
         let document: Document = serde_json::from_value(read_document(&path)?).map_err(|e| damaged(e.to_string()))?;
         let code = document.segy.sample_format.code;
         let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
-        let bytes = |kept: Option<String>| kept.map(|text| STANDARD.decode(text)).transpose();
+        let checksums = document.checksums;
+        let kept = |part, text: Option<String>| {
+            KeptBytes::find(part, text.as_deref(), root, &checksums).map_err(|e| damaged(e.to_string()))
+        };
+        let bytes_before_traces = kept(Part::BeforeTraces, document.bytes_before_traces)?;
+        let bytes_after_traces = kept(Part::AfterTraces, document.bytes_after_traces)?;
         let dataset = Self {
             root: root.to_owned(),
             format,
@@ -126,9 +130,9 @@ impl Dataset {
             row_group_rows: document.options.row_group_rows,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
-            checksums: document.checksums,
-            bytes_before_traces: bytes(document.bytes_before_traces).map_err(|e| damaged(e.to_string()))?,
-            bytes_after_traces: bytes(document.bytes_after_traces).map_err(|e| damaged(e.to_string()))?,
+            checksums,
+            bytes_before_traces,
+            bytes_after_traces,
             array: ArrayPlan {
                 order: document.options.order,
                 dtype: document.options.dtype,
@@ -172,7 +176,7 @@ impl Dataset {
             array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
         let end =
             stride.and_then(|n| n.checked_mul(array.n_traces)).and_then(|n| n.checked_add(self.first_trace_offset));
-        let kept = |bytes: &Option<Vec<u8>>, n: u64| bytes.as_ref().is_none_or(|b| b.len() as u64 == n);
+        let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
         !sizes.contains(&0)
             && array.shard_chunks != Some(0)
             && chunk.is_some_and(|n| usize::try_from(n).is_ok())

@@ -4,6 +4,7 @@ use super::fields::TRACE_HEADER_BYTES;
 use super::format::FORMATS;
 use super::inference::Inference;
 use super::layout::FILE_HEADER_BYTES;
+use super::tail::{self, Agreement};
 use super::text::{self, TEXT_HEADER_BYTES};
 use crate::error::{Error, Result};
 
@@ -28,21 +29,22 @@ pub(super) struct Fit {
 
 /// One reading of the header fields that decide where the traces lie.
 #[derive(Clone, Copy)]
-struct Reading {
-    n_extended: u32,
-    offset: u64,
-    n_additional: u32,
-    n_samples: u32,
-    trailer: u64,
+pub(super) struct Reading {
+    pub(super) n_extended: u32,
+    pub(super) offset: u64,
+    pub(super) n_additional: u32,
+    pub(super) n_samples: u32,
+    pub(super) trailer: u64,
 }
 
 impl Reading {
-    fn stride(&self, sample_bytes: usize) -> u64 {
+    /// Bytes from one trace to the next, with samples of so many bytes.
+    pub(super) fn stride(&self, sample_bytes: usize) -> u64 {
         TRACE_HEADER_BYTES as u64 * (1 + u64::from(self.n_additional)) + u64::from(self.n_samples) * sample_bytes as u64
     }
 
     /// Whole traces and the bytes left over, in a file of `len` bytes.
-    fn divide(&self, len: u64, sample_bytes: usize) -> (u64, u64) {
+    pub(super) fn divide(&self, len: u64, sample_bytes: usize) -> (u64, u64) {
         let data = len.saturating_sub(self.offset).saturating_sub(self.trailer);
         let stride = self.stride(sample_bytes);
         (data / stride, data % stride)
@@ -245,11 +247,18 @@ fn accept(inference: &Inference, reading: &Reading, n_traces: u64, because: &str
         ));
     }
     if trailing_bytes > reading.trailer || (trailing_bytes > 0 && reading.trailer == 0) {
-        warnings.push(format!("{trailing_bytes} bytes behind the last trace (from byte {}) are no trace", end + 1));
+        warnings.push(format!(
+            "{trailing_bytes} bytes behind the last trace (from byte {}) are no trace; they are kept for the export",
+            inference.file.byte_number(end)
+        ));
     }
     let mut decisions = vec![
         ("samples per trace", reading.n_samples.to_string(), samples_from.to_owned()),
-        ("first trace", format!("byte {}", reading.offset + 1), start_reason(inference, reading)),
+        (
+            "first trace",
+            format!("byte {}", inference.file.byte_number(reading.offset)),
+            start_reason(inference, reading),
+        ),
         ("traces", n_traces.to_string(), because.to_owned()),
     ];
     if reading.n_additional > 0 {
@@ -284,21 +293,30 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let path = inference.file.path().display();
     let (n, rest) = reading.divide(inference.file.len(), inference.format.bytes);
     let stride = reading.stride(inference.format.bytes);
-    let fits = what_would_fit(inference, reading);
+    let fits = || what_would_fit(inference, reading);
     if n == 0 {
         return Err(Error::Input(format!(
-            "{path}: holds less than one trace: {rest} bytes from byte {}, where {} samples of {} need {stride}{fits}",
-            reading.offset + 1,
+            "{path}: holds less than one trace: {rest} bytes from byte {}, where {} samples of {} need {stride}{}",
+            inference.file.byte_number(reading.offset),
             reading.n_samples,
-            inference.format.name
+            inference.format.name,
+            fits()
         )));
     }
-    if !is_continued(inference, reading, n) {
+    let agreement = tail::agreement(inference, reading, inference.format.bytes, n);
+    if agreement == Agreement::Contradicted {
         return Err(Error::Input(format!(
             "{path}: the size does not agree with the headers: {n} traces of {stride} bytes ({} samples of {}) leave {rest} \
-             bytes, and what would be trace {n} does not look like the one before{fits}",
-            reading.n_samples, inference.format.name
+             bytes, and what would be trace {n} does not look like the first{}",
+            reading.n_samples,
+            inference.format.name,
+            fits()
         )));
+    }
+    // Only headers that are where they should be make sure that nothing but the end is wrong.
+    if agreement == Agreement::Agreed && !tail::looks_like_a_trace(inference, reading, n, rest)? {
+        let reason = format!("the file size; the {rest} bytes left over do not look like the beginning of a trace");
+        return Ok(accept(inference, reading, n, &reason));
     }
     if inference.overrides.allow_truncated {
         let mut fit = accept(inference, reading, n, "the file size, rounded down to whole traces");
@@ -307,18 +325,11 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     }
     Err(Error::Input(format!(
         "{path}: ends inside trace {}: {rest} of its {stride} bytes are there, from byte {}; --allow-truncated takes the {n} \
-         whole ones{fits}",
+         whole ones{}",
         n + 1,
-        reading.offset + n * stride + 1
+        inference.file.byte_number(reading.offset + n * stride),
+        fits()
     )))
-}
-
-/// Whether the last whole trace carries a header like the first one: same sample count and scalars in place.
-fn is_continued(inference: &Inference, reading: &Reading, n: u64) -> bool {
-    let stride = reading.stride(inference.format.bytes);
-    let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);
-    let (Ok(first), Ok(last)) = (header(0), header(n - 1)) else { return false };
-    [115, 117, 71].into_iter().all(|byte| inference.trace_u16(&first, byte) == inference.trace_u16(&last, byte))
 }
 
 /// Other readings that agree with the size, for the user to choose: "; … would fit: --samples 25 …".

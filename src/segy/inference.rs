@@ -8,6 +8,7 @@ use super::fields::TRACE_HEADER_BYTES;
 use super::file::SegyFile;
 use super::fit;
 use super::format::{ByteOrder, SampleFormat, known_formats, sample_format};
+use super::label::LABEL_BYTES;
 use super::layout::{Decision, FILE_HEADER_BYTES, Layout, Overrides};
 use super::sniff;
 use super::text::{self, TEXT_HEADER_BYTES, TextEncoding};
@@ -35,7 +36,7 @@ pub(super) struct Inference<'a> {
 }
 
 impl<'a> Inference<'a> {
-    pub(super) fn new(file: &'a SegyFile, overrides: &'a Overrides) -> Result<Self> {
+    pub(super) fn new(file: &'a SegyFile, overrides: &'a Overrides, label: Option<String>) -> Result<Self> {
         if file.len() < FILE_HEADER_BYTES {
             let start = file.copy(0, file.len() as usize)?;
             let path = file.path().display();
@@ -52,6 +53,14 @@ impl<'a> Inference<'a> {
         let text = file.copy(0, TEXT_HEADER_BYTES)?;
 
         let mut decisions = Vec::new();
+        if let Some(revision) = label {
+            decide(
+                &mut decisions,
+                "tape label",
+                format!("{LABEL_BYTES} bytes in front, skipped"),
+                format!("{revision} at bytes 5-9"),
+            );
+        }
         let (order, because) = byte_order(file, &bytes, overrides);
         decide(&mut decisions, "byte order", order, because);
         let binary = BinaryHeader { bytes, order };
@@ -85,7 +94,8 @@ impl<'a> Inference<'a> {
         let interval_us = self.interval(&first);
         let start_ms = self.start(&first);
         let mut layout = Layout {
-            file_bytes: self.file.len(),
+            file_bytes: self.file.stored_len(),
+            label_bytes: self.file.stored_len() - self.file.len(),
             byte_order: self.binary.order,
             pairwise_swapped: self.file.is_pairwise_swapped(),
             revision: self.revision,

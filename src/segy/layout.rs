@@ -12,6 +12,7 @@ use super::fields::TRACE_HEADER_BYTES;
 use super::file::{Access, Io, SegyFile};
 use super::format::{ByteOrder, SampleFormat, sample_format};
 use super::inference::{Inference, is_pairwise_swapped};
+use super::label::{self, LABEL_BYTES};
 use super::su;
 use super::text::TextEncoding;
 use crate::error::Result;
@@ -58,7 +59,10 @@ pub struct Decision {
 /// Where everything lies in a file, and what it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
+    /// Length of the file, with a label.
     pub file_bytes: u64,
+    /// Bytes of a tape label in front. All offsets count from behind it.
+    pub label_bytes: u64,
     pub byte_order: ByteOrder,
     /// Whether neighbouring bytes are exchanged throughout, behind the textual header; they are read in right order.
     pub pairwise_swapped: bool,
@@ -75,7 +79,7 @@ pub struct Layout {
     pub start_ms: f64,
     pub text_encoding: TextEncoding,
     pub n_extended_text_headers: u32,
-    /// Offset of the first trace in the file.
+    /// Offset of the first trace.
     pub first_trace_offset: u64,
     /// Additional 240-byte headers of each trace (rev 2).
     pub n_additional_headers: u32,
@@ -111,7 +115,7 @@ impl Layout {
         self.header_bytes() + self.sample_bytes()
     }
 
-    /// Offset of trace `index` (from 0) in the file.
+    /// Offset of trace `index` (from 0).
     pub fn trace_offset(&self, index: u64) -> u64 {
         self.first_trace_offset + index * self.stride() as u64
     }
@@ -119,6 +123,7 @@ impl Layout {
     /// Opens the file that this layout was inferred from, to be read the same way.
     pub fn open(&self, path: &Path, io: Io, access: Access) -> Result<SegyFile> {
         let mut file = SegyFile::open(path, io, access)?;
+        file.skip_label(self.label_bytes)?;
         if self.pairwise_swapped {
             file.swap_pairs_from(BINARY_HEADER_OFFSET);
         }
@@ -135,11 +140,15 @@ impl Layout {
             Some(InputFormat::Su) => su::infer(file, overrides),
             None if by_name => su::infer(file, overrides),
             _ => {
+                let label = label::find(file)?;
+                if label.is_some() {
+                    file.skip_label(LABEL_BYTES)?;
+                }
                 // Behind the textual header; its characters come one by one.
                 if is_pairwise_swapped(file, overrides)? {
                     file.swap_pairs_from(BINARY_HEADER_OFFSET);
                 }
-                Inference::new(file, overrides)?.layout()
+                Inference::new(file, overrides, label)?.layout()
             }
         }
     }

@@ -9,10 +9,12 @@ mod fit;
 pub mod format;
 pub mod ibm;
 mod inference;
+mod label;
 pub mod layout;
 pub mod restore;
 mod sniff;
 mod su;
+mod tail;
 pub mod text;
 mod trace_counts;
 

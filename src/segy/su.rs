@@ -73,7 +73,8 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
         |what: &str, value: String, because: &str| Decision { what: what.into(), value, because: because.into() };
     let count = "bytes 115-116 of the first trace header, and the file size";
     Ok(Layout {
-        file_bytes: file.len(),
+        file_bytes: file.stored_len(),
+        label_bytes: 0,
         byte_order: order,
         pairwise_swapped: false,
         revision: (0, 0),

@@ -51,7 +51,7 @@ pub(super) fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Resul
 /// Where their count fits the file as well, nobody can tell which one is meant.
 fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Result<()> {
     let n_samples = layout.n_samples;
-    let (data, format) = (layout.file_bytes - layout.first_trace_offset - layout.trailing_bytes, layout.format());
+    let (data, format) = (file.len() - layout.first_trace_offset - layout.trailing_bytes, layout.format());
     let stride = (layout.header_bytes() + usize::from(first) * format.bytes) as u64;
     let repeated = |index: u64| {
         let count = file.copy(layout.first_trace_offset + index * stride + SAMPLE_COUNT_BYTE as u64 - 1, 2);

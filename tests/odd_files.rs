@@ -1,0 +1,156 @@
+//! Files that are not quite what the standard says: what is read of them, what is said, and that they come back the same.
+
+mod support;
+
+use std::path::Path;
+
+use support::{Survey, contents, run, stderr};
+
+const STRIDE: usize = 340;
+
+/// A survey of 12 traces × 25 samples (4 bytes each) after `change` has been at its bytes.
+fn changed(options: &[&str], change: impl FnOnce(&mut Vec<u8>)) -> Survey {
+    let survey = Survey::new(&[&["--kind", "prestack", "--traces", "12", "--samples", "25"], options].concat());
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    change(&mut bytes);
+    std::fs::write(&survey.input, bytes).unwrap();
+    survey
+}
+
+/// Imports with `--verify`, compares the export with the file, and returns the document and what was said.
+fn round_trip(survey: &Survey, options: &[&str]) -> (serde_json::Value, String) {
+    let output = survey.command("out", &[&["--verify", "--overwrite"], options].concat()).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let back = survey.path("back.sgy");
+    let exported = run(&["export".as_ref(), survey.path("out").as_os_str(), back.as_os_str(), "--overwrite".as_ref()]);
+    assert!(exported.status.success(), "{}", stderr(&exported));
+    assert!(std::fs::read(&back).unwrap() == std::fs::read(&survey.input).unwrap(), "the export differs");
+    let checked = run(&["verify".as_ref(), survey.path("out").as_os_str()]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
+    (document(&survey.path("out")), stderr(&output))
+}
+
+fn document(dataset: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(dataset.join("metadata.json")).unwrap()).unwrap()
+}
+
+/// The message of an import that is refused with this exit code.
+fn refused(survey: &Survey, options: &[&str], exit_code: i32) -> String {
+    let output = survey.command("refused", options).output().unwrap();
+    assert_eq!(output.status.code(), Some(exit_code), "{}", stderr(&output));
+    assert!(!survey.path("refused").exists());
+    stderr(&output)
+}
+
+fn noise(n: usize) -> Vec<u8> {
+    (0..n as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect()
+}
+
+#[test]
+fn stray_bytes_behind_the_last_trace_are_a_warning_and_come_back() {
+    let strays = [noise(100), vec![0; 100], vec![0; 339], vec![0xFF; 3], noise(300), b"END OF LINE 42\r\n".to_vec()];
+    for (i, stray) in strays.iter().enumerate() {
+        for endian in ["big", "little"] {
+            let survey = changed(&["--endian", endian], |b| b.extend_from_slice(stray));
+            let (document, said) = round_trip(&survey, &[]);
+            assert_eq!(document["geometry"]["n_traces"], 12);
+            let expected = format!("{} bytes behind the last trace (from byte 7681) are no trace", stray.len());
+            assert!(said.contains(&expected), "{i}: {said}");
+            assert!(document["warnings"].to_string().contains(&expected), "{i}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_trace_is_never_taken_for_stray_bytes() {
+    for endian in ["big", "little"] {
+        for left in [4, 8, 30, 100, 200, 239, 240, 241, 300, 339] {
+            let survey = changed(&["--endian", endian], |b| b.truncate(3600 + 11 * STRIDE + left));
+            let message = refused(&survey, &[], 3);
+            assert!(message.contains(&format!("ends inside trace 12: {left} of its 340 bytes")), "{message}");
+            assert!(message.contains("--allow-truncated"), "{message}");
+        }
+    }
+    // A single trace says the least of what the next would be like.
+    let survey = changed(&[], |b| b.truncate(3600 + STRIDE + 250));
+    assert!(refused(&survey, &[], 3).contains("ends inside trace 2"));
+}
+
+#[test]
+fn stray_bytes_behind_headers_that_say_nothing_are_refused() {
+    let survey = changed(&[], |b| {
+        b[3600..].chunks_mut(STRIDE).for_each(|trace| trace[..240].fill(0));
+        b.extend(noise(100));
+    });
+    let message = refused(&survey, &[], 3);
+    assert!(message.contains("ends inside trace 13: 100 of its 340 bytes"), "{message}");
+    round_trip(&survey, &["--allow-truncated"]);
+}
+
+/// The 128 bytes of a tape label, rev 1 section 3.1.
+fn tape_label() -> Vec<u8> {
+    let mut label = b"   1SY1.0RECORDB001         0        23JUN-01-1999".to_vec();
+    label.resize(128, b' ');
+    label
+}
+
+#[test]
+fn a_tape_label_in_front_is_skipped_and_comes_back() {
+    let plain = changed(&[], |_| {});
+    round_trip(&plain, &[]);
+    for endian in ["big", "little"] {
+        let survey = changed(&["--endian", endian], |b| drop(b.splice(..0, tape_label())));
+        let (document, _) = round_trip(&survey, &[]);
+        assert_eq!(document["segy"]["tape_label_bytes"], 128);
+        assert_eq!(document["segy"]["first_trace_offset"], 3728);
+        assert!(document["segy"]["decisions"].to_string().contains("SY1.0 at bytes 5-9"));
+        let (labelled, unlabelled) = (contents(&survey.path("out")), contents(&plain.path("out")));
+        let chunk = Path::new("traces.zarr/c/0/0");
+        assert!(labelled[chunk] == unlabelled[chunk]);
+        if endian == "big" {
+            assert!(labelled[Path::new("headers.parquet")] == unlabelled[Path::new("headers.parquet")]);
+        }
+    }
+    // Messages count bytes from the beginning of the file.
+    let cut = changed(&[], |b| {
+        b.truncate(b.len() - 40);
+        b.splice(..0, tape_label());
+    });
+    assert!(refused(&cut, &[], 3).contains("from byte 7469"), "{}", refused(&cut, &[], 3));
+    // A textual header that only begins like a label is one.
+    let text = changed(&[], |b| b[..10].copy_from_slice(b"   1SY1.0 "));
+    assert_eq!(round_trip(&text, &[]).0["segy"]["tape_label_bytes"], 0);
+}
+
+#[test]
+fn long_parts_outside_the_traces_have_files_of_their_own_and_come_back() {
+    let survey = changed(&[], |b| {
+        // Rev 2 with 400 extended textual headers and 500 trailer records.
+        b[3500] = 2;
+        b[3504..3506].copy_from_slice(&400i16.to_be_bytes());
+        b[3528..3532].copy_from_slice(&500i32.to_be_bytes());
+        b.splice(3600..3600, noise(400 * 3200));
+        b.extend(noise(500 * 3200));
+    });
+    let (document, _) = round_trip(&survey, &[]);
+    assert!(document["bytes_before_traces"].is_null() && document["bytes_after_traces"].is_null());
+    assert_eq!(document["checksums"]["original/before_traces.bin"]["bytes"], 3600 + 400 * 3200);
+    assert_eq!(document["checksums"]["original/after_traces.bin"]["bytes"], 500 * 3200);
+    let kept = std::fs::read(survey.path("out/original/after_traces.bin")).unwrap();
+    assert!(kept == noise(500 * 3200));
+
+    // A flipped bit is found, and a dataset without such parts leaves none of the old one's.
+    let path = survey.path("out/original/before_traces.bin");
+    let mut spoilt = std::fs::read(&path).unwrap();
+    spoilt[1_000_000] ^= 1;
+    std::fs::write(&path, spoilt).unwrap();
+    let checked = run(&["verify".as_ref(), survey.path("out").as_os_str()]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(stderr(&checked).contains("before_traces.bin"), "{}", stderr(&checked));
+    let compared = run(&["verify".as_ref(), survey.input.as_os_str(), survey.path("out").as_os_str()]);
+    assert!(stderr(&compared).contains("byte 1000001 (in front of the traces)"), "{}", stderr(&compared));
+    let plain = changed(&[], |_| {});
+    std::fs::copy(&plain.input, &survey.input).unwrap();
+    round_trip(&survey, &[]);
+    assert!(!survey.path("out/original").exists());
+}
