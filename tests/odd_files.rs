@@ -154,3 +154,35 @@ fn long_parts_outside_the_traces_have_files_of_their_own_and_come_back() {
     round_trip(&survey, &[]);
     assert!(!survey.path("out/original").exists());
 }
+
+/// What an import says of a survey of which the format code has been replaced.
+fn relabelled(generated: &[&str], endian: &str, code: u8, options: &[&str]) -> String {
+    let survey = Survey::new(&[&["--traces", "400", "--samples", "200", "--endian", endian], generated].concat());
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    bytes[if endian == "big" { 3225 } else { 3224 }] = code;
+    std::fs::write(&survey.input, bytes).unwrap();
+    let output = survey.command("out", options).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert_eq!(said.contains("look like"), document(&survey.path("out"))["warnings"].to_string().contains("look like"));
+    said
+}
+
+#[test]
+fn floats_under_the_wrong_label_are_told_with_the_evidence_and_others_are_not() {
+    for endian in ["big", "little"] {
+        for kind in ["poststack", "prestack"] {
+            let said = relabelled(&["--format", "5", "--kind", kind], endian, 1, &[]);
+            assert!(said.contains("read as IBM float32 but look like IEEE float32: of "), "{said}");
+            assert!(said.contains("--format 5 reads them so"), "{said}");
+            let said = relabelled(&["--format", "1", "--kind", kind], endian, 5, &[]);
+            assert!(said.contains("read as IEEE float32 but look like IBM float32: of "), "{said}");
+            assert!(said.contains("--format 1 reads them so"), "{said}");
+            for (format, code) in [("1", 1), ("5", 5), ("2", 1)] {
+                let options: &[&str] = if format == "2" { &["--format", "2"] } else { &[] };
+                let said = relabelled(&["--format", format, "--kind", kind], endian, code, options);
+                assert!(!said.contains("look like"), "{format} {said}");
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::binary::BINARY_HEADER_OFFSET;
 use super::fields::TRACE_HEADER_BYTES;
 use super::file::{Access, Io, SegyFile};
+use super::float_kind;
 use super::format::{ByteOrder, SampleFormat, sample_format};
 use super::inference::{Inference, is_pairwise_swapped};
 use super::label::{self, LABEL_BYTES};
@@ -135,6 +136,15 @@ impl Layout {
     /// # Errors
     /// `Error::Input` for what is no SEG-Y, contradicts itself or ends inside a trace, with what would fit.
     pub fn infer(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
+        let mut layout = Self::decide(file, overrides)?;
+        // Who names the format has decided.
+        if overrides.format.is_none() {
+            layout.warnings.extend(float_kind::warning(file, &layout)?);
+        }
+        Ok(layout)
+    }
+
+    fn decide(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
         let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
         match overrides.input_format {
             Some(InputFormat::Su) => su::infer(file, overrides),

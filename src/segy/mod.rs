@@ -6,6 +6,7 @@ pub mod binary;
 pub mod fields;
 mod file;
 mod fit;
+mod float_kind;
 pub mod format;
 pub mod ibm;
 mod inference;
