@@ -182,8 +182,9 @@ impl ImportConfig {
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
         let inside: Vec<String> =
             segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
+        let mut segment_warnings = Vec::new();
         if !inside.is_empty() {
-            warnings.push(format!(
+            segment_warnings.push(format!(
                 "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
                  is joined again in the index",
                 self.max_probe,
@@ -202,6 +203,7 @@ impl ImportConfig {
             headers,
             segments,
             warnings,
+            segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }

@@ -46,6 +46,7 @@ pub mod protocol;
 pub mod segy;
 pub mod statistics;
 pub mod verify;
+pub mod warnings;
 pub mod worker;
 pub mod zarr;
 

@@ -120,16 +120,16 @@ fn place_chunks(
     Ok(document)
 }
 
-/// The coordinate array `sample`: time of each sample in ms, or its number where the interval is not known.
+/// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
 fn write_sample_axis(layout: &Layout, directory: &Path) -> Result<serde_json::Value> {
     let n = u64::from(layout.n_samples);
-    let (attributes, values): (_, Vec<f64>) = match layout.interval_us {
-        Some(interval) => (
-            json!({"units": "ms", "long_name": "two-way time"}),
-            (0..n).map(|i| (layout.start_ms * 1000.0 + i as f64 * interval) / 1000.0).collect(),
-        ),
-        None => (json!({"units": "1", "long_name": "sample number"}), (0..n).map(|i| i as f64).collect()),
-    };
+    let axis = &layout.axis;
+    let mut attributes = json!({"long_name": axis.long_name()});
+    match &axis.units {
+        _ if axis.interval.is_none() => attributes["units"] = json!("1"),
+        Some(units) => attributes["units"] = json!(units),
+        None => {}
+    }
     let document = coordinate_document(n, attributes);
     let unfinished = directory.with_extension("part");
     crate::files::remove(&unfinished)?;
@@ -137,7 +137,7 @@ fn write_sample_axis(layout: &Layout, directory: &Path) -> Result<serde_json::Va
     let chunk = unfinished.join("c");
     fs::create_dir_all(&chunk).map_err(failed(chunk.display()))?;
     write_json(&unfinished.join("zarr.json"), &document)?;
-    let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     fs::write(chunk.join("0"), bytes).map_err(failed(chunk.display()))?;
     move_to(&unfinished, directory)?;

@@ -19,6 +19,7 @@ use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
 use crate::segy::{Access, Io, SegyFile};
 use crate::statistics::SampleStatistics;
+use crate::warnings::of_contents;
 
 /// Version of the dataset's form; raised when a reader would have to know.
 const FORMAT_VERSION: u32 = 1;
@@ -44,6 +45,8 @@ pub fn dataset_document(
     }
     let decisions: Vec<Value> =
         layout.decisions.iter().map(|d| json!({"what": d.what, "value": d.value, "because": d.because})).collect();
+    let mut warnings = plan.warnings.clone();
+    warnings.extend(of_contents(plan, records));
     Ok(json!({
         "format": {"name": "segy-import", "version": FORMAT_VERSION},
         "input": {"bytes": layout.file_bytes},
@@ -65,8 +68,9 @@ pub fn dataset_document(
         "geometry": {
             "n_traces": plan.n_traces(),
             "n_samples": layout.n_samples,
-            "sample_interval_us": layout.interval_us,
-            "first_sample_ms": layout.start_ms,
+            "sample_interval_us": layout.axis.interval_us(),
+            "first_sample_ms": layout.axis.start_ms(),
+            "sample_axis": layout.axis,
             "header_ranges": header_ranges(plan, &headers),
         },
         "gathers": {
@@ -90,7 +94,7 @@ pub fn dataset_document(
         "checksums": checksums,
         "self_crc32c": NO_CHECKSUM,
         "statistics": {"min": samples.min, "max": samples.max, "n_nonfinite": samples.n_nonfinite},
-        "warnings": layout.warnings,
+        "warnings": warnings,
     }))
 }
 
@@ -150,7 +154,7 @@ fn extended_textual_headers(file: &SegyFile, plan: &Plan) -> Result<Vec<Value>> 
         (0..u64::from(plan.layout.n_extended_text_headers)).map(|i| FILE_HEADER_BYTES + i * TEXT_HEADER_BYTES as u64);
     let header = |offset| {
         let bytes = file.copy(offset, TEXT_HEADER_BYTES)?;
-        let encoding = text::detect(&bytes);
+        let encoding = plan.layout.encoding_of(&bytes);
         Ok(json!({"encoding": encoding, "lines": text::lines(&bytes, encoding)}))
     };
     offsets.map(header).collect()

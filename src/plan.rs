@@ -40,12 +40,20 @@ pub struct Plan {
     pub traces: ArrayPlan,
     pub headers: HeaderTable,
     pub segments: Vec<Segment>,
+    /// What was noticed of the file; in `metadata.json` too.
     pub warnings: Vec<String>,
+    /// What was noticed on cutting it, which is nothing of the dataset.
+    pub segment_warnings: Vec<String>,
 }
 
 impl Plan {
     pub fn n_traces(&self) -> u64 {
         self.layout.n_traces
+    }
+
+    /// All that there is to say before the work begins.
+    pub fn all_warnings(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(&self.segment_warnings)
     }
 
     /// Whether both plans lead to the same output from the same input, however it is cut.

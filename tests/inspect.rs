@@ -198,7 +198,7 @@ fn overrides_are_those_of_the_import() {
     let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
     let document = json(&survey.input, &["--samples", "25", "--interval", "500", "--format", "5"]);
     assert_eq!(
-        (document["geometry"]["interval_us"].as_f64(), document["geometry"]["n_samples"].as_u64()),
+        (document["geometry"]["sample_axis"]["interval"].as_f64(), document["geometry"]["n_samples"].as_u64()),
         (Some(500.0), Some(25))
     );
     assert!(document["decisions"].to_string().contains("5 IEEE float32"));

@@ -186,3 +186,113 @@ fn floats_under_the_wrong_label_are_told_with_the_evidence_and_others_are_not() 
         }
     }
 }
+
+/// The values and the document of the coordinate array.
+fn axis(dataset: &Path) -> (Vec<f64>, serde_json::Value) {
+    let bytes = std::fs::read(dataset.join("sample/c/0")).unwrap();
+    let values = bytes[..bytes.len() - 4].chunks(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+    (values, serde_json::from_slice(&std::fs::read(dataset.join("sample/zarr.json")).unwrap()).unwrap())
+}
+
+#[test]
+fn the_sample_axis_starts_at_the_delay_with_its_scalar_or_where_the_user_says() {
+    let survey = changed(&["--interval", "500"], |b| {
+        for trace in b[3600..].chunks_mut(STRIDE) {
+            trace[108..110].copy_from_slice(&(-1234i16).to_be_bytes());
+            trace[214..216].copy_from_slice(&(-10i16).to_be_bytes());
+        }
+    });
+    let (document, said) = round_trip(&survey, &[]);
+    let (values, coordinate) = axis(&survey.path("out"));
+    assert_eq!((values[0], values[1], values[24], values.len()), (-123.4, -122.9, -111.4, 25));
+    assert_eq!(coordinate["attributes"]["units"], "ms");
+    assert_eq!(document["geometry"]["first_sample_ms"], -123.4);
+    assert!(!said.contains("delay"), "{said}");
+
+    let (document, _) = round_trip(&survey, &["--start", "-7.5", "--interval", "250"]);
+    let (values, _) = axis(&survey.path("out"));
+    assert_eq!((values[0], values[24]), (-7.5, -1.5));
+    let decisions = document["segy"]["decisions"].to_string();
+    assert!(decisions.contains("option --start") && decisions.contains("option --interval"), "{decisions}");
+}
+
+#[test]
+fn depth_and_frequency_have_their_own_units() {
+    for (system, units) in [(1u8, "m"), (2, "ft")] {
+        let survey = changed(&["--interval", "5"], |b| b[3255] = system);
+        let (document, _) = round_trip(&survey, &["--domain", "depth", "--start", "1000"]);
+        let (values, coordinate) = axis(&survey.path("out"));
+        assert_eq!((values[0], values[24]), (1000.0, 1120.0));
+        assert_eq!(
+            (&coordinate["attributes"]["units"], &coordinate["attributes"]["long_name"]),
+            (&units.into(), &"depth".into())
+        );
+        assert_eq!(document["geometry"]["sample_axis"]["domain"], "depth");
+        assert!(document["geometry"]["sample_interval_us"].is_null());
+        assert!(document["segy"]["decisions"].to_string().contains("option --domain"));
+    }
+    let survey = changed(&["--interval", "5"], |b| b[3254..3256].fill(0));
+    let (_, said) = round_trip(&survey, &["--domain", "depth", "--interval", "2.5"]);
+    assert!(said.contains("neither metres (1) nor feet (2)"), "{said}");
+    let (values, coordinate) = axis(&survey.path("out"));
+    assert!(coordinate["attributes"].get("units").is_none() && values[1] == 2.5);
+    round_trip(&survey, &["--domain", "frequency"]);
+    let (values, coordinate) = axis(&survey.path("out"));
+    assert_eq!((values[2], &coordinate["attributes"]["units"]), (10.0, &"Hz".into()));
+    // The same in the report, and in the plan.
+    let report = run(&["inspect".as_ref(), survey.input.as_os_str(), "--domain".as_ref(), "frequency".as_ref()]);
+    assert!(support::stdout(&report).contains("25 of 5 Hz, 0 to 120 Hz"), "{}", support::stdout(&report));
+    let plan = survey.command("none", &["--dry-run", "--domain", "frequency"]).output().unwrap();
+    assert!(support::stdout(&plan).contains("option --domain"), "{}", support::stdout(&plan));
+}
+
+#[test]
+fn numbers_that_no_axis_has_are_wrong_usage() {
+    let survey = changed(&[], |_| {});
+    for (option, values) in [
+        ("--interval", ["0", "-4", "1e300", "NaN", "inf", "1e-300"].as_slice()),
+        ("--start", &["1e300", "NaN", "inf", "now"]),
+        ("--domain", &["space"]),
+        ("--text-encoding", &["klingon"]),
+    ] {
+        for value in values {
+            assert!(refused(&survey, &[option, value], 2).contains("invalid value"), "{option} {value}");
+        }
+    }
+}
+
+#[test]
+fn the_text_is_read_in_the_encoding_that_the_user_names() {
+    let survey = changed(&[], |b| b[..3200].copy_from_slice(&[0xC5; 3200]));
+    for (encoding, first) in [("latin1", "Å"), ("ebcdic", "E"), ("ascii", "\u{FFFD}"), ("utf8", "\u{FFFD}")] {
+        let (document, _) = round_trip(&survey, &["--text-encoding", encoding]);
+        let header = &document["textual_header"];
+        assert_eq!(header["encoding"], encoding);
+        assert!(header["lines"][0].as_str().unwrap().starts_with(first), "{header}");
+    }
+}
+
+#[test]
+fn warnings_of_the_contents_are_in_the_document_whatever_the_number_of_workers() {
+    let survey = Survey::new(&["--traces", "3000", "--samples", "10", "--format", "1"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    for (i, trace) in bytes[3600..].chunks_mut(280).enumerate() {
+        trace[20..24].fill(0);
+        trace[108..110].copy_from_slice(&(100 + (i / 2999) as i16).to_be_bytes());
+        trace[240..244].copy_from_slice(&0x7FFF_FFFFu32.to_be_bytes());
+    }
+    std::fs::write(&survey.input, bytes).unwrap();
+    let one = survey.import("one", &["--segments", "1"]);
+    let many = survey
+        .import("many", &["--segments", "3", "--workers", "2", "--parallel-threshold", "0", "--chunk-traces", "100"]);
+    let [one, many] = [one, many].map(|dataset| document(&dataset)["warnings"].clone());
+    assert_eq!(one, many);
+    let warnings = one.to_string();
+    for expected in [
+        "the gather key cdp is the same in all 200 trace headers looked at",
+        "3000 samples are infinite or no number in float32",
+        "varies from 100 to 101 in the trace headers; the sample axis begins at 100 ms",
+    ] {
+        assert!(warnings.contains(expected), "{expected}: {warnings}");
+    }
+}

@@ -3,8 +3,9 @@
 use clap::Args;
 
 use crate::config::FieldPlacement;
-use crate::segy::ByteOrder;
 use crate::segy::layout::{InputFormat, Overrides};
+use crate::segy::text::TextEncoding;
+use crate::segy::{ByteOrder, Domain};
 
 /// What the user says about the file, against what its headers say.
 #[derive(Args)]
@@ -25,9 +26,22 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Against the headers")]
     samples: Option<u32>,
 
-    /// Sample interval in microseconds, against the headers
-    #[arg(long, value_name = "MICROSECONDS", value_parser = positive, help_heading = "Against the headers")]
+    /// Sample interval in microseconds, against the headers [in the units of the depth or Hz with --domain]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = interval, allow_negative_numbers = true,
+          help_heading = "Against the headers")]
     interval: Option<f64>,
+
+    /// Time of the first sample in ms, against the delay of the first trace [or depth or Hz with --domain]
+    #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Against the headers")]
+    start: Option<f64>,
+
+    /// What the samples are counted along, which no header tells [default: time]
+    #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Against the headers")]
+    domain: Option<Domain>,
+
+    /// Character set of the textual headers, against what they look like
+    #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Against the headers")]
+    text_encoding: Option<TextEncoding>,
 
     /// Take the whole traces of a file that ends inside one
     #[arg(long, help_heading = "Against the headers")]
@@ -49,10 +63,20 @@ enum EndianChoice {
     Little,
 }
 
-fn positive(text: &str) -> std::result::Result<f64, String> {
+/// The largest number of microseconds, metres … that is no mistake.
+const LARGEST: f64 = 1e12;
+
+fn interval(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("it has to be a number greater than 0".into()),
+        Ok(value) if value >= 1e-9 && value <= LARGEST => Ok(value),
+        _ => Err("it has to be a number greater than 0, up to 1e12".into()),
+    }
+}
+
+fn start(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.abs() <= LARGEST => Ok(value),
+        _ => Err("it has to be a number between -1e12 and 1e12".into()),
     }
 }
 
@@ -65,7 +89,10 @@ impl OverrideArgs {
             }),
             format: self.format,
             n_samples: self.samples,
-            interval_us: self.interval,
+            interval: self.interval,
+            start: self.start,
+            domain: self.domain,
+            text_encoding: self.text_encoding,
             allow_truncated: self.allow_truncated,
             input_format: self.input_format,
         }

@@ -139,7 +139,8 @@ fn text_headers_up_to_end(inference: &Inference) -> Result<u64> {
     let most = ((file.len() - FILE_HEADER_BYTES) / TEXT).min(MAX_EXTENDED_TEXT_HEADERS);
     for index in 0..most {
         let header = file.copy(FILE_HEADER_BYTES + index * TEXT, TEXT_HEADER_BYTES)?;
-        let decoded = text::decode(&header, text::detect(&header)).to_ascii_lowercase();
+        let decoded = text::decode(&header, inference.overrides.text_encoding.unwrap_or_else(|| text::detect(&header)))
+            .to_ascii_lowercase();
         let squeezed: String = decoded.chars().filter(|c| !c.is_whitespace()).collect();
         if squeezed.contains("((seg:endtext))") {
             return Ok(index + 1);

@@ -2,7 +2,6 @@
 //!
 //! Source: SEG-Y rev 2.1, sections 4 to 6.
 
-use super::apply_scalar;
 use super::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader, big_endian};
 use super::fields::TRACE_HEADER_BYTES;
 use super::file::SegyFile;
@@ -19,7 +18,6 @@ use crate::error::{Error, Result};
 const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
 /// The constant as it reads where neighbouring bytes are exchanged.
 const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
-const SAMPLE_INTERVAL_BYTE: usize = 117;
 
 /// The headers of a file while it is being decided what they mean.
 pub(super) struct Inference<'a> {
@@ -32,7 +30,7 @@ pub(super) struct Inference<'a> {
     pub(super) rev2: bool,
     pub(super) text_encoding: TextEncoding,
     decisions: Vec<Decision>,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Inference<'a> {
@@ -70,13 +68,11 @@ impl<'a> Inference<'a> {
 
         let mut warnings = Vec::new();
         let (revision, rev2) = revision(&binary, &mut decisions, &mut warnings);
-        let text_encoding = text::detect(&text);
-        decide(
-            &mut decisions,
-            "textual header",
-            format!("{text_encoding:?}").to_uppercase(),
-            "more of it reads as text",
-        );
+        let (text_encoding, because) = match overrides.text_encoding {
+            Some(encoding) => (encoding, "option --text-encoding"),
+            None => (text::detect(&text), "more of it reads as text"),
+        };
+        decide(&mut decisions, "textual header", text_encoding.name(), because);
         if !text::is_text(&text, text_encoding) {
             warnings
                 .push("the textual header (bytes 1-3200) does not read as text; its bytes are kept as they are".into());
@@ -91,8 +87,7 @@ impl<'a> Inference<'a> {
         }
         self.warnings.extend(fit.warnings);
         let first = self.file.copy(fit.first_trace_offset, TRACE_HEADER_BYTES)?;
-        let interval_us = self.interval(&first);
-        let start_ms = self.start(&first);
+        let axis = self.axis(&first);
         let mut layout = Layout {
             file_bytes: self.file.stored_len(),
             label_bytes: self.file.stored_len() - self.file.len(),
@@ -102,9 +97,9 @@ impl<'a> Inference<'a> {
             format_code: self.format.code,
             n_traces: fit.n_traces,
             n_samples: fit.n_samples,
-            interval_us,
-            start_ms,
+            axis,
             text_encoding: self.text_encoding,
+            text_encoding_given: self.overrides.text_encoding.is_some(),
             n_extended_text_headers: fit.n_extended_text_headers,
             first_trace_offset: fit.first_trace_offset,
             n_additional_headers: fit.n_additional_headers,
@@ -147,43 +142,9 @@ impl<'a> Inference<'a> {
         u16::from_be_bytes(big_endian(header, byte - 1, self.binary.order))
     }
 
-    fn interval(&mut self, first: &[u8]) -> Option<f64> {
-        let binary = self.binary.u16(3217);
-        let trace = self.trace_u16(first, SAMPLE_INTERVAL_BYTE);
-        let extended = if self.rev2 { self.binary.f64(3273) } else { 0.0 };
-        let (value, because) = if let Some(value) = self.overrides.interval_us {
-            (value, "option --interval")
-        } else if extended.is_finite() && extended > 0.0 {
-            (extended, "bytes 3273-3280 (rev 2 extended interval)")
-        } else if binary != 0 {
-            if trace != 0 && trace != binary {
-                self.warnings.push(format!(
-                    "the binary header says {binary} µs per sample (bytes 3217-3218), the first trace header {trace} \
-                     (bytes 117-118); the binary header is taken (--interval overrides)"
-                ));
-            }
-            (f64::from(binary), "bytes 3217-3218")
-        } else if trace != 0 {
-            (f64::from(trace), "bytes 117-118 of the first trace header, as the binary header says 0")
-        } else {
-            self.warnings.push(
-                "the sample interval is 0 in the binary header (bytes 3217-3218) and in the first trace header (bytes \
-                 117-118); the sample axis counts samples (--interval gives microseconds)"
-                    .into(),
-            );
-            return None;
-        };
-        decide(&mut self.decisions, "sample interval", format!("{value} µs"), because);
-        Some(value)
-    }
-
-    /// Delay recording time (bytes 109-110) of the first trace with its scalar (bytes 215-216), in milliseconds.
-    fn start(&mut self, first: &[u8]) -> f64 {
-        let delay = self.trace_u16(first, 109) as i16;
-        let scalar = self.trace_u16(first, 215) as i16;
-        let start = apply_scalar(f64::from(delay), scalar);
-        decide(&mut self.decisions, "first sample", format!("{start} ms"), "bytes 109-110 of the first trace header");
-        start
+    /// Adds a decision with its reason.
+    pub(super) fn decide(&mut self, what: &str, value: impl ToString, because: impl ToString) {
+        decide(&mut self.decisions, what, value, because);
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::axis::{Domain, SampleAxis};
 use super::binary::BINARY_HEADER_OFFSET;
 use super::fields::TRACE_HEADER_BYTES;
 use super::file::{Access, Io, SegyFile};
@@ -15,7 +16,7 @@ use super::format::{ByteOrder, SampleFormat, sample_format};
 use super::inference::{Inference, is_pairwise_swapped};
 use super::label::{self, LABEL_BYTES};
 use super::su;
-use super::text::TextEncoding;
+use super::text::{self, TextEncoding};
 use crate::error::Result;
 
 /// Offset of what follows the textual and the binary file header.
@@ -40,8 +41,12 @@ pub struct Overrides {
     pub format: Option<u16>,
     /// Samples per trace.
     pub n_samples: Option<u32>,
-    /// Sample interval in microseconds.
-    pub interval_us: Option<f64>,
+    /// Sample interval: microseconds, or the units of another domain.
+    pub interval: Option<f64>,
+    /// Value of the first sample: milliseconds, or the units of another domain.
+    pub start: Option<f64>,
+    pub domain: Option<Domain>,
+    pub text_encoding: Option<TextEncoding>,
     /// Take the whole traces of a file that ends inside one.
     pub allow_truncated: bool,
     /// The kind of the file, against its name.
@@ -74,11 +79,11 @@ pub struct Layout {
     pub n_traces: u64,
     /// Samples per trace.
     pub n_samples: u32,
-    /// Sample interval in microseconds, if the file tells it.
-    pub interval_us: Option<f64>,
-    /// Time of the first sample in milliseconds, from the delay of the first trace.
-    pub start_ms: f64,
+    pub axis: SampleAxis,
+    /// Of the textual header.
     pub text_encoding: TextEncoding,
+    /// Whether the user said so, and so of the extended ones.
+    pub text_encoding_given: bool,
     pub n_extended_text_headers: u32,
     /// Offset of the first trace.
     pub first_trace_offset: u64,
@@ -99,6 +104,11 @@ impl Layout {
     /// The format of the samples.
     pub fn format(&self) -> &'static SampleFormat {
         sample_format(self.format_code).unwrap_or(&super::format::FORMATS[0])
+    }
+
+    /// The encoding of an extended textual header: each is looked at, unless the user said it.
+    pub fn encoding_of(&self, bytes: &[u8]) -> TextEncoding {
+        if self.text_encoding_given { self.text_encoding } else { text::detect(bytes) }
     }
 
     /// Bytes of the headers in front of each trace's samples.

@@ -2,6 +2,7 @@
 //!
 //! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples, [`restore`] converts them back.
 
+mod axis;
 pub mod binary;
 pub mod fields;
 mod file;
@@ -19,6 +20,7 @@ mod tail;
 pub mod text;
 mod trace_counts;
 
+pub use axis::{Domain, SampleAxis};
 pub use file::{Access, Io, SegyFile};
 pub use format::{ByteOrder, Dtype};
 pub use layout::Layout;
