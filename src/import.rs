@@ -80,7 +80,7 @@ pub fn import(
     let mut reporter = Reporter::new(on_progress);
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan()?;
+    let plan = config.plan_unless(cancel)?;
     for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning.clone()));
     }
@@ -109,6 +109,9 @@ pub fn import(
                     // The segments are as wrong as the dataset that was made of them.
                     error => discard(output, error),
                 });
+            }
+            if let Err(changed) = plan.input.check_unchanged() {
+                return Err(discard(output, changed));
             }
             output.commit()?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))

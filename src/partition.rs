@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::gather::{GatherStart, KeyValues, probe_back};
+use crate::gather::{GatherStart, KeyValues, probe_back, seems_beyond_reach};
 
 /// A run of traces that one worker converts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,8 @@ pub struct Segment {
 /// Cuts `n_traces` into at most `n_segments`: even splits, each moved back to the first trace of its gather.
 ///
 /// Where no boundary is within `max_probe` headers the split stays where it is, and the segment says so; where two
-/// splits fall into one gather they become one. `key_of` is `None` for even splits.
+/// splits fall into one gather they become one. `key_of` is `None` for even splits. After one split out of reach, the next
+/// ones with the same key look at a few headers alone.
 pub fn partition(
     n_traces: u64,
     n_segments: u32,
@@ -28,14 +29,25 @@ pub fn partition(
     mut key_of: Option<&mut dyn FnMut(u64) -> Result<KeyValues>>,
 ) -> Result<Vec<Segment>> {
     let mut starts = vec![(0, false)];
+    // The key of a split whose gather was out of reach. Where a key never changes this spares all further probes.
+    let mut long_key: Option<KeyValues> = None;
     for i in 1..u64::from(n_segments) {
         let split = (u128::from(n_traces) * u128::from(i) / u128::from(n_segments)) as u64;
         let (start, inside) = match &mut key_of {
             None => (split, false),
-            Some(key_of) => match probe_back(split, max_probe, key_of)? {
-                GatherStart::Found(start) => (start, false),
-                GatherStart::BeyondReach => (split, true),
-            },
+            Some(key_of) => {
+                let mut goes_on = false;
+                if let Some(key) = &long_key {
+                    goes_on = seems_beyond_reach(split, max_probe, key, key_of)?;
+                }
+                match if goes_on { GatherStart::BeyondReach } else { probe_back(split, max_probe, key_of)? } {
+                    GatherStart::Found(start) => (start, false),
+                    GatherStart::BeyondReach => {
+                        long_key = Some(key_of(split)?);
+                        (split, true)
+                    }
+                }
+            }
         };
         if starts.last().is_none_or(|&(last, _)| start > last) {
             starts.push((start, inside));
@@ -84,6 +96,22 @@ mod tests {
     fn a_split_inside_a_long_gather_is_reported() {
         let segments = cut(&[5; 1000], 2, 100);
         assert_eq!(segments[1], Segment { id: 1, start_trace: 500, end_trace: 1000, starts_inside_gather: true });
+    }
+
+    #[test]
+    fn a_key_that_never_changes_costs_one_probe_and_not_one_for_each_split() {
+        let mut reads = 0;
+        let mut key_of = |_| {
+            reads += 1;
+            Ok(vec![0])
+        };
+        let segments = partition(10_000_000, 200, 10_000, Some(&mut key_of)).unwrap();
+        assert_eq!(segments.len(), 200);
+        assert!(segments[1..].iter().all(|s| s.starts_inside_gather));
+        assert!(reads < 10_000 + 200 * 20, "{reads} headers read");
+        // A boundary that the few headers show is still found.
+        let keys: Vec<i64> = (0..4000).map(|i| i64::from((2800..2900).contains(&i))).collect();
+        assert_eq!(cut(&keys, 4, 200).iter().map(|s| s.start_trace).collect::<Vec<_>>(), [0, 1000, 2000, 2900]);
     }
 
     #[test]

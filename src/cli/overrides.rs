@@ -43,6 +43,18 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Against the headers")]
     text_encoding: Option<TextEncoding>,
 
+    /// Extended textual headers of 3200 bytes behind the file header, against bytes 3505-3506
+    #[arg(long, value_name = "N", help_heading = "Against the headers")]
+    extended_headers: Option<u32>,
+
+    /// Bytes behind the last trace that are no traces
+    #[arg(long, value_name = "BYTES", help_heading = "Against the headers")]
+    trailer: Option<u64>,
+
+    /// Revision of the standard to read by: 0, 1, 2.0 or 2.1, against bytes 3501-3502
+    #[arg(long, value_name = "REVISION", value_parser = revision, help_heading = "Against the headers")]
+    revision: Option<(u8, u8)>,
+
     /// Take the whole traces of a file that ends inside one
     #[arg(long, help_heading = "Against the headers")]
     allow_truncated: bool,
@@ -68,8 +80,18 @@ const LARGEST: f64 = 1e12;
 
 fn interval(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value >= 1e-9 && value <= LARGEST => Ok(value),
+        Ok(value) if (1e-9..=LARGEST).contains(&value) => Ok(value),
         _ => Err("it has to be a number greater than 0, up to 1e12".into()),
+    }
+}
+
+fn revision(text: &str) -> std::result::Result<(u8, u8), String> {
+    match text {
+        "0" | "0.0" => Ok((0, 0)),
+        "1" | "1.0" => Ok((1, 0)),
+        "2" | "2.0" => Ok((2, 0)),
+        "2.1" => Ok((2, 1)),
+        _ => Err("it has to be 0, 1, 2.0 or 2.1".into()),
     }
 }
 
@@ -92,6 +114,9 @@ impl OverrideArgs {
             interval: self.interval,
             start: self.start,
             domain: self.domain,
+            extended_text_headers: self.extended_headers,
+            trailer_bytes: self.trailer,
+            revision: self.revision,
             text_encoding: self.text_encoding,
             allow_truncated: self.allow_truncated,
             input_format: self.input_format,

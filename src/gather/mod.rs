@@ -20,7 +20,7 @@ pub struct GatherKey {
     pub kind: FieldKind,
 }
 
-/// The values of the gather keys of one trace.
+/// The values of the gather keys of one trace; those of a uint64 field as the bits of an int64.
 pub type KeyValues = Vec<i64>;
 
 /// Reads the gather keys of single traces.
@@ -80,6 +80,26 @@ pub fn probe_back(
         start -= 1;
     }
     Ok(if start == 0 { GatherStart::Found(0) } else { GatherStart::BeyondReach })
+}
+
+/// Whether the gather of `trace` goes back further than the probe may, as far as a few headers tell: those 1, 2, 4 …
+/// traces before it and the last one that the probe may read all have its `key`.
+pub fn seems_beyond_reach(
+    trace: u64,
+    max_probe: u64,
+    key: &KeyValues,
+    key_of: &mut impl FnMut(u64) -> Result<KeyValues>,
+) -> Result<bool> {
+    if trace <= max_probe || key_of(trace)? != *key {
+        return Ok(false);
+    }
+    let doubling = std::iter::successors(Some(1u64), |d| d.checked_mul(2)).take_while(|&d| d < max_probe);
+    for distance in doubling.chain([max_probe]) {
+        if key_of(trace - distance)? != *key {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

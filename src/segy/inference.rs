@@ -67,7 +67,7 @@ impl<'a> Inference<'a> {
         decide(&mut decisions, "sample format", format!("{} {}", format.code, format.name), because);
 
         let mut warnings = Vec::new();
-        let (revision, rev2) = revision(&binary, &mut decisions, &mut warnings);
+        let (revision, rev2) = revision(&binary, overrides, &mut decisions, &mut warnings);
         let (text_encoding, because) = match overrides.text_encoding {
             Some(encoding) => (encoding, "option --text-encoding"),
             None => (text::detect(&text), "more of it reads as text"),
@@ -142,6 +142,18 @@ impl<'a> Inference<'a> {
         u16::from_be_bytes(big_endian(header, byte - 1, self.binary.order))
     }
 
+    /// The same headers read by another revision, with nothing decided.
+    pub(super) fn as_revision(&self, revision: (u8, u8)) -> Self {
+        Self {
+            binary: self.binary.clone(),
+            revision,
+            rev2: revision.0 >= 2,
+            decisions: Vec::new(),
+            warnings: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Adds a decision with its reason.
     pub(super) fn decide(&mut self, what: &str, value: impl ToString, because: impl ToString) {
         decide(&mut self.decisions, what, value, because);
@@ -202,7 +214,16 @@ fn format(file: &SegyFile, binary: &BinaryHeader, overrides: &Overrides) -> Resu
 }
 
 /// The revision to read by, and whether the fields of rev 2 are believed.
-fn revision(binary: &BinaryHeader, decisions: &mut Vec<Decision>, warnings: &mut Vec<String>) -> ((u8, u8), bool) {
+fn revision(
+    binary: &BinaryHeader,
+    overrides: &Overrides,
+    decisions: &mut Vec<Decision>,
+    warnings: &mut Vec<String>,
+) -> ((u8, u8), bool) {
+    if let Some((major, minor)) = overrides.revision {
+        decide(decisions, "revision", format!("{major}.{minor}"), "option --revision");
+        return ((major, minor), major >= 2);
+    }
     let (major, minor) = (binary.u8(3501), binary.u8(3502));
     let constant = binary.u32(3297) == BYTE_ORDER_CONSTANT;
     let (revision, because) = match (major, minor) {

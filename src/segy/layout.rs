@@ -47,6 +47,12 @@ pub struct Overrides {
     pub start: Option<f64>,
     pub domain: Option<Domain>,
     pub text_encoding: Option<TextEncoding>,
+    /// Extended textual headers behind the file header.
+    pub extended_text_headers: Option<u32>,
+    /// Bytes behind the last trace.
+    pub trailer_bytes: Option<u64>,
+    /// Major and minor revision.
+    pub revision: Option<(u8, u8)>,
     /// Take the whole traces of a file that ends inside one.
     pub allow_truncated: bool,
     /// The kind of the file, against its name.

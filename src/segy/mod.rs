@@ -13,6 +13,7 @@ pub mod ibm;
 mod inference;
 mod label;
 pub mod layout;
+mod misfit;
 pub mod restore;
 mod sniff;
 mod su;

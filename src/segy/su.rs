@@ -29,6 +29,15 @@ struct Reading {
 /// `Error::Input` where the sample count of the first trace fits the file size in neither byte order.
 pub(super) fn infer(file: &SegyFile, overrides: &Overrides) -> Result<Layout> {
     let path = file.path().display();
+    let of_segy = [
+        ("--extended-headers", overrides.extended_text_headers.is_some()),
+        ("--revision", overrides.revision.is_some()),
+        ("--trailer", overrides.trailer_bytes.is_some()),
+        ("--text-encoding", overrides.text_encoding.is_some()),
+    ];
+    if let Some((option, _)) = of_segy.into_iter().find(|(_, given)| *given) {
+        return Err(Error::Usage(format!("{option} is for SEG-Y files, and a Seismic Unix file has no such part")));
+    }
     let header_bytes = TRACE_HEADER_BYTES as u64;
     if file.len() < header_bytes {
         return Err(Error::Input(format!(

@@ -41,7 +41,15 @@ pub(super) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: 
             _ => return Agreement::Contradicted,
         }
     }
-    let tells = if n == 1 { u32::from(count) == reading.n_samples } else { count != 0 || interval != 0 };
+    // One byte over and over is padding or blank text.
+    let is_padding = first.iter().all(|b| *b == first[0]);
+    let tells = if is_padding {
+        false
+    } else if n == 1 {
+        u32::from(count) == reading.n_samples
+    } else {
+        count != 0 || interval != 0
+    };
     if tells { Agreement::Agreed } else { Agreement::Unknown }
 }
 
