@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
 use crate::names::near_names;
-use crate::partition::partition;
+use crate::partition::{cuts_inside_gathers, partition};
 use crate::plan::{InputFile, PLAN_VERSION, Plan};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
@@ -187,17 +187,7 @@ impl ImportConfig {
         let mut key_of = |trace| cancel.check().and_then(|()| reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
-        let inside: Vec<String> =
-            segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
-        let mut segment_warnings = Vec::new();
-        if !inside.is_empty() {
-            segment_warnings.push(format!(
-                "no gather was found to begin within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
-                 is joined again in the index",
-                self.max_probe,
-                inside.join(", ")
-            ));
-        }
+        let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
             input,

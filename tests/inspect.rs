@@ -54,13 +54,6 @@ fn the_report_of_all_headers_of_cdp_gathers() {
 }
 
 #[test]
-fn the_help_text() {
-    let mut command = Command::new(program());
-    let output = command.args(["inspect", "--help"]).env("COLUMNS", "100").output().unwrap();
-    insta::assert_snapshot!("help", stdout(&output));
-}
-
-#[test]
 fn one_trace_in_full() {
     let survey = Survey::new(&["--kind", "prestack", "--traces", "30", "--samples", "12", "--format", "5"]);
     insta::assert_snapshot!("trace", report(&survey.input, &["--trace", "7"]));

@@ -26,12 +26,12 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Against the headers")]
     samples: Option<u32>,
 
-    /// Sample interval in microseconds, against the headers [in the units of the depth or Hz with --domain]
+    /// Sample interval, against the headers: in microseconds, or in metres, feet or Hz where --domain says so
     #[arg(long, value_name = "MICROSECONDS", value_parser = interval, allow_negative_numbers = true,
           help_heading = "Against the headers")]
     interval: Option<f64>,
 
-    /// Time of the first sample in ms, against the delay of the first trace [or depth or Hz with --domain]
+    /// First sample, against the delay of the first trace: in ms, or in metres, feet or Hz where --domain says so
     #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Against the headers")]
     start: Option<f64>,
 

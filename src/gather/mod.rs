@@ -82,20 +82,17 @@ pub fn probe_back(
     Ok(if start == 0 { GatherStart::Found(0) } else { GatherStart::BeyondReach })
 }
 
-/// Whether the gather of `trace` goes back further than the probe may, as far as a few headers tell: those 1, 2, 4 …
-/// traces before it and the last one that the probe may read all have its `key`.
-pub fn seems_beyond_reach(
+/// Whether the gather of `trace` seems to go back over `distance` traces: it, those 1, 2, 4 … before it
+/// and the one at the distance have the key.
+pub fn seems_unchanged(
     trace: u64,
-    max_probe: u64,
+    distance: u64,
     key: &KeyValues,
     key_of: &mut impl FnMut(u64) -> Result<KeyValues>,
 ) -> Result<bool> {
-    if trace <= max_probe || key_of(trace)? != *key {
-        return Ok(false);
-    }
-    let doubling = std::iter::successors(Some(1u64), |d| d.checked_mul(2)).take_while(|&d| d < max_probe);
-    for distance in doubling.chain([max_probe]) {
-        if key_of(trace - distance)? != *key {
+    let doubling = std::iter::successors(Some(1u64), |d| d.checked_mul(2)).take_while(|&d| d < distance);
+    for back in std::iter::once(0).chain(doubling).chain([distance]) {
+        if key_of(trace - back)? != *key {
             return Ok(false);
         }
     }

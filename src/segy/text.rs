@@ -12,12 +12,13 @@ const LINE: usize = 80;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextEncoding {
-    /// Code page 037.
+    /// Code page 037
     Ebcdic,
+    /// What is not ASCII is shown as U+FFFD
     Ascii,
-    /// ISO 8859-1: ASCII with the letters of western Europe. Only if the user says so.
+    /// ISO 8859-1, ASCII with the letters of western Europe; never assumed
     Latin1,
-    /// Only if the user says so.
+    /// Unicode; never assumed
     Utf8,
 }
 
