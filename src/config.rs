@@ -1,14 +1,14 @@
 //! What the caller asks for, and making it a plan.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::UNIX_EPOCH;
 
-use crate::error::{Error, Result, unreadable};
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result};
 use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
 use crate::names::near_names;
-use crate::partition::partition;
+use crate::partition::{cuts_inside_gathers, partition};
 use crate::plan::{InputFile, MAX_CHUNK_BYTES, PLAN_VERSION, Plan};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::Converter;
@@ -167,6 +167,11 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
+        self.plan_unless(&CancelHandle::new())
+    }
+
+    /// As [`Self::plan`], but ends soon after it was cancelled: looking for gathers may take a while.
+    pub fn plan_unless(&self, cancel: &CancelHandle) -> Result<Plan> {
         if self.input.to_str().is_none() {
             // The plan is JSON, which has no other characters.
             return Err(Error::Input(format!(
@@ -175,6 +180,8 @@ impl ImportConfig {
             )));
         }
         let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
+        // Whatever is written to the file from here on is noticed at the end.
+        let input = InputFile::of(&self.input)?;
         let layout = Layout::infer(&mut file, &self.overrides)?;
         let headers = self.header_table(&file, &layout)?;
         let gather_keys = self.gather_keys(&headers)?;
@@ -183,26 +190,10 @@ impl ImportConfig {
         warnings.extend(constant_key_warning(&file, &layout, &headers, &gather_keys)?);
 
         let mut reader = KeyReader::new(&file, &layout, &gather_keys);
-        let mut key_of = |trace| reader.read(trace);
+        let mut key_of = |trace| cancel.check().and_then(|()| reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
-        let inside = segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string());
-        let mut inside: Vec<String> = inside.collect();
-        if !inside.is_empty() {
-            const MOST: usize = 8;
-            if inside.len() > MOST {
-                let more = format!("and {} more", inside.len() - MOST);
-                inside.truncate(MOST);
-                inside.push(more);
-            }
-            warnings.push(format!(
-                "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
-                 is joined again in the index",
-                self.max_probe,
-                inside.join(", ")
-            ));
-        }
-        let input = input_file(&self.input)?;
+        let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
             input,
@@ -215,6 +206,7 @@ impl ImportConfig {
             headers,
             segments,
             warnings,
+            segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
@@ -346,16 +338,6 @@ fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     let in_block = (index * TRACE_HEADER_BYTES) as u32;
     let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
     Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
-}
-
-fn input_file(path: &Path) -> Result<InputFile> {
-    let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    Ok(InputFile {
-        path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
-        bytes: metadata.len(),
-        modified_ns: modified.map_or(0, |d| d.as_nanos()),
-    })
 }
 
 /// This program's name of a field that may be called by an alias; other names stay.

@@ -49,20 +49,25 @@ pub fn export(
     check_target(&config.target, config.overwrite)?;
     let dataset = Dataset::open(&config.dataset)?;
     let traces = config.part.traces(&dataset)?;
-    let (before, after) = bytes_around_traces(&dataset)?;
-    let (mut before, mut after) = (before.to_vec(), after.to_vec());
+    let n_after = check_bytes_around_traces(&dataset)?;
     let sources = Sources::open(&dataset)?;
     let n_traces = traces.end - traces.start;
-    if n_traces != dataset.array.n_traces {
-        fit_around(&mut before, &mut after, n_traces, &dataset);
-    }
+    let changed = (n_traces != dataset.array.n_traces).then(|| fit_around(n_traces, &dataset)).transpose()?;
     let range = dataset.trace_offset(traces.start)..dataset.trace_offset(traces.end);
     let behind = dataset.first_trace_offset + (range.end - range.start);
-    let bytes = behind + after.len() as u64;
+    let bytes = behind + if changed.as_ref().is_none_or(|c| c.keeps_after) { n_after } else { 0 };
 
     let target = UnfinishedFile::create(&config.target, bytes)?;
-    target.write_at(0, &before)?;
-    target.write_at(behind, &after)?;
+    dataset.bytes_before_traces.pieces(&mut |offset, bytes| target.write_at(offset, bytes))?;
+    match &changed {
+        None => dataset.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?,
+        Some(around) => {
+            target.write_at(0, &around.head)?;
+            if around.keeps_after {
+                dataset.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
+            }
+        }
+    }
     let units = sources.units_of(&traces);
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
         let mut sink = |offset: u64, bytes: &[u8]| {
@@ -83,17 +88,18 @@ pub fn export(
     Ok(ExportResult { n_traces, bytes })
 }
 
-/// The bytes in front of the traces and behind them, if they were kept.
-fn bytes_around_traces(dataset: &Dataset) -> Result<(&[u8], &[u8])> {
-    match (&dataset.bytes_before_traces, &dataset.bytes_after_traces) {
-        (Some(before), Some(after)) => Ok((before, after)),
-        (before, _) => Err(Error::Usage(format!(
-            "{}: the bytes {} the traces were too many to be kept (metadata.json holds up to 16 MiB), so the file cannot be \
-             written again",
-            dataset.root.display(),
-            if before.is_none() { "in front of" } else { "behind" }
-        ))),
-    }
+/// Refuses a dataset without the bytes in front of the traces or behind them. Returns the number of the latter.
+fn check_bytes_around_traces(dataset: &Dataset) -> Result<u64> {
+    let missing = match (dataset.bytes_before_traces.len(), dataset.bytes_after_traces.len()) {
+        (Some(_), Some(n_after)) => return Ok(n_after),
+        (None, _) => "in front of",
+        (_, None) => "behind",
+    };
+    Err(Error::Usage(format!(
+        "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \
+         again; import it again",
+        dataset.root.display()
+    )))
 }
 
 fn check_target(target: &Path, overwrite: bool) -> Result<()> {

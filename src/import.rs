@@ -16,6 +16,7 @@ use crate::output::{self, Found, Output};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::verify::compare;
+use crate::warnings;
 
 /// What an import is doing, or another command on a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,8 +81,8 @@ pub fn import(
     let mut reporter = Reporter::new(on_progress);
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan()?;
-    for warning in &plan.warnings {
+    let plan = config.plan_unless(cancel)?;
+    for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning.clone()));
     }
     cancel.check()?;
@@ -115,6 +116,9 @@ pub fn import(
                 if let Err(error) = output.sync(cancel) {
                     return Err(leave(output, &plan, error));
                 }
+            }
+            if let Err(changed) = plan.input.check_unchanged() {
+                return Err(discard(output, changed));
             }
             output.commit(config.sync)?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))
@@ -173,7 +177,7 @@ fn convert_and_merge(
     };
     let (staging, workers) = (output.staging(), config.n_workers());
     let records = convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)?;
-    let warnings = warnings_of(plan, &records);
+    let warnings = warnings::of_contents(plan, &records);
     for warning in &warnings {
         reporter.say(Message::Warning(warning.clone()));
     }
@@ -182,34 +186,6 @@ fn convert_and_merge(
         reporter.tally(Tally { traces_done: traces, active_workers: 0 });
     })?;
     Ok((counts, warnings))
-}
-
-/// What only the samples and headers themselves could tell.
-fn warnings_of(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
-    let cast = plan.traces.dtype != plan.layout.format().native;
-    if nonfinite > 0 && (cast || matches!(plan.layout.format_code, 1 | 4)) {
-        warnings.push(format!(
-            "{nonfinite} samples are infinite or no number in float32; are the samples really {}?",
-            plan.layout.format().name
-        ));
-    }
-    let mut headers = crate::headers::HeaderSummary::default();
-    for record in records {
-        headers = headers.merge(&record.headers);
-    }
-    let range_of = |name: &str| {
-        let index = plan.headers.columns.iter().position(|c| c.name == name)?;
-        headers.ranges.get(index).copied().flatten()
-    };
-    if let Some(range) = range_of("delay_recording_time").filter(|r| r.min != r.max) {
-        let (min, max) = (range.min, range.max);
-        warnings.push(format!(
-            "the delay of the first sample (bytes 109-110) varies from {min} to {max}; the sample axis follows the first trace"
-        ));
-    }
-    warnings
 }
 
 /// The number of gathers of a dataset that an earlier run merged.
@@ -318,7 +294,7 @@ impl<'a> Reporter<'a> {
 
     fn result(mut self, config: &ImportConfig, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
         self.end_phase();
-        let mut warnings = plan.warnings.clone();
+        let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
         warnings.extend(found);
         ImportResult {
             n_traces: plan.n_traces(),

@@ -35,6 +35,7 @@ pub mod generate;
 pub mod headers;
 pub mod import;
 pub mod inspect;
+mod kept;
 pub mod merge;
 mod metadata;
 mod names;
@@ -46,6 +47,7 @@ pub mod protocol;
 pub mod segy;
 pub mod statistics;
 pub mod verify;
+pub mod warnings;
 pub mod worker;
 pub mod zarr;
 

@@ -16,6 +16,7 @@ use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
 use crate::headers;
+use crate::kept::write_files;
 use crate::metadata::{dataset_document, write_document};
 use crate::output::{METADATA, Output, move_to};
 use crate::plan::Plan;
@@ -76,6 +77,7 @@ pub fn merge(
         write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
     }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
+    checksums.extend(write_files(&plan.input.path, &plan.layout, &dataset, cancel)?);
     for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
         checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
     }
@@ -125,16 +127,16 @@ fn place_chunks(
     Ok(document)
 }
 
-/// The coordinate array `sample`: time of each sample in ms, or its number where the interval is not known.
+/// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
 fn write_sample_axis(layout: &Layout, directory: &Path) -> Result<serde_json::Value> {
     let n = u64::from(layout.n_samples);
-    let (attributes, values): (_, Vec<f64>) = match layout.interval_us {
-        Some(interval) => (
-            json!({"units": "ms", "long_name": "two-way time"}),
-            (0..n).map(|i| (layout.start_ms * 1000.0 + i as f64 * interval) / 1000.0).collect(),
-        ),
-        None => (json!({"units": "1", "long_name": "sample number"}), (0..n).map(|i| i as f64).collect()),
-    };
+    let axis = &layout.axis;
+    let mut attributes = json!({"long_name": axis.long_name()});
+    match &axis.units {
+        _ if axis.interval.is_none() => attributes["units"] = json!("1"),
+        Some(units) => attributes["units"] = json!(units),
+        None => {}
+    }
     let document = coordinate_document(n, attributes);
     let unfinished = directory.with_extension("part");
     crate::files::remove(&unfinished)?;
@@ -142,7 +144,7 @@ fn write_sample_axis(layout: &Layout, directory: &Path) -> Result<serde_json::Va
     let chunk = unfinished.join("c");
     fs::create_dir_all(&chunk).map_err(failed(chunk.display()))?;
     write_json(&unfinished.join("zarr.json"), &document)?;
-    let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     fs::write(chunk.join("0"), bytes).map_err(failed(chunk.display()))?;
     move_to(&unfinished, directory)?;

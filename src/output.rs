@@ -13,6 +13,7 @@ use crate::durable::{sync, sync_parent, sync_tree};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::EXCEPTIONS;
 use crate::files::{read_json, remove, write_json};
+use crate::kept::ORIGINAL;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::worker::SegmentPaths;
@@ -25,9 +26,9 @@ pub const METADATA: &str = "metadata.json";
 const MERGED: &str = "merged";
 /// Name of the file in the staging area that the process holds that writes here.
 const LOCK: &str = "lock";
-/// What a dataset consists of, in the order in which it appears. Only the exceptions may be missing.
-pub const NAMED_OUTPUTS: [&str; 7] =
-    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, "zarr.json", METADATA];
+/// What a dataset can consist of, in the order in which it appears.
+pub const NAMED_OUTPUTS: [&str; 8] =
+    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, ORIGINAL, "zarr.json", METADATA];
 
 /// An output directory that this process alone writes to.
 pub struct Output {

@@ -4,11 +4,13 @@
 //! input and the options alone; the segments decide only who writes which part of it.
 
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result, failed};
+use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::GatherKey;
 use crate::headers::HeaderTable;
 use crate::partition::Segment;
@@ -32,6 +34,39 @@ pub struct InputFile {
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
+    /// Number of the file in its file system: another file of the same name has another one.
+    pub inode: u64,
+}
+
+impl InputFile {
+    /// The file as it is now.
+    ///
+    /// # Errors
+    /// `Error::Input` where it cannot be found.
+    pub fn of(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+        let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        Ok(Self {
+            path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
+            bytes: metadata.len(),
+            modified_ns: modified.map_or(0, |d| d.as_nanos()),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// Looks again, once everything has been read.
+    ///
+    /// # Errors
+    /// `Error::Input` where the file has been written to, replaced or removed since the plan was made.
+    pub fn check_unchanged(&self) -> Result<()> {
+        if Self::of(&self.path)? == *self {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "{}: was changed or replaced while it was read, so nothing was kept of it; import it again when it is complete",
+            self.path.display()
+        )))
+    }
 }
 
 /// A complete description of one import.
@@ -49,7 +84,10 @@ pub struct Plan {
     pub headers_only: bool,
     pub headers: HeaderTable,
     pub segments: Vec<Segment>,
+    /// What was noticed of the file; in `metadata.json` too.
     pub warnings: Vec<String>,
+    /// What was noticed on cutting it, which is nothing of the dataset.
+    pub segment_warnings: Vec<String>,
 }
 
 impl Plan {
@@ -102,6 +140,11 @@ impl Plan {
 
     pub fn n_traces(&self) -> u64 {
         self.layout.n_traces
+    }
+
+    /// All that there is to say before the work begins.
+    pub fn all_warnings(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(&self.segment_warnings)
     }
 
     /// Whether both plans lead to the same output from the same input, however it is cut.

@@ -12,9 +12,8 @@ use crate::headers::SegmentWriter;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::format::Converter;
-use crate::segy::layout::odd_trace;
 use crate::segy::restore::RoundTrip;
-use crate::segy::{Access, Layout, SegyFile};
+use crate::segy::{Access, Layout, SegyFile, odd_trace};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 
@@ -63,11 +62,11 @@ pub fn convert_segment(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
     let file = plan.layout.open(&plan.input.path, plan.io, Access::Traces)?;
-    if file.len() != plan.input.bytes {
+    if file.stored_len() != plan.input.bytes {
         return Err(Error::Input(format!(
             "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
             plan.input.path.display(),
-            file.len(),
+            file.stored_len(),
             plan.input.bytes
         )));
     }

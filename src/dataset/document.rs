@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::checksum::{Checksum, ChunkSums};
 use crate::error::{Error, Result};
+use crate::kept::{KeptBytes, Part};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
 use crate::output::METADATA;
@@ -49,6 +48,8 @@ struct Segy {
     pairwise_swapped: bool,
     revision: String,
     sample_format: Format,
+    #[serde(default)]
+    tape_label_bytes: u64,
     first_trace_offset: u64,
     additional_trace_headers: u32,
 }
@@ -98,6 +99,8 @@ pub struct Dataset {
     pub major_revision: u8,
     /// Length of the original.
     pub file_bytes: u64,
+    /// Bytes of a tape label in front of the file header.
+    pub label_bytes: u64,
     pub first_trace_offset: u64,
     /// Bytes of all headers of one trace.
     pub header_bytes: usize,
@@ -110,9 +113,9 @@ pub struct Dataset {
     pub checksums: BTreeMap<String, Checksum>,
     /// Of the chunks of the traces.
     pub chunk_sums: ChunkSums,
-    /// As they stand in the file; `None` where they were too many to keep.
-    pub bytes_before_traces: Option<Vec<u8>>,
-    pub bytes_after_traces: Option<Vec<u8>>,
+    /// As they stand in the file.
+    pub bytes_before_traces: KeptBytes,
+    pub bytes_after_traces: KeptBytes,
 }
 
 impl Dataset {
@@ -129,7 +132,12 @@ impl Dataset {
         let document: Document = serde_json::from_value(read_document(&path)?).map_err(|e| damaged(e.to_string()))?;
         let code = document.segy.sample_format.code;
         let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
-        let bytes = |kept: Option<String>| kept.map(|text| STANDARD.decode(text)).transpose();
+        let checksums = document.checksums;
+        let kept = |part, text: Option<String>| {
+            KeptBytes::find(part, text.as_deref(), root, &checksums).map_err(|e| damaged(e.to_string()))
+        };
+        let bytes_before_traces = kept(Part::BeforeTraces, document.bytes_before_traces)?;
+        let bytes_after_traces = kept(Part::AfterTraces, document.bytes_after_traces)?;
         let dataset = Self {
             root: root.to_owned(),
             format,
@@ -137,20 +145,21 @@ impl Dataset {
             pairwise_swapped: document.segy.pairwise_swapped,
             major_revision: document.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
             file_bytes: document.input.bytes,
+            label_bytes: document.segy.tape_label_bytes,
             first_trace_offset: document.segy.first_trace_offset,
             header_bytes: TRACE_HEADER_BYTES * (1 + document.segy.additional_trace_headers as usize),
             row_group_rows: document.options.row_group_rows,
             headers_only: document.options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
-            checksums: document.checksums,
+            checksums,
             chunk_sums: ChunkSums {
                 n_chunks: document.chunk_checksums.n_chunks,
                 crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
                     .map_err(|e| damaged(e.to_string()))?,
             },
-            bytes_before_traces: bytes(document.bytes_before_traces).map_err(|e| damaged(e.to_string()))?,
-            bytes_after_traces: bytes(document.bytes_after_traces).map_err(|e| damaged(e.to_string()))?,
+            bytes_before_traces,
+            bytes_after_traces,
             array: ArrayPlan {
                 order: document.options.order,
                 dtype: document.options.dtype,
@@ -199,7 +208,7 @@ impl Dataset {
             array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
         let end =
             stride.and_then(|n| n.checked_mul(array.n_traces)).and_then(|n| n.checked_add(self.first_trace_offset));
-        let kept = |bytes: &Option<Vec<u8>>, n: u64| bytes.as_ref().is_none_or(|b| b.len() as u64 == n);
+        let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
         !sizes.contains(&0)
             && array.shard_chunks != Some(0)
             && chunk.is_some_and(|n| usize::try_from(n).is_ok())

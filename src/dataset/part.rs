@@ -107,30 +107,44 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     }
 }
 
-/// Changes what is in front of and behind the traces to what belongs to `n_traces` of them: a trace count of revision 2 is
-/// set, and bytes behind the traces stay only where the binary header declares them.
-pub fn fit_around(before: &mut [u8], after: &mut Vec<u8>, n_traces: u64, dataset: &Dataset) {
-    let has_header = before.len() as u64 >= FILE_HEADER_BYTES && dataset.major_revision >= 2;
-    let swapped = dataset.pairwise_swapped && has_header;
-    if swapped {
-        swap_pairs(&mut before[3200..3600]);
+/// What changes in front of and behind the traces when only some of them are written.
+pub struct Around {
+    /// The first bytes of the file, up to the end of the binary header at most.
+    pub head: Vec<u8>,
+    /// Whether the bytes behind the traces stay.
+    pub keeps_after: bool,
+}
+
+/// Fits what is in front of and behind the traces to `n_traces` of them: a trace count of revision 2 is set, and bytes
+/// behind the traces stay only where the binary header declares them.
+pub fn fit_around(n_traces: u64, dataset: &Dataset) -> Result<Around> {
+    let start = dataset.label_bytes as usize;
+    let end = start + FILE_HEADER_BYTES as usize;
+    let mut head = Vec::new();
+    dataset.bytes_before_traces.pieces(&mut |offset, bytes| {
+        let wanted = end.saturating_sub(offset as usize).min(bytes.len());
+        head.extend_from_slice(&bytes[..wanted]);
+        Ok(())
+    })?;
+    let mut around = Around { head, keeps_after: false };
+    let Some(header) = around.head.get_mut(start..end).filter(|_| dataset.major_revision >= 2) else {
+        return Ok(around);
+    };
+    if dataset.pairwise_swapped {
+        swap_pairs(&mut header[3200..]);
     }
-    let is_declared = has_header && before[TRAILER_COUNT_BYTE - 1..][..4] != [0; 4];
-    if !is_declared {
-        after.clear();
+    around.keeps_after = header[TRAILER_COUNT_BYTE - 1..][..4] != [0; 4];
+    let count = &mut header[TRACE_COUNT_BYTE - 1..][..8];
+    if count.iter().any(|&b| b != 0) {
+        count.copy_from_slice(&match dataset.byte_order {
+            ByteOrder::Big => n_traces.to_be_bytes(),
+            ByteOrder::Little => n_traces.to_le_bytes(),
+        });
     }
-    if has_header {
-        let count = &mut before[TRACE_COUNT_BYTE - 1..][..8];
-        if count.iter().any(|&b| b != 0) {
-            count.copy_from_slice(&match dataset.byte_order {
-                ByteOrder::Big => n_traces.to_be_bytes(),
-                ByteOrder::Little => n_traces.to_le_bytes(),
-            });
-        }
+    if dataset.pairwise_swapped {
+        swap_pairs(&mut header[3200..]);
     }
-    if swapped {
-        swap_pairs(&mut before[3200..3600]);
-    }
+    Ok(around)
 }
 
 fn swap_pairs(bytes: &mut [u8]) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, Int64Array, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 use super::runs::{Run, RunReader};
 use super::{GatherKey, KeyValues};
 use crate::error::{Result, failed};
+use crate::segy::fields::FieldKind;
 
 /// Gathers in one row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
@@ -73,12 +74,14 @@ struct IndexWriter {
 
 impl IndexWriter {
     fn create(path: &Path, keys: &[GatherKey], max_probe: u64) -> Result<Self> {
-        let names = std::iter::once("ensemble_id").chain(keys.iter().map(|k| k.name.as_str())).chain([
-            "start_trace",
-            "end_trace",
-            "n_traces",
-        ]);
-        let fields: Vec<Field> = names.map(|n| Field::new(n, DataType::Int64, false)).collect();
+        // All other keys fit int64.
+        let key_type = |k: &GatherKey| if k.kind == FieldKind::U64 { DataType::UInt64 } else { DataType::Int64 };
+        let of_keys = keys.iter().map(|k| Field::new(&k.name, key_type(k), false));
+        let number = |name: &str| Field::new(name, DataType::Int64, false);
+        let fields: Vec<Field> = std::iter::once(number("ensemble_id"))
+            .chain(of_keys)
+            .chain(["start_trace", "end_trace", "n_traces"].map(number))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder()
             .set_created_by("segy-import".into())
@@ -104,9 +107,13 @@ impl IndexWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let arrays = self.columns.iter_mut().map(|c| {
-            let values = std::mem::replace(c, Vec::with_capacity(BATCH_ROWS));
-            Arc::new(Int64Array::from(values)) as ArrayRef
+        let arrays = self.columns.iter_mut().zip(self.schema.fields()).map(|(column, field)| {
+            let values = std::mem::replace(column, Vec::with_capacity(BATCH_ROWS));
+            match field.data_type() {
+                // Kept as the bits of an int64 on the way here.
+                DataType::UInt64 => Arc::new(values.into_iter().map(|v| v as u64).collect::<UInt64Array>()) as ArrayRef,
+                _ => Arc::new(Int64Array::from(values)),
+            }
         });
         let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed(self.path.display()))?;
         self.writer.write(&batch).map_err(failed(self.path.display()))
@@ -159,6 +166,22 @@ mod tests {
             rows.extend((0..batch.num_rows()).map(|r| std::array::from_fn(|c| column(c).value(r))));
         }
         (rows, counts)
+    }
+
+    #[test]
+    fn an_unsigned_key_beyond_int64_stays_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let (runs, index) = (directory.path().join("runs"), directory.path().join("index.parquet"));
+        let keys = [GatherKey { name: "station".into(), first_byte: 1, kind: FieldKind::U64 }];
+        let mut writer = RunWriter::create(&runs, &keys, ByteOrder::Big).unwrap();
+        let block: Vec<u8> = [u64::MAX, 1 << 63, 7].iter().flat_map(|key| key.to_be_bytes()).collect();
+        writer.push(0, &block, 8, 3).unwrap();
+        writer.finish().unwrap();
+        write_index(&index, &keys, &[runs], 3, 10).unwrap();
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(index).unwrap()).unwrap();
+        let batch = builder.build().unwrap().next().unwrap().unwrap();
+        let stored = batch.column_by_name("station").unwrap().as_any().downcast_ref::<UInt64Array>().unwrap();
+        assert_eq!(stored.values().as_ref(), [u64::MAX, 1 << 63, 7]);
     }
 
     #[test]

@@ -53,11 +53,19 @@ pub struct InspectConfig {
     pub scan: bool,
     /// Threads of a scan; one for each core that this process may use, if not given.
     pub threads: Option<usize>,
+    pub io: Io,
 }
 
 impl InspectConfig {
     pub fn new(input: impl Into<PathBuf>) -> Self {
-        Self { input: input.into(), overrides: Overrides::default(), fields: Vec::new(), scan: false, threads: None }
+        Self {
+            input: input.into(),
+            overrides: Overrides::default(),
+            fields: Vec::new(),
+            scan: false,
+            threads: None,
+            io: Io::default(),
+        }
     }
 }
 
@@ -126,7 +134,7 @@ impl Inspector {
     /// # Errors
     /// What an import with the same options would be refused with.
     pub fn open(config: InspectConfig) -> Result<Self> {
-        let mut file = SegyFile::open(&config.input, Io::Mmap, Access::Headers)?;
+        let mut file = SegyFile::open(&config.input, config.io, Access::Headers)?;
         let layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.fields.clone_from(&config.fields);
