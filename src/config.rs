@@ -1,17 +1,17 @@
 //! What the caller asks for, and making it a plan.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::UNIX_EPOCH;
 
-use crate::error::{Error, Result, unreadable};
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result};
 use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
 use crate::mapping::HeaderOptions;
 use crate::mapping::columns::Columns;
 use crate::names::near_names;
-use crate::partition::partition;
-use crate::plan::{InputFile, PLAN_VERSION, Plan};
+use crate::partition::{cuts_inside_gathers, partition};
+use crate::plan::{InputFile, MAX_CHUNK_BYTES, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
@@ -82,6 +82,8 @@ pub struct ImportConfig {
     /// Where header fields are, against the standard.
     pub headers: HeaderOptions,
     pub raw_header: bool,
+    /// Leave out the samples.
+    pub headers_only: bool,
     pub chunk_traces: Option<u64>,
     pub codec: Codec,
     pub order: AxisOrder,
@@ -94,6 +96,8 @@ pub struct ImportConfig {
     pub overwrite: bool,
     /// Compare the dataset with the input, byte by byte, before it becomes visible.
     pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, so that it outlasts a power failure.
+    pub sync: bool,
     /// Start over, even where an interrupted run left finished segments.
     pub fresh: bool,
     /// Files of at most so many traces and bytes are converted in this process.
@@ -113,6 +117,7 @@ impl ImportConfig {
             max_probe: DEFAULT_MAX_PROBE,
             headers: HeaderOptions::default(),
             raw_header: true,
+            headers_only: false,
             chunk_traces: None,
             codec: Codec::default(),
             order: AxisOrder::default(),
@@ -122,6 +127,7 @@ impl ImportConfig {
             overrides: Overrides::default(),
             overwrite: false,
             verify: false,
+            sync: true,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
             worker_program: None,
@@ -138,6 +144,11 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
+        self.plan_unless(&CancelHandle::new())
+    }
+
+    /// As [`Self::plan`], but ends soon after it was cancelled: looking for gathers may take a while.
+    pub fn plan_unless(&self, cancel: &CancelHandle) -> Result<Plan> {
         if self.input.to_str().is_none() {
             // The plan is JSON, which has no other characters.
             return Err(Error::Input(format!(
@@ -146,8 +157,11 @@ impl ImportConfig {
             )));
         }
         let mut file = SegyFile::open(&self.input, self.io, Access::Headers)?;
+        // Whatever is written to the file from here on is noticed at the end.
+        let input = InputFile::of(&self.input)?;
         let mut layout = Layout::infer(&mut file, &self.overrides)?;
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns(&file, &layout)?;
+        let headers = HeaderTable { sample_flags: !self.headers_only, ..headers };
         layout.decisions.extend(decision);
         layout.warnings.extend(warning);
         let gather_keys = self.gather_keys(&headers)?;
@@ -156,20 +170,10 @@ impl ImportConfig {
         warnings.extend(constant_key_warning(&file, &layout, &headers, &gather_keys)?);
 
         let mut reader = KeyReader::new(&file, &layout, &gather_keys)?;
-        let mut key_of = |trace| reader.read(trace);
+        let mut key_of = |trace| cancel.check().and_then(|()| reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(layout.n_traces, self.n_segments(&layout, &traces), self.max_probe, key_of)?;
-        let inside: Vec<String> =
-            segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
-        if !inside.is_empty() {
-            warnings.push(format!(
-                "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
-                 is joined again in the index",
-                self.max_probe,
-                inside.join(", ")
-            ));
-        }
-        let input = input_file(&self.input)?;
+        let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
             input,
@@ -178,10 +182,12 @@ impl ImportConfig {
             gather_keys,
             max_probe: self.max_probe,
             traces,
+            headers_only: self.headers_only,
             headers,
             placed_fields,
             segments,
             warnings,
+            segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
@@ -261,11 +267,10 @@ impl ImportConfig {
         }
         // Chunks are padded to full size, so none is longer than the file.
         array.chunk_traces = array.chunk_traces.min(layout.n_traces);
-        const MOST: u64 = 1 << 30;
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
-        if chunk > u128::from(MOST) {
+        if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MOST} bytes can be written",
+                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
                 array.chunk_traces
             )));
         }
@@ -274,16 +279,6 @@ impl ImportConfig {
         array.shard_chunks = self.shard_chunks.map(|n| n.min(array.n_trace_chunks()));
         Ok(array)
     }
-}
-
-fn input_file(path: &Path) -> Result<InputFile> {
-    let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    Ok(InputFile {
-        path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
-        bytes: metadata.len(),
-        modified_ns: modified.map_or(0, |d| d.as_nanos()),
-    })
 }
 
 /// The column of this name or alias. `at` is where it was asked for.

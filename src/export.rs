@@ -1,4 +1,4 @@
-//! Writing the file again that a dataset was made from, byte for byte.
+//! Writing the file again that a dataset was made from, byte for byte, or a part of its traces.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::FileExt;
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit};
-use crate::dataset::{Dataset, Original, Sources};
+use crate::dataset::{Dataset, Original, Part, Sources, fit_around};
+use crate::durable::sync_parent;
 use crate::error::{Error, Result, failed};
 
 /// An export as the caller wants it.
@@ -16,8 +17,13 @@ pub struct ExportConfig {
     pub dataset: PathBuf,
     /// The file to write.
     pub target: PathBuf,
+    /// The traces to write. For all of them the file is the one that was imported; else a trace count in the binary header
+    /// is set, and bytes behind the traces that it does not declare are left out.
+    pub part: Part,
     /// Replace a file that is there, once the new one is complete.
     pub overwrite: bool,
+    /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
+    pub sync: bool,
 }
 
 /// A completed export.
@@ -42,35 +48,58 @@ pub fn export(
 ) -> Result<ExportResult> {
     check_target(&config.target, config.overwrite)?;
     let dataset = Dataset::open(&config.dataset)?;
-    let (before, after) = bytes_around_traces(&dataset)?;
+    let traces = config.part.traces(&dataset)?;
+    let n_after = check_bytes_around_traces(&dataset)?;
     let sources = Sources::open(&dataset)?;
-    let n_traces = dataset.array.n_traces;
+    let n_traces = traces.end - traces.start;
+    let changed = (n_traces != dataset.array.n_traces).then(|| fit_around(n_traces, &dataset)).transpose()?;
+    let range = dataset.trace_offset(traces.start)..dataset.trace_offset(traces.end);
+    let behind = dataset.first_trace_offset + (range.end - range.start);
+    let bytes = behind + if changed.as_ref().is_none_or(|c| c.keeps_after) { n_after } else { 0 };
 
-    let target = UnfinishedFile::create(&config.target, dataset.file_bytes)?;
-    target.write_at(0, before)?;
-    target.write_at(dataset.file_bytes - after.len() as u64, after)?;
+    let target = UnfinishedFile::create(&config.target, bytes)?;
+    dataset.bytes_before_traces.pieces(&mut |offset, bytes| target.write_at(offset, bytes))?;
+    match &changed {
+        None => dataset.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?,
+        Some(around) => {
+            target.write_at(0, &around.head)?;
+            if around.keeps_after {
+                dataset.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
+            }
+        }
+    }
+    let units = sources.units_of(&traces);
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
-        let mut sink = |offset, bytes: &[u8]| target.write_at(offset, bytes);
-        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+        let mut sink = |offset: u64, bytes: &[u8]| {
+            // A unit may reach beyond the part at either end.
+            let (start, end) = (offset.max(range.start), (offset + bytes.len() as u64).min(range.end));
+            if start >= end {
+                return Ok(());
+            }
+            let inside = &bytes[(start - offset) as usize..(end - offset) as usize];
+            target.write_at(dataset.first_trace_offset + (start - range.start), inside)
+        };
+        original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    let mut tell = |traces| on_progress(traces, n_traces);
-    for_each_unit(sources.n_units(), cancel, &mut tell, || Original::new(&sources), write_unit)?;
+    let mut tell = |traces: u64| on_progress(traces.min(n_traces), n_traces);
+    for_each_unit(units.end - units.start, cancel, &mut tell, || Original::new(&sources), write_unit)?;
     cancel.check()?;
-    target.complete(config.overwrite)?;
-    Ok(ExportResult { n_traces, bytes: dataset.file_bytes })
+    target.complete(config)?;
+    Ok(ExportResult { n_traces, bytes })
 }
 
-/// The bytes in front of the traces and behind them, if they were kept.
-fn bytes_around_traces(dataset: &Dataset) -> Result<(&[u8], &[u8])> {
-    match (&dataset.bytes_before_traces, &dataset.bytes_after_traces) {
-        (Some(before), Some(after)) => Ok((before, after)),
-        (before, _) => Err(Error::Usage(format!(
-            "{}: the bytes {} the traces were too many to be kept (metadata.json holds up to 16 MiB), so the file cannot be \
-             written again",
-            dataset.root.display(),
-            if before.is_none() { "in front of" } else { "behind" }
-        ))),
-    }
+/// Refuses a dataset without the bytes in front of the traces or behind them. Returns the number of the latter.
+fn check_bytes_around_traces(dataset: &Dataset) -> Result<u64> {
+    let missing = match (dataset.bytes_before_traces.len(), dataset.bytes_after_traces.len()) {
+        (Some(_), Some(n_after)) => return Ok(n_after),
+        (None, _) => "in front of",
+        (_, None) => "behind",
+    };
+    Err(Error::Usage(format!(
+        "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \
+         again; import it again",
+        dataset.root.display()
+    )))
 }
 
 fn check_target(target: &Path, overwrite: bool) -> Result<()> {
@@ -144,11 +173,16 @@ impl UnfinishedFile {
     }
 
     /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
-    fn complete(mut self, overwrite: bool) -> Result<()> {
-        check_target(&self.target, overwrite)?;
+    fn complete(mut self, config: &ExportConfig) -> Result<()> {
+        if config.sync {
+            self.file
+                .sync_all()
+                .map_err(failed(format!("{}: cannot be brought to the disk", self.target.display())))?;
+        }
+        check_target(&self.target, config.overwrite)?;
         fs::rename(&self.path, &self.target).map_err(failed(self.target.display()))?;
         self.is_complete = true;
-        Ok(())
+        if config.sync { sync_parent(&self.target) } else { Ok(()) }
     }
 }
 

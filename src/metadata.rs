@@ -1,18 +1,18 @@
 //! `metadata.json`: what the file said, what was decided, and what was found. No times, host names or paths in it.
 //!
 //! `checksums` has length and CRC-32C of every other file of the dataset but the chunks of the traces, each of which ends
-//! with its own. `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
+//! with its own; `chunk_checksums` says that those are the right ones: it has their number and the CRC-32C of their CRC-32Cs
+//! (four little-endian bytes each, by trace chunk and then by sample chunk). `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::checksum::{Checksum, hexadecimal};
+use crate::checksum::{Checksum, ChunkSums, hexadecimal};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
+use crate::kept::Part;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
@@ -20,11 +20,10 @@ use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
 use crate::segy::{Access, Io, SegyFile};
 use crate::statistics::SampleStatistics;
+use crate::warnings::of_contents;
 
 /// Version of the dataset's form; raised when a reader would have to know.
 const FORMAT_VERSION: u32 = 1;
-/// Bytes in front of the first trace, or behind the last one, that are kept in the document.
-const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
 const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
 /// What the checksum is while it is computed.
@@ -39,37 +38,42 @@ pub fn dataset_document(
 ) -> Result<Value> {
     let layout = &plan.layout;
     let file = layout.open(&plan.input.path, Io::Pread, Access::Headers)?;
-    let stored = SegyFile::open(&plan.input.path, Io::Pread, Access::Headers)?;
     let mut samples = SampleStatistics::default();
+    let mut chunks = ChunkSums::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {
         samples.merge(&record.samples);
         headers = headers.merge(&record.headers);
+        chunks = chunks.followed_by(record.chunks);
     }
     let decisions: Vec<Value> =
         layout.decisions.iter().map(|d| json!({"what": d.what, "value": d.value, "because": d.because})).collect();
+    let mut warnings = plan.warnings.clone();
+    warnings.extend(of_contents(plan, records));
     Ok(json!({
         "format": {"name": "segy-import", "version": FORMAT_VERSION},
         "input": {"bytes": layout.file_bytes},
         "textual_header": if layout.has_file_header() { textual_header(&file, plan)? } else { Value::Null },
         "extended_textual_headers": extended_textual_headers(&file, plan)?,
         "binary_header": if layout.has_file_header() { binary_header(&file, plan)? } else { Value::Null },
-        "bytes_before_traces": kept_bytes(&stored, 0, layout.first_trace_offset)?,
-        "bytes_after_traces": kept_bytes(&stored, layout.file_bytes - layout.trailing_bytes, layout.trailing_bytes)?,
+        "bytes_before_traces": Part::BeforeTraces.in_document(&plan.input.path, layout)?,
+        "bytes_after_traces": Part::AfterTraces.in_document(&plan.input.path, layout)?,
         "segy": {
             "byte_order": layout.byte_order,
             "pairwise_swapped": layout.pairwise_swapped,
             "revision": format!("{}.{}", layout.revision.0, layout.revision.1),
             "sample_format": {"code": layout.format_code, "name": layout.format().name},
-            "first_trace_offset": layout.first_trace_offset,
+            "tape_label_bytes": layout.label_bytes,
+            "first_trace_offset": layout.label_bytes + layout.first_trace_offset,
             "additional_trace_headers": layout.n_additional_headers,
             "decisions": decisions,
         },
         "geometry": {
             "n_traces": plan.n_traces(),
             "n_samples": layout.n_samples,
-            "sample_interval_us": layout.interval_us,
-            "first_sample_ms": layout.start_ms,
+            "sample_interval_us": layout.axis.interval_us(),
+            "first_sample_ms": layout.axis.start_ms(),
+            "sample_axis": layout.axis,
             "header_ranges": header_ranges(plan, &headers),
         },
         "gathers": {
@@ -89,19 +93,21 @@ pub fn dataset_document(
             "row_group_rows": plan.headers.row_group_rows,
             "fields": plan.placed_fields,
             "computed": computed_columns(plan),
+            "headers_only": plan.headers_only,
         },
         "counts": {
             "n_traces": plan.n_traces(),
-            "n_objects": plan.traces.n_objects(),
+            "n_objects": plan.n_objects(),
             "n_dead": headers.n_dead,
-            "n_zero": headers.n_zero,
-            "n_duplicate": headers.n_duplicate,
+            "n_zero": if plan.headers_only { Value::Null } else { json!(headers.n_zero) },
+            "n_duplicate": if plan.headers_only { Value::Null } else { json!(headers.n_duplicate) },
         },
         "exceptions": {"n_samples": records.iter().map(|r| r.n_exceptions).sum::<u64>()},
         "checksums": checksums,
+        "chunk_checksums": {"n_chunks": chunks.n_chunks, "crc32c": hexadecimal(chunks.crc32c)},
         "self_crc32c": NO_CHECKSUM,
         "statistics": {"min": samples.min, "max": samples.max, "n_nonfinite": samples.n_nonfinite},
-        "warnings": layout.warnings,
+        "warnings": warnings,
     }))
 }
 
@@ -161,19 +167,10 @@ fn extended_textual_headers(file: &SegyFile, plan: &Plan) -> Result<Vec<Value>> 
         (0..u64::from(plan.layout.n_extended_text_headers)).map(|i| FILE_HEADER_BYTES + i * TEXT_HEADER_BYTES as u64);
     let header = |offset| {
         let bytes = file.copy(offset, TEXT_HEADER_BYTES)?;
-        let encoding = text::detect(&bytes);
+        let encoding = plan.layout.encoding_of(&bytes);
         Ok(json!({"encoding": encoding, "lines": text::lines(&bytes, encoding)}))
     };
     offsets.map(header).collect()
-}
-
-/// Bytes as base64, so that the file can be written again as it was; `null` where there are too many.
-fn kept_bytes(file: &SegyFile, offset: u64, n: u64) -> Result<Value> {
-    if n > MAX_KEPT_BYTES {
-        return Ok(Value::Null);
-    }
-    let length = usize::try_from(n).map_err(failed("bytes outside the traces"))?;
-    Ok(json!(STANDARD.encode(file.copy(offset, length)?)))
 }
 
 fn computed_columns(plan: &Plan) -> Vec<Value> {

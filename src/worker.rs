@@ -13,14 +13,16 @@ use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::repeats::FlagFinder;
 use crate::segy::format::Converter;
-use crate::segy::layout::odd_trace;
 use crate::segy::restore::RoundTrip;
-use crate::segy::{Access, Layout, SegyFile};
+use crate::segy::{Access, Layout, SegyFile, odd_trace};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 
 /// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
+
+/// Headers farther apart than this are read one by one where the samples between them are not wanted.
+const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 
 /// The files of one segment in the staging directory.
 pub struct SegmentPaths {
@@ -61,11 +63,11 @@ pub fn convert_segment(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
     let file = plan.layout.open(&plan.input.path, plan.io, Access::Traces)?;
-    if file.len() != plan.input.bytes {
+    if file.stored_len() != plan.input.bytes {
         return Err(Error::Input(format!(
             "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
             plan.input.path.display(),
-            file.len(),
+            file.stored_len(),
             plan.input.bytes
         )));
     }
@@ -96,7 +98,6 @@ struct Conversion<'a> {
     exceptions: SegmentExceptions,
     samples: SampleStatistics,
     stored_bytes: u64,
-    chunk: Vec<u8>,
     window: Vec<u8>,
     /// For each trace of the window at hand: whether all its samples are zero.
     is_zero: Vec<bool>,
@@ -132,7 +133,6 @@ impl<'a> Conversion<'a> {
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),
             stored_bytes: 0,
-            chunk: vec![0; array.chunk_bytes()],
             window: Vec::new(),
             is_zero: Vec::new(),
             flags: Vec::new(),
@@ -146,7 +146,12 @@ impl<'a> Conversion<'a> {
             let traces = self.array.traces_of_chunk(trace_chunk);
             let headers = intersection(&traces, &self.rows);
             if !self.traces.contains(&traces.start) {
+                let n = headers.end - headers.start;
                 self.take_headers(headers, cancel)?;
+                if self.plan.headers_only {
+                    done += n;
+                    on_progress(done);
+                }
             } else if self.array.n_sample_chunks() == 1 {
                 done = self.convert_whole_traces(trace_chunk, &headers, done, cancel, on_progress)?;
             } else {
@@ -184,10 +189,6 @@ impl<'a> Conversion<'a> {
         let traces = self.array.traces_of_chunk(trace_chunk);
         let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
         let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
-        // Without a compressor, which needs the chunk as a whole, each window is written while it is in the cache.
-        let as_is = self.encoder.is_identity();
-        let mut chunk = std::mem::take(&mut self.chunk);
-        let mut used = 0;
         self.store.begin(0, trace_chunk)?;
         for window in self.windows(&traces) {
             cancel.check()?;
@@ -195,8 +196,8 @@ impl<'a> Conversion<'a> {
             let mut buffer = std::mem::take(&mut self.window);
             let bytes = self.file.bytes(offset, n * stride, &mut buffer)?;
             self.is_zero.clear();
-            let converted = &mut chunk[if as_is { 0 } else { used }..][..n * row];
-            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
+            let rows = self.encoder.room(n * row).chunks_mut(row);
+            for ((index, trace), out) in (window.start..).zip(bytes.chunks(stride)).zip(rows) {
                 let samples = &trace[header_bytes..];
                 self.converter.convert(samples, out);
                 self.exceptions.check(index, 0, samples, out)?;
@@ -205,28 +206,15 @@ impl<'a> Conversion<'a> {
             let rows = intersection(&window, headers);
             if !rows.is_empty() {
                 self.finder.of_window(window.start, bytes, &self.is_zero, &mut self.flags)?;
-                self.push_headers(bytes, window.start, &rows)?;
+                self.push_headers(bytes, stride, window.start, &rows)?;
             }
-            if as_is {
-                self.store.append(converted)?;
-            }
+            self.encoder.advance(&mut |encoded| self.store.append(encoded))?;
             self.file.release(offset, n * stride);
             self.window = buffer;
-            used += n * row;
             done += n as u64;
             on_progress(done);
         }
-        // The last chunk is as long as the others.
-        if as_is {
-            let missing = chunk.len() - used;
-            chunk[..missing].fill(0);
-            self.store.append(&chunk[..missing])?;
-        } else {
-            chunk[used..].fill(0);
-            self.store.append(&self.encoder.encode(&chunk)?)?;
-        }
-        self.chunk = chunk;
-        self.stored_bytes += self.store.end()?;
+        self.end_chunk()?;
         Ok(done)
     }
 
@@ -245,73 +233,88 @@ impl<'a> Conversion<'a> {
         for sample_chunk in 0..self.array.n_sample_chunks() {
             let samples = self.array.samples_of_chunk(sample_chunk);
             let n = (samples.end - samples.start) as usize;
-            let mut chunk = std::mem::take(&mut self.chunk);
-            chunk.fill(0);
+            self.store.begin(sample_chunk, trace_chunk)?;
             for (i, trace) in traces.clone().enumerate() {
                 cancel.check()?;
                 let start = self.layout.header_bytes() as u64 + samples.start * size_in as u64;
                 let offset = self.layout.trace_offset(trace) + start;
                 let mut buffer = std::mem::take(&mut self.window);
-                let out = &mut chunk[i * row..][..n * size_out];
                 let bytes = self.file.bytes(offset, n * size_in, &mut buffer)?;
+                let (out, beyond) = self.encoder.room(row).split_at_mut(n * size_out);
+                beyond.fill(0);
                 self.converter.convert(bytes, out);
                 self.exceptions.check(trace, samples.start, bytes, out)?;
                 self.samples.add(self.array.dtype, out);
+                self.encoder.advance(&mut |encoded| self.store.append(encoded))?;
                 self.file.release(offset, n * size_in);
                 self.window = buffer;
             }
-            self.chunk = chunk;
-            self.store.begin(sample_chunk, trace_chunk)?;
-            self.store.append(&self.encoder.encode(&self.chunk)?)?;
-            self.stored_bytes += self.store.end()?;
+            self.end_chunk()?;
             let share = n_traces as u64 * (sample_chunk + 1) / self.array.n_sample_chunks();
             on_progress(done + share);
         }
         Ok(done + n_traces as u64)
     }
 
+    fn end_chunk(&mut self) -> Result<()> {
+        self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
+        self.stored_bytes += self.store.end()?;
+        Ok(())
+    }
+
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.
     fn take_headers(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
         let (stride, header_bytes) = (self.layout.stride(), self.layout.header_bytes());
+        let in_one_read = stride <= SPARSE_STRIDE_BYTES;
         for window in self.windows(&headers) {
             cancel.check()?;
             let (offset, n) = (self.layout.trace_offset(window.start), (window.end - window.start) as usize);
             let mut buffer = std::mem::take(&mut self.window);
-            // Behind the last header nothing is needed, which matters where a trace is longer than the window.
-            let length = (n - 1) * stride + header_bytes;
-            let bytes = self.file.bytes(offset, length, &mut buffer)?;
             self.flags.clear();
-            for trace in window.clone() {
-                self.flags.push(self.finder.of_trace(trace)?);
+            if self.plan.headers.sample_flags {
+                for trace in window.clone() {
+                    self.flags.push(self.finder.of_trace(trace)?);
+                }
+            } else {
+                self.flags.resize(n, 0);
             }
-            self.push_headers(bytes, window.start, &window)?;
-            self.file.release(offset, n * stride);
+            if in_one_read {
+                // Behind the last header nothing is needed.
+                let length = (n - 1) * stride + header_bytes;
+                let bytes = self.file.bytes(offset, length, &mut buffer)?;
+                self.push_headers(bytes, stride, window.start, &window)?;
+                self.file.release(offset, length);
+            } else {
+                self.file.records(offset, stride, header_bytes, n, &mut buffer)?;
+                self.push_headers(&buffer, header_bytes, window.start, &window)?;
+            }
             self.window = buffer;
         }
         Ok(())
     }
 
-    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` and `self.flags` begin at trace `first`.
-    fn push_headers(&mut self, bytes: &[u8], first: u64, traces: &Range<u64>) -> Result<()> {
+    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins with the header of trace `first`,
+    /// and every `stride` bytes the next one follows; `self.flags` begins at that trace too.
+    fn push_headers(&mut self, bytes: &[u8], stride: usize, first: u64, traces: &Range<u64>) -> Result<()> {
         if traces.is_empty() {
             return Ok(());
         }
-        let (stride, n) = (self.layout.stride(), (traces.end - traces.start) as usize);
+        let n = (traces.end - traces.start) as usize;
         let skipped = (traces.start - first) as usize;
         let bytes = &bytes[skipped * stride..];
-        self.check_lengths(bytes, traces)?;
+        self.check_lengths(bytes, stride, traces)?;
         self.runs.push(traces.start, bytes, stride, n)?;
         self.headers.push(bytes, stride, n, &self.flags[skipped..])
     }
 
     /// Where the counts in the trace headers are meaningful, a trace that says another one is refused.
-    fn check_lengths(&self, bytes: &[u8], traces: &Range<u64>) -> Result<()> {
+    fn check_lengths(&self, bytes: &[u8], stride: usize, traces: &Range<u64>) -> Result<()> {
         if !self.layout.trace_counts_agree || self.layout.fixed_length {
             return Ok(());
         }
         let n_samples = self.layout.n_samples;
         let order = self.layout.byte_order;
-        for (trace, header) in traces.clone().zip(bytes.chunks(self.layout.stride())) {
+        for (trace, header) in traces.clone().zip(bytes.chunks(stride)) {
             let n = u16::from_be_bytes(crate::segy::binary::big_endian(header, 114, order));
             if n != 0 && u32::from(n) != n_samples {
                 return Err(odd_trace(&self.plan.input.path, trace, n, n_samples));
@@ -321,11 +324,12 @@ impl<'a> Conversion<'a> {
     }
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
-        self.store.finish()?;
+        let length = |traces: &Range<u64>| traces.end - traces.start;
         Ok(SegmentRecord {
+            chunks: self.store.finish()?,
             segment: id,
-            n_traces: self.traces.end - self.traces.start,
-            n_rows: self.rows.end - self.rows.start,
+            n_traces: length(if self.plan.headers_only { &self.rows } else { &self.traces }),
+            n_rows: length(&self.rows),
             n_runs: self.runs.finish()?,
             n_exceptions: self.exceptions.finish()?,
             stored_bytes: self.stored_bytes,

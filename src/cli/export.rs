@@ -6,12 +6,17 @@ use clap::Args;
 use serde_json::json;
 
 use super::run_shown;
+use crate::dataset::{Part, Span};
 use crate::error::Result;
 use crate::export::{ExportConfig, export};
 use crate::import::Phase;
 use crate::progress::ProgressMode;
 
 /// Write the SEG-Y file again that a dataset was made from, byte for byte
+///
+/// With --traces or --gathers it writes a part: headers and samples of each trace as they were, and the file headers as they
+/// were but for the trace count of revision 2 (bytes 3513-3520), which becomes that of the part where there is one. Bytes behind
+/// the last trace stay only where the binary header declares them as data trailer (bytes 3529-3532).
 #[derive(Args)]
 pub(super) struct ExportArgs {
     /// Directory of the dataset
@@ -22,9 +27,21 @@ pub(super) struct ExportArgs {
     #[arg(value_name = "OUT")]
     target: PathBuf,
 
+    /// Write traces A up to, not including, B, counted from 0 as trace_index in the dataset; "A:" and ":B" go to the end
+    #[arg(long, value_name = "A:B", conflicts_with = "gathers")]
+    traces: Option<Span>,
+
+    /// Write gathers A up to, not including, B, counted from 0 as ensemble_id in ensemble_index.parquet
+    #[arg(long, value_name = "A:B")]
+    gathers: Option<Span>,
+
     /// Replace a file that is there, once the new one is complete
     #[arg(long)]
     overwrite: bool,
+
+    /// Do not wait until the file is on the disk
+    #[arg(long)]
+    no_sync: bool,
 
     /// How progress is shown
     #[arg(long, value_enum, default_value_t)]
@@ -33,13 +50,23 @@ pub(super) struct ExportArgs {
 
 impl ExportArgs {
     pub(super) fn run(self) -> Result<()> {
-        let config = ExportConfig { dataset: self.dataset, target: self.target, overwrite: self.overwrite };
+        let config = ExportConfig {
+            dataset: self.dataset,
+            target: self.target,
+            overwrite: self.overwrite,
+            part: match (self.traces, self.gathers) {
+                (Some(span), _) => Part::Traces(span),
+                (None, Some(span)) => Part::Gathers(span),
+                (None, None) => Part::All,
+            },
+            sync: !self.no_sync,
+        };
         run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {
             let done = export(&config, on_progress, cancel)?;
             let target = config.target.display();
             Ok((
                 format!("{target}: {} traces, {} bytes", done.n_traces, done.bytes),
-                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": config.target}),
+                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": target.to_string()}),
             ))
         })
     }

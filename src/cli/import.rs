@@ -41,6 +41,10 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     no_raw_header: bool,
 
+    /// Leave out the samples: headers and gathers only
+    #[arg(long, help_heading = "Headers")]
+    headers_only: bool,
+
     /// Compressor of the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
     codec: Codec,
@@ -69,6 +73,10 @@ pub(super) struct ImportArgs {
     /// Compare the dataset with the input, byte by byte, before it becomes visible
     #[arg(long, help_heading = "Output")]
     verify: bool,
+
+    /// Do not wait until the dataset is on the disk: faster, for what can be made again after a power failure
+    #[arg(long, help_heading = "Output")]
+    no_sync: bool,
 
     /// Start over where an interrupted run left finished segments
     #[arg(long, help_heading = "Output")]
@@ -148,6 +156,7 @@ impl ImportArgs {
         };
         config.max_probe = self.max_probe;
         config.raw_header = !self.no_raw_header;
+        config.headers_only = self.headers_only;
         config.chunk_traces = self.chunk_traces;
         config.codec = self.codec;
         config.order = self.order;
@@ -157,6 +166,7 @@ impl ImportArgs {
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
         config.verify = self.verify;
+        config.sync = !self.no_sync;
         config.fresh = self.fresh;
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, ChunkSums};
 use crate::error::{Error, Result};
+use crate::kept::{KeptBytes, Part};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
 use crate::output::METADATA;
@@ -29,6 +28,13 @@ struct Document {
     gathers: Gathers,
     exceptions: Exceptions,
     checksums: BTreeMap<String, Checksum>,
+    chunk_checksums: ChunkChecksums,
+}
+
+#[derive(Deserialize)]
+struct ChunkChecksums {
+    n_chunks: u64,
+    crc32c: String,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +46,10 @@ struct Input {
 struct Segy {
     byte_order: ByteOrder,
     pairwise_swapped: bool,
+    revision: String,
     sample_format: Format,
+    #[serde(default)]
+    tape_label_bytes: u64,
     first_trace_offset: u64,
     additional_trace_headers: u32,
 }
@@ -65,6 +74,7 @@ struct Options {
     chunk_samples: u64,
     shard_chunks: Option<u64>,
     row_group_rows: u64,
+    headers_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -85,19 +95,27 @@ pub struct Dataset {
     pub byte_order: ByteOrder,
     /// Whether neighbouring bytes of the original are exchanged behind the textual header.
     pub pairwise_swapped: bool,
+    /// The first number of the revision that the file was read by.
+    pub major_revision: u8,
     /// Length of the original.
     pub file_bytes: u64,
+    /// Bytes of a tape label in front of the file header.
+    pub label_bytes: u64,
     pub first_trace_offset: u64,
     /// Bytes of all headers of one trace.
     pub header_bytes: usize,
     pub row_group_rows: u64,
+    /// Whether there are no samples.
+    pub headers_only: bool,
     pub n_gathers: u64,
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
-    /// As they stand in the file; `None` where they were too many to keep.
-    pub bytes_before_traces: Option<Vec<u8>>,
-    pub bytes_after_traces: Option<Vec<u8>>,
+    /// Of the chunks of the traces.
+    pub chunk_sums: ChunkSums,
+    /// As they stand in the file.
+    pub bytes_before_traces: KeptBytes,
+    pub bytes_after_traces: KeptBytes,
 }
 
 impl Dataset {
@@ -114,21 +132,34 @@ impl Dataset {
         let document: Document = serde_json::from_value(read_document(&path)?).map_err(|e| damaged(e.to_string()))?;
         let code = document.segy.sample_format.code;
         let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
-        let bytes = |kept: Option<String>| kept.map(|text| STANDARD.decode(text)).transpose();
+        let checksums = document.checksums;
+        let kept = |part, text: Option<String>| {
+            KeptBytes::find(part, text.as_deref(), root, &checksums).map_err(|e| damaged(e.to_string()))
+        };
+        let bytes_before_traces = kept(Part::BeforeTraces, document.bytes_before_traces)?;
+        let bytes_after_traces = kept(Part::AfterTraces, document.bytes_after_traces)?;
         let dataset = Self {
             root: root.to_owned(),
             format,
             byte_order: document.segy.byte_order,
             pairwise_swapped: document.segy.pairwise_swapped,
+            major_revision: document.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
             file_bytes: document.input.bytes,
+            label_bytes: document.segy.tape_label_bytes,
             first_trace_offset: document.segy.first_trace_offset,
             header_bytes: TRACE_HEADER_BYTES * (1 + document.segy.additional_trace_headers as usize),
             row_group_rows: document.options.row_group_rows,
+            headers_only: document.options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
-            checksums: document.checksums,
-            bytes_before_traces: bytes(document.bytes_before_traces).map_err(|e| damaged(e.to_string()))?,
-            bytes_after_traces: bytes(document.bytes_after_traces).map_err(|e| damaged(e.to_string()))?,
+            checksums,
+            chunk_sums: ChunkSums {
+                n_chunks: document.chunk_checksums.n_chunks,
+                crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
+                    .map_err(|e| damaged(e.to_string()))?,
+            },
+            bytes_before_traces,
+            bytes_after_traces,
             array: ArrayPlan {
                 order: document.options.order,
                 dtype: document.options.dtype,
@@ -141,6 +172,11 @@ impl Dataset {
             },
         };
         if dataset.is_consistent() { Ok(dataset) } else { Err(damaged("its numbers contradict each other".into())) }
+    }
+
+    /// Chunk or shard files.
+    pub fn n_objects(&self) -> u64 {
+        if self.headers_only { 0 } else { self.array.n_objects() }
     }
 
     /// The path of a file of the dataset.
@@ -172,7 +208,7 @@ impl Dataset {
             array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
         let end =
             stride.and_then(|n| n.checked_mul(array.n_traces)).and_then(|n| n.checked_add(self.first_trace_offset));
-        let kept = |bytes: &Option<Vec<u8>>, n: u64| bytes.as_ref().is_none_or(|b| b.len() as u64 == n);
+        let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
         !sizes.contains(&0)
             && array.shard_chunks != Some(0)
             && chunk.is_some_and(|n| usize::try_from(n).is_ok())

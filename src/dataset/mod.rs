@@ -8,6 +8,7 @@ mod document;
 mod exceptions;
 mod headers;
 mod original;
+mod part;
 pub mod units;
 
 pub use chunks::ChunkReader;
@@ -15,6 +16,7 @@ pub use document::Dataset;
 pub use exceptions::{ExceptionRows, ExceptionTable};
 pub use headers::{HeaderRows, HeaderTableFile};
 pub use original::{Original, Place, Sources};
+pub use part::{Part, Span, fit_around};
 
 use std::path::Path;
 

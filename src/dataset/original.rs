@@ -38,6 +38,12 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
     pub fn open(dataset: &'a Dataset) -> Result<Self> {
+        if dataset.headers_only {
+            let root = dataset.root.display();
+            return Err(Error::Usage(format!(
+                "{root}: was imported with --headers-only and has no samples; import it without"
+            )));
+        }
         let restorer = Restorer::new(dataset.format, dataset.byte_order, dataset.array.dtype).ok_or_else(|| {
             Error::Usage(format!(
                 "{}: its {} samples were imported with --dtype {}, which does not hold all of their values; import it without",
@@ -53,6 +59,12 @@ impl<'a> Sources<'a> {
     /// Units that threads can work on at the same time.
     pub fn n_units(&self) -> u64 {
         self.dataset.array.n_trace_chunks().div_ceil(self.chunks_per_unit())
+    }
+
+    /// The units that these traces, of which there is at least one, are in.
+    pub fn units_of(&self, traces: &Range<u64>) -> Range<u64> {
+        let per_unit = self.chunks_per_unit() * self.dataset.array.chunk_traces;
+        traces.start / per_unit..traces.end.div_ceil(per_unit)
     }
 
     fn chunks_per_unit(&self) -> u64 {

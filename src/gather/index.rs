@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 use super::runs::{Run, RunReader};
 use super::{GatherKey, KeyValues};
 use crate::error::{Result, failed};
+use crate::segy::fields::FieldKind;
 
 /// Gathers in one row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
@@ -73,17 +74,17 @@ struct IndexWriter {
 
 impl IndexWriter {
     fn create(path: &Path, keys: &[GatherKey], max_probe: u64) -> Result<Self> {
-        let names = std::iter::once("ensemble_id").chain(keys.iter().map(|k| k.name.as_str())).chain([
-            "start_trace",
-            "end_trace",
-            "n_traces",
-        ]);
-        let is_double = |name: &str| keys.iter().any(|k| k.name == name && k.is_computed());
-        let field = |name| match is_double(name) {
-            true => Field::new(name, DataType::Float64, true),
-            false => Field::new(name, DataType::Int64, false),
+        let key_field = |k: &GatherKey| match k.kind {
+            _ if k.is_computed() => Field::new(&k.name, DataType::Float64, true),
+            FieldKind::U64 => Field::new(&k.name, DataType::UInt64, false),
+            // All other keys fit int64.
+            _ => Field::new(&k.name, DataType::Int64, false),
         };
-        let fields: Vec<Field> = names.map(field).collect();
+        let number = |name: &str| Field::new(name, DataType::Int64, false);
+        let fields: Vec<Field> = std::iter::once(number("ensemble_id"))
+            .chain(keys.iter().map(key_field))
+            .chain(["start_trace", "end_trace", "n_traces"].map(number))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder()
             .set_created_by("segy-import".into())
@@ -112,13 +113,17 @@ impl IndexWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let arrays = self.columns.iter_mut().zip(self.schema.fields()).map(|(c, field)| {
-            let values = std::mem::replace(c, Vec::with_capacity(BATCH_ROWS));
-            if field.data_type() == &DataType::Float64 {
-                let doubles = values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
-                return Arc::new(doubles.collect::<Float64Array>()) as ArrayRef;
+        let arrays = self.columns.iter_mut().zip(self.schema.fields()).map(|(column, field)| {
+            let values = std::mem::replace(column, Vec::with_capacity(BATCH_ROWS));
+            // All are kept as the bits of an int64 on the way here.
+            match field.data_type() {
+                DataType::Float64 => {
+                    let doubles = values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
+                    Arc::new(doubles.collect::<Float64Array>()) as ArrayRef
+                }
+                DataType::UInt64 => Arc::new(values.into_iter().map(|v| v as u64).collect::<UInt64Array>()),
+                _ => Arc::new(Int64Array::from(values)),
             }
-            Arc::new(Int64Array::from(values)) as ArrayRef
         });
         let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed(self.path.display()))?;
         self.writer.write(&batch).map_err(failed(self.path.display()))
@@ -171,6 +176,22 @@ mod tests {
             rows.extend((0..batch.num_rows()).map(|r| std::array::from_fn(|c| column(c).value(r))));
         }
         (rows, counts)
+    }
+
+    #[test]
+    fn an_unsigned_key_beyond_int64_stays_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let (runs, index) = (directory.path().join("runs"), directory.path().join("index.parquet"));
+        let keys = [GatherKey { name: "station".into(), first_byte: 1, kind: FieldKind::U64 }];
+        let mut writer = RunWriter::create(&runs, &keys, ByteOrder::Big).unwrap();
+        let block: Vec<u8> = [u64::MAX, 1 << 63, 7].iter().flat_map(|key| key.to_be_bytes()).collect();
+        writer.push(0, &block, 8, 3).unwrap();
+        writer.finish().unwrap();
+        write_index(&index, &keys, &[runs], 3, 10).unwrap();
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(index).unwrap()).unwrap();
+        let batch = builder.build().unwrap().next().unwrap().unwrap();
+        let stored = batch.column_by_name("station").unwrap().as_any().downcast_ref::<UInt64Array>().unwrap();
+        assert_eq!(stored.values().as_ref(), [u64::MAX, 1 << 63, 7]);
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl GatherKey {
     }
 }
 
-/// The values of the gather keys of one trace; of a computed one the bits of the double, those of `f64::NAN` for nothing.
+/// The values of the gather keys of one trace: those of a uint64 field as the bits of an int64, of a computed one the bits of
+/// the double, those of `f64::NAN` for nothing.
 pub type KeyValues = Vec<i64>;
 
 /// Reads gather keys from headers.
@@ -119,6 +120,23 @@ pub fn probe_back(
         start -= 1;
     }
     Ok(if start == 0 { GatherStart::Found(0) } else { GatherStart::BeyondReach })
+}
+
+/// Whether the gather of `trace` seems to go back over `distance` traces: it, those 1, 2, 4 … before it
+/// and the one at the distance have the key.
+pub fn seems_unchanged(
+    trace: u64,
+    distance: u64,
+    key: &KeyValues,
+    key_of: &mut impl FnMut(u64) -> Result<KeyValues>,
+) -> Result<bool> {
+    let doubling = std::iter::successors(Some(1u64), |d| d.checked_mul(2)).take_while(|&d| d < distance);
+    for back in std::iter::once(0).chain(doubling).chain([distance]) {
+        if key_of(trace - back)? != *key {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

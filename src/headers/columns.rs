@@ -57,6 +57,8 @@ pub struct HeaderTable {
     pub row_group_rows: u64,
     /// Whether the header bytes are kept in a column of their own.
     pub raw_header: bool,
+    /// Whether there are `is_zero` and `is_duplicate`, which only the samples tell.
+    pub sample_flags: bool,
     /// Whether neighbouring bytes are exchanged in the file; the raw columns keep them so.
     pub pairwise_swapped: bool,
     /// Columns that are computed of header fields.
@@ -153,7 +155,8 @@ impl HeaderTable {
             ("is_zero", Source::Flag(ZERO_TRACE)),
             ("is_duplicate", Source::Flag(DUPLICATE_TRACE)),
         ];
-        let flags = flags.into_iter().map(|(name, source)| (name.to_owned(), source));
+        let known = flags.into_iter().filter(|(_, source)| self.sample_flags || !matches!(source, Source::Flag(_)));
+        let flags = known.map(|(name, source)| (name.to_owned(), source));
         let first = std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex));
         first.chain(fields).chain(computed).chain(flags).chain(raw)
     }

@@ -30,6 +30,7 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         byte_order: ByteOrder::Big,
         row_group_rows,
         raw_header: true,
+        sample_flags: true,
         pairwise_swapped: false,
         computed: Vec::new(),
     }

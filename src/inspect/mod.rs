@@ -54,6 +54,7 @@ pub struct InspectConfig {
     pub scan: bool,
     /// Threads of a scan; one for each core that this process may use, if not given.
     pub threads: Option<usize>,
+    pub io: Io,
 }
 
 impl InspectConfig {
@@ -64,6 +65,7 @@ impl InspectConfig {
             headers: HeaderOptions::default(),
             scan: false,
             threads: None,
+            io: Io::default(),
         }
     }
 }
@@ -133,7 +135,7 @@ impl Inspector {
     /// # Errors
     /// What an import with the same options would be refused with.
     pub fn open(config: InspectConfig) -> Result<Self> {
-        let mut file = SegyFile::open(&config.input, Io::Mmap, Access::Headers)?;
+        let mut file = SegyFile::open(&config.input, config.io, Access::Headers)?;
         let mut layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);

@@ -56,7 +56,7 @@ pub(super) fn dump(source: &Source, columns: &[Column], trace: u64) -> Result<Tr
     let headers = Headers { bytes: &header, width: header.len(), order: layout.byte_order };
     Ok(TraceDump {
         trace,
-        file_byte: layout.trace_offset(index) + 1,
+        file_byte: source.file.byte_number(layout.trace_offset(index)),
         fields: columns.iter().map(|c| field(c, &headers)).collect(),
         samples: samples(source, index)?,
     })

@@ -48,6 +48,7 @@ impl Columns {
             byte_order: layout.byte_order,
             row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
             raw_header,
+            sample_flags: true,
             pairwise_swapped: layout.pairwise_swapped,
             computed,
         };
