@@ -91,6 +91,7 @@ fn headers(c: &mut Criterion) {
             byte_order: ByteOrder::Big,
             row_group_rows: HeaderTable::default_row_group_rows(240),
             raw_header,
+            sample_flags: true,
             pairwise_swapped: false,
             computed: Vec::new(),
         };

@@ -234,7 +234,7 @@ impl<'a> Conversion<'a> {
             let samples = self.array.samples_of_chunk(sample_chunk);
             let n = (samples.end - samples.start) as usize;
             self.store.begin(sample_chunk, trace_chunk)?;
-            for (i, trace) in traces.clone().enumerate() {
+            for trace in traces.clone() {
                 cancel.check()?;
                 let start = self.layout.header_bytes() as u64 + samples.start * size_in as u64;
                 let offset = self.layout.trace_offset(trace) + start;

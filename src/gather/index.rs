@@ -118,7 +118,8 @@ impl IndexWriter {
             // All are kept as the bits of an int64 on the way here.
             match field.data_type() {
                 DataType::Float64 => {
-                    let doubles = values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
+                    let doubles =
+                        values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
                     Arc::new(doubles.collect::<Float64Array>()) as ArrayRef
                 }
                 DataType::UInt64 => Arc::new(values.into_iter().map(|v| v as u64).collect::<UInt64Array>()),
@@ -182,7 +183,7 @@ mod tests {
     fn an_unsigned_key_beyond_int64_stays_what_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let (runs, index) = (directory.path().join("runs"), directory.path().join("index.parquet"));
-        let keys = [GatherKey { name: "station".into(), first_byte: 1, kind: FieldKind::U64 }];
+        let keys = [GatherKey { name: "station".into(), first_byte: 1, kind: FieldKind::U64, formula: None }];
         let mut writer = RunWriter::create(&runs, &keys, ByteOrder::Big).unwrap();
         let block: Vec<u8> = [u64::MAX, 1 << 63, 7].iter().flat_map(|key| key.to_be_bytes()).collect();
         writer.push(0, &block, 8, 3).unwrap();
