@@ -33,6 +33,34 @@ impl Checksum {
     }
 }
 
+/// The checksums of consecutive chunks as one: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
+/// the trace axis and then of the sample axis. So every chunk is undamaged and in its place, however many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkSums {
+    pub n_chunks: u64,
+    pub crc32c: u32,
+}
+
+impl ChunkSums {
+    /// Adds the next chunk.
+    pub fn push(&mut self, crc: u32) {
+        self.n_chunks += 1;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &crc.to_le_bytes());
+    }
+
+    /// The sums of both parts, `other` behind this one.
+    pub fn followed_by(self, other: Self) -> Self {
+        let crc32c = crc32c::crc32c_combine(self.crc32c, other.crc32c, (4 * other.n_chunks) as usize);
+        Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
+    }
+
+    /// What a chunk with `n_behind` chunks behind it contributes: the sums are the exclusive or of all contributions, so that
+    /// chunks can be looked at in any order.
+    pub fn contribution(crc: u32, n_behind: u64) -> u32 {
+        crc32c::crc32c_combine(crc32c::crc32c(&crc.to_le_bytes()), 0, (4 * n_behind) as usize)
+    }
+}
+
 /// A CRC-32C as it is written in documents.
 pub fn hexadecimal(crc: u32) -> String {
     format!("{crc:08x}")
@@ -72,6 +100,28 @@ impl<W: Write> Write for Summing<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn sums_of_parts_and_of_chunks_in_any_order_are_those_of_the_whole(
+            crcs in proptest::collection::vec(proptest::num::u32::ANY, 1..50),
+            cut in 0usize..50,
+        ) {
+            let sums = |crcs: &[u32]| {
+                let mut sums = ChunkSums::default();
+                crcs.iter().for_each(|&crc| sums.push(crc));
+                sums
+            };
+            let whole = sums(&crcs);
+            let bytes: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
+            proptest::prop_assert_eq!(whole.crc32c, crc32c::crc32c(&bytes));
+            let (front, behind) = crcs.split_at(cut.min(crcs.len()));
+            proptest::prop_assert_eq!(sums(front).followed_by(sums(behind)), whole);
+            let n_behind = |i: usize| (crcs.len() - 1 - i) as u64;
+            let parts = crcs.iter().enumerate().rev().map(|(i, &crc)| ChunkSums::contribution(crc, n_behind(i)));
+            proptest::prop_assert_eq!(parts.fold(0, |a, b| a ^ b), whole.crc32c);
+        }
+    }
 
     #[test]
     fn a_file_read_through_has_the_checksum_of_what_was_written() {

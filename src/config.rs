@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
 use crate::gather::{GatherKey, KeyReader};
 use crate::headers::{Column, HeaderTable, read_integer};
 use crate::inputs::{Inputs, plan_files, warnings_of};
+use crate::mapping::HeaderOptions;
+use crate::mapping::columns::Columns;
 use crate::names::near_names;
-use crate::partition::partition;
-use crate::plan::{PLAN_VERSION, Plan, PlannedFile};
-use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::partition::{cuts_inside_gathers, partition};
+use crate::plan::{MAX_CHUNK_BYTES, PLAN_VERSION, Plan, PlannedFile};
+use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
-use crate::segy::ragged::Watch;
-use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile, text};
+use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
 use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
@@ -59,32 +61,6 @@ impl FromStr for Gather {
     }
 }
 
-/// A header field placed by the user: `NAME=BYTE:TYPE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldPlacement {
-    pub name: String,
-    /// First byte in the trace header, from 1.
-    pub first_byte: u32,
-    pub kind: FieldKind,
-}
-
-impl FromStr for FieldPlacement {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::Usage(format!("--field {s}: {why}; write NAME=BYTE:TYPE, as in inline=189:i32"));
-        let (name, place) = s.split_once('=').ok_or_else(|| wrong("there is no \"=\""))?;
-        let (byte, kind) = place.split_once(':').ok_or_else(|| wrong("there is no \":\" behind the byte"))?;
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(legal) {
-            return Err(wrong("a name has letters, digits and _"));
-        }
-        let first_byte = byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| wrong("the byte is a number from 1"))?;
-        let kind = kind.parse().map_err(|e: String| wrong(&e))?;
-        Ok(Self { name: name.to_owned(), first_byte, kind })
-    }
-}
-
 /// Data type of the samples in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DtypeChoice {
@@ -107,8 +83,11 @@ pub struct ImportConfig {
     pub segments: Option<u32>,
     pub gather: Gather,
     pub max_probe: u64,
-    pub fields: Vec<FieldPlacement>,
+    /// Where header fields are, against the standard.
+    pub headers: HeaderOptions,
     pub raw_header: bool,
+    /// Leave out the samples.
+    pub headers_only: bool,
     pub chunk_traces: Option<u64>,
     pub codec: Codec,
     pub order: AxisOrder,
@@ -121,6 +100,8 @@ pub struct ImportConfig {
     pub overwrite: bool,
     /// Compare the dataset with the input, byte by byte, before it becomes visible.
     pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, so that it outlasts a power failure.
+    pub sync: bool,
     /// Start over, even where an interrupted run left finished segments.
     pub fresh: bool,
     /// Files of at most so many traces and bytes are converted in this process.
@@ -138,8 +119,9 @@ impl ImportConfig {
             segments: None,
             gather: Gather::default(),
             max_probe: DEFAULT_MAX_PROBE,
-            fields: Vec::new(),
+            headers: HeaderOptions::default(),
             raw_header: true,
+            headers_only: false,
             chunk_traces: None,
             codec: Codec::default(),
             order: AxisOrder::default(),
@@ -149,6 +131,7 @@ impl ImportConfig {
             overrides: Overrides::default(),
             overwrite: false,
             verify: false,
+            sync: true,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
             worker_program: None,
@@ -165,36 +148,32 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
-        self.plan_watched(&|_| Ok(()))
+        self.plan_unless(&CancelHandle::new())
     }
 
-    /// As [`Self::plan`]; `watch` is asked now and then while all trace headers are gone through, as `--ragged pad` does.
-    pub fn plan_watched(&self, watch: &Watch) -> Result<Plan> {
-        let files = plan_files(&self.inputs, self.io, &self.overrides, watch)?;
-        let Some(PlannedFile { layout, .. }) = files.first() else {
+    /// As [`Self::plan`], but ends soon after it was cancelled: looking for gathers, and following the lengths of traces
+    /// with `--ragged pad`, may take a while.
+    pub fn plan_unless(&self, cancel: &CancelHandle) -> Result<Plan> {
+        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &|_| cancel.check())?;
+        let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
+        let headers = HeaderTable { sample_flags: !self.headers_only, ..headers };
+        let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
-        let mut inputs = Inputs::new(&files, self.io, Access::Headers);
-        let headers = self.header_table(&*inputs.file(0)?, layout)?;
+        first.layout.decisions.extend(decision);
+        first.layout.warnings.extend(warning);
+        let layout = &files[0].layout;
         let gather_keys = self.gather_keys(&headers)?;
         let traces = self.array(&files)?;
         let mut warnings = warnings_of(&files);
-        warnings.extend(constant_key_warning(&mut inputs, traces.n_traces, layout, &headers, &gather_keys)?);
+        let inputs = || Inputs::new(&files, self.io, Access::Headers);
+        let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
+        warnings.extend(constant_key_warning(&mut inputs(), &mut key_reader, traces.n_traces, &headers, &gather_keys)?);
 
-        let mut reader = KeyReader::new(inputs, layout, &gather_keys);
-        let mut key_of = |trace| reader.read(trace);
+        let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
         let segments = partition(traces.n_traces, self.n_segments(&files, &traces), self.max_probe, key_of)?;
-        let inside: Vec<String> =
-            segments.iter().filter(|s| s.starts_inside_gather).map(|s| (s.start_trace + 1).to_string()).collect();
-        if !inside.is_empty() {
-            warnings.push(format!(
-                "no gather begins within {} traces before trace {}: segments are cut there, inside a gather, and the gather \
-                 is joined again in the index",
-                self.max_probe,
-                inside.join(", ")
-            ));
-        }
+        let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
             files,
@@ -202,10 +181,13 @@ impl ImportConfig {
             gather_keys,
             max_probe: self.max_probe,
             traces,
+            headers_only: self.headers_only,
             headers,
+            placed_fields,
             threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS) as u32,
             segments,
             warnings,
+            segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
@@ -234,66 +216,57 @@ impl ImportConfig {
         wanted.clamp(1, objects.min(100_000)) as u32
     }
 
-    /// The columns of `headers.parquet`: those of the standard, of additional headers, and those that the user placed.
-    pub(crate) fn header_table(&self, file: &SegyFile, layout: &Layout) -> Result<HeaderTable> {
-        let header_bytes = layout.header_bytes() as u32;
-        let mut columns = HeaderTable::standard_columns(layout.revision.0);
-        columns.extend(extension_columns(file, layout)?);
-        for placed in &self.fields {
-            let end = placed.first_byte as usize + placed.kind.size() - 1;
-            if end > header_bytes as usize {
-                return Err(Error::Usage(format!(
-                    "--field {}: bytes {}-{end} are outside the {header_bytes} bytes of the trace headers",
-                    placed.name, placed.first_byte
-                )));
-            }
-            let canonical = canonical_name(&placed.name, layout.revision.0);
-            match columns.iter_mut().find(|c| c.name == canonical) {
-                Some(column) => {
-                    (column.first_byte, column.kind) = (placed.first_byte, placed.kind);
-                    // Text has no scalar.
-                    column.scalar = column.scalar.filter(|_| !matches!(placed.kind, FieldKind::Text(_)));
+    /// The columns of `headers.parquet`.
+    pub(crate) fn columns(&self, file: &SegyFile, layout: &Layout) -> Result<Columns> {
+        let marks = [self.inputs.len() > 1, self.overrides.ragged == Ragged::Pad];
+        Columns::new(&self.headers, self.raw_header, marks, file, layout)
+    }
+
+    /// The columns that all files have: one may bring a header mapping along that another does not have.
+    fn columns_of_all(&self, files: &[PlannedFile]) -> Result<Columns> {
+        let mut inputs = Inputs::new(files, self.io, Access::Headers);
+        let mut of_first: Option<Columns> = None;
+        for (i, planned) in files.iter().enumerate() {
+            let columns = self.columns(&*inputs.file(i)?, &planned.layout)?;
+            match &of_first {
+                None => of_first = Some(columns),
+                Some(first) if first.table == columns.table => {}
+                Some(_) => {
+                    return Err(Error::Input(format!(
+                        "{}: does not fit {}: its trace header fields are at other places; import them apart",
+                        planned.input.path.display(),
+                        files[0].input.path.display()
+                    )));
                 }
-                None => columns.push(Column {
-                    name: placed.name.clone(),
-                    first_byte: placed.first_byte,
-                    kind: placed.kind,
-                    scalar: None,
-                }),
             }
         }
-        let table = HeaderTable {
-            columns,
-            header_bytes,
-            byte_order: layout.byte_order,
-            row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
-            raw_header: self.raw_header,
-            pairwise_swapped: layout.pairwise_swapped,
-            file_index: self.inputs.len() > 1,
-            n_samples: self.overrides.ragged == Ragged::Pad,
-        };
-        let schema = table.arrow_schema();
-        let mut names = std::collections::HashSet::new();
-        match schema.fields().iter().map(|f| f.name()).find(|name| !names.insert(name.as_str())) {
-            Some(name) => Err(Error::Usage(format!("--field: there is a column {name} already"))),
-            None => Ok(table),
-        }
+        of_first.ok_or_else(|| Error::Usage("there is no input file".into()))
     }
 
     fn gather_keys(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
         let Gather::Keys(names) = &self.gather else { return Ok(Vec::new()) };
+        // Keys that a file asked for are to be mended there.
+        let mapping = self.headers.mapping.as_ref().filter(|m| m.ensemble_keys == *names);
+        let at = mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()));
         let mut keys: Vec<GatherKey> = Vec::new();
         for name in names {
-            let column = find_column(headers, name)?;
-            if !column.kind.is_integer() {
-                return Err(Error::Usage(format!(
-                    "--gather {name}: is not a whole number, so it cannot be a gather key"
-                )));
+            let computed = headers.computed.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+            let key = match computed {
+                Some(c) => {
+                    GatherKey { name: c.name.clone(), first_byte: 0, kind: FieldKind::F64, formula: Some(c.clone()) }
+                }
+                None => {
+                    let c = find_column(headers, name, &at)?;
+                    GatherKey { name: c.name.clone(), first_byte: c.first_byte, kind: c.kind, formula: None }
+                }
+            };
+            if !key.kind.is_integer() && !key.is_computed() {
+                return Err(Error::Usage(format!("{at} {name}: is not a whole number, so it cannot be a gather key")));
             }
-            if keys.iter().any(|k| k.name == column.name) {
-                return Err(Error::Usage(format!("--gather names {} twice", column.name)));
+            if keys.iter().any(|k| k.name == key.name) {
+                return Err(Error::Usage(format!("{at} names {} twice", key.name)));
             }
-            keys.push(GatherKey { name: column.name.clone(), first_byte: column.first_byte, kind: column.kind });
+            keys.push(key);
         }
         Ok(keys)
     }
@@ -319,11 +292,10 @@ impl ImportConfig {
         }
         // Chunks are padded to full size, so none is longer than the file.
         array.chunk_traces = array.chunk_traces.min(n_traces);
-        const MOST: u64 = 1 << 30;
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
-        if chunk > u128::from(MOST) {
+        if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MOST} bytes can be written",
+                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
                 array.chunk_traces
             )));
         }
@@ -334,40 +306,27 @@ impl ImportConfig {
     }
 }
 
-/// The columns of trace header extension 1, where the first trace has an additional header of that name.
-fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
-    let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
-    let blocks = header.chunks(TRACE_HEADER_BYTES).enumerate().skip(1);
-    let mut named = blocks.filter(|(_, block)| text::decode_field(&block[232..]) == "SEG00001");
-    let Some((index, _)) = named.next() else { return Ok(Vec::new()) };
-    let in_block = (index * TRACE_HEADER_BYTES) as u32;
-    let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
-    Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
-}
-
-/// This program's name of a field that may be called by an alias; other names stay.
-fn canonical_name(name: &str, major_revision: u8) -> &str {
-    let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
-    fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
-}
-
-fn find_column<'a>(headers: &'a HeaderTable, name: &str) -> Result<&'a Column> {
+/// The column of this name or alias. `at` is where it was asked for.
+fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a Column> {
     let exact = headers.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
     let alias = || {
         let field = TRACE_FIELDS.iter().find(|f| f.is_called(name))?;
         headers.columns.iter().find(|c| c.name == field.name)
     };
     exact.or_else(alias).ok_or_else(|| {
-        let near = near_names(name, headers.columns.iter().map(|c| c.name.as_str()));
-        Error::Usage(format!("\"{name}\" is not a trace header field; {near}"))
+        let near = near_names(
+            name,
+            headers.columns.iter().map(|c| c.name.as_str()).chain(headers.computed.iter().map(|c| c.name.as_str())),
+        );
+        Error::Usage(format!("{at} {name}: is not a trace header field; {near}"))
     })
 }
 
 /// Looks at headers spread over the file: a key that is the same in all of them makes one gather of everything.
 fn constant_key_warning(
     inputs: &mut Inputs,
+    key_reader: &mut KeyReader,
     n_traces: u64,
-    layout: &Layout,
     headers: &HeaderTable,
     keys: &[GatherKey],
 ) -> Result<Option<String>> {
@@ -380,12 +339,17 @@ fn constant_key_warning(
     let mut buffer = Vec::new();
     let mut changes = vec![false; headers.columns.len()];
     let mut first = Vec::new();
+    let first_key = key_reader.read(0)?;
     for i in 0..n {
         let trace = (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
+        // The first value is the number of the file.
+        if key_reader.read(trace)?[1..] != first_key[1..] {
+            return Ok(None);
+        }
         let place = inputs.stretch(trace, 1)?;
-        let header = place.file.bytes(place.offset, layout.header_bytes(), &mut buffer)?;
+        let header = place.file.bytes(place.offset, headers.header_bytes as usize, &mut buffer)?;
         let integers = headers.columns.iter().map(|c| {
-            if c.kind.is_integer() { read_integer(header, c.first_byte, c.kind, layout.byte_order) } else { 0 }
+            if c.kind.is_integer() { read_integer(header, c.first_byte, c.kind, headers.byte_order) } else { 0 }
         });
         if first.is_empty() {
             first = integers.collect();
@@ -395,9 +359,6 @@ fn constant_key_warning(
         place.file.release_around(place.offset);
     }
     let varies = |name: &str| headers.columns.iter().zip(&changes).any(|(c, changes)| c.name == name && *changes);
-    if keys.iter().any(|k| varies(&k.name)) {
-        return Ok(None);
-    }
     let others: Vec<&str> = CANDIDATES.into_iter().filter(|c| varies(c)).collect();
     let names: Vec<&str> = keys.iter().map(|k| k.name.as_str()).collect();
     let (names, noun) = (names.join(", "), if keys.len() == 1 { "is" } else { "are" });

@@ -1,12 +1,14 @@
-//! Writing the file again that a dataset was made from, or the files, byte for byte.
+//! Writing the file again that a dataset was made from, or the files, byte for byte, or a part of the traces of one.
 
 use std::fs::{self, File, TryLockError};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit};
-use crate::dataset::{Dataset, Original, OriginalFile, Sources, damaged};
+use crate::dataset::{Dataset, Original, OriginalFile, Part, Sources, damaged, fit_around};
+use crate::durable::sync_parent;
 use crate::error::{Error, Result, failed};
 use crate::files::remove;
 use crate::output::{METADATA, move_to};
@@ -20,8 +22,20 @@ pub struct ExportConfig {
     pub target: PathBuf,
     /// Write this one of several files alone, from 0; `target` is a file then.
     pub file: Option<usize>,
+    /// The traces to write, of one file. For all of them the file is the one that was imported; else a trace count in the
+    /// binary header is set, and bytes behind the traces that it does not declare are left out.
+    pub part: Part,
     /// Replace files that are there, once the new ones are complete.
     pub overwrite: bool,
+    /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
+    pub sync: bool,
+}
+
+/// How a file gets its name.
+#[derive(Clone, Copy)]
+struct Replacing {
+    overwrite: bool,
+    sync: bool,
 }
 
 /// A completed export.
@@ -46,6 +60,7 @@ pub fn export(
     cancel: &CancelHandle,
 ) -> Result<ExportResult> {
     let (target, overwrite) = (&config.target, config.overwrite);
+    let replacing = Replacing { overwrite, sync: config.sync };
     let dataset = match Dataset::open(&config.dataset) {
         Ok(dataset) => dataset,
         // What is in the way is seen first, whatever else is wrong.
@@ -61,42 +76,93 @@ pub fn export(
     };
     if let Some(file) = one {
         check_target(target, overwrite)?;
-        let n_traces = file.traces.end - file.traces.start;
-        write_file(&dataset, file, target, overwrite, &mut |traces| on_progress(traces, n_traces), cancel)?;
-        return Ok(ExportResult { n_files: 1, n_traces, bytes: file.bytes });
+        let traces = traces_of_part(config.part, &dataset, file)?;
+        let n_traces = traces.end - traces.start;
+        let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
+        let bytes = write_file(&dataset, file, &traces, target, replacing, &mut tell, cancel)?;
+        return Ok(ExportResult { n_files: 1, n_traces, bytes });
+    }
+    if config.part != Part::All {
+        return Err(Error::Usage(format!(
+            "{}: was made from {n_files} files, and a part is one of a file; name it with --file",
+            dataset.root.display()
+        )));
     }
     let names = names(&dataset)?;
+    let in_directory = Replacing { overwrite: false, ..replacing };
     let directory = UnfinishedDirectory::create(target, &names, overwrite)?;
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        write_file(&dataset, file, &directory.path.join(name), false, &mut tell, cancel)?;
+        write_file(&dataset, file, &file.traces, &directory.path.join(name), in_directory, &mut tell, cancel)?;
     }
-    directory.complete(&names, overwrite)?;
+    directory.complete(&names, replacing)?;
     let bytes = dataset.files.iter().map(|f| f.bytes).sum();
     Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
 }
 
-/// Writes one of the files that the dataset was made from.
+/// The traces of a part, numbered as in the dataset, which are those of one file.
+fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<Range<u64>> {
+    if part == Part::All {
+        return Ok(file.traces.clone());
+    }
+    let traces = part.traces(dataset)?;
+    if file.traces.start <= traces.start && traces.end <= file.traces.end {
+        return Ok(traces);
+    }
+    Err(Error::Usage(format!(
+        "{}: the file has traces {}:{} of the dataset, and the part is {}:{}",
+        dataset.root.display(),
+        file.traces.start,
+        file.traces.end,
+        traces.start,
+        traces.end
+    )))
+}
+
+/// Writes one of the files that the dataset was made from, or these of its traces. Returns its length.
 fn write_file(
     dataset: &Dataset,
     file: &OriginalFile,
+    traces: &Range<u64>,
     target: &Path,
-    overwrite: bool,
+    replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
-) -> Result<()> {
-    let (before, after) = bytes_around_traces(dataset, file)?;
+) -> Result<u64> {
+    let n_after = check_bytes_around_traces(dataset, file)?;
     let sources = Sources::open(dataset, file)?;
-    let target = UnfinishedFile::create(target, file.bytes)?;
-    target.write_at(0, before)?;
-    target.write_at(file.bytes - after.len() as u64, after)?;
+    let n_traces = traces.end - traces.start;
+    let changed = (*traces != file.traces).then(|| fit_around(n_traces, dataset, file)).transpose()?;
+    let range = sources.offsets_of(traces)?;
+    let behind = file.first_trace_offset + (range.end - range.start);
+    let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
+    let bytes = behind + if keeps_after { n_after } else { 0 };
+
+    let target = UnfinishedFile::create(target, bytes)?;
+    file.bytes_before_traces.pieces(&mut |offset, bytes| target.write_at(offset, bytes))?;
+    if let Some(around) = &changed {
+        target.write_at(0, &around.head)?;
+    }
+    if keeps_after {
+        file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
+    }
+    let units = sources.units_of(traces);
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
-        let mut sink = |offset, bytes: &[u8]| target.write_at(offset, bytes);
-        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+        let mut sink = |offset: u64, bytes: &[u8]| {
+            // A unit may reach beyond the part at either end.
+            let (start, end) = (offset.max(range.start), (offset + bytes.len() as u64).min(range.end));
+            if start >= end {
+                return Ok(());
+            }
+            let inside = &bytes[(start - offset) as usize..(end - offset) as usize];
+            target.write_at(file.first_trace_offset + (start - range.start), inside)
+        };
+        original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    for_each_unit(sources.n_units(), cancel, on_progress, || Original::new(&sources), write_unit)?;
+    for_each_unit(units.end - units.start, cancel, on_progress, || Original::new(&sources), write_unit)?;
     cancel.check()?;
-    target.complete(overwrite)
+    target.complete(replacing)?;
+    Ok(bytes)
 }
 
 /// The names that the files get: their own, behind their number where several have the same.
@@ -121,17 +187,18 @@ fn names(dataset: &Dataset) -> Result<Vec<String>> {
     }
 }
 
-/// The bytes in front of the traces and behind them, if they were kept.
-fn bytes_around_traces<'a>(dataset: &Dataset, file: &'a OriginalFile) -> Result<(&'a [u8], &'a [u8])> {
-    match (&file.bytes_before_traces, &file.bytes_after_traces) {
-        (Some(before), Some(after)) => Ok((before, after)),
-        (before, _) => Err(Error::Usage(format!(
-            "{}: the bytes {} the traces were too many to be kept (metadata.json holds up to 16 MiB), so the file cannot be \
-             written again",
-            dataset.root.display(),
-            if before.is_none() { "in front of" } else { "behind" }
-        ))),
-    }
+/// Refuses a file without the bytes in front of the traces or behind them. Returns the number of the latter.
+fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u64> {
+    let missing = match (file.bytes_before_traces.len(), file.bytes_after_traces.len()) {
+        (Some(_), Some(n_after)) => return Ok(n_after),
+        (None, _) => "in front of",
+        (_, None) => "behind",
+    };
+    Err(Error::Usage(format!(
+        "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \
+         again; import it again",
+        dataset.root.display()
+    )))
 }
 
 fn check_target(target: &Path, overwrite: bool) -> Result<()> {
@@ -197,13 +264,18 @@ impl UnfinishedDirectory {
     }
 
     /// Gives the files their places: a rename of all of them, or of each where a directory is there already.
-    fn complete(self, names: &[String], overwrite: bool) -> Result<()> {
-        check_directory(&self.target, names, overwrite)?;
-        if !self.target.exists() {
-            remove(&self.path.join(".lock"))?;
-            return move_to(&self.path, &self.target);
+    fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
+        check_directory(&self.target, names, replacing.overwrite)?;
+        if self.target.exists() {
+            names.iter().try_for_each(|name| move_to(&self.path.join(name), &self.target.join(name)))?;
+            return match names.first().filter(|_| replacing.sync) {
+                Some(name) => sync_parent(&self.target.join(name)),
+                None => Ok(()),
+            };
         }
-        names.iter().try_for_each(|name| move_to(&self.path.join(name), &self.target.join(name)))
+        remove(&self.path.join(".lock"))?;
+        move_to(&self.path, &self.target)?;
+        if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
     }
 }
 
@@ -275,11 +347,16 @@ impl UnfinishedFile {
     }
 
     /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
-    fn complete(mut self, overwrite: bool) -> Result<()> {
-        check_target(&self.target, overwrite)?;
+    fn complete(mut self, replacing: Replacing) -> Result<()> {
+        if replacing.sync {
+            self.file
+                .sync_all()
+                .map_err(failed(format!("{}: cannot be brought to the disk", self.target.display())))?;
+        }
+        check_target(&self.target, replacing.overwrite)?;
         fs::rename(&self.path, &self.target).map_err(failed(self.target.display()))?;
         self.is_complete = true;
-        Ok(())
+        if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The whole import: plan, convert, merge, commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,14 @@ use serde::Serialize;
 use crate::cancel::CancelHandle;
 use crate::config::ImportConfig;
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, failed};
 use crate::gather::index::GatherCounts;
 use crate::merge::merge;
 use crate::output::{self, Found, Output};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::verify::compare;
+use crate::warnings;
 
 /// What an import is doing, or another command on a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,7 @@ pub enum Phase {
     Partitioning,
     Importing,
     Merging,
+    Syncing,
     Verifying,
     Exporting,
 }
@@ -79,14 +81,14 @@ pub fn import(
     let mut reporter = Reporter::new(on_progress);
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan_watched(&|_| cancel.check())?;
-    for warning in &plan.warnings {
+    let plan = config.plan_unless(cancel)?;
+    for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning.clone()));
     }
     cancel.check()?;
-    let output = Output::open(&config.output)?;
+    let output = Output::open(&config.output, config.overwrite)?;
     if output.is_merged() {
-        if output.resume_commit(&plan)? {
+        if output.resume_commit(&plan, config.sync)? {
             reporter.say(Message::Info("resuming: only the last step was left".into()));
             let n_gathers = finished_gathers(&output);
             output.discard()?;
@@ -109,7 +111,16 @@ pub fn import(
                     error => discard(output, error),
                 });
             }
-            output.commit()?;
+            if config.sync {
+                reporter.begin(Phase::Syncing, plan.n_traces());
+                if let Err(error) = output.sync(cancel) {
+                    return Err(leave(output, &plan, error));
+                }
+            }
+            if let Err(changed) = plan.files.iter().try_for_each(|f| f.input.check_unchanged()) {
+                return Err(discard(output, changed));
+            }
+            output.commit(config.sync)?;
             Ok(reporter.result(config, &plan, n_gathers, found_warnings))
         }
         Err(error) => Err(leave(output, &plan, error)),
@@ -135,7 +146,11 @@ fn run(
             )));
             (Arc::new(*earlier), Ok(done))
         }
-        Found::Nothing => {
+        nothing => {
+            if matches!(nothing, Found::MayBeLost) {
+                let why = "the computer was restarted since, and what was finished may not have reached the disk";
+                reporter.say(Message::Info(format!("starting over: {why}")));
+            }
             let started = output.start(&plan);
             (Arc::new(plan), started.map(|()| Vec::new()))
         }
@@ -155,13 +170,14 @@ fn convert_and_merge(
     reporter.begin(Phase::Importing, plan.n_traces());
     let launcher: Box<dyn Launch> = match &config.worker_program {
         Some(program) if !config.is_small(plan) => {
-            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file() })
+            let lock = output.lock().try_clone().map_err(failed(output.root().display()))?;
+            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock })
         }
         _ => Box::new(ThreadLauncher),
     };
     let (staging, workers) = (output.staging(), config.n_workers());
     let records = convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)?;
-    let warnings = warnings_of(plan, &records);
+    let warnings = warnings::of_contents(plan, &records);
     for warning in &warnings {
         reporter.say(Message::Warning(warning.clone()));
     }
@@ -170,34 +186,6 @@ fn convert_and_merge(
         reporter.tally(Tally { traces_done: traces, active_workers: 0 });
     })?;
     Ok((counts, warnings))
-}
-
-/// What only the samples and headers themselves could tell.
-fn warnings_of(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
-    let cast = plan.traces.dtype != plan.layout().format().native;
-    if nonfinite > 0 && (cast || matches!(plan.layout().format_code, 1 | 4)) {
-        warnings.push(format!(
-            "{nonfinite} samples are infinite or no number in float32; are the samples really {}?",
-            plan.layout().format().name
-        ));
-    }
-    let mut headers = crate::headers::HeaderSummary::default();
-    for record in records {
-        headers = headers.merge(&record.headers);
-    }
-    let range_of = |name: &str| {
-        let index = plan.headers.columns.iter().position(|c| c.name == name)?;
-        headers.ranges.get(index).copied().flatten()
-    };
-    if let Some(range) = range_of("delay_recording_time").filter(|r| r.min != r.max) {
-        let (min, max) = (range.min, range.max);
-        warnings.push(format!(
-            "the delay of the first sample (bytes 109-110) varies from {min} to {max}; the sample axis follows the first trace"
-        ));
-    }
-    warnings
 }
 
 /// The number of gathers of a dataset that an earlier run merged.
@@ -243,11 +231,8 @@ fn verify_merged(plan: &Plan, output: &Output, reporter: &mut Reporter, cancel: 
     }
     reporter.begin(Phase::Verifying, plan.n_traces());
     let mut tally = |traces, _| reporter.tally(Tally { traces_done: traces, active_workers: 0 });
-    {
-        let inputs: Vec<PathBuf> = plan.files.iter().map(|f| f.input.path.clone()).collect();
-        compare(&inputs, &output.dataset(), &mut tally, cancel)
-    }
-    .map(|_| ())
+    let inputs: Vec<&Path> = plan.files.iter().map(|f| f.input.path.as_path()).collect();
+    compare(&inputs, &output.dataset(), &mut tally, cancel).map(|_| ())
 }
 
 /// Turns what happens into reports of progress.
@@ -281,7 +266,8 @@ impl<'a> Reporter<'a> {
         self.first_traces = None;
         self.progress = ImportProgress {
             phase,
-            current_traces: 0,
+            // Every trace is written by the time when files are synced.
+            current_traces: if phase == Phase::Syncing { total_traces } else { 0 },
             total_traces,
             active_workers: 0,
             eta: None,
@@ -309,7 +295,7 @@ impl<'a> Reporter<'a> {
 
     fn result(mut self, config: &ImportConfig, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
         self.end_phase();
-        let mut warnings = plan.warnings.clone();
+        let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
         warnings.extend(found);
         ImportResult {
             n_traces: plan.n_traces(),

@@ -1,11 +1,10 @@
 //! The traces of all input files as one row: which file has a trace, where in it, and how many follow at a fixed distance.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
-use crate::error::{Error, Result, unreadable};
+use crate::error::{Error, Result};
 use crate::plan::{InputFile, PlannedFile};
 use crate::segy::layout::Overrides;
 use crate::segy::ragged::Watch;
@@ -85,11 +84,11 @@ impl<'a> Inputs<'a> {
         };
         let path = &planned.input.path;
         let file = planned.layout.open(path, self.io, self.access)?;
-        if file.len() != planned.input.bytes {
+        if file.stored_len() != planned.input.bytes {
             return Err(Error::Input(format!(
                 "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
                 path.display(),
-                file.len(),
+                file.stored_len(),
                 planned.input.bytes
             )));
         }
@@ -115,9 +114,11 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
             return Err(Error::Input(format!("{}: the name is not UTF-8; rename it or make a link", path.display())));
         }
         let mut file = SegyFile::open(path, io, Access::Headers)?;
+        // Whatever is written to the file from here on is noticed at the end.
+        let input = InputFile::of(path)?;
         let layout = Layout::infer_watched(&mut file, overrides, watch)?;
         let first_trace = files.last().map_or(0, PlannedFile::end_trace);
-        let planned = PlannedFile { input: input_file(path)?, layout, first_trace };
+        let planned = PlannedFile { input, layout, first_trace };
         if let Some(first) = files.first() {
             check_fit(first, &planned, overrides.ragged)?;
         }
@@ -125,16 +126,6 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
         files.push(planned);
     }
     Ok(files)
-}
-
-fn input_file(path: &Path) -> Result<InputFile> {
-    let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    Ok(InputFile {
-        path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
-        bytes: metadata.len(),
-        modified_ns: modified.map_or(0, |d| d.as_nanos()),
-    })
 }
 
 /// What came up on looking at the files, with the name of the file where there are several.
@@ -149,13 +140,17 @@ pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
 /// Refuses a file whose traces cannot stand in one array and one table with those of the first one.
 fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result<()> {
     let (a, b) = (&first.layout, &other.layout);
-    let interval = |l: &Layout| l.interval_us.map_or("none".to_owned(), |us| format!("{us} µs"));
+    let domain = |l: &Layout| format!("{:?}", l.axis.domain).to_lowercase();
+    let interval = |l: &Layout| {
+        l.axis.interval.map_or("none".to_owned(), |interval| format!("{interval} {}", l.axis.interval_units()))
+    };
     let format = |l: &Layout| format!("{} {}", l.format_code, l.format().name);
     let order = |l: &Layout| format!("{}{}", l.byte_order, if l.pairwise_swapped { ", swapped in pairs" } else { "" });
     // Rev 2 gave other meanings to some bytes of the trace header, so the columns differ.
     let fields = |l: &Layout| if l.revision.0 >= 2 { "as of rev 2" } else { "as before rev 2" }.to_owned();
     let differences = [
         ("samples per trace", a.n_samples.to_string(), b.n_samples.to_string(), "--ragged pad pads the shorter traces"),
+        ("the domain of the samples", domain(a), domain(b), "--domain overrides it in all"),
         ("the sample interval", interval(a), interval(b), "--interval overrides it in all"),
         ("the sample format", format(a), format(b), "--format overrides it in all"),
         ("the byte order", order(a), order(b), ""),

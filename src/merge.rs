@@ -16,11 +16,12 @@ use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
 use crate::headers;
+use crate::kept::write_files;
 use crate::metadata::{dataset_document, write_document};
 use crate::output::{METADATA, Output, move_to};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
-use crate::segy::Layout;
+use crate::segy::SampleAxis;
 use crate::worker::SegmentPaths;
 use crate::zarr::{array_document, coordinate_document, group_document};
 
@@ -29,8 +30,10 @@ pub const HEADERS: &str = "headers.parquet";
 /// Name of the gather index in a dataset.
 pub const GATHER_INDEX: &str = "ensemble_index.parquet";
 /// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
-pub const CHECKED_FILES: [&str; 5] =
-    [GATHER_INDEX, "sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+pub fn checked_files(headers_only: bool) -> impl Iterator<Item = &'static str> {
+    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+    [GATHER_INDEX].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
+}
 
 /// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
 pub fn merge(
@@ -54,7 +57,10 @@ pub fn merge(
         let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers));
         let counts = scope
             .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
-        let array = place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress);
+        let array = match plan.headers_only {
+            true => Ok(None),
+            false => place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress).map(Some),
+        };
         (array, joined.join(), counts.join())
     });
     let panicked = |_| Error::Failed("a step of the merge panicked".into());
@@ -68,10 +74,13 @@ pub fn merge(
     if !exceptions.is_empty() {
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
-    let coordinate = write_sample_axis(plan.layout(), plan.traces.n_samples, &dataset.join("sample"))?;
-    write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+    if let Some(array) = array {
+        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join("sample"))?;
+        write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+    }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
-    for name in CHECKED_FILES.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+    checksums.extend(write_files(&plan.files, &dataset, cancel)?);
+    for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
         checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
     }
     write_document(&dataset.join(METADATA), dataset_document(plan, records, counts, &checksums)?)?;
@@ -112,22 +121,22 @@ fn place_chunks(
                 }
             }
         }
-        placed += plan.traces_of(segment).count() as u64;
+        let traces = plan.traces_of(segment);
+        placed += traces.end - traces.start;
         on_progress(placed);
         cancel.check()?;
     }
     Ok(document)
 }
 
-/// The coordinate array `sample`: time of each sample in ms, or its number where the interval is not known.
-fn write_sample_axis(layout: &Layout, n: u64, directory: &Path) -> Result<serde_json::Value> {
-    let (attributes, values): (_, Vec<f64>) = match layout.interval_us {
-        Some(interval) => (
-            json!({"units": "ms", "long_name": "two-way time"}),
-            (0..n).map(|i| (layout.start_ms * 1000.0 + i as f64 * interval) / 1000.0).collect(),
-        ),
-        None => (json!({"units": "1", "long_name": "sample number"}), (0..n).map(|i| i as f64).collect()),
-    };
+/// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
+fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Path) -> Result<serde_json::Value> {
+    let mut attributes = json!({"long_name": axis.long_name()});
+    match &axis.units {
+        _ if axis.interval.is_none() => attributes["units"] = json!("1"),
+        Some(units) => attributes["units"] = json!(units),
+        None => {}
+    }
     let document = coordinate_document(n, attributes);
     let unfinished = directory.with_extension("part");
     crate::files::remove(&unfinished)?;
@@ -135,7 +144,7 @@ fn write_sample_axis(layout: &Layout, n: u64, directory: &Path) -> Result<serde_
     let chunk = unfinished.join("c");
     fs::create_dir_all(&chunk).map_err(failed(chunk.display()))?;
     write_json(&unfinished.join("zarr.json"), &document)?;
-    let mut bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     fs::write(chunk.join("0"), bytes).map_err(failed(chunk.display()))?;
     move_to(&unfinished, directory)?;

@@ -1,18 +1,18 @@
 //! `metadata.json`: what the file said, what was decided, and what was found. No times, host names or paths in it.
 //!
 //! `checksums` has length and CRC-32C of every other file of the dataset but the chunks of the traces, each of which ends
-//! with its own. `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
+//! with its own; `chunk_checksums` says that those are the right ones: it has their number and the CRC-32C of their CRC-32Cs
+//! (four little-endian bytes each, by trace chunk and then by sample chunk). `self_crc32c` is the CRC-32C of the bytes of `metadata.json` itself, with its own eight digits as zeros.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::checksum::{Checksum, hexadecimal};
+use crate::checksum::{Checksum, ChunkSums, hexadecimal};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
+use crate::kept::Part;
 use crate::plan::{Plan, PlannedFile};
 use crate::protocol::SegmentRecord;
 use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
@@ -20,11 +20,10 @@ use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
 use crate::segy::{Access, Io, Layout, SegyFile};
 use crate::statistics::SampleStatistics;
+use crate::warnings::of_contents;
 
 /// Version of the dataset's form; raised when a reader would have to know.
 const FORMAT_VERSION: u32 = 1;
-/// Bytes in front of the first trace, or behind the last one, that are kept in the document.
-const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
 const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
 /// What the checksum is while it is computed.
@@ -39,11 +38,18 @@ pub fn dataset_document(
 ) -> Result<Value> {
     let layout = plan.layout();
     let mut samples = SampleStatistics::default();
+    let mut chunks = ChunkSums::default();
     let mut headers = crate::headers::HeaderSummary::default();
     for record in records {
         samples.merge(&record.samples);
         headers = headers.merge(&record.headers);
+        chunks = chunks.followed_by(record.chunks);
     }
+    // Those of each of several files are in its entry; here they would have its path.
+    let of_files = plan.files.iter().map(|f| f.layout.warnings.len()).sum();
+    let skipped = if plan.files.len() > 1 { of_files } else { 0 };
+    let mut warnings: Vec<String> = plan.warnings.iter().skip(skipped).cloned().collect();
+    warnings.extend(of_contents(plan, records));
     let mut document = json!({
         "format": {"name": "segy-import", "version": FORMAT_VERSION},
         "input": {"bytes": plan.input_bytes()},
@@ -51,8 +57,9 @@ pub fn dataset_document(
         "geometry": {
             "n_traces": plan.n_traces(),
             "n_samples": plan.traces.n_samples,
-            "sample_interval_us": layout.interval_us,
-            "first_sample_ms": layout.start_ms,
+            "sample_interval_us": layout.axis.interval_us(),
+            "first_sample_ms": layout.axis.start_ms(),
+            "sample_axis": layout.axis,
             "header_ranges": header_ranges(plan, &headers),
         },
         "gathers": {
@@ -70,12 +77,23 @@ pub fn dataset_document(
             "chunk_samples": plan.traces.chunk_samples,
             "shard_chunks": plan.traces.shard_chunks,
             "row_group_rows": plan.headers.row_group_rows,
+            "fields": plan.placed_fields,
+            "computed": computed_columns(plan),
+            "headers_only": plan.headers_only,
         },
-        "counts": {"n_traces": plan.n_traces(), "n_objects": plan.traces.n_objects(), "zero_traces": samples.n_zero_traces},
+        "counts": {
+            "n_traces": plan.n_traces(),
+            "n_objects": plan.n_objects(),
+            "n_dead": headers.n_dead,
+            "n_zero": if plan.headers_only { Value::Null } else { json!(headers.n_zero) },
+            "n_duplicate": if plan.headers_only { Value::Null } else { json!(headers.n_duplicate) },
+        },
         "exceptions": {"n_samples": records.iter().map(|r| r.n_exceptions).sum::<u64>()},
         "checksums": checksums,
+        "chunk_checksums": {"n_chunks": chunks.n_chunks, "crc32c": hexadecimal(chunks.crc32c)},
         "self_crc32c": NO_CHECKSUM,
         "statistics": {"min": samples.min, "max": samples.max, "n_nonfinite": samples.n_nonfinite},
+        "warnings": warnings,
     });
     if plan.headers.n_samples {
         let fewest = |f: &PlannedFile| f.layout.varying.as_ref().map_or(f.layout.n_samples, |v| v.min_samples);
@@ -84,7 +102,9 @@ pub fn dataset_document(
     }
     match plan.files.as_slice() {
         [only] => file_document(only)?.into_iter().for_each(|(key, value)| document[key] = value),
-        several => document["files"] = several.iter().map(named_file_document).collect::<Result<Vec<_>>>()?.into(),
+        several => {
+            document["files"] = several.iter().map(named_file_document).collect::<Result<Vec<_>>>()?.into();
+        }
     }
     Ok(document)
 }
@@ -103,28 +123,26 @@ fn common_segy(layout: &Layout) -> Value {
 fn file_document(planned: &PlannedFile) -> Result<Map<String, Value>> {
     let (layout, path) = (&planned.layout, &planned.input.path);
     let file = layout.open(path, Io::Pread, Access::Headers)?;
-    let stored = SegyFile::open(path, Io::Pread, Access::Headers)?;
     let decisions: Vec<Value> =
         layout.decisions.iter().map(|d| json!({"what": d.what, "value": d.value, "because": d.because})).collect();
     let mut segy = common_segy(layout);
     segy["revision"] = json!(format!("{}.{}", layout.revision.0, layout.revision.1));
-    segy["first_trace_offset"] = json!(layout.first_trace_offset);
+    segy["tape_label_bytes"] = json!(layout.label_bytes);
+    segy["first_trace_offset"] = json!(layout.label_bytes + layout.first_trace_offset);
     segy["decisions"] = decisions.into();
     let has_header = layout.has_file_header();
-    let after = layout.file_bytes - layout.trailing_bytes;
     let entries = [
         ("textual_header", if has_header { textual_header(&file, layout)? } else { Value::Null }),
         ("extended_textual_headers", extended_textual_headers(&file, layout)?.into()),
         ("binary_header", if has_header { binary_header(&file, layout)? } else { Value::Null }),
-        ("bytes_before_traces", kept_bytes(&stored, 0, layout.first_trace_offset)?),
-        ("bytes_after_traces", kept_bytes(&stored, after, layout.trailing_bytes)?),
+        ("bytes_before_traces", Part::BeforeTraces.in_document(path, layout)?),
+        ("bytes_after_traces", Part::AfterTraces.in_document(path, layout)?),
         ("segy", segy),
-        ("warnings", json!(layout.warnings)),
     ];
     Ok(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-/// One of several files: its name without directories, its length and its traces besides.
+/// One of several files: its name without directories, its length, its traces and its warnings besides.
 fn named_file_document(planned: &PlannedFile) -> Result<Value> {
     let mut document = file_document(planned)?;
     let name = planned.input.path.file_name().map(|n| n.to_string_lossy());
@@ -132,6 +150,7 @@ fn named_file_document(planned: &PlannedFile) -> Result<Value> {
     document.insert("bytes".into(), json!(planned.input.bytes));
     document.insert("start_trace".into(), json!(planned.first_trace));
     document.insert("end_trace".into(), json!(planned.end_trace()));
+    document.insert("warnings".into(), json!(planned.layout.warnings));
     Ok(document.into())
 }
 
@@ -191,19 +210,14 @@ fn extended_textual_headers(file: &SegyFile, layout: &Layout) -> Result<Vec<Valu
         (0..u64::from(layout.n_extended_text_headers)).map(|i| FILE_HEADER_BYTES + i * TEXT_HEADER_BYTES as u64);
     let header = |offset| {
         let bytes = file.copy(offset, TEXT_HEADER_BYTES)?;
-        let encoding = text::detect(&bytes);
+        let encoding = layout.encoding_of(&bytes);
         Ok(json!({"encoding": encoding, "lines": text::lines(&bytes, encoding)}))
     };
     offsets.map(header).collect()
 }
 
-/// Bytes as base64, so that the file can be written again as it was; `null` where there are too many.
-fn kept_bytes(file: &SegyFile, offset: u64, n: u64) -> Result<Value> {
-    if n > MAX_KEPT_BYTES {
-        return Ok(Value::Null);
-    }
-    let length = usize::try_from(n).map_err(failed("bytes outside the traces"))?;
-    Ok(json!(STANDARD.encode(file.copy(offset, length)?)))
+fn computed_columns(plan: &Plan) -> Vec<Value> {
+    plan.headers.computed.iter().map(|c| json!({"name": c.name, "expression": c.expression})).collect()
 }
 
 /// Smallest and largest value of every header field that is not zero throughout.

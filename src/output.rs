@@ -4,11 +4,16 @@
 //! `metadata.json` last: it is the commit mark.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::cancel::CancelHandle;
+use crate::durable::{sync, sync_parent, sync_tree};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::EXCEPTIONS;
 use crate::files::{read_json, remove, write_json};
+use crate::kept::ORIGINAL;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::worker::SegmentPaths;
@@ -19,9 +24,11 @@ pub const STAGING: &str = ".segy-import";
 pub const METADATA: &str = "metadata.json";
 /// Name of the mark in the staging area that the dataset has been put together and becomes visible.
 const MERGED: &str = "merged";
-/// What a dataset consists of, in the order in which it appears. Only the exceptions may be missing.
-pub const NAMED_OUTPUTS: [&str; 7] =
-    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, "zarr.json", METADATA];
+/// Name of the file in the staging area that the process holds that writes here.
+const LOCK: &str = "lock";
+/// What a dataset can consist of, in the order in which it appears.
+pub const NAMED_OUTPUTS: [&str; 8] =
+    ["traces.zarr", "sample", "headers.parquet", "ensemble_index.parquet", EXCEPTIONS, ORIGINAL, "zarr.json", METADATA];
 
 /// An output directory that this process alone writes to.
 pub struct Output {
@@ -29,12 +36,14 @@ pub struct Output {
     /// The directories that were made for it, the outermost first.
     created: Vec<PathBuf>,
     /// Held as long as the directory is written to.
-    _lock: File,
+    lock: File,
 }
 
 /// What an earlier run left of the same import.
 pub enum Found {
     Nothing,
+    /// It worked before the computer was restarted, and its segments were never synced.
+    MayBeLost,
     /// Its plan and the records of its finished segments.
     Segments(Box<Plan>, Vec<SegmentRecord>),
 }
@@ -87,32 +96,31 @@ fn holds_dataset(root: &Path) -> bool {
 
 impl Output {
     /// Makes the directory and its staging area and locks it against another import.
-    pub fn open(root: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `Error::OutputInTheWay` as [`check`] does, for what another import completed since that was asked.
+    pub fn open(root: &Path, overwrite: bool) -> Result<Self> {
         let missing = root.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists());
         let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         created.reverse();
         let staging = root.join(STAGING);
-        let lock = fs::create_dir_all(&staging).and_then(|()| File::create(staging.join("lock")));
-        let lock = lock.map_err(|e| {
-            remove_directories(&created);
-            Error::Failed(format!("{}: cannot be written to: {e}", root.display()))
-        })?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::OutputInTheWay(format!("{}: another import is writing here", root.display())));
-            }
-            Err(TryLockError::Error(e)) => {
-                let _ = remove(&staging);
-                remove_directories(&created);
-                return Err(Error::Failed(format!("{}: cannot be locked: {e}", root.display())));
-            }
+        let lock = lock(root, &staging).inspect_err(|_| remove_directories(&created))?;
+        let output = Self { root: root.to_owned(), created, lock };
+        if let Err(in_the_way) = check(root, overwrite) {
+            output.leave_staging();
+            remove_directories(&output.created);
+            return Err(in_the_way);
         }
-        Ok(Self { root: root.to_owned(), created, _lock: lock })
+        Ok(output)
     }
 
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The lock. Whoever inherits it keeps other imports away as long as it lives.
+    pub fn lock(&self) -> &File {
+        &self.lock
     }
 
     pub fn staging(&self) -> PathBuf {
@@ -128,15 +136,24 @@ impl Output {
         self.staging().join("dataset")
     }
 
+    /// Says since which start of the computer the segments are written.
+    fn boot_file(&self) -> PathBuf {
+        self.staging().join("boot_id")
+    }
+
     fn merged_mark(&self) -> PathBuf {
         self.staging().join(MERGED)
     }
 
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
     pub fn find(&self, plan: &Plan) -> Found {
-        let Ok(earlier) = read_json::<Plan>(&self.plan_file()) else { return Found::Nothing };
-        if !plan.makes_the_same_as(&earlier) {
+        let Ok(earlier) = Plan::read(&self.plan_file()) else { return Found::Nothing };
+        // This program makes no links; one that is there leads to somebody else's files.
+        if !plan.makes_the_same_as(&earlier) || holds_links(&self.staging()) {
             return Found::Nothing;
+        }
+        if fs::read_to_string(self.boot_file()).ok() != boot_id() {
+            return Found::MayBeLost;
         }
         let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
         let records = earlier.segments.iter().filter_map(|s| record(s.id)).collect();
@@ -146,34 +163,54 @@ impl Output {
     /// Empties the staging area and puts the plan in it.
     pub fn start(&self, plan: &Plan) -> Result<()> {
         self.clear_staging()?;
+        if let Some(boot_id) = boot_id() {
+            fs::write(self.boot_file(), boot_id).map_err(failed(self.boot_file().display()))?;
+        }
         let unfinished = self.staging().join("plan.json.part");
         write_json(&unfinished, plan)?;
         fs::rename(&unfinished, self.plan_file()).map_err(failed(self.plan_file().display()))
     }
 
-    /// Makes the dataset that has been put together visible, in the place of one that is there.
-    pub fn commit(self) -> Result<()> {
+    /// Brings the dataset that has been put together to the disk, before any of it gets its name.
+    pub fn sync(&self, cancel: &CancelHandle) -> Result<()> {
+        sync_tree(&self.dataset(), cancel)
+    }
+
+    /// Makes the dataset that has been put together visible, in the place of one that is there. `durable`: each step is on
+    /// the disk before the one that relies on it.
+    pub fn commit(self, durable: bool) -> Result<()> {
         fs::write(self.merged_mark(), []).map_err(failed(self.merged_mark().display()))?;
-        self.finish_commit()?;
-        remove(&self.staging())
+        if durable {
+            [self.merged_mark(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
+            self.created.iter().try_for_each(|directory| sync_parent(directory))?;
+        }
+        self.finish_commit(durable)?;
+        self.leave_staging();
+        Ok(())
     }
 
     /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area.
     ///
     /// Returns whether it was the import that `plan` describes; see [`Self::is_merged`].
-    pub fn resume_commit(&self, plan: &Plan) -> Result<bool> {
-        let same = read_json::<Plan>(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
-        self.finish_commit()?;
+    pub fn resume_commit(&self, plan: &Plan, durable: bool) -> Result<bool> {
+        let same = Plan::read(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
+        if durable {
+            // The run that was interrupted may have been one without.
+            let places = [&self.dataset(), &self.root];
+            let parts = places.into_iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name)));
+            parts.filter(|part| part.exists()).try_for_each(|part| sync_tree(&part, &CancelHandle::new()))?;
+        }
+        self.finish_commit(durable)?;
         Ok(same)
     }
 
-    fn finish_commit(&self) -> Result<()> {
+    fn finish_commit(&self, durable: bool) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
-        let has_no_exceptions = self.has_no_exceptions();
+        let left_out = self.left_out();
         // Without its commit mark the old dataset is none from here on.
         for name in NAMED_OUTPUTS.iter().rev() {
-            let replaced = dataset.join(name).exists() || *name == EXCEPTIONS && has_no_exceptions;
+            let replaced = dataset.join(name).exists() || left_out.contains(name);
             if replaced && self.root.join(name).exists() {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
@@ -181,8 +218,15 @@ impl Output {
         }
         for name in NAMED_OUTPUTS {
             if dataset.join(name).exists() {
+                // The commit mark must not be there without all the rest.
+                if durable && name == METADATA {
+                    sync(&self.root)?;
+                }
                 move_to(&dataset.join(name), &self.root.join(name))?;
             }
+        }
+        if durable {
+            sync(&self.root)?;
         }
         self.clear_staging()
     }
@@ -197,7 +241,7 @@ impl Output {
         let entries = fs::read_dir(self.staging()).map_err(failed(self.staging().display()))?;
         for entry in entries {
             let path = entry.map_err(failed(self.staging().display()))?.path();
-            let kept = [Some("lock"), Some(MERGED), merged.then_some("plan.json")];
+            let kept = [Some(LOCK), Some(MERGED), merged.then_some("plan.json")];
             if !kept.iter().flatten().any(|k| path.ends_with(k)) {
                 remove(&path)?;
             }
@@ -206,11 +250,13 @@ impl Output {
         remove(&self.merged_mark())
     }
 
-    /// Whether the dataset that has been put together is one without exceptions, so that those of an old one must go.
-    /// Its document tells, which is the last to be moved; a table that is not here may have been moved already.
-    fn has_no_exceptions(&self) -> bool {
-        let document = read_json::<serde_json::Value>(&self.dataset().join(METADATA));
-        document.is_ok_and(|d| d["checksums"].get(EXCEPTIONS).is_none())
+    /// What a dataset can have and the one that has been put together has not, so that the old one's must go. Its document
+    /// tells, which is the last to be moved; other parts that are not here may have been moved already.
+    fn left_out(&self) -> Vec<&'static str> {
+        let Ok(document) = read_json::<serde_json::Value>(&self.dataset().join(METADATA)) else { return Vec::new() };
+        let Some(files) = document["checksums"].as_object() else { return Vec::new() };
+        let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
+        NAMED_OUTPUTS.into_iter().filter(|name| *name != METADATA && !has(name)).collect()
     }
 
     /// Whether an earlier run put the dataset together and was stopped while it became visible.
@@ -221,15 +267,87 @@ impl Output {
     /// Removes all that this import made.
     pub fn discard(self) -> Result<()> {
         self.clear_staging()?;
-        remove(&self.staging())?;
+        self.leave_staging();
         remove_directories(&self.created);
         Ok(())
+    }
+
+    /// Removes the staging area unless there is work in it. Another import may hold it from the moment on when the name of
+    /// the lock is gone, and then keeps the directory.
+    fn leave_staging(&self) {
+        let is_empty = |entries: fs::ReadDir| entries.flatten().all(|e| e.file_name() == LOCK);
+        if fs::read_dir(self.staging()).is_ok_and(is_empty) {
+            let _ = fs::remove_file(self.staging().join(LOCK));
+            let _ = fs::remove_dir(self.staging());
+        }
     }
 
     /// Finished segments in the staging area.
     pub fn n_finished(&self, plan: &Plan) -> usize {
         plan.segments.iter().filter(|s| SegmentPaths::new(&self.staging(), s.id).record.exists()).count()
     }
+}
+
+/// What tells one start of the computer from another, where the system has such a thing.
+fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+}
+
+/// Makes the staging area and takes its lock.
+fn lock(root: &Path, staging: &Path) -> Result<File> {
+    // An import that ends removes lock and directory, at any moment between these steps; and the workers of one that was
+    // killed hold it until they have noticed.
+    const ATTEMPTS: usize = 100;
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut is_held = false;
+    let path = staging.join(LOCK);
+    for _ in 0..ATTEMPTS {
+        if staging.is_symlink() {
+            let what = "is a link, and nothing is written to where it leads; remove it";
+            return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
+        }
+        let file = match fs::create_dir_all(staging).and_then(|()| open_lock(&path)) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && root.exists() => continue,
+            Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
+        };
+        match file.try_lock() {
+            Ok(()) if is_at(&file, &path) => return Ok(file),
+            // The lock of an import that has ended; it guards nothing any more.
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                is_held = true;
+                std::thread::sleep(PAUSE);
+            }
+            Err(TryLockError::Error(e)) => {
+                let _ = fs::remove_file(&path);
+                let _ = fs::remove_dir(staging);
+                return Err(Error::Failed(format!("{}: cannot be locked: {e}", root.display())));
+            }
+        }
+    }
+    let what = if is_held { "another import is writing here" } else { "other imports come and go here all the time" };
+    Err(Error::OutputInTheWay(format!("{}: {what}", root.display())))
+}
+
+/// Opens or makes the lock file; what a link in its place leads to is left alone.
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    let no_links = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    File::options().write(true).create(true).truncate(false).custom_flags(no_links).open(path)
+}
+
+/// Whether there is a link anywhere below a directory.
+fn holds_links(directory: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    entries.flatten().any(|entry| {
+        entry.file_type().is_ok_and(|kind| kind.is_symlink() || kind.is_dir() && holds_links(&entry.path()))
+    })
+}
+
+/// Whether an open file is the one that a path names.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    matches!((file.metadata().map(id), fs::metadata(path).map(id)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Removes directories that are empty, the innermost first.

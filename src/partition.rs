@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::gather::{GatherStart, KeyValues, probe_back};
+use crate::gather::{GatherStart, KeyValues, probe_back, seems_unchanged};
 
 /// A run of traces that one worker converts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +17,21 @@ pub struct Segment {
     pub starts_inside_gather: bool,
 }
 
+/// A split whose gather was long: going back through it once more for the next split would be as much work again.
+struct LongGather {
+    split: u64,
+    key: KeyValues,
+    start: GatherStart,
+}
+
+/// A gather that was gone through for so many headers is long.
+const LONG: u64 = 64;
+
 /// Cuts `n_traces` into at most `n_segments`: even splits, each moved back to the first trace of its gather.
 ///
 /// Where no boundary is within `max_probe` headers the split stays where it is, and the segment says so; where two
-/// splits fall into one gather they become one. `key_of` is `None` for even splits.
+/// splits fall into one gather they become one. `key_of` is `None` for even splits. A split in the long gather of the
+/// split before is known by a few headers between them, so that a key that never changes is not read over and over.
 pub fn partition(
     n_traces: u64,
     n_segments: u32,
@@ -28,11 +39,12 @@ pub fn partition(
     mut key_of: Option<&mut dyn FnMut(u64) -> Result<KeyValues>>,
 ) -> Result<Vec<Segment>> {
     let mut starts = vec![(0, false)];
+    let mut long: Option<LongGather> = None;
     for i in 1..u64::from(n_segments) {
         let split = (u128::from(n_traces) * u128::from(i) / u128::from(n_segments)) as u64;
         let (start, inside) = match &mut key_of {
             None => (split, false),
-            Some(key_of) => match probe_back(split, max_probe, key_of)? {
+            Some(key_of) => match gather_start(split, max_probe, &mut long, key_of)? {
                 GatherStart::Found(start) => (start, false),
                 GatherStart::BeyondReach => (split, true),
             },
@@ -49,6 +61,50 @@ pub fn partition(
         starts_inside_gather: inside,
     });
     Ok(segments.collect())
+}
+
+/// Where the gather of a split begins. `long` is the long gather of a split before, and becomes this one's if it is long.
+fn gather_start(
+    split: u64,
+    max_probe: u64,
+    long: &mut Option<LongGather>,
+    key_of: &mut impl FnMut(u64) -> Result<KeyValues>,
+) -> Result<GatherStart> {
+    if let Some(before) = long {
+        let distance = (split - before.split).min(max_probe);
+        if seems_unchanged(split, distance, &before.key, key_of)? {
+            before.start = match before.start {
+                GatherStart::Found(start) if split - start <= max_probe => before.start,
+                _ => GatherStart::BeyondReach,
+            };
+            before.split = split;
+            return Ok(before.start);
+        }
+    }
+    let start = probe_back(split, max_probe, key_of)?;
+    let is_long = match start {
+        GatherStart::Found(start) => split - start >= LONG,
+        GatherStart::BeyondReach => true,
+    };
+    *long = if is_long { Some(LongGather { split, key: key_of(split)?, start }) } else { None };
+    Ok(start)
+}
+
+/// Says which segments begin inside a gather.
+pub fn cuts_inside_gathers(segments: &[Segment], max_probe: u64) -> Option<String> {
+    const LISTED: usize = 5;
+    let inside: Vec<u64> = segments.iter().filter(|s| s.starts_inside_gather).map(|s| s.start_trace + 1).collect();
+    let mut traces: Vec<String> = inside.iter().take(LISTED).map(u64::to_string).collect();
+    if inside.len() > LISTED {
+        traces.push(format!("… ({} in all)", inside.len()));
+    }
+    (!inside.is_empty()).then(|| {
+        format!(
+            "no gather was found to begin within {max_probe} traces before trace {}: segments are cut there, inside a gather, \
+             and the gather is joined again in the index",
+            traces.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -72,6 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn cuts_inside_gathers_are_told_in_a_line_of_bounded_length() {
+        assert_eq!(cuts_inside_gathers(&cut(&[1, 2, 3, 4], 2, 100), 100), None);
+        let message = cuts_inside_gathers(&cut(&[5; 1000], 2, 100), 100).unwrap();
+        assert!(message.contains("within 100 traces before trace 501: segments"), "{message}");
+        let message = cuts_inside_gathers(&cut(&[5; 1000], 11, 1), 1).unwrap();
+        assert!(message.contains("before trace 91, 182, 273, 364, 455, … (10 in all): segments"), "{message}");
+    }
+
+    #[test]
     fn two_splits_in_one_gather_become_one() {
         let mut keys = vec![1; 30];
         keys.extend([2; 60]);
@@ -84,6 +149,30 @@ mod tests {
     fn a_split_inside_a_long_gather_is_reported() {
         let segments = cut(&[5; 1000], 2, 100);
         assert_eq!(segments[1], Segment { id: 1, start_trace: 500, end_trace: 1000, starts_inside_gather: true });
+    }
+
+    #[test]
+    fn a_key_that_never_changes_costs_one_probe_and_not_one_for_each_split() {
+        let mut reads = 0;
+        let mut key_of = |_| {
+            reads += 1;
+            Ok(vec![0])
+        };
+        let segments = partition(10_000_000, 200, 10_000, Some(&mut key_of)).unwrap();
+        assert_eq!(segments.len(), 200);
+        assert!(segments[1..].iter().all(|s| s.starts_inside_gather));
+        assert!(reads < 10_000 + 200 * 20, "{reads} headers read");
+        reads = 0;
+        let mut key_of = |_| {
+            reads += 1;
+            Ok(vec![0])
+        };
+        let segments = partition(1_000_000, 1000, 500_000, Some(&mut key_of)).unwrap();
+        assert_eq!((segments.len(), segments[1].start_trace), (500, 501_000));
+        assert!(reads < 500_000 + 1000 * 20, "{reads} headers read");
+        // A boundary that the few headers show is still found.
+        let keys: Vec<i64> = (0..4000).map(|i| i64::from((2800..2900).contains(&i))).collect();
+        assert_eq!(cut(&keys, 4, 200).iter().map(|s| s.start_trace).collect::<Vec<_>>(), [0, 1000, 2000, 2900]);
     }
 
     #[test]

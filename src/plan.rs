@@ -4,18 +4,28 @@
 //! input and the options alone; the segments decide only who writes which part of it.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::GatherKey;
 use crate::headers::HeaderTable;
+use crate::mapping::PlacedField;
 use crate::partition::Segment;
+use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 2;
+pub const PLAN_VERSION: u32 = 3;
+
+/// The most bytes that a chunk may have before compression.
+pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// Chunks in a shard whose index is worth its memory.
+const MAX_SHARD_ENTRIES: u128 = 1 << 32;
 
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +35,39 @@ pub struct InputFile {
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
+    /// Number of the file in its file system: another file of the same name has another one.
+    pub inode: u64,
+}
+
+impl InputFile {
+    /// The file as it is now.
+    ///
+    /// # Errors
+    /// `Error::Input` where it cannot be found.
+    pub fn of(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+        let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        Ok(Self {
+            path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
+            bytes: metadata.len(),
+            modified_ns: modified.map_or(0, |d| d.as_nanos()),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// Looks again, once everything has been read.
+    ///
+    /// # Errors
+    /// `Error::Input` where the file has been written to, replaced or removed since the plan was made.
+    pub fn check_unchanged(&self) -> Result<()> {
+        if Self::of(&self.path)? == *self {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "{}: was changed or replaced while it was read, so nothing was kept of it; import it again when it is complete",
+            self.path.display()
+        )))
+    }
 }
 
 /// An input file, what it is, and which traces of the dataset are its own.
@@ -54,15 +97,81 @@ pub struct Plan {
     /// Headers that a split may be moved back to find the start of its gather.
     pub max_probe: u64,
     pub traces: ArrayPlan,
+    /// Whether the samples are left out.
+    pub headers_only: bool,
     pub headers: HeaderTable,
+    /// Header fields that are not where the standard has them.
+    pub placed_fields: Vec<PlacedField>,
     pub segments: Vec<Segment>,
     /// Threads of each worker that convert long traces, which are cut along the samples: more than one where there are
     /// fewer segments than workers. The output does not depend on it.
     pub threads: u32,
+    /// What was noticed of the files; in `metadata.json` too.
     pub warnings: Vec<String>,
+    /// What was noticed on cutting it, which is nothing of the dataset.
+    pub segment_warnings: Vec<String>,
 }
 
 impl Plan {
+    /// Reads a plan that a file holds, which another version of this program or somebody's hand may have written.
+    ///
+    /// # Errors
+    /// `Error::Failed` where it is none, or not one that this version can follow.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).map_err(failed(path.display()))?;
+        Self::from_json(&text).map_err(failed(path.display()))
+    }
+
+    /// The plan in the text of a file; see [`Self::read`].
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let plan: Self = serde_json::from_slice(text).map_err(failed("is no plan"))?;
+        if plan.version != PLAN_VERSION {
+            return Err(Error::Failed(format!(
+                "is a plan of version {}, and this program works by version {PLAN_VERSION}",
+                plan.version
+            )));
+        }
+        if plan.is_consistent() { Ok(plan) } else { Err(Error::Failed("its numbers contradict each other".into())) }
+    }
+
+    /// Whether nothing that follows divides by zero, runs over, or looks outside the headers.
+    fn is_consistent(&self) -> bool {
+        const MOST: u128 = 1 << 62;
+        let (array, headers, n) = (&self.traces, &self.headers, self.n_traces());
+        let mut next = 0;
+        let in_order = self.files.iter().all(|f| {
+            let end = f.first_trace.checked_add(f.layout.n_traces);
+            let follows = f.first_trace == next && f.layout.n_traces > 0;
+            next = end.unwrap_or(0);
+            follows && end.is_some()
+        });
+        if self.files.is_empty() || !in_order || next != n {
+            return false;
+        }
+        let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
+        if sizes.contains(&0) || array.shard_chunks == Some(0) || array.n_traces != n || array.chunk_traces > n {
+            return false;
+        }
+        let chunk = u128::from(array.chunk_samples) * u128::from(array.chunk_traces) * array.dtype.size() as u128;
+        let samples = u128::from(array.n_samples) * array.dtype.size() as u128;
+        let row = 16 * (u128::from(headers.header_bytes) + headers.columns.len() as u128);
+        let shard = array.shard_chunks.unwrap_or(1);
+        let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
+        let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
+        // Computed keys have no bytes of their own; what they are computed of is checked with the table.
+        let keys = self.gather_keys.iter().filter(|k| !k.is_computed()).map(|k| (k.first_byte, k.kind));
+        let mut fields = fields.chain(scalars).chain(keys);
+        chunk <= u128::from(MAX_CHUNK_BYTES)
+            && samples < MOST
+            && (samples + row) * u128::from(n) < MOST
+            && u128::from(headers.row_group_rows) < MOST
+            && shard <= array.n_trace_chunks()
+            && u128::from(shard) * u128::from(array.chunk_traces) < MOST
+            && u128::from(shard) * u128::from(array.n_sample_chunks()) <= MAX_SHARD_ENTRIES
+            && fields.all(|(byte, kind)| byte > 0 && byte as usize - 1 + kind.size() <= headers.header_bytes as usize)
+            && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
+    }
+
     pub fn n_traces(&self) -> u64 {
         self.traces.n_traces
     }
@@ -87,6 +196,11 @@ impl Plan {
         }
     }
 
+    /// All that there is to say before the work begins.
+    pub fn all_warnings(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(&self.segment_warnings)
+    }
+
     /// Whether both plans lead to the same output from the same input, however it is cut.
     pub fn makes_the_same_as(&self, other: &Self) -> bool {
         self.version == other.version
@@ -94,7 +208,14 @@ impl Plan {
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
             && self.traces == other.traces
+            && self.headers_only == other.headers_only
             && self.headers == other.headers
+            && self.placed_fields == other.placed_fields
+    }
+
+    /// Chunk or shard files in the output.
+    pub fn n_objects(&self) -> u64 {
+        if self.headers_only { 0 } else { self.traces.n_objects() }
     }
 
     /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace is its own.
@@ -102,7 +223,7 @@ impl Plan {
     /// So every object has one writer and no two segments share one; a segment reads on behind its last trace to
     /// complete its last object.
     pub fn objects_of(&self, segment: &Segment) -> Range<u64> {
-        owned(segment, self.traces.traces_per_object())
+        if self.headers_only { 0..0 } else { owned(segment, self.traces.traces_per_object()) }
     }
 
     /// The traces in the objects of a segment.
@@ -127,13 +248,16 @@ impl Plan {
 
     /// Bytes of samples in the output before compression.
     pub fn sample_bytes(&self) -> u64 {
+        if self.headers_only {
+            return 0;
+        }
         self.traces.n_samples * self.traces.n_traces * self.traces.dtype.size() as u64
     }
 
     /// An upper bound of the memory that one worker needs for its buffers, in bytes.
     pub fn worker_bytes(&self) -> u64 {
         let threads = if self.traces.n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
-        let chunk = self.traces.chunk_bytes() as u64 * threads;
+        let chunk = if self.headers_only { 0 } else { self.traces.chunk_bytes() as u64 * threads };
         let encoded = if self.traces.codec.is_none() { 0 } else { chunk };
         let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
         chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())
@@ -148,6 +272,35 @@ fn owned(segment: &Segment, length: u64) -> Range<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::{GenerateConfig, generate};
+
+    #[test]
+    fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}).unwrap();
+        let plan = crate::ImportConfig::new(&input, directory.path().join("out")).plan().unwrap();
+        let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
+        assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
+        let changes: [fn(&mut Plan); 10] = [
+            |p| p.version += 1,
+            |p| p.traces.chunk_traces = 0,
+            |p| p.traces.chunk_samples = u64::MAX,
+            |p| p.traces.shard_chunks = Some(0),
+            |p| p.files[0].layout.n_traces = 1 << 63,
+            |p| p.files.clear(),
+            |p| p.headers.row_group_rows = 0,
+            |p| p.headers.columns[0].first_byte = 0,
+            |p| p.headers.columns[0].first_byte = 238,
+            |p| p.segments[0].end_trace += 1,
+        ];
+        for (i, change) in changes.into_iter().enumerate() {
+            let mut harmful = plan.clone();
+            change(&mut harmful);
+            assert!(matches!(Plan::from_json(&json(&harmful)), Err(Error::Failed(_))), "change {i}");
+        }
+    }
 
     proptest::proptest! {
         #[test]

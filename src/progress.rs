@@ -133,7 +133,7 @@ impl Display {
             "n_gathers": result.n_gathers,
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,
-            "output": result.output,
+            "output": result.output.display().to_string(),
         });
         self.done(&line, &document);
     }
@@ -208,6 +208,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Partitioning => "partitioning",
         Phase::Importing => "importing",
         Phase::Merging => "merging",
+        Phase::Syncing => "syncing",
         Phase::Verifying => "verifying",
         Phase::Exporting => "exporting",
     }

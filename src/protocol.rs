@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::ChunkSums;
 use crate::error::Error;
 use crate::headers::HeaderSummary;
 use crate::statistics::SampleStatistics;
@@ -51,7 +52,7 @@ impl From<&Error> for Failure {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentRecord {
     pub segment: u32,
-    /// Traces whose samples the segment wrote.
+    /// Traces that it converted: whose samples it wrote or, where samples are left out, whose headers.
     pub n_traces: u64,
     /// Rows of its `headers.parquet`.
     pub n_rows: u64,
@@ -59,6 +60,8 @@ pub struct SegmentRecord {
     pub n_runs: u64,
     /// Samples whose words are kept because their stored values do not give them back.
     pub n_exceptions: u64,
+    /// Checksums of its chunks.
+    pub chunks: ChunkSums,
     /// Bytes of its chunks or shards.
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
@@ -92,9 +95,10 @@ mod tests {
             n_rows: 0,
             n_runs: 2,
             n_exceptions: 4,
+            chunks: ChunkSums { n_chunks: u64::MAX, crc32c: u32::MAX },
             stored_bytes: 7,
-            headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None] },
-            samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1, n_zero_traces: 2 },
+            headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None], ..HeaderSummary::default() },
+            samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1 },
         };
         let message = WorkerMessage::Done(record);
         assert_eq!(parse_line(&serde_json::to_string(&message).unwrap()), Some(message));

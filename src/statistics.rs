@@ -13,8 +13,6 @@ pub struct SampleStatistics {
     pub max: Option<f64>,
     /// Samples that are infinite or no number.
     pub n_nonfinite: u64,
-    /// Traces whose samples are all zero.
-    pub n_zero_traces: u64,
 }
 
 impl SampleStatistics {
@@ -27,7 +25,6 @@ impl SampleStatistics {
         self.min = pick(self.min, other.min, f64::min);
         self.max = pick(self.max, other.max, f64::max);
         self.n_nonfinite += other.n_nonfinite;
-        self.n_zero_traces += other.n_zero_traces;
     }
 
     /// Adds little-endian values of one type: a trace or a part of one. Returns whether all of them are zero.
@@ -52,12 +49,7 @@ impl SampleStatistics {
 fn extremes(min: f64, max: f64, n_nonfinite: u64) -> SampleStatistics {
     let present = min <= max;
     // Adding 0 turns -0 into +0, so that the sign of a zero does not depend on which came first.
-    SampleStatistics {
-        min: present.then_some(min + 0.0),
-        max: present.then_some(max + 0.0),
-        n_nonfinite,
-        n_zero_traces: 0,
-    }
+    SampleStatistics { min: present.then_some(min + 0.0), max: present.then_some(max + 0.0), n_nonfinite }
 }
 
 /// Defines a scan per type, compiled for the baseline and for AVX2. Several running extremes let it vectorise.

@@ -14,16 +14,19 @@ use crate::headers::{Mark, SegmentWriter};
 use crate::inputs::{Inputs, Stretch};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::repeats::FlagFinder;
 use crate::segy::format::Converter;
-use crate::segy::layout::odd_trace;
 use crate::segy::restore::RoundTrip;
-use crate::segy::{Access, Layout};
+use crate::segy::{Access, Layout, odd_trace};
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 use parts::Parts;
 
 /// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
+
+/// Headers farther apart than this are read one by one where the samples between them are not wanted.
+const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 
 /// The files of one segment in the staging directory.
 pub struct SegmentPaths {
@@ -90,12 +93,15 @@ struct Conversion<'a> {
     exceptions: SegmentExceptions,
     samples: SampleStatistics,
     stored_bytes: u64,
-    chunk: Vec<u8>,
     window: Vec<u8>,
     /// Where the array of the segment is.
     directory: PathBuf,
     /// What converts traces that are cut along the samples, once it is needed.
     parts: Option<Parts<'a>>,
+    /// For each trace of the window at hand: whether all its samples are zero.
+    is_zero: Vec<bool>,
+    finder: FlagFinder<'a>,
+    flags: Vec<u8>,
 }
 
 impl<'a> Conversion<'a> {
@@ -121,15 +127,22 @@ impl<'a> Conversion<'a> {
                 RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
             ),
             rows,
+            // Its places are others than those of the samples that are converted meanwhile.
+            finder: FlagFinder::new(
+                Inputs::new(&plan.files, plan.io, Access::Traces),
+                layout,
+                converter.clone(),
+                array.dtype,
+            ),
             converter,
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),
             stored_bytes: 0,
-            // Those of cut traces have their own.
-            chunk: vec![0; if array.n_sample_chunks() == 1 { array.chunk_bytes() } else { 0 }],
             window: Vec::new(),
             directory: paths.traces.clone(),
             parts: None,
+            is_zero: Vec::new(),
+            flags: Vec::new(),
         })
     }
 
@@ -140,7 +153,12 @@ impl<'a> Conversion<'a> {
             let traces = self.array.traces_of_chunk(trace_chunk);
             let headers = intersection(&traces, &self.rows);
             if !self.traces.contains(&traces.start) {
+                let n = headers.end - headers.start;
                 self.take_headers(headers, cancel)?;
+                if self.plan.headers_only {
+                    done += n;
+                    on_progress(done);
+                }
             } else if self.array.n_sample_chunks() == 1 {
                 done = self.convert_whole_traces(trace_chunk, &headers, done, cancel, on_progress)?;
             } else {
@@ -180,49 +198,38 @@ impl<'a> Conversion<'a> {
         let traces = self.array.traces_of_chunk(trace_chunk);
         let header_bytes = self.layout.header_bytes();
         let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
-        // Without a compressor, which needs the chunk as a whole, each window is written while it is in the cache.
-        let as_is = self.encoder.is_identity();
-        let mut chunk = std::mem::take(&mut self.chunk);
-        let (mut used, mut next) = (0, traces.start);
+        let mut next = traces.start;
         self.store.begin(0, trace_chunk)?;
         while let Some(window) = self.next_window(next, traces.end)? {
             cancel.check()?;
             let (offset, n, stride) = (window.offset, window.n_traces, window.stride);
             let mut buffer = std::mem::take(&mut self.window);
             let bytes = window.file.bytes(offset, n * stride, &mut buffer)?;
-            self.push_headers(bytes, &window, &intersection(&window.traces(), headers))?;
-            let converted = &mut chunk[if as_is { 0 } else { used }..][..n * row];
             let n_values = window.n_samples as usize * dtype.size();
-            for ((index, trace), out) in (next..).zip(bytes.chunks(stride)).zip(converted.chunks_mut(row)) {
+            self.is_zero.clear();
+            let rows = self.encoder.room(n * row).chunks_mut(row);
+            for ((index, trace), out) in (next..).zip(bytes.chunks(stride)).zip(rows) {
                 let samples = &trace[header_bytes..];
                 // Traces shorter than others are padded.
                 let (out, padding) = out.split_at_mut(n_values);
                 padding.fill(0);
                 self.converter.convert(samples, out);
                 self.exceptions.check(index, 0, samples, out)?;
-                self.samples.n_zero_traces += u64::from(self.samples.add(dtype, out));
+                self.is_zero.push(self.samples.add(dtype, out));
             }
-            if as_is {
-                self.store.append(converted)?;
+            let rows = intersection(&window.traces(), headers);
+            if !rows.is_empty() {
+                self.finder.of_window(&window, bytes, &self.is_zero, &mut self.flags)?;
+                self.push_headers(bytes, stride, &window, &rows)?;
             }
+            self.encoder.advance(&mut |encoded| self.store.append(encoded))?;
             window.file.release(offset, n * stride);
             self.window = buffer;
-            used += n * row;
             next += n as u64;
             done += n as u64;
             on_progress(done);
         }
-        // The last chunk is as long as the others.
-        if as_is {
-            let missing = chunk.len() - used;
-            chunk[..missing].fill(0);
-            self.store.append(&chunk[..missing])?;
-        } else {
-            chunk[used..].fill(0);
-            self.store.append(&self.encoder.encode(&chunk)?)?;
-        }
-        self.chunk = chunk;
-        self.stored_bytes += self.store.end()?;
+        self.end_chunk()?;
         Ok(done)
     }
 
@@ -250,6 +257,12 @@ impl<'a> Conversion<'a> {
         Ok(done + n_traces)
     }
 
+    fn end_chunk(&mut self) -> Result<()> {
+        self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
+        self.stored_bytes += self.store.end()?;
+        Ok(())
+    }
+
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.
     fn take_headers(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
         let header_bytes = self.layout.header_bytes();
@@ -258,42 +271,57 @@ impl<'a> Conversion<'a> {
             cancel.check()?;
             let (offset, n) = (window.offset, window.n_traces);
             let mut buffer = std::mem::take(&mut self.window);
-            // Behind the last header nothing is needed, which matters where a trace is longer than the window.
-            let length = (n - 1) * window.stride + header_bytes;
-            let bytes = window.file.bytes(offset, length, &mut buffer)?;
-            self.push_headers(bytes, &window, &window.traces())?;
-            window.file.release(offset, length);
+            self.flags.clear();
+            if self.plan.headers.sample_flags {
+                for trace in window.traces() {
+                    self.flags.push(self.finder.of_trace(trace)?);
+                }
+            } else {
+                self.flags.resize(n, 0);
+            }
+            if window.stride <= SPARSE_STRIDE_BYTES {
+                // Behind the last header nothing is needed.
+                let length = (n - 1) * window.stride + header_bytes;
+                let bytes = window.file.bytes(offset, length, &mut buffer)?;
+                self.push_headers(bytes, window.stride, &window, &window.traces())?;
+                window.file.release(offset, length);
+            } else {
+                window.file.records(offset, window.stride, header_bytes, n, &mut buffer)?;
+                self.push_headers(&buffer, header_bytes, &window, &window.traces())?;
+            }
             self.window = buffer;
             next += n as u64;
         }
         Ok(())
     }
 
-    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` are those of the window they lie in.
-    fn push_headers(&mut self, bytes: &[u8], window: &Stretch, traces: &Range<u64>) -> Result<()> {
+    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins with the header of the first trace of
+    /// the window that they lie in, and every `stride` bytes the next one follows; `self.flags` begins at that trace too.
+    fn push_headers(&mut self, bytes: &[u8], stride: usize, window: &Stretch, traces: &Range<u64>) -> Result<()> {
         if traces.is_empty() {
             return Ok(());
         }
-        let (stride, n) = (window.stride, (traces.end - traces.start) as usize);
-        let bytes = &bytes[(traces.start - window.first_trace) as usize * stride..];
-        self.check_lengths(bytes, window, traces)?;
-        if window.begins_file && traces.start == window.first_trace {
+        let n = (traces.end - traces.start) as usize;
+        let skipped = (traces.start - window.first_trace) as usize;
+        let bytes = &bytes[skipped * stride..];
+        self.check_lengths(bytes, stride, window, traces)?;
+        if window.begins_file && skipped == 0 {
             self.runs.begin_file();
         }
         self.runs.push(traces.start, bytes, stride, n)?;
         let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
-        self.headers.push_marked(bytes, stride, n, mark)
+        self.headers.push_marked(bytes, stride, n, &self.flags[skipped..], mark)
     }
 
     /// Where the counts in the trace headers are meaningful, a trace that says another one is refused.
-    fn check_lengths(&self, bytes: &[u8], window: &Stretch, traces: &Range<u64>) -> Result<()> {
+    fn check_lengths(&self, bytes: &[u8], stride: usize, window: &Stretch, traces: &Range<u64>) -> Result<()> {
         let Some(file) = self.plan.files.get(window.file_index as usize) else { return Ok(()) };
         let layout = &file.layout;
         if !layout.trace_counts_agree || layout.fixed_length || layout.varying.is_some() {
             return Ok(());
         }
         let (n_samples, order) = (layout.n_samples, layout.byte_order);
-        for (trace, header) in traces.clone().zip(bytes.chunks(window.stride)) {
+        for (trace, header) in traces.clone().zip(bytes.chunks(stride)) {
             let n = u16::from_be_bytes(crate::segy::binary::big_endian(header, 114, order));
             if n != 0 && u32::from(n) != n_samples {
                 return Err(odd_trace(&file.input.path, trace - file.first_trace, n, n_samples));
@@ -303,11 +331,12 @@ impl<'a> Conversion<'a> {
     }
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
-        self.store.finish()?;
+        let length = |traces: &Range<u64>| traces.end - traces.start;
         Ok(SegmentRecord {
+            chunks: self.store.finish()?,
             segment: id,
-            n_traces: self.traces.end - self.traces.start,
-            n_rows: self.rows.end - self.rows.start,
+            n_traces: length(if self.plan.headers_only { &self.rows } else { &self.traces }),
+            n_rows: length(&self.rows),
             n_runs: self.runs.finish()?,
             n_exceptions: self.exceptions.finish()?,
             stored_bytes: self.stored_bytes,

@@ -165,7 +165,7 @@ fn the_library_converts_without_the_program() {
     let cancel = segy_import::CancelHandle::new();
     let result = segy_import::import(&config, &mut |p| phases.push(p.phase), &cancel).unwrap();
     phases.dedup();
-    assert_eq!((result.n_traces, phases.len()), (5000, 3));
+    assert_eq!((result.n_traces, phases.len()), (5000, 4));
     assert_same(&survey.import("program", &[]), &survey.path("library"));
     assert_eq!(metadata(&survey.path("library"))["gathers"]["n_gathers"], result.n_gathers);
 }
@@ -178,4 +178,47 @@ fn the_library_can_be_cancelled_and_leaves_nothing() {
     let result = segy_import::import(&config, &mut |_| cancel.cancel(), &cancel);
     assert!(matches!(result, Err(segy_import::Error::Cancelled { .. })), "{result:?}");
     assert!(!survey.path("deep").exists());
+}
+
+fn table(dataset: &std::path::Path) -> arrow::record_batch::RecordBatch {
+    let file = std::fs::File::open(dataset.join("headers.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let batches = reader.build().unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+}
+
+#[test]
+fn headers_alone_are_those_of_the_whole_import() {
+    // The traces of the second survey lie so far apart that their headers are read one by one.
+    for samples in ["30", "3000"] {
+        let survey = Survey::new(&["--kind", "prestack", "--traces", "3000", "--samples", samples]);
+        let whole = survey.import("whole", &[]);
+        for (out, options) in [("one", vec![]), ("several", [&MULTIPLE[..], &["--segments", "3"]].concat())] {
+            let headers = survey.import(out, &[&["--headers-only"], &options[..]].concat());
+            let files = contents(&headers);
+            let names: Vec<&str> = files.keys().map(|p| p.to_str().unwrap()).collect();
+            assert_eq!(names, ["ensemble_index.parquet", "headers.parquet", "metadata.json"]);
+            let index = "ensemble_index.parquet";
+            assert_eq!(std::fs::read(headers.join(index)).unwrap(), std::fs::read(whole.join(index)).unwrap());
+            let (found, expected) = (table(&headers), table(&whole));
+            assert!(found.schema().index_of("is_zero").is_err(), "only the samples tell");
+            for field in found.schema().fields() {
+                assert_eq!(
+                    found.column_by_name(field.name()),
+                    expected.column_by_name(field.name()),
+                    "{}",
+                    field.name()
+                );
+            }
+            assert_eq!(found.num_columns() + 2, expected.num_columns());
+            assert!(Command::new(program()).arg("verify").arg(&headers).output().unwrap().status.success());
+            let export =
+                Command::new(program()).arg("export").arg(&headers).arg(survey.path("back.sgy")).output().unwrap();
+            assert_eq!(export.status.code(), Some(2));
+            assert!(stderr(&export).contains("--headers-only"), "{}", stderr(&export));
+        }
+        // Replacing a whole dataset removes what the new one has not.
+        let replaced = survey.import("whole", &["--headers-only", "--overwrite"]);
+        assert_same(&replaced, &survey.path("one"));
+    }
 }

@@ -54,13 +54,6 @@ fn the_report_of_all_headers_of_cdp_gathers() {
 }
 
 #[test]
-fn the_help_text() {
-    let mut command = Command::new(program());
-    let output = command.args(["inspect", "--help"]).env("COLUMNS", "100").output().unwrap();
-    insta::assert_snapshot!("help", stdout(&output));
-}
-
-#[test]
 fn one_trace_in_full() {
     let survey = Survey::new(&["--kind", "prestack", "--traces", "30", "--samples", "12", "--format", "5"]);
     insta::assert_snapshot!("trace", report(&survey.input, &["--trace", "7"]));
@@ -198,7 +191,7 @@ fn overrides_are_those_of_the_import() {
     let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
     let document = json(&survey.input, &["--samples", "25", "--interval", "500", "--format", "5"]);
     assert_eq!(
-        (document["geometry"]["interval_us"].as_f64(), document["geometry"]["n_samples"].as_u64()),
+        (document["geometry"]["sample_axis"]["interval"].as_f64(), document["geometry"]["n_samples"].as_u64()),
         (Some(500.0), Some(25))
     );
     assert!(document["decisions"].to_string().contains("5 IEEE float32"));

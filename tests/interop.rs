@@ -240,8 +240,8 @@ fn gather_keys_placed_fields_and_a_table_without_raw_headers_are_read_as_asked_f
     for input in [&prestack, &shots] {
         datasets.add(input, &["--gather", "cdp,data_use"]);
         datasets.add(input, &["--gather", "field_record", "--no-raw-header"]);
-        let fields = "of_uint32=181:u32 of_int64=189:i64 of_uint64=189:u64 of_ibm=225:ibm32 of_float=225:f32 \
-                      of_double=73:f64 of_byte=229:i8 of_uint8=229:u8 of_uint16=201:u16";
+        let fields = "of_uint32=181:u32 of_int64=189:i64 of_uint64=205:u64 of_ibm=225:ibm32 of_float=217:f32 \
+                      of_double=73:f64 of_byte=229:i8 of_uint8=230:u8 of_uint16=201:u16";
         let fields: Vec<&str> = fields.split_whitespace().flat_map(|field| ["--field", field]).collect();
         datasets.add(input, &[&fields[..], &["--gather", "of_byte"]].concat());
     }

@@ -169,7 +169,7 @@ fn few_long_traces_are_the_same_by_any_number_of_threads() {
             assert_same(&one, &import("2", &[]));
             assert_same(&one, &import("5", &PROCESSES));
             assert_comes_back(&survey.input, &one);
-            assert_eq!(metadata(&one)["counts"]["zero_traces"], 0);
+            assert_eq!(metadata(&one)["counts"]["n_zero"], 0);
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
     let text = if json {
         serde_json::to_string_pretty(plan).map_err(failed("the plan"))?
     } else {
-        for warning in &plan.warnings {
+        for warning in plan.all_warnings() {
             say(&format!("warning: {warning}"));
         }
         describe(plan)

@@ -6,12 +6,18 @@ use clap::Args;
 use serde_json::json;
 
 use super::run_shown;
+use crate::dataset::{Part, Span};
 use crate::error::Result;
 use crate::export::{ExportConfig, export};
 use crate::import::Phase;
 use crate::progress::ProgressMode;
 
 /// Write the SEG-Y file again that a dataset was made from, or the files, byte for byte
+///
+/// With --traces or --gathers it writes a part: headers and samples of each trace as they were, and the file headers as they
+/// were but for the trace count of revision 2 (bytes 3513-3520), which becomes that of the part where there is one. Bytes behind
+/// the last trace stay only where the binary header declares them as data trailer (bytes 3529-3532). A part lies in one file:
+/// of several, --file says which.
 #[derive(Args)]
 pub(super) struct ExportArgs {
     /// Directory of the dataset
@@ -25,10 +31,21 @@ pub(super) struct ExportArgs {
     /// Write this one of several files alone, from 1, to the file OUT
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     file: Option<u32>,
+    /// Write traces A up to, not including, B, counted from 0 as trace_index in the dataset; "A:" and ":B" go to the end
+    #[arg(long, value_name = "A:B", conflicts_with = "gathers")]
+    traces: Option<Span>,
+
+    /// Write gathers A up to, not including, B, counted from 0 as ensemble_id in ensemble_index.parquet
+    #[arg(long, value_name = "A:B")]
+    gathers: Option<Span>,
 
     /// Replace a file that is there, once the new one is complete
     #[arg(long)]
     overwrite: bool,
+
+    /// Do not wait until the file is on the disk
+    #[arg(long)]
+    no_sync: bool,
 
     /// How progress is shown
     #[arg(long, value_enum, default_value_t)]
@@ -42,6 +59,12 @@ impl ExportArgs {
             target: self.target,
             file: self.file.map(|n| n as usize - 1),
             overwrite: self.overwrite,
+            part: match (self.traces, self.gathers) {
+                (Some(span), _) => Part::Traces(span),
+                (None, Some(span)) => Part::Gathers(span),
+                (None, None) => Part::All,
+            },
+            sync: !self.no_sync,
         };
         run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {
             let done = export(&config, on_progress, cancel)?;
@@ -51,7 +74,7 @@ impl ExportArgs {
                     1 => format!("{target}: {} traces, {} bytes", done.n_traces, done.bytes),
                     n => format!("{target}: {n} files, {} traces, {} bytes", done.n_traces, done.bytes),
                 },
-                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": config.target}),
+                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": target.to_string()}),
             ))
         })
     }

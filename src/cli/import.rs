@@ -26,9 +26,9 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
-    /// Header fields whose equal values make consecutive traces a gather, or "none"
-    #[arg(long, value_name = "KEY[,KEY...]", default_value = "cdp", help_heading = "Gathers")]
-    gather: Gather,
+    /// Header fields whose equal values make consecutive traces a gather, or "none" [default: the keys of --mapping, or cdp]
+    #[arg(long, value_name = "KEY[,KEY...]", help_heading = "Gathers")]
+    gather: Option<Gather>,
 
     /// Trace headers to look back at most for the start of a gather
     #[arg(long, value_name = "TRACES", default_value_t = DEFAULT_MAX_PROBE, help_heading = "Gathers")]
@@ -40,6 +40,10 @@ pub(super) struct ImportArgs {
     /// Leave out the column with the 240 header bytes
     #[arg(long, help_heading = "Headers")]
     no_raw_header: bool,
+
+    /// Leave out the samples: headers and gathers only
+    #[arg(long, help_heading = "Headers")]
+    headers_only: bool,
 
     /// Compressor of the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
@@ -69,6 +73,10 @@ pub(super) struct ImportArgs {
     /// Compare the dataset with the input, byte by byte, before it becomes visible
     #[arg(long, help_heading = "Output")]
     verify: bool,
+
+    /// Do not wait until the dataset is on the disk: faster, for what can be made again after a power failure
+    #[arg(long, help_heading = "Output")]
+    no_sync: bool,
 
     /// Start over where an interrupted run left finished segments
     #[arg(long, help_heading = "Output")]
@@ -137,10 +145,16 @@ impl ImportArgs {
         config.inputs = inputs;
         config.workers = self.workers.map(|n| n as usize);
         config.segments = self.segments;
-        config.gather = self.gather;
+        config.headers = self.fields.resolve()?;
+        let keys_of_mapping = config.headers.mapping.as_ref().map(|m| m.ensemble_keys.clone());
+        config.gather = match (self.gather, keys_of_mapping) {
+            (Some(gather), _) => gather,
+            (None, Some(keys)) if !keys.is_empty() => Gather::Keys(keys),
+            (None, _) => Gather::default(),
+        };
         config.max_probe = self.max_probe;
-        config.fields = self.fields.field;
         config.raw_header = !self.no_raw_header;
+        config.headers_only = self.headers_only;
         config.chunk_traces = self.chunk_traces;
         config.codec = self.codec;
         config.order = self.order;
@@ -150,6 +164,7 @@ impl ImportArgs {
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
         config.verify = self.verify;
+        config.sync = !self.no_sync;
         config.fresh = self.fresh;
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);

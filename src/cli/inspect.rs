@@ -11,6 +11,7 @@ use crate::cancel::CancelHandle;
 use crate::error::{Error, Result, failed};
 use crate::inspect::{InspectConfig, Inspector, report};
 use crate::progress::ReadingBar;
+use crate::segy::Io;
 
 /// Say what a SEG-Y file holds: what was decided and why, headers, geometry, a gather key
 ///
@@ -48,6 +49,10 @@ pub(super) struct InspectArgs {
     #[arg(long)]
     json: bool,
 
+    /// How the input is read
+    #[arg(long, value_enum, default_value_t)]
+    io: Io,
+
     #[command(flatten)]
     fields: FieldArgs,
 
@@ -67,7 +72,8 @@ impl InspectArgs {
         }
         let mut config = InspectConfig::new(self.input);
         config.overrides = self.overrides.resolve();
-        config.fields = self.fields.field;
+        config.headers = self.fields.resolve()?;
+        config.io = self.io;
         config.scan = self.scan;
         config.threads = self.threads.map(usize::from);
         let inspector = Inspector::open(config)?;

@@ -10,6 +10,7 @@ mod verify;
 mod worker;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +54,8 @@ enum Command {
 
 /// Runs the command of this process and says what went wrong. Returns the exit code.
 pub fn main() -> ExitCode {
+    // A file that reaches a limit on its size (`ulimit -f`) is then an error like a full disk, and does not kill.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

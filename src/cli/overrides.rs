@@ -1,10 +1,16 @@
 //! Options that several commands take: what the user says against the headers, and where fields are.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::config::FieldPlacement;
+use crate::error::Result;
+use crate::headers::formula::FUNCTIONS;
+use crate::mapping::presets::{self, PresetName};
+use crate::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
 use crate::segy::layout::{InputFormat, Overrides};
-use crate::segy::{ByteOrder, Ragged};
+use crate::segy::text::TextEncoding;
+use crate::segy::{ByteOrder, Domain, Ragged};
 
 /// What the user says about the file, against what its headers say.
 #[derive(Args)]
@@ -25,9 +31,34 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Against the headers")]
     samples: Option<u32>,
 
-    /// Sample interval in microseconds, against the headers
-    #[arg(long, value_name = "MICROSECONDS", value_parser = positive, help_heading = "Against the headers")]
+    /// Sample interval, against the headers: in microseconds, or in metres, feet or Hz where --domain says so
+    #[arg(long, value_name = "MICROSECONDS", value_parser = interval, allow_negative_numbers = true,
+          help_heading = "Against the headers")]
     interval: Option<f64>,
+
+    /// First sample, against the delay of the first trace: in ms, or in metres, feet or Hz where --domain says so
+    #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Against the headers")]
+    start: Option<f64>,
+
+    /// What the samples are counted along, which no header tells [default: time]
+    #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Against the headers")]
+    domain: Option<Domain>,
+
+    /// Character set of the textual headers, against what they look like
+    #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Against the headers")]
+    text_encoding: Option<TextEncoding>,
+
+    /// Extended textual headers of 3200 bytes behind the file header, against bytes 3505-3506
+    #[arg(long, value_name = "N", help_heading = "Against the headers")]
+    extended_headers: Option<u32>,
+
+    /// Bytes behind the last trace that are no traces
+    #[arg(long, value_name = "BYTES", help_heading = "Against the headers")]
+    trailer: Option<u64>,
+
+    /// Revision of the standard to read by: 0, 1, 2.0 or 2.1, against bytes 3501-3502
+    #[arg(long, value_name = "REVISION", value_parser = revision, help_heading = "Against the headers")]
+    revision: Option<(u8, u8)>,
 
     /// Take the whole traces of a file that ends inside one
     #[arg(long, help_heading = "Against the headers")]
@@ -50,7 +81,45 @@ pub(super) struct OverrideArgs {
 pub(super) struct FieldArgs {
     /// Place a header field: a column of this name from this byte (from 1) of the trace header
     #[arg(long, value_name = "NAME=BYTE:TYPE", help_heading = "Headers")]
-    pub(super) field: Vec<FieldPlacement>,
+    field: Vec<FieldPlacement>,
+
+    /// Read the places of header fields from a TOML or JSON file; --field counts before it
+    #[arg(long, value_name = "FILE", help_heading = "Headers")]
+    mapping: Option<PathBuf>,
+
+    /// Read header fields where a revision or a program has them; --mapping and --field count before it
+    #[arg(long, value_name = "NAME", long_help = preset_help(), help_heading = "Headers")]
+    preset: Option<PresetName>,
+
+    /// Compute a column of float64 from header fields, as in "azimuth = degrees(atan2(gx - sx, gy - sy))"
+    #[arg(long, value_name = "NAME=EXPRESSION", long_help = compute_help(), help_heading = "Headers")]
+    compute: Vec<ComputedField>,
+}
+
+fn compute_help() -> String {
+    format!(
+        "Compute a column of float64 from header fields, as in \"azimuth = degrees(atan2(gx - sx, gy - sy))\"; null where it \
+         is not defined. Names are columns and their aliases. There are + - * /, pi, and the functions {}",
+        FUNCTIONS.join(", ")
+    )
+}
+
+fn preset_help() -> String {
+    format!(
+        "Read header fields where a revision or a program has them; --mapping and --field count before it. Presets: {}",
+        presets::help()
+    )
+}
+
+impl FieldArgs {
+    pub(super) fn resolve(self) -> Result<HeaderOptions> {
+        Ok(HeaderOptions {
+            preset: self.preset.map(|p| p.0),
+            mapping: self.mapping.as_deref().map(Mapping::read).transpose()?,
+            fields: self.field,
+            computed: self.compute,
+        })
+    }
 }
 
 /// Byte order as the user says it.
@@ -60,10 +129,30 @@ enum EndianChoice {
     Little,
 }
 
-fn positive(text: &str) -> std::result::Result<f64, String> {
+/// The largest number of microseconds, metres … that is no mistake.
+const LARGEST: f64 = 1e12;
+
+fn interval(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("it has to be a number greater than 0".into()),
+        Ok(value) if (1e-9..=LARGEST).contains(&value) => Ok(value),
+        _ => Err("it has to be a number greater than 0, up to 1e12".into()),
+    }
+}
+
+fn revision(text: &str) -> std::result::Result<(u8, u8), String> {
+    match text {
+        "0" | "0.0" => Ok((0, 0)),
+        "1" | "1.0" => Ok((1, 0)),
+        "2" | "2.0" => Ok((2, 0)),
+        "2.1" => Ok((2, 1)),
+        _ => Err("it has to be 0, 1, 2.0 or 2.1".into()),
+    }
+}
+
+fn start(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.abs() <= LARGEST => Ok(value),
+        _ => Err("it has to be a number between -1e12 and 1e12".into()),
     }
 }
 
@@ -76,7 +165,13 @@ impl OverrideArgs {
             }),
             format: self.format,
             n_samples: self.samples,
-            interval_us: self.interval,
+            interval: self.interval,
+            start: self.start,
+            domain: self.domain,
+            extended_text_headers: self.extended_headers,
+            trailer_bytes: self.trailer,
+            revision: self.revision,
+            text_encoding: self.text_encoding,
             allow_truncated: self.allow_truncated,
             input_format: self.input_format,
             ragged: self.ragged,

@@ -7,9 +7,8 @@ use clap::Args;
 
 use crate::cancel::CancelHandle;
 use crate::coordinator::work;
-use crate::error::{Error, Result};
-use crate::files::read_json;
-use crate::plan::{PLAN_VERSION, Plan};
+use crate::error::Result;
+use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
 
 /// Convert one segment of a plan (started by the import itself)
@@ -27,17 +26,7 @@ pub(super) struct WorkerArgs {
 impl WorkerArgs {
     pub(super) fn run(self) -> Result<()> {
         std::thread::spawn(end_with_the_coordinator);
-        let plan: Plan = read_json(&self.plan)?;
-        if plan.version != PLAN_VERSION {
-            return Err(Error::Failed(format!(
-                "{}: is a plan of version {}, and this program works by version {PLAN_VERSION}",
-                self.plan.display(),
-                plan.version
-            )));
-        }
-        if plan.files.is_empty() {
-            return Err(Error::Failed(format!("{}: names no input file", self.plan.display())));
-        }
+        let plan = Plan::read(&self.plan)?;
         let staging = self.plan.parent().map(PathBuf::from).unwrap_or_default();
         let last = work(&plan, &staging, self.segment, &CancelHandle::new(), &send);
         send(last);

@@ -1,6 +1,7 @@
 //! Starting workers: as processes of this program, or as threads where there is no such program at hand.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,9 @@ pub struct ProcessLauncher {
     pub program: PathBuf,
     /// Name of the plan file in the staging directory.
     pub plan_file: PathBuf,
+    /// The lock of the output directory. Every worker inherits it, so that none of an import that was killed writes into
+    /// what the next one makes.
+    pub lock: File,
 }
 
 struct WorkerProcess {
@@ -61,6 +65,7 @@ impl Launch for ProcessLauncher {
         segment: u32,
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
+        let lock = inheritable(&self.lock).map_err(failed("the lock cannot be given to a worker"))?;
         let mut child = Command::new(&self.program)
             .arg("worker")
             .arg("--plan")
@@ -73,6 +78,7 @@ impl Launch for ProcessLauncher {
             .process_group(0)
             .spawn()
             .map_err(failed(format!("a worker process ({}) cannot be started", self.program.display())))?;
+        drop(lock);
         let stdin = child.stdin.take();
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || forward_messages(stdout, segment, &events));
@@ -80,6 +86,13 @@ impl Launch for ProcessLauncher {
         let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_lines(stderr)));
         Ok(Box::new(WorkerProcess { child, _stdin: stdin, stderr, ending: None }))
     }
+}
+
+/// The same open file once more, for child processes that are started while it is there.
+fn inheritable(file: &File) -> std::io::Result<File> {
+    let copy = file.try_clone()?;
+    rustix::io::fcntl_setfd(&copy, rustix::io::FdFlags::empty())?;
+    Ok(copy)
 }
 
 fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {

@@ -57,6 +57,7 @@ impl Launch for ScriptedLauncher {
             n_rows: 0,
             n_runs: 0,
             n_exceptions: 0,
+            chunks: Default::default(),
             stored_bytes: 0,
             headers: HeaderSummary::default(),
             samples: SampleStatistics::default(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Dataset, damaged};
 use crate::error::{Result, failed};
-use crate::zarr::{ArrayPlan, ChunkEncoder};
+use crate::zarr::{ArrayPlan, ChunkDecoder};
 
 /// Bytes of a CRC-32C at the end of a chunk or of a shard's index.
 const CRC_BYTES: usize = 4;
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 16;
 pub struct ChunkReader<'a> {
     array: &'a ArrayPlan,
     directory: PathBuf,
-    codec: ChunkEncoder,
+    codec: ChunkDecoder,
     stored: Vec<u8>,
     shard: Option<Shard>,
 }
@@ -37,7 +37,7 @@ impl<'a> ChunkReader<'a> {
         Ok(Self {
             array: &dataset.array,
             directory: dataset.path("traces.zarr"),
-            codec: ChunkEncoder::new(&dataset.array)?,
+            codec: ChunkDecoder::new(&dataset.array)?,
             stored: Vec::new(),
             shard: None,
         })
@@ -45,7 +45,7 @@ impl<'a> ChunkReader<'a> {
 
     /// A chunk: little-endian values trace after trace, of full size with its padding.
     pub fn read(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Cow<'_, [u8]>> {
-        let path = self.load(sample_chunk, trace_chunk)?;
+        let (path, _) = self.load(sample_chunk, trace_chunk)?;
         let n = self.array.chunk_bytes();
         let chunk = self.codec.decode(&self.stored, n).map_err(|e| damaged(&path, e))?;
         if chunk.len() == n {
@@ -55,9 +55,9 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
-    /// Compares a chunk with its checksum, without decoding it.
-    pub fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<()> {
-        self.load(sample_chunk, trace_chunk).map(|_| ())
+    /// Compares a chunk with its checksum, which is returned, without decoding it.
+    pub fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
+        self.load(sample_chunk, trace_chunk).map(|(_, crc)| crc)
     }
 
     /// Compares the index of a shard with its checksum, and sees that its chunks fill the shard without gaps.
@@ -78,8 +78,8 @@ impl<'a> ChunkReader<'a> {
         Ok(())
     }
 
-    /// Reads a chunk as stored, without its checksum. Returns the file it comes from.
-    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<PathBuf> {
+    /// Reads a chunk as stored, without its checksum. Returns the file it comes from, and the checksum.
+    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<(PathBuf, u32)> {
         let path = if self.array.shard_chunks.is_some() {
             self.load_from_shard(sample_chunk, trace_chunk)?
         } else {
@@ -90,8 +90,8 @@ impl<'a> ChunkReader<'a> {
             path
         };
         match take_checksum(&mut self.stored) {
-            true => Ok(path),
-            false => {
+            Some(crc) => Ok((path, crc)),
+            None => {
                 let traces = self.array.traces_of_chunk(trace_chunk);
                 let samples = self.array.samples_of_chunk(sample_chunk);
                 Err(damaged(
@@ -142,7 +142,7 @@ impl<'a> ChunkReader<'a> {
         let start = bytes.checked_sub(n).ok_or_else(|| damaged(&path, "it is too short for its index"))?;
         let mut stored = Vec::new();
         read_at(&file, &path, start, n, &mut stored)?;
-        if !take_checksum(&mut stored) {
+        if take_checksum(&mut stored).is_none() {
             return Err(damaged(&path, "the checksum of its index is not that of its bytes"));
         }
         let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
@@ -155,10 +155,11 @@ fn read_at(file: &File, path: &Path, offset: u64, n: u64, buffer: &mut Vec<u8>) 
     file.read_exact_at(buffer, offset).map_err(failed(path.display()))
 }
 
-/// Takes the CRC-32C off the end. Returns whether it is that of the bytes in front.
-fn take_checksum(stored: &mut Vec<u8>) -> bool {
-    let Some((bytes, checksum)) = stored.split_last_chunk() else { return false };
-    let is_right = crc32c::crc32c(bytes) == u32::from_le_bytes(*checksum);
+/// Takes the CRC-32C off the end. Returns it if it is that of the bytes in front.
+fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
+    let (bytes, checksum) = stored.split_last_chunk()?;
+    let crc = crc32c::crc32c(bytes);
+    let is_right = crc == u32::from_le_bytes(*checksum);
     stored.truncate(stored.len() - CRC_BYTES);
-    is_right
+    is_right.then_some(crc)
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, ChunkSums};
 use crate::error::{Error, Result};
+use crate::kept::{KeptBytes, Part};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
 use crate::output::METADATA;
@@ -33,6 +32,13 @@ struct Document {
     gathers: Gathers,
     exceptions: Exceptions,
     checksums: BTreeMap<String, Checksum>,
+    chunk_checksums: ChunkChecksums,
+}
+
+#[derive(Deserialize)]
+struct ChunkChecksums {
+    n_chunks: u64,
+    crc32c: String,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +61,12 @@ struct FileEntry {
 struct Segy {
     byte_order: ByteOrder,
     pairwise_swapped: bool,
+    /// Of one file, like the offsets; those of several are in `files`.
+    #[serde(default)]
+    revision: String,
     sample_format: Format,
+    #[serde(default)]
+    tape_label_bytes: u64,
     #[serde(default)]
     first_trace_offset: u64,
     additional_trace_headers: u32,
@@ -88,6 +99,7 @@ struct Options {
     chunk_samples: u64,
     shard_chunks: Option<u64>,
     row_group_rows: u64,
+    headers_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -115,10 +127,14 @@ pub struct Dataset {
     /// Bytes of all headers of one trace.
     pub header_bytes: usize,
     pub row_group_rows: u64,
+    /// Whether there are no samples.
+    pub headers_only: bool,
     pub n_gathers: u64,
     pub n_exceptions: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
+    /// Of the chunks of the traces.
+    pub chunk_sums: ChunkSums,
 }
 
 /// A file that a dataset was made from.
@@ -129,24 +145,38 @@ pub struct OriginalFile {
     pub bytes: u64,
     /// Numbers of its traces in the dataset.
     pub traces: Range<u64>,
+    /// The first number of the revision that the file was read by.
+    pub major_revision: u8,
+    /// Bytes of a tape label in front of the file header.
+    pub label_bytes: u64,
+    /// In the whole file, a label included.
     pub first_trace_offset: u64,
-    /// As they stand in the file; `None` where they were too many to keep.
-    pub bytes_before_traces: Option<Vec<u8>>,
-    pub bytes_after_traces: Option<Vec<u8>>,
+    /// As they stand in the file.
+    pub bytes_before_traces: KeptBytes,
+    pub bytes_after_traces: KeptBytes,
 }
 
 impl OriginalFile {
+    /// `of_several` is the number of the file, from 0, where there are several.
+    ///
     /// # Errors
     /// What is wrong with the bytes that were kept.
-    fn new(entry: FileEntry) -> std::result::Result<Self, String> {
-        let bytes = |kept: Option<String>| kept.map(|t| STANDARD.decode(t)).transpose().map_err(|e| e.to_string());
+    fn new(
+        entry: FileEntry,
+        of_several: Option<usize>,
+        root: &Path,
+        checksums: &BTreeMap<String, Checksum>,
+    ) -> Result<Self> {
+        let kept = |part, text: Option<String>| KeptBytes::find(part, of_several, text.as_deref(), root, checksums);
         Ok(Self {
             name: entry.name,
             bytes: entry.bytes,
             traces: entry.start_trace..entry.end_trace,
+            major_revision: entry.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
+            label_bytes: entry.segy.tape_label_bytes,
             first_trace_offset: entry.segy.first_trace_offset,
-            bytes_before_traces: bytes(entry.bytes_before_traces)?,
-            bytes_after_traces: bytes(entry.bytes_after_traces)?,
+            bytes_before_traces: kept(Part::BeforeTraces, entry.bytes_before_traces)?,
+            bytes_after_traces: kept(Part::AfterTraces, entry.bytes_after_traces)?,
         })
     }
 }
@@ -167,8 +197,10 @@ impl Dataset {
         let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
         let additional_headers = document.segy.additional_trace_headers as usize;
         let (byte_order, pairwise_swapped) = (document.segy.byte_order, document.segy.pairwise_swapped);
+        let checksums = document.checksums;
         let mut entries = document.files;
-        if entries.is_empty() {
+        let is_one = entries.is_empty();
+        if is_one {
             entries.push(FileEntry {
                 name: String::new(),
                 bytes: document.input.bytes,
@@ -179,8 +211,9 @@ impl Dataset {
                 segy: document.segy,
             });
         }
-        let files =
-            entries.into_iter().map(OriginalFile::new).collect::<std::result::Result<_, _>>().map_err(damaged)?;
+        let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), root, &checksums);
+        let files: Result<Vec<OriginalFile>> = entries.into_iter().enumerate().map(original).collect();
+        let files = files.map_err(|e| damaged(e.to_string()))?;
         let dataset = Self {
             root: root.to_owned(),
             format,
@@ -193,9 +226,15 @@ impl Dataset {
                 .is_some_and(|s| s.max == document.geometry.n_samples),
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
             row_group_rows: document.options.row_group_rows,
+            headers_only: document.options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
-            checksums: document.checksums,
+            checksums,
+            chunk_sums: ChunkSums {
+                n_chunks: document.chunk_checksums.n_chunks,
+                crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
+                    .map_err(|e| damaged(e.to_string()))?,
+            },
             array: ArrayPlan {
                 order: document.options.order,
                 dtype: document.options.dtype,
@@ -208,6 +247,11 @@ impl Dataset {
             },
         };
         if dataset.is_consistent() { Ok(dataset) } else { Err(damaged("its numbers contradict each other".into())) }
+    }
+
+    /// Chunk or shard files.
+    pub fn n_objects(&self) -> u64 {
+        if self.headers_only { 0 } else { self.array.n_objects() }
     }
 
     /// The path of a file of the dataset.
@@ -248,7 +292,7 @@ impl Dataset {
 
     /// Whether the traces of a file fit it. Where their lengths differ, that is seen when they are read.
     fn holds(&self, file: &OriginalFile) -> bool {
-        let kept = |bytes: &Option<Vec<u8>>, n: u64| bytes.as_ref().is_none_or(|b| b.len() as u64 == n);
+        let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
         let n_traces = file.traces.end - file.traces.start;
         let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);
         file.first_trace_offset <= file.bytes

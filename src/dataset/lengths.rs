@@ -96,7 +96,7 @@ impl Lengths {
             };
             offsets.push(offset);
         }
-        let kept = file.bytes_after_traces.as_ref().map(|b| b.len() as u64);
+        let kept = file.bytes_after_traces.len();
         if offset > file.bytes || kept.is_some_and(|n| n != file.bytes - offset) {
             return Err(damaged(&dataset.headers(), "its sample counts do not agree with the length of the file"));
         }
@@ -116,6 +116,11 @@ impl Lengths {
         } else {
             Extents::uniform(dataset, traces.start, offset)
         })
+    }
+
+    /// The units that these traces are in.
+    pub fn units_of(&self, traces: &Range<u64>) -> Range<usize> {
+        self.units.partition_point(|u| u.end <= traces.start)..self.units.partition_point(|u| u.start < traces.end)
     }
 
     /// The unit that an offset lies in; `None` in front of the traces and behind them.

@@ -9,6 +9,7 @@ mod exceptions;
 mod headers;
 mod lengths;
 mod original;
+mod part;
 pub mod units;
 
 pub use chunks::ChunkReader;
@@ -16,6 +17,7 @@ pub use document::{Dataset, OriginalFile};
 pub use exceptions::{ExceptionRows, ExceptionTable};
 pub use headers::{HeaderRows, HeaderTableFile};
 pub use original::{Original, Place, Sources};
+pub use part::{Part, Span, fit_around};
 
 use std::path::Path;
 

@@ -49,6 +49,12 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
     pub fn open(dataset: &'a Dataset, file: &'a OriginalFile) -> Result<Self> {
+        if dataset.headers_only {
+            let root = dataset.root.display();
+            return Err(Error::Usage(format!(
+                "{root}: was imported with --headers-only and has no samples; import it without"
+            )));
+        }
         let restorer = Restorer::new(dataset.format, dataset.byte_order, dataset.array.dtype).ok_or_else(|| {
             Error::Usage(format!(
                 "{}: its {} samples were imported with --dtype {}, which does not hold all of their values; import it without",
@@ -70,6 +76,20 @@ impl<'a> Sources<'a> {
     /// Offset behind the last trace of the file.
     pub fn end_of_traces(&self) -> u64 {
         self.lengths.end()
+    }
+
+    /// The units that these traces of the file, of which there is at least one, are in.
+    pub fn units_of(&self, traces: &Range<u64>) -> Range<u64> {
+        let units = self.lengths.units_of(traces);
+        units.start as u64..units.end as u64
+    }
+
+    /// Where these traces of the file, of which there is at least one, lie in it.
+    pub fn offsets_of(&self, traces: &Range<u64>) -> Result<Range<u64>> {
+        let units = self.lengths.units_of(traces);
+        let extents = |unit| self.lengths.of_unit(self.dataset, &self.headers, unit);
+        let start = extents(units.start)?.offset(traces.start);
+        Ok(start..extents(units.end.saturating_sub(1))?.offset(traces.end))
     }
 
     /// What stands at an offset of the file.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 use super::runs::{Run, RunReader};
 use super::{GatherKey, KeyValues};
 use crate::error::{Result, failed};
+use crate::segy::fields::FieldKind;
 
 /// Gathers in one row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
@@ -74,19 +75,27 @@ struct IndexWriter {
 
 impl IndexWriter {
     fn create(path: &Path, keys: &[GatherKey], max_probe: u64) -> Result<Self> {
-        let names = std::iter::once("ensemble_id").chain(keys.iter().map(|k| k.name.as_str())).chain([
-            "start_trace",
-            "end_trace",
-            "n_traces",
-        ]);
-        let fields: Vec<Field> = names.map(|n| Field::new(n, DataType::Int64, false)).collect();
+        let key_field = |k: &GatherKey| match k.kind {
+            _ if k.is_computed() => Field::new(&k.name, DataType::Float64, true),
+            FieldKind::U64 => Field::new(&k.name, DataType::UInt64, false),
+            // All other keys fit int64.
+            _ => Field::new(&k.name, DataType::Int64, false),
+        };
+        let number = |name: &str| Field::new(name, DataType::Int64, false);
+        let fields: Vec<Field> = std::iter::once(number("ensemble_id"))
+            .chain(keys.iter().map(key_field))
+            .chain(["start_trace", "end_trace", "n_traces"].map(number))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder()
             .set_created_by("segy-import".into())
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_dictionary_enabled(false)
             .set_encoding(Encoding::DELTA_BINARY_PACKED)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        let doubles = keys.iter().filter(|k| k.is_computed());
+        let properties = doubles
+            .fold(properties, |p, k| p.set_column_encoding(k.name.as_str().into(), Encoding::BYTE_STREAM_SPLIT))
             .build();
         let file = File::create(path).map_err(failed(path.display()))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(failed(path.display()))?;
@@ -105,9 +114,18 @@ impl IndexWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let arrays = self.columns.iter_mut().map(|c| {
-            let values = std::mem::replace(c, Vec::with_capacity(BATCH_ROWS));
-            Arc::new(Int64Array::from(values)) as ArrayRef
+        let arrays = self.columns.iter_mut().zip(self.schema.fields()).map(|(column, field)| {
+            let values = std::mem::replace(column, Vec::with_capacity(BATCH_ROWS));
+            // All are kept as the bits of an int64 on the way here.
+            match field.data_type() {
+                DataType::Float64 => {
+                    let doubles =
+                        values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
+                    Arc::new(doubles.collect::<Float64Array>()) as ArrayRef
+                }
+                DataType::UInt64 => Arc::new(values.into_iter().map(|v| v as u64).collect::<UInt64Array>()),
+                _ => Arc::new(Int64Array::from(values)),
+            }
         });
         let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed(self.path.display()))?;
         self.writer.write(&batch).map_err(failed(self.path.display()))
@@ -136,7 +154,7 @@ mod tests {
     /// The index of these keys, their headers cut into segments at `cuts`.
     fn index_of(keys: &[i32], cuts: &[usize], file_starts: &[u64]) -> (Vec<[i64; 5]>, GatherCounts) {
         let directory = tempfile::tempdir().unwrap();
-        let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32 };
+        let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32, formula: None };
         let bounds: Vec<usize> = [&[0], cuts, &[keys.len()]].concat();
         let mut paths = Vec::new();
         for (segment, pair) in bounds.windows(2).enumerate() {
@@ -160,6 +178,22 @@ mod tests {
             rows.extend((0..batch.num_rows()).map(|r| std::array::from_fn(|c| column(c).value(r))));
         }
         (rows, counts)
+    }
+
+    #[test]
+    fn an_unsigned_key_beyond_int64_stays_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let (runs, index) = (directory.path().join("runs"), directory.path().join("index.parquet"));
+        let keys = [GatherKey { name: "station".into(), first_byte: 1, kind: FieldKind::U64, formula: None }];
+        let mut writer = RunWriter::create(&runs, &keys, ByteOrder::Big).unwrap();
+        let block: Vec<u8> = [u64::MAX, 1 << 63, 7].iter().flat_map(|key| key.to_be_bytes()).collect();
+        writer.push(0, &block, 8, 3).unwrap();
+        writer.finish().unwrap();
+        write_index(&index, &keys, &[runs], &[0], 3, 10).unwrap();
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(index).unwrap()).unwrap();
+        let batch = builder.build().unwrap().next().unwrap().unwrap();
+        let stored = batch.column_by_name("station").unwrap().as_any().downcast_ref::<UInt64Array>().unwrap();
+        assert_eq!(stored.values().as_ref(), [u64::MAX, 1 << 63, 7]);
     }
 
     #[test]

@@ -6,10 +6,10 @@ pub mod runs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::headers::read_integer;
+use crate::headers::{Computed, Formula, read_integer};
 use crate::inputs::Inputs;
-use crate::segy::Layout;
 use crate::segy::fields::FieldKind;
+use crate::segy::{ByteOrder, Layout};
 
 /// A header field whose value is part of what makes a gather.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,56 @@ pub struct GatherKey {
     /// First byte in the header of a trace, from 1.
     pub first_byte: u32,
     pub kind: FieldKind,
+    /// How it is computed, for a computed column, which has no bytes of its own.
+    #[serde(default)]
+    pub formula: Option<Computed>,
 }
 
-/// The values of the gather keys of one trace.
+impl GatherKey {
+    /// Whether its values are doubles, kept as their bits.
+    pub fn is_computed(&self) -> bool {
+        self.formula.is_some()
+    }
+}
+
+/// The values of the gather keys of one trace: those of a uint64 field as the bits of an int64, of a computed one the bits of
+/// the double, those of `f64::NAN` for nothing.
 pub type KeyValues = Vec<i64>;
+
+/// Reads gather keys from headers.
+pub struct Keys {
+    keys: Vec<(GatherKey, Option<Formula>)>,
+    order: ByteOrder,
+}
+
+impl Keys {
+    pub fn new(keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
+        let formula = |key: &GatherKey| key.formula.as_ref().map(Formula::new).transpose();
+        let keys = keys.iter().map(|key| Ok((key.clone(), formula(key)?))).collect::<Result<_>>()?;
+        Ok(Self { keys, order })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The values in one header.
+    pub fn values<'s>(&'s self, header: &'s [u8]) -> impl Iterator<Item = i64> + 's {
+        self.keys.iter().map(|(key, formula)| match formula {
+            None => read_integer(header, key.first_byte, key.kind, self.order),
+            Some(formula) => {
+                let value = formula.value(header, self.order);
+                (if value.is_nan() { f64::NAN } else { value }).to_bits() as i64
+            }
+        })
+    }
+}
 
 /// Reads the gather keys of single traces.
 pub struct KeyReader<'a> {
     inputs: Inputs<'a>,
     layout: &'a Layout,
-    keys: &'a [GatherKey],
+    keys: Keys,
     buffer: Vec<u8>,
     /// Where mapped pages were last dropped.
     last_offset: u64,
@@ -39,8 +79,9 @@ const RELEASE_DISTANCE: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
     /// `layout` is that of the first file, like which all are read.
-    pub fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &'a [GatherKey]) -> Self {
-        Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0 }
+    pub fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
+        let keys = Keys::new(keys, layout.byte_order)?;
+        Ok(Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0 })
     }
 
     /// The key values of trace `index`, from 0, behind the number of its file: gathers end with their file.
@@ -48,9 +89,7 @@ impl<'a> KeyReader<'a> {
         let place = self.inputs.stretch(index, 1)?;
         let offset = place.offset;
         let header = place.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
-        let order = self.layout.byte_order;
-        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, order));
-        let values = std::iter::once(i64::from(place.file_index)).chain(values).collect();
+        let values = std::iter::once(i64::from(place.file_index)).chain(self.keys.values(header)).collect();
         if offset.abs_diff(self.last_offset) > RELEASE_DISTANCE {
             place.file.release_around(self.last_offset);
             self.last_offset = offset;
@@ -84,6 +123,23 @@ pub fn probe_back(
         start -= 1;
     }
     Ok(if start == 0 { GatherStart::Found(0) } else { GatherStart::BeyondReach })
+}
+
+/// Whether the gather of `trace` seems to go back over `distance` traces: it, those 1, 2, 4 … before it
+/// and the one at the distance have the key.
+pub fn seems_unchanged(
+    trace: u64,
+    distance: u64,
+    key: &KeyValues,
+    key_of: &mut impl FnMut(u64) -> Result<KeyValues>,
+) -> Result<bool> {
+    let doubling = std::iter::successors(Some(1u64), |d| d.checked_mul(2)).take_while(|&d| d < distance);
+    for back in std::iter::once(0).chain(doubling).chain([distance]) {
+        if key_of(trace - back)? != *key {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

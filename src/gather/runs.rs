@@ -7,20 +7,18 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{GatherKey, KeyValues};
+use super::{GatherKey, KeyValues, Keys};
 use crate::error::{Error, Result, failed};
-use crate::headers::read_integer;
 use crate::segy::ByteOrder;
 
 /// Finds the runs in headers that come in trace order and writes them down.
 pub struct RunWriter {
     path: PathBuf,
     file: BufWriter<File>,
-    keys: Vec<GatherKey>,
-    order: ByteOrder,
-    /// Key bytes of the trace before, as they stand in its header.
-    previous: Vec<u8>,
-    current: Vec<u8>,
+    keys: Keys,
+    /// Keys of the trace before.
+    previous: KeyValues,
+    current: KeyValues,
     n_runs: u64,
 }
 
@@ -28,8 +26,8 @@ impl RunWriter {
     pub fn create(path: &Path, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
         let file = File::create(path).map_err(failed(path.display()))?;
         let file = BufWriter::new(file);
-        let (path, keys) = (path.to_owned(), keys.to_vec());
-        Ok(Self { path, file, keys, order, previous: Vec::new(), current: Vec::new(), n_runs: 0 })
+        let (path, keys) = (path.to_owned(), Keys::new(keys, order)?);
+        Ok(Self { path, file, keys, previous: Vec::new(), current: Vec::new(), n_runs: 0 })
     }
 
     /// Begins a run with the next trace, whatever its keys: a gather ends with its file.
@@ -44,22 +42,18 @@ impl RunWriter {
         }
         for (i, header) in block.chunks(stride).take(n).enumerate() {
             self.current.clear();
-            for key in &self.keys {
-                let start = key.first_byte as usize - 1;
-                self.current.extend_from_slice(&header[start..start + key.kind.size()]);
-            }
+            self.current.extend(self.keys.values(header));
             if self.n_runs == 0 || self.current != self.previous {
-                self.begin_run(first_trace + i as u64, header)?;
                 std::mem::swap(&mut self.previous, &mut self.current);
+                self.begin_run(first_trace + i as u64)?;
             }
         }
         Ok(())
     }
 
-    fn begin_run(&mut self, trace: u64, header: &[u8]) -> Result<()> {
-        let values = self.keys.iter().map(|k| read_integer(header, k.first_byte, k.kind, self.order));
+    fn begin_run(&mut self, trace: u64) -> Result<()> {
         let mut record = trace.to_le_bytes().to_vec();
-        record.extend(values.flat_map(i64::to_le_bytes));
+        record.extend(self.previous.iter().flat_map(|v| v.to_le_bytes()));
         self.n_runs += 1;
         self.file.write_all(&record).map_err(failed(self.path.display()))
     }

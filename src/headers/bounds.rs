@@ -53,6 +53,12 @@ impl Bounds {
             Values::Int64(v) => integer(v.iter().copied()),
             Values::Float(v) => float(&v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>()),
             Values::Double(v) => float(v),
+            Values::Nullable(v) => match float(v) {
+                // What is NaN there is nothing here, and is counted as such.
+                Self::Float { range, .. } => Self::Float { range, n_nan: 0 },
+                other => other,
+            },
+            Values::Bool(v) => integer(v.iter().map(|&v| u8::from(v))),
             Values::Text(v) => match (v.iter().min(), v.iter().max()) {
                 (Some(min), Some(max)) if v.iter().all(|v| v.len() <= MAX_TEXT_BYTES) => {
                     Self::Text { min: min.clone(), max: max.clone() }
@@ -111,6 +117,7 @@ impl Bounds {
             _ => v.to_le_bytes().to_vec(),
         };
         let integer = |v: i128| match physical {
+            Type::BOOLEAN => vec![v as u8],
             Type::INT32 => (v as i32).to_le_bytes().to_vec(),
             _ => (v as i64).to_le_bytes().to_vec(),
         };
@@ -122,9 +129,12 @@ impl Bounds {
         }
     }
 
-    /// The statistics of a column chunk of this physical type.
-    pub fn statistics(&self, physical: Type) -> Option<Statistics> {
+    /// The statistics of a column chunk of this physical type that has so many nulls.
+    pub fn statistics(&self, physical: Type, n_nulls: u64) -> Option<Statistics> {
         Some(match (self, physical) {
+            (Self::Integer { min, max }, Type::BOOLEAN) => {
+                Statistics::boolean(Some(*min != 0), Some(*max != 0), None, Some(0), false)
+            }
             (Self::Integer { min, max }, Type::INT32) => {
                 Statistics::int32(Some(*min as i32), Some(*max as i32), None, Some(0), false)
             }
@@ -137,7 +147,7 @@ impl Bounds {
             }
             (Self::Float { range, n_nan }, _) => {
                 let (min, max) = range.unzip();
-                ValueStatistics::new(min, max, None, Some(0), false).with_nan_count(Some(*n_nan)).into()
+                ValueStatistics::new(min, max, None, Some(n_nulls), false).with_nan_count(Some(*n_nan)).into()
             }
             (Self::Text { min, max }, _) => {
                 let bytes = |text: &String| Some(ByteArray::from(text.as_str()));

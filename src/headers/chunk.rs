@@ -54,6 +54,8 @@ pub(super) struct Chunk {
 struct Page {
     length: usize,
     n_rows: usize,
+    /// Rows without a value.
+    n_nulls: usize,
     bounds: Bounds,
 }
 
@@ -92,7 +94,7 @@ impl Chunk {
         encoder: &mut Encoder,
     ) -> std::io::Result<()> {
         let n_rows = rows.bytes.len() / rows.width;
-        if self.pages.is_empty() && self.source.is_constant(changed) {
+        if self.pages.is_empty() && rows.is_constant(self.source, changed) {
             self.rows_of_first_value += n_rows;
             return Ok(());
         }
@@ -103,7 +105,7 @@ impl Chunk {
             let raw = rows.stored(offset, width, pairwise_swapped);
             encoder.packed.clear();
             lz4::compress_rows(&raw, width, &mut encoder.packed);
-            self.append(Encoding::PLAIN, n_rows, raw.len(), &encoder.packed, Bounds::None);
+            self.append(Encoding::PLAIN, n_rows, 0, raw.len(), &encoder.packed, Bounds::None);
             return Ok(());
         }
         self.push_values(&rows.values(self.source), n_rows, encoder)
@@ -138,18 +140,33 @@ impl Chunk {
             Values::Float(v) => encode::split_floats(v, plain),
             Values::Double(v) => encode::split_doubles(v, plain),
             Values::Text(v) => encode::plain_text(v, plain),
+            Values::Bool(v) => encode::hybrid_bits(v.len(), |i| v[i], plain),
+            Values::Nullable(v) => {
+                encode::hybrid_bits(v.len(), |i| !v[i].is_nan(), plain);
+                let there: Vec<f64> = v.iter().copied().filter(|v| !v.is_nan()).collect();
+                encode::split_doubles(&there, plain);
+            }
         }
         encoder.packed.clear();
         encoder.packed.reserve(zstd::zstd_safe::compress_bound(plain.len()));
         encoder.zstd.compress_to_buffer(plain, &mut encoder.packed)?;
         let bounds = Bounds::of(values, self.source);
-        self.append(varying_encoding(values), n_rows, plain.len(), &encoder.packed, bounds);
+        let n_nulls = n_nulls(values);
+        self.append(varying_encoding(values), n_rows, n_nulls, plain.len(), &encoder.packed, bounds);
         Ok(())
     }
 
-    fn append(&mut self, encoding: Encoding, n_rows: usize, uncompressed: usize, body: &[u8], bounds: Bounds) {
+    fn append(
+        &mut self,
+        encoding: Encoding,
+        n_rows: usize,
+        n_nulls: usize,
+        uncompressed: usize,
+        body: &[u8],
+        bounds: Bounds,
+    ) {
         let length = self.append_page(PageKind::Data(encoding), n_rows, uncompressed, body);
-        self.pages.push(Page { length, n_rows, bounds });
+        self.pages.push(Page { length, n_rows, n_nulls, bounds });
     }
 
     /// Returns the length of the page.
@@ -167,8 +184,7 @@ impl Chunk {
         let value = first.values(self.source);
         let (compression, encoding);
         if self.pages.is_empty() {
-            self.append_constant(&value);
-            (compression, encoding) = (Compression::UNCOMPRESSED, Encoding::RLE_DICTIONARY);
+            (compression, encoding) = (Compression::UNCOMPRESSED, self.append_constant(&value));
         } else if matches!(self.source, Source::RawBytes { .. }) {
             (compression, encoding) = (Compression::LZ4_RAW, Encoding::PLAIN);
         } else {
@@ -189,6 +205,7 @@ impl Chunk {
         let all_bounds = chunk.pages.iter().map(|page| page.bounds.clone());
         let bounds = all_bounds.reduce(|all, page| all.merge(&page)).unwrap_or(Bounds::None);
         let n_rows: usize = chunk.pages.iter().map(|page| page.n_rows).sum();
+        let n_nulls: usize = chunk.pages.iter().map(|page| page.n_nulls).sum();
         let data_position = position as i64 + chunk.dictionary_length as i64;
         let mut metadata = ColumnChunkMetaData::builder(chunk.descr.clone())
             .set_compression(compression)
@@ -199,7 +216,7 @@ impl Chunk {
             .set_num_values(n_rows as i64)
             .set_dictionary_page_offset(has_dictionary.then_some(position as i64))
             .set_data_page_offset(data_position);
-        if let Some(statistics) = bounds.statistics(chunk.descr.physical_type()) {
+        if let Some(statistics) = bounds.statistics(chunk.descr.physical_type(), n_nulls as u64) {
             metadata = metadata.set_statistics(statistics);
         }
         Ok(FinishedChunk {
@@ -211,22 +228,38 @@ impl Chunk {
         })
     }
 
-    /// Appends a dictionary with the one value, and a page that refers to it for all rows.
-    fn append_constant(&mut self, value: &Values) {
-        let mut body = Vec::new();
+    /// Appends a dictionary with the one value, and a page that refers to it for all rows. What a dictionary cannot
+    /// hold, a Boolean or nothing, takes a page of one run. Returns the encoding of the page.
+    fn append_constant(&mut self, value: &Values) -> Encoding {
+        let n_rows = std::mem::take(&mut self.rows_of_first_value);
+        let (mut body, n_nulls) = (Vec::new(), n_nulls(value) * n_rows);
+        let bounds = Bounds::of(value, self.source).of_repeated(n_rows as u64);
+        let in_page = match value {
+            Values::Bool(v) => Some((Encoding::RLE, v.first() == Some(&true))),
+            Values::Nullable(_) if n_nulls > 0 => Some((Encoding::PLAIN, false)),
+            _ => None,
+        };
+        if let Some((encoding, bit)) = in_page {
+            encode::hybrid_bits(n_rows, |_| bit, &mut body);
+            self.append(encoding, n_rows, n_nulls, body.len(), &body, bounds);
+            return encoding;
+        }
         match value {
             Values::Int32(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Values::Int64(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Values::Float(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
-            Values::Double(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Values::Double(v) | Values::Nullable(v) => body.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Values::Bool(_) => {}
             Values::Text(v) => encode::plain_text(v, &mut body),
         }
         self.dictionary_length = self.append_page(PageKind::Dictionary, 1, body.len(), &body);
         body.clear();
-        let n_rows = std::mem::take(&mut self.rows_of_first_value);
+        if self.source.is_nullable() {
+            encode::hybrid_bits(n_rows, |_| true, &mut body);
+        }
         encode::first_entry_repeated(n_rows, &mut body);
-        let bounds = Bounds::of(value, self.source).of_repeated(n_rows as u64);
-        self.append(Encoding::RLE_DICTIONARY, n_rows, body.len(), &body, bounds);
+        self.append(Encoding::RLE_DICTIONARY, n_rows, 0, body.len(), &body, bounds);
+        Encoding::RLE_DICTIONARY
     }
 
     fn column_index(&self) -> Result<Option<ColumnIndexMetaData>, ParquetError> {
@@ -234,10 +267,14 @@ impl Chunk {
         let is_float = matches!(physical, Type::FLOAT | Type::DOUBLE);
         let mut builder = ColumnIndexBuilder::new(physical);
         for page in &self.pages {
+            if page.n_nulls == page.n_rows {
+                builder.append(true, Vec::new(), Vec::new(), page.n_nulls as i64, is_float.then_some(0));
+                continue;
+            }
             // An index that lacks a page would be wrong, so one such page costs the index of the chunk.
             let Some((min, max, n_nan)) = page.bounds.plain(physical) else { return Ok(None) };
             let n_nan = is_float.then_some(n_nan.unwrap_or(0) as i64);
-            builder.append(false, min, max, 0, n_nan);
+            builder.append(false, min, max, page.n_nulls as i64, n_nan);
         }
         let mut neighbours = self.pages.windows(2);
         builder.set_boundary_order(if neighbours.clone().all(|p| p[0].bounds.ascends_to(&p[1].bounds)) {
@@ -266,7 +303,16 @@ impl Chunk {
 fn varying_encoding(values: &Values) -> Encoding {
     match values {
         Values::Int32(_) | Values::Int64(_) => Encoding::DELTA_BINARY_PACKED,
-        Values::Float(_) | Values::Double(_) => Encoding::BYTE_STREAM_SPLIT,
+        Values::Float(_) | Values::Double(_) | Values::Nullable(_) => Encoding::BYTE_STREAM_SPLIT,
+        Values::Bool(_) => Encoding::RLE,
         Values::Text(_) => Encoding::PLAIN,
+    }
+}
+
+/// Rows without a value.
+fn n_nulls(values: &Values) -> usize {
+    match values {
+        Values::Nullable(v) => v.iter().filter(|v| v.is_nan()).count(),
+        _ => 0,
     }
 }

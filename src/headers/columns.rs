@@ -12,6 +12,8 @@ use crate::error::{Error, Result, failed};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::format::ByteOrder;
 
+use super::formula::Computed;
+
 /// Rows of a row group where the header of a trace is 240 bytes.
 pub const ROW_GROUP_ROWS: u64 = 65_536;
 
@@ -27,6 +29,12 @@ const MARK_BYTES: usize = 4;
 pub const RAW_HEADER: &str = "raw_header";
 /// Name of the column of the additional trace headers (rev 2), where the file has them.
 pub const ADDITIONAL_HEADERS: &str = "additional_headers";
+/// Flag of a trace whose samples are all zero, as stored in the dataset.
+pub const ZERO_TRACE: u8 = 1;
+/// Flag of a trace whose samples are, byte by byte in the file, those of the trace before, and not all zero.
+pub const DUPLICATE_TRACE: u8 = 2;
+/// The trace identification code of a dead trace (SEG-Y rev 2.1, table 3, bytes 29-30).
+const DEAD: i64 = 2;
 /// First byte of the scalar of times (SEG-Y rev 2.1, table 3). Times stay raw.
 const TIMES_SCALAR: u32 = 215;
 /// Header bytes that are held at a time, which with the rows of a page bounds the memory of a writer.
@@ -55,8 +63,12 @@ pub struct HeaderTable {
     pub row_group_rows: u64,
     /// Whether the header bytes are kept in a column of their own.
     pub raw_header: bool,
+    /// Whether there are `is_zero` and `is_duplicate`, which only the samples tell.
+    pub sample_flags: bool,
     /// Whether neighbouring bytes are exchanged in the file; the raw columns keep them so.
     pub pairwise_swapped: bool,
+    /// Columns that are computed of header fields.
+    pub computed: Vec<Computed>,
     /// Whether there is a column of the number of the input file.
     pub file_index: bool,
     /// Whether there is a column of the samples that each trace has.
@@ -89,6 +101,16 @@ pub(super) enum Source {
         kind: FieldKind,
         scalar_offset: usize,
     },
+    /// A computed column, by its number; NaN stands for nothing.
+    Computed(usize),
+    /// Whether a field has this value.
+    Equals {
+        offset: usize,
+        kind: FieldKind,
+        value: i64,
+    },
+    /// Whether the trace has this flag.
+    Flag(u8),
     /// Bytes as they stand in the file.
     RawBytes {
         offset: usize,
@@ -118,10 +140,10 @@ impl HeaderTable {
         (ROW_GROUP_ROWS / times_standard.next_power_of_two()).max(1)
     }
 
-    /// The schema of the file. No column has nulls.
+    /// The schema of the file. Only computed columns have nulls.
     pub fn arrow_schema(&self) -> SchemaRef {
         let fields: Vec<Field> =
-            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(), false)).collect();
+            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(), source.is_nullable())).collect();
         Arc::new(Schema::new(fields))
     }
 
@@ -150,11 +172,37 @@ impl HeaderTable {
         let pairwise_swapped = self.pairwise_swapped;
         let raw = raw
             .map(move |(name, offset, width)| (name.to_owned(), Source::RawBytes { offset, width, pairwise_swapped }));
+        let computed = self.computed.iter().enumerate().map(|(i, c)| (c.name.clone(), Source::Computed(i)));
+        let flags = [
+            ("is_dead", self.is_dead()),
+            ("is_zero", Source::Flag(ZERO_TRACE)),
+            ("is_duplicate", Source::Flag(DUPLICATE_TRACE)),
+        ];
+        let known = flags.into_iter().filter(|(_, source)| self.sample_flags || !matches!(source, Source::Flag(_)));
+        let flags = known.map(|(name, source)| (name.to_owned(), source));
         let marks = self
             .mark_names()
             .enumerate()
             .map(move |(i, name)| (name.to_owned(), Source::Mark { offset: width + i * MARK_BYTES }));
-        std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex)).chain(marks).chain(fields).chain(raw)
+        let first = std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex));
+        first.chain(marks).chain(fields).chain(computed).chain(flags).chain(raw)
+    }
+
+    /// Where a header says that its trace is dead: in its trace identification code, wherever that is.
+    fn is_dead(&self) -> Source {
+        let code = self.columns.iter().find(|c| c.name == "trace_id_code" && c.kind.is_integer());
+        let (first_byte, kind) = code.map_or((29, FieldKind::I16), |c| (c.first_byte, c.kind));
+        Source::Equals { offset: offset(first_byte), kind, value: DEAD }
+    }
+
+    /// Whether this header says that its trace is dead.
+    pub(super) fn says_dead(&self, header: &[u8]) -> bool {
+        match self.is_dead() {
+            Source::Equals { offset, kind, value } if offset + kind.size() <= header.len() => {
+                super::read_integer(header, offset as u32 + 1, kind, self.byte_order) == value
+            }
+            _ => false,
+        }
     }
 
     fn mark_names(&self) -> impl Iterator<Item = &'static str> + use<> {
@@ -204,6 +252,15 @@ impl HeaderTable {
                 return refuse(format!("{} is text and cannot be scaled", column.name));
             }
         }
+        for input in self.computed.iter().flat_map(|c| &c.inputs) {
+            let fields = [Some((input.first_byte, input.kind.size())), input.scalar.map(|byte| (byte, 2))];
+            let fits = |(first, size): (u32, usize)| {
+                first > 0 && u64::from(first) - 1 + size as u64 <= u64::from(self.header_bytes)
+            };
+            if !fields.into_iter().flatten().all(fits) || matches!(input.kind, FieldKind::Text(_)) {
+                return refuse(format!("a computed column reads outside the {} header bytes", self.header_bytes));
+            }
+        }
         let mut names = HashSet::new();
         match self.leaves().map(|(name, _)| name).find(|name| !names.insert(name.clone())) {
             Some(name) => refuse(format!("it has two columns \"{name}\"")),
@@ -217,7 +274,8 @@ impl Source {
         match self {
             Self::TraceIndex => DataType::Int64,
             Self::Mark { .. } => DataType::Int32,
-            Self::Scaled { .. } => DataType::Float64,
+            Self::Scaled { .. } | Self::Computed(_) => DataType::Float64,
+            Self::Equals { .. } | Self::Flag(_) => DataType::Boolean,
             Self::RawBytes { width, .. } => DataType::FixedSizeBinary(i32::try_from(width).unwrap_or(i32::MAX)),
             Self::Field { kind, .. } => match kind {
                 FieldKind::I8 => DataType::Int8,
@@ -235,11 +293,18 @@ impl Source {
         }
     }
 
-    /// Whether the values are the same wherever `changed` is 0: a byte for each byte of the header.
+    pub(super) fn is_nullable(self) -> bool {
+        matches!(self, Self::Computed(_))
+    }
+
+    /// Whether the values are the same wherever `changed` is 0: a byte for each byte of the header, and one
+    /// for the flags of the trace. For computed columns see `Formula::is_constant`.
     pub(super) fn is_constant(self, changed: &[u8]) -> bool {
         let same = |offset: usize, size: usize| changed[offset..offset + size].iter().all(|&c| c == 0);
         match self {
-            Self::TraceIndex | Self::RawBytes { .. } => false,
+            Self::TraceIndex | Self::RawBytes { .. } | Self::Computed(_) => false,
+            Self::Equals { offset, kind, .. } => same(offset, kind.size()),
+            Self::Flag(flag) => changed.last().is_some_and(|c| c & flag == 0),
             Self::Field { offset, kind } => same(offset, kind.size()),
             Self::Mark { offset } => same(offset, MARK_BYTES),
             Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),

@@ -151,6 +151,25 @@ pub(super) fn first_entry_repeated(n: usize, out: &mut Vec<u8>) {
     out.push(0);
 }
 
+/// RLE / bit-packing hybrid of single bits, with its length in front: Boolean values, and whether values are there.
+pub(super) fn hybrid_bits(n: usize, bit: impl Fn(usize) -> bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let first = n > 0 && bit(0);
+    if (1..n).all(|i| bit(i) == first) {
+        varint((n as u64) << 1, out);
+        out.push(u8::from(first));
+    } else {
+        let groups = n.div_ceil(8);
+        varint((groups as u64) << 1 | 1, out);
+        let byte =
+            |group: usize| (0..8).fold(0, |byte, i| byte | u8::from(group * 8 + i < n && bit(group * 8 + i)) << i);
+        out.extend((0..groups).map(byte));
+    }
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
 /// ULEB128.
 pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {

@@ -1,7 +1,8 @@
 //! The header table: `headers.parquet`, one row per trace in file order.
 //!
-//! `trace_index`, `file_index` where there are several files and `n_samples` where lengths vary, one column per header field with the value as it stands in the file, a float64 column
-//! `<name>_scaled` for each field with a scalar, and `raw_header`, the bytes themselves.
+//! `trace_index`, `file_index` where there are several files and `n_samples` where lengths vary, one column per header
+//! field with the value as it stands in the file, a float64 column `<name>_scaled` for each field with a scalar, computed
+//! columns, `is_dead`, `is_zero`, `is_duplicate`, and `raw_header`, the bytes themselves.
 //!
 //! A worker writes the whole row groups of its traces ([`SegmentWriter`]), and [`join`] puts the files of all
 //! workers behind one another without looking into them. Pages and row groups begin at fixed multiples of rows,
@@ -19,6 +20,7 @@ mod chunk;
 mod columns;
 mod encode;
 mod footer;
+pub mod formula;
 mod join;
 mod lz4;
 mod page;
@@ -28,7 +30,10 @@ mod tests;
 mod values;
 mod writer;
 
-pub use columns::{ADDITIONAL_HEADERS, Column, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ROW_GROUP_ROWS};
+pub use columns::{
+    ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ROW_GROUP_ROWS, ZERO_TRACE,
+};
+pub use formula::{Computed, Formula};
 pub use join::join;
 pub use summary::{FieldRange, HeaderSummary};
 pub use values::read_integer;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::{DUPLICATE_TRACE, ZERO_TRACE};
+
 /// Smallest and largest value of an integer field. `i128` because uint64 does not fit int64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldRange {
@@ -41,15 +43,31 @@ mod int64_or_uint64 {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderSummary {
     pub n_rows: u64,
+    /// Traces with the identification code of a dead one.
+    pub n_dead: u64,
+    /// Traces whose samples are all zero.
+    pub n_zero: u64,
+    /// Traces that repeat the samples of the trace before.
+    pub n_duplicate: u64,
     /// One for each of `HeaderTable::columns`; `None` for a field that is no integer, and without rows.
     pub ranges: Vec<Option<FieldRange>>,
 }
 
 impl HeaderSummary {
+    /// Counts one trace.
+    pub(super) fn count(&mut self, is_dead: bool, flags: u8) {
+        self.n_dead += u64::from(is_dead);
+        self.n_zero += u64::from(flags & ZERO_TRACE != 0);
+        self.n_duplicate += u64::from(flags & DUPLICATE_TRACE != 0);
+    }
+
     /// The summary of both parts. Their order and grouping do not matter, and the default summary adds nothing.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         self.n_rows += other.n_rows;
+        self.n_dead += other.n_dead;
+        self.n_zero += other.n_zero;
+        self.n_duplicate += other.n_duplicate;
         self.ranges.resize(self.ranges.len().max(other.ranges.len()), None);
         for (range, other) in self.ranges.iter_mut().zip(&other.ranges) {
             *range = match (*range, *other) {
@@ -67,7 +85,7 @@ mod tests {
 
     fn summary(n_rows: u64, ranges: &[Option<(i128, i128)>]) -> HeaderSummary {
         let ranges = ranges.iter().map(|range| range.map(|(min, max)| FieldRange { min, max }));
-        HeaderSummary { n_rows, ranges: ranges.collect() }
+        HeaderSummary { n_rows, ranges: ranges.collect(), n_dead: n_rows, n_zero: 2 * n_rows, n_duplicate: 3 * n_rows }
     }
 
     #[test]

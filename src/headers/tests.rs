@@ -30,9 +30,11 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         byte_order: ByteOrder::Big,
         row_group_rows,
         raw_header: true,
+        sample_flags: true,
         pairwise_swapped: false,
         file_index: false,
         n_samples: false,
+        computed: Vec::new(),
     }
 }
 
@@ -41,7 +43,7 @@ fn write(path: &Path, table: &HeaderTable, first_trace: u64, headers: &[u8], blo
     let width = table.header_bytes as usize;
     let mut writer = SegmentWriter::create(path, table, first_trace).unwrap();
     for block in headers.chunks(block * width) {
-        writer.push(block, width, block.len() / width).unwrap();
+        writer.push(block, width, block.len() / width, &vec![0; block.len() / width]).unwrap();
     }
     writer.finish().unwrap()
 }
@@ -236,7 +238,7 @@ fn the_standard_columns_are_those_of_the_revision_and_times_stay_raw() {
     assert!(scaled.contains(&"shot_point") && !scaled.contains(&"delay_recording_time"));
     let schema = table(columns, 1).arrow_schema();
     assert_eq!(schema.field(0).name(), "trace_index");
-    assert_eq!(schema.fields().len(), 1 + 91 + 14 + 1);
+    assert_eq!(schema.fields().len(), 1 + 91 + 14 + 3 + 1);
 }
 
 #[test]
@@ -309,7 +311,10 @@ fn parts_without_traces_join_too() {
     let dir = tempfile::tempdir().unwrap();
     let table = table(survey_columns(), 5000);
     let (empty, output) = (dir.path().join("empty.parquet"), dir.path().join("out.parquet"));
-    assert_eq!(write(&empty, &table, 5000, &[], 1), HeaderSummary { n_rows: 0, ranges: vec![None; 6] });
+    assert_eq!(
+        write(&empty, &table, 5000, &[], 1),
+        HeaderSummary { ranges: vec![None; 6], ..HeaderSummary::default() }
+    );
     join(&[], &output, &table).unwrap();
     assert_eq!(std::fs::read(&empty).unwrap(), std::fs::read(&output).unwrap());
     join(&[empty.clone(), empty], &output, &table).unwrap();
@@ -328,7 +333,7 @@ fn the_summary_has_the_range_of_every_integer_field() {
         let values = headers.chunks(240).map(|h| read_integer(h, c.first_byte, c.kind, ByteOrder::Big).into());
         c.kind.is_integer().then(|| FieldRange { min: values.clone().min().unwrap(), max: values.max().unwrap() })
     });
-    assert_eq!(summary, HeaderSummary { n_rows: 12_000, ranges: expected.collect() });
+    assert_eq!(summary, HeaderSummary { n_rows: 12_000, ranges: expected.collect(), ..HeaderSummary::default() });
 }
 
 #[test]
@@ -413,7 +418,7 @@ fn additional_headers_have_a_raw_column_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
     let mut writer = SegmentWriter::create(&path, &table, 0).unwrap();
-    writer.push(&traces, 500, 5000).unwrap();
+    writer.push(&traces, 500, 5000, &[0; 5000]).unwrap();
     writer.finish().unwrap();
     let batch = read(&path);
     for (i, trace) in traces.chunks(500).enumerate() {
@@ -432,7 +437,7 @@ fn raw_headers_of_a_pairwise_swapped_file_stay_as_they_stand_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
     let mut writer = SegmentWriter::create(&path, &table, 0).unwrap();
-    writer.push(&headers, 240, 300).unwrap();
+    writer.push(&headers, 240, 300, &[0; 300]).unwrap();
     writer.finish().unwrap();
     let batch = read(&path);
     for (i, header) in headers.chunks(240).enumerate() {
@@ -469,7 +474,7 @@ fn what_cannot_be_is_refused() {
 
     let one = table(vec![column("x", 1, I32, None)], 10);
     let mut writer = SegmentWriter::create(&a, &one, 0).unwrap();
-    let error = writer.push(&[0; 700], 240, 3).unwrap_err().to_string();
+    let error = writer.push(&[0; 700], 240, 3, &[0; 3]).unwrap_err().to_string();
     assert!(error.contains("ends within trace 2"), "{error}");
 
     write(&a, &one, 0, &[0; 480], 1);
@@ -480,4 +485,67 @@ fn what_cannot_be_is_refused() {
     damaged.truncate(damaged.len() - 1);
     std::fs::write(&a, damaged).unwrap();
     assert!(join(&[a], &b, &one).is_err());
+}
+
+#[test]
+fn flags_of_traces_are_columns_and_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("headers.parquet");
+    // A row group without any, one in which all traces have one, and one in which some have.
+    let (n, per_group) = (12_000, 4000);
+    let flags: Vec<u8> = (0..n).map(|i| [0, ZERO_TRACE, (i % 4) as u8][i / per_group]).collect();
+    let mut headers = survey(n, 7000);
+    headers.chunks_mut(240).skip(5000).for_each(|header| put(header, 29, &2i16.to_be_bytes()));
+    let mut columns = survey_columns();
+    columns.push(column("trace_id_code", 29, I16, None));
+    let table = table(columns, per_group as u64);
+    let mut writer = SegmentWriter::create(&path, &table, 0).unwrap();
+    for (headers, flags) in headers.chunks(240 * 999).zip(flags.chunks(999)) {
+        writer.push(headers, 240, flags.len(), flags).unwrap();
+    }
+    let summary = writer.finish().unwrap();
+    let batch = read(&path);
+    let values = |name: &str| batch[name].as_boolean().iter().map(Option::unwrap).collect::<Vec<_>>();
+    let count = |name: &str| values(name).iter().filter(|v| **v).count() as u64;
+    assert_eq!(values("is_zero"), flags.iter().map(|f| f & ZERO_TRACE != 0).collect::<Vec<_>>());
+    assert_eq!(values("is_duplicate"), flags.iter().map(|f| f & DUPLICATE_TRACE != 0).collect::<Vec<_>>());
+    assert_eq!(values("is_dead"), (0..n).map(|i| i >= 5000).collect::<Vec<_>>());
+    assert_eq!((summary.n_dead, summary.n_zero, summary.n_duplicate), (7000, 6000, 2000));
+    assert_eq!((count("is_dead"), count("is_zero"), count("is_duplicate")), (7000, 6000, 2000));
+}
+
+#[test]
+fn a_computed_column_has_its_values_and_nulls() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("headers.parquet");
+    let input = |first_byte| formula::Input { first_byte, kind: I32, scalar: None };
+    let computed = |name: &str, expression: &str, first_byte| Computed {
+        name: name.into(),
+        expression: expression.into(),
+        inputs: vec![input(first_byte)],
+    };
+    let mut table = table(survey_columns(), 5000);
+    table.computed = vec![
+        computed("inverse", "1 / mod(counter, 3)", 1),
+        computed("late", "sqrt(step)", 9),
+        computed("never", "ln(nothing)", 101),
+        computed("always", "nothing + 1.5", 101),
+    ];
+    let headers = survey(12_000, 7000);
+    write(&path, &table, 0, &headers, 700);
+    let batch = read(&path);
+    assert_survey_is_right(&batch, &table, &headers);
+    let values = |name: &str| batch[name].as_primitive::<Float64Type>().iter().collect::<Vec<_>>();
+    let expected = |f: &dyn Fn(usize) -> Option<f64>| (0..12_000).map(f).collect::<Vec<_>>();
+    assert_eq!(values("inverse"), expected(&|i| Some(1.0 / ((i + 1) % 3) as f64).filter(|v| v.is_finite())));
+    assert_eq!(values("late"), expected(&|i| (i >= 7000).then_some(1000.0)));
+    assert_eq!(values("never"), expected(&|_| None));
+    assert_eq!(values("always"), expected(&|_| Some(1.5)));
+    let metadata = metadata(&path);
+    for (group, n_nulls) in [(0, 5000), (1, 2000), (2, 0)] {
+        let late = metadata.row_group(group).columns().iter().find(|c| c.column_path().string() == "late").unwrap();
+        assert_eq!(late.statistics().unwrap().null_count_opt(), Some(n_nulls), "row group {group}");
+    }
+    let cuts = [0, 1, 2];
+    assert_eq!(joined(dir.path(), &table, &headers, &cuts, 700), std::fs::read(&path).unwrap());
 }

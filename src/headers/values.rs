@@ -7,6 +7,7 @@ use crate::segy::format::ByteOrder;
 use crate::segy::{ibm, text};
 
 use super::columns::Source;
+use super::formula::Formula;
 
 /// The values of one column over some rows, in the physical type that Parquet stores.
 /// Integers shorter than 32 bits and uint32 are held as int32, uint64 as int64, bit for bit.
@@ -17,6 +18,9 @@ pub(super) enum Values {
     Float(Vec<f32>),
     Double(Vec<f64>),
     Text(Vec<String>),
+    Bool(Vec<bool>),
+    /// Doubles of which NaN are nothing.
+    Nullable(Vec<f64>),
 }
 
 impl Values {
@@ -32,7 +36,8 @@ impl Values {
             Self::Int32(v) => repeat(v, n),
             Self::Int64(v) => repeat(v, n),
             Self::Float(v) => repeat(v, n),
-            Self::Double(v) => repeat(v, n),
+            Self::Double(v) | Self::Nullable(v) => repeat(v, n),
+            Self::Bool(v) => repeat(v, n),
             Self::Text(v) => repeat(v, n),
         }
         self
@@ -48,6 +53,9 @@ pub(super) struct Rows<'a> {
     pub order: ByteOrder,
     /// Number of the trace in the first row, from 0.
     pub first_trace: u64,
+    /// The flags of each trace, see `ZERO_TRACE`.
+    pub flags: &'a [u8],
+    pub formulas: &'a [Formula],
 }
 
 /// Reads a number of type `$t` in the byte order of `$rows` and turns each value into `$result`.
@@ -96,6 +104,13 @@ impl Rows<'_> {
                 scale(&mut values, &scalars);
                 Values::Double(values)
             }
+            Source::Computed(i) => Values::Nullable(self.formulas.get(i).map_or(Vec::new(), |f| f.values(self))),
+            Source::Equals { offset, kind, value } => {
+                let rows = self.bytes.chunks_exact(self.width);
+                let equals = |row| read_integer(row, offset as u32 + 1, kind, self.order) == value;
+                Values::Bool(rows.map(equals).collect())
+            }
+            Source::Flag(flag) => Values::Bool(self.flags.iter().map(|f| f & flag != 0).collect()),
             Source::RawBytes { .. } => Values::Text(Vec::new()),
         }
     }
@@ -118,8 +133,16 @@ impl Rows<'_> {
         }
     }
 
+    /// Whether a column has the same value wherever `changed` is 0.
+    pub fn is_constant(&self, source: Source, changed: &[u8]) -> bool {
+        match source {
+            Source::Computed(i) => self.formulas.get(i).is_some_and(|f| f.is_constant(changed)),
+            source => source.is_constant(changed),
+        }
+    }
+
     /// A number of any kind as a double, which rounds integers beyond 2^53.
-    fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
+    pub fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
         match kind {
             FieldKind::I8 => numbers!(self, offset, i8, |v| f64::from(v)),
             FieldKind::U8 => numbers!(self, offset, u8, |v| f64::from(v)),

@@ -13,6 +13,7 @@ use super::bounds::Bounds;
 use super::chunk::{Chunk, Encoder, FinishedChunk};
 use super::columns::{HeaderTable, Mark, Source};
 use super::footer::{MAGIC, RowGroup, footer};
+use super::formula::Formula;
 use super::summary::{FieldRange, HeaderSummary};
 use super::values::Rows;
 
@@ -34,18 +35,22 @@ pub struct SegmentWriter {
     column_of_chunk: Vec<Option<usize>>,
     /// Headers of the page that is being filled.
     page: Vec<u8>,
+    /// Flags of the traces of the page.
+    flags: Vec<u8>,
     page_rows: usize,
     /// Number of the first trace of `page`, from 0.
     page_first_trace: u64,
     /// First header of the row group.
     first_row: Vec<u8>,
-    /// A byte for each byte of a header: 0 where all headers of the page are like `first_row`.
+    first_flags: u8,
+    /// A byte for each byte of a header, and one for the flags: 0 where all headers of the page are like `first_row`.
     changed: Vec<u8>,
     /// Rows of the row group before `page`.
     rows_before_page: u64,
     /// Where the raw headers of the row group begin, once their first page is written.
     raw_headers_at: Option<u64>,
     row_groups: Vec<RowGroup>,
+    formulas: Vec<Formula>,
     summary: HeaderSummary,
 }
 
@@ -77,14 +82,18 @@ impl SegmentWriter {
             position: 0,
             encoder: Encoder::new().map_err(failed("zstd"))?,
             page: Vec::new(),
+            flags: Vec::new(),
+            first_flags: 0,
+            formulas: table.computed.iter().map(Formula::new).collect::<Result<_>>()?,
             page_rows: table.page_rows() as usize,
             page_first_trace: first_trace,
             first_row: Vec::new(),
-            changed: vec![0; table.row_bytes()],
+            // Of the flags too, behind header bytes and marks.
+            changed: vec![0; table.row_bytes() + 1],
             rows_before_page: 0,
             raw_headers_at: None,
             row_groups: Vec::new(),
-            summary: HeaderSummary { n_rows: 0, ranges: vec![None; table.columns.len()] },
+            summary: HeaderSummary { ranges: vec![None; table.columns.len()], ..HeaderSummary::default() },
             table: table.clone(),
             schema,
         };
@@ -94,16 +103,18 @@ impl SegmentWriter {
 
     /// Adds the headers of the next `n` traces. `block` holds traces every `stride` bytes, each beginning with its
     /// header bytes; what follows them is not looked at, and the last trace may end with its header.
-    pub fn push(&mut self, block: &[u8], stride: usize, n: usize) -> Result<()> {
-        self.push_marked(block, stride, n, Mark::default())
+    /// `flags` has those of each trace, see [`ZERO_TRACE`](super::ZERO_TRACE).
+    pub fn push(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8]) -> Result<()> {
+        self.push_marked(block, stride, n, flags, Mark::default())
     }
 
     /// As [`Self::push`], for traces with this mark.
-    pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, mark: Mark) -> Result<()> {
+    pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8], mark: Mark) -> Result<()> {
         let mark = self.table.mark_bytes(mark);
         let width = self.table.header_bytes as usize;
         for i in 0..n {
-            let Some(header) = block.get(i * stride..).and_then(|rest| rest.get(..width)) else {
+            let header = block.get(i * stride..).and_then(|rest| rest.get(..width));
+            let (Some(header), Some(&flags)) = (header, flags.get(i)) else {
                 return Err(Error::Failed(format!(
                     "{}: a block of {n} traces ends within trace {i}",
                     self.path.display()
@@ -113,15 +124,20 @@ impl SegmentWriter {
                 self.first_row.clear();
                 self.first_row.extend_from_slice(header);
                 self.first_row.extend_from_slice(&mark);
+                self.first_flags = flags;
             }
             self.page.extend_from_slice(header);
             self.page.extend_from_slice(&mark);
+            self.flags.push(flags);
+            self.summary.count(self.table.says_dead(header), flags);
             for ((changed, first), byte) in self.changed.iter_mut().zip(&self.first_row).zip(header) {
                 *changed |= first ^ byte;
             }
             let marks = self.changed[width..].iter_mut().zip(&self.first_row[width..]).zip(&mark);
             marks.for_each(|((changed, first), byte)| *changed |= first ^ byte);
-            let rows_of_page = self.page.len() / (width + mark.len());
+            let row_bytes = width + mark.len();
+            self.changed[row_bytes] |= self.first_flags ^ flags;
+            let rows_of_page = self.page.len() / row_bytes;
             if rows_of_page == self.page_rows
                 || self.rows_before_page + rows_of_page as u64 == self.table.row_group_rows
             {
@@ -171,8 +187,10 @@ impl SegmentWriter {
             return Ok(());
         }
         let order = self.table.byte_order;
-        let rows = Rows { bytes: &self.page, width, order, first_trace: self.page_first_trace };
-        let first = Rows { bytes: &self.first_row, ..rows };
+        let (first_trace, formulas) = (self.page_first_trace, &self.formulas);
+        let rows = Rows { bytes: &self.page, width, order, first_trace, flags: &self.flags, formulas };
+        let first_flags = [self.first_flags];
+        let first = Rows { bytes: &self.first_row, flags: &first_flags, ..rows };
         for chunk in &mut self.chunks {
             chunk
                 .push(&rows, &first, &self.changed, self.page_rows, &mut self.encoder)
@@ -180,6 +198,7 @@ impl SegmentWriter {
         }
         self.write_raw_headers()?;
         self.page.clear();
+        self.flags.clear();
         self.changed.fill(0);
         self.page_first_trace += n_rows;
         self.rows_before_page += n_rows;
@@ -205,6 +224,8 @@ impl SegmentWriter {
                 width: self.first_row.len(),
                 order: self.table.byte_order,
                 first_trace: 0,
+                flags: &[self.first_flags],
+                formulas: &self.formulas,
             };
             let is_raw_header = self.table.raw_header && c + 1 == self.chunks.len();
             let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position);

@@ -57,7 +57,7 @@ pub(super) fn read(source: &Source) -> Result<FileHeaders> {
     let extended = (0..n.min(MAX_EXTENDED_SHOWN)).map(|i| {
         let offset = FILE_HEADER_BYTES + u64::from(i) * TEXT_HEADER_BYTES as u64;
         let bytes = source.file.copy(offset, TEXT_HEADER_BYTES)?;
-        Ok(textual(&bytes, text::detect(&bytes)))
+        Ok(textual(&bytes, layout.encoding_of(&bytes)))
     });
     Ok(FileHeaders {
         textual_header: Some(textual(&main, layout.text_encoding)),

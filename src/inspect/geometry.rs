@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::table::FieldSummary;
-use crate::segy::Layout;
+use crate::segy::{Layout, SampleAxis};
 
 /// Fields that say where a trace lies.
 const PLACES: &[&str] = &[
@@ -26,12 +26,10 @@ const PLACES: &[&str] = &[
 pub struct Geometry {
     pub n_traces: u64,
     pub n_samples: u32,
-    /// Sample interval in microseconds; `null` where the file does not tell.
-    pub interval_us: Option<f64>,
-    /// Time of the first sample in milliseconds.
-    pub first_sample_ms: f64,
-    /// Time of the last sample in milliseconds; `null` without an interval.
-    pub last_sample_ms: Option<f64>,
+    /// Domain, units, first value (`start`) and `interval` (microseconds in time; `null` where the file does not tell).
+    pub sample_axis: SampleAxis,
+    /// Value of the last sample; `null` without an interval.
+    pub last_sample: Option<f64>,
     /// Inlines times crosslines, where each was counted exactly over all headers.
     pub grid: Option<(usize, usize)>,
     pub ranges: Vec<PlaceRange>,
@@ -52,13 +50,12 @@ pub(super) fn geometry(layout: &Layout, fields: &[FieldSummary], is_whole: bool)
     let find = |name: &str| fields.iter().find(|f| f.name == name && !f.zero);
     let ranges = PLACES.iter().filter_map(|name| find(name)).filter_map(range).collect();
     let count = |name: &str| find(name).and_then(|f| f.distinct).filter(|_| is_whole);
-    let length_ms = layout.interval_us.map(|us| us * f64::from(layout.n_samples.saturating_sub(1)) / 1000.0);
+    let last = u64::from(layout.n_samples.saturating_sub(1));
     Geometry {
         n_traces: layout.n_traces,
         n_samples: layout.n_samples,
-        interval_us: layout.interval_us,
-        first_sample_ms: layout.start_ms,
-        last_sample_ms: length_ms.map(|length| layout.start_ms + length),
+        sample_axis: layout.axis.clone(),
+        last_sample: layout.axis.interval.map(|_| layout.axis.value(last)),
         grid: count("inline").zip(count("crossline")),
         ranges,
     }

@@ -28,9 +28,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cancel::CancelHandle;
-use crate::config::{FieldPlacement, ImportConfig};
+use crate::config::ImportConfig;
 use crate::error::Result;
 use crate::headers::Column;
+use crate::mapping::HeaderOptions;
 use crate::segy::layout::{Decision, Overrides};
 use crate::segy::{Access, Io, Layout, SegyFile};
 use candidates::Candidate;
@@ -48,16 +49,24 @@ pub struct InspectConfig {
     pub input: PathBuf,
     pub overrides: Overrides,
     /// Header fields at other places, as for an import.
-    pub fields: Vec<FieldPlacement>,
+    pub headers: HeaderOptions,
     /// Read all trace headers and not a sample of 1000.
     pub scan: bool,
     /// Threads of a scan; one for each core that this process may use, if not given.
     pub threads: Option<usize>,
+    pub io: Io,
 }
 
 impl InspectConfig {
     pub fn new(input: impl Into<PathBuf>) -> Self {
-        Self { input: input.into(), overrides: Overrides::default(), fields: Vec::new(), scan: false, threads: None }
+        Self {
+            input: input.into(),
+            overrides: Overrides::default(),
+            headers: HeaderOptions::default(),
+            scan: false,
+            threads: None,
+            io: Io::default(),
+        }
     }
 }
 
@@ -126,11 +135,14 @@ impl Inspector {
     /// # Errors
     /// What an import with the same options would be refused with.
     pub fn open(config: InspectConfig) -> Result<Self> {
-        let mut file = SegyFile::open(&config.input, Io::Mmap, Access::Headers)?;
-        let layout = Layout::infer(&mut file, &config.overrides)?;
+        let mut file = SegyFile::open(&config.input, config.io, Access::Headers)?;
+        let mut layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
-        import.fields.clone_from(&config.fields);
-        let columns = import.header_table(&file, &layout)?.columns;
+        import.headers.clone_from(&config.headers);
+        let columns = import.columns(&file, &layout)?;
+        layout.decisions.extend(columns.decision);
+        layout.warnings.extend(columns.warning);
+        let columns = columns.table.columns;
         let windows = windows(layout.n_traces);
         Ok(Self { config, file, layout, columns, windows })
     }

@@ -10,7 +10,6 @@ use super::scan::SAMPLED_TRACES;
 use super::table::FieldSummary;
 use super::trace::TraceDump;
 use super::{Candidates, Coverage, Findings, Report};
-use crate::segy::text::TextEncoding;
 
 const INDENT: &str = "  ";
 /// Extended textual headers that are listed, and places that hold a number.
@@ -81,10 +80,7 @@ fn file_headers(headers: &FileHeaders) -> String {
 }
 
 fn textual(title: &str, header: &TextualHeader) -> String {
-    let encoding = match header.encoding {
-        TextEncoding::Ebcdic => "EBCDIC",
-        TextEncoding::Ascii => "ASCII",
-    };
+    let encoding = header.encoding.name();
     let lines: Vec<&str> = header.lines.iter().map(|l| l.trim_end()).filter(|l| !is_blank(l)).collect();
     if lines.is_empty() {
         return section(&format!("{title} ({encoding}): blank"));
@@ -100,11 +96,13 @@ fn is_blank(line: &str) -> bool {
 
 fn geometry(g: &Geometry, coverage: Coverage) -> String {
     let mut rows = vec![vec!["traces".to_owned(), grouped(g.n_traces)]];
-    let samples = match (g.interval_us, g.last_sample_ms) {
-        (Some(us), Some(last)) => {
-            format!("{} of {us} µs, {} to {last} ms", grouped(g.n_samples.into()), g.first_sample_ms)
+    let (axis, n_samples) = (&g.sample_axis, grouped(g.n_samples.into()));
+    let units = axis.units.as_deref().unwrap_or("units of depth");
+    let samples = match (axis.interval, g.last_sample) {
+        (Some(interval), Some(last)) => {
+            format!("{n_samples} of {interval} {}, {} to {last} {units}", axis.interval_units(), axis.start)
         }
-        _ => format!("{}, interval unknown, the first at {} ms", grouped(g.n_samples.into()), g.first_sample_ms),
+        _ => format!("{n_samples}, interval unknown, the first at {} {units}", axis.start),
     };
     rows.push(vec!["samples".into(), samples]);
     let range = |r: &PlaceRange| {

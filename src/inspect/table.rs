@@ -109,10 +109,7 @@ fn run_summary(s: &ColumnStats, is_whole: bool) -> RunSummary {
 
 /// `i16`, `f64`, `text:8` …: what `--field` takes.
 pub fn type_name(kind: FieldKind) -> String {
-    match kind {
-        FieldKind::Text(n) => format!("text:{n}"),
-        other => format!("{other:?}").to_lowercase(),
-    }
+    kind.to_string()
 }
 
 #[cfg(test)]

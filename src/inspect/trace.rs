@@ -58,7 +58,7 @@ pub(super) fn dump(source: &Source, columns: &[Column], trace: u64) -> Result<Tr
     let headers = Headers { bytes: &header, width: header.len(), order: layout.byte_order };
     Ok(TraceDump {
         trace,
-        file_byte: place.offset + 1,
+        file_byte: source.file.byte_number(place.offset),
         fields: columns.iter().map(|c| field(c, &headers)).collect(),
         samples: samples(source, &place)?,
     })

@@ -51,6 +51,16 @@ impl FieldKind {
     }
 }
 
+impl std::fmt::Display for FieldKind {
+    /// `i16`, `f64`, `text:8` …: what `--field` takes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(n) => write!(f, "text:{n}"),
+            other => f.write_str(&format!("{other:?}").to_lowercase()),
+        }
+    }
+}
+
 impl std::str::FromStr for FieldKind {
     type Err = String;
 
@@ -161,7 +171,7 @@ pub const TRACE_FIELDS: &[Field] = &[
     field("source_water_depth", 61, I32, Any, Some(69), &["SourceWaterDepth", "swdep"]),
     field("receiver_water_depth", 65, I32, Any, Some(69), &["GroupWaterDepth", "gwdep"]),
     field("elevation_scalar", 69, I16, Any, None, &["ElevationScalar", "elevation_depth_scalar", "scalel"]),
-    field("coordinate_scalar", 71, I16, Any, None, &["SourceGroupScalar", "scalco"]),
+    field("coordinate_scalar", 71, I16, Any, None, &["SourceGroupScalar", "scalco", "scalar_coord"]),
     field("source_x", 73, I32, Any, Some(71), &["SourceX", "source_coord_x", "sx"]),
     field("source_y", 77, I32, Any, Some(71), &["SourceY", "source_coord_y", "sy"]),
     field("receiver_x", 81, I32, Any, Some(71), &["GroupX", "group_coord_x", "gx"]),

@@ -43,6 +43,8 @@ impl Io {
 pub struct SegyFile {
     path: PathBuf,
     file: File,
+    /// Bytes of a label in front, which is left out: offsets count from behind it.
+    label_bytes: u64,
     len: u64,
     map: Option<Mmap>,
     /// Offset from which on neighbouring bytes are exchanged, if they are.
@@ -69,13 +71,32 @@ impl SegyFile {
         if len == 0 {
             return Err(Error::Input(format!("{}: is empty", path.display())));
         }
-        let map = if io.is_mapped(access) { Some(map(&file).map_err(|e| unreadable(path, &e))?) } else { None };
-        Ok(Self { path: path.to_owned(), file, len, map, pairwise_swapped_from: None })
+        let map = match io.is_mapped(access).then(|| map(&file)) {
+            // Under a limit on the address space; positioned reads give the same bytes.
+            Some(Err(_)) if io == Io::Auto => None,
+            map => map.transpose().map_err(|e| unreadable(path, &e))?,
+        };
+        Ok(Self { path: path.to_owned(), file, label_bytes: 0, len, map, pairwise_swapped_from: None })
     }
 
     /// Exchanges neighbouring bytes from this even offset on whenever they are read (rev 2.1, bytes 3297-3300).
     pub fn swap_pairs_from(&mut self, offset: u64) {
         self.pairwise_swapped_from = Some(offset);
+    }
+
+    /// Leaves out a label of so many bytes (an even number) in front: offset 0 is behind it from now on.
+    ///
+    /// # Errors
+    /// `Error::Input` where the file is shorter.
+    pub fn skip_label(&mut self, bytes: u64) -> Result<()> {
+        self.len = self.len.checked_sub(bytes).ok_or_else(|| self.ends_before(0, bytes as usize))?;
+        self.label_bytes += bytes;
+        Ok(())
+    }
+
+    /// The number of the byte at an offset as it is counted in the whole file, from 1.
+    pub fn byte_number(&self, offset: u64) -> u64 {
+        self.label_bytes + offset + 1
     }
 
     /// Whether neighbouring bytes are exchanged when they are read.
@@ -87,7 +108,12 @@ impl SegyFile {
         &self.path
     }
 
-    /// Length in bytes when it was opened.
+    /// Length in bytes when it was opened, a label included.
+    pub fn stored_len(&self) -> u64 {
+        self.label_bytes + self.len
+    }
+
+    /// Length in bytes behind a label.
     #[allow(clippy::len_without_is_empty, reason = "an empty file is refused on opening")]
     pub fn len(&self) -> u64 {
         self.len
@@ -116,20 +142,33 @@ impl SegyFile {
     }
 
     fn stored_bytes<'a>(&'a self, offset: u64, n: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let stored = self.label_bytes + offset;
         match &self.map {
             Some(map) => {
-                let range = usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(n)?));
+                let range = usize::try_from(stored).ok().and_then(|start| Some(start..start.checked_add(n)?));
                 range.and_then(|r| map.get(r)).ok_or_else(|| self.ends_before(offset, n))
             }
             None => {
                 buffer.resize(n, 0);
-                self.file.read_exact_at(buffer, offset).map_err(|e| match e.kind() {
+                self.file.read_exact_at(buffer, stored).map_err(|e| match e.kind() {
                     io::ErrorKind::UnexpectedEof => self.ends_before(offset, n),
-                    _ => Error::Input(format!("{}: byte {}: cannot be read: {e}", self.path.display(), offset + 1)),
+                    _ => Error::Input(format!("{}: byte {}: cannot be read: {e}", self.path.display(), stored + 1)),
                 })?;
                 Ok(buffer)
             }
         }
+    }
+
+    /// Fills `buffer` with `n` records of `length` bytes, the first at `offset` and each `stride` behind the one before.
+    pub fn records(&self, offset: u64, stride: usize, length: usize, n: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        let mut record = Vec::new();
+        buffer.clear();
+        for i in 0..n as u64 {
+            let at = offset + i * stride as u64;
+            buffer.extend_from_slice(self.bytes(at, length, &mut record)?);
+            self.release(at, length);
+        }
+        Ok(())
     }
 
     /// A copy of `n` bytes at `offset`.
@@ -163,7 +202,9 @@ impl SegyFile {
     /// The page cache keeps them.
     pub fn release(&self, offset: u64, n: usize) {
         let Some(map) = &self.map else { return };
-        let (Ok(start), page) = (usize::try_from(offset), rustix::param::page_size()) else { return };
+        let (Ok(start), page) = (usize::try_from(self.label_bytes + offset), rustix::param::page_size()) else {
+            return;
+        };
         let (first, end) = (start / page * page, (start + n).min(map.len()) / page * page);
         if first < end {
             // SAFETY: MADV_DONTNEED on a private, read-only map of a file drops page table entries; the next
@@ -181,7 +222,10 @@ impl SegyFile {
 
     fn ends_before(&self, offset: u64, n: usize) -> Error {
         let path = self.path.display();
-        Error::Input(format!("{path}: byte {}: the file ends before the {n} bytes that belong there", offset + 1))
+        Error::Input(format!(
+            "{path}: byte {}: the file ends before the {n} bytes that belong there",
+            self.byte_number(offset)
+        ))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Finding the offsets and lengths that agree with the size of the file, and saying what would fit where none do.
 
 use super::fields::TRACE_HEADER_BYTES;
-use super::format::FORMATS;
-use super::layout::{FILE_HEADER_BYTES, Inference};
+use super::inference::Inference;
+use super::layout::FILE_HEADER_BYTES;
+use super::misfit::{extended_headers_that_fit, samples_that_fit, what_would_fit};
 use super::ragged::TraceIndex;
+use super::tail::{self, Agreement};
 use super::text::{self, TEXT_HEADER_BYTES};
 use crate::error::{Error, Result};
 
@@ -40,12 +42,13 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn stride(&self, sample_bytes: usize) -> u64 {
+    /// Bytes from one trace to the next, with samples of so many bytes.
+    pub(super) fn stride(&self, sample_bytes: usize) -> u64 {
         TRACE_HEADER_BYTES as u64 * (1 + u64::from(self.n_additional)) + u64::from(self.n_samples) * sample_bytes as u64
     }
 
     /// Whole traces and the bytes left over, in a file of `len` bytes.
-    fn divide(&self, len: u64, sample_bytes: usize) -> (u64, u64) {
+    pub(super) fn divide(&self, len: u64, sample_bytes: usize) -> (u64, u64) {
         let data = len.saturating_sub(self.offset).saturating_sub(self.trailer);
         let stride = self.stride(sample_bytes);
         (data / stride, data % stride)
@@ -56,6 +59,13 @@ impl Reading {
 pub(super) fn find(inference: &Inference) -> Result<Fit> {
     let len = inference.file.len();
     let size = inference.format.bytes;
+    if let Some(trailer) = inference.overrides.trailer_bytes.filter(|&n| n > len - FILE_HEADER_BYTES) {
+        return Err(Error::Input(format!(
+            "{}: --trailer {trailer}: the file has {} bytes behind the file header",
+            inference.file.path().display(),
+            len - FILE_HEADER_BYTES
+        )));
+    }
     let readings = readings(inference)?;
     let declared = if inference.rev2 { inference.binary.u64(3513) } else { 0 };
     let exact = |r: &&Reading| matches!(r.divide(len, size), (1.., 0));
@@ -84,7 +94,7 @@ pub(super) fn readings(inference: &Inference) -> Result<Vec<Reading>> {
     let mut all = Vec::new();
     let starts = starts(inference)?;
     for &(n_extended, offset) in &starts {
-        for n_samples in sample_counts(inference, offset)? {
+        for n_samples in sample_counts(inference, n_extended, offset)? {
             for n_additional in additional_headers(inference) {
                 for trailer in trailers(inference, offset) {
                     all.push(Reading { n_extended, offset, n_additional, n_samples, trailer });
@@ -100,6 +110,17 @@ fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
     let (file, binary) = (inference.file, &inference.binary);
     let path = file.path().display();
     let declared = binary.i16(3505);
+    if let Some(n) = inference.overrides.extended_text_headers {
+        let end = FILE_HEADER_BYTES + u64::from(n) * TEXT;
+        if end < file.len() {
+            return Ok(vec![(n, end)]);
+        }
+        return Err(Error::Input(format!(
+            "{path}: --extended-headers {n}: they end at byte {}, and the file has {} bytes",
+            file.byte_number(end) - 1,
+            file.stored_len()
+        )));
+    }
     let n = match declared {
         0.. => u64::from(declared.unsigned_abs()),
         -1 if inference.revision.0 >= 1 => text_headers_up_to_end(inference)?,
@@ -127,9 +148,11 @@ fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
         format!("{path}: holds a file header and no traces; there is nothing to convert")
     } else {
         format!(
-            "{path}: bytes 3505-3506 declare {n} extended textual headers, which end at byte {end}, but the file has {} \
-             bytes; it is cut off",
-            file.len()
+            "{path}: bytes 3505-3506 declare {n} extended textual headers, which end at byte {}, but the file has {} \
+             bytes; it is cut off, or the number is wrong{}",
+            file.byte_number(end) - 1,
+            file.stored_len(),
+            extended_headers_that_fit(inference)
         )
     }))
 }
@@ -140,7 +163,8 @@ fn text_headers_up_to_end(inference: &Inference) -> Result<u64> {
     let most = ((file.len() - FILE_HEADER_BYTES) / TEXT).min(MAX_EXTENDED_TEXT_HEADERS);
     for index in 0..most {
         let header = file.copy(FILE_HEADER_BYTES + index * TEXT, TEXT_HEADER_BYTES)?;
-        let decoded = text::decode(&header, text::detect(&header)).to_ascii_lowercase();
+        let decoded = text::decode(&header, inference.overrides.text_encoding.unwrap_or_else(|| text::detect(&header)))
+            .to_ascii_lowercase();
         let squeezed: String = decoded.chars().filter(|c| !c.is_whitespace()).collect();
         if squeezed.contains("((seg:endtext))") {
             return Ok(index + 1);
@@ -148,12 +172,14 @@ fn text_headers_up_to_end(inference: &Inference) -> Result<u64> {
     }
     Err(Error::Input(format!(
         "{}: bytes 3505-3506 declare a variable number of extended textual headers, but none of the {most} records of 3200 \
-         bytes behind the file header holds the stanza ((SEG: EndText)) that ends them",
-        file.path().display()
+         bytes behind the file header holds the stanza ((SEG: EndText)) that ends them; say their number with \
+         --extended-headers{}",
+        file.path().display(),
+        extended_headers_that_fit(inference)
     )))
 }
 
-fn sample_counts(inference: &Inference, offset: u64) -> Result<Vec<u32>> {
+fn sample_counts(inference: &Inference, n_extended: u32, offset: u64) -> Result<Vec<u32>> {
     if let Some(n) = inference.overrides.n_samples {
         return Ok(vec![n]);
     }
@@ -167,7 +193,7 @@ fn sample_counts(inference: &Inference, offset: u64) -> Result<Vec<u32>> {
                 "{}: the number of samples is 0 in the binary header (bytes 3221-3222) and in the first trace header \
                  (bytes 115-116); give it with --samples{}",
                 inference.file.path().display(),
-                one_trace_hint(inference, offset)
+                samples_that_fit(inference, n_extended, offset)
             )));
         }
         counts.push(n);
@@ -175,20 +201,11 @@ fn sample_counts(inference: &Inference, offset: u64) -> Result<Vec<u32>> {
     Ok(counts)
 }
 
-fn first_trace_count(inference: &Inference, offset: u64) -> u32 {
+/// The count of samples in the first trace header, 0 where it says none.
+pub(super) fn first_trace_count(inference: &Inference, offset: u64) -> u32 {
     let header =
         inference.file.copy(offset, TRACE_HEADER_BYTES.min(inference.file.len().saturating_sub(offset) as usize));
     header.map_or(0, |h| u32::from(inference.trace_u16(&h, 115)))
-}
-
-fn one_trace_hint(inference: &Inference, offset: u64) -> String {
-    let data = inference.file.len().saturating_sub(offset + TRACE_HEADER_BYTES as u64);
-    let size = inference.format.bytes as u64;
-    if data > 0 && data.is_multiple_of(size) {
-        format!(" (one single trace would have {})", data / size)
-    } else {
-        String::new()
-    }
 }
 
 fn additional_headers(inference: &Inference) -> Vec<u32> {
@@ -209,6 +226,9 @@ fn additional_headers(inference: &Inference) -> Vec<u32> {
 }
 
 fn trailers(inference: &Inference, offset: u64) -> Vec<u64> {
+    if let Some(bytes) = inference.overrides.trailer_bytes {
+        return vec![bytes];
+    }
     if !inference.rev2 {
         return vec![0];
     }
@@ -248,13 +268,23 @@ pub(super) fn accept(inference: &Inference, reading: &Reading, n_traces: u64, be
         ));
     }
     if trailing_bytes > reading.trailer || (trailing_bytes > 0 && reading.trailer == 0) {
-        warnings.push(format!("{trailing_bytes} bytes behind the last trace (from byte {}) are no trace", end + 1));
+        warnings.push(format!(
+            "{trailing_bytes} bytes behind the last trace (from byte {}) are no trace; they are kept for the export",
+            inference.file.byte_number(end)
+        ));
     }
     let mut decisions = vec![
         ("samples per trace", reading.n_samples.to_string(), samples_from.to_owned()),
-        ("first trace", format!("byte {}", reading.offset + 1), start_reason(inference, reading)),
+        (
+            "first trace",
+            format!("byte {}", inference.file.byte_number(reading.offset)),
+            start_reason(inference, reading),
+        ),
         ("traces", n_traces.to_string(), because.to_owned()),
     ];
+    if inference.overrides.trailer_bytes.is_some() {
+        decisions.push(("trailer", format!("{trailing_bytes} bytes"), "option --trailer".to_owned()));
+    }
     if reading.n_additional > 0 {
         let reason = "the binary header from byte 3507, and the file size".to_owned();
         decisions.push(("additional trace headers", reading.n_additional.to_string(), reason));
@@ -273,6 +303,9 @@ pub(super) fn accept(inference: &Inference, reading: &Reading, n_traces: u64, be
 }
 
 fn start_reason(inference: &Inference, reading: &Reading) -> String {
+    if inference.overrides.extended_text_headers.is_some() {
+        return "option --extended-headers".into();
+    }
     let behind_text = FILE_HEADER_BYTES + u64::from(reading.n_extended) * TEXT;
     if reading.offset != behind_text || (inference.rev2 && inference.binary.u64(3521) == reading.offset) {
         "bytes 3521-3528 (rev 2 first trace offset)".into()
@@ -288,21 +321,30 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let path = inference.file.path().display();
     let (n, rest) = reading.divide(inference.file.len(), inference.format.bytes);
     let stride = reading.stride(inference.format.bytes);
-    let fits = what_would_fit(inference, reading);
+    let fits = || what_would_fit(inference, reading);
     if n == 0 {
         return Err(Error::Input(format!(
-            "{path}: holds less than one trace: {rest} bytes from byte {}, where {} samples of {} need {stride}{fits}",
-            reading.offset + 1,
+            "{path}: holds less than one trace: {rest} bytes from byte {}, where {} samples of {} need {stride}{}",
+            inference.file.byte_number(reading.offset),
             reading.n_samples,
-            inference.format.name
+            inference.format.name,
+            fits()
         )));
     }
-    if !is_continued(inference, reading, n) {
+    let agreement = tail::agreement(inference, reading, inference.format.bytes, n);
+    if agreement == Agreement::Contradicted {
         return Err(Error::Input(format!(
             "{path}: the size does not agree with the headers: {n} traces of {stride} bytes ({} samples of {}) leave {rest} \
-             bytes, and what would be trace {n} does not look like the one before{fits}",
-            reading.n_samples, inference.format.name
+             bytes, and what would be trace {n} does not look like the first{}",
+            reading.n_samples,
+            inference.format.name,
+            fits()
         )));
+    }
+    // Only headers that are where they should be make sure that nothing but the end is wrong.
+    if agreement == Agreement::Agreed && !tail::looks_like_a_trace(inference, reading, n, rest)? {
+        let reason = format!("the file size; the {rest} bytes left over do not look like the beginning of a trace");
+        return Ok(accept(inference, reading, n, &reason));
     }
     if inference.overrides.allow_truncated {
         let mut fit = accept(inference, reading, n, "the file size, rounded down to whole traces");
@@ -311,47 +353,9 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     }
     Err(Error::Input(format!(
         "{path}: ends inside trace {}: {rest} of its {stride} bytes are there, from byte {}; --allow-truncated takes the {n} \
-         whole ones{fits}",
+         whole ones{}",
         n + 1,
-        reading.offset + n * stride + 1
+        inference.file.byte_number(reading.offset + n * stride),
+        fits()
     )))
-}
-
-/// Whether the last whole trace carries a header like the first one: same sample count and scalars in place.
-fn is_continued(inference: &Inference, reading: &Reading, n: u64) -> bool {
-    let stride = reading.stride(inference.format.bytes);
-    let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);
-    let (Ok(first), Ok(last)) = (header(0), header(n - 1)) else { return false };
-    [115, 117, 71].into_iter().all(|byte| inference.trace_u16(&first, byte) == inference.trace_u16(&last, byte))
-}
-
-/// Other readings that agree with the size, for the user to choose: "; … would fit: --samples 25 …".
-fn what_would_fit(inference: &Inference, reading: &Reading) -> String {
-    let len = inference.file.len();
-    let mut found = Vec::new();
-    let from_trace = first_trace_count(inference, reading.offset);
-    let mut try_reading = |reading: Reading, sample_bytes: usize, option: String| {
-        let (n, rest) = reading.divide(len, sample_bytes);
-        if n > 0 && rest == 0 {
-            found.push(format!("{option} gives {n} traces"));
-        }
-    };
-    if from_trace > 0 {
-        let option = format!("--samples {from_trace} (the first trace header's count)");
-        try_reading(Reading { n_samples: from_trace, ..*reading }, inference.format.bytes, option);
-    }
-    let mut sizes_seen = vec![inference.format.bytes];
-    for format in FORMATS {
-        if !sizes_seen.contains(&format.bytes) {
-            sizes_seen.push(format.bytes);
-            let option = format!("--format {} ({}-byte samples)", format.code, format.bytes);
-            try_reading(*reading, format.bytes, option);
-        }
-    }
-    for n_extended in (0..=8).filter(|&n| n != reading.n_extended) {
-        let offset = FILE_HEADER_BYTES + u64::from(n_extended) * TEXT;
-        let option = format!("{n_extended} extended textual headers (bytes 3505-3506)");
-        try_reading(Reading { n_extended, offset, ..*reading }, inference.format.bytes, option);
-    }
-    if found.is_empty() { String::new() } else { format!("; what would agree: {}", found.join(", or ")) }
 }

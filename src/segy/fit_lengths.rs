@@ -2,7 +2,7 @@
 
 use super::fields::TRACE_HEADER_BYTES;
 use super::fit::{self, Fit, Reading, accept, readings};
-use super::layout::Inference;
+use super::inference::Inference;
 use super::ragged::{Chain, End, Ragged, Walk};
 use crate::error::{Error, Result};
 

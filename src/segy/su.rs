@@ -1,6 +1,7 @@
 //! Seismic Unix files: traces as in SEG-Y, IEEE float32, in the byte order of the machine that wrote them, and no file
 //! header in front. Source: Seismic Unix, `segy.h` and `segyread`.
 
+use super::axis::{Domain, SampleAxis};
 use super::binary::big_endian;
 use super::fields::TRACE_HEADER_BYTES;
 use super::file::SegyFile;
@@ -29,6 +30,15 @@ struct Reading {
 /// `Error::Input` where the sample count of the first trace fits the file size in neither byte order.
 pub(super) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let path = file.path().display();
+    let of_segy = [
+        ("--extended-headers", overrides.extended_text_headers.is_some()),
+        ("--revision", overrides.revision.is_some()),
+        ("--trailer", overrides.trailer_bytes.is_some()),
+        ("--text-encoding", overrides.text_encoding.is_some()),
+    ];
+    if let Some((option, _)) = of_segy.into_iter().find(|(_, given)| *given) {
+        return Err(Error::Usage(format!("{option} is for SEG-Y files, and a Seismic Unix file has no such part")));
+    }
     let header_bytes = TRACE_HEADER_BYTES as u64;
     if file.len() < header_bytes {
         return Err(Error::Input(format!(
@@ -83,8 +93,9 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
         warnings.push(format!("the file ends inside trace {}; the whole ones are taken", reading.n_traces + 1));
     }
     let interval = number(117, order);
-    let interval_us = overrides.interval_us.or((interval > 0).then_some(f64::from(interval)));
-    if interval_us.is_none() {
+    let axis =
+        axis(overrides, interval, super::apply_scalar(f64::from(number(109, order) as i16), number(215, order) as i16));
+    if axis.interval.is_none() {
         warnings.push(
             "the sample interval in the first trace header (bytes 117-118) is 0; the sample axis counts samples".into(),
         );
@@ -95,8 +106,27 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
         None => "bytes 115-116 of the first trace header, and the file size",
         Some(_) => "the count in each trace header (bytes 115-116)",
     };
+    let mut decisions = vec![
+        decision("file", "Seismic Unix".into(), "the name or --input-format"),
+        decision("byte order", order.to_string(), count),
+        decision("sample format", format!("{} {}", format.code, format.name), "Seismic Unix"),
+        decision("samples per trace", counts, count),
+        decision("traces", reading.n_traces.to_string(), "the file size"),
+    ];
+    if overrides.domain.is_some() {
+        decisions.push(decision("domain", format!("{:?}", axis.domain).to_lowercase(), "option --domain"));
+    }
+    if let Some(value) = axis.interval {
+        let because =
+            if overrides.interval.is_some() { "option --interval" } else { "bytes 117-118 of the first trace header" };
+        decisions.push(decision("sample interval", format!("{value} {}", axis.interval_units()), because));
+    }
+    let because = if overrides.start.is_some() { "option --start" } else { "bytes 109-110 of the first trace header" };
+    let units = axis.units.as_deref().unwrap_or("units of depth");
+    decisions.push(decision("first sample", format!("{} {units}", axis.start), because));
     Ok(Layout {
-        file_bytes: file.len(),
+        file_bytes: file.stored_len(),
+        label_bytes: 0,
         byte_order: order,
         pairwise_swapped: false,
         revision: (0, 0),
@@ -104,24 +134,34 @@ pub(super) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
         n_traces: reading.n_traces,
         n_samples: reading.n_samples,
         varying,
-        interval_us,
-        start_ms: super::apply_scalar(f64::from(number(109, order) as i16), number(215, order) as i16),
+        axis,
         text_encoding: TextEncoding::Ascii,
+        text_encoding_given: false,
         n_extended_text_headers: 0,
         first_trace_offset: 0,
         n_additional_headers: 0,
         trailing_bytes,
         fixed_length: false,
         trace_counts_agree: overrides.n_samples.is_none(),
-        decisions: vec![
-            decision("file", "Seismic Unix".into(), "the name or --input-format"),
-            decision("byte order", order.to_string(), count),
-            decision("sample format", format!("{} {}", format.code, format.name), "Seismic Unix"),
-            decision("samples per trace", counts, count),
-            decision("traces", reading.n_traces.to_string(), "the file size"),
-        ],
+        decisions,
         warnings,
     })
+}
+
+/// Milliseconds unless the user says otherwise; no header has the units of depths.
+fn axis(overrides: &Overrides, interval: u16, delay: f64) -> SampleAxis {
+    let domain = overrides.domain.unwrap_or_default();
+    let units = match domain {
+        Domain::Time => Some("ms"),
+        Domain::Depth => None,
+        Domain::Frequency => Some("Hz"),
+    };
+    SampleAxis {
+        domain,
+        units: units.map(str::to_owned),
+        start: overrides.start.unwrap_or(delay),
+        interval: overrides.interval.or((interval > 0).then_some(f64::from(interval))),
+    }
 }
 
 /// The byte order in which the chain of trace headers ends where the file does.

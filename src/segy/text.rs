@@ -9,11 +9,29 @@ pub const TEXT_HEADER_BYTES: usize = 3200;
 const LINE: usize = 80;
 
 /// Character set of the textual headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextEncoding {
+    /// Code page 037
     Ebcdic,
+    /// What is not ASCII is shown as U+FFFD
     Ascii,
+    /// ISO 8859-1, ASCII with the letters of western Europe; never assumed
+    Latin1,
+    /// Unicode; never assumed
+    Utf8,
+}
+
+impl TextEncoding {
+    /// As people write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ebcdic => "EBCDIC",
+            Self::Ascii => "ASCII",
+            Self::Latin1 => "Latin-1",
+            Self::Utf8 => "UTF-8",
+        }
+    }
 }
 
 /// Code page 037 to Latin-1, which Unicode begins with.
@@ -41,14 +59,23 @@ const CP037: [u8; 256] = [
 fn character(byte: u8, encoding: TextEncoding) -> char {
     let latin1 = match encoding {
         TextEncoding::Ebcdic => CP037[usize::from(byte)],
-        TextEncoding::Ascii => byte,
+        _ => byte,
     };
     match latin1 {
         0 | b'\t' | b'\n' | b'\r' | 0x85 => ' ',
         0x20..=0x7E => char::from(latin1),
-        0xA0.. if encoding == TextEncoding::Ebcdic => char::from(latin1),
+        0xA0.. if matches!(encoding, TextEncoding::Ebcdic | TextEncoding::Latin1) => char::from(latin1),
         _ => char::REPLACEMENT_CHARACTER,
     }
+}
+
+/// All characters of some bytes.
+fn characters(bytes: &[u8], encoding: TextEncoding) -> String {
+    if encoding != TextEncoding::Utf8 {
+        return bytes.iter().map(|&b| character(b, encoding)).collect();
+    }
+    let one = |c: char| if c.is_ascii() { character(c as u8, TextEncoding::Ascii) } else { c };
+    String::from_utf8_lossy(bytes).chars().map(one).collect()
 }
 
 /// Share of the bytes, 0 to 1, that are letters, digits, blanks and the usual punctuation in this encoding.
@@ -81,13 +108,12 @@ pub fn is_text(bytes: &[u8], encoding: TextEncoding) -> bool {
 
 /// The lines of a textual header, blanks at their ends removed. Bytes that are no characters become U+FFFD.
 pub fn lines(bytes: &[u8], encoding: TextEncoding) -> Vec<String> {
-    let line = |b: &[u8]| -> String { b.iter().map(|&b| character(b, encoding)).collect() };
-    bytes.chunks(LINE).map(|l| line(l).trim_end().to_owned()).collect()
+    bytes.chunks(LINE).map(|line| characters(line, encoding).trim_end().to_owned()).collect()
 }
 
 /// The bytes as one string, without line ends or trimming: for stanza names and XML that span lines.
 pub fn decode(bytes: &[u8], encoding: TextEncoding) -> String {
-    bytes.iter().map(|&b| character(b, encoding)).collect()
+    characters(bytes, encoding)
 }
 
 /// A short text field of a trace header, in whichever encoding it reads, without the padding.
@@ -136,6 +162,14 @@ mod tests {
         let lines = lines(&text, TextEncoding::Ascii);
         assert_eq!(lines.len(), 40);
         assert_eq!((lines[0].as_str(), lines[1].as_str()), ("C 1 FIRST", "C 2 X"));
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_read_in_the_encoding_that_the_user_names() {
+        assert_eq!(lines(b"C 1 FJELL\xC5S", TextEncoding::Latin1), ["C 1 FJELL\u{C5}S"]);
+        assert_eq!(lines("C 1 FJELLÅS".as_bytes(), TextEncoding::Utf8), ["C 1 FJELL\u{C5}S"]);
+        assert_eq!(lines(b"C 1 FJELL\xC5S\n", TextEncoding::Utf8), ["C 1 FJELL\u{FFFD}S"]);
+        assert_eq!(lines(b"C 1 FJELL\xC5S", TextEncoding::Ascii), ["C 1 FJELL\u{FFFD}S"]);
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! A dataset against its own checksums, without the file it was made from.
 //!
 //! Every byte of a dataset is under one CRC-32C: chunks and the indexes of shards end with theirs, `metadata.json` has
-//! its own and those of all other files. A CRC finds every change of a single byte.
+//! its own and those of all other files. A CRC finds every change of a single byte. A CRC of the CRCs of all chunks finds
+//! those that are undamaged but belong elsewhere.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::cancel::CancelHandle;
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, ChunkSums};
 use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{ChunkReader, Dataset, damaged};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::EXCEPTIONS;
-use crate::merge::{CHECKED_FILES, GATHER_INDEX, HEADERS};
+use crate::merge::{GATHER_INDEX, HEADERS, checked_files};
 use crate::metadata::read_document;
 use crate::output::METADATA;
 
@@ -35,7 +37,9 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     check_files(&dataset, cancel)?;
     check_counts(&dataset)?;
     let array = &dataset.array;
-    let n_units = array.n_traces.div_ceil(array.traces_per_object());
+    let n_chunks = if dataset.headers_only { 0 } else { array.n_trace_chunks() * array.n_sample_chunks() };
+    let sums = AtomicU32::new(0);
+    let n_units = if dataset.headers_only { 0 } else { array.n_traces.div_ceil(array.traces_per_object()) };
     let check_object = |chunks: &mut ChunkReader, object, shared: &Shared| {
         let per_object = array.chunks_per_object();
         if array.shard_chunks.is_some() {
@@ -44,7 +48,9 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
         for trace_chunk in object * per_object..((object + 1) * per_object).min(array.n_trace_chunks()) {
             for sample_chunk in 0..array.n_sample_chunks() {
                 shared.cancel.check()?;
-                chunks.check(sample_chunk, trace_chunk)?;
+                let crc = chunks.check(sample_chunk, trace_chunk)?;
+                let n_behind = n_chunks - 1 - (trace_chunk * array.n_sample_chunks() + sample_chunk);
+                sums.fetch_xor(ChunkSums::contribution(crc, n_behind), Ordering::Relaxed);
             }
             let traces = array.traces_of_chunk(trace_chunk);
             shared.add(traces.end - traces.start);
@@ -53,13 +59,19 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     };
     let mut tell = |traces| on_progress(traces, array.n_traces);
     for_each_unit(n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
-    Ok(Checked { n_traces: array.n_traces, n_files: array.n_objects() + dataset.checksums.len() as u64 + 1 })
+    if dataset.chunk_sums != (ChunkSums { n_chunks, crc32c: sums.into_inner() }) {
+        return Err(damaged(
+            &dataset.path("traces.zarr"),
+            "each of its chunks is undamaged, but they are not the ones that were written, or not in that order",
+        ));
+    }
+    Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
 }
 
 /// All files but the chunks: each there, and as it was written.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
-    for name in CHECKED_FILES.into_iter().chain([HEADERS]).chain(exceptions) {
+    for name in checked_files(dataset.headers_only).chain([HEADERS]).chain(exceptions) {
         if !dataset.checksums.contains_key(name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
         }
@@ -80,12 +92,15 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
 /// The tables have as many rows as the document says, and the array is the one that it describes.
 fn check_counts(dataset: &Dataset) -> Result<()> {
     let document = read_document(&dataset.path(METADATA))?;
-    if document["counts"]["n_objects"].as_u64() != Some(dataset.array.n_objects()) {
+    if document["counts"]["n_objects"].as_u64() != Some(dataset.n_objects()) {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
     }
-    let array: serde_json::Value = crate::files::read_json(&dataset.path("traces.zarr/zarr.json"))?;
-    if array != crate::zarr::array_document(&dataset.array) {
-        return Err(damaged(&dataset.path("traces.zarr/zarr.json"), "it does not describe the array of metadata.json"));
+    if !dataset.headers_only {
+        let path = dataset.path("traces.zarr/zarr.json");
+        let array: serde_json::Value = crate::files::read_json(&path)?;
+        if array != crate::zarr::array_document(&dataset.array) {
+            return Err(damaged(&path, "it does not describe the array of metadata.json"));
+        }
     }
     let tables =
         [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];

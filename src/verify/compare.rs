@@ -7,6 +7,7 @@ use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
 use crate::error::{Error, Result};
+use crate::kept::KeptBytes;
 use crate::segy::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
 
@@ -78,8 +79,8 @@ fn compare_file(
     let sources = Sources::open(dataset, original)?;
     let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
     let after = sources.end_of_traces();
-    let n_unknown = comparison.kept_bytes(0, original.first_trace_offset, original.bytes_before_traces.as_deref())?
-        + comparison.kept_bytes(after, file.len() - after, original.bytes_after_traces.as_deref())?;
+    let n_unknown = comparison.kept_bytes(0, original.first_trace_offset, &original.bytes_before_traces)?
+        + comparison.kept_bytes(after, file.len() - after, &original.bytes_after_traces)?;
 
     let worker = || Ok((Original::new(&sources)?, Vec::new()));
     let compare_unit = |(original, buffer): &mut (Original, Vec<u8>), unit, shared: &Shared| {
@@ -105,11 +106,10 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Compares the bytes in front of or behind the traces. Returns how many are not known.
-    fn kept_bytes(&self, offset: u64, n: u64, kept: Option<&[u8]>) -> Result<u64> {
-        match kept {
-            None => Ok(n),
-            Some(bytes) => self.piece(offset, bytes, &mut Vec::new()).map(|_| 0),
-        }
+    fn kept_bytes(&self, offset: u64, n: u64, kept: &KeptBytes) -> Result<u64> {
+        let mut buffer = Vec::new();
+        kept.pieces(&mut |at, bytes| self.piece(offset + at, bytes, &mut buffer).map(drop))?;
+        Ok(if kept.len().is_none() { n } else { 0 })
     }
 
     /// Compares bytes with those at `offset` of the file. Returns whether they differ.

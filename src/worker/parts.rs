@@ -1,7 +1,7 @@
 //! Converting chunks of long traces, which are cut along the samples: several chunks at a time, a thread for each.
 //!
-//! So a file of fewer traces than workers keeps all cores busy, and one process still sees every trace whole: its zero
-//! traces and its exceptions come out in the same order whatever the number of threads.
+//! So a file of fewer traces than workers keeps all cores busy, and one process still sees every trace whole: its
+//! exceptions come out in the same order whatever the number of threads.
 
 use std::path::Path;
 
@@ -33,13 +33,12 @@ struct Lane {
     round_trip: Option<RoundTrip>,
     /// Chunks that are files of their own are written by the thread; those of a shard come one after the other.
     store: Option<SegmentStore>,
-    chunk: Vec<u8>,
-    /// The chunk as it goes into a shard, if it is compressed.
-    encoded: Option<Vec<u8>>,
+    /// The samples of a trace that are converted once more.
+    row: Vec<u8>,
+    /// The chunk as it goes into a shard.
+    encoded: Vec<u8>,
     window: Vec<u8>,
     samples: SampleStatistics,
-    /// For each trace of the chunk: whether its samples are all zero.
-    is_zero: Vec<bool>,
     exceptions: Vec<Exception>,
     stored_bytes: u64,
 }
@@ -74,7 +73,6 @@ impl<'a> Parts<'a> {
         let (layout, array) = (self.layout, self.array);
         let (n_parts, n_lanes) = (array.n_sample_chunks(), self.lanes.len() as u64);
         let mut outcome = Outcome::default();
-        let mut is_zero = vec![true; places.len()];
         for first in (0..n_parts).step_by(self.lanes.len()) {
             let parts = first..(first + n_lanes).min(n_parts);
             let work = |lane: &mut Lane, part| lane.convert(layout, array, part, trace_chunk, places, cancel);
@@ -91,19 +89,20 @@ impl<'a> Parts<'a> {
                 })?,
             }
             for (lane, part) in busy {
-                if lane.store.is_none() {
-                    store.begin(part, trace_chunk)?;
-                    store.append(lane.encoded.as_deref().unwrap_or(&lane.chunk))?;
-                    lane.stored_bytes = store.end()?;
+                match &mut lane.store {
+                    Some(own) => store.add_sums(own.take_sums()),
+                    None => {
+                        store.begin(part, trace_chunk)?;
+                        store.append(&lane.encoded)?;
+                        lane.stored_bytes = store.end()?;
+                    }
                 }
                 lane.tell_exceptions(layout, array, part, places, exceptions)?;
-                is_zero.iter_mut().zip(&lane.is_zero).for_each(|(all, part)| *all &= part);
                 outcome.samples.merge(&std::mem::take(&mut lane.samples));
                 outcome.stored_bytes += lane.stored_bytes;
             }
             on_part(parts.end);
         }
-        outcome.samples.n_zero_traces = is_zero.iter().filter(|z| **z).count() as u64;
         Ok(outcome)
     }
 }
@@ -119,11 +118,10 @@ impl Lane {
             encoder: ChunkEncoder::new(array)?,
             round_trip: RoundTrip::new(format, order, array.dtype),
             store,
-            chunk: vec![0; array.chunk_bytes()],
-            encoded: None,
+            row: Vec::new(),
+            encoded: Vec::new(),
             window: Vec::new(),
             samples: SampleStatistics::default(),
-            is_zero: Vec::new(),
             exceptions: Vec::new(),
             stored_bytes: 0,
         })
@@ -139,17 +137,24 @@ impl Lane {
         places: &[Stretch],
         cancel: &CancelHandle,
     ) -> Result<()> {
-        self.chunk.fill(0);
+        self.encoded.clear();
+        if let Some(store) = &mut self.store {
+            store.begin(part, trace_chunk)?;
+        }
         self.exceptions.clear();
-        self.is_zero.clear();
-        self.is_zero.resize(places.len(), true);
-        for (i, place) in places.iter().enumerate() {
+        for place in places {
             cancel.check()?;
-            let Some(piece) = Piece::of(layout, array, part, i, place) else { continue };
+            let row = self.encoder.room(array.chunk_samples as usize * array.dtype.size());
+            let Some(piece) = Piece::of(layout, array, part, place) else {
+                row.fill(0);
+                advance(&mut self.encoder, &mut self.store, &mut self.encoded)?;
+                continue;
+            };
             let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
-            let out = &mut self.chunk[piece.in_chunk.clone()];
+            let (out, beyond) = row.split_at_mut(piece.n_converted);
+            beyond.fill(0);
             self.converter.convert(bytes, out);
-            self.is_zero[i] &= self.samples.add(array.dtype, out);
+            self.samples.add(array.dtype, out);
             if let Some(round_trip) = self.round_trip.filter(|_| self.exceptions.len() <= MAX_KEPT_EXCEPTIONS) {
                 let found = &mut self.exceptions;
                 round_trip.differences(bytes, out, |index, word| {
@@ -161,15 +166,12 @@ impl Lane {
                 })?;
             }
             place.file.release(piece.offset, piece.n_bytes);
+            advance(&mut self.encoder, &mut self.store, &mut self.encoded)?;
         }
-        let encoded = self.encoder.encode(&self.chunk)?;
-        match &mut self.store {
-            Some(store) => {
-                store.begin(part, trace_chunk)?;
-                store.append(&encoded)?;
-                self.stored_bytes = store.end()?;
-            }
-            None => self.encoded = (!self.encoder.is_identity()).then(|| encoded.into_owned()),
+        let (store, encoded) = (&mut self.store, &mut self.encoded);
+        self.encoder.finish(&mut |bytes| put(store, encoded, bytes))?;
+        if let Some(store) = store {
+            self.stored_bytes = store.end()?;
         }
         Ok(())
     }
@@ -186,12 +188,30 @@ impl Lane {
         if self.exceptions.len() <= MAX_KEPT_EXCEPTIONS {
             return self.exceptions.iter().try_for_each(|&e| exceptions.push(e));
         }
-        for (i, place) in places.iter().enumerate() {
-            let Some(piece) = Piece::of(layout, array, part, i, place) else { continue };
+        for place in places {
+            let Some(piece) = Piece::of(layout, array, part, place) else { continue };
             let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
-            exceptions.check(place.first_trace, piece.first_sample, bytes, &self.chunk[piece.in_chunk])?;
+            self.row.resize(piece.n_converted, 0);
+            self.converter.convert(bytes, &mut self.row);
+            exceptions.check(place.first_trace, piece.first_sample, bytes, &self.row)?;
         }
         Ok(())
+    }
+}
+
+/// Encodes what has come of a chunk so far.
+fn advance(encoder: &mut ChunkEncoder, store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>) -> Result<()> {
+    encoder.advance(&mut |bytes| put(store, encoded, bytes))
+}
+
+/// Encoded bytes go to the file of the chunk, or wait for their shard.
+fn put(store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
+    match store {
+        Some(store) => store.append(bytes),
+        None => {
+            encoded.extend_from_slice(bytes);
+            Ok(())
+        }
     }
 }
 
@@ -200,22 +220,21 @@ struct Piece {
     /// In the file, with their length there.
     offset: u64,
     n_bytes: usize,
-    /// The converted ones in the chunk.
-    in_chunk: std::ops::Range<usize>,
+    /// Bytes of the converted ones.
+    n_converted: usize,
     first_sample: u64,
 }
 
 impl Piece {
     /// `None` where the trace, shorter than others, ends before.
-    fn of(layout: &Layout, array: &ArrayPlan, part: u64, row: usize, place: &Stretch) -> Option<Self> {
+    fn of(layout: &Layout, array: &ArrayPlan, part: u64, place: &Stretch) -> Option<Self> {
         let samples = array.samples_of_chunk(part);
         let n = u64::from(place.n_samples).min(samples.end).checked_sub(samples.start).filter(|&n| n > 0)? as usize;
         let (size_in, size_out) = (layout.format().bytes, array.dtype.size());
-        let start = row * array.chunk_samples as usize * size_out;
         Some(Self {
             offset: place.offset + layout.header_bytes() as u64 + samples.start * size_in as u64,
             n_bytes: n * size_in,
-            in_chunk: start..start + n * size_out,
+            n_converted: n * size_out,
             first_sample: samples.start,
         })
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::blosc::Shuffle;
 use crate::error::{Error, Result};
 use crate::names::near_names;
 
@@ -80,6 +81,15 @@ impl Codec {
     /// Whether chunks are stored as they are.
     pub fn is_none(&self) -> bool {
         self.row().name == "none"
+    }
+
+    /// Filter and level, if it is LZ4 in Blosc's container.
+    pub fn blosc_lz4(&self) -> Option<(Shuffle, u8)> {
+        match self.row().name {
+            "lz4" => Some((Shuffle::Byte, self.level)),
+            "lz4-bit" => Some((Shuffle::Bit, self.level)),
+            _ => None,
+        }
     }
 
     fn row(&self) -> &'static Row {

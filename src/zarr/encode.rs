@@ -9,59 +9,195 @@ use zarrs::array::{ArrayBytes, ArrayToBytesCodecTraits, CodecChain, CodecOptions
 use zarrs::metadata::v3::MetadataV3;
 
 use super::ArrayPlan;
+use super::blosc::BloscLz4;
 use crate::error::{Error, Result, failed};
 
-/// The compressor of one array.
+/// The compressor of one array as a stream: samples go in as they are converted, encoded bytes come out, chunk by chunk.
+///
+/// Memory: a window of samples and what the compressor wants, which is a block of Blosc or else a whole chunk.
 pub struct ChunkEncoder {
-    /// `None` where chunks are stored as they are.
-    chain: Option<CodecChain>,
-    data_type: DataType,
-    fill_value: FillValue,
-    options: CodecOptions,
+    compressor: Compressor,
+    chunk_bytes: usize,
+    /// Bytes of the chunk at hand that came so far.
+    n_bytes: usize,
+    /// Samples that were not handed on yet, at the front.
+    pending: Vec<u8>,
+    n_pending: usize,
+}
+
+enum Compressor {
+    AsIs,
+    Blocks(Box<BloscLz4>),
+    Whole(WholeChunk),
 }
 
 impl ChunkEncoder {
     /// The compressor that the plan names.
     pub fn new(array: &ArrayPlan) -> Result<Self> {
+        let (chunk_bytes, item_bytes) = (array.chunk_bytes(), array.dtype.size());
+        let blocks = array.codec.blosc_lz4().and_then(|(s, level)| BloscLz4::new(item_bytes, chunk_bytes, s, level));
+        let compressor = match blocks {
+            Some(blocks) => Compressor::Blocks(Box::new(blocks)),
+            None if array.codec.is_none() => Compressor::AsIs,
+            None => Compressor::Whole(WholeChunk::new(array)?),
+        };
+        Ok(Self { compressor, chunk_bytes, n_bytes: 0, pending: Vec::new(), n_pending: 0 })
+    }
+
+    /// Room for the next `n` bytes of the chunk: little-endian values trace after trace. What it holds is arbitrary.
+    pub fn room(&mut self, n: usize) -> &mut [u8] {
+        let start = self.n_pending;
+        if self.pending.len() < start + n {
+            self.pending.resize(start + n, 0);
+        }
+        self.n_pending += n;
+        self.n_bytes += n;
+        &mut self.pending[start..start + n]
+    }
+
+    /// Encodes what has come so far, as far as it can be. `store` takes the encoded bytes.
+    pub fn advance(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let pending = &self.pending[..self.n_pending];
+        let n_taken = match &mut self.compressor {
+            Compressor::AsIs => {
+                store(pending)?;
+                pending.len()
+            }
+            Compressor::Blocks(blosc) => {
+                let blocks = pending.chunks_exact(blosc.block_bytes());
+                let n_left = blocks.remainder().len();
+                blocks.for_each(|block| blosc.push(block));
+                pending.len() - n_left
+            }
+            Compressor::Whole(_) => 0,
+        };
+        self.pending.copy_within(n_taken..self.n_pending, 0);
+        self.n_pending -= n_taken;
+        Ok(())
+    }
+
+    /// Ends the chunk, filled up with zeros: the last one is as long as the others.
+    pub fn finish(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        while self.n_bytes < self.chunk_bytes {
+            let n = (self.chunk_bytes - self.n_bytes).min(super::blosc::BLOCK_BYTES);
+            self.room(n).fill(0);
+            self.advance(store)?;
+        }
+        self.advance(store)?;
+        let rest = &self.pending[..self.n_pending];
+        match &mut self.compressor {
+            Compressor::AsIs => {}
+            Compressor::Blocks(blosc) => {
+                if !rest.is_empty() {
+                    blosc.push(rest);
+                }
+                store(blosc.finish())?;
+            }
+            Compressor::Whole(whole) => store(&whole.encode(rest)?)?,
+        }
+        (self.n_bytes, self.n_pending) = (0, 0);
+        Ok(())
+    }
+}
+
+/// The decoder of one array.
+pub struct ChunkDecoder(Option<WholeChunk>);
+
+impl ChunkDecoder {
+    /// The decompressor that the plan names: that of the library, whatever the chunks were encoded with.
+    pub fn new(array: &ArrayPlan) -> Result<Self> {
+        Ok(Self(if array.codec.is_none() { None } else { Some(WholeChunk::new(array)?) }))
+    }
+
+    /// The chunk of `n` bytes that was encoded, without its checksum.
+    pub fn decode<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
+        self.0.as_ref().map_or(Ok(Cow::Borrowed(encoded)), |whole| whole.decode(encoded, n))
+    }
+}
+
+/// A codec chain of the library.
+struct WholeChunk {
+    chain: CodecChain,
+    data_type: DataType,
+    fill_value: FillValue,
+    options: CodecOptions,
+}
+
+impl WholeChunk {
+    fn new(array: &ArrayPlan) -> Result<Self> {
         let mut definitions = vec![json!({"name": "bytes", "configuration": {"endian": "little"}})];
         definitions.extend(array.codec.definitions(array.dtype.size()));
         let metadata: Vec<MetadataV3> = definitions
             .into_iter()
             .map(|d| serde_json::from_value(d).map_err(failed("the codec")))
             .collect::<Result<_>>()?;
-        let chain = if array.codec.is_none() {
-            None
-        } else {
-            Some(CodecChain::from_metadata(&metadata).map_err(failed(format!("the codec {}", array.codec)))?)
-        };
+        let chain = CodecChain::from_metadata(&metadata).map_err(failed(format!("the codec {}", array.codec)))?;
         // Workers share the cores already, so each encodes on one.
         let options = CodecOptions::default().with_concurrent_target(1);
         // To the compressors behind it a chunk is bytes; their item size is in their own configuration.
         Ok(Self { chain, data_type: uint8(), fill_value: FillValue::from(0u8), options })
     }
 
-    /// Whether chunks are stored as they are.
-    pub fn is_identity(&self) -> bool {
-        self.chain.is_none()
-    }
-
-    /// The encoded form of a chunk that holds little-endian values trace after trace, without the checksum.
-    pub fn encode<'a>(&self, chunk: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-        let Some(chain) = &self.chain else { return Ok(Cow::Borrowed(chunk)) };
+    fn encode<'a>(&self, chunk: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         let shape = [NonZeroU64::new(chunk.len() as u64).ok_or_else(|| Error::Failed("an empty chunk".into()))?];
         let bytes = ArrayBytes::new_flen(chunk);
-        chain
+        self.chain
             .encode(bytes, &shape, &self.data_type, &self.fill_value, &self.options)
             .map_err(failed("encoding a chunk"))
     }
 
-    /// The chunk of `n` bytes that was encoded, without its checksum.
-    pub fn decode<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
-        let Some(chain) = &self.chain else { return Ok(Cow::Borrowed(encoded)) };
+    fn decode<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let shape = [NonZeroU64::new(n as u64).ok_or_else(|| Error::Failed("an empty chunk".into()))?];
-        let decoded = chain
+        let decoded = self
+            .chain
             .decode(Cow::Borrowed(encoded), &shape, &self.data_type, &self.fill_value, &self.options)
             .map_err(failed("decoding a chunk"))?;
         decoded.into_fixed().map_err(failed("decoding a chunk"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segy::Dtype;
+
+    /// Encoded in uneven pieces, decoded by the library.
+    fn there_and_back(array: &ArrayPlan, values: &[u8], piece: usize) -> Vec<u8> {
+        let mut encoder = ChunkEncoder::new(array).unwrap();
+        let mut encoded = Vec::new();
+        for round in 0..2 {
+            encoded.clear();
+            let mut store = |bytes: &[u8]| {
+                encoded.extend_from_slice(bytes);
+                Ok(())
+            };
+            for part in values.chunks(piece + round) {
+                encoder.room(part.len()).copy_from_slice(part);
+                encoder.advance(&mut store).unwrap();
+            }
+            encoder.finish(&mut store).unwrap();
+        }
+        ChunkDecoder::new(array).unwrap().decode(&encoded, array.chunk_bytes()).unwrap().into_owned()
+    }
+
+    #[test]
+    fn the_library_reads_chunks_of_every_codec_type_and_size() {
+        let noise = |n: usize| (0..n as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>();
+        let smooth = |n: usize| (0..n).map(|i| (i / 700 % 7) as u8).collect::<Vec<_>>();
+        for codec in ["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "gzip"] {
+            for dtype in [Dtype::Int8, Dtype::Int16, Dtype::Float32, Dtype::Float64] {
+                for (n_samples, n_traces) in [(1, 1), (7, 3), (31, 5), (1000, 70), (2048, 64), (40_001, 2)] {
+                    let mut array = ArrayPlan::new(n_samples, n_traces, dtype);
+                    array.chunk_traces = n_traces + 1;
+                    array.codec = codec.parse().unwrap();
+                    let n = (n_samples * n_traces) as usize * dtype.size();
+                    for mut values in [noise(n), smooth(n)] {
+                        let back = there_and_back(&array, &values, 10_007);
+                        values.resize(array.chunk_bytes(), 0);
+                        assert!(back == values, "{codec}, {dtype:?}, {n_samples} samples, {n_traces} traces");
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,13 +5,15 @@
 //! `sharding_indexed` codec specifications.
 
 mod array;
+mod blosc;
 mod codec;
 mod encode;
 mod metadata;
+mod shuffle;
 mod store;
 
 pub use array::{ArrayPlan, AxisOrder};
 pub use codec::Codec;
-pub use encode::ChunkEncoder;
+pub use encode::{ChunkDecoder, ChunkEncoder};
 pub use metadata::{array_document, coordinate_document, group_document};
 pub use store::SegmentStore;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::array::ArrayPlan;
 use super::metadata::array_document;
+use crate::checksum::ChunkSums;
 use crate::error::{Result, failed};
 use crate::files::write_json;
 
@@ -24,6 +25,7 @@ pub struct SegmentStore {
     object: Option<Object>,
     /// The directory that was made last; the trace-sample order has one for each chunk.
     directory_made: PathBuf,
+    sums: ChunkSums,
 }
 
 struct Object {
@@ -51,7 +53,13 @@ impl SegmentStore {
     pub fn create(directory: &Path, array: &ArrayPlan) -> Result<Self> {
         std::fs::create_dir_all(directory).map_err(failed(directory.display()))?;
         write_json(&directory.join("zarr.json"), &array_document(array))?;
-        Ok(Self { directory: directory.to_owned(), array: array.clone(), object: None, directory_made: PathBuf::new() })
+        Ok(Self {
+            directory: directory.to_owned(),
+            array: array.clone(),
+            object: None,
+            directory_made: PathBuf::new(),
+            sums: ChunkSums::default(),
+        })
     }
 
     /// Begins a chunk. Chunks come in order of the trace axis, then of the sample axis.
@@ -81,6 +89,7 @@ impl SegmentStore {
     pub fn end(&mut self) -> Result<u64> {
         let Some(object) = &mut self.object else { return Ok(0) };
         object.write(&object.crc.to_le_bytes())?;
+        self.sums.push(object.crc);
         let n = object.written - object.start;
         if let Some(index) = &mut object.index {
             index[object.entry] = [object.start, n];
@@ -88,9 +97,20 @@ impl SegmentStore {
         Ok(n)
     }
 
-    /// Ends the shard that is being written. Without it the last shard is no shard.
-    pub fn finish(mut self) -> Result<()> {
-        self.end_object()
+    /// The checksums of the chunks since the last call, for the store that they belong to.
+    pub fn take_sums(&mut self) -> ChunkSums {
+        std::mem::take(&mut self.sums)
+    }
+
+    /// Counts chunks that another store has written behind those of this one.
+    pub fn add_sums(&mut self, sums: ChunkSums) {
+        self.sums = self.sums.followed_by(sums);
+    }
+
+    /// Ends the shard that is being written; without it the last shard is no shard. Returns the checksums of all chunks.
+    pub fn finish(mut self) -> Result<ChunkSums> {
+        self.end_object()?;
+        Ok(self.sums)
     }
 
     fn new_object(&mut self, sample_chunk: u64, trace_index: u64) -> Result<Object> {

@@ -89,6 +89,10 @@ class Dataset:
             first_byte, kind = place.split(":", 1)
             kind = "S" + kind.removeprefix("text:") if kind.startswith("text:") else FIELD_TYPES[kind]
             columns[name] = segy.field(int(first_byte), kind)
+        columns["is_dead"] = columns["trace_id_code"] == 2
+        columns["is_zero"] = (samples == 0).all(axis=1)
+        repeats = np.concatenate([[False], (segy.samples[1:] == segy.samples[:-1]).all(axis=1)])
+        columns["is_duplicate"] = repeats & ~columns["is_zero"]
         return cls(job, Path(job["out"]), options, segy, samples, columns)
 
     @property
@@ -365,7 +369,8 @@ def check_metadata(dataset):
                "n_longer_than_max_probe": int((lengths > dataset.options.max_probe).sum())}
     yield from expect(metadata["gathers"], gathers, "gathers")
     n_objects = sum(path.is_file() for path in (dataset.out / "traces.zarr" / "c").rglob("*"))
-    counts = {"n_traces": job["traces"], "n_objects": n_objects, "zero_traces": int((samples == 0).all(axis=1).sum())}
+    counts = {"n_traces": job["traces"], "n_objects": n_objects, "n_dead": int(dataset.columns["is_dead"].sum()),
+              "n_zero": int(dataset.columns["is_zero"].sum()), "n_duplicate": int(dataset.columns["is_duplicate"].sum())}
     yield from expect(metadata["counts"], counts, "counts")
     finite = samples[np.isfinite(samples)]
     statistics = {"min": float(finite.min()), "max": float(finite.max()), "n_nonfinite": samples.size - finite.size}

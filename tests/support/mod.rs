@@ -39,7 +39,8 @@ impl Survey {
     /// The command that imports into `out` with these options.
     pub fn command(&self, out: &str, options: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command.arg(&self.input).arg(self.path(out)).args(options);
+        // Nobody needs the datasets of the tests after a power failure.
+        command.arg(&self.input).arg(self.path(out)).arg("--no-sync").args(options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -136,5 +137,14 @@ pub fn wait_for(child: Child, time: Duration) -> Output {
             signal(pid, "KILL");
             panic!("process {pid} did not end within {time:?}");
         }
+    }
+}
+
+/// A source of random numbers below a limit, the same for the same seed.
+pub fn random_numbers(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
     }
 }

@@ -1,0 +1,179 @@
+//! The filters in front of Blosc's compressors: items taken apart into their bytes or bits, so that what is alike in
+//! neighbouring samples lies together.
+//!
+//! c-blosc has them too, but as its crate builds it, for SSE2 only; with AVX2 the bit shuffle took a quarter of the time.
+
+/// Items in one step of the bit shuffle: a cache line of each plane.
+const TILE: usize = 512;
+
+/// A filter: `n` items in, as many bytes out.
+pub type Filter = fn(&[u8], &mut [u8]);
+
+/// Byte `j` of all items, then byte `j + 1`: Blosc's filter 1. `None` for item sizes that no data type has.
+pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
+    Some(match item_bytes {
+        1 => |from, to| to.copy_from_slice(from),
+        2 => shuffle_bytes::<2>,
+        4 => shuffle_bytes::<4>,
+        8 => shuffle_bytes::<8>,
+        _ => return None,
+    })
+}
+
+/// Bit `k` of byte `j` of all items, eight items to a byte and the first in the lowest bit; then bit `k + 1`: Blosc's
+/// filter 2. Items that do not come in eights stay as they are, as in Blosc.
+pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
+    Some(match item_bytes {
+        1 => shuffle_bits::<1>,
+        2 => shuffle_bits::<2>,
+        4 => shuffle_bits::<4>,
+        8 => shuffle_bits::<8>,
+        _ => return None,
+    })
+}
+
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn shuffle_bytes<const S: usize>(from: &[u8], to: &mut [u8]) {
+    let items = from.as_chunks::<S>().0;
+    for (j, plane) in to.chunks_exact_mut(items.len().max(1)).take(S).enumerate() {
+        plane.iter_mut().zip(items).for_each(|(out, item)| *out = item[j]);
+    }
+}
+
+fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
+    let n = from.len() / S;
+    if !n.is_multiple_of(8) {
+        return to.copy_from_slice(from);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, the only condition of this function.
+        return unsafe { shuffle_bits_avx2::<S>(from, to) };
+    }
+    shuffle_tiles::<S>(from, to, bit_rows);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn shuffle_bits_avx2<const S: usize>(from: &[u8], to: &mut [u8]) {
+    shuffle_tiles::<S>(from, to, |bytes| {
+        use std::arch::x86_64::{_mm256_add_epi8, _mm256_loadu_si256, _mm256_movemask_epi8};
+        // SAFETY: 32 bytes are there to read, and this load wants no alignment.
+        let mut vector = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+        let mut rows = [0; 8];
+        for row in rows.iter_mut().rev() {
+            *row = _mm256_movemask_epi8(vector) as u32;
+            vector = _mm256_add_epi8(vector, vector);
+        }
+        rows
+    });
+}
+
+/// `rows` gives bit `k` of 32 bytes as number `k`.
+#[inline(always)]
+fn shuffle_tiles<const S: usize>(from: &[u8], to: &mut [u8], rows: impl Fn(&[u8; 32]) -> [u32; 8]) {
+    let plane_bytes = from.len() / S / 8;
+    let mut tile = [[[0u8; TILE / 8]; 8]; S];
+    let mut padded = [[0u8; S]; TILE];
+    let mut bytes = [0u8; TILE];
+    for (number, items) in from.as_chunks::<S>().0.chunks(TILE).enumerate() {
+        let n = items.len();
+        let items = if n == TILE {
+            items
+        } else {
+            padded[..n].copy_from_slice(items);
+            &padded[..]
+        };
+        for (j, planes) in tile.iter_mut().enumerate() {
+            bytes.iter_mut().zip(items).for_each(|(byte, item)| *byte = item[j]);
+            for (group, bytes) in bytes.as_chunks::<32>().0.iter().enumerate() {
+                for (plane, row) in planes.iter_mut().zip(rows(bytes)) {
+                    plane[group * 4..][..4].copy_from_slice(&row.to_le_bytes());
+                }
+            }
+        }
+        // By whole cache lines: the planes often lie a power of two apart, where single words would push each other
+        // out of the cache.
+        for (plane, bits) in tile.iter().flatten().enumerate() {
+            let to = &mut to[plane * plane_bytes + number * TILE / 8..];
+            match to.first_chunk_mut() {
+                Some(line) if n == TILE => *line = *bits,
+                _ => to[..n / 8].copy_from_slice(&bits[..n / 8]),
+            }
+        }
+    }
+}
+
+/// Without vector instructions: eight bytes at a time, whose bits are the rows of an 8 × 8 matrix.
+#[inline(always)]
+fn bit_rows(bytes: &[u8; 32]) -> [u32; 8] {
+    let mut rows = [0u32; 8];
+    for (group, eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
+        let transposed = transpose(u64::from_le_bytes(*eight)).to_le_bytes();
+        rows.iter_mut().zip(transposed).for_each(|(row, bits)| *row |= u32::from(bits) << (8 * group));
+    }
+    rows
+}
+
+/// The transposed 8 × 8 bit matrix. Source: Warren, Hacker's Delight, section 7-3.
+#[inline(always)]
+fn transpose(mut x: u64) -> u64 {
+    for (shift, mask) in [(7, 0x00AA_00AA_00AA_00AA), (14, 0x0000_CCCC_0000_CCCC), (28, 0x0000_0000_F0F0_F0F0)] {
+        let swapped = (x ^ (x >> shift)) & mask;
+        x ^= swapped ^ (swapped << shift);
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bit by bit, as the format is written down.
+    fn plainly(item_bytes: usize, from: &[u8]) -> Vec<u8> {
+        let n = from.len() / item_bytes;
+        let mut to = vec![0; from.len()];
+        for bit in 0..item_bytes * 8 {
+            for item in 0..n {
+                let value = from[item * item_bytes + bit / 8] >> (bit % 8) & 1;
+                to[bit * (n / 8) + item / 8] |= value << (item % 8);
+            }
+        }
+        to
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bits_go_where_the_format_wants_them(
+            size in proptest::sample::select(vec![1usize, 2, 4, 8]),
+            eights in 0usize..200,
+            seed in proptest::num::u64::ANY,
+        ) {
+            let mut state = seed | 1;
+            let from: Vec<u8> = (0..eights * 8 * size).map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 56) as u8
+            }).collect();
+            let expected = plainly(size, &from);
+            let mut to = vec![0; from.len()];
+            bit_shuffle(size).unwrap()(&from, &mut to);
+            proptest::prop_assert_eq!(&to, &expected);
+            // The way of processors without AVX2.
+            to.fill(0);
+            match size {
+                1 => shuffle_tiles::<1>(&from, &mut to, bit_rows),
+                2 => shuffle_tiles::<2>(&from, &mut to, bit_rows),
+                4 => shuffle_tiles::<4>(&from, &mut to, bit_rows),
+                _ => shuffle_tiles::<8>(&from, &mut to, bit_rows),
+            }
+            proptest::prop_assert_eq!(&to, &expected);
+        }
+    }
+
+    #[test]
+    fn bytes_are_gathered_by_their_place_in_the_item() {
+        let mut to = [0; 6];
+        byte_shuffle(2).unwrap()(&[1, 2, 3, 4, 5, 6], &mut to);
+        assert_eq!(to, [1, 3, 5, 2, 4, 6]);
+    }
+}

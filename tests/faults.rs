@@ -1,0 +1,217 @@
+//! What the surroundings can do to an import: full disks, limits, other imports, places that cannot be written to.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use support::{Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until};
+
+const LONG: Duration = Duration::from_secs(60);
+const PARTS: [&str; 4] = ["--parallel-threshold", "0", "--segments", "4"];
+
+/// A file system of its own at an empty directory; needs root.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    /// `None`, with a word about it, where nothing can be mounted.
+    fn new(options: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory.path());
+        let is_mounted = mount.output().is_ok_and(|o| o.status.success());
+        if !is_mounted {
+            eprintln!("skipped: nothing can be mounted here, which needs root");
+        }
+        is_mounted.then_some(Self(directory))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+/// Imports into any directory.
+fn import(survey: &Survey, out: &Path, options: &[&str]) -> Output {
+    Command::new(support::program()).arg(&survey.input).arg(out).args(options).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Imports in a shell that has set limits before.
+fn import_limited(survey: &Survey, limits: &str, options: &[&str]) -> Output {
+    let script = format!("{limits}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(support::program()).arg(&survey.input).arg(survey.path("out")).args(options);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn assert_no_dataset(out: &Path) {
+    for name in ["metadata.json", "zarr.json", "traces.zarr", "headers.parquet"] {
+        assert!(!out.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_merge_is_reported_and_the_next_run_goes_on_from_there() {
+    let survey = Survey::new(&["--traces", "20000", "--samples", "4"]);
+    let undisturbed = survey.import("undisturbed", &PARTS);
+    let headers = std::fs::metadata(undisturbed.join("headers.parquet")).unwrap().len();
+    let chunks: usize = support::contents(&undisturbed.join("traces.zarr")).values().map(Vec::len).sum();
+    // Room for all segments, and for half of the header table that is joined from theirs.
+    let Some(disk) = Mount::new(&format!("size={}k", (chunks as u64 + headers * 3 / 2) / 1024 + 200)) else { return };
+    let out = disk.0.path().join("out");
+    let output = import(&survey, &out, &PARTS);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("headers.parquet: No space left on device"), "{message}");
+    assert!(message.contains("4 of 4 segments are done and kept in"), "{message}");
+    assert_no_dataset(&out);
+    let mut larger = Command::new("mount");
+    assert!(larger.args(["-o", "remount,size=100m"]).arg(disk.0.path()).status().unwrap().success());
+    let output = import(&survey, &out, &PARTS);
+    assert!(stderr(&output).contains("resuming: 4 of 4 segments done"), "{}", stderr(&output));
+    assert_same(&undisturbed, &out);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_reported_in_the_conversion_and_in_the_merge() {
+    let survey = Survey::new(&["--traces", "150000", "--samples", "4"]);
+    let undisturbed = survey.import("undisturbed", &PARTS);
+    let headers = std::fs::metadata(undisturbed.join("headers.parquet")).unwrap().len();
+    // In blocks of 512 bytes: too small for any segment, and just too small for the whole table.
+    for (blocks, kept) in [(40, ""), (headers / 512 - 1, "4 of 4 segments are done and kept in")] {
+        let output = import_limited(&survey, &format!("ulimit -f {blocks}"), &PARTS);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("File too large") && message.contains(kept), "{message}");
+        assert_no_dataset(&survey.path("out"));
+    }
+    assert_same(&undisturbed, &survey.import("out", &PARTS));
+}
+
+#[test]
+fn a_limit_on_memory_is_kept_to() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "1000"]);
+    // Less address space than the file has bytes, which can then not even be mapped. The traces behind are a hole.
+    std::fs::File::options().write(true).open(&survey.input).unwrap().set_len(3600 + 4240 * 170_000).unwrap();
+    let output = import_limited(&survey, "ulimit -v 600000", &[&PARTS[..], &["--verify", "--no-sync"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("started again"), "{}", stderr(&output));
+    assert_same(&survey.import("undisturbed", &PARTS), &survey.path("out"));
+    std::fs::remove_dir_all(survey.path("out")).unwrap();
+    let output = import_limited(&survey, "ulimit -v 600000", &["--io", "mmap"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Cannot allocate memory") && !survey.path("out").exists(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_named() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let mut places = vec![(survey.input.join("out"), "Not a directory"), ("/proc/self/out".into(), "/proc/self/out")];
+    let read_only = Mount::new("ro");
+    places.extend(read_only.iter().map(|m| (m.0.path().join("a/out"), "Read-only file system")));
+    for (out, why) in places {
+        let output = import(&survey, &out, &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert!(!out.exists());
+        let back = survey.path("dataset");
+        survey.import("dataset", &["--overwrite"]);
+        let export = [Path::new("export"), &back, &out];
+        let output = support::run(&export.map(Path::as_os_str));
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains(&out.display().to_string()), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_output_on_another_mount_and_behind_a_link_is_the_same() {
+    let survey = Survey::new(&["--traces", "3000", "--samples", "20"]);
+    let here = survey.import("here", &PARTS);
+    let Some(disk) = Mount::new("size=50m") else { return };
+    // The mount itself is the output, which cannot be removed or renamed.
+    let output = import(&survey, disk.0.path(), &PARTS);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_same(&here, disk.0.path());
+    let link = survey.path("link");
+    std::os::unix::fs::symlink(disk.0.path().join("inner"), &link).unwrap();
+    assert_eq!(import(&survey, &link, &PARTS).status.code(), Some(4));
+    std::fs::create_dir(disk.0.path().join("inner")).unwrap();
+    assert!(import(&survey, &link, &PARTS).status.success());
+    assert_same(&here, &disk.0.path().join("inner"));
+}
+
+#[test]
+fn of_many_imports_at_once_into_one_directory_one_succeeds() {
+    let survey = Survey::new(&["--traces", "2000", "--samples", "10"]);
+    let reference = survey.import("reference", &[]);
+    for round in 0..4 {
+        let out = format!("out{round}");
+        let imports: Vec<_> = (0..8).map(|_| survey.command(&out, &[]).spawn().unwrap()).collect();
+        let outputs: Vec<Output> = imports.into_iter().map(|child| wait_for(child, LONG)).collect();
+        for output in &outputs {
+            assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(output));
+        }
+        assert_eq!(outputs.iter().filter(|o| o.status.success()).count(), 1);
+        assert_same(&reference, &survey.path(&out));
+        assert!(!survey.path(&out).join(".segy-import").exists());
+    }
+}
+
+#[test]
+fn a_worker_with_a_segmentation_fault_is_named_and_started_again() {
+    let survey = Survey::new(&["--traces", "24000", "--samples", "500"]);
+    let options = [&PARTS[..], &["--codec", "gzip:9", "--workers", "2"]].concat();
+    let child = survey.command("out", &options).spawn().unwrap();
+    let mut worker = 0;
+    wait_until("a worker runs", LONG, || {
+        let workers = children_of(child.id());
+        worker = workers.into_iter().find(|&w| arguments_of(w).get(1).is_some_and(|a| a == "worker")).unwrap_or(0);
+        worker != 0
+    });
+    wait_until("the worker has died", LONG, || {
+        // The handler of the standard library lets a process that was only sent the signal go on, once.
+        signal(worker, "SEGV");
+        !is_alive(worker)
+    });
+    let output = wait_for(child, LONG);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("was killed by SIGSEGV; it is started again"), "{}", stderr(&output));
+    assert_same(&survey.path("out"), &survey.import("undisturbed", &options));
+}
+
+#[test]
+fn workers_hold_the_lock_so_that_those_of_a_killed_import_keep_the_next_one_away() {
+    let survey = Survey::new(&["--traces", "24000", "--samples", "500"]);
+    let options = [&PARTS[..], &["--codec", "gzip:9", "--workers", "1"]].concat();
+    let child = survey.command("out", &options).spawn().unwrap();
+    let lock = survey.path("out/.segy-import/lock");
+    wait_until("a worker has the lock open", LONG, || {
+        let workers = children_of(child.id()).into_iter();
+        let mut workers = workers.filter(|&w| arguments_of(w).get(1).is_some_and(|a| a == "worker"));
+        let fds = workers.next().and_then(|w| std::fs::read_dir(format!("/proc/{w}/fd")).ok());
+        fds.is_some_and(|fds| fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|file| file == lock)))
+    });
+    assert!(wait_for(child, LONG).status.success());
+    assert!(!lock.exists());
+}
+
+#[test]
+fn a_lock_that_somebody_else_holds_refuses_an_import() {
+    let survey = Survey::new(&["--traces", "100", "--samples", "10"]);
+    std::fs::create_dir_all(survey.path("out/.segy-import")).unwrap();
+    let lock = std::fs::File::create(survey.path("out/.segy-import/lock")).unwrap();
+    lock.lock().unwrap();
+    let output = survey.command("out", &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("another import is writing here"), "{}", stderr(&output));
+    // One that lets go soon, as the workers of a killed import do, is waited for.
+    let import = survey.command("out", &[]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    drop(lock);
+    assert!(wait_for(import, LONG).status.success());
+    assert!(survey.path("out/metadata.json").exists() && !survey.path("out/.segy-import").exists());
+}

@@ -1,0 +1,96 @@
+//! Dead, zero and duplicate traces: columns and counts, the same however the file was cut.
+
+mod support;
+
+use std::path::Path;
+
+use arrow::array::AsArray;
+use support::Survey;
+
+const TRACES: usize = 3000;
+const SAMPLES: usize = 60;
+const STRIDE: usize = 240 + 4 * SAMPLES;
+
+/// A survey with some traces changed: their samples, from what they were and those of the trace before.
+fn survey_with(change: impl Fn(usize, &mut [u8], &[u8])) -> Survey {
+    let (traces, samples) = (TRACES.to_string(), SAMPLES.to_string());
+    let survey = Survey::new(&["--kind", "prestack", "--traces", &traces, "--samples", &samples]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    let mut before = vec![0; STRIDE];
+    for (i, trace) in bytes[3600..].chunks_mut(STRIDE).enumerate() {
+        change(i, trace, &before);
+        before.copy_from_slice(trace);
+    }
+    std::fs::write(&survey.input, bytes).unwrap();
+    survey
+}
+
+fn flags(out: &Path, name: &str) -> Vec<usize> {
+    let file = std::fs::File::open(out.join("headers.parquet")).unwrap();
+    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let batches = builder.build().unwrap().map(Result::unwrap);
+    let values = batches.flat_map(|b| b[name].as_boolean().iter().flatten().collect::<Vec<_>>());
+    values.enumerate().filter_map(|(i, v)| v.then_some(i)).collect()
+}
+
+#[test]
+fn traces_are_flagged_the_same_however_the_file_is_cut() {
+    let zeros = |i: usize| i % 97 == 3 || (1000..1010).contains(&i);
+    let repeats = |i: usize| i.is_multiple_of(100) && i > 0 || (2050..2070).contains(&i) || i == 1010;
+    let survey = survey_with(|i, trace, before| {
+        if zeros(i) {
+            // A zero with an exponent is zero too.
+            trace[240..].fill(0);
+            trace[248] = 0x42;
+        } else if repeats(i) {
+            trace[240..].copy_from_slice(&before[240..]);
+        }
+        if i % 500 == 7 {
+            trace[28..30].copy_from_slice(&2i16.to_be_bytes());
+        }
+    });
+    let one = survey.import("one", &[]);
+    let (mut zero, mut repeated) = (Vec::new(), Vec::new());
+    for i in 0..TRACES {
+        // Repetitions of zero are zero and nothing else.
+        match zeros(i) || repeats(i) && zero.last() == Some(&(i - 1)) {
+            true => zero.push(i),
+            false if repeats(i) => repeated.push(i),
+            false => {}
+        }
+    }
+    assert_eq!((flags(&one, "is_zero"), flags(&one, "is_duplicate")), (zero.clone(), repeated.clone()));
+    assert_eq!(flags(&one, "is_dead"), [7, 507, 1007, 1507, 2007, 2507]);
+    let counts: serde_json::Value = serde_json::from_slice(&std::fs::read(one.join("metadata.json")).unwrap()).unwrap();
+    assert_eq!(counts["counts"]["n_dead"], 6);
+    assert_eq!(counts["counts"]["n_duplicate"], repeated.len());
+    assert_eq!(counts["counts"]["n_zero"], zero.len());
+
+    let cut = ["--chunk-traces", "50", "--parallel-threshold", "0", "--workers", "2"];
+    let same = |name: &str, more: &[&str]| {
+        let out = survey.import(name, &[&cut, more].concat());
+        assert_eq!(
+            std::fs::read(out.join("headers.parquet")).unwrap(),
+            std::fs::read(one.join("headers.parquet")).unwrap(),
+            "{name}"
+        );
+    };
+    same("three", &["--segments", "3"]);
+    same("nine", &["--segments", "9", "--gather", "none"]);
+    same("pread", &["--segments", "4", "--io", "pread"]);
+}
+
+#[test]
+fn long_traces_are_flagged_without_their_samples_at_hand() {
+    let survey = Survey::new(&["--traces", "9", "--samples", "100000", "--format", "5"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    let stride = 240 + 400_000;
+    let trace = |i: usize| 3600 + i * stride + 240..3600 + (i + 1) * stride;
+    bytes.copy_within(trace(3), trace(4).start);
+    bytes.copy_within(trace(5), trace(6).start);
+    bytes[trace(6).end - 1] ^= 1;
+    bytes[trace(8)].fill(0);
+    std::fs::write(&survey.input, bytes).unwrap();
+    let out = survey.import("out", &["--segments", "3", "--gather", "none"]);
+    assert_eq!((flags(&out, "is_duplicate"), flags(&out, "is_zero")), (vec![4], vec![8]));
+}

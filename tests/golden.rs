@@ -1,0 +1,90 @@
+//! The bytes of the output: checksums of datasets made of small generated surveys are kept in `tests/golden.txt`, so that a
+//! change of the output format is seen. Where one is meant, name it in the section "Output format" of the README, and run
+//! `SEGY_IMPORT_NEW_GOLDENS=1 cargo test --test golden`.
+
+mod support;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use segy_import::checksum::Checksum;
+use support::{Survey, contents};
+
+/// Sample formats, byte orders, codecs, orders, shards and headers.
+const CASES: [(&str, &[&str], &[&str]); 14] = [
+    ("ibm", &["--format", "1"], &[]),
+    ("int32", &["--format", "2"], &["--codec", "none"]),
+    ("int16-little", &["--format", "3", "--endian", "little"], &["--codec", "lz4"]),
+    ("gain", &["--format", "4"], &["--codec", "zstd"]),
+    ("ieee", &["--format", "5"], &["--codec", "zstd-plain"]),
+    ("ieee-double", &["--format", "6"], &["--codec", "gzip"]),
+    ("int24", &["--format", "7"], &["--dtype", "float32"]),
+    ("int8", &["--format", "8"], &["--order", "trace-sample"]),
+    ("uint16", &["--format", "11"], &["--chunk-traces", "7"]),
+    ("uint32", &["--format", "10"], &["--gather", "none"]),
+    ("sharded", &["--format", "1"], &["--chunk-traces", "10", "--shard", "3", "--codec", "none"]),
+    ("prestack", &["--kind", "prestack"], &["--gather", "field_record"]),
+    ("shots", &["--kind", "shots"], &["--no-raw-header", "--field", "mine=181:i16"]),
+    ("long", &["--format", "5"], &["--chunk-traces", "2"]),
+];
+
+/// 65 traces, or 3 that are so long that they are cut along the samples.
+fn small_survey(name: &str, options: &[&str]) -> Survey {
+    let size =
+        if name == "long" { ["--traces", "3", "--samples", "300000"] } else { ["--traces", "65", "--samples", "30"] };
+    Survey::new(&[&size, options].concat())
+}
+
+/// One line for each file of a dataset: its checksum and length.
+fn manifest(name: &str, out: &Path) -> String {
+    let mut lines = String::new();
+    for file in contents(out).into_keys() {
+        let sum = Checksum::of_file(&out.join(&file)).unwrap();
+        writeln!(lines, "{} {:>8} {name}/{}", sum.crc32c, sum.bytes, file.display()).unwrap();
+    }
+    lines
+}
+
+#[test]
+fn the_bytes_of_the_output_are_those_of_the_format_version() {
+    let mut found = String::new();
+    for (name, survey, options) in CASES {
+        let survey = small_survey(name, survey);
+        found += &manifest(name, &survey.import("out", options));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden.txt");
+    if std::env::var_os("SEGY_IMPORT_NEW_GOLDENS").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    let differing: Vec<&str> = found.lines().filter(|line| !expected.lines().any(|e| e == *line)).collect();
+    assert!(
+        found == expected,
+        "the output has other bytes than tests/golden.txt says; if that is meant, see tests/golden.rs:\n{}",
+        differing.join("\n")
+    );
+}
+
+/// Runs the program on an emulated processor without AVX and AVX2, so that none of its code for them is chosen.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn the_bytes_do_not_depend_on_what_the_processor_can_do() {
+    let on_old_processor = |arguments: &[&std::ffi::OsStr]| {
+        let mut command = std::process::Command::new("qemu-x86_64");
+        command.args(["-cpu", "Nehalem"]).arg(support::program()).args(arguments).output()
+    };
+    if on_old_processor(&["--version".as_ref()]).is_err() {
+        eprintln!("skipped: qemu-x86_64 (Debian: qemu-user) is not here");
+        return;
+    }
+    for (name, survey, options) in CASES {
+        let survey = small_survey(name, survey);
+        let out = survey.import("out", options);
+        let old = survey.path("old");
+        let options = options.iter().map(std::ffi::OsStr::new);
+        let arguments: Vec<_> = [survey.input.as_os_str(), old.as_os_str()].into_iter().chain(options).collect();
+        let output = on_old_processor(&arguments).unwrap();
+        assert!(output.status.success(), "{name}: {}", support::stderr(&output));
+        support::assert_same(&out, &old);
+    }
+}
