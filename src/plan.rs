@@ -129,7 +129,9 @@ impl Plan {
         let shard = array.shard_chunks.unwrap_or(1);
         let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
         let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
-        let mut fields = fields.chain(scalars).chain(self.gather_keys.iter().map(|k| (k.first_byte, k.kind)));
+        let read = self.gather_keys.iter().filter(|k| !k.is_computed());
+        let of_keys = read.map(|k| (k.first_byte, k.kind));
+        let mut fields = fields.chain(scalars).chain(of_keys);
         chunk <= u128::from(MAX_CHUNK_BYTES)
             && samples < MOST
             && (samples + row) * u128::from(n) < MOST
