@@ -309,6 +309,7 @@ fn lock(root: &Path, staging: &Path) -> Result<File> {
         let file = match fs::create_dir_all(staging).and_then(|()| open_lock(&path)) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && root.exists() => continue,
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && !staging.exists() => continue,
             Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
         };
         match file.try_lock() {

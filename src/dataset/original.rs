@@ -8,8 +8,8 @@ use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
 use crate::segy::restore::{Restorer, word_bytes};
 
-/// Bytes that are put together before they are given away.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes that are put together before they are given away; they stay in the second-level cache until they are compared.
+const PIECE_BYTES: usize = 256 << 10;
 /// Traces of a unit: below, pages of headers would be decoded several times for one unit each.
 const UNIT_TRACES: u64 = 4096;
 /// Bytes of samples of a unit, beyond the first chunk.
@@ -123,7 +123,7 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Vec<Range<u64>> {
 }
 
 /// Makes the traces of the file again; each thread has one.
-/// Memory: one chunk, a page of headers, a piece of at most 1 MiB or one trace (of a chunk, where traces are cut).
+/// Memory: one chunk, a page of headers, a piece of at most 256 KiB or one trace (of a chunk, where traces are cut).
 pub struct Original<'a> {
     sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
