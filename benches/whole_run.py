@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures whole imports against cp of the same file, in turn, and prints ratios.
 
-    benches/whole_run.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--rounds N]
+    benches/whole_run.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--rounds N] [--synced]
 
 Makes a synthetic survey of 1.1 GB (IBM float32, 1000 samples) in DIR, unless it is there, and runs in each round: cp,
 an import without compression, an import with the default codec. The cache is warm. Of each, the median and the best wall
-time, CPU seconds, peak resident memory of any one process, and bytes written. Needs python3 only.
+time, CPU seconds, peak resident memory of any one process, and bytes written. Nothing waits for the disk, as cp does not;
+with --synced all wait for it, cp with sync. Needs python3 only.
 """
 import argparse
 import json
@@ -50,15 +51,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--codecs", nargs="*", default=["none", "default"])
+    parser.add_argument("--synced", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         source, copy, out = (os.path.join(directory, name) for name in ("in.sgy", "copy", "out"))
         generate = [options.program, "generate", source, "--traces", str(options.traces), "--samples", str(options.samples)]
         subprocess.run([*generate, "--format", str(options.format)], check=True)
-        imports = {"cp": ["cp", source, copy]}
+        copying = ["sh", "-c", 'cp "$0" "$1" && sync -f "$1"', source, copy] if options.synced else ["cp", source, copy]
+        imports = {"cp": copying}
         for codec in options.codecs:
-            chosen = [] if codec == "default" else ["--codec", codec]
+            chosen = ([] if codec == "default" else ["--codec", codec]) + ([] if options.synced else ["--no-sync"])
             imports[codec] = [options.program, source, out, "--workers", str(options.workers), "--progress", "json", *chosen]
         runs = {name: [] for name in imports}
         shares, written = {}, {}
