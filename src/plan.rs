@@ -143,7 +143,11 @@ impl Plan {
             let end = f.first_trace.checked_add(f.layout.n_traces);
             let follows = f.first_trace == next && f.layout.n_traces > 0;
             next = end.unwrap_or(0);
-            follows && end.is_some()
+            // What a worker takes from the first file holds for all of them.
+            let fits = u64::from(f.layout.n_samples) <= array.n_samples
+                && f.layout.format_code == self.layout().format_code
+                && f.layout.header_bytes() == headers.header_bytes as usize;
+            follows && end.is_some() && fits
         });
         if self.files.is_empty() || !in_order || next != n {
             return false;
@@ -158,9 +162,12 @@ impl Plan {
         let shard = array.shard_chunks.unwrap_or(1);
         let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
         let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
-        // Computed keys have no bytes of their own; what they are computed of is checked with the table.
+        // Computed keys have no bytes of their own, but those of what they are computed of.
         let keys = self.gather_keys.iter().filter(|k| !k.is_computed()).map(|k| (k.first_byte, k.kind));
-        let mut fields = fields.chain(scalars).chain(keys);
+        let formulas = headers.computed.iter().chain(self.gather_keys.iter().filter_map(|k| k.formula.as_ref()));
+        let inputs = formulas.flat_map(|f| &f.inputs);
+        let inputs = inputs.flat_map(|i| [Some((i.first_byte, i.kind)), i.scalar.map(|byte| (byte, FieldKind::I16))]);
+        let mut fields = fields.chain(scalars).chain(keys).chain(inputs.flatten());
         chunk <= u128::from(MAX_CHUNK_BYTES)
             && samples < MOST
             && (samples + row) * u128::from(n) < MOST
@@ -273,6 +280,7 @@ fn owned(segment: &Segment, length: u64) -> Range<u64> {
 mod tests {
     use super::*;
     use crate::generate::{GenerateConfig, generate};
+    use crate::mapping::ComputedField;
 
     #[test]
     fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
@@ -280,10 +288,14 @@ mod tests {
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
         generate(&survey, &input, &mut |_| {}).unwrap();
-        let plan = crate::ImportConfig::new(&input, directory.path().join("out")).plan().unwrap();
+        let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
+        config.headers.computed =
+            vec![ComputedField { name: "pair".into(), expression: "floor(cdp / 2) + source_x_scaled".into() }];
+        config.gather = crate::config::Gather::Keys(vec!["pair".into()]);
+        let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
-        let changes: [fn(&mut Plan); 10] = [
+        let changes: [fn(&mut Plan); 17] = [
             |p| p.version += 1,
             |p| p.traces.chunk_traces = 0,
             |p| p.traces.chunk_samples = u64::MAX,
@@ -294,6 +306,18 @@ mod tests {
             |p| p.headers.columns[0].first_byte = 0,
             |p| p.headers.columns[0].first_byte = 238,
             |p| p.segments[0].end_trace += 1,
+            |p| p.headers.computed[0].inputs[0].first_byte = 238,
+            |p| p.headers.computed[0].inputs[1].scalar = Some(240),
+            |p| p.headers.computed[0].inputs[1].scalar = Some(0),
+            |p| p.gather_keys[0].formula.as_mut().unwrap().inputs[0].first_byte = 0,
+            |p| p.files[0].layout.n_samples += 1,
+            |p| p.files[0].layout.n_additional_headers += 1,
+            |p| {
+                let mut second = p.files[0].clone();
+                (second.first_trace, second.layout.format_code) = (12, 3);
+                p.files.push(second);
+                (p.traces.n_traces, p.traces.chunk_traces) = (24, 12);
+            },
         ];
         for (i, change) in changes.into_iter().enumerate() {
             let mut harmful = plan.clone();
