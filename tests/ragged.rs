@@ -1,10 +1,13 @@
-//! Where traces lie: traces of varying length, and several files as one dataset.
+//! Traces of varying length.
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+#[path = "support/datasets.rs"]
+mod datasets;
 
+use std::path::Path;
+
+use datasets::{column, metadata, verify};
 use support::{Survey, assert_same, run, stderr, stdout};
 
 const FILE_HEADER: usize = 3600;
@@ -32,30 +35,6 @@ fn ragged_survey(format: usize, endian: &str, traces: usize, counts: &[usize]) -
     }
     std::fs::write(&survey.input, cut).unwrap();
     survey
-}
-
-fn metadata(out: &Path) -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(out.join("metadata.json")).unwrap()).unwrap()
-}
-
-/// A column of whole numbers of the header table.
-fn column(out: &Path, name: &str) -> Vec<i64> {
-    use arrow::array::AsArray;
-    use arrow::datatypes::{DataType, Int64Type};
-    let file = std::fs::File::open(out.join("headers.parquet")).unwrap();
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-    let values = |batch: arrow::record_batch::RecordBatch| {
-        let column = arrow::compute::cast(batch.column_by_name(name).unwrap(), &DataType::Int64).unwrap();
-        column.as_primitive::<Int64Type>().values().to_vec()
-    };
-    reader.flat_map(|batch| values(batch.unwrap())).collect()
-}
-
-fn verify(inputs: &[&Path], out: &Path) -> Output {
-    let mut arguments = vec!["verify".as_ref()];
-    arguments.extend(inputs.iter().map(|p| p.as_os_str()));
-    arguments.push(out.as_os_str());
-    run(&arguments)
 }
 
 /// Asserts that the dataset gives its one file back and equals it.
@@ -255,194 +234,4 @@ fn a_difference_in_a_trace_of_varying_length_is_named() {
     let output = verify(&[&survey.input], &out);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("(trace 6, sample 3)"), "{}", stderr(&output));
-}
-
-/// Surveys that differ in their number of traces and their samples, in one directory.
-fn surveys(traces: &[usize]) -> (tempfile::TempDir, Vec<PathBuf>) {
-    let directory = tempfile::tempdir().unwrap();
-    let generate = |(i, n): (usize, &usize)| {
-        let path = directory.path().join(format!("line_{i}.sgy"));
-        let (n, seed) = (n.to_string(), (i + 1).to_string());
-        let options = ["--traces", &n, "--samples", "40", "--kind", "prestack", "--seed", &seed];
-        let mut arguments = vec!["generate".as_ref(), path.as_os_str()];
-        arguments.extend(options.iter().map(std::ffi::OsStr::new));
-        let output = run(&arguments);
-        assert!(output.status.success(), "{}", stderr(&output));
-        path
-    };
-    let paths = traces.iter().enumerate().map(generate).collect();
-    (directory, paths)
-}
-
-fn import(inputs: &[PathBuf], out: &Path, options: &[&str]) -> Output {
-    let mut arguments: Vec<&std::ffi::OsStr> = inputs.iter().map(|p| p.as_os_str()).collect();
-    arguments.push(out.as_os_str());
-    arguments.extend(options.iter().map(std::ffi::OsStr::new));
-    run(&arguments)
-}
-
-#[test]
-fn several_files_become_one_dataset_and_come_back() {
-    let (directory, inputs) = surveys(&[130, 1, 57, 300]);
-    let out = directory.path().join("out");
-    let output = import(&inputs, &out, &["--chunk-traces", "50"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let numbers = [(0, 130), (1, 1), (2, 57), (3, 300)];
-    let expected: Vec<i64> = numbers.iter().flat_map(|&(i, n)| vec![i; n]).collect();
-    assert_eq!(column(&out, "file_index"), expected);
-    let document = metadata(&out);
-    let ranges: Vec<_> =
-        document["files"].as_array().unwrap().iter().map(|f| [&f["start_trace"], &f["end_trace"]]).collect();
-    assert_eq!(ranges, [[0, 130], [130, 131], [131, 188], [188, 488]]);
-    assert_eq!(document["files"][2]["name"], "line_2.sgy");
-    assert!(document["files"][2]["textual_header"]["lines"].is_array());
-
-    for options in [&["--workers", "2", "--segments", "5"][..], &["--verify"]] {
-        let other = directory.path().join("other");
-        let output = import(&inputs, &other, &[&PROCESSES[..], &["--chunk-traces", "50"], options].concat());
-        assert!(output.status.success(), "{}", stderr(&output));
-        assert_same(&out, &other);
-        std::fs::remove_dir_all(&other).unwrap();
-    }
-    let paths: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    for inputs in [&paths[..], &[]] {
-        let output = verify(inputs, &out);
-        assert!(output.status.success(), "{}", stderr(&output));
-    }
-    assert_eq!(verify(&paths[..2], &out).status.code(), Some(2));
-    assert_eq!(verify(&[paths[0], paths[1], paths[3], paths[2]], &out).status.code(), Some(1));
-
-    let back = directory.path().join("back");
-    let output = run(&["export".as_ref(), out.as_os_str(), back.as_os_str()]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(std::fs::read_dir(&back).unwrap().count(), 4);
-    for input in &inputs {
-        assert!(std::fs::read(input).unwrap() == std::fs::read(back.join(input.file_name().unwrap())).unwrap());
-    }
-    let output = run(&["export".as_ref(), out.as_os_str(), back.as_os_str()]);
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
-    let third = directory.path().join("third.sgy");
-    let output = run(&["export".as_ref(), out.as_os_str(), third.as_os_str(), "--file=3".as_ref()]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(std::fs::read(&inputs[2]).unwrap() == std::fs::read(&third).unwrap());
-    let output = run(&["export".as_ref(), out.as_os_str(), third.as_os_str(), "--file=5".as_ref()]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(
-        std::fs::read_dir(directory.path()).unwrap().all(|e| !e
-            .unwrap()
-            .file_name()
-            .to_string_lossy()
-            .starts_with('.'))
-    );
-}
-
-#[test]
-fn gathers_end_with_their_file() {
-    // The last gather of the first file and the first of the second have the same keys: it is the same file.
-    let (directory, inputs) = surveys(&[100]);
-    let mut bytes = std::fs::read(&inputs[0]).unwrap();
-    let trace = HEADER + 4 * 40;
-    bytes[FILE_HEADER..].chunks_mut(trace).for_each(|t| t[20..24].copy_from_slice(&[0, 0, 0, 7]));
-    std::fs::write(&inputs[0], bytes).unwrap();
-    let twice = [inputs[0].clone(), inputs[0].clone()];
-    for (name, options) in
-        [("one", &[][..]), ("more", &["--segments", "3", "--chunk-traces", "30", PROCESSES[0], PROCESSES[1]])]
-    {
-        let out = directory.path().join(name);
-        let output = import(&twice, &out, options);
-        assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(metadata(&out)["gathers"]["n_gathers"], 2, "{name}");
-    }
-    // Files of one name get their number in front.
-    let back = directory.path().join("back");
-    let output = run(&["export".as_ref(), directory.path().join("one").as_os_str(), back.as_os_str()]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(back.join("1_line_0.sgy").is_file() && back.join("2_line_0.sgy").is_file());
-}
-
-#[test]
-fn a_list_names_the_files() {
-    let (directory, inputs) = surveys(&[20, 30]);
-    let list = directory.path().join("files.txt");
-    let text = format!("# two lines\n{}\n\n  {}  \n", inputs[0].display(), inputs[1].display());
-    std::fs::write(&list, text).unwrap();
-    let (out, same) = (directory.path().join("out"), directory.path().join("same"));
-    let option = format!("--list={}", list.display());
-    let output = import(&[], &out, &[&option]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(import(&inputs, &same, &[]).status.success());
-    assert_same(&out, &same);
-    assert_eq!(import(&inputs, &directory.path().join("both"), &[&option]).status.code(), Some(2));
-    std::fs::write(&list, "# nothing\n").unwrap();
-    assert_eq!(import(&[], &directory.path().join("none"), &[&option]).status.code(), Some(3));
-}
-
-#[test]
-fn files_that_do_not_fit_together_are_refused_with_the_difference() {
-    let (directory, inputs) = surveys(&[20]);
-    let other = |options: &[&str]| {
-        let path = directory.path().join("other.sgy");
-        let _ = std::fs::remove_file(&path);
-        let mut arguments = vec!["generate".as_ref(), path.as_os_str(), "--traces=20".as_ref()];
-        arguments.extend(options.iter().map(std::ffi::OsStr::new));
-        assert!(run(&arguments).status.success());
-        path
-    };
-    let cases = [
-        (&["--samples=41"][..], "samples per trace are 41 here and 40 there"),
-        (&["--samples=40", "--interval=3000"], "the sample interval is 3000 µs here"),
-        (&["--samples=40", "--format=5"], "the sample format is 5 IEEE float32 here and 1 IBM"),
-        (&["--samples=40", "--endian=little"], "the byte order is little-endian here"),
-    ];
-    for (options, words) in cases {
-        let both = [inputs[0].clone(), other(options)];
-        let out = directory.path().join("out");
-        let output = import(&both, &out, &[]);
-        let message = stderr(&output);
-        assert_eq!(output.status.code(), Some(3), "{message}");
-        assert!(
-            message.contains(words) && message.contains("other.sgy") && message.contains("line_0.sgy"),
-            "{message}"
-        );
-        assert!(!out.exists());
-    }
-    let both = [inputs[0].clone(), other(&["--samples=41"])];
-    let out = directory.path().join("padded");
-    let output = import(&both, &out, &["--ragged=pad"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(column(&out, "n_samples"), [[40; 20], [41; 20]].concat());
-    let paths: Vec<&Path> = both.iter().map(PathBuf::as_path).collect();
-    assert!(verify(&paths, &out).status.success());
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_run_is_resumed_unless_one_of_its_files_changed() {
-    use std::time::Duration;
-    use support::{signal, wait_for, wait_until};
-    const LONG: Duration = Duration::from_secs(60);
-    let (directory, inputs) = surveys(&[30_000, 30_000]);
-    for is_changed in [false, true] {
-        let out = directory.path().join(format!("out_{is_changed}"));
-        let mut command = std::process::Command::new(support::program());
-        command.args(&inputs).arg(&out).args(PROCESSES).args(["--segments=6", "--codec=gzip:9", "--workers=2"]);
-        command
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
-        let child = command.spawn().unwrap();
-        let done = || (0..6).any(|i| out.join(format!(".segy-import/segment_{i}/segment.json")).exists());
-        wait_until("a segment is done", LONG, done);
-        signal(child.id(), "TERM");
-        assert_eq!(wait_for(child, LONG).status.code(), Some(143));
-        if is_changed {
-            let bytes = std::fs::read(&inputs[1]).unwrap();
-            std::fs::write(&inputs[1], bytes).unwrap();
-        }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(stderr(&output).contains("resuming: "), !is_changed, "{}", stderr(&output));
-        let paths: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        assert!(verify(&paths, &out).status.success());
-    }
 }

@@ -1,0 +1,31 @@
+//! What is in a dataset, and whether it is what it was made from.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::run;
+
+pub fn metadata(out: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(out.join("metadata.json")).unwrap()).unwrap()
+}
+
+/// A column of whole numbers of the header table.
+pub fn column(out: &Path, name: &str) -> Vec<i64> {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Int64Type};
+    let file = std::fs::File::open(out.join("headers.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let values = |batch: arrow::record_batch::RecordBatch| {
+        let column = arrow::compute::cast(batch.column_by_name(name).unwrap(), &DataType::Int64).unwrap();
+        column.as_primitive::<Int64Type>().values().to_vec()
+    };
+    reader.flat_map(|batch| values(batch.unwrap())).collect()
+}
+
+pub fn verify(inputs: &[&Path], out: &Path) -> Output {
+    let mut arguments = vec!["verify".as_ref()];
+    arguments.extend(inputs.iter().map(|p| p.as_os_str()));
+    arguments.push(out.as_os_str());
+    run(&arguments)
+}
