@@ -156,7 +156,9 @@ impl ImportConfig {
     pub fn plan_unless(&self, cancel: &CancelHandle) -> Result<Plan> {
         let mut files = plan_files(&self.inputs, self.io, &self.overrides, &|_| cancel.check())?;
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
-        let headers = HeaderTable { sample_flags: !self.headers_only, ..headers };
+        let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
+        let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
+        let headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -285,6 +287,9 @@ impl ImportConfig {
                 layout.format().name,
                 dtype.name()
             )));
+        }
+        if !self.codec.takes(dtype) {
+            return Err(Error::Usage(format!("--codec {}: does not take {} samples", self.codec, dtype.name())));
         }
         let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
         if let Some(n) = self.chunk_traces {

@@ -92,9 +92,6 @@ impl<'a> Inputs<'a> {
                 planned.input.bytes
             )));
         }
-        if self.access == Access::Traces {
-            file.expect_sequential_reads();
-        }
         let file = Arc::new(file);
         self.open = Some((index, file.clone()));
         self.finder = TraceFinder::default();

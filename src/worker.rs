@@ -111,11 +111,13 @@ impl<'a> Conversion<'a> {
             Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
         })?;
         let rows = plan.rows_of(segment);
+        let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
+        let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
         let converter = Converter::new(layout.format(), layout.byte_order, array.dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
         Ok(Self {
             plan,
-            inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
+            inputs: Inputs::new(&plan.files, plan.io, access),
             layout,
             array,
             traces: plan.traces_of(segment),

@@ -17,6 +17,7 @@ use crate::cancel::CancelHandle;
 use crate::error::{Result, failed, signal_name};
 use crate::plan::Plan;
 use crate::protocol::{Failure, WorkerMessage, parse_line};
+use crate::segy::Io;
 use crate::worker::convert_segment;
 
 /// So many of the last lines of a worker's standard error are kept for the report.
@@ -180,7 +181,12 @@ impl Launch for ThreadLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let cancel = CancelHandle::new();
-        let (plan, staging, stop) = (plan.clone(), staging.to_owned(), cancel.clone());
+        // A file that shrinks under a map would end this process, which nobody watches.
+        let plan = match plan.io {
+            Io::Auto => Arc::new(Plan { io: Io::Pread, ..Plan::clone(plan) }),
+            Io::Mmap | Io::Pread => plan.clone(),
+        };
+        let (staging, stop) = (staging.to_owned(), cancel.clone());
         let thread = std::thread::Builder::new()
             .name(format!("segment {segment}"))
             .spawn(move || {

@@ -86,7 +86,8 @@ impl Formula {
 
     /// The value for one header; NaN where it is not defined.
     pub fn value(&self, header: &[u8], order: ByteOrder) -> f64 {
-        let rows = Rows { bytes: header, width: header.len(), order, first_trace: 0, flags: &[], formulas: &[] };
+        let rows =
+            Rows { bytes: header, width: header.len(), order, first_trace: 0, flags: &[], formulas: &[], changed: &[] };
         self.values(&rows).first().copied().unwrap_or(f64::NAN)
     }
 

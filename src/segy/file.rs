@@ -28,6 +28,8 @@ pub enum Io {
 pub enum Access {
     /// A header here and there.
     Headers,
+    /// All headers from front to back, where they lie close together: a map needs no copy, while a copy takes the samples too.
+    DenseHeaders,
     /// The traces from front to back. Reading 512 KiB at a time into the same buffer, which stays in the cache, is as
     /// fast as a map and its page faults, needs less memory, and a file that shrinks is an error and no signal.
     Traces,
@@ -35,7 +37,7 @@ pub enum Access {
 
 impl Io {
     fn is_mapped(self, access: Access) -> bool {
-        self == Self::Mmap || (self == Self::Auto && access == Access::Headers)
+        self == Self::Mmap || (self == Self::Auto && access != Access::Traces)
     }
 }
 
@@ -76,7 +78,12 @@ impl SegyFile {
             Some(Err(_)) if io == Io::Auto => None,
             map => map.transpose().map_err(|e| unreadable(path, &e))?,
         };
-        Ok(Self { path: path.to_owned(), file, label_bytes: 0, len, map, pairwise_swapped_from: None })
+        let file = Self { path: path.to_owned(), file, label_bytes: 0, len, map, pairwise_swapped_from: None };
+        match access {
+            Access::Headers => file.expect_scattered_reads(),
+            Access::DenseHeaders | Access::Traces => file.expect_sequential_reads(),
+        }
+        Ok(file)
     }
 
     /// Exchanges neighbouring bytes from this even offset on whenever they are read (rev 2.1, bytes 3297-3300).
@@ -195,6 +202,23 @@ impl SegyFile {
         } else {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Random);
+        }
+    }
+
+    /// Says that these bytes are going to be read soon, however scattered the others are.
+    pub fn expect_read(&self, offset: u64, n: usize) {
+        let stored = self.label_bytes + offset;
+        if let Some(map) = &self.map {
+            let Ok(start) = usize::try_from(stored) else { return };
+            let _ = map.advise_range(Advice::WillNeed, start, n.min(map.len().saturating_sub(start)));
+        } else {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let _ = rustix::fs::fadvise(
+                &self.file,
+                stored,
+                std::num::NonZeroU64::new(n as u64),
+                rustix::fs::Advice::WillNeed,
+            );
         }
     }
 
