@@ -28,6 +28,8 @@ const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
 const MAX_THREADS: usize = 64;
 /// Headers that are looked at to see whether a gather key changes at all.
 const SAMPLED_HEADERS: u64 = 200;
+/// So many of them are asked for at the same time where they lie in an object store.
+const HEADERS_AHEAD: u64 = 16;
 
 /// What makes a gather.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -340,8 +342,12 @@ fn constant_key_warning(
     let mut changes = vec![false; headers.columns.len()];
     let mut first = Vec::new();
     let first_key = key_reader.read(0)?;
+    let trace = |i| (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
     for i in 0..n {
-        let trace = (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
+        if i % HEADERS_AHEAD == 1 {
+            inputs.will_read_headers((i..(i + HEADERS_AHEAD).min(n)).map(trace))?;
+        }
+        let trace = trace(i);
         // The first value is the number of the file.
         if key_reader.read(trace)?[1..] != first_key[1..] {
             return Ok(None);

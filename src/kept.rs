@@ -16,6 +16,7 @@ use crate::checksum::{Checksum, Summing};
 use crate::error::{Error, Result, failed};
 use crate::plan::PlannedFile;
 use crate::segy::{Access, Io, Layout, SegyFile};
+use crate::store::Reader;
 
 /// Name of the directory in a dataset; there is none unless it is needed.
 pub const ORIGINAL: &str = "original";
@@ -148,7 +149,7 @@ impl KeptBytes {
             Self::Missing => return Ok(()),
             Self::File { path, bytes } => (path, *bytes),
         };
-        let mut file = File::open(path).map_err(failed(path.display()))?;
+        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let mut buffer = vec![0; PIECE_BYTES];
         let mut offset = 0;
         while offset < bytes {

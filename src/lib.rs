@@ -49,6 +49,7 @@ pub mod protocol;
 mod repeats;
 pub mod segy;
 pub mod statistics;
+mod store;
 pub mod verify;
 pub mod warnings;
 pub mod worker;

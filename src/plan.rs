@@ -17,6 +17,7 @@ use crate::mapping::PlacedField;
 use crate::partition::Segment;
 use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
+use crate::store::{self, State};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
@@ -30,13 +31,16 @@ const MAX_SHARD_ENTRIES: u128 = 1 << 32;
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
-    /// Absolute, so that a worker may start anywhere.
+    /// Absolute, so that a worker may start anywhere; or a place in an object store.
     pub path: PathBuf,
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
-    /// Number of the file in its file system: another file of the same name has another one.
+    /// Number of the file in its file system: another file of the same name has another one. 0 in an object store.
     pub inode: u64,
+    /// Of an object in a store: what tells its content from every other. It then stands for the time too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 impl InputFile {
@@ -45,6 +49,11 @@ impl InputFile {
     /// # Errors
     /// `Error::Input` where it cannot be found.
     pub fn of(path: &Path) -> Result<Self> {
+        if store::is_remote(path) {
+            let State { bytes, etag, modified_ns } = store::state(path).map_err(|e| unreadable(path, &e))?;
+            let modified_ns = if etag.is_some() { 0 } else { modified_ns };
+            return Ok(Self { path: path.to_owned(), bytes, modified_ns, inode: 0, etag });
+        }
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         Ok(Self {
@@ -52,6 +61,7 @@ impl InputFile {
             bytes: metadata.len(),
             modified_ns: modified.map_or(0, |d| d.as_nanos()),
             inode: metadata.ino(),
+            etag: None,
         })
     }
 
@@ -118,7 +128,7 @@ impl Plan {
     /// # Errors
     /// `Error::Failed` where it is none, or not one that this version can follow.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(failed(path.display()))?;
+        let text = store::read(path).map_err(failed(path.display()))?;
         Self::from_json(&text).map_err(failed(path.display()))
     }
 

@@ -110,15 +110,16 @@ impl<'a> Conversion<'a> {
         let segment = plan.segments.get(id as usize).ok_or_else(|| {
             Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
         })?;
-        let rows = plan.rows_of(segment);
+        let (traces, rows) = (plan.traces_of(segment), plan.rows_of(segment));
+        let end = traces.end.max(rows.end);
+        let inputs = || Inputs::new(&plan.files, plan.io, Access::Traces).up_to(end);
         let converter = Converter::new(layout.format(), layout.byte_order, array.dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
         Ok(Self {
             plan,
-            inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
+            inputs: inputs(),
             layout,
             array,
-            traces: plan.traces_of(segment),
             store: SegmentStore::create(&paths.traces, array)?,
             headers: SegmentWriter::create(&paths.headers, &plan.headers, rows.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
@@ -126,10 +127,11 @@ impl<'a> Conversion<'a> {
                 &paths.exceptions,
                 RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
             ),
+            traces,
             rows,
             // Its places are others than those of the samples that are converted meanwhile.
             finder: FlagFinder::new(
-                Inputs::new(&plan.files, plan.io, Access::Traces),
+                inputs(),
                 layout,
                 converter.clone(),
                 array.dtype,
@@ -332,6 +334,7 @@ impl<'a> Conversion<'a> {
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
         let length = |traces: &Range<u64>| traces.end - traces.start;
+        self.parts.map_or(Ok(()), Parts::finish)?;
         Ok(SegmentRecord {
             chunks: self.store.finish()?,
             segment: id,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::checksum::{Checksum, ChunkSums};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unreadable};
 use crate::kept::{KeptBytes, Part};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
@@ -187,8 +187,9 @@ impl Dataset {
     /// # Errors
     /// `Error::Input` where there is no dataset, `Error::Failed` where its document is damaged.
     pub fn open(root: &Path) -> Result<Self> {
+        crate::store::check_address(root)?;
         let path = root.join(METADATA);
-        if !path.is_file() {
+        if !crate::store::is_file(&path).map_err(|e| unreadable(&path, &e))? {
             return Err(Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display())));
         }
         let damaged = |what: String| super::damaged(&path, what);

@@ -1,7 +1,6 @@
 //! Puts the files of the segments behind one another.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
@@ -13,6 +12,7 @@ use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 
 use crate::checksum::{Checksum, Summing};
 use crate::error::{Error, Result, failed};
+use crate::store::{Reader, Writer};
 
 use super::columns::HeaderTable;
 use super::footer::{MAGIC, RowGroup, footer};
@@ -26,12 +26,12 @@ const BUFFER_BYTES: usize = 1 << 18;
 /// the file of one writer over all the traces. Memory: the footer as structures, about 3.5 bytes for each trace.
 pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
-    let mut out = Summing::new(File::create(output).map_err(failed(output.display()))?);
+    let mut out = Summing::new(Writer::create(output).map_err(failed(output.display()))?);
     out.write_all(MAGIC).map_err(failed(output.display()))?;
     let mut position = MAGIC.len() as u64;
     let mut row_groups = Vec::new();
     for path in parts {
-        let mut part = File::open(path).map_err(failed(path.display()))?;
+        let part = Reader::open(path).map_err(failed(path.display()))?;
         let metadata = read_metadata(&part).map_err(failed(path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
             return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
@@ -44,8 +44,8 @@ pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<Che
             let moved = moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(path.display()))?;
             row_groups.push(moved);
         }
-        part.seek(SeekFrom::Start(start)).map_err(failed(path.display()))?;
-        let mut data = BufReader::with_capacity(BUFFER_BYTES, part.take(end - start));
+        let data = part.stream(start, end).map_err(failed(path.display()))?;
+        let mut data = BufReader::with_capacity(BUFFER_BYTES, data);
         let what = || format!("{} to {}", path.display(), output.display());
         let copied = std::io::copy(&mut data, &mut out).map_err(failed(what()))?;
         if copied != end - start {
@@ -55,11 +55,13 @@ pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<Che
     }
     let footer = footer(table, &schema, row_groups, position).map_err(failed(output.display()))?;
     out.write_all(&footer).map_err(failed(output.display()))?;
-    Ok(out.checksum())
+    let checksum = out.checksum();
+    out.into_inner().finish().map_err(failed(output.display()))?;
+    Ok(checksum)
 }
 
 /// All metadata, so that it can be written again without loss.
-fn read_metadata(file: &File) -> Result<ParquetMetaData, ParquetError> {
+fn read_metadata(file: &Reader) -> Result<ParquetMetaData, ParquetError> {
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_as_mask(false)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::KeepAll);

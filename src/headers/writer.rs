@@ -1,6 +1,5 @@
 //! Writes the rows of one segment.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::error::{Error, Result, failed};
+use crate::store::{Writer, finish_buffered};
 
 use super::bounds::Bounds;
 use super::chunk::{Chunk, Encoder, FinishedChunk};
@@ -26,7 +26,7 @@ pub struct SegmentWriter {
     table: HeaderTable,
     schema: SchemaDescPtr,
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Writer>,
     /// Bytes written to the file.
     position: u64,
     encoder: Encoder,
@@ -77,7 +77,7 @@ impl SegmentWriter {
         let mut writer = Self {
             column_of_chunk: column_of_chunk.collect(),
             chunks: leaves.iter().zip(schema.columns()).map(|(&s, descr)| Chunk::new(s, descr.clone())).collect(),
-            file: BufWriter::with_capacity(BUFFER_BYTES, File::create(path).map_err(failed(path.display()))?),
+            file: BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?),
             path: path.to_owned(),
             position: 0,
             encoder: Encoder::new().map_err(failed("zstd"))?,
@@ -155,7 +155,7 @@ impl SegmentWriter {
         let footer =
             footer(&self.table, &self.schema, row_groups, self.position).map_err(failed(self.path.display()))?;
         self.write(&footer)?;
-        self.file.flush().map_err(failed(self.path.display()))?;
+        finish_buffered(self.file).map_err(failed(self.path.display()))?;
         Ok(self.summary)
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::cancel::CancelHandle;
-use crate::dataset::units::{Shared, for_each_unit};
+use crate::dataset::units::{Shared, for_each_unit, n_threads};
 use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
 use crate::error::{Error, Result};
 use crate::kept::KeptBytes;
@@ -67,6 +67,7 @@ fn compare_file(
     cancel: &CancelHandle,
 ) -> Result<Compared> {
     let file = SegyFile::open(input, Io::Pread, Access::Traces)?;
+    file.is_read_by(n_threads());
     if file.len() != original.bytes {
         return Err(Error::Failed(format!(
             "{}: has {} bytes, and the file that {} was made from had {}",

@@ -1,0 +1,91 @@
+//! Object stores, through the crate `object_store`: the one place that knows it, its runtime and its errors.
+
+mod connect;
+mod failure;
+mod object;
+mod profile;
+mod upload;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
+
+pub use object::Object;
+pub use upload::{Pending, Upload, abort_uploads};
+
+use super::address::Address;
+use super::{Listed, State};
+use crate::error::{Error, Result};
+use connect::{Place, wait, wait_for};
+
+/// Requests of one kind that are under way at a time, where there are many small ones.
+const CONCURRENT_REQUESTS: usize = 16;
+
+pub fn check(address: &Address) -> Result<()> {
+    connect::store(address).map(drop).map_err(|e| Error::Usage(e.to_string()))
+}
+
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let place = Place::of(path)?;
+    wait(async { place.store.get(&place.key).await?.bytes().await }).map(Vec::from)
+}
+
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut upload = Upload::create(path, Some(bytes.len() as u64))?;
+    io::Write::write_all(&mut upload, bytes)?;
+    upload.finish()?.wait()
+}
+
+/// The object as it is now.
+pub fn state(path: &Path) -> io::Result<State> {
+    let place = Place::of(path)?;
+    let meta = wait(place.store.head(&place.key))?;
+    let modified_ns = meta.last_modified.timestamp_nanos_opt().and_then(|n| u128::try_from(n).ok()).unwrap_or(0);
+    Ok(State { bytes: meta.size, etag: meta.e_tag, modified_ns })
+}
+
+/// The objects whose keys go on with a slash behind the prefix, in the order of their names.
+pub fn list(prefix: &Path) -> io::Result<Vec<Listed>> {
+    let place = Place::of(prefix)?;
+    let found = wait(place.store.list(Some(&place.key)).try_collect::<Vec<_>>())?;
+    let name = |key: &object_store::path::Path| match place.key.as_ref() {
+        "" => Some(key.as_ref().to_owned()),
+        prefix => key.as_ref().strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned),
+    };
+    let mut listed: Vec<Listed> =
+        found.into_iter().filter_map(|m| Some(Listed { name: name(&m.location)?, bytes: m.size })).collect();
+    listed.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(listed)
+}
+
+/// Writes a small object unless there is one of this name. Returns whether there was none.
+pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let place = Place::of(path)?;
+    let options = PutOptions::from(PutMode::Create);
+    match wait_for(place.store.put_opts(&place.key, bytes.to_vec().into(), options))? {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+        Err(e) => Err(failure::explained(&e)),
+    }
+}
+
+/// Removes the object, and all whose keys go on with a slash behind its own.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let below = list(path)?.into_iter().map(|object| path.join(object.name));
+    remove_all(&below.chain([path.to_owned()]).collect::<Vec<_>>())
+}
+
+/// Removes these objects. What is not there counts as removed.
+pub fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
+    let places = paths.iter().filter(|p| Address::parse(p).is_ok_and(|a| !a.key.is_empty()));
+    let places: Vec<Place> = places.map(|p| Place::of(p)).collect::<io::Result<_>>()?;
+    let removals = places.iter().map(|place| async move {
+        match place.store.delete(&place.key).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            removed => removed,
+        }
+    });
+    wait(futures_util::stream::iter(removals).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<()>())
+}
