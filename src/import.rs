@@ -171,7 +171,7 @@ fn convert_and_merge(
     let launcher: Box<dyn Launch> = match &config.worker_program {
         Some(program) if !config.is_small(plan) => {
             let lock = output.lock().try_clone().map_err(failed(output.root().display()))?;
-            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock })
+            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock: Some(lock) })
         }
         _ => Box::new(ThreadLauncher),
     };

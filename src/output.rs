@@ -136,6 +136,11 @@ impl Output {
         self.staging().join("dataset")
     }
 
+    /// Where its document is until all the rest has its place.
+    pub fn document(&self) -> PathBuf {
+        self.dataset().join(METADATA)
+    }
+
     /// Says since which start of the computer the segments are written.
     fn boot_file(&self) -> PathBuf {
         self.staging().join("boot_id")

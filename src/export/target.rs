@@ -66,7 +66,7 @@ fn lock(file: &File, path: &Path, target: &Path) -> Result<()> {
 /// A file or an object that is being written; it vanishes unless it is completed.
 pub(super) enum Unfinished {
     File(UnfinishedFile),
-    Object(UnfinishedObject),
+    Object(Box<UnfinishedObject>),
 }
 
 impl Unfinished {
@@ -77,7 +77,7 @@ impl Unfinished {
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
         let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new() });
-        Ok(Self::Object(UnfinishedObject { target: target.to_owned(), bytes, parts }))
+        Ok(Self::Object(Box::new(UnfinishedObject { target: target.to_owned(), bytes, parts })))
     }
 
     /// Threads that may write to it: bytes that come far ahead of others would have to wait in memory.

@@ -18,7 +18,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 pub use address::is_remote;
-pub use cloud::{Object, abort_uploads, list, put_new, remove_all, state};
+pub use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
 pub use read::{Reader, Stream};
 pub use write::{Finishing, Writer, finish_buffered};
 
@@ -33,14 +33,6 @@ pub struct State {
     pub etag: Option<String>,
     /// When it was written, nanoseconds since 1970.
     pub modified_ns: u128,
-}
-
-/// One of the objects below a prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key behind the prefix.
-    pub name: String,
-    pub bytes: u64,
 }
 
 /// Sees that a place in an object store is written as it has to be, and that there is what speaks to it. Every other place

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
-use super::{Listed, State};
+use super::State;
 use crate::error::{Error, Result};
 
 const MISSING: &str = "lies in an object store, which this program was built without; build it with --features cloud";
@@ -35,7 +35,11 @@ pub fn state(_: &Path) -> io::Result<State> {
     missing()
 }
 
-pub fn list(_: &Path) -> io::Result<Vec<Listed>> {
+pub fn list(_: &Path) -> io::Result<Vec<String>> {
+    missing()
+}
+
+pub fn list_top(_: &Path) -> io::Result<Vec<String>> {
     missing()
 }
 

@@ -10,18 +10,22 @@ use super::is_remote;
 /// A file or an object that is being written. An object is not there before it is finished; dropped before, it never is.
 pub enum Writer {
     File(File),
-    Object(Upload),
+    Object(Box<Upload>),
 }
 
 impl Writer {
     /// In the place of what is there.
     pub fn create(path: &Path) -> io::Result<Self> {
-        if is_remote(path) { Upload::create(path, None).map(Self::Object) } else { File::create(path).map(Self::File) }
+        if is_remote(path) { Upload::create(path, None).map(Self::object) } else { File::create(path).map(Self::File) }
     }
 
     /// As [`Self::create`], of so many bytes: a very long object is sent in parts that are fitted to it.
     pub fn create_sized(path: &Path, bytes: u64) -> io::Result<Self> {
-        if is_remote(path) { Upload::create(path, Some(bytes)).map(Self::Object) } else { Self::create(path) }
+        if is_remote(path) { Upload::create(path, Some(bytes)).map(Self::object) } else { Self::create(path) }
+    }
+
+    fn object(upload: Upload) -> Self {
+        Self::Object(Box::new(upload))
     }
 
     /// Completes it.

@@ -39,7 +39,16 @@ pub fn compare(
     on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<Compared> {
-    let dataset = Dataset::open(dataset)?;
+    compare_with(inputs, &Dataset::open(dataset)?, on_progress, cancel)
+}
+
+/// As [`compare`], with a dataset that is open.
+pub fn compare_with(
+    inputs: &[impl AsRef<Path>],
+    dataset: &Dataset,
+    on_progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelHandle,
+) -> Result<Compared> {
     if inputs.len() != dataset.files.len() {
         return Err(Error::Usage(format!(
             "{}: was made from {} files; {} are given to compare it with",
@@ -51,7 +60,7 @@ pub fn compare(
     let mut all = Compared { n_traces: 0, bytes: 0, n_unknown: 0 };
     for (input, file) in inputs.iter().zip(&dataset.files) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let one = compare_file(input.as_ref(), &dataset, file, &mut tell, cancel)?;
+        let one = compare_file(input.as_ref(), dataset, file, &mut tell, cancel)?;
         all.n_traces += one.n_traces;
         all.bytes += one.bytes;
         all.n_unknown += one.n_unknown;

@@ -8,7 +8,7 @@ import sys
 import boto3
 
 what, bucket, *arguments = sys.argv[1:]
-client = boto3.client("s3")
+client = boto3.client("s3") if "AWS_ENDPOINT_URL" in os.environ else None
 
 
 def make():
@@ -54,7 +54,6 @@ def counts(port):
 def read(prefix):
     """Shape and sum of the samples, as zarr and xarray read them straight from the store."""
     import obstore.store
-    import xarray
     import zarr.storage
 
     store = obstore.store.S3Store(
@@ -63,7 +62,17 @@ def read(prefix):
         endpoint=os.environ["AWS_ENDPOINT_URL"],
         client_options={"allow_http": True},
     )
-    dataset = xarray.open_zarr(zarr.storage.ObjectStore(store, read_only=True))
+    describe(zarr.storage.ObjectStore(store, read_only=True))
+
+
+def read_local(directory):
+    describe(directory)
+
+
+def describe(store):
+    import xarray
+
+    dataset = xarray.open_zarr(store)
     traces = dataset["traces.zarr"]
     print(*traces.shape, float(traces.astype("float64").sum()))
 

@@ -13,7 +13,7 @@ class Handler(WSGIRequestHandler):
 
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
-application = DomainDispatcherApplication(create_backend_app, "s3")
+application = DomainDispatcherApplication(create_backend_app)
 server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.port, flush=True)

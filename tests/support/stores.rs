@@ -90,6 +90,7 @@ impl Bucket {
         inherited.filter(|n| n.to_string_lossy().starts_with("AWS_")).for_each(|n| drop(command.env_remove(n)));
         command.env("AWS_ACCESS_KEY_ID", KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET).env("AWS_REGION", "us-east-1");
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")).env("AWS_TIMEOUT", "4 seconds");
+        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     }
 
     /// Runs the program, which has to succeed.

@@ -65,7 +65,8 @@ pub(super) fn wait_for<T>(request: impl Future<Output = T>) -> io::Result<T> {
 
 /// The store that has this bucket.
 pub(super) fn store(address: &Address) -> io::Result<Arc<dyn Store>> {
-    static STORES: Mutex<Option<HashMap<(Scheme, String), Arc<dyn Store>>>> = Mutex::new(None);
+    type Stores = HashMap<(Scheme, String), Arc<dyn Store>>;
+    static STORES: Mutex<Option<Stores>> = Mutex::new(None);
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
     let stores = stores.get_or_insert_default();
     let name = (address.scheme, address.bucket.to_owned());

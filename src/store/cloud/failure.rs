@@ -8,6 +8,9 @@ use object_store::Error as StoreError;
 /// Characters of a cause that are shown at most.
 const SHOWN: usize = 200;
 
+/// Where computers in clouds ask for credentials of their own, as the last resort.
+const METADATA_SERVICE: &str = "169.254.";
+
 /// A request or a place that is not as it has to be.
 pub(super) fn invalid(what: impl ToString) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, what.to_string())
@@ -20,7 +23,7 @@ pub(super) fn explained(error: &StoreError) -> io::Error {
         StoreError::NotFound { .. } if code.contains("NoSuchBucket") => {
             (ErrorKind::NotFound, "there is no such bucket".to_owned())
         }
-        StoreError::NotFound { .. } => (ErrorKind::NotFound, "there is no such object".to_owned()),
+        StoreError::NotFound { .. } => (ErrorKind::NotFound, "there is no such object, or no such bucket".to_owned()),
         StoreError::PermissionDenied { .. } => {
             let what = format!("the store refuses it{code}: the credentials found are wrong, or do not allow it");
             (ErrorKind::PermissionDenied, what)
@@ -31,6 +34,10 @@ pub(super) fn explained(error: &StoreError) -> io::Error {
         StoreError::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "is there already".to_owned()),
         StoreError::Precondition { .. } | StoreError::NotModified { .. } => {
             (ErrorKind::InvalidData, "was changed or replaced meanwhile".to_owned())
+        }
+        other if other.to_string().contains(METADATA_SERVICE) => {
+            let what = "there are no credentials in the environment, and none in a profile or of this computer";
+            (ErrorKind::PermissionDenied, format!("{what} ({})", cause(other)))
         }
         other => (ErrorKind::Other, format!("{}{code}", cause(other))),
     };

@@ -16,7 +16,7 @@ pub use object::Object;
 pub use upload::{Pending, Upload, abort_uploads};
 
 use super::address::Address;
-use super::{Listed, State};
+use super::State;
 use crate::error::{Error, Result};
 use connect::{Place, wait, wait_for};
 
@@ -46,18 +46,25 @@ pub fn state(path: &Path) -> io::Result<State> {
     Ok(State { bytes: meta.size, etag: meta.e_tag, modified_ns })
 }
 
-/// The objects whose keys go on with a slash behind the prefix, in the order of their names.
-pub fn list(prefix: &Path) -> io::Result<Vec<Listed>> {
+/// The keys of all objects below a prefix, from behind it and a slash on, in order.
+pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
     let found = wait(place.store.list(Some(&place.key)).try_collect::<Vec<_>>())?;
     let name = |key: &object_store::path::Path| match place.key.as_ref() {
         "" => Some(key.as_ref().to_owned()),
         prefix => key.as_ref().strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned),
     };
-    let mut listed: Vec<Listed> =
-        found.into_iter().filter_map(|m| Some(Listed { name: name(&m.location)?, bytes: m.size })).collect();
-    listed.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(listed)
+    let mut names: Vec<String> = found.iter().filter_map(|m| name(&m.location)).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The names directly below a prefix, of objects and of parts of keys with more behind them.
+pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
+    let place = Place::of(prefix)?;
+    let found = wait(place.store.list_with_delimiter(Some(&place.key)))?;
+    let keys = found.objects.iter().map(|object| &object.location).chain(&found.common_prefixes);
+    Ok(keys.filter_map(|key| key.filename().map(str::to_owned)).collect())
 }
 
 /// Writes a small object unless there is one of this name. Returns whether there was none.
@@ -67,13 +74,18 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     match wait_for(place.store.put_opts(&place.key, bytes.to_vec().into(), options))? {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+        // A store without such requests; whoever writes at the same moment is not noticed.
+        Err(object_store::Error::NotImplemented { .. }) => match super::is_file(path)? {
+            true => Ok(false),
+            false => write(path, bytes).map(|()| true),
+        },
         Err(e) => Err(failure::explained(&e)),
     }
 }
 
 /// Removes the object, and all whose keys go on with a slash behind its own.
 pub fn remove(path: &Path) -> io::Result<()> {
-    let below = list(path)?.into_iter().map(|object| path.join(object.name));
+    let below = list(path)?.into_iter().map(|name| path.join(name));
     remove_all(&below.chain([path.to_owned()]).collect::<Vec<_>>())
 }
 

@@ -113,9 +113,9 @@ impl Object {
         Ok(())
     }
 
-    /// Asks for bytes that will be read soon, and for no others.
+    /// Asks for bytes that will be read soon, and for no more than a small request brings anyway.
     pub fn will_read(&self, offset: u64, n: usize) {
-        let end = (offset + n as u64).min(self.bytes);
+        let end = (offset + (n as u64).max(FEWEST_BYTES)).min(self.bytes);
         let mut cache = self.lock();
         let mut at = offset;
         while at < end {
