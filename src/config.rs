@@ -12,7 +12,7 @@ use crate::mapping::HeaderOptions;
 use crate::mapping::columns::Columns;
 use crate::names::near_names;
 use crate::partition::{cuts_inside_gathers, partition};
-use crate::plan::{MAX_CHUNK_BYTES, PLAN_VERSION, Plan, PlannedFile};
+use crate::plan::{MAX_CHUNK_BYTES, MergeOptions, PLAN_VERSION, Plan, PlannedFile};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
@@ -188,10 +188,17 @@ impl ImportConfig {
             placed_fields,
             threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS) as u32,
             segments,
+            segments_asked: self.segments,
+            merge: self.merge_options(),
             warnings,
             segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
+    }
+
+    /// What becomes of the segments once all are done.
+    pub fn merge_options(&self) -> MergeOptions {
+        MergeOptions { overwrite: self.overwrite, verify: self.verify, sync: self.sync }
     }
 
     /// Whether the file is small enough to be converted in this process.

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::attempt::{self, finished};
 use crate::cancel::CancelHandle;
 use crate::durable::{sync, sync_parent, sync_tree};
 use crate::error::{Error, Result, failed};
@@ -39,13 +40,36 @@ pub struct Output {
     lock: File,
 }
 
-/// What an earlier run left of the same import.
-pub enum Found {
-    Nothing,
-    /// It worked before the computer was restarted, and its segments were never synced.
-    MayBeLost,
-    /// Its plan and the records of its finished segments.
-    Segments(Box<Plan>, Vec<SegmentRecord>),
+/// A plan in a staging area, and what is done of it.
+pub struct Staged {
+    pub plan: Plan,
+    /// The records of the segments that are done.
+    pub done: Vec<SegmentRecord>,
+    /// Segments that were done, but may be lost, as the computer was restarted before they reached the disk.
+    pub n_lost: usize,
+}
+
+impl Staged {
+    /// What an output directory holds of a plan. `None` if there is no plan.
+    ///
+    /// # Errors
+    /// `Error::Failed` for a plan that cannot be followed, `Error::OutputInTheWay` for links: this program makes none, and
+    /// one that is there leads to somebody else's files.
+    pub fn find(root: &Path) -> Result<Option<Self>> {
+        let staging = root.join(STAGING);
+        if !plan_in(&staging).exists() {
+            return Ok(None);
+        }
+        if staging.is_symlink() || holds_links(&staging) {
+            let what = "holds links, and nothing is taken from where they lead; remove it";
+            return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
+        }
+        let plan = Plan::read(&plan_in(&staging))?;
+        let ids = || plan.segments.iter().map(|s| s.id);
+        let done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
+        let n_recorded = ids().filter(|id| SegmentPaths::new(&staging, *id).record.exists()).count();
+        Ok(Some(Self { plan, n_lost: n_recorded.saturating_sub(done.len()), done }))
+    }
 }
 
 /// Refuses an output directory that holds something, before anything is created.
@@ -67,7 +91,7 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
         return in_the_way("is a file; name a directory for the output".into());
     }
     // A run that was stopped while its dataset became visible is brought to its end first, and then looked at again.
-    if root.join(STAGING).join(MERGED).exists() {
+    if is_merged(root) {
         return Ok(());
     }
     if holds_dataset(root) {
@@ -89,7 +113,7 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
 }
 
 /// Whether a complete dataset of this program is there.
-fn holds_dataset(root: &Path) -> bool {
+pub fn holds_dataset(root: &Path) -> bool {
     let document = read_json::<serde_json::Value>(&root.join(METADATA));
     document.is_ok_and(|d| d["format"]["name"] == "segy-import")
 }
@@ -128,7 +152,7 @@ impl Output {
     }
 
     pub fn plan_file(&self) -> PathBuf {
-        self.staging().join("plan.json")
+        plan_in(&self.staging())
     }
 
     /// Where the dataset is put together.
@@ -141,39 +165,33 @@ impl Output {
         self.dataset().join(METADATA)
     }
 
-    /// Says since which start of the computer the segments are written.
-    fn boot_file(&self) -> PathBuf {
-        self.staging().join("boot_id")
-    }
-
     fn merged_mark(&self) -> PathBuf {
-        self.staging().join(MERGED)
+        merged_mark(&self.root)
     }
 
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
-    pub fn find(&self, plan: &Plan) -> Found {
-        let Ok(earlier) = Plan::read(&self.plan_file()) else { return Found::Nothing };
-        // This program makes no links; one that is there leads to somebody else's files.
-        if !plan.makes_the_same_as(&earlier) || holds_links(&self.staging()) {
-            return Found::Nothing;
-        }
-        if fs::read_to_string(self.boot_file()).ok() != boot_id() {
-            return Found::MayBeLost;
-        }
-        let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
-        let records = earlier.segments.iter().filter_map(|s| record(s.id)).collect();
-        Found::Segments(Box::new(earlier), records)
+    pub fn find(&self, plan: &Plan) -> Option<Staged> {
+        Staged::find(&self.root).ok().flatten().filter(|earlier| plan.makes_the_same_as(&earlier.plan))
     }
 
     /// Empties the staging area and puts the plan in it.
     pub fn start(&self, plan: &Plan) -> Result<()> {
         self.clear_staging()?;
-        if let Some(boot_id) = boot_id() {
-            fs::write(self.boot_file(), boot_id).map_err(failed(self.boot_file().display()))?;
-        }
+        attempt::open(&self.staging())?;
+        self.write_plan(plan)
+    }
+
+    /// Puts the plan in the place of one that is there.
+    pub fn write_plan(&self, plan: &Plan) -> Result<()> {
         let unfinished = self.staging().join("plan.json.part");
         write_json(&unfinished, plan)?;
-        fs::rename(&unfinished, self.plan_file()).map_err(failed(self.plan_file().display()))
+        move_to(&unfinished, &self.plan_file())
+    }
+
+    /// Brings the plan to the disk, with the names of the directories that it lies in.
+    pub fn sync_plan(&self) -> Result<()> {
+        [self.plan_file(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
+        self.created.iter().try_for_each(|directory| sync_parent(directory))
     }
 
     /// Brings the dataset that has been put together to the disk, before any of it gets its name.
@@ -194,19 +212,16 @@ impl Output {
         Ok(())
     }
 
-    /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area.
-    ///
-    /// Returns whether it was the import that `plan` describes; see [`Self::is_merged`].
-    pub fn resume_commit(&self, plan: &Plan, durable: bool) -> Result<bool> {
-        let same = Plan::read(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
+    /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area; see
+    /// [`Self::is_merged`].
+    pub fn resume_commit(&self, durable: bool) -> Result<()> {
         if durable {
             // The run that was interrupted may have been one without.
             let places = [&self.dataset(), &self.root];
             let parts = places.into_iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name)));
             parts.filter(|part| part.exists()).try_for_each(|part| sync_tree(&part, &CancelHandle::new()))?;
         }
-        self.finish_commit(durable)?;
-        Ok(same)
+        self.finish_commit(durable)
     }
 
     fn finish_commit(&self, durable: bool) -> Result<()> {
@@ -243,6 +258,7 @@ impl Output {
         if !merged {
             remove(&self.plan_file())?;
         }
+        attempt::close(&self.staging())?;
         let entries = fs::read_dir(self.staging()).map_err(failed(self.staging().display()))?;
         for entry in entries {
             let path = entry.map_err(failed(self.staging().display()))?.path();
@@ -264,9 +280,9 @@ impl Output {
         NAMED_OUTPUTS.into_iter().filter(|name| *name != METADATA && !has(name)).collect()
     }
 
-    /// Whether an earlier run put the dataset together and was stopped while it became visible.
+    /// See [`is_merged`].
     pub fn is_merged(&self) -> bool {
-        self.merged_mark().exists()
+        is_merged(&self.root)
     }
 
     /// Removes all that this import made.
@@ -293,9 +309,18 @@ impl Output {
     }
 }
 
-/// What tells one start of the computer from another, where the system has such a thing.
-fn boot_id() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+fn merged_mark(root: &Path) -> PathBuf {
+    root.join(STAGING).join(MERGED)
+}
+
+/// Whether a run put the dataset together and was stopped while it became visible, or is still at that.
+pub fn is_merged(root: &Path) -> bool {
+    merged_mark(root).exists()
+}
+
+/// The plan in a staging area.
+pub fn plan_in(staging: &Path) -> PathBuf {
+    staging.join("plan.json")
 }
 
 /// Makes the staging area and takes its lock.

@@ -21,7 +21,7 @@ use crate::store::{self, State};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 3;
+pub const PLAN_VERSION: u32 = 4;
 
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
@@ -65,6 +65,21 @@ impl InputFile {
         })
     }
 
+    /// The planned file as a node of a cluster sees it, where files may have other numbers.
+    ///
+    /// # Errors
+    /// `Error::Input` where it is not the one that was planned.
+    pub fn as_seen_here(&self) -> Result<Self> {
+        let here = Self::of(&self.path)?;
+        if (here.bytes, here.modified_ns) == (self.bytes, self.modified_ns) {
+            return Ok(here);
+        }
+        Err(Error::Input(format!(
+            "{}: was changed or replaced since it was planned; plan the import again with --fresh",
+            self.path.display()
+        )))
+    }
+
     /// Looks again, once everything has been read.
     ///
     /// # Errors
@@ -96,6 +111,18 @@ impl PlannedFile {
     }
 }
 
+/// What becomes of the segments once all are done. The dataset is the same with any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeOptions {
+    /// Replace a dataset that is there, once the new one is complete.
+    pub overwrite: bool,
+    /// Compare the dataset with the input, byte by byte, before it becomes visible.
+    pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, and segments that are converted by themselves before they
+    /// count as done.
+    pub sync: bool,
+}
+
 /// A complete description of one import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -113,9 +140,12 @@ pub struct Plan {
     /// Header fields that are not where the standard has them.
     pub placed_fields: Vec<PlacedField>,
     pub segments: Vec<Segment>,
+    /// As many segments were asked for; gathers and chunks may be fewer.
+    pub segments_asked: Option<u32>,
     /// Threads of each worker that convert long traces, which are cut along the samples: more than one where there are
     /// fewer segments than workers. The output does not depend on it.
     pub threads: u32,
+    pub merge: MergeOptions,
     /// What was noticed of the files; in `metadata.json` too.
     pub warnings: Vec<String>,
     /// What was noticed on cutting it, which is nothing of the dataset.

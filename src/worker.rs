@@ -5,10 +5,10 @@ mod parts;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::attempt::{self, Attempt};
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
 use crate::exceptions::SegmentExceptions;
-use crate::files::write_json;
 use crate::gather::runs::RunWriter;
 use crate::headers::{Mark, SegmentWriter};
 use crate::inputs::{Inputs, Stretch};
@@ -42,7 +42,10 @@ pub struct SegmentPaths {
 
 impl SegmentPaths {
     pub fn new(staging: &Path, segment: u32) -> Self {
-        let directory = staging.join(format!("segment_{segment}"));
+        Self::in_directory(staging.join(format!("segment_{segment}")))
+    }
+
+    pub fn in_directory(directory: PathBuf) -> Self {
         Self {
             traces: directory.join("traces.zarr"),
             headers: directory.join("headers.parquet"),
@@ -54,7 +57,8 @@ impl SegmentPaths {
     }
 }
 
-/// Converts segment `id` of the plan into its place in `staging`. `on_progress` hears the traces done so far.
+/// Converts segment `id` of the plan into its place in `staging`, for as long as the computer is not restarted.
+/// `on_progress` hears the traces done so far.
 ///
 /// # Errors
 /// `Error::Input` for a trace that cannot be what the plan says, `Error::Failed` where writing fails,
@@ -66,13 +70,27 @@ pub fn convert_segment(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<SegmentRecord> {
-    let paths = SegmentPaths::new(staging, id);
-    crate::files::remove(&paths.directory)?;
-    let mut conversion = Conversion::new(plan, &paths, id)?;
-    conversion.run(cancel, on_progress)?;
-    let record = conversion.finish(id)?;
-    write_json(&paths.record, &record)?;
-    Ok(record)
+    attempt::open(staging)?;
+    let mut attempt = Attempt::begin(staging, id)?;
+    let mut record = convert(plan, &mut attempt, cancel, on_progress)?;
+    record.boot_id = attempt::boot_id();
+    attempt.complete(record, false, cancel).map(|(record, _)| record)
+}
+
+/// Converts the segment of an attempt; see [`convert_segment`].
+pub fn convert(
+    plan: &Plan,
+    attempt: &mut Attempt,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<SegmentRecord> {
+    let mut conversion = Conversion::new(plan, &attempt.paths(), attempt.segment)?;
+    let mut report = |n_traces| {
+        attempt.report(n_traces);
+        on_progress(n_traces);
+    };
+    conversion.run(cancel, &mut report)?;
+    conversion.finish(attempt.segment)
 }
 
 struct Conversion<'a> {
@@ -345,6 +363,7 @@ impl<'a> Conversion<'a> {
             stored_bytes: self.stored_bytes,
             headers: self.headers.finish()?,
             samples: self.samples,
+            boot_id: None,
         })
     }
 }
