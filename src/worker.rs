@@ -19,6 +19,7 @@ use crate::segy::format::Converter;
 use crate::segy::restore::RoundTrip;
 use crate::segy::{Access, Layout, odd_trace};
 use crate::statistics::SampleStatistics;
+use crate::store;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 use parts::Parts;
 
@@ -46,8 +47,10 @@ impl SegmentPaths {
     }
 
     pub fn in_directory(directory: PathBuf) -> Self {
+        // In an object store chunks are put where they stay: behind the directories of the segment and of all segments.
+        let root = directory.ancestors().nth(2).filter(|_| store::is_remote(&directory));
         Self {
-            traces: directory.join("traces.zarr"),
+            traces: root.unwrap_or(&directory).join("traces.zarr"),
             headers: directory.join("headers.parquet"),
             runs: directory.join("gathers.bin"),
             exceptions: directory.join("exceptions.bin"),
@@ -73,7 +76,7 @@ pub fn convert_segment(
     attempt::open(staging)?;
     let mut attempt = Attempt::begin(staging, id)?;
     let mut record = convert(plan, &mut attempt, cancel, on_progress)?;
-    record.boot_id = attempt::boot_id();
+    record.boot_id = if store::is_remote(staging) { None } else { attempt::boot_id() };
     attempt.complete(record, false, cancel).map(|(record, _)| record)
 }
 

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::run_shown;
 use crate::cancel::CancelHandle;
-use crate::coordinator::work;
+use crate::coordinator::{TIME_TO_END, work};
 use crate::error::Result;
 use crate::import::Phase;
 use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::protocol::{SegmentRecord, WorkerMessage};
+use crate::store;
 use crate::steps::{SegmentOutcome, convert_one};
 
 /// Convert one segment of a planned import
@@ -119,5 +120,6 @@ fn send(message: WorkerMessage) {
 fn end_with_the_coordinator() {
     let mut byte = [0];
     while !matches!(std::io::stdin().read(&mut byte), Ok(0) | Err(_)) {}
+    store::abort_uploads(TIME_TO_END);
     std::process::exit(1);
 }

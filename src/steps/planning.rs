@@ -12,6 +12,7 @@ use crate::import::{ImportProgress, Message, Phase, Reporter};
 use crate::output::{self, Output, Staged};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::store;
 
 /// An import that is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub(crate) fn prepare(
             return Err(discard(output, in_the_way));
         }
     }
+    // What another import makes in an object store may be in the making, as there is no lock that would tell.
+    let other = if store::is_remote(&config.output) { OtherPlan::IsRefused } else { other };
     let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
     if let Some(Staged { plan, done, n_lost }) = earlier {
         return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
