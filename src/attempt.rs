@@ -14,8 +14,8 @@ use crate::cancel::CancelHandle;
 use crate::durable::{sync, sync_tree};
 use crate::error::{Result, failed};
 use crate::files::{read_json, remove, write_json};
-use crate::protocol::SegmentRecord;
 use crate::output::has_plan;
+use crate::protocol::SegmentRecord;
 use crate::store;
 use crate::worker::SegmentPaths;
 
@@ -67,8 +67,13 @@ impl Attempt {
         // Others take an attempt for a live one unless they get this lock; so they do where there are none.
         let _ = progress.lock();
         fs::rename(&unlocked, &path).map_err(failed(path.display()))?;
-        let attempt =
-            Self { segment, staging: staging.to_owned(), directory, progress: Some(progress), last_heartbeat: Instant::now() };
+        let attempt = Self {
+            segment,
+            staging: staging.to_owned(),
+            directory,
+            progress: Some(progress),
+            last_heartbeat: Instant::now(),
+        };
         attempt.write_progress(0);
         Ok(attempt)
     }

@@ -197,4 +197,3 @@ fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u
         dataset.root.display()
     )))
 }
-

@@ -113,7 +113,8 @@ fn convert(
     reporter.begin(Phase::Importing, plan.n_traces());
     let launcher: Box<dyn Launch> = match &config.worker_program {
         Some(program) if !config.is_small(plan) => {
-            let lock = output.lock().map(std::fs::File::try_clone).transpose().map_err(failed(output.root().display()))?;
+            let lock =
+                output.lock().map(std::fs::File::try_clone).transpose().map_err(failed(output.root().display()))?;
             Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock })
         }
         _ => Box::new(ThreadLauncher),

@@ -71,7 +71,7 @@ impl InputFile {
     /// `Error::Input` where it is not the one that was planned.
     pub fn as_seen_here(&self) -> Result<Self> {
         let here = Self::of(&self.path)?;
-        if (here.bytes, here.modified_ns) == (self.bytes, self.modified_ns) {
+        if (Self { inode: self.inode, ..here.clone() }) == *self {
             return Ok(here);
         }
         Err(Error::Input(format!(

@@ -151,12 +151,7 @@ impl<'a> Conversion<'a> {
             traces,
             rows,
             // Its places are others than those of the samples that are converted meanwhile.
-            finder: FlagFinder::new(
-                inputs(),
-                layout,
-                converter.clone(),
-                array.dtype,
-            ),
+            finder: FlagFinder::new(inputs(), layout, converter.clone(), array.dtype),
             converter,
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),

@@ -117,9 +117,10 @@ fn a_dataset_in_a_store_is_verified_exported_and_read() {
     bucket.run(&["export", out, back.to_str().unwrap()]);
     assert!(std::fs::read(&back).unwrap() == std::fs::read(&survey.input).unwrap());
     let local = survey.import("local", &MANY);
-    let expected = python::run(python::interpreter_with_stores().unwrap(), &[
-        python::scripts().join("bucket.py").as_ref(), "read_local".as_ref(), "-".as_ref(), local.as_os_str(),
-    ]);
+    let expected = python::run(
+        python::interpreter_with_stores().unwrap(),
+        &[python::scripts().join("bucket.py").as_ref(), "read_local".as_ref(), "-".as_ref(), local.as_os_str()],
+    );
     assert_eq!(bucket.read_with_python("out"), expected);
     bucket.remove("out/traces.zarr/c/0/3");
     let missing = bucket.refused(&["verify", out], 1);
@@ -174,8 +175,9 @@ fn a_failure_that_stays_is_one_sentence_and_leaves_no_dataset() {
     let no_input = bucket.refused(&import(&bucket.url("nothing.sgy"), &survey.path("none"), &[]), 3);
     assert!(no_input.contains("nothing.sgy: cannot be read: there is no such object"), "{no_input}");
     assert!(!survey.path("none").exists());
-    let no_server = bucket.command(&arguments).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").env("SEGY_IMPORT_RETRIES", "1");
-    let no_server = no_server.output().unwrap();
+    let mut without_server = bucket.command(&arguments);
+    without_server.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").env("SEGY_IMPORT_RETRIES", "1");
+    let no_server = without_server.output().unwrap();
     assert_eq!(no_server.status.code(), Some(1));
     let denied = Bucket::new("failing-denied").unwrap().with_faults(&["denied=1"]);
     let denied_said = denied.refused(&import(&survey.input, &denied.url("out"), &MANY), 1);
@@ -186,4 +188,122 @@ fn a_failure_that_stays_is_one_sentence_and_leaves_no_dataset() {
         assert!(!said[0].contains(SECRET) && !said[0].contains(KEY_ID), "{said:?}");
     }
     assert_eq!(bucket.keys(""), [""; 0]);
+}
+
+/// Shards of several parts each.
+const SHARDS: [&str; 10] =
+    ["--parallel-threshold", "0", "--segments", "2", "--chunk-traces", "1000", "--shard", "4", "--codec", "none"];
+
+#[test]
+fn an_upload_in_parts_that_fails_is_given_up_and_nothing_stays() {
+    let Some(bucket) = Bucket::new("parts") else { return };
+    let survey = Survey::new(&["--traces", "12000", "--samples", "1000", "--format", "5"]);
+    let bucket = bucket.with_faults(&["part=1"]);
+    let said = bucket.refused(&import(&survey.input, &bucket.url("out"), &SHARDS), 1);
+    assert!(said.contains("traces.zarr/c/0/") && said.contains("AccessDenied"), "{said}");
+    assert!(bucket.counts()["part"] >= 1);
+    assert_eq!(bucket.keys(""), [""; 0]);
+    assert_eq!(bucket.n_open_uploads(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_is_killed_is_started_again_and_nothing_differs() {
+    let Some(bucket) = Bucket::new("killed") else { return };
+    let survey = survey();
+    let bucket = bucket.with_faults(&["late=1"]);
+    let child = bucket.command(&import(&survey.input, &bucket.url("out"), &MANY)).spawn().unwrap();
+    let id = child.id();
+    wait_until("a worker runs", Duration::from_secs(30), || !children_of(id).is_empty());
+    signal(children_of(id)[0], "KILL");
+    let output = wait_for(child, Duration::from_secs(120));
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("SIGKILL") && said.contains("it is started again"), "{said}");
+    assert_same_objects(&bucket, &survey, "out", &survey.import("local", &MANY));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_import_that_is_stopped_leaves_no_upload_open_and_is_taken_up_again() {
+    let Some(bucket) = Bucket::new("stopped") else { return };
+    let survey = Survey::new(&["--traces", "12000", "--samples", "1000", "--format", "5"]);
+    let (name, url) = ("out", bucket.url("out"));
+    let options = [&SHARDS[..], &["--workers", "1"]].concat();
+    let bucket = bucket.with_faults(&["late=1"]);
+    let child = bucket.command(&import(&survey.input, &url, &options)).spawn().unwrap();
+    let record = "out/.segy-import/segment_0/segment.json";
+    wait_until("a segment is done", Duration::from_secs(60), || bucket.keys(record) == [record]);
+    wait_until("an upload is open", Duration::from_secs(60), || bucket.n_open_uploads() > 0);
+    signal(child.id(), "TERM");
+    let output = wait_for(child, Duration::from_secs(10));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(143), "{said}");
+    assert!(said.contains("1 of 2 segments are done and kept in s3://stopped/out/.segy-import"), "{said}");
+    assert_eq!(bucket.n_open_uploads(), 0);
+    assert!(bucket.keys("out/metadata.json").is_empty());
+    let resumed = stderr(&bucket.run(&import(&survey.input, &url, &options)));
+    assert!(resumed.contains("resuming: 1 of 2 segments done"), "{resumed}");
+    assert_same_objects(&bucket, &survey, name, &survey.import("local", &options));
+}
+
+#[test]
+fn the_three_commands_work_in_a_store_and_no_secret_is_written() {
+    let Some(bucket) = Bucket::new("three") else { return };
+    let survey = survey();
+    bucket.put(&survey.input, "in.sgy");
+    let (input, out) = (bucket.url("in.sgy"), bucket.url("out"));
+    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
+    bucket.run(&[&["plan", input, out][..], &MANY].concat());
+    for place in ["out/.segy-import", "out"] {
+        let copy = survey.path("secrets");
+        bucket.get_all(place, &copy);
+        assert!(contents(&copy).values().all(|bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            !text.contains(SECRET) && !text.contains(KEY_ID)
+        }));
+    }
+    let other = bucket.refused(&[input, out, "--codec", "none"], 4);
+    assert!(other.contains("holds a plan with other options (4 segments, done: none); --fresh replaces it"), "{other}");
+    let early = bucket.refused(&["merge", out], 1);
+    assert!(early.contains("segments 0-3 of 4 are not done"), "{early}");
+    for segment in ["3", "1", "0", "2", "1"] {
+        bucket.run(&["worker", out, "--segment", segment]);
+    }
+    let status = bucket.run(&["status", out, "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["state"], &status["n_done"]), (&"converted".into(), &4.into()));
+    bucket.run(&["merge", out]);
+    bucket.run(&["merge", out]);
+    assert_same_objects(&bucket, &survey, "out", &survey.import("local", &MANY));
+    let text = String::from_utf8(std::fs::read(survey.path("copy_out/metadata.json")).unwrap()).unwrap();
+    assert!(!text.contains(SECRET) && !text.contains(KEY_ID) && !text.contains("s3://"));
+}
+
+#[test]
+fn a_profile_has_the_keys_and_a_file_that_changes_is_refused() {
+    let Some(bucket) = Bucket::new("profile") else { return };
+    let survey = survey();
+    bucket.put(&survey.input, "in.sgy");
+    let (input, out) = (bucket.url("in.sgy"), bucket.url("out"));
+    let home = survey.path("home");
+    std::fs::create_dir_all(home.join(".aws")).unwrap();
+    let keys = format!("[lab]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n");
+    std::fs::write(home.join(".aws/credentials"), keys).unwrap();
+    let with_profile = |name: &str| {
+        let mut command: Command = bucket.command(&["plan", input.to_str().unwrap(), out.to_str().unwrap()]);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("HOME", &home).env("AWS_PROFILE", name).output().unwrap()
+    };
+    let planned = with_profile("lab");
+    assert!(planned.status.success(), "{}", stderr(&planned));
+    let unknown = with_profile("office");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("there is no profile office"), "{}", stderr(&unknown));
+    // Of the same length, with another sample.
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&survey.input, bytes).unwrap();
+    bucket.put(&survey.input, "in.sgy");
+    let changed = bucket.refused(&["worker", out.to_str().unwrap(), "--segment", "0"], 3);
+    assert!(changed.contains("was changed or replaced since it was planned"), "{changed}");
 }

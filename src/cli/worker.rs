@@ -16,8 +16,8 @@ use crate::import::Phase;
 use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::protocol::{SegmentRecord, WorkerMessage};
-use crate::store;
 use crate::steps::{SegmentOutcome, convert_one};
+use crate::store;
 
 /// Convert one segment of a planned import
 ///

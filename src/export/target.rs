@@ -34,9 +34,7 @@ pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     match fs::symlink_metadata(target) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(Error::Failed(format!("{path}: {e}"))),
-        Ok(metadata) if !metadata.is_file() => {
-            in_the_way("is there already and is no regular file; name another")
-        }
+        Ok(metadata) if !metadata.is_file() => in_the_way("is there already and is no regular file; name another"),
         Ok(_) if !overwrite => in_the_way("is there already; --overwrite replaces it"),
         Ok(_) => Ok(()),
     }

@@ -91,8 +91,7 @@ pub(super) fn clear_staging(output: &Output) -> Result<()> {
     }
     let found = store::list(&staging).map_err(failed(staging.display()))?;
     let kept = [&plan, &mark];
-    let others: Vec<PathBuf> =
-        found.iter().map(|f| staging.join(f)).filter(|path| !kept.contains(&path)).collect();
+    let others: Vec<PathBuf> = found.iter().map(|f| staging.join(f)).filter(|path| !kept.contains(&path)).collect();
     remove(&others)?;
     remove(&[plan])?;
     remove(&[mark])

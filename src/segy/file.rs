@@ -61,7 +61,10 @@ pub struct SegyFile {
 enum Source {
     File(File),
     /// What lies at `end` or behind is not going to be read.
-    Object { object: Arc<Object>, end: u64 },
+    Object {
+        object: Arc<Object>,
+        end: u64,
+    },
 }
 
 impl SegyFile {

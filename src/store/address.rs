@@ -50,7 +50,9 @@ impl<'a> Address<'a> {
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         let key = key.trim_end_matches('/');
         if bucket.contains(['@', ':']) {
-            return Err("write scheme://bucket/key; credentials are taken from the environment and profiles alone".into());
+            return Err(
+                "write scheme://bucket/key; credentials are taken from the environment and profiles alone".into()
+            );
         }
         if bucket.is_empty() || bucket.contains(['?', '#']) {
             return Err("names no bucket; write scheme://bucket/key".into());
@@ -72,7 +74,8 @@ mod tests {
         let address = Address { scheme: Scheme::S3, bucket: "bucket", key: "a/b c" };
         assert_eq!(parse("s3://bucket/a/b c/"), Ok(address));
         assert_eq!(parse("gs://bucket"), Ok(Address { scheme: Scheme::Gs, bucket: "bucket", key: "" }));
-        for wrong in ["s3://", "s3:///key", "s3://b/a//b", "az://b/../c", "s3://key:secret@b/c", "s3://b?x=1/c", "/b/c"] {
+        for wrong in ["s3://", "s3:///key", "s3://b/a//b", "az://b/../c", "s3://key:secret@b/c", "s3://b?x=1/c", "/b/c"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Address;
 use super::State;
+use super::address::Address;
 use crate::error::{Error, Result};
 
 const MISSING: &str = "lies in an object store, which this program was built without; build it with --features cloud";

@@ -3,6 +3,8 @@
     error     500 InternalError            slow     503 SlowDown
     reset     the connection is closed in the midst of the answer, or instead of one
     hang      no answer for 6 s            denied   403 AccessDenied
+    part      403 AccessDenied for the second part of an upload, and for nothing else
+    late      the answer comes, half a second later
 
 A rate is the share of requests. A request that failed twice in a row is let through, so that those sent ten times succeed;
 with a rate of 1 all fail. Prints its port, and for GET /-/counts how often what happened. Ends when standard input closes.
@@ -21,7 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SERVER = int(sys.argv[1])
 RATES = {kind: float(rate) for kind, rate in (argument.split("=") for argument in sys.argv[2:])}
-ANSWERS = {"error": (500, "InternalError"), "slow": (503, "SlowDown"), "denied": (403, "AccessDenied")}
+DENIED = (403, "AccessDenied")
+ANSWERS = {"error": (500, "InternalError"), "slow": (503, "SlowDown"), "denied": DENIED, "part": DENIED}
 HANG_S = 6
 random.seed(1)
 lock = threading.Lock()
@@ -34,6 +37,8 @@ def fault(request):
     with lock:
         chosen, at = None, random.random()
         for kind, rate in RATES.items():
+            if kind == "part" and "partNumber=2" not in request[1]:
+                continue
             if at < rate and (rate >= 1 or failures[request] < 2):
                 chosen = kind
                 break
@@ -55,6 +60,8 @@ class Proxy(BaseHTTPRequestHandler):
         if kind in ANSWERS:
             status, code = ANSWERS[kind]
             return self.answer(status, {}, f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode())
+        if kind == "late":
+            time.sleep(0.5)
         if kind == "hang":
             time.sleep(HANG_S)
             return self.reset()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
@@ -24,7 +24,10 @@ const THREADS: usize = 2;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a request is sent again that failed in a way that may pass.
 const RETRIES: usize = 10;
-/// The environment variable that says otherwise.
+/// As long as this since the first time a request is repeated whose answer was lost, after a pause that doubles.
+const TIME_TO_REPEAT: Duration = Duration::from_secs(3);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The environment variable that says otherwise of the retries.
 const RETRIES_VARIABLE: &str = "SEGY_IMPORT_RETRIES";
 
 /// An object store that also takes objects in parts.
@@ -61,6 +64,22 @@ pub(super) fn wait<T>(request: impl Future<Output = object_store::Result<T>>) ->
 /// Waits for a request.
 pub(super) fn wait_for<T>(request: impl Future<Output = T>) -> io::Result<T> {
     Ok(runtime()?.block_on(request))
+}
+
+/// Sends a request that may be repeated again where its answer is lost, which by itself it is not.
+pub(super) async fn again<T, R: Future<Output = object_store::Result<T>>>(
+    request: impl Fn() -> R,
+) -> object_store::Result<T> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match request().await {
+            Err(object_store::Error::Generic { .. }) if begun.elapsed() < TIME_TO_REPEAT => {}
+            outcome => return outcome,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 /// The store that has this bucket.

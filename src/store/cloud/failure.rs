@@ -8,6 +8,8 @@ use object_store::Error as StoreError;
 /// Characters of a cause that are shown at most.
 const SHOWN: usize = 200;
 
+/// The answer to requests that are not allowed, where it has no kind of error of its own.
+const FORBIDDEN: &str = " 403 Forbidden";
 /// Where computers in clouds ask for credentials of their own, as the last resort.
 const METADATA_SERVICE: &str = "169.254.";
 
@@ -20,11 +22,9 @@ pub(super) fn invalid(what: impl ToString) -> io::Error {
 pub(super) fn explained(error: &StoreError) -> io::Error {
     let code = code(error).map_or(String::new(), |code| format!(" ({code})"));
     let (kind, what) = match error {
-        StoreError::NotFound { .. } if code.contains("NoSuchBucket") => {
-            (ErrorKind::NotFound, "there is no such bucket".to_owned())
-        }
+        _ if code.contains("NoSuchBucket") => (ErrorKind::NotFound, "there is no such bucket".to_owned()),
         StoreError::NotFound { .. } => (ErrorKind::NotFound, "there is no such object, or no such bucket".to_owned()),
-        StoreError::PermissionDenied { .. } => {
+        error if matches!(error, StoreError::PermissionDenied { .. }) || error.to_string().contains(FORBIDDEN) => {
             let what = format!("the store refuses it{code}: the credentials found are wrong, or do not allow it");
             (ErrorKind::PermissionDenied, what)
         }
@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_by_its_code() {
-        let error = generic("status code: 503 Service Unavailable: <?xml?><Error><Code>SlowDown</Code><Message>x</Message>");
+        let error =
+            generic("status code: 503 Service Unavailable: <?xml?><Error><Code>SlowDown</Code><Message>x</Message>");
         assert_eq!(explained(&error).to_string(), "status code: 503 Service Unavailable (SlowDown)");
     }
 }

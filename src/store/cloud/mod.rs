@@ -15,13 +15,10 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 pub use object::Object;
 pub use upload::{Pending, Upload, abort_uploads};
 
-use super::address::Address;
 use super::State;
+use super::address::Address;
 use crate::error::{Error, Result};
-use connect::{Place, wait, wait_for};
-
-/// Requests of one kind that are under way at a time, where there are many small ones.
-const CONCURRENT_REQUESTS: usize = 16;
+use connect::{Place, again, wait, wait_for};
 
 pub fn check(address: &Address) -> Result<()> {
     connect::store(address).map(drop).map_err(|e| Error::Usage(e.to_string()))
@@ -67,13 +64,14 @@ pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
     Ok(keys.filter_map(|key| key.filename().map(str::to_owned)).collect())
 }
 
-/// Writes a small object unless there is one of this name. Returns whether there was none.
+/// Writes a small object unless there is one of this name. Returns whether there was none, or one with these bytes: the
+/// answer to an earlier request may have been lost.
 pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let place = Place::of(path)?;
-    let options = PutOptions::from(PutMode::Create);
-    match wait_for(place.store.put_opts(&place.key, bytes.to_vec().into(), options))? {
+    let put = || place.store.put_opts(&place.key, bytes.to_vec().into(), PutOptions::from(PutMode::Create));
+    match wait_for(again(put))? {
         Ok(_) => Ok(true),
-        Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path)? == bytes),
         // A store without such requests; whoever writes at the same moment is not noticed.
         Err(object_store::Error::NotImplemented { .. }) => match super::is_file(path)? {
             true => Ok(false),
@@ -89,15 +87,15 @@ pub fn remove(path: &Path) -> io::Result<()> {
     remove_all(&below.chain([path.to_owned()]).collect::<Vec<_>>())
 }
 
-/// Removes these objects. What is not there counts as removed.
+/// Removes these objects of one bucket, many with each request. What is not there counts as removed.
 pub fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
-    let places = paths.iter().filter(|p| Address::parse(p).is_ok_and(|a| !a.key.is_empty()));
-    let places: Vec<Place> = places.map(|p| Place::of(p)).collect::<io::Result<_>>()?;
-    let removals = places.iter().map(|place| async move {
-        match place.store.delete(&place.key).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
-            removed => removed,
-        }
-    });
-    wait(futures_util::stream::iter(removals).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<()>())
+    let paths = paths.iter().filter(|p| Address::parse(p).is_ok_and(|a| !a.key.is_empty()));
+    let places: Vec<Place> = paths.map(|p| Place::of(p)).collect::<io::Result<_>>()?;
+    let Some(first) = places.first() else { return Ok(()) };
+    let keys = || futures_util::stream::iter(places.iter().map(|p| Ok(p.key.clone())).collect::<Vec<_>>()).boxed();
+    let missing_is_removed = |removed: object_store::Result<_>| match removed {
+        Err(object_store::Error::NotFound { .. }) => Ok(()),
+        removed => removed.map(drop),
+    };
+    wait(again(|| first.store.delete_stream(keys()).map(missing_is_removed).try_collect::<()>()))
 }

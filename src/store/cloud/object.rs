@@ -160,7 +160,8 @@ impl Object {
     fn ask(&self, cache: &mut Cache, range: Range<u64>, grown: u64) -> io::Result<()> {
         let (place, etag, wanted) = (self.place.clone(), self.etag.clone(), range.clone());
         let request = runtime()?.spawn(async move {
-            let options = GetOptions { if_match: etag, range: Some(GetRange::Bounded(wanted)), ..GetOptions::default() };
+            let options =
+                GetOptions { if_match: etag, range: Some(GetRange::Bounded(wanted)), ..GetOptions::default() };
             place.store.get_opts(&place.key, options).await?.bytes().await
         });
         let data = async move {
@@ -201,7 +202,9 @@ impl Cache {
         let behind = self.blocks.iter().filter(|b| is_near(offset + n, b.range.start)).min_by_key(|b| b.range.start);
         let (start, bytes, grown) = match (before, behind) {
             (Some(block), _) => (block.range.end, block.grown, block.grown),
-            (None, Some(block)) => (block.range.start.saturating_sub(block.grown).min(offset), block.grown, block.grown),
+            (None, Some(block)) => {
+                (block.range.start.saturating_sub(block.grown).min(offset), block.grown, block.grown)
+            }
             (None, None) => (offset, n, n),
         };
         let bytes = bytes.max(offset - start + n).max(FEWEST_BYTES);

@@ -80,8 +80,7 @@ mod tests {
 
     const CREDENTIALS: &str = "[default]\naws_access_key_id = A\naws_secret_access_key=B\n\n[other]\n# no\naws_access_key_id=C\n\
                                aws_secret_access_key=D=\naws_session_token=E\n";
-    const CONFIG: &str =
-        "[default]\nregion=eu-north-1\n[profile other]\nregion = us-west-2\nendpoint_url = http://h\n[profile sso]\nsso_session=x\n";
+    const CONFIG: &str = "[default]\nregion=eu-north-1\n[profile other]\nregion = us-west-2\nendpoint_url = http://h\n[profile sso]\nsso_session=x\n";
 
     #[test]
     fn the_default_profile_is_read_without_being_named() {

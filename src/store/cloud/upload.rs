@@ -57,7 +57,8 @@ static OPEN: Mutex<Option<HashMap<u64, (Place, MultipartId)>>> = Mutex::new(None
 /// Gives up all uploads that are open, so that no part of them stays in the store: for a process that is going to end.
 pub fn abort_uploads(time: Duration) {
     let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-    let aborts = open.into_values().map(|(place, id)| async move { place.store.abort_multipart(&place.key, &id).await });
+    let aborts =
+        open.into_values().map(|(place, id)| async move { place.store.abort_multipart(&place.key, &id).await });
     if let Ok(runtime) = runtime() {
         // Whoever ends cannot do more than try; stores can be told to drop what is left after some days.
         let _ = runtime.block_on(async { tokio::time::timeout(time, futures_util::future::join_all(aborts)).await });
