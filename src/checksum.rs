@@ -1,12 +1,12 @@
 //! CRC-32C of whole files, as `metadata.json` keeps them for everything that has no checksum of its own.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, failed};
+use crate::store::Reader;
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -21,7 +21,7 @@ pub struct Checksum {
 impl Checksum {
     /// Reads a file through.
     pub fn of_file(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(failed(path.display()))?;
+        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let mut sums = Summing::new(std::io::sink());
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
@@ -103,6 +103,11 @@ impl<W: Write> Summing<W> {
         Self { inner, sums }
     }
 
+    /// Where the bytes went.
+    pub fn into_inner(self) -> W {
+        self.inner
+    }
+
     /// The checksum of all bytes so far.
     pub fn checksum(&self) -> Checksum {
         Checksum { bytes: self.sums.n_bytes, crc32c: hexadecimal(self.sums.crc32c) }
@@ -124,6 +129,7 @@ impl<W: Write> Write for Summing<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     proptest::proptest! {
         #[test]

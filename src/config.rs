@@ -12,7 +12,7 @@ use crate::mapping::HeaderOptions;
 use crate::mapping::columns::Columns;
 use crate::names::near_names;
 use crate::partition::{cuts_inside_gathers, partition};
-use crate::plan::{MAX_CHUNK_BYTES, PLAN_VERSION, Plan, PlannedFile};
+use crate::plan::{MAX_CHUNK_BYTES, MergeOptions, PLAN_VERSION, Plan, PlannedFile};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
@@ -28,6 +28,8 @@ const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
 const MAX_THREADS: usize = 64;
 /// Headers that are looked at to see whether a gather key changes at all.
 const SAMPLED_HEADERS: u64 = 200;
+/// So many of them are asked for at the same time where they lie in an object store.
+const HEADERS_AHEAD: u64 = 16;
 
 /// What makes a gather.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,10 +190,17 @@ impl ImportConfig {
             placed_fields,
             threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS) as u32,
             segments,
+            segments_asked: self.segments,
+            merge: self.merge_options(),
             warnings,
             segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
+    }
+
+    /// What becomes of the segments once all are done.
+    pub fn merge_options(&self) -> MergeOptions {
+        MergeOptions { overwrite: self.overwrite, verify: self.verify, sync: self.sync }
     }
 
     /// Whether the file is small enough to be converted in this process.
@@ -345,8 +354,12 @@ fn constant_key_warning(
     let mut changes = vec![false; headers.columns.len()];
     let mut first = Vec::new();
     let first_key = key_reader.read(0)?;
+    let trace = |i| (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
     for i in 0..n {
-        let trace = (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
+        if i % HEADERS_AHEAD == 1 {
+            inputs.will_read_headers((i..(i + HEADERS_AHEAD).min(n)).map(trace))?;
+        }
+        let trace = trace(i);
         // The first value is the number of the file.
         if key_reader.read(trace)?[1..] != first_key[1..] {
             return Ok(None);

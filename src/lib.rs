@@ -19,6 +19,7 @@
 //! # Ok::<(), segy_import::Error>(())
 //! ```
 
+pub mod attempt;
 pub mod cancel;
 pub mod checksum;
 pub mod cli;
@@ -49,6 +50,8 @@ pub mod protocol;
 mod repeats;
 pub mod segy;
 pub mod statistics;
+pub mod steps;
+mod store;
 pub mod verify;
 pub mod warnings;
 pub mod worker;

@@ -1,13 +1,16 @@
 //! The output directory: refusing what is in the way, the staging area, and making a complete dataset visible.
 //!
 //! Everything is built in `<output>/.segy-import/`. The named outputs appear by rename once they are complete,
-//! `metadata.json` last: it is the commit mark.
+//! `metadata.json` last: it is the commit mark. In an object store, see [`objects`].
+
+mod objects;
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::attempt::{self, finished};
 use crate::cancel::CancelHandle;
 use crate::durable::{sync, sync_parent, sync_tree};
 use crate::error::{Error, Result, failed};
@@ -16,6 +19,7 @@ use crate::files::{read_json, remove, write_json};
 use crate::kept::ORIGINAL;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::store;
 use crate::worker::SegmentPaths;
 
 /// Name of the staging area in the output directory.
@@ -35,17 +39,46 @@ pub struct Output {
     root: PathBuf,
     /// The directories that were made for it, the outermost first.
     created: Vec<PathBuf>,
-    /// Held as long as the directory is written to.
-    lock: File,
+    /// Held as long as the directory is written to. There is none in an object store.
+    lock: Option<File>,
 }
 
-/// What an earlier run left of the same import.
-pub enum Found {
-    Nothing,
-    /// It worked before the computer was restarted, and its segments were never synced.
-    MayBeLost,
-    /// Its plan and the records of its finished segments.
-    Segments(Box<Plan>, Vec<SegmentRecord>),
+/// A plan in a staging area, and what is done of it.
+pub struct Staged {
+    pub plan: Plan,
+    /// The records of the segments that are done.
+    pub done: Vec<SegmentRecord>,
+    /// Segments that were done, but may be lost, as the computer was restarted before they reached the disk.
+    pub n_lost: usize,
+}
+
+impl Staged {
+    /// What an output directory holds of a plan. `None` if there is no plan.
+    ///
+    /// # Errors
+    /// `Error::Failed` for a plan that cannot be followed, `Error::OutputInTheWay` for links: this program makes none, and
+    /// one that is there leads to somebody else's files.
+    pub fn find(root: &Path) -> Result<Option<Self>> {
+        store::check_address(root)?;
+        let staging = root.join(STAGING);
+        if !has_plan(&staging)? {
+            return Ok(None);
+        }
+        if store::is_remote(root) {
+            let plan = Plan::read(&plan_in(&staging))?;
+            let done = objects::records(&staging, &plan)?;
+            return Ok(Some(Self { plan, done, n_lost: 0 }));
+        }
+        if staging.is_symlink() || holds_links(&staging) {
+            let what = "holds links, and nothing is taken from where they lead; remove it";
+            return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
+        }
+        let plan = Plan::read(&plan_in(&staging))?;
+        let ids = || plan.segments.iter().map(|s| s.id);
+        let done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
+        let n_recorded = ids().filter(|id| SegmentPaths::new(&staging, *id).record.exists()).count();
+        Ok(Some(Self { plan, n_lost: n_recorded.saturating_sub(done.len()), done }))
+    }
 }
 
 /// Refuses an output directory that holds something, before anything is created.
@@ -53,6 +86,9 @@ pub enum Found {
 /// # Errors
 /// `Error::OutputInTheWay` with what is there.
 pub fn check(root: &Path, overwrite: bool) -> Result<()> {
+    if store::is_remote(root) {
+        return objects::check(root, overwrite);
+    }
     let path = root.display();
     let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{path}: {what}")));
     let metadata = match fs::metadata(root) {
@@ -67,7 +103,7 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
         return in_the_way("is a file; name a directory for the output".into());
     }
     // A run that was stopped while its dataset became visible is brought to its end first, and then looked at again.
-    if root.join(STAGING).join(MERGED).exists() {
+    if is_merged(root) {
         return Ok(());
     }
     if holds_dataset(root) {
@@ -89,7 +125,7 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
 }
 
 /// Whether a complete dataset of this program is there.
-fn holds_dataset(root: &Path) -> bool {
+pub fn holds_dataset(root: &Path) -> bool {
     let document = read_json::<serde_json::Value>(&root.join(METADATA));
     document.is_ok_and(|d| d["format"]["name"] == "segy-import")
 }
@@ -100,12 +136,15 @@ impl Output {
     /// # Errors
     /// `Error::OutputInTheWay` as [`check`] does, for what another import completed since that was asked.
     pub fn open(root: &Path, overwrite: bool) -> Result<Self> {
+        if store::is_remote(root) {
+            return check(root, overwrite).map(|()| Self { root: root.to_owned(), created: Vec::new(), lock: None });
+        }
         let missing = root.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists());
         let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         created.reverse();
         let staging = root.join(STAGING);
         let lock = lock(root, &staging).inspect_err(|_| remove_directories(&created))?;
-        let output = Self { root: root.to_owned(), created, lock };
+        let output = Self { root: root.to_owned(), created, lock: Some(lock) };
         if let Err(in_the_way) = check(root, overwrite) {
             output.leave_staging();
             remove_directories(&output.created);
@@ -119,8 +158,12 @@ impl Output {
     }
 
     /// The lock. Whoever inherits it keeps other imports away as long as it lives.
-    pub fn lock(&self) -> &File {
-        &self.lock
+    pub fn lock(&self) -> Option<&File> {
+        self.lock.as_ref()
+    }
+
+    fn is_remote(&self) -> bool {
+        store::is_remote(&self.root)
     }
 
     pub fn staging(&self) -> PathBuf {
@@ -128,59 +171,67 @@ impl Output {
     }
 
     pub fn plan_file(&self) -> PathBuf {
-        self.staging().join("plan.json")
+        plan_in(&self.staging())
     }
 
     /// Where the dataset is put together.
     pub fn dataset(&self) -> PathBuf {
-        self.staging().join("dataset")
+        if self.is_remote() { self.root.clone() } else { self.staging().join("dataset") }
     }
 
-    /// Says since which start of the computer the segments are written.
-    fn boot_file(&self) -> PathBuf {
-        self.staging().join("boot_id")
+    /// Where its document is until all the rest has its place.
+    pub fn document(&self) -> PathBuf {
+        if self.is_remote() { self.staging().join(METADATA) } else { self.dataset().join(METADATA) }
     }
 
     fn merged_mark(&self) -> PathBuf {
-        self.staging().join(MERGED)
+        merged_mark(&self.root)
     }
 
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
-    pub fn find(&self, plan: &Plan) -> Found {
-        let Ok(earlier) = Plan::read(&self.plan_file()) else { return Found::Nothing };
-        // This program makes no links; one that is there leads to somebody else's files.
-        if !plan.makes_the_same_as(&earlier) || holds_links(&self.staging()) {
-            return Found::Nothing;
-        }
-        if fs::read_to_string(self.boot_file()).ok() != boot_id() {
-            return Found::MayBeLost;
-        }
-        let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
-        let records = earlier.segments.iter().filter_map(|s| record(s.id)).collect();
-        Found::Segments(Box::new(earlier), records)
+    pub fn find(&self, plan: &Plan) -> Option<Staged> {
+        Staged::find(&self.root).ok().flatten().filter(|earlier| plan.makes_the_same_as(&earlier.plan))
     }
 
     /// Empties the staging area and puts the plan in it.
     pub fn start(&self, plan: &Plan) -> Result<()> {
+        if self.is_remote() {
+            return objects::start(self, plan);
+        }
         self.clear_staging()?;
-        if let Some(boot_id) = boot_id() {
-            fs::write(self.boot_file(), boot_id).map_err(failed(self.boot_file().display()))?;
+        attempt::open(&self.staging())?;
+        self.write_plan(plan)
+    }
+
+    /// Puts the plan in the place of one that is there.
+    pub fn write_plan(&self, plan: &Plan) -> Result<()> {
+        if self.is_remote() {
+            return write_json(&self.plan_file(), plan);
         }
         let unfinished = self.staging().join("plan.json.part");
         write_json(&unfinished, plan)?;
-        fs::rename(&unfinished, self.plan_file()).map_err(failed(self.plan_file().display()))
+        move_to(&unfinished, &self.plan_file())
+    }
+
+    /// Brings the plan to the disk, with the names of the directories that it lies in.
+    pub fn sync_plan(&self) -> Result<()> {
+        if self.is_remote() {
+            return Ok(());
+        }
+        [self.plan_file(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
+        self.created.iter().try_for_each(|directory| sync_parent(directory))
     }
 
     /// Brings the dataset that has been put together to the disk, before any of it gets its name.
     pub fn sync(&self, cancel: &CancelHandle) -> Result<()> {
-        sync_tree(&self.dataset(), cancel)
+        if self.is_remote() { Ok(()) } else { sync_tree(&self.dataset(), cancel) }
     }
 
     /// Makes the dataset that has been put together visible, in the place of one that is there. `durable`: each step is on
     /// the disk before the one that relies on it.
     pub fn commit(self, durable: bool) -> Result<()> {
-        fs::write(self.merged_mark(), []).map_err(failed(self.merged_mark().display()))?;
-        if durable {
+        store::write(&self.merged_mark(), &[]).map_err(failed(self.merged_mark().display()))?;
+        if durable && !self.is_remote() {
             [self.merged_mark(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
             self.created.iter().try_for_each(|directory| sync_parent(directory))?;
         }
@@ -189,22 +240,22 @@ impl Output {
         Ok(())
     }
 
-    /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area.
-    ///
-    /// Returns whether it was the import that `plan` describes; see [`Self::is_merged`].
-    pub fn resume_commit(&self, plan: &Plan, durable: bool) -> Result<bool> {
-        let same = Plan::read(&self.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
-        if durable {
+    /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area; see
+    /// [`Self::is_merged`].
+    pub fn resume_commit(&self, durable: bool) -> Result<()> {
+        if durable && !self.is_remote() {
             // The run that was interrupted may have been one without.
             let places = [&self.dataset(), &self.root];
             let parts = places.into_iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name)));
             parts.filter(|part| part.exists()).try_for_each(|part| sync_tree(&part, &CancelHandle::new()))?;
         }
-        self.finish_commit(durable)?;
-        Ok(same)
+        self.finish_commit(durable)
     }
 
     fn finish_commit(&self, durable: bool) -> Result<()> {
+        if self.is_remote() {
+            return objects::finish_commit(self);
+        }
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
         let left_out = self.left_out();
@@ -238,6 +289,7 @@ impl Output {
         if !merged {
             remove(&self.plan_file())?;
         }
+        attempt::close(&self.staging())?;
         let entries = fs::read_dir(self.staging()).map_err(failed(self.staging().display()))?;
         for entry in entries {
             let path = entry.map_err(failed(self.staging().display()))?.path();
@@ -253,19 +305,22 @@ impl Output {
     /// What a dataset can have and the one that has been put together has not, so that the old one's must go. Its document
     /// tells, which is the last to be moved; other parts that are not here may have been moved already.
     fn left_out(&self) -> Vec<&'static str> {
-        let Ok(document) = read_json::<serde_json::Value>(&self.dataset().join(METADATA)) else { return Vec::new() };
+        let Ok(document) = read_json::<serde_json::Value>(&self.document()) else { return Vec::new() };
         let Some(files) = document["checksums"].as_object() else { return Vec::new() };
         let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
         NAMED_OUTPUTS.into_iter().filter(|name| *name != METADATA && !has(name)).collect()
     }
 
-    /// Whether an earlier run put the dataset together and was stopped while it became visible.
+    /// See [`is_merged`].
     pub fn is_merged(&self) -> bool {
-        self.merged_mark().exists()
+        is_merged(&self.root)
     }
 
     /// Removes all that this import made.
     pub fn discard(self) -> Result<()> {
+        if self.is_remote() {
+            return objects::discard(&self);
+        }
         self.clear_staging()?;
         self.leave_staging();
         remove_directories(&self.created);
@@ -275,6 +330,9 @@ impl Output {
     /// Removes the staging area unless there is work in it. Another import may hold it from the moment on when the name of
     /// the lock is gone, and then keeps the directory.
     fn leave_staging(&self) {
+        if self.is_remote() {
+            return;
+        }
         let is_empty = |entries: fs::ReadDir| entries.flatten().all(|e| e.file_name() == LOCK);
         if fs::read_dir(self.staging()).is_ok_and(is_empty) {
             let _ = fs::remove_file(self.staging().join(LOCK));
@@ -284,13 +342,32 @@ impl Output {
 
     /// Finished segments in the staging area.
     pub fn n_finished(&self, plan: &Plan) -> usize {
+        if self.is_remote() {
+            return objects::records(&self.staging(), plan).map_or(0, |records| records.len());
+        }
         plan.segments.iter().filter(|s| SegmentPaths::new(&self.staging(), s.id).record.exists()).count()
     }
 }
 
-/// What tells one start of the computer from another, where the system has such a thing.
-fn boot_id() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+fn merged_mark(root: &Path) -> PathBuf {
+    root.join(STAGING).join(MERGED)
+}
+
+/// Whether a run put the dataset together and was stopped while it became visible, or is still at that.
+pub fn is_merged(root: &Path) -> bool {
+    // Whoever cannot be asked is asked for more at once, and that fails.
+    store::is_file(&merged_mark(root)).unwrap_or(false)
+}
+
+/// Whether there is a plan in a staging area.
+pub fn has_plan(staging: &Path) -> Result<bool> {
+    let plan = plan_in(staging);
+    store::is_file(&plan).map_err(failed(plan.display()))
+}
+
+/// The plan in a staging area.
+pub fn plan_in(staging: &Path) -> PathBuf {
+    staging.join("plan.json")
 }
 
 /// Makes the staging area and takes its lock.

@@ -17,10 +17,11 @@ use crate::mapping::PlacedField;
 use crate::partition::Segment;
 use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
+use crate::store::{self, State};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 3;
+pub const PLAN_VERSION: u32 = 4;
 
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
@@ -30,13 +31,16 @@ const MAX_SHARD_ENTRIES: u128 = 1 << 32;
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
-    /// Absolute, so that a worker may start anywhere.
+    /// Absolute, so that a worker may start anywhere; or a place in an object store.
     pub path: PathBuf,
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
-    /// Number of the file in its file system: another file of the same name has another one.
+    /// Number of the file in its file system: another file of the same name has another one. 0 in an object store.
     pub inode: u64,
+    /// Of an object in a store: what tells its content from every other. It then stands for the time too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 impl InputFile {
@@ -45,6 +49,11 @@ impl InputFile {
     /// # Errors
     /// `Error::Input` where it cannot be found.
     pub fn of(path: &Path) -> Result<Self> {
+        if store::is_remote(path) {
+            let State { bytes, etag, modified_ns } = store::state(path).map_err(|e| unreadable(path, &e))?;
+            let modified_ns = if etag.is_some() { 0 } else { modified_ns };
+            return Ok(Self { path: path.to_owned(), bytes, modified_ns, inode: 0, etag });
+        }
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         Ok(Self {
@@ -52,7 +61,23 @@ impl InputFile {
             bytes: metadata.len(),
             modified_ns: modified.map_or(0, |d| d.as_nanos()),
             inode: metadata.ino(),
+            etag: None,
         })
+    }
+
+    /// The planned file as a node of a cluster sees it, where files may have other numbers.
+    ///
+    /// # Errors
+    /// `Error::Input` where it is not the one that was planned.
+    pub fn as_seen_here(&self) -> Result<Self> {
+        let here = Self::of(&self.path)?;
+        if (Self { inode: self.inode, ..here.clone() }) == *self {
+            return Ok(here);
+        }
+        Err(Error::Input(format!(
+            "{}: was changed or replaced since it was planned; plan the import again with --fresh",
+            self.path.display()
+        )))
     }
 
     /// Looks again, once everything has been read.
@@ -86,6 +111,18 @@ impl PlannedFile {
     }
 }
 
+/// What becomes of the segments once all are done. The dataset is the same with any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeOptions {
+    /// Replace a dataset that is there, once the new one is complete.
+    pub overwrite: bool,
+    /// Compare the dataset with the input, byte by byte, before it becomes visible.
+    pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, and segments that are converted by themselves before they
+    /// count as done.
+    pub sync: bool,
+}
+
 /// A complete description of one import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -103,9 +140,12 @@ pub struct Plan {
     /// Header fields that are not where the standard has them.
     pub placed_fields: Vec<PlacedField>,
     pub segments: Vec<Segment>,
+    /// As many segments were asked for; gathers and chunks may be fewer.
+    pub segments_asked: Option<u32>,
     /// Threads of each worker that convert long traces, which are cut along the samples: more than one where there are
     /// fewer segments than workers. The output does not depend on it.
     pub threads: u32,
+    pub merge: MergeOptions,
     /// What was noticed of the files; in `metadata.json` too.
     pub warnings: Vec<String>,
     /// What was noticed on cutting it, which is nothing of the dataset.
@@ -118,7 +158,7 @@ impl Plan {
     /// # Errors
     /// `Error::Failed` where it is none, or not one that this version can follow.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(failed(path.display()))?;
+        let text = store::read(path).map_err(failed(path.display()))?;
         Self::from_json(&text).map_err(failed(path.display()))
     }
 

@@ -66,6 +66,10 @@ pub struct SegmentRecord {
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
     pub samples: SampleStatistics,
+    /// The start of the computer since which it may be lost, as it was not brought to the disk; none if it was, or if nobody
+    /// wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
 }
 
 /// Reads one line. `None` for what is not understood.
@@ -99,6 +103,7 @@ mod tests {
             stored_bytes: 7,
             headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None], ..HeaderSummary::default() },
             samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1 },
+            boot_id: Some("5a0".into()),
         };
         let message = WorkerMessage::Done(record);
         assert_eq!(parse_line(&serde_json::to_string(&message).unwrap()), Some(message));

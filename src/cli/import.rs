@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::dry_run;
 use super::overrides::{FieldArgs, OverrideArgs};
+use super::{dry_run, shown};
 use crate::cancel::CancelHandle;
 use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
 use crate::error::{Error, Result, failed, unreadable};
-use crate::import::import;
+use crate::import::{ImportProgress, import};
 use crate::output;
 use crate::progress::{Display, ProgressMode};
 use crate::segy::Io;
@@ -116,25 +116,22 @@ fn codec_help() -> String {
 
 impl ImportArgs {
     pub(super) fn run(self) -> Result<()> {
+        self.run_as(import, |display, result| display.finish(result))
+    }
+
+    /// Runs an import, or what else begins with these options, unless it is only to be shown. `tell` says what came of it.
+    pub(super) fn run_as<T>(
+        self,
+        work: impl FnOnce(&ImportConfig, &mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
+        tell: impl FnOnce(&Display, &T),
+    ) -> Result<()> {
         let (dry_run, progress) = (self.dry_run, self.progress);
         let config = self.resolve()?;
         if dry_run {
             output::check(&config.output, config.overwrite)?;
             return dry_run::print(&config.plan()?, progress == ProgressMode::Json);
         }
-        let cancel = CancelHandle::new();
-        cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
-        let mut display = Display::new(progress);
-        match import(&config, &mut |p| display.update(p), &cancel) {
-            Ok(result) => {
-                display.finish(&result);
-                Ok(())
-            }
-            Err(error) => {
-                display.abandon();
-                Err(error)
-            }
-        }
+        shown(progress, |on_progress, cancel| work(&config, on_progress, cancel), tell)
     }
 
     fn resolve(self) -> Result<ImportConfig> {

@@ -5,7 +5,11 @@ mod export;
 mod generate;
 mod import;
 mod inspect;
+mod merge;
 mod overrides;
+mod plan;
+mod shell;
+mod status;
 mod verify;
 mod worker;
 
@@ -49,7 +53,10 @@ enum Command {
     Generate(generate::GenerateArgs),
     Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
+    Plan(plan::PlanArgs),
     Worker(worker::WorkerArgs),
+    Merge(merge::MergeArgs),
+    Status(status::StatusArgs),
 }
 
 /// Runs the command of this process and says what went wrong. Returns the exit code.
@@ -72,32 +79,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs a command on a dataset with its progress shown and signals listened to. `work` gets a function for the traces
-/// done and the number of all, and gives the last line for people and the last document for programs.
-fn run_shown(
+/// Runs an import, or a step of one, with its progress shown and signals listened to. `tell` says what came of it.
+fn shown<T>(
     mode: ProgressMode,
-    phase: Phase,
-    work: impl FnOnce(&mut dyn FnMut(u64, u64), &CancelHandle) -> Result<(String, serde_json::Value)>,
+    work: impl FnOnce(&mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
+    tell: impl FnOnce(&Display, &T),
 ) -> Result<()> {
     let cancel = CancelHandle::new();
     cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
-    let (mut display, started) = (Display::new(mode), Instant::now());
-    let mut on_progress = |current_traces, total_traces| {
-        let elapsed = started.elapsed();
-        let left = |done: u64| elapsed.mul_f64((total_traces - done.min(total_traces)) as f64 / done as f64);
-        display.update(&ImportProgress {
-            phase,
-            current_traces,
-            total_traces,
-            active_workers: 0,
-            elapsed,
-            eta: (current_traces > 0).then(|| left(current_traces)),
-            messages: Vec::new(),
-        });
-    };
-    match work(&mut on_progress, &cancel) {
-        Ok((line, document)) => {
-            display.done(&format!("{line}, {:.2} s", started.elapsed().as_secs_f64()), &document);
+    let mut display = Display::new(mode);
+    match work(&mut |progress| display.update(progress), &cancel) {
+        Ok(result) => {
+            tell(&display, &result);
             Ok(())
         }
         Err(error) => {
@@ -107,6 +100,35 @@ fn run_shown(
     }
 }
 
+/// Runs a command on a dataset with its progress shown and signals listened to. `work` gets a function for the traces
+/// done and the number of all, and gives the last line for people and the last document for programs.
+fn run_shown(
+    mode: ProgressMode,
+    phase: Phase,
+    work: impl FnOnce(&mut dyn FnMut(u64, u64), &CancelHandle) -> Result<(String, serde_json::Value)>,
+) -> Result<()> {
+    let started = Instant::now();
+    let with_progress = |show: &mut dyn FnMut(&ImportProgress), cancel: &CancelHandle| {
+        let mut on_progress = |current_traces, total_traces| {
+            let elapsed = started.elapsed();
+            let left = |done: u64| elapsed.mul_f64((total_traces - done.min(total_traces)) as f64 / done as f64);
+            show(&ImportProgress {
+                phase,
+                current_traces,
+                total_traces,
+                active_workers: 0,
+                elapsed,
+                eta: (current_traces > 0).then(|| left(current_traces)),
+                messages: Vec::new(),
+            });
+        };
+        work(&mut on_progress, cancel)
+    };
+    shown(mode, with_progress, |display, (line, document)| {
+        display.done(&format!("{line}, {:.2} s", started.elapsed().as_secs_f64()), document);
+    })
+}
+
 impl Cli {
     fn run(self) -> Result<()> {
         match self.command {
@@ -114,7 +136,10 @@ impl Cli {
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Export(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),
+            Some(Command::Plan(args)) => args.run(),
             Some(Command::Worker(args)) => args.run(),
+            Some(Command::Merge(args)) => args.run(),
+            Some(Command::Status(args)) => args.run(),
             None => self.import.run(),
         }
     }

@@ -1,37 +1,108 @@
-//! `segy-import worker`: what the coordinator starts. It speaks JSON lines on standard output.
+//! `segy-import worker`: one segment of a plan. A scheduler names the output directory; the coordinator names the plan and
+//! listens to JSON lines on standard output.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Value, json};
 
+use super::run_shown;
 use crate::cancel::CancelHandle;
-use crate::coordinator::work;
+use crate::coordinator::{TIME_TO_END, work};
 use crate::error::Result;
+use crate::import::Phase;
 use crate::plan::Plan;
-use crate::protocol::WorkerMessage;
+use crate::progress::ProgressMode;
+use crate::protocol::{SegmentRecord, WorkerMessage};
+use crate::steps::{SegmentOutcome, convert_one};
+use crate::store;
 
-/// Convert one segment of a plan (started by the import itself)
+/// Convert one segment of a planned import
+///
+/// It is called once for each segment, as in segy-import worker OUT --segment "$SLURM_ARRAY_TASK_ID", on any computer that has
+/// the SEG-Y file and OUT under the same names. It may be repeated after any end, and run twice at once: a segment counts
+/// once it is complete, and one that is done is left as it is (exit code 0).
+///
+/// Exit code 3 says that the input is damaged, or not the one that was planned: trying again does not help.
 #[derive(Args)]
+#[command(override_usage = "segy-import worker [OPTIONS] --segment <N> <OUT>")]
 pub(super) struct WorkerArgs {
-    /// The plan in the staging area of the output directory
-    #[arg(long, value_name = "FILE")]
-    plan: PathBuf,
+    /// Directory of the dataset, where "segy-import plan" has left its plan
+    // It is there unless --plan takes its place.
+    #[arg(value_name = "OUT", required_unless_present = "plan")]
+    output: Option<PathBuf>,
 
     /// Number of the segment, from 0
     #[arg(long, value_name = "N")]
     segment: u32,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t)]
+    progress: ProgressMode,
+
+    /// The plan that an import follows that has started this worker
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "progress"], hide = true)]
+    plan: Option<PathBuf>,
 }
 
 impl WorkerArgs {
     pub(super) fn run(self) -> Result<()> {
-        std::thread::spawn(end_with_the_coordinator);
-        let plan = Plan::read(&self.plan)?;
-        let staging = self.plan.parent().map(PathBuf::from).unwrap_or_default();
-        let last = work(&plan, &staging, self.segment, &CancelHandle::new(), &send);
-        send(last);
-        Ok(())
+        match (self.plan, self.output) {
+            (Some(plan), _) => work_for_the_coordinator(&plan, self.segment),
+            (None, output) => work_alone(&output.unwrap_or_default(), self.segment, self.progress),
+        }
     }
+}
+
+fn work_alone(root: &Path, segment: u32, mode: ProgressMode) -> Result<()> {
+    run_shown(mode, Phase::Importing, |on_progress, cancel| {
+        let outcome = convert_one(root, segment, cancel, on_progress)?;
+        let (what, document) = describe(segment, &outcome);
+        Ok((format!("{}: {what}", root.display()), document))
+    })
+}
+
+/// A line for people, and a document for programs.
+fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
+    let traces = |record: &SegmentRecord| format!("{} traces", HumanCount(record.n_traces));
+    let document = |outcome: &str, record: Option<&SegmentRecord>| {
+        json!({
+            "type": "done",
+            "outcome": outcome,
+            "segment": segment,
+            "n_traces": record.map(|r| r.n_traces),
+            "n_rows": record.map(|r| r.n_rows),
+            "stored_bytes": record.map(|r| r.stored_bytes),
+        })
+    };
+    match outcome {
+        SegmentOutcome::Converted { record, n_segments } => (
+            format!("segment {segment} of {n_segments}: {}, {}", traces(record), HumanBytes(record.stored_bytes)),
+            document("converted", Some(record)),
+        ),
+        SegmentOutcome::WasDone { record, n_segments } => (
+            format!("segment {segment} of {n_segments}: is done already ({})", traces(record)),
+            document("was_done", Some(record)),
+        ),
+        SegmentOutcome::NotNeeded { n_segments } => (
+            format!("segment {segment}: there is none, as gathers and chunks make {n_segments}; nothing to do"),
+            document("not_needed", None),
+        ),
+        SegmentOutcome::Merged => {
+            (format!("segment {segment}: all segments are merged; nothing to do"), document("merged", None))
+        }
+    }
+}
+
+fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
+    std::thread::spawn(end_with_the_coordinator);
+    let plan = Plan::read(plan_file)?;
+    let staging = plan_file.parent().map(PathBuf::from).unwrap_or_default();
+    let last = work(&plan, &staging, segment, &CancelHandle::new(), &send);
+    send(last);
+    Ok(())
 }
 
 /// One line. A coordinator that has gone needs no answer.
@@ -49,5 +120,6 @@ fn send(message: WorkerMessage) {
 fn end_with_the_coordinator() {
     let mut byte = [0];
     while !matches!(std::io::stdin().read(&mut byte), Ok(0) | Err(_)) {}
+    store::abort_uploads(TIME_TO_END);
     std::process::exit(1);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-pub use launch::{Launch, ProcessLauncher, Running, ThreadLauncher, work};
+pub use launch::{Launch, ProcessLauncher, Running, TIME_TO_END, ThreadLauncher, work};
 
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};

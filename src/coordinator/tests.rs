@@ -61,6 +61,7 @@ impl Launch for ScriptedLauncher {
             stored_bytes: 0,
             headers: HeaderSummary::default(),
             samples: SampleStatistics::default(),
+            boot_id: None,
         };
         let ending = match script {
             Script::Die => Some(killed),

@@ -1,7 +1,6 @@
 //! A part of the traces of a dataset, and the file headers that go with it.
 
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -14,6 +13,7 @@ use crate::error::{Error, Result, failed};
 use crate::merge::GATHER_INDEX;
 use crate::segy::ByteOrder;
 use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::store::Reader;
 
 /// Bytes of the binary header (from 1): the trace count and the number of data trailer stanzas (rev 2.1, table 2).
 const TRACE_COUNT_BYTE: usize = 3513;
@@ -90,7 +90,7 @@ fn within(span: Span, n: u64, option: &str, what: &str, dataset: &Dataset) -> Re
 /// The traces of one gather.
 fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let path = dataset.path(GATHER_INDEX);
-    let file = File::open(&path).map_err(failed(path.display()))?;
+    let file = Reader::open(&path).map_err(failed(path.display()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&path, e))?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), ["start_trace", "end_trace"]);
     let builder = builder.with_projection(mask).with_offset(id as usize).with_limit(1);

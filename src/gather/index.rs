@@ -1,6 +1,5 @@
 //! `ensemble_index.parquet`: one row per gather, made from the runs that the segments found.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use super::GatherKey;
 use super::runs::{Run, RunReader};
 use crate::error::{Result, failed};
 use crate::segy::fields::FieldKind;
+use crate::store::Writer;
 
 /// Gathers in one row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
@@ -65,7 +65,7 @@ pub fn write_index(
 struct IndexWriter {
     path: PathBuf,
     schema: SchemaRef,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Writer>,
     counts: GatherCounts,
     max_probe: u64,
     /// ensemble_id, one column per key, start_trace, end_trace, n_traces.
@@ -96,7 +96,7 @@ impl IndexWriter {
         let properties = doubles
             .fold(properties, |p, k| p.set_column_encoding(k.name.as_str().into(), Encoding::BYTE_STREAM_SPLIT))
             .build();
-        let file = File::create(path).map_err(failed(path.display()))?;
+        let file = Writer::create(path).map_err(failed(path.display()))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(failed(path.display()))?;
         let columns = vec![Vec::with_capacity(BATCH_ROWS); schema.fields().len()];
         Ok(Self { path: path.to_owned(), schema, writer, counts: GatherCounts::default(), max_probe, columns })
@@ -135,13 +135,16 @@ impl IndexWriter {
 
     fn finish(mut self) -> Result<GatherCounts> {
         self.flush()?;
-        self.writer.close().map_err(failed(self.path.display()))?;
+        let file = self.writer.into_inner().map_err(failed(self.path.display()))?;
+        file.finish().map_err(failed(self.path.display()))?;
         Ok(self.counts)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::super::runs::RunWriter;
     use super::*;
     use crate::segy::ByteOrder;

@@ -3,18 +3,18 @@
 //! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values as little-endian
 //! 64-bit integers. A run ends where the next one begins; the last one ends with the rows of the segment.
 
-use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{GatherKey, KeyValues, Keys};
 use crate::error::{Error, Result, failed};
 use crate::segy::ByteOrder;
+use crate::store::{Reader, Stream, Writer, finish_buffered};
 
 /// Finds the runs in headers that come in trace order and writes them down.
 pub struct RunWriter {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Writer>,
     keys: Keys,
     /// Keys of the trace before.
     previous: KeyValues,
@@ -25,7 +25,7 @@ pub struct RunWriter {
 
 impl RunWriter {
     pub fn create(path: &Path, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
-        let file = File::create(path).map_err(failed(path.display()))?;
+        let file = Writer::create(path).map_err(failed(path.display()))?;
         let file = BufWriter::new(file);
         let (path, keys) = (path.to_owned(), Keys::new(keys, order)?);
         Ok(Self { path, file, keys, previous: Vec::new(), current: Vec::new(), record: Vec::new(), n_runs: 0 })
@@ -63,8 +63,8 @@ impl RunWriter {
     }
 
     /// Completes the file. Returns the number of runs.
-    pub fn finish(mut self) -> Result<u64> {
-        self.file.flush().map_err(failed(self.path.display()))?;
+    pub fn finish(self) -> Result<u64> {
+        finish_buffered(self.file).map_err(failed(self.path.display()))?;
         Ok(self.n_runs)
     }
 }
@@ -79,14 +79,14 @@ pub struct Run {
 /// Reads the runs of one segment in order.
 pub struct RunReader {
     path: PathBuf,
-    file: BufReader<File>,
+    file: BufReader<Stream>,
     record: Vec<u8>,
     run: Run,
 }
 
 impl RunReader {
     pub fn open(path: &Path, n_keys: usize) -> Result<Self> {
-        let file = File::open(path).map_err(failed(path.display()))?;
+        let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         Ok(Self {
             path: path.to_owned(),
             file: BufReader::with_capacity(1 << 16, file),
@@ -117,7 +117,7 @@ trait FillAtEnd {
     fn fill_at_end(&mut self) -> std::io::Result<bool>;
 }
 
-impl FillAtEnd for BufReader<File> {
+impl FillAtEnd for BufReader<Stream> {
     fn fill_at_end(&mut self) -> std::io::Result<bool> {
         std::io::BufRead::fill_buf(self).map(<[u8]>::is_empty)
     }

@@ -1,7 +1,7 @@
 //! Puts the files of the segments behind one another.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
@@ -13,6 +13,7 @@ use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 
 use crate::checksum::{ByteSums, Checksum, Summing};
 use crate::error::{Error, Result, failed};
+use crate::store::{Reader, Writer, is_remote};
 
 use super::columns::HeaderTable;
 use super::footer::{Footer, MAGIC, RowGroup};
@@ -30,7 +31,7 @@ pub struct TablePart {
 /// the file of one writer over all the traces. Memory: the footer of one segment.
 pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
-    let mut out = File::create(output).map_err(failed(output.display()))?;
+    let mut out = Writer::create(output).map_err(failed(output.display()))?;
     out.write_all(MAGIC).map_err(failed(output.display()))?;
     let mut sums = ByteSums::default();
     sums.push(MAGIC);
@@ -42,13 +43,12 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<C
     }
 
     let in_output = |e: ParquetError| Error::Failed(format!("{}: {e}", output.display()));
-    let directory = output.parent().unwrap_or(Path::new("."));
-    let waiting = tempfile::tempfile_in(directory).map_err(failed(directory.display()))?;
+    let waiting = temporary_beside(output).map_err(failed("a temporary file"))?;
     let mut footer = Footer::new(table, &schema, sums.n_bytes, waiting).map_err(in_output)?;
     let mut out = Summing::behind(sums, out);
     let mut ordinal = 0;
     for (TablePart { path, row_groups }, shift) in parts.iter().zip(shifts) {
-        let file = File::open(path).map_err(failed(path.display()))?;
+        let file = Reader::open(path).map_err(failed(path.display()))?;
         let metadata = read_metadata(&file).map_err(failed(path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
             return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
@@ -63,22 +63,29 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<C
         }
     }
     footer.finish(&mut out).map_err(in_output)?;
-    Ok(out.checksum())
+    let checksum = out.checksum();
+    out.into_inner().finish().map_err(failed(output.display()))?;
+    Ok(checksum)
 }
 
-/// The kernel copies from file to file.
-fn copy_row_groups(part: &TablePart, out: &mut File) -> std::io::Result<()> {
-    let mut file = File::open(&part.path)?;
-    file.seek(SeekFrom::Start(MAGIC.len() as u64))?;
-    let n_bytes = part.row_groups.n_bytes;
-    match std::io::copy(&mut file.take(n_bytes), out)? {
+/// A file without a name that goes away by itself: on the disk of the output or, where that is an object, on a local one.
+fn temporary_beside(output: &Path) -> std::io::Result<File> {
+    match output.parent() {
+        Some(directory) if !is_remote(output) => tempfile::tempfile_in(directory),
+        _ => tempfile::tempfile(),
+    }
+}
+
+fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
+    let (start, n_bytes) = (MAGIC.len() as u64, part.row_groups.n_bytes);
+    match Reader::open(&part.path)?.stream(start, start + n_bytes)?.copy_to(out)? {
         n if n == n_bytes => Ok(()),
         _ => Err(std::io::Error::other("it ends before its data")),
     }
 }
 
 /// All metadata, so that it can be written again without loss.
-fn read_metadata(file: &File) -> Result<ParquetMetaData, ParquetError> {
+fn read_metadata(file: &Reader) -> Result<ParquetMetaData, ParquetError> {
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_as_mask(false)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::KeepAll);

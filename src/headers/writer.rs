@@ -1,6 +1,5 @@
 //! Writes the rows of one segment.
 
-use std::fs::File;
 use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::error::{Error, Result, failed};
+use crate::store::{Writer, finish_buffered};
 
 use super::bounds::Bounds;
 use super::chunk::{Chunk, Encoder, FinishedChunk};
@@ -27,7 +27,7 @@ pub struct SegmentWriter {
     table: HeaderTable,
     schema: SchemaDescPtr,
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Writer>,
     encoder: Encoder,
     chunks: Vec<Chunk>,
     /// Which of `HeaderTable::columns` a chunk has the raw values of.
@@ -78,7 +78,7 @@ impl SegmentWriter {
         let mut writer = Self {
             column_of_chunk: column_of_chunk.collect(),
             chunks: leaves.iter().zip(schema.columns()).map(|(&s, descr)| Chunk::new(s, descr.clone())).collect(),
-            file: BufWriter::with_capacity(BUFFER_BYTES, File::create(path).map_err(failed(path.display()))?),
+            file: BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?),
             path: path.to_owned(),
             encoder: Encoder::new().map_err(failed("zstd"))?,
             page: Vec::new(),
@@ -160,6 +160,7 @@ impl SegmentWriter {
         self.end_page()?;
         self.end_row_group()?;
         self.write_footer().map_err(failed(self.path.display()))?;
+        finish_buffered(self.file).map_err(failed(self.path.display()))?;
         Ok(self.summary)
     }
 
@@ -168,8 +169,7 @@ impl SegmentWriter {
         for row_group in std::mem::take(&mut self.row_groups) {
             footer.add(row_group, &mut self.file)?;
         }
-        footer.finish(&mut self.file)?;
-        Ok(self.file.flush()?)
+        footer.finish(&mut self.file)
     }
 
     /// Bytes of the file so far, all of which are row groups but the first ones.

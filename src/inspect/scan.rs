@@ -69,6 +69,7 @@ impl Source<'_> {
         self.expect_reads();
         let n = self.layout.n_traces;
         let n_threads = n.div_ceil(BLOCK_TRACES).clamp(1, n_threads.max(1) as u64);
+        self.file.is_read_by(n_threads as usize);
         let bound = |i: u64| (u128::from(n) * u128::from(i) / u128::from(n_threads)) as u64;
         let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let work = |range: Range<u64>, mut visitor: V| -> Result<V> {

@@ -1,0 +1,58 @@
+//! `segy-import plan`.
+
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::json;
+
+use super::import::ImportArgs;
+use super::shell::quoted;
+use crate::error::Result;
+use crate::steps::{PlanResult, plan};
+
+/// Plan an import whose segments are converted by themselves, on one computer or many
+///
+/// Three commands make a dataset on a cluster. "plan" looks at IN, decides everything and keeps the plan in the staging area
+/// of OUT; "worker" converts one segment, and is called for each of them, from 0, on any computer that has IN and OUT under
+/// the same names; "merge" makes the dataset of the segments. It is the same, byte by byte, as "segy-import IN OUT" makes.
+///
+/// The same command again keeps the segments that are done. --overwrite, --verify and --no-sync are for the merge.
+#[derive(Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    import: ImportArgs,
+}
+
+impl PlanArgs {
+    pub(super) fn run(self) -> Result<()> {
+        self.import.run_as(plan, |display, planned| {
+            let document = json!({
+                "type": "planned",
+                "n_traces": planned.n_traces,
+                "n_segments": planned.n_segments,
+                "n_done": planned.n_done,
+                "output": planned.output.display().to_string(),
+            });
+            display.done(&describe(planned), &document);
+        })
+    }
+}
+
+/// What is planned, and the next command, in one line.
+fn describe(planned: &PlanResult) -> String {
+    let out = quoted(&planned.output);
+    if planned.is_complete {
+        return format!("{out}: is complete ({} traces); nothing is left to do", HumanCount(planned.n_traces));
+    }
+    let n = planned.n_segments;
+    let numbers = if n == 1 { "1 segment (0)".into() } else { format!("{n} segments (0-{})", n - 1) };
+    let fewer = match planned.n_asked {
+        Some(asked) if asked > n => format!(", as gathers and chunks make no {asked}"),
+        _ => String::new(),
+    };
+    let done = if planned.n_done > 0 { format!(", {} of them done", planned.n_done) } else { String::new() };
+    let next = match planned.n_done {
+        done if done == n => format!("segy-import merge {out}"),
+        _ => format!("segy-import worker {out} --segment N for each, then segy-import merge {out}"),
+    };
+    format!("{out}: planned {} traces in {numbers}{fewer}{done}; next: {next}", HumanCount(planned.n_traces))
+}
