@@ -1,4 +1,5 @@
 //! Python with the readers that users have, in an environment of the tests' own.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs::{self, File};
 use std::io::Write;
