@@ -66,6 +66,12 @@ impl Bucket {
         self
     }
 
+    /// Requests go straight to the server again.
+    pub fn without_faults(mut self) -> Self {
+        self.proxy = None;
+        self
+    }
+
     /// What the proxy counted.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         let port = self.proxy.as_ref().unwrap().port.to_string();
