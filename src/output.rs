@@ -8,6 +8,7 @@ mod objects;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::attempt::{self, finished};
@@ -41,6 +42,8 @@ pub struct Output {
     created: Vec<PathBuf>,
     /// Held as long as the directory is written to. There is none in an object store.
     lock: Option<File>,
+    /// In an object store: whether this import has put the plan there that it follows.
+    is_mine: AtomicBool,
 }
 
 /// A plan in a staging area, and what is done of it.
@@ -137,20 +140,25 @@ impl Output {
     /// `Error::OutputInTheWay` as [`check`] does, for what another import completed since that was asked.
     pub fn open(root: &Path, overwrite: bool) -> Result<Self> {
         if store::is_remote(root) {
-            return check(root, overwrite).map(|()| Self { root: root.to_owned(), created: Vec::new(), lock: None });
+            check(root, overwrite)?;
+            return Ok(Self::new(root, Vec::new(), None));
         }
         let missing = root.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists());
         let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         created.reverse();
         let staging = root.join(STAGING);
         let lock = lock(root, &staging).inspect_err(|_| remove_directories(&created))?;
-        let output = Self { root: root.to_owned(), created, lock: Some(lock) };
+        let output = Self::new(root, created, Some(lock));
         if let Err(in_the_way) = check(root, overwrite) {
             output.leave_staging();
             remove_directories(&output.created);
             return Err(in_the_way);
         }
         Ok(output)
+    }
+
+    fn new(root: &Path, created: Vec<PathBuf>, lock: Option<File>) -> Self {
+        Self { root: root.to_owned(), created, lock, is_mine: AtomicBool::new(false) }
     }
 
     pub fn root(&self) -> &Path {
@@ -201,6 +209,11 @@ impl Output {
         self.clear_staging()?;
         attempt::open(&self.staging())?;
         self.write_plan(plan)
+    }
+
+    /// Removes a plan that is not to be followed, and all that was done of it. In a directory, [`Self::start`] does.
+    pub fn forget(&self) -> Result<()> {
+        if self.is_remote() { objects::clear_staging(self) } else { Ok(()) }
     }
 
     /// Puts the plan in the place of one that is there.

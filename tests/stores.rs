@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use stores::{Bucket, KEY_ID, SECRET};
-use support::{Survey, assert_same, children_of, contents, program, signal, stderr, wait_for, wait_until};
+use support::{Survey, assert_same, children_of, contents, signal, stderr, wait_for, wait_until};
 
 /// Small chunks and several processes, however small the file is.
 const MANY: [&str; 6] = ["--parallel-threshold", "0", "--segments", "4", "--chunk-traces", "250"];
@@ -71,6 +71,27 @@ fn an_export_to_a_store_has_the_bytes_of_the_file_and_replaces_only_when_asked()
         bucket.run(&["verify", url.to_str().unwrap(), out.to_str().unwrap()]);
     }
     assert_eq!(bucket.n_open_uploads(), 0);
+}
+
+#[test]
+fn several_files_come_from_a_store_and_go_back_to_it() {
+    let Some(bucket) = Bucket::new("several") else { return };
+    let surveys = [survey(), Survey::new(&["--traces", "300", "--samples", "400"])];
+    let names = ["one.sgy", "two.sgy"];
+    for (survey, name) in surveys.iter().zip(names) {
+        bucket.put(&survey.input, &format!("lines/{name}"));
+    }
+    let places = [bucket.url("lines/one.sgy"), bucket.url("lines/two.sgy"), bucket.url("out"), bucket.url("back")];
+    let [one, two, out, back] = places.each_ref().map(|place| place.to_str().unwrap());
+    bucket.run(&[&[one, two, out], &MANY[..]].concat());
+    bucket.run(&["verify", one, two, out]);
+    bucket.run(&["export", out, back]);
+    bucket.refused(&["export", out, back], 4);
+    let copy = surveys[0].path("back");
+    bucket.get_all("back", &copy);
+    for (survey, name) in surveys.iter().zip(names) {
+        assert!(std::fs::read(copy.join(name)).unwrap() == std::fs::read(&survey.input).unwrap(), "{name}");
+    }
 }
 
 /// What a local import makes and what an import into the store makes, with these options, and the prefix of the latter.
@@ -241,6 +262,7 @@ fn an_import_that_is_stopped_leaves_no_upload_open_and_is_taken_up_again() {
     assert!(said.contains("1 of 2 segments are done and kept in s3://stopped/out/.segy-import"), "{said}");
     assert_eq!(bucket.n_open_uploads(), 0);
     assert!(bucket.keys("out/metadata.json").is_empty());
+    let bucket = bucket.without_faults();
     let resumed = stderr(&bucket.run(&import(&survey.input, &url, &options)));
     assert!(resumed.contains("resuming: 1 of 2 segments done"), "{resumed}");
     assert_same_objects(&bucket, &survey, name, &survey.import("local", &options));

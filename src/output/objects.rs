@@ -10,8 +10,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
-use super::{METADATA, NAMED_OUTPUTS, Output, STAGING, holds_dataset, is_merged, plan_in};
+use super::{METADATA, NAMED_OUTPUTS, Output, STAGING, holds_dataset, is_merged};
 use crate::error::{Error, Result, failed};
 use crate::files::read_json;
 use crate::plan::Plan;
@@ -45,8 +46,10 @@ pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
 }
 
 /// Puts the plan where there is none, and ends the dataset that is going to be replaced.
+///
+/// # Errors
+/// `Error::OutputInTheWay` where there is one, which another import has put there meanwhile.
 pub(super) fn start(output: &Output, plan: &Plan) -> Result<()> {
-    clear_staging(output)?;
     let (place, root) = (output.plan_file(), output.root());
     let mut text = serde_json::to_vec_pretty(plan).map_err(failed(place.display()))?;
     text.push(b'\n');
@@ -54,7 +57,9 @@ pub(super) fn start(output: &Output, plan: &Plan) -> Result<()> {
         let what = "another import has begun here at the same time; try again when it is done";
         return Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
     }
-    remove(&[root.join(METADATA), root.join("zarr.json")])
+    output.is_mine.store(true, Ordering::Relaxed);
+    remove(&[root.join(METADATA), root.join("zarr.json")])?;
+    remove(&others(output)?)
 }
 
 /// The records of the segments that are done.
@@ -84,21 +89,28 @@ pub(super) fn finish_commit(output: &Output) -> Result<()> {
 /// Empties the staging area, in an order in which nothing that is left is taken for finished work: without a dataset being
 /// committed the plan goes first, and with one the mark goes last.
 pub(super) fn clear_staging(output: &Output) -> Result<()> {
-    let (staging, merged) = (output.staging(), output.is_merged());
-    let (plan, mark) = (plan_in(&staging), output.merged_mark());
-    if !merged {
+    let (plan, mark) = (output.plan_file(), output.merged_mark());
+    if !output.is_merged() {
         remove(std::slice::from_ref(&plan))?;
     }
-    let found = store::list(&staging).map_err(failed(staging.display()))?;
-    let kept = [&plan, &mark];
-    let others: Vec<PathBuf> = found.iter().map(|f| staging.join(f)).filter(|path| !kept.contains(&path)).collect();
-    remove(&others)?;
+    remove(&others(output)?)?;
     remove(&[plan])?;
     remove(&[mark])
 }
 
-/// Removes what an import made that comes to nothing. A dataset that is complete is not its own any more.
+/// What is in the staging area besides the plan and the mark.
+fn others(output: &Output) -> Result<Vec<PathBuf>> {
+    let (staging, kept) = (output.staging(), [output.plan_file(), output.merged_mark()]);
+    let found = store::list(&staging).map_err(failed(staging.display()))?;
+    Ok(found.into_iter().map(|name| staging.join(name)).filter(|path| !kept.contains(path)).collect())
+}
+
+/// Removes what an import made that comes to nothing, unless it had taken up what another began: that one may be at work. A
+/// dataset that is complete is not its own any more.
 pub(super) fn discard(output: &Output) -> Result<()> {
+    if !output.is_mine.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let root = output.root();
     let exists = |path: &Path| store::is_file(path).map_err(failed(path.display()));
     if exists(&output.plan_file())? && !exists(&root.join(METADATA))? {

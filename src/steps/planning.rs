@@ -129,12 +129,17 @@ pub(crate) fn prepare(
     }
     // What another import makes in an object store may be in the making, as there is no lock that would tell.
     let other = if store::is_remote(&config.output) { OtherPlan::IsRefused } else { other };
+    if config.fresh {
+        output.forget()?;
+    }
     let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
     if let Some(Staged { plan, done, n_lost }) = earlier {
         return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
     }
     match output.start(&plan) {
         Ok(()) => Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done: Vec::new(), n_lost: None })),
+        // What is there is another's.
+        Err(error @ Error::OutputInTheWay(_)) => Err(error),
         Err(error) => Err(discard(output, error)),
     }
 }

@@ -26,7 +26,8 @@ def found(prefix):
 
 
 def keys(prefix):
-    print("\n".join(found(prefix)))
+    for key in found(prefix):
+        print(key)
 
 
 def get(prefix, directory):

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use crate::support::{program, python, stderr};
+use crate::python;
+use crate::support::{program, stderr};
 
 /// What the tests' credentials are; nobody else may get to know them.
 pub const SECRET: &str = "verysecretkey";
@@ -65,6 +66,12 @@ impl Bucket {
         self
     }
 
+    /// Requests go straight to the server again.
+    pub fn without_faults(mut self) -> Self {
+        self.proxy = None;
+        self
+    }
+
     /// What the proxy counted.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         let port = self.proxy.as_ref().unwrap().port.to_string();
@@ -86,8 +93,9 @@ impl Bucket {
     }
 
     fn set_environment(&self, command: &mut Command, port: u16) {
-        let inherited = std::env::vars_os().map(|(name, _)| name);
-        inherited.filter(|n| n.to_string_lossy().starts_with("AWS_")).for_each(|n| drop(command.env_remove(n)));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+            command.env_remove(name);
+        }
         command.env("AWS_ACCESS_KEY_ID", KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET).env("AWS_REGION", "us-east-1");
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")).env("AWS_TIMEOUT", "4 seconds");
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
