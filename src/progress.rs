@@ -151,6 +151,11 @@ impl Display {
         }
     }
 
+    /// Whether standard output is for JSON lines.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json)
+    }
+
     /// Takes the bar away before an error message.
     pub fn abandon(&self) {
         if let Self::Bar(bar) = self {
