@@ -16,6 +16,7 @@ use crate::plan::{MAX_CHUNK_BYTES, PLAN_VERSION, Plan, PlannedFile};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
+use crate::segy::ragged::Watch;
 use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
 use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
@@ -148,13 +149,14 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
-        self.plan_unless(&CancelHandle::new())
+        self.plan_watched(&|_| Ok(()), &CancelHandle::new())
     }
 
     /// As [`Self::plan`], but ends soon after it was cancelled: looking for gathers, and following the lengths of traces
-    /// with `--ragged pad`, may take a while.
-    pub fn plan_unless(&self, cancel: &CancelHandle) -> Result<Plan> {
-        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &|_| cancel.check())?;
+    /// with `--ragged pad`, may take a while. `watch` is told how far the latter is.
+    pub fn plan_watched(&self, watch: &Watch, cancel: &CancelHandle) -> Result<Plan> {
+        let watch = |walked| cancel.check().and_then(|()| watch(walked));
+        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &watch)?;
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
         let headers = HeaderTable { sample_flags: !self.headers_only, ..headers };
         let Some(first) = files.first_mut() else {

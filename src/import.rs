@@ -1,5 +1,6 @@
 //! The whole import: plan, convert, merge, commit.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::merge::merge;
 use crate::output::{self, Found, Output};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::segy::ragged::Walked;
 use crate::verify::compare;
 use crate::warnings;
 
@@ -23,6 +25,8 @@ use crate::warnings;
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     Partitioning,
+    /// Following the lengths of traces through the file. How many there are is estimated by the bytes.
+    Indexing,
     Importing,
     Merging,
     Syncing,
@@ -81,7 +85,14 @@ pub fn import(
     let mut reporter = Reporter::new(on_progress);
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan_unless(cancel)?;
+    let plan = {
+        let reporter = RefCell::new(&mut reporter);
+        let watch = |walked| {
+            reporter.borrow_mut().walked(walked);
+            Ok(())
+        };
+        config.plan_watched(&watch, cancel)?
+    };
     for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning.clone()));
     }
@@ -274,6 +285,20 @@ impl<'a> Reporter<'a> {
             ..self.progress.clone()
         };
         self.report();
+    }
+
+    /// Reports how far the traces of a file have been followed, about ten times a second.
+    fn walked(&mut self, walked: Walked) {
+        const INTERVAL: Duration = Duration::from_millis(100);
+        let Walked { n_traces, bytes, of_bytes } = walked;
+        let estimate = u128::from(n_traces) * u128::from(of_bytes) / u128::from(bytes.max(1));
+        let n_traces_expected = u64::try_from(estimate).unwrap_or(u64::MAX);
+        if n_traces > 0 && self.progress.phase != Phase::Indexing {
+            self.begin(Phase::Indexing, n_traces_expected);
+        } else if n_traces > 0 && self.started.elapsed() >= self.progress.elapsed + INTERVAL {
+            self.progress.total_traces = n_traces_expected;
+            self.tally(Tally { traces_done: n_traces.min(n_traces_expected), active_workers: 0 });
+        }
     }
 
     fn end_phase(&mut self) {

@@ -2,6 +2,7 @@
 //!
 //! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples, [`restore`] converts them back.
 
+mod ahead;
 mod axis;
 pub mod binary;
 pub mod fields;
