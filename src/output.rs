@@ -156,7 +156,8 @@ impl Output {
             return Found::MayBeLost;
         }
         let record = |id| read_json::<SegmentRecord>(&SegmentPaths::new(&self.staging(), id).record).ok();
-        let records = earlier.segments.iter().filter_map(|s| record(s.id)).collect();
+        let is_right = |r: &SegmentRecord, id| r.segment == id && r.fits(&earlier);
+        let records = earlier.segments.iter().filter_map(|s| record(s.id).filter(|r| is_right(r, s.id))).collect();
         Found::Segments(Box::new(earlier), records)
     }
 
