@@ -233,9 +233,10 @@ impl ImportConfig {
             match &of_first {
                 None => of_first = Some(columns),
                 Some(first) if first.table == columns.table => {}
-                Some(_) => {
+                Some(first) => {
+                    let difference = columns.table.difference(&first.table);
                     return Err(Error::Input(format!(
-                        "{}: does not fit {}: its trace header fields are at other places; import them apart",
+                        "{}: does not fit {}: {difference}; import them apart",
                         planned.input.path.display(),
                         files[0].input.path.display()
                     )));

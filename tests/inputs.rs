@@ -284,3 +284,33 @@ fn a_part_of_one_file_is_exported_by_its_numbers_in_the_dataset() {
         assert!(stderr(&output).contains(words), "{options:?}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn files_with_other_header_mappings_are_refused_with_the_difference() {
+    let (directory, inputs) = surveys(&[30, 20]);
+    let with_stanza = |input: &Path, byte: u32| {
+        let mut bytes = std::fs::read(input).unwrap();
+        let entry = format!("<entry name=\"cdp\" byte=\"{byte}\" type=\"int4\"/>");
+        let moved = "<entry name=\"fldr\" byte=\"21\" type=\"int4\"/>";
+        let mut text =
+            format!("((SEG:Layout:text/xml))<segy-layout name=\"x\">{entry}{moved}</segy-layout>").into_bytes();
+        text.resize(3200, b' ');
+        bytes[3500] = 2;
+        bytes[3504..3506].copy_from_slice(&1i16.to_be_bytes());
+        bytes.splice(FILE_HEADER..FILE_HEADER, text);
+        std::fs::write(input, bytes).unwrap();
+    };
+    with_stanza(&inputs[0], 9);
+    with_stanza(&inputs[1], 9);
+    let out = directory.path().join("out");
+    let output = import(&inputs, &out, &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    std::fs::remove_dir_all(&out).unwrap();
+    let (_other, others) = surveys(&[30, 20]);
+    with_stanza(&others[1], 13);
+    let output = import(&[inputs[0].clone(), others[1].clone()], &out, &[]);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("cdp is at bytes 13-16 as i32 here and at bytes 9-12 as i32 there"), "{message}");
+    assert!(!out.exists());
+}
