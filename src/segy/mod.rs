@@ -17,6 +17,8 @@ mod label;
 pub mod layout;
 mod misfit;
 pub mod ragged;
+pub mod recode;
+mod reorder;
 pub mod restore;
 mod sniff;
 mod su;
@@ -29,6 +31,7 @@ pub use file::{Access, Io, SegyFile};
 pub use format::{ByteOrder, Dtype};
 pub use layout::Layout;
 pub use ragged::{Ragged, TraceFinder};
+pub use reorder::{reorder_binary_header, reorder_trace_headers};
 pub use trace_counts::odd_trace;
 
 /// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.
