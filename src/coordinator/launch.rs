@@ -105,7 +105,8 @@ fn inheritable(file: &File) -> std::io::Result<File> {
     Ok(copy)
 }
 
-fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
+/// Sends the messages in what a worker writes to its standard output, and that it is closed.
+pub fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
     for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
         if let Some(message) = parse_line(&line) {
             let _ = events.send(Event { segment, kind: EventKind::Message(message) });

@@ -133,6 +133,19 @@ impl HeaderTable {
             .collect()
     }
 
+    /// The first column that another table does not have at the same place, in words.
+    pub fn difference(&self, other: &Self) -> String {
+        let place = |table: &Self, name: &str| match table.columns.iter().find(|c| c.name == name) {
+            Some(c) => format!("at bytes {}-{} as {}", c.first_byte, c.first_byte as usize - 1 + c.kind.size(), c.kind),
+            None => "no trace header field".into(),
+        };
+        let mut names = self.columns.iter().chain(&other.columns).map(|c| c.name.as_str());
+        let differs = names.find(|name| place(self, name) != place(other, name));
+        differs.map_or("the header tables differ".into(), |name| {
+            format!("{name} is {} here and {} there", place(self, name), place(other, name))
+        })
+    }
+
     /// Rows of a row group that keep a row group of headers of this length below 16 MiB, so that a writer
     /// needs no more memory for long headers than for those of 240 bytes. Those have up to four times as many rows where a
     /// file of so many traces would have more than 1000 row groups, each of which costs its readers 20 kB of metadata;
