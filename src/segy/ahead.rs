@@ -17,7 +17,7 @@ use super::ragged::{Chain, stated_samples};
 /// Headers at the front of the file that are looked at for what they have in common.
 const LEARNT_TRACES: usize = 64;
 /// Headers in a row that have to look like them before a guess is followed.
-const CONVINCING_TRACES: usize = 4;
+const CONVINCING_TRACES: usize = 8;
 /// Bytes of a part: far more than looking for its first trace reads, and few enough counts to keep.
 const PART_BYTES: u64 = 16 << 20;
 const PART_TRACES: u64 = 256;
@@ -87,15 +87,15 @@ impl Look {
         (is_large && n_threads > 1).then_some(Cut { part_bytes, n_threads })
     }
 
-    /// Whether this could be a header: it differs from the first one in hardly any byte in which the first ones agree.
+    /// Whether this could be a header: hardly any of the bytes is set that were not in the first ones, and some are as they
+    /// were there, though coordinates and numbers go on changing.
     fn is_like(&self, header: &[u8], chain: &Chain) -> bool {
-        let differs =
-            |places: &[usize]| places.iter().filter(|&&i| header[i] != self.first[i]).count() > places.len() / 8;
+        let n_others = |places: &[usize]| places.iter().filter(|&&i| header[i] != self.first[i]).count();
         let n_samples = stated_samples(header, chain.order);
         n_samples > 0
             && n_samples <= self.max_samples.saturating_mul(2)
-            && !differs(&self.marks)
-            && !differs(&self.blanks)
+            && n_others(&self.marks) <= self.marks.len() * 3 / 4
+            && n_others(&self.blanks) <= self.blanks.len() / 8
     }
 
     /// Where the first trace begins that begins in these bytes, most likely.
@@ -216,6 +216,43 @@ fn read_parts(
     for part in parts {
         if stop.load(Ordering::Relaxed) || sender.send(follow(chain, look, &part, stop)).is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segy::{Access, ByteOrder, Io, SegyFile};
+
+    #[test]
+    fn traces_of_a_survey_whose_numbers_and_coordinates_go_on_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut bytes, mut starts) = (vec![0; 10], Vec::new());
+        for i in 0..20_000u32 {
+            starts.push(bytes.len() as u64);
+            let n_samples = 5 + (i * i % 31) as u16;
+            let mut header = [0; 240];
+            for (offset, value) in [(0, i), (4, i), (20, i / 30), (72, 400_000 + 99 * i), (76, 6_000_000 + 7000 * i)] {
+                header[offset..offset + 4].copy_from_slice(&value.to_be_bytes());
+            }
+            for (offset, value) in [(28, 1), (70, 0xFFF6), (114, n_samples), (116, 4000)] {
+                header[offset..offset + 2].copy_from_slice(&value.to_be_bytes());
+            }
+            bytes.extend(header);
+            // Some traces are muted, so that zeros surround the next header.
+            bytes.extend(
+                (0..n_samples).flat_map(|k| if i % 3 == 0 { [0; 2] } else { k.wrapping_mul(2999).to_be_bytes() }),
+            );
+        }
+        std::fs::write(directory.path().join("f"), &bytes).unwrap();
+        let file = SegyFile::open(&directory.path().join("f"), Io::Auto, Access::Headers).unwrap();
+        let (start, end) = (10, file.len());
+        let chain = Chain { file: &file, start, end, header_bytes: 240, sample_bytes: 2, order: ByteOrder::Big };
+        let look = Look::of(&chain).unwrap();
+        for start in (1000..end - 10_000).step_by(9973) {
+            let first = starts[starts.partition_point(|&offset| offset < start)];
+            assert_eq!(look.guess(&chain, &(start..start + 10_000)), Some(first), "from {start}");
         }
     }
 }

@@ -167,7 +167,7 @@ impl Listener for Deaf {
 }
 
 /// What numbers in text are replaced by: the edges of their types.
-const NUMBERS: [&str; 8] =
+pub const NUMBERS: [&str; 8] =
     ["0", "1", "-1", "4294967296", "9223372036854775808", "18446744073709551615", "1e308", "null"];
 
 /// Puts an edge in the place of a number of a text in `data[..size]`, one time in two. Returns the new size; `None`

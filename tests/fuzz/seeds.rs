@@ -41,7 +41,8 @@ fn oddities(file: &[u8]) -> Vec<Vec<u8>> {
         record.resize(3200, b' ');
         record
     };
-    let layout = "((SEG:Layout:1.0))<layout><entry name=\"INLINE\" byte=\"9\" format=\"int4\"/></layout>";
+    let entries = "<entry name=\"cdp\" byte=\"9\" type=\"int4\"/><entry name=\"ffid\" byte=\"21\" type=\"int4\"/>";
+    let layout = format!("((SEG:Layout:text/xml))<segy-layout name=\"x\">{entries}</segy-layout>");
     vec![
         changed(&|b| b.truncate(b.len() - 5)),
         changed(&|b| b.extend([7; 50])),
@@ -52,7 +53,7 @@ fn oddities(file: &[u8]) -> Vec<Vec<u8>> {
             b[3296..3300].copy_from_slice(&[1, 2, 3, 4]);
             b[3500] = 2;
             b[3504..3506].copy_from_slice(&[0, 2]);
-            b.splice(3600..3600, [stanza(layout), stanza("((SEG:EndText))")].concat());
+            b.splice(3600..3600, [stanza(&layout), stanza("((SEG:EndText))")].concat());
         }),
         changed(&|b| {
             b[3500..3502].copy_from_slice(&[2, 1]);
