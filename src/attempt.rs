@@ -14,7 +14,9 @@ use crate::cancel::CancelHandle;
 use crate::durable::{sync, sync_tree};
 use crate::error::{Result, failed};
 use crate::files::{read_json, remove, write_json};
+use crate::output::has_plan;
 use crate::protocol::SegmentRecord;
+use crate::store;
 use crate::worker::SegmentPaths;
 
 /// Name of the directory in the staging area that holds those of the workers.
@@ -29,7 +31,8 @@ pub struct Attempt {
     pub segment: u32,
     staging: PathBuf,
     directory: PathBuf,
-    progress: File,
+    /// None in an object store, where nothing is locked and a segment has its final place from the beginning.
+    progress: Option<File>,
     last_heartbeat: Instant,
 }
 
@@ -39,6 +42,11 @@ impl Attempt {
     /// # Errors
     /// `Error::Failed` where it cannot be made; see [`is_open`] for whether there are any attempts.
     pub fn begin(staging: &Path, segment: u32) -> Result<Self> {
+        if store::is_remote(staging) {
+            let directory = SegmentPaths::new(staging, segment).directory;
+            let staging = staging.to_owned();
+            return Ok(Self { segment, staging, directory, progress: None, last_heartbeat: Instant::now() });
+        }
         let host = host_name();
         for dead in attempts(staging)?.filter(|a| a.segment == segment && a.host == host && !a.is_alive()) {
             // Another worker may be removing it too.
@@ -59,8 +67,13 @@ impl Attempt {
         // Others take an attempt for a live one unless they get this lock; so they do where there are none.
         let _ = progress.lock();
         fs::rename(&unlocked, &path).map_err(failed(path.display()))?;
-        let attempt =
-            Self { segment, staging: staging.to_owned(), directory, progress, last_heartbeat: Instant::now() };
+        let attempt = Self {
+            segment,
+            staging: staging.to_owned(),
+            directory,
+            progress: Some(progress),
+            last_heartbeat: Instant::now(),
+        };
         attempt.write_progress(0);
         Ok(attempt)
     }
@@ -79,12 +92,17 @@ impl Attempt {
 
     fn write_progress(&self, n_traces: u64) {
         // Of the same length each time, so that nobody reads half of it. What hinders it hinders the conversion, which tells.
-        let _ = self.progress.write_all_at(format!("{n_traces:020}\n").as_bytes(), 0);
+        if let Some(progress) = &self.progress {
+            let _ = progress.write_all_at(format!("{n_traces:020}\n").as_bytes(), 0);
+        }
     }
 
     /// Whether the directory was taken away: by a merge that came to its end, or by another plan.
     pub fn is_gone(&self) -> bool {
-        !self.directory.exists()
+        match self.progress {
+            Some(_) => !self.directory.exists(),
+            None => has_plan(&self.staging).is_ok_and(|has_plan| !has_plan),
+        }
     }
 
     /// Gives the finished segment its name, after it was brought to the disk where `durable`. Returns the record of the
@@ -96,6 +114,10 @@ impl Attempt {
         cancel: &CancelHandle,
     ) -> Result<(SegmentRecord, bool)> {
         let (ours, place) = (self.paths(), SegmentPaths::new(&self.staging, self.segment));
+        if self.progress.is_none() {
+            // Whatever another worker of the same segment wrote has the same bytes.
+            return write_json(&ours.record, &record).map(|()| (record, true));
+        }
         remove(&self.directory.join(PROGRESS))?;
         write_json(&ours.record, &record)?;
         if durable {
@@ -125,8 +147,10 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        // Completed, it has another name.
-        let _ = remove(&self.directory);
+        // Completed, it has another name. In an object store it is done, or is written anew.
+        if self.progress.is_some() {
+            let _ = remove(&self.directory);
+        }
     }
 }
 
@@ -174,8 +198,11 @@ impl Begun {
 /// `Error::Failed` where the directory cannot be read.
 pub fn attempts(staging: &Path) -> Result<impl Iterator<Item = Begun>> {
     let directory = staging.join(ATTEMPTS);
-    let entries = fs::read_dir(&directory).map_err(failed(directory.display()))?;
-    Ok(entries.flatten().filter_map(|entry| {
+    let entries = match store::is_remote(staging) {
+        true => None,
+        false => Some(fs::read_dir(&directory).map_err(failed(directory.display()))?),
+    };
+    Ok(entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let (segment, rest) = name.strip_prefix("segment_")?.split_once('.')?;
         let mut parts = rest.rsplitn(3, '-');
@@ -188,11 +215,14 @@ pub fn attempts(staging: &Path) -> Result<impl Iterator<Item = Begun>> {
 /// Lets workers begin.
 pub fn open(staging: &Path) -> Result<()> {
     let directory = staging.join(ATTEMPTS);
-    fs::create_dir_all(&directory).map_err(failed(directory.display()))
+    store::create_directories(&directory).map_err(failed(directory.display()))
 }
 
 /// Whether workers may begin here. Links do not count: they lead to somebody else's files.
 pub fn is_open(staging: &Path) -> bool {
+    if store::is_remote(staging) {
+        return has_plan(staging).unwrap_or(false);
+    }
     let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
     is_directory(staging) && is_directory(&staging.join(ATTEMPTS))
 }

@@ -1,12 +1,12 @@
 //! CRC-32C of whole files, as `metadata.json` keeps them for everything that has no checksum of its own.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, failed};
+use crate::store::Reader;
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -21,7 +21,7 @@ pub struct Checksum {
 impl Checksum {
     /// Reads a file through.
     pub fn of_file(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(failed(path.display()))?;
+        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let mut sums = Summing::new(std::io::sink());
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
@@ -30,6 +30,27 @@ impl Checksum {
                 n => sums.write_all(&buffer[..n]).map_err(failed(path.display()))?,
             }
         }
+    }
+}
+
+/// Length and CRC-32C of bytes that others may follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteSums {
+    pub n_bytes: u64,
+    pub crc32c: u32,
+}
+
+impl ByteSums {
+    /// Adds the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.n_bytes += bytes.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+    }
+
+    /// The sums of both parts, `other` behind this one.
+    pub fn followed_by(self, other: Self) -> Self {
+        let crc32c = crc32c::crc32c_combine(self.crc32c, other.crc32c, other.n_bytes as usize);
+        Self { n_bytes: self.n_bytes + other.n_bytes, crc32c }
     }
 }
 
@@ -69,26 +90,34 @@ pub fn hexadecimal(crc: u32) -> String {
 /// A writer that sums up what goes through it.
 pub struct Summing<W> {
     inner: W,
-    bytes: u64,
-    crc: u32,
+    sums: ByteSums,
 }
 
 impl<W: Write> Summing<W> {
     pub fn new(inner: W) -> Self {
-        Self { inner, bytes: 0, crc: 0 }
+        Self::behind(ByteSums::default(), inner)
+    }
+
+    /// Goes on behind bytes that `inner` has already.
+    pub fn behind(sums: ByteSums, inner: W) -> Self {
+        Self { inner, sums }
+    }
+
+    /// Where the bytes went.
+    pub fn into_inner(self) -> W {
+        self.inner
     }
 
     /// The checksum of all bytes so far.
     pub fn checksum(&self) -> Checksum {
-        Checksum { bytes: self.bytes, crc32c: hexadecimal(self.crc) }
+        Checksum { bytes: self.sums.n_bytes, crc32c: hexadecimal(self.sums.crc32c) }
     }
 }
 
 impl<W: Write> Write for Summing<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let n = self.inner.write(bytes)?;
-        self.crc = crc32c::crc32c_append(self.crc, &bytes[..n]);
-        self.bytes += n as u64;
+        self.sums.push(&bytes[..n]);
         Ok(n)
     }
 
@@ -100,6 +129,7 @@ impl<W: Write> Write for Summing<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     proptest::proptest! {
         #[test]

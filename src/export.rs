@@ -1,17 +1,18 @@
 //! Writing the file again that a dataset was made from, or the files, byte for byte, or a part of the traces of one.
 
-use std::fs::{self, File, TryLockError};
+mod target;
+
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelHandle;
-use crate::dataset::units::{Shared, for_each_unit};
-use crate::dataset::{Dataset, Original, OriginalFile, Part, Sources, damaged, fit_around};
-use crate::durable::sync_parent;
-use crate::error::{Error, Result, failed};
-use crate::files::remove;
-use crate::output::{METADATA, move_to};
+use crate::dataset::units::{Shared, for_each_unit_on};
+use crate::dataset::{
+    Conversion, Dataset, Original, OriginalFile, Part, Sources, Target, damaged, file_head, fit_around,
+};
+use crate::error::{Error, Result};
+use crate::output::METADATA;
+use target::{Replacing, Unfinished, UnfinishedFiles, check_target};
 
 /// An export as the caller wants it.
 #[derive(Clone, Debug)]
@@ -25,17 +26,21 @@ pub struct ExportConfig {
     /// The traces to write, of one file. For all of them the file is the one that was imported; else a trace count in the
     /// binary header is set, and bytes behind the traces that it does not declare are left out.
     pub part: Part,
+    /// Another sample format or byte order to write. Samples become those of the new format by their exact values, numbers in
+    /// the binary and trace headers are turned around by the fields of the standard, and all else stays as it was.
+    pub conversion: Target,
     /// Replace files that are there, once the new ones are complete.
     pub overwrite: bool,
     /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
     pub sync: bool,
 }
 
-/// How a file gets its name.
-#[derive(Clone, Copy)]
-struct Replacing {
-    overwrite: bool,
-    sync: bool,
+/// The traces of a file that are written, and what they become.
+struct Written<'a> {
+    dataset: &'a Dataset,
+    file: &'a OriginalFile,
+    traces: Range<u64>,
+    conversion: Target,
 }
 
 /// A completed export.
@@ -60,6 +65,7 @@ pub fn export(
     cancel: &CancelHandle,
 ) -> Result<ExportResult> {
     let (target, overwrite) = (&config.target, config.overwrite);
+    crate::store::check_address(target)?;
     let replacing = Replacing { overwrite, sync: config.sync };
     let dataset = match Dataset::open(&config.dataset) {
         Ok(dataset) => dataset,
@@ -79,7 +85,8 @@ pub fn export(
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
-        let bytes = write_file(&dataset, file, &traces, target, replacing, &mut tell, cancel)?;
+        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion };
+        let bytes = write_file(&written, target, replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
     if config.part != Part::All {
@@ -89,14 +96,16 @@ pub fn export(
         )));
     }
     let names = names(&dataset)?;
-    let in_directory = Replacing { overwrite: false, ..replacing };
-    let directory = UnfinishedDirectory::create(target, &names, overwrite)?;
+    let mut files = UnfinishedFiles::create(target, &names, overwrite)?;
+    let mut bytes = 0;
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        write_file(&dataset, file, &file.traces, &directory.path.join(name), in_directory, &mut tell, cancel)?;
+        let traces = file.traces.clone();
+        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion };
+        bytes +=
+            files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
     }
-    directory.complete(&names, replacing)?;
-    let bytes = dataset.files.iter().map(|f| f.bytes).sum();
+    files.complete(&names, replacing)?;
     Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
 }
 
@@ -119,11 +128,9 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
     )))
 }
 
-/// Writes one of the files that the dataset was made from, or these of its traces. Returns its length.
+/// Writes one of the files that the dataset was made from, or some of its traces. Returns its length.
 fn write_file(
-    dataset: &Dataset,
-    file: &OriginalFile,
-    traces: &Range<u64>,
+    Written { dataset, file, traces, conversion }: &Written,
     target: &Path,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
@@ -131,21 +138,27 @@ fn write_file(
 ) -> Result<u64> {
     let n_after = check_bytes_around_traces(dataset, file)?;
     let sources = Sources::open(dataset, file)?;
+    let conversion = Conversion::new(conversion, dataset, file)?;
     let n_traces = traces.end - traces.start;
     let changed = (*traces != file.traces).then(|| fit_around(n_traces, dataset, file)).transpose()?;
-    let range = sources.offsets_of(traces)?;
+    let mut range = sources.offsets_of(traces)?;
+    if let Some(conversion) = &conversion {
+        range = conversion.offset(traces.start, range.start)..conversion.offset(traces.end, range.end);
+    }
     let behind = file.first_trace_offset + (range.end - range.start);
     let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
     let bytes = behind + if keeps_after { n_after } else { 0 };
 
-    let target = UnfinishedFile::create(target, bytes)?;
-    file.bytes_before_traces.pieces(&mut |offset, bytes| target.write_at(offset, bytes))?;
-    if let Some(around) = &changed {
-        target.write_at(0, &around.head)?;
+    let target = Unfinished::create(target, bytes)?;
+    let mut head = changed.map_or_else(|| file_head(file), |around| Ok(around.head))?;
+    if let Some(conversion) = &conversion {
+        conversion.file_header(head.get_mut(file.label_bytes as usize..).unwrap_or_default());
     }
-    if keeps_after {
-        file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
-    }
+    target.write_at(0, &head)?;
+    file.bytes_before_traces.pieces(&mut |offset, bytes| {
+        let skipped = (head.len() as u64).saturating_sub(offset).min(bytes.len() as u64);
+        target.write_at(offset + skipped, &bytes[skipped as usize..])
+    })?;
     let units = sources.units_of(traces);
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
         let mut sink = |offset: u64, bytes: &[u8]| {
@@ -159,8 +172,13 @@ fn write_file(
         };
         original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    for_each_unit(units.end - units.start, cancel, on_progress, || Original::new(&sources), write_unit)?;
+    let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone()));
+    let n_units = units.end - units.start;
+    for_each_unit_on(target.n_threads(), n_units, cancel, on_progress, new_original, write_unit)?;
     cancel.check()?;
+    if keeps_after {
+        file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
+    }
     target.complete(replacing)?;
     Ok(bytes)
 }
@@ -199,172 +217,4 @@ fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u
          again; import it again",
         dataset.root.display()
     )))
-}
-
-fn check_target(target: &Path, overwrite: bool) -> Result<()> {
-    let path = target.display();
-    match fs::symlink_metadata(target) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(Error::Failed(format!("{path}: {e}"))),
-        Ok(metadata) if !metadata.is_file() => {
-            Err(Error::OutputInTheWay(format!("{path}: is there already and is no regular file; name another")))
-        }
-        Ok(_) if !overwrite => Err(Error::OutputInTheWay(format!("{path}: is there already; --overwrite replaces it"))),
-        Ok(_) => Ok(()),
-    }
-}
-
-/// The hidden name beside `target` of what is being written.
-fn hidden(target: &Path) -> Result<PathBuf> {
-    let Some(name) = target.file_name() else {
-        return Err(Error::Usage(format!("{}: is no name for a file", target.display())));
-    };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(".segy-import");
-    Ok(target.with_file_name(hidden))
-}
-
-fn lock(file: &File, path: &Path, target: &Path) -> Result<()> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::OutputInTheWay(format!("{}: another export is writing it", target.display())))
-        }
-        Err(TryLockError::Error(e)) => Err(Error::Failed(format!("{}: cannot be locked: {e}", path.display()))),
-    }
-}
-
-/// A directory of files that is being filled beside its place; it vanishes unless it is completed.
-struct UnfinishedDirectory {
-    path: PathBuf,
-    target: PathBuf,
-    /// Held while it is filled.
-    _lock: File,
-}
-
-impl UnfinishedDirectory {
-    /// What a killed export of the same name left is removed.
-    fn create(target: &Path, names: &[String], overwrite: bool) -> Result<Self> {
-        let path = hidden(target)?;
-        check_directory(target, names, overwrite)?;
-        let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
-        fs::create_dir_all(&path).map_err(cannot)?;
-        let lock_path = path.join(".lock");
-        let file = File::create(&lock_path).map_err(cannot)?;
-        lock(&file, &lock_path, target)?;
-        let unfinished = Self { path, target: target.to_owned(), _lock: file };
-        for entry in fs::read_dir(&unfinished.path).map_err(cannot)? {
-            let entry = entry.map_err(cannot)?.path();
-            if entry != lock_path {
-                remove(&entry)?;
-            }
-        }
-        Ok(unfinished)
-    }
-
-    /// Gives the files their places: a rename of all of them, or of each where a directory is there already.
-    fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
-        check_directory(&self.target, names, replacing.overwrite)?;
-        if self.target.exists() {
-            names.iter().try_for_each(|name| move_to(&self.path.join(name), &self.target.join(name)))?;
-            return match names.first().filter(|_| replacing.sync) {
-                Some(name) => sync_parent(&self.target.join(name)),
-                None => Ok(()),
-            };
-        }
-        remove(&self.path.join(".lock"))?;
-        move_to(&self.path, &self.target)?;
-        if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
-    }
-}
-
-impl Drop for UnfinishedDirectory {
-    fn drop(&mut self) {
-        // As with a file: whoever sees the error that led here is told that.
-        let _ = remove(&self.path);
-    }
-}
-
-/// Refuses a target for several files that is no directory, or where one of their names is taken.
-fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<()> {
-    let path = target.display();
-    match fs::metadata(target) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
-        Ok(metadata) if !metadata.is_dir() => {
-            return Err(Error::OutputInTheWay(format!(
-                "{path}: is a file, and the dataset was made from {} files; name a directory, or one of them with --file",
-                names.len()
-            )));
-        }
-        Ok(_) => {}
-    }
-    names.iter().try_for_each(|name| check_target(&target.join(name), overwrite))
-}
-
-/// A file that is being written beside its place; it vanishes unless it is completed.
-struct UnfinishedFile {
-    file: File,
-    path: PathBuf,
-    target: PathBuf,
-    is_complete: bool,
-}
-
-impl UnfinishedFile {
-    /// Makes room for `bytes` bytes. What a killed export of the same name left is taken over.
-    fn create(target: &Path, bytes: u64) -> Result<Self> {
-        let path = hidden(target)?;
-        let file = File::options().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|e| Error::Failed(format!("{}: cannot be written to: {e}", target.display())))?;
-        lock(&file, &path, target)?;
-        let unfinished = Self { file, path, target: target.to_owned(), is_complete: false };
-        unfinished.file.set_len(0).map_err(failed(target.display()))?;
-        unfinished.reserve(bytes)?;
-        unfinished.file.set_len(bytes).map_err(failed(target.display()))?;
-        Ok(unfinished)
-    }
-
-    /// Asks for the space at once, so that a full disk is found before the work and not in its midst.
-    fn reserve(&self, bytes: u64) -> Result<()> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            use rustix::fs::{FallocateFlags, fallocate};
-            use rustix::io::Errno;
-            // Where the file system cannot do it, writing will find out.
-            if let Err(e @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) =
-                fallocate(&self.file, FallocateFlags::empty(), 0, bytes)
-            {
-                let path = self.target.display();
-                return Err(Error::Failed(format!("{path}: there is no room for its {bytes} bytes: {e}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(failed(self.target.display()))
-    }
-
-    /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
-    fn complete(mut self, replacing: Replacing) -> Result<()> {
-        if replacing.sync {
-            self.file
-                .sync_all()
-                .map_err(failed(format!("{}: cannot be brought to the disk", self.target.display())))?;
-        }
-        check_target(&self.target, replacing.overwrite)?;
-        fs::rename(&self.path, &self.target).map_err(failed(self.target.display()))?;
-        self.is_complete = true;
-        if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
-    }
-}
-
-impl Drop for UnfinishedFile {
-    fn drop(&mut self) {
-        if !self.is_complete {
-            // Whoever sees the error that led here is told that; a file that cannot be removed has the name of no other.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
 }

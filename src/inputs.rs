@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::plan::{InputFile, PlannedFile};
 use crate::segy::layout::Overrides;
-use crate::segy::ragged::Watch;
+use crate::segy::ragged::{Walked, Watch};
 use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
 
 /// The input files of a plan, of which one at a time is open.
@@ -15,6 +15,8 @@ pub struct Inputs<'a> {
     files: &'a [PlannedFile],
     io: Io,
     access: Access,
+    /// No trace from this one on is going to be read.
+    end_trace: u64,
     open: Option<(usize, Arc<SegyFile>)>,
     finder: TraceFinder,
 }
@@ -47,7 +49,12 @@ impl Stretch {
 impl<'a> Inputs<'a> {
     /// None is opened yet. `files` are in the order of their traces.
     pub fn new(files: &'a [PlannedFile], io: Io, access: Access) -> Self {
-        Self { files, io, access, open: None, finder: TraceFinder::default() }
+        Self { files, io, access, end_trace: u64::MAX, open: None, finder: TraceFinder::default() }
+    }
+
+    /// The same, of which no trace from `end_trace` on is going to be read.
+    pub fn up_to(self, end_trace: u64) -> Self {
+        Self { end_trace, ..self }
     }
 
     /// Trace `trace` and those behind it in the same file that are as long, at most `most` together and at least one.
@@ -74,6 +81,17 @@ impl<'a> Inputs<'a> {
         })
     }
 
+    /// Says that the headers of these traces, far apart, will be read soon.
+    pub fn will_read_headers(&mut self, traces: impl Iterator<Item = u64>) -> Result<()> {
+        for trace in traces {
+            let index = self.files.partition_point(|f| f.end_trace() <= trace);
+            let Some(planned) = self.files.get(index).filter(|f| f.layout.varying.is_none()) else { continue };
+            let offset = planned.layout.trace_offset(trace - planned.first_trace);
+            self.file(index)?.will_read(offset, planned.layout.header_bytes());
+        }
+        Ok(())
+    }
+
     /// The file that has this number, open.
     pub fn file(&mut self, index: usize) -> Result<Arc<SegyFile>> {
         if let Some((_, file)) = self.open.as_ref().filter(|(open, _)| *open == index) {
@@ -83,7 +101,7 @@ impl<'a> Inputs<'a> {
             return Err(Error::Failed(format!("the plan has no file {index}")));
         };
         let path = &planned.input.path;
-        let file = planned.layout.open(path, self.io, self.access)?;
+        let mut file = planned.layout.open(path, self.io, self.access)?;
         if file.stored_len() != planned.input.bytes {
             return Err(Error::Input(format!(
                 "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
@@ -92,8 +110,9 @@ impl<'a> Inputs<'a> {
                 planned.input.bytes
             )));
         }
-        if self.access == Access::Traces {
-            file.expect_sequential_reads();
+        if self.end_trace < planned.end_trace() && planned.layout.varying.is_none() {
+            let n_traces = self.end_trace.saturating_sub(planned.first_trace);
+            file.read_no_further_than(planned.layout.trace_offset(n_traces));
         }
         let file = Arc::new(file);
         self.open = Some((index, file.clone()));
@@ -122,7 +141,7 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
         if let Some(first) = files.first() {
             check_fit(first, &planned, overrides.ragged)?;
         }
-        watch(0)?;
+        watch(Walked::default())?;
         files.push(planned);
     }
     Ok(files)

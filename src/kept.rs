@@ -2,7 +2,6 @@
 //! as base64 if they are few, in the files of `original/` beyond 1 MiB.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use crate::checksum::{Checksum, Summing};
 use crate::error::{Error, Result, failed};
 use crate::plan::PlannedFile;
 use crate::segy::{Access, Io, Layout, SegyFile};
+use crate::store::{self, Reader, Writer};
 
 /// Name of the directory in a dataset; there is none unless it is needed.
 pub const ORIGINAL: &str = "original";
@@ -84,18 +84,19 @@ pub fn write_files(files: &[PlannedFile], dataset: &Path, cancel: &CancelHandle)
 fn write_file(input: &Path, range: Range<u64>, path: &Path, cancel: &CancelHandle) -> Result<Checksum> {
     let wrong = || failed(path.display());
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(wrong())?;
+        store::create_directories(parent).map_err(wrong())?;
     }
     let source = SegyFile::open(input, Io::Pread, Access::Traces)?;
-    let mut target = Summing::new(File::create(path).map_err(wrong())?);
+    let mut target = Summing::new(Writer::create_sized(path, range.end - range.start).map_err(wrong())?);
     let mut buffer = Vec::new();
     for start in range.clone().step_by(PIECE_BYTES) {
         cancel.check()?;
         let n = (range.end - start).min(PIECE_BYTES as u64) as usize;
         target.write_all(source.bytes(start, n, &mut buffer)?).map_err(wrong())?;
     }
-    target.flush().map_err(wrong())?;
-    Ok(target.checksum())
+    let checksum = target.checksum();
+    target.into_inner().finish().map_err(wrong())?;
+    Ok(checksum)
 }
 
 /// A part of the file as a dataset has it.
@@ -148,7 +149,7 @@ impl KeptBytes {
             Self::Missing => return Ok(()),
             Self::File { path, bytes } => (path, *bytes),
         };
-        let mut file = File::open(path).map_err(failed(path.display()))?;
+        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let mut buffer = vec![0; PIECE_BYTES];
         let mut offset = 0;
         while offset < bytes {

@@ -53,6 +53,7 @@ mod shell;
 pub mod slurm;
 pub mod statistics;
 pub mod steps;
+mod store;
 pub mod verify;
 pub mod warnings;
 pub mod worker;

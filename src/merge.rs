@@ -1,9 +1,9 @@
 //! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
 //!
 //! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
-//! gather index. Each step can be repeated after an interruption.
+//! gather index. Each step can be repeated after an interruption. In an object store the chunks are in their places already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,14 @@ use crate::error::{Error, Result, failed};
 use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
-use crate::headers;
+use crate::headers::{self, TablePart};
 use crate::kept::write_files;
 use crate::metadata::{dataset_document, write_document};
-use crate::output::{METADATA, Output, move_to};
+use crate::output::{Output, move_to};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::segy::SampleAxis;
+use crate::store;
 use crate::worker::SegmentPaths;
 use crate::zarr::{array_document, coordinate_document, group_document};
 
@@ -45,10 +46,14 @@ pub fn merge(
 ) -> Result<GatherCounts> {
     let (staging, dataset) = (output.staging(), output.dataset());
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
-    fs::create_dir_all(&dataset).map_err(failed(dataset.display()))?;
+    store::create_directories(&dataset).map_err(failed(dataset.display()))?;
 
     let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
-    let parts: Vec<PathBuf> = with_rows.map(|(segment, _)| segment.headers.clone()).collect();
+    let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
+        path: s.headers.clone(),
+        row_groups: r.headers.row_groups,
+    };
+    let parts: Vec<TablePart> = with_rows.map(part).collect();
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
@@ -59,7 +64,7 @@ pub fn merge(
             .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
         let array = match plan.headers_only {
             true => Ok(None),
-            false => place_chunks(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress).map(Some),
+            false => write_array(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress).map(Some),
         };
         (array, joined.join(), counts.join())
     });
@@ -83,8 +88,46 @@ pub fn merge(
     for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
         checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
     }
-    write_document(&dataset.join(METADATA), dataset_document(plan, records, counts, &checksums)?)?;
+    write_document(&output.document(), dataset_document(plan, records, counts, &checksums)?)?;
     Ok(counts)
+}
+
+/// Brings the chunks or shards of all segments into the final array, and writes what describes it.
+fn write_array(
+    plan: &Plan,
+    segments: &[SegmentPaths],
+    target: &Path,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<serde_json::Value> {
+    store::create_directories(target).map_err(failed(target.display()))?;
+    let document = array_document(&plan.traces);
+    write_json(&target.join("zarr.json"), &document)?;
+    if store::is_remote(target) {
+        check_objects(plan, target, cancel)?;
+        on_progress(plan.n_traces());
+    } else {
+        place_chunks(plan, segments, target, cancel, on_progress)?;
+    }
+    Ok(document)
+}
+
+/// Sees that the workers have put every chunk or shard in its place, and removes what an earlier dataset, or an import that
+/// came to nothing, had there besides.
+fn check_objects(plan: &Plan, target: &Path, cancel: &CancelHandle) -> Result<()> {
+    let mut found: HashSet<String> = store::list(target).map_err(failed(target.display()))?.into_iter().collect();
+    found.remove("zarr.json");
+    for segment in &plan.segments {
+        cancel.check()?;
+        for key in plan.objects_of(segment).flat_map(|object| plan.traces.object_keys(object)) {
+            if !found.remove(&key) {
+                let path = target.join(key);
+                return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
+            }
+        }
+    }
+    let others: Vec<PathBuf> = found.into_iter().map(|key| target.join(key)).collect();
+    store::remove_all(&others).map_err(failed(format!("{}: its earlier chunks cannot be removed", target.display())))
 }
 
 /// Moves the chunks or shards of all segments to the final array. One that is there already was moved before.
@@ -94,10 +137,7 @@ fn place_chunks(
     target: &Path,
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
-) -> Result<serde_json::Value> {
-    fs::create_dir_all(target).map_err(failed(target.display()))?;
-    let document = array_document(&plan.traces);
-    write_json(&target.join("zarr.json"), &document)?;
+) -> Result<()> {
     let mut placed = 0;
     let mut directory = PathBuf::new();
     for (segment, paths) in plan.segments.iter().zip(segments) {
@@ -126,7 +166,7 @@ fn place_chunks(
         on_progress(placed);
         cancel.check()?;
     }
-    Ok(document)
+    Ok(())
 }
 
 /// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
@@ -138,15 +178,21 @@ fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Path) -> Result<serd
         None => {}
     }
     let document = coordinate_document(n, attributes);
+    let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    let write = |directory: &Path| {
+        let chunk = directory.join("c");
+        store::create_directories(&chunk).map_err(failed(chunk.display()))?;
+        write_json(&directory.join("zarr.json"), &document)?;
+        store::write(&chunk.join("0"), &bytes).map_err(failed(chunk.display()))
+    };
+    if store::is_remote(directory) {
+        return write(directory).map(|()| document);
+    }
     let unfinished = directory.with_extension("part");
     crate::files::remove(&unfinished)?;
     crate::files::remove(directory)?;
-    let chunk = unfinished.join("c");
-    fs::create_dir_all(&chunk).map_err(failed(chunk.display()))?;
-    write_json(&unfinished.join("zarr.json"), &document)?;
-    let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    fs::write(chunk.join("0"), bytes).map_err(failed(chunk.display()))?;
+    write(&unfinished)?;
     move_to(&unfinished, directory)?;
     Ok(document)
 }

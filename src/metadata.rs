@@ -162,7 +162,7 @@ pub fn write_document(path: &Path, document: Value) -> Result<()> {
         .ok_or_else(|| Error::Failed(format!("{}: has no place for its checksum", path.display())))?;
     let crc = hexadecimal(crc32c::crc32c(&text));
     text[digits..][..crc.len()].copy_from_slice(crc.as_bytes());
-    std::fs::write(path, text).map_err(failed(path.display()))
+    crate::store::write(path, &text).map_err(failed(path.display()))
 }
 
 /// Reads the document, if it is as it was written.
@@ -170,7 +170,7 @@ pub fn write_document(path: &Path, document: Value) -> Result<()> {
 /// # Errors
 /// `Error::Input` where it cannot be read, `Error::Failed` where it is damaged or has no checksum.
 pub fn read_document(path: &Path) -> Result<Value> {
-    let mut text = std::fs::read(path).map_err(|e| unreadable(path, &e))?;
+    let mut text = crate::store::read(path).map_err(|e| unreadable(path, &e))?;
     let damaged = || Error::Failed(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
     let digits = self_checksum(&text).ok_or_else(|| {
         Error::Failed(format!(

@@ -1,11 +1,14 @@
 //! The output directory: refusing what is in the way, the staging area, and making a complete dataset visible.
 //!
 //! Everything is built in `<output>/.segy-import/`. The named outputs appear by rename once they are complete,
-//! `metadata.json` last: it is the commit mark.
+//! `metadata.json` last: it is the commit mark. In an object store, see [`objects`].
+
+mod objects;
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::attempt::{self, finished};
@@ -17,6 +20,7 @@ use crate::files::{read_json, remove, write_json};
 use crate::kept::ORIGINAL;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::store;
 use crate::worker::SegmentPaths;
 
 /// Name of the staging area in the output directory.
@@ -36,8 +40,10 @@ pub struct Output {
     root: PathBuf,
     /// The directories that were made for it, the outermost first.
     created: Vec<PathBuf>,
-    /// Held as long as the directory is written to.
-    lock: File,
+    /// Held as long as the directory is written to. There is none in an object store.
+    lock: Option<File>,
+    /// In an object store: whether this import has put the plan there that it follows.
+    is_mine: AtomicBool,
 }
 
 /// A plan in a staging area, and what is done of it.
@@ -56,9 +62,16 @@ impl Staged {
     /// `Error::Failed` for a plan that cannot be followed, `Error::OutputInTheWay` for links: this program makes none, and
     /// one that is there leads to somebody else's files.
     pub fn find(root: &Path) -> Result<Option<Self>> {
+        store::check_address(root)?;
         let staging = root.join(STAGING);
-        if !plan_in(&staging).exists() {
+        if !has_plan(&staging)? {
             return Ok(None);
+        }
+        if store::is_remote(root) {
+            let plan = Plan::read(&plan_in(&staging))?;
+            let mut done = objects::records(&staging, &plan)?;
+            done.retain(|record| record.fits(&plan));
+            return Ok(Some(Self { plan, done, n_lost: 0 }));
         }
         if staging.is_symlink() || holds_links(&staging) {
             let what = "holds links, and nothing is taken from where they lead; remove it";
@@ -66,9 +79,11 @@ impl Staged {
         }
         let plan = Plan::read(&plan_in(&staging))?;
         let ids = || plan.segments.iter().map(|s| s.id);
-        let done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
+        let mut done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
         let n_recorded = ids().filter(|id| SegmentPaths::new(&staging, *id).record.exists()).count();
-        Ok(Some(Self { plan, n_lost: n_recorded.saturating_sub(done.len()), done }))
+        let n_lost = n_recorded.saturating_sub(done.len());
+        done.retain(|record| record.fits(&plan));
+        Ok(Some(Self { plan, n_lost, done }))
     }
 }
 
@@ -77,6 +92,9 @@ impl Staged {
 /// # Errors
 /// `Error::OutputInTheWay` with what is there.
 pub fn check(root: &Path, overwrite: bool) -> Result<()> {
+    if store::is_remote(root) {
+        return objects::check(root, overwrite);
+    }
     let path = root.display();
     let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{path}: {what}")));
     let metadata = match fs::metadata(root) {
@@ -124,12 +142,16 @@ impl Output {
     /// # Errors
     /// `Error::OutputInTheWay` as [`check`] does, for what another import completed since that was asked.
     pub fn open(root: &Path, overwrite: bool) -> Result<Self> {
+        if store::is_remote(root) {
+            check(root, overwrite)?;
+            return Ok(Self::new(root, Vec::new(), None));
+        }
         let missing = root.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists());
         let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         created.reverse();
         let staging = root.join(STAGING);
         let lock = lock(root, &staging).inspect_err(|_| remove_directories(&created))?;
-        let output = Self { root: root.to_owned(), created, lock };
+        let output = Self::new(root, created, Some(lock));
         if let Err(in_the_way) = check(root, overwrite) {
             output.leave_staging();
             remove_directories(&output.created);
@@ -138,13 +160,21 @@ impl Output {
         Ok(output)
     }
 
+    fn new(root: &Path, created: Vec<PathBuf>, lock: Option<File>) -> Self {
+        Self { root: root.to_owned(), created, lock, is_mine: AtomicBool::new(false) }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The lock. Whoever inherits it keeps other imports away as long as it lives.
-    pub fn lock(&self) -> &File {
-        &self.lock
+    pub fn lock(&self) -> Option<&File> {
+        self.lock.as_ref()
+    }
+
+    fn is_remote(&self) -> bool {
+        store::is_remote(&self.root)
     }
 
     pub fn staging(&self) -> PathBuf {
@@ -157,7 +187,12 @@ impl Output {
 
     /// Where the dataset is put together.
     pub fn dataset(&self) -> PathBuf {
-        self.staging().join("dataset")
+        if self.is_remote() { self.root.clone() } else { self.staging().join("dataset") }
+    }
+
+    /// Where its document is until all the rest has its place.
+    pub fn document(&self) -> PathBuf {
+        if self.is_remote() { self.staging().join(METADATA) } else { self.dataset().join(METADATA) }
     }
 
     fn merged_mark(&self) -> PathBuf {
@@ -171,13 +206,24 @@ impl Output {
 
     /// Empties the staging area and puts the plan in it.
     pub fn start(&self, plan: &Plan) -> Result<()> {
+        if self.is_remote() {
+            return objects::start(self, plan);
+        }
         self.clear_staging()?;
         attempt::open(&self.staging())?;
         self.write_plan(plan)
     }
 
+    /// Removes a plan that is not to be followed, and all that was done of it. In a directory, [`Self::start`] does.
+    pub fn forget(&self) -> Result<()> {
+        if self.is_remote() { objects::clear_staging(self) } else { Ok(()) }
+    }
+
     /// Puts the plan in the place of one that is there.
     pub fn write_plan(&self, plan: &Plan) -> Result<()> {
+        if self.is_remote() {
+            return write_json(&self.plan_file(), plan);
+        }
         let unfinished = self.staging().join("plan.json.part");
         write_json(&unfinished, plan)?;
         move_to(&unfinished, &self.plan_file())
@@ -185,20 +231,23 @@ impl Output {
 
     /// Brings the plan to the disk, with the names of the directories that it lies in.
     pub fn sync_plan(&self) -> Result<()> {
+        if self.is_remote() {
+            return Ok(());
+        }
         [self.plan_file(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
         self.created.iter().try_for_each(|directory| sync_parent(directory))
     }
 
     /// Brings the dataset that has been put together to the disk, before any of it gets its name.
     pub fn sync(&self, cancel: &CancelHandle) -> Result<()> {
-        sync_tree(&self.dataset(), cancel)
+        if self.is_remote() { Ok(()) } else { sync_tree(&self.dataset(), cancel) }
     }
 
     /// Makes the dataset that has been put together visible, in the place of one that is there. `durable`: each step is on
     /// the disk before the one that relies on it.
     pub fn commit(self, durable: bool) -> Result<()> {
-        fs::write(self.merged_mark(), []).map_err(failed(self.merged_mark().display()))?;
-        if durable {
+        store::write(&self.merged_mark(), &[]).map_err(failed(self.merged_mark().display()))?;
+        if durable && !self.is_remote() {
             [self.merged_mark(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
             self.created.iter().try_for_each(|directory| sync_parent(directory))?;
         }
@@ -210,7 +259,7 @@ impl Output {
     /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area; see
     /// [`Self::is_merged`].
     pub fn resume_commit(&self, durable: bool) -> Result<()> {
-        if durable {
+        if durable && !self.is_remote() {
             // The run that was interrupted may have been one without.
             let places = [&self.dataset(), &self.root];
             let parts = places.into_iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name)));
@@ -220,6 +269,9 @@ impl Output {
     }
 
     fn finish_commit(&self, durable: bool) -> Result<()> {
+        if self.is_remote() {
+            return objects::finish_commit(self);
+        }
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
         let left_out = self.left_out();
@@ -269,7 +321,7 @@ impl Output {
     /// What a dataset can have and the one that has been put together has not, so that the old one's must go. Its document
     /// tells, which is the last to be moved; other parts that are not here may have been moved already.
     fn left_out(&self) -> Vec<&'static str> {
-        let Ok(document) = read_json::<serde_json::Value>(&self.dataset().join(METADATA)) else { return Vec::new() };
+        let Ok(document) = read_json::<serde_json::Value>(&self.document()) else { return Vec::new() };
         let Some(files) = document["checksums"].as_object() else { return Vec::new() };
         let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
         NAMED_OUTPUTS.into_iter().filter(|name| *name != METADATA && !has(name)).collect()
@@ -282,6 +334,9 @@ impl Output {
 
     /// Removes all that this import made.
     pub fn discard(self) -> Result<()> {
+        if self.is_remote() {
+            return objects::discard(&self);
+        }
         self.clear_staging()?;
         self.leave_staging();
         remove_directories(&self.created);
@@ -291,6 +346,9 @@ impl Output {
     /// Removes the staging area unless there is work in it. Another import may hold it from the moment on when the name of
     /// the lock is gone, and then keeps the directory.
     fn leave_staging(&self) {
+        if self.is_remote() {
+            return;
+        }
         let is_empty = |entries: fs::ReadDir| entries.flatten().all(|e| e.file_name() == LOCK);
         if fs::read_dir(self.staging()).is_ok_and(is_empty) {
             let _ = fs::remove_file(self.staging().join(LOCK));
@@ -300,6 +358,9 @@ impl Output {
 
     /// Finished segments in the staging area.
     pub fn n_finished(&self, plan: &Plan) -> usize {
+        if self.is_remote() {
+            return objects::records(&self.staging(), plan).map_or(0, |records| records.len());
+        }
         plan.segments.iter().filter(|s| SegmentPaths::new(&self.staging(), s.id).record.exists()).count()
     }
 }
@@ -310,7 +371,14 @@ fn merged_mark(root: &Path) -> PathBuf {
 
 /// Whether a run put the dataset together and was stopped while it became visible, or is still at that.
 pub fn is_merged(root: &Path) -> bool {
-    merged_mark(root).exists()
+    // Whoever cannot be asked is asked for more at once, and that fails.
+    store::is_file(&merged_mark(root)).unwrap_or(false)
+}
+
+/// Whether there is a plan in a staging area.
+pub fn has_plan(staging: &Path) -> Result<bool> {
+    let plan = plan_in(staging);
+    store::is_file(&plan).map_err(failed(plan.display()))
 }
 
 /// The plan in a staging area.

@@ -17,6 +17,7 @@ use crate::mapping::PlacedField;
 use crate::partition::Segment;
 use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
+use crate::store::{self, State};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
@@ -30,13 +31,16 @@ const MAX_SHARD_ENTRIES: u128 = 1 << 32;
 /// The input file as it was when the plan was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
-    /// Absolute, so that a worker may start anywhere.
+    /// Absolute, so that a worker may start anywhere; or a place in an object store.
     pub path: PathBuf,
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
-    /// Number of the file in its file system: another file of the same name has another one.
+    /// Number of the file in its file system: another file of the same name has another one. 0 in an object store.
     pub inode: u64,
+    /// Of an object in a store: what tells its content from every other. It then stands for the time too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
 }
 
 impl InputFile {
@@ -45,6 +49,11 @@ impl InputFile {
     /// # Errors
     /// `Error::Input` where it cannot be found.
     pub fn of(path: &Path) -> Result<Self> {
+        if store::is_remote(path) {
+            let State { bytes, etag, modified_ns } = store::state(path).map_err(|e| unreadable(path, &e))?;
+            let modified_ns = if etag.is_some() { 0 } else { modified_ns };
+            return Ok(Self { path: path.to_owned(), bytes, modified_ns, inode: 0, etag });
+        }
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         Ok(Self {
@@ -52,6 +61,7 @@ impl InputFile {
             bytes: metadata.len(),
             modified_ns: modified.map_or(0, |d| d.as_nanos()),
             inode: metadata.ino(),
+            etag: None,
         })
     }
 
@@ -61,7 +71,7 @@ impl InputFile {
     /// `Error::Input` where it is not the one that was planned.
     pub fn as_seen_here(&self) -> Result<Self> {
         let here = Self::of(&self.path)?;
-        if (here.bytes, here.modified_ns) == (self.bytes, self.modified_ns) {
+        if (Self { inode: self.inode, ..here.clone() }) == *self {
             return Ok(here);
         }
         Err(Error::Input(format!(
@@ -148,7 +158,7 @@ impl Plan {
     /// # Errors
     /// `Error::Failed` where it is none, or not one that this version can follow.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(failed(path.display()))?;
+        let text = store::read(path).map_err(failed(path.display()))?;
         Self::from_json(&text).map_err(failed(path.display()))
     }
 
@@ -174,12 +184,13 @@ impl Plan {
             let follows = f.first_trace == next && f.layout.n_traces > 0;
             next = end.unwrap_or(0);
             // What a worker takes from the first file holds for all of them.
-            let fits = u64::from(f.layout.n_samples) <= array.n_samples
-                && f.layout.format_code == self.layout().format_code
-                && f.layout.header_bytes() == headers.header_bytes as usize;
+            let fits = f.layout.format_code == self.layout().format_code
+                && f.layout.header_bytes() == headers.header_bytes as usize
+                && f.layout.is_consistent();
             follows && end.is_some() && fits
         });
-        if self.files.is_empty() || !in_order || next != n {
+        let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
+        if n_samples != Some(array.n_samples) || !in_order || next != n {
             return false;
         }
         let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
@@ -325,7 +336,7 @@ mod tests {
         let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
-        let changes: [fn(&mut Plan); 17] = [
+        let changes: [fn(&mut Plan); 20] = [
             |p| p.version += 1,
             |p| p.traces.chunk_traces = 0,
             |p| p.traces.chunk_samples = u64::MAX,
@@ -341,6 +352,9 @@ mod tests {
             |p| p.headers.computed[0].inputs[1].scalar = Some(0),
             |p| p.gather_keys[0].formula.as_mut().unwrap().inputs[0].first_byte = 0,
             |p| p.files[0].layout.n_samples += 1,
+            |p| p.traces.n_samples = 1 << 32,
+            |p| p.files[0].layout.first_trace_offset = u64::MAX,
+            |p| p.files[0].layout.label_bytes = 1,
             |p| p.files[0].layout.n_additional_headers += 1,
             |p| {
                 let mut second = p.files[0].clone();

@@ -211,6 +211,7 @@ fn print_json(value: &serde_json::Value) {
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Partitioning => "partitioning",
+        Phase::Indexing => "indexing",
         Phase::Importing => "importing",
         Phase::Merging => "merging",
         Phase::Syncing => "syncing",

@@ -19,6 +19,7 @@ use crate::segy::format::Converter;
 use crate::segy::restore::RoundTrip;
 use crate::segy::{Access, Layout, odd_trace};
 use crate::statistics::SampleStatistics;
+use crate::store;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 use parts::Parts;
 
@@ -46,8 +47,10 @@ impl SegmentPaths {
     }
 
     pub fn in_directory(directory: PathBuf) -> Self {
+        // In an object store chunks are put where they stay: behind the directories of the segment and of all segments.
+        let root = directory.ancestors().nth(2).filter(|_| store::is_remote(&directory));
         Self {
-            traces: directory.join("traces.zarr"),
+            traces: root.unwrap_or(&directory).join("traces.zarr"),
             headers: directory.join("headers.parquet"),
             runs: directory.join("gathers.bin"),
             exceptions: directory.join("exceptions.bin"),
@@ -73,7 +76,7 @@ pub fn convert_segment(
     attempt::open(staging)?;
     let mut attempt = Attempt::begin(staging, id)?;
     let mut record = convert(plan, &mut attempt, cancel, on_progress)?;
-    record.boot_id = attempt::boot_id();
+    record.boot_id = if store::is_remote(staging) { None } else { attempt::boot_id() };
     attempt.complete(record, false, cancel).map(|(record, _)| record)
 }
 
@@ -128,15 +131,18 @@ impl<'a> Conversion<'a> {
         let segment = plan.segments.get(id as usize).ok_or_else(|| {
             Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
         })?;
-        let rows = plan.rows_of(segment);
+        let (traces, rows) = (plan.traces_of(segment), plan.rows_of(segment));
+        let end = traces.end.max(rows.end);
+        let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
+        let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
+        let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
         let converter = Converter::new(layout.format(), layout.byte_order, array.dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
         Ok(Self {
             plan,
-            inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
+            inputs: inputs(access),
             layout,
             array,
-            traces: plan.traces_of(segment),
             store: SegmentStore::create(&paths.traces, array)?,
             headers: SegmentWriter::create(&paths.headers, &plan.headers, rows.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
@@ -144,14 +150,10 @@ impl<'a> Conversion<'a> {
                 &paths.exceptions,
                 RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
             ),
+            traces,
             rows,
             // Its places are others than those of the samples that are converted meanwhile.
-            finder: FlagFinder::new(
-                Inputs::new(&plan.files, plan.io, Access::Traces),
-                layout,
-                converter.clone(),
-                array.dtype,
-            ),
+            finder: FlagFinder::new(inputs(Access::Traces), layout, converter.clone(), array.dtype),
             converter,
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),
@@ -350,6 +352,7 @@ impl<'a> Conversion<'a> {
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
         let length = |traces: &Range<u64>| traces.end - traces.start;
+        self.parts.map_or(Ok(()), Parts::finish)?;
         Ok(SegmentRecord {
             chunks: self.store.finish()?,
             segment: id,

@@ -225,3 +225,35 @@ fn an_interrupted_commit_is_brought_to_its_end_before_anything_else() {
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     support::assert_same(&out, &survey.import("other", &[]));
 }
+
+#[test]
+#[cfg(not(feature = "cloud"))]
+fn an_object_store_is_refused_by_a_program_without_the_feature() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "4"]);
+    let (input, url, out) = (survey.input.to_str().unwrap(), "s3://bucket/key", survey.path("out"));
+    let out = out.to_str().unwrap();
+    let local = survey.import("local", &[]);
+    let local = local.to_str().unwrap();
+    let commands: [&[&str]; 10] = [
+        &[input, url],
+        &[url, out],
+        &["inspect", url],
+        &["verify", url],
+        &["verify", url, local],
+        &["export", url, out],
+        &["export", local, url],
+        &["worker", url, "--segment", "0"],
+        &["merge", url],
+        &["status", url],
+    ];
+    for command in commands {
+        let output = run(command);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+        assert!(
+            said.contains("s3://bucket/key: lies in an object store") && said.contains("--features cloud"),
+            "{said}"
+        );
+        assert!(!survey.path("out").exists());
+    }
+}

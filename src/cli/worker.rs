@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use super::run_shown;
 use crate::cancel::CancelHandle;
-use crate::coordinator::work;
+use crate::coordinator::{TIME_TO_END, work};
 use crate::error::Result;
 use crate::import::Phase;
 use crate::plan::Plan;
 use crate::progress::ProgressMode;
 use crate::protocol::{SegmentRecord, WorkerMessage};
 use crate::steps::{SegmentOutcome, convert_one};
+use crate::store;
 
 /// Convert one segment of a planned import
 ///
@@ -121,5 +122,6 @@ fn end_with_the_coordinator() {
     // A signal that interrupts the waiting is not the end of the coordinator.
     let goes_on = |read: std::io::Result<usize>| read.map_or_else(|e| e.kind() == ErrorKind::Interrupted, |n| n > 0);
     while goes_on(std::io::stdin().read(&mut byte)) {}
+    store::abort_uploads(TIME_TO_END);
     std::process::exit(1);
 }

@@ -17,12 +17,16 @@ use crate::cancel::CancelHandle;
 use crate::error::{Result, failed, signal_name};
 use crate::plan::Plan;
 use crate::protocol::{Failure, WorkerMessage, parse_line};
+use crate::segy::Io;
+use crate::store;
 use crate::worker::convert_segment;
 
 /// So many of the last lines of a worker's standard error are kept for the report.
 const STDERR_LINES: usize = 8;
 /// A worker reports its progress no more often.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// A worker that writes to an object store has so long to give up what it has begun there.
+pub const TIME_TO_END: Duration = Duration::from_millis(800);
 
 /// Starts workers. A test can put its own in the place of processes.
 pub trait Launch {
@@ -45,14 +49,18 @@ pub struct ProcessLauncher {
     /// Name of the plan file in the staging directory.
     pub plan_file: PathBuf,
     /// The lock of the output directory. Every worker inherits it, so that none of an import that was killed writes into
-    /// what the next one makes.
-    pub lock: File,
+    /// what the next one makes. There is none in an object store.
+    pub lock: Option<File>,
 }
 
 struct WorkerProcess {
     child: Child,
     /// Held open: a worker whose standard input closes knows that its coordinator is gone, and ends.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
+    /// Whether it gets the time to give up what it has begun in an object store, where it would stay.
+    ends_by_itself: bool,
+    /// When it is killed that was asked to end.
+    deadline: Option<Instant>,
     stderr: Option<JoinHandle<String>>,
     ending: Option<Option<Ending>>,
 }
@@ -65,7 +73,8 @@ impl Launch for ProcessLauncher {
         segment: u32,
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
-        let lock = inheritable(&self.lock).map_err(failed("the lock cannot be given to a worker"))?;
+        let lock = self.lock.as_ref().map(inheritable).transpose();
+        let lock = lock.map_err(failed("the lock cannot be given to a worker"))?;
         let mut child = Command::new(&self.program)
             .arg("worker")
             .arg("--plan")
@@ -84,7 +93,8 @@ impl Launch for ProcessLauncher {
             std::thread::spawn(move || forward_messages(stdout, segment, &events));
         }
         let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_lines(stderr)));
-        Ok(Box::new(WorkerProcess { child, _stdin: stdin, stderr, ending: None }))
+        let ends_by_itself = store::is_remote(&self.plan_file);
+        Ok(Box::new(WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr, ending: None }))
     }
 }
 
@@ -95,7 +105,8 @@ fn inheritable(file: &File) -> std::io::Result<File> {
     Ok(copy)
 }
 
-fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
+/// Sends the messages in what a worker writes to its standard output, and that it is closed.
+pub fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
     for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
         if let Some(message) = parse_line(&line) {
             let _ = events.send(Event { segment, kind: EventKind::Message(message) });
@@ -117,13 +128,27 @@ fn last_lines(stderr: impl Read) -> String {
 
 impl Running for WorkerProcess {
     fn stop(&mut self) {
-        // Its segment is not done and is converted anew, so nothing is lost by the hard way.
-        let _ = self.child.kill();
+        if self.ends_by_itself {
+            self.stdin = None;
+            self.deadline.get_or_insert_with(|| Instant::now() + TIME_TO_END);
+        } else {
+            // Its segment is not done and is converted anew, so nothing is lost by the hard way.
+            let _ = self.child.kill();
+        }
     }
 
     fn wait(&mut self) -> Option<Ending> {
         if let Some(ending) = &self.ending {
             return ending.clone();
+        }
+        while self.deadline.is_some_and(|deadline| Instant::now() < deadline)
+            && matches!(self.child.try_wait(), Ok(None))
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if self.deadline.is_some() {
+            // Where it has ended there is nothing to kill.
+            let _ = self.child.kill();
         }
         let status = self.child.wait();
         let stderr = self.stderr.take().and_then(|t| t.join().ok()).unwrap_or_default();
@@ -180,7 +205,12 @@ impl Launch for ThreadLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let cancel = CancelHandle::new();
-        let (plan, staging, stop) = (plan.clone(), staging.to_owned(), cancel.clone());
+        // A file that shrinks under a map would end this process, which nobody watches.
+        let plan = match plan.io {
+            Io::Auto => Arc::new(Plan { io: Io::Pread, ..Plan::clone(plan) }),
+            Io::Mmap | Io::Pread => plan.clone(),
+        };
+        let (staging, stop) = (staging.to_owned(), cancel.clone());
         let thread = std::thread::Builder::new()
             .name(format!("segment {segment}"))
             .spawn(move || {

@@ -1,12 +1,11 @@
 //! Reading chunks, each checked against its checksum, from files of their own or from shards.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::{Dataset, damaged};
 use crate::error::{Result, failed};
+use crate::store::{self, Reader};
 use crate::zarr::{ArrayPlan, ChunkDecoder};
 
 /// Bytes of a CRC-32C at the end of a chunk or of a shard's index.
@@ -27,7 +26,8 @@ pub struct ChunkReader<'a> {
 struct Shard {
     trace_index: u64,
     path: PathBuf,
-    file: File,
+    file: Reader,
+    bytes: u64,
     /// Offset and length by sample chunk and trace chunk in the order of the declared axes.
     index: Vec<[u64; 2]>,
 }
@@ -65,13 +65,12 @@ impl<'a> ChunkReader<'a> {
         let (n_sample_chunks, per_shard) = (self.array.n_sample_chunks(), self.array.chunks_per_object());
         let n_chunks = self.array.n_trace_chunks().min((trace_index + 1) * per_shard) - trace_index * per_shard;
         let shard = self.open_shard(trace_index)?;
-        let bytes = shard.file.metadata().map_err(failed(shard.path.display()))?.len();
         let index_bytes = (shard.index.len() * ENTRY_BYTES + CRC_BYTES) as u64;
         let mut parts: Vec<[u64; 2]> = shard.index.iter().copied().filter(|&part| part != [u64::MAX; 2]).collect();
         parts.sort_unstable();
         let end = parts.iter().try_fold(0u64, |at, &[start, n]| (start == at).then(|| at.checked_add(n)).flatten());
         if parts.len() as u64 != n_chunks * n_sample_chunks
-            || end.and_then(|e| e.checked_add(index_bytes)) != Some(bytes)
+            || end.and_then(|e| e.checked_add(index_bytes)) != Some(shard.bytes)
         {
             return Err(damaged(&shard.path, "its index does not describe its chunks"));
         }
@@ -84,9 +83,8 @@ impl<'a> ChunkReader<'a> {
             self.load_from_shard(sample_chunk, trace_chunk)?
         } else {
             let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
-            let file = File::open(&path).map_err(failed(path.display()))?;
-            let n = file.metadata().map_err(failed(path.display()))?.len();
-            read_at(&file, &path, 0, n, &mut self.stored)?;
+            self.stored.clear();
+            store::read_into(&path, &mut self.stored).map_err(failed(path.display()))?;
             path
         };
         match take_checksum(&mut self.stored) {
@@ -115,8 +113,7 @@ impl<'a> ChunkReader<'a> {
         let mut stored = std::mem::take(&mut self.stored);
         let shard = self.open_shard(trace_chunk / per_shard)?;
         let [offset, n] = shard.index.get((row * columns + column) as usize).copied().unwrap_or([u64::MAX; 2]);
-        let bytes = shard.file.metadata().map_err(failed(shard.path.display()))?.len();
-        if offset.checked_add(n).is_none_or(|end| end > bytes) {
+        if offset.checked_add(n).is_none_or(|end| end > shard.bytes) {
             return Err(damaged(&shard.path, format!("its chunk {} is missing", trace_chunk % per_shard + 1)));
         }
         read_at(&shard.file, &shard.path, offset, n, &mut stored)?;
@@ -136,8 +133,8 @@ impl<'a> ChunkReader<'a> {
 
     fn read_shard_index(&self, trace_index: u64) -> Result<Shard> {
         let path = self.directory.join(self.array.object_key(0, trace_index));
-        let file = File::open(&path).map_err(failed(path.display()))?;
-        let bytes = file.metadata().map_err(failed(path.display()))?.len();
+        let file = Reader::open(&path).map_err(failed(path.display()))?;
+        let bytes = file.bytes().map_err(failed(path.display()))?;
         let n = self.array.chunks_per_object() * self.array.n_sample_chunks() * ENTRY_BYTES as u64 + CRC_BYTES as u64;
         let start = bytes.checked_sub(n).ok_or_else(|| damaged(&path, "it is too short for its index"))?;
         let mut stored = Vec::new();
@@ -146,11 +143,11 @@ impl<'a> ChunkReader<'a> {
             return Err(damaged(&path, "the checksum of its index is not that of its bytes"));
         }
         let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
-        Ok(Shard { trace_index, path, file, index: numbers.as_chunks().0.to_vec() })
+        Ok(Shard { trace_index, path, file, bytes, index: numbers.as_chunks().0.to_vec() })
     }
 }
 
-fn read_at(file: &File, path: &Path, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
+fn read_at(file: &Reader, path: &Path, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
     buffer.resize(usize::try_from(n).map_err(failed(path.display()))?, 0);
     file.read_exact_at(buffer, offset).map_err(failed(path.display()))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::checksum::{Checksum, ChunkSums};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unreadable};
 use crate::kept::{KeptBytes, Part};
 use crate::merge::HEADERS;
 use crate::metadata::read_document;
@@ -187,12 +187,17 @@ impl Dataset {
     /// # Errors
     /// `Error::Input` where there is no dataset, `Error::Failed` where its document is damaged.
     pub fn open(root: &Path) -> Result<Self> {
-        let path = root.join(METADATA);
-        if !path.is_file() {
+        Self::open_described(root, &root.join(METADATA))
+    }
+
+    /// The dataset in this directory whose document is still elsewhere, at `path`.
+    pub fn open_described(root: &Path, path: &Path) -> Result<Self> {
+        crate::store::check_address(root)?;
+        if !crate::store::is_file(path).map_err(|e| unreadable(path, &e))? {
             return Err(Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display())));
         }
-        let damaged = |what: String| super::damaged(&path, what);
-        let document: Document = serde_json::from_value(read_document(&path)?).map_err(|e| damaged(e.to_string()))?;
+        let damaged = |what: String| super::damaged(path, what);
+        let document: Document = serde_json::from_value(read_document(path)?).map_err(|e| damaged(e.to_string()))?;
         let code = document.segy.sample_format.code;
         let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
         let additional_headers = document.segy.additional_trace_headers as usize;

@@ -1,6 +1,5 @@
 //! Reading the exceptions of a range of traces.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -15,6 +14,7 @@ use parquet::file::statistics::Statistics;
 use super::{Dataset, damaged};
 use crate::error::{Result, failed};
 use crate::exceptions::{COLUMNS, EXCEPTIONS, Exception};
+use crate::store::Reader;
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 4096;
@@ -31,7 +31,7 @@ impl ExceptionTable {
         if dataset.n_exceptions == 0 {
             return Ok(Self { path, metadata: None });
         }
-        let file = File::open(&path).map_err(failed(path.display()))?;
+        let file = Reader::open(&path).map_err(failed(path.display()))?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
         if metadata.metadata().file_metadata().num_rows() as u64 != dataset.n_exceptions {
             return Err(damaged(&path, format!("it does not have {} rows", dataset.n_exceptions)));
@@ -42,7 +42,7 @@ impl ExceptionTable {
     /// The exceptions of these traces, in the order of the chunks.
     pub fn rows(&self, traces: &Range<u64>) -> Result<ExceptionRows> {
         let reader = self.metadata.as_ref().map(|metadata| {
-            let file = File::open(&self.path).map_err(failed(self.path.display()))?;
+            let file = Reader::open(&self.path).map_err(failed(self.path.display()))?;
             let groups = metadata.metadata().row_groups().iter().enumerate();
             let groups = groups.filter(|(_, group)| may_hold(group, traces)).map(|(i, _)| i).collect();
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())

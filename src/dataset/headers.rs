@@ -1,6 +1,5 @@
 //! Reading the headers as they stood in the file, from the columns `additional_headers` and `raw_header`.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -14,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 use super::{Dataset, damaged};
 use crate::error::{Error, Result, failed};
 use crate::headers::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
+use crate::store::Reader;
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1024;
@@ -31,7 +31,7 @@ impl HeaderTableFile {
     /// `Error::Usage` for a dataset that was imported without the raw headers, `Error::Failed` for a damaged one.
     pub fn open(dataset: &Dataset) -> Result<Self> {
         let path = dataset.headers();
-        let file = File::open(&path).map_err(failed(path.display()))?;
+        let file = Reader::open(&path).map_err(failed(path.display()))?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
         if metadata.schema().column_with_name(RAW_HEADER).is_none() {
             return Err(Error::Usage(format!(
@@ -68,7 +68,7 @@ impl HeaderTableFile {
     }
 
     fn reader(&self, traces: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
-        let file = File::open(&self.path).map_err(failed(self.path.display()))?;
+        let file = Reader::open(&self.path).map_err(failed(self.path.display()))?;
         let groups = traces.start / self.row_group_rows..traces.end.div_ceil(self.row_group_rows);
         let skipped = traces.start - groups.start * self.row_group_rows;
         let mask = ProjectionMask::columns(self.metadata.parquet_schema(), columns.iter().copied());

@@ -1,7 +1,6 @@
 //! A part of the traces of a dataset, and the file headers that go with it.
 
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -14,6 +13,7 @@ use crate::error::{Error, Result, failed};
 use crate::merge::GATHER_INDEX;
 use crate::segy::ByteOrder;
 use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::store::Reader;
 
 /// Bytes of the binary header (from 1): the trace count and the number of data trailer stanzas (rev 2.1, table 2).
 const TRACE_COUNT_BYTE: usize = 3513;
@@ -90,7 +90,7 @@ fn within(span: Span, n: u64, option: &str, what: &str, dataset: &Dataset) -> Re
 /// The traces of one gather.
 fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let path = dataset.path(GATHER_INDEX);
-    let file = File::open(&path).map_err(failed(path.display()))?;
+    let file = Reader::open(&path).map_err(failed(path.display()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&path, e))?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), ["start_trace", "end_trace"]);
     let builder = builder.with_projection(mask).with_offset(id as usize).with_limit(1);
@@ -107,6 +107,18 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     }
 }
 
+/// The first bytes of a file, up to the end of the binary header at most.
+pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
+    let end = file.label_bytes as usize + FILE_HEADER_BYTES as usize;
+    let mut head = Vec::new();
+    file.bytes_before_traces.pieces(&mut |offset, bytes| {
+        let wanted = end.saturating_sub(offset as usize).min(bytes.len());
+        head.extend_from_slice(&bytes[..wanted]);
+        Ok(())
+    })?;
+    Ok(head)
+}
+
 /// What changes in front of and behind the traces when only some of them are written.
 pub struct Around {
     /// The first bytes of the file, up to the end of the binary header at most.
@@ -120,13 +132,7 @@ pub struct Around {
 pub fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Result<Around> {
     let start = file.label_bytes as usize;
     let end = start + FILE_HEADER_BYTES as usize;
-    let mut head = Vec::new();
-    file.bytes_before_traces.pieces(&mut |offset, bytes| {
-        let wanted = end.saturating_sub(offset as usize).min(bytes.len());
-        head.extend_from_slice(&bytes[..wanted]);
-        Ok(())
-    })?;
-    let mut around = Around { head, keeps_after: false };
+    let mut around = Around { head: file_head(file)?, keeps_after: false };
     let Some(header) = around.head.get_mut(start..end).filter(|_| file.major_revision >= 2) else {
         return Ok(around);
     };

@@ -44,6 +44,18 @@ pub fn for_each_unit<W>(
     worker: impl Fn() -> Result<W> + Sync,
     work: impl Fn(&mut W, u64, &Shared) -> Result<()> + Sync,
 ) -> Result<()> {
+    for_each_unit_on(n_threads(), n_units, cancel, on_progress, worker, work)
+}
+
+/// As [`for_each_unit`], with so many threads.
+pub fn for_each_unit_on<W>(
+    n_threads: usize,
+    n_units: u64,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+    worker: impl Fn() -> Result<W> + Sync,
+    work: impl Fn(&mut W, u64, &Shared) -> Result<()> + Sync,
+) -> Result<()> {
     let shared = Shared { cancel, next: AtomicU64::new(0), stopped: AtomicBool::new(false), done: AtomicU64::new(0) };
     let run = || {
         let mut worker = worker()?;
@@ -60,7 +72,7 @@ pub fn for_each_unit<W>(
     };
     std::thread::scope(|scope| {
         let (sender, results) = channel();
-        for _ in 0..n_threads().min(usize::try_from(n_units).unwrap_or(usize::MAX)).max(1) {
+        for _ in 0..n_threads.min(usize::try_from(n_units).unwrap_or(usize::MAX)).max(1) {
             let (sender, run, shared) = (sender.clone(), &run, &shared);
             scope.spawn(move || {
                 let result: Result<()> = run();

@@ -3,13 +3,13 @@
 //! `exceptions.bin` is a Zstandard stream of 16-byte records: trace (64 bits), sample and word (32 bits each), all
 //! little-endian. It is only there if there are any.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::Exception;
 use crate::error::{Error, Result, failed};
 use crate::segy::restore::RoundTrip;
+use crate::store::{Reader, Stream, Writer};
 
 /// The trace numbers and most bytes of the others are like those of the record before: the fastest level finds that.
 const ZSTD_LEVEL: i32 = 1;
@@ -22,7 +22,7 @@ pub struct SegmentExceptions {
     path: PathBuf,
     /// `None` for formats that have no exceptions.
     round_trip: Option<RoundTrip>,
-    stream: Option<zstd::stream::write::Encoder<'static, File>>,
+    stream: Option<zstd::stream::write::Encoder<'static, Writer>>,
     buffer: Vec<u8>,
     n: u64,
 }
@@ -53,7 +53,7 @@ impl SegmentExceptions {
 
     fn write_out(&mut self) -> Result<()> {
         if self.stream.is_none() {
-            let file = File::create(&self.path).map_err(failed(self.path.display()))?;
+            let file = Writer::create(&self.path).map_err(failed(self.path.display()))?;
             let encoder = zstd::stream::write::Encoder::new(file, ZSTD_LEVEL).map_err(failed(self.path.display()))?;
             self.stream = Some(encoder);
         }
@@ -70,7 +70,7 @@ impl SegmentExceptions {
             self.write_out()?;
         }
         if let Some(stream) = self.stream {
-            stream.finish().map_err(failed(self.path.display()))?;
+            stream.finish().and_then(Writer::finish).map_err(failed(self.path.display()))?;
         }
         Ok(self.n)
     }
@@ -79,14 +79,14 @@ impl SegmentExceptions {
 /// Reads the exceptions of one segment in order.
 pub struct SegmentReader {
     path: PathBuf,
-    stream: zstd::stream::read::Decoder<'static, BufReader<File>>,
+    stream: zstd::stream::read::Decoder<'static, BufReader<Stream>>,
     left: u64,
 }
 
 impl SegmentReader {
     /// Opens the file of a segment that wrote `n` exceptions.
     pub fn open(path: &Path, n: u64) -> Result<Self> {
-        let file = File::open(path).map_err(failed(path.display()))?;
+        let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let stream = zstd::stream::read::Decoder::new(file).map_err(failed(path.display()))?;
         Ok(Self { path: path.to_owned(), stream, left: n })
     }

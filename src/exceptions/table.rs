@@ -1,6 +1,5 @@
 //! `exceptions.parquet`: one row per exception.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 use super::{Exception, SegmentReader};
 use crate::cancel::CancelHandle;
 use crate::error::{Result, failed};
+use crate::store::Writer;
 
 /// Name of the file in a dataset; it is only there if there are exceptions.
 pub const EXCEPTIONS: &str = "exceptions.parquet";
@@ -39,14 +39,14 @@ pub fn write_table(output: &Path, segments: &[(PathBuf, u64)], cancel: &CancelHa
         }
     }
     table.flush()?;
-    table.writer.close().map_err(failed(output.display()))?;
-    Ok(())
+    let file = table.writer.into_inner().map_err(failed(output.display()))?;
+    file.finish().map_err(failed(output.display()))
 }
 
 struct Table {
     path: PathBuf,
     schema: SchemaRef,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Writer>,
     batch: Vec<Exception>,
 }
 
@@ -63,7 +63,7 @@ impl Table {
             .set_column_encoding(COLUMNS[2].into(), Encoding::PLAIN)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .build();
-        let file = File::create(path).map_err(failed(path.display()))?;
+        let file = Writer::create(path).map_err(failed(path.display()))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(failed(path.display()))?;
         Ok(Self { path: path.to_owned(), schema, writer, batch: Vec::with_capacity(BATCH_ROWS) })
     }

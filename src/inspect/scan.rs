@@ -39,6 +39,19 @@ pub(super) trait Visitor: Send {
     fn append(&mut self, next: Self);
 }
 
+/// Two visitors that are told the same.
+impl<A: Visitor, B: Visitor> Visitor for (A, B) {
+    fn visit(&mut self, headers: &Headers, first_trace: u64, is_adjacent: bool) {
+        self.0.visit(headers, first_trace, is_adjacent);
+        self.1.visit(headers, first_trace, is_adjacent);
+    }
+
+    fn append(&mut self, next: Self) {
+        self.0.append(next.0);
+        self.1.append(next.1);
+    }
+}
+
 /// The traces to look at in a file of `n`: all, or windows of which the first begins at the first trace and the last
 /// ends at the last one.
 pub fn windows(n_traces: u64) -> Vec<Range<u64>> {
@@ -69,6 +82,7 @@ impl Source<'_> {
         self.expect_reads();
         let n = self.layout.n_traces;
         let n_threads = n.div_ceil(BLOCK_TRACES).clamp(1, n_threads.max(1) as u64);
+        self.file.is_read_by(n_threads as usize);
         let bound = |i: u64| (u128::from(n) * u128::from(i) / u128::from(n_threads)) as u64;
         let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let work = |range: Range<u64>, mut visitor: V| -> Result<V> {

@@ -1,14 +1,16 @@
-//! A SEG-Y file as bytes at offsets, through a memory map or positioned reads.
+//! A SEG-Y file as bytes at offsets, through a memory map, positioned reads, or requests to an object store.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, unreadable};
+use crate::store::{self, Object};
 
 /// How the input is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -23,11 +25,18 @@ pub enum Io {
     Pread,
 }
 
+/// Records far apart that are asked for at the same time, where they lie in an object store.
+const RECORDS_AHEAD: u64 = 16;
+/// So far apart that what lies between them is not worth being asked for.
+const FAR_BYTES: usize = 64 << 10;
+
 /// What is going to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// A header here and there.
     Headers,
+    /// All headers from front to back, where they lie close together: a map needs no copy, while a copy takes the samples too.
+    DenseHeaders,
     /// The traces from front to back. Reading 512 KiB at a time into the same buffer, which stays in the cache, is as
     /// fast as a map and its page faults, needs less memory, and a file that shrinks is an error and no signal.
     Traces,
@@ -35,14 +44,14 @@ pub enum Access {
 
 impl Io {
     fn is_mapped(self, access: Access) -> bool {
-        self == Self::Mmap || (self == Self::Auto && access == Access::Headers)
+        self == Self::Mmap || (self == Self::Auto && access != Access::Traces)
     }
 }
 
 /// An open input file of known length.
 pub struct SegyFile {
     path: PathBuf,
-    file: File,
+    source: Source,
     /// Bytes of a label in front, which is left out: offsets count from behind it.
     label_bytes: u64,
     len: u64,
@@ -51,12 +60,25 @@ pub struct SegyFile {
     pairwise_swapped_from: Option<u64>,
 }
 
+enum Source {
+    File(File),
+    /// What lies at `end` or behind is not going to be read.
+    Object {
+        object: Arc<Object>,
+        end: u64,
+    },
+}
+
 impl SegyFile {
-    /// Opens a regular file for reading.
+    /// Opens a regular file, or an object in a store, for reading.
     ///
     /// # Errors
-    /// `Error::Input` where it does not exist, is no regular file, is empty or cannot be opened.
+    /// `Error::Input` where it does not exist, is no regular file, is empty or cannot be opened; `Error::Usage` for a place
+    /// in an object store that cannot be one.
     pub fn open(path: &Path, io: Io, access: Access) -> Result<Self> {
+        if store::is_remote(path) {
+            return Self::open_object(path);
+        }
         // Before it is opened: opening a pipe waits for somebody to write to it.
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         if metadata.is_dir() {
@@ -76,7 +98,24 @@ impl SegyFile {
             Some(Err(_)) if io == Io::Auto => None,
             map => map.transpose().map_err(|e| unreadable(path, &e))?,
         };
-        Ok(Self { path: path.to_owned(), file, label_bytes: 0, len, map, pairwise_swapped_from: None })
+        let source = Source::File(file);
+        let file = Self { path: path.to_owned(), source, label_bytes: 0, len, map, pairwise_swapped_from: None };
+        match access {
+            Access::Headers => file.expect_scattered_reads(),
+            Access::DenseHeaders | Access::Traces => file.expect_sequential_reads(),
+        }
+        Ok(file)
+    }
+
+    fn open_object(path: &Path) -> Result<Self> {
+        store::check_address(path)?;
+        let object = Object::open(path).map_err(|e| unreadable(path, &e))?;
+        let len = object.bytes();
+        if len == 0 {
+            return Err(Error::Input(format!("{}: is empty", path.display())));
+        }
+        let source = Source::Object { object, end: len };
+        Ok(Self { path: path.to_owned(), source, label_bytes: 0, len, map: None, pairwise_swapped_from: None })
     }
 
     /// Exchanges neighbouring bytes from this even offset on whenever they are read (rev 2.1, bytes 3297-3300).
@@ -150,7 +189,11 @@ impl SegyFile {
             }
             None => {
                 buffer.resize(n, 0);
-                self.file.read_exact_at(buffer, stored).map_err(|e| match e.kind() {
+                let filled = match &self.source {
+                    Source::File(file) => file.read_exact_at(buffer, stored),
+                    Source::Object { object, end } => object.read_at(stored, buffer, *end),
+                };
+                filled.map_err(|e| match e.kind() {
                     io::ErrorKind::UnexpectedEof => self.ends_before(offset, n),
                     _ => Error::Input(format!("{}: byte {}: cannot be read: {e}", self.path.display(), stored + 1)),
                 })?;
@@ -163,8 +206,12 @@ impl SegyFile {
     pub fn records(&self, offset: u64, stride: usize, length: usize, n: usize, buffer: &mut Vec<u8>) -> Result<()> {
         let mut record = Vec::new();
         buffer.clear();
+        let place = |i: u64| offset + i * stride as u64;
         for i in 0..n as u64 {
-            let at = offset + i * stride as u64;
+            if stride > FAR_BYTES {
+                self.will_read_each(i, n as u64, length, place);
+            }
+            let at = place(i);
             buffer.extend_from_slice(self.bytes(at, length, &mut record)?);
             self.release(at, length);
         }
@@ -177,6 +224,34 @@ impl SegyFile {
         Ok(self.bytes(offset, n, &mut buffer)?.to_vec())
     }
 
+    /// Says that these bytes will be read soon. In an object store they are asked for; a file is near enough.
+    pub fn will_read(&self, offset: u64, n: usize) {
+        if let Source::Object { object, .. } = &self.source {
+            object.will_read(self.label_bytes + offset, n);
+        }
+    }
+
+    /// Before number `i` of `n` records far apart is read: says where it and those behind it lie, now and then.
+    pub fn will_read_each(&self, i: u64, n: u64, length: usize, place: impl Fn(u64) -> u64) {
+        if i.is_multiple_of(RECORDS_AHEAD) && matches!(self.source, Source::Object { .. }) {
+            (i..(i + RECORDS_AHEAD).min(n)).for_each(|i| self.will_read(place(i), length));
+        }
+    }
+
+    /// Says that nothing at this offset or behind it will be read, so that nothing is asked for ahead there.
+    pub fn read_no_further_than(&mut self, offset: u64) {
+        if let Source::Object { end, .. } = &mut self.source {
+            *end = (self.label_bytes + offset).min(*end);
+        }
+    }
+
+    /// Says that so many threads go through the file at the same time, each with a part of its own.
+    pub fn is_read_by(&self, threads: usize) {
+        if let Source::Object { object, .. } = &self.source {
+            object.is_read_by(threads);
+        }
+    }
+
     /// Says that reading goes through the file from front to back, so that the kernel reads ahead.
     pub fn expect_sequential_reads(&self) {
         // Advice only: where the kernel does not take it, the reads are slower and nothing else.
@@ -184,7 +259,7 @@ impl SegyFile {
             let _ = map.advise(Advice::Sequential);
         } else {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
+            self.advise(0, 0, rustix::fs::Advice::Sequential);
         }
     }
 
@@ -194,7 +269,27 @@ impl SegyFile {
             let _ = map.advise(Advice::Random);
         } else {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Random);
+            self.advise(0, 0, rustix::fs::Advice::Random);
+        }
+    }
+
+    /// Of `n` stored bytes, or of all to the end with 0.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn advise(&self, stored: u64, n: u64, advice: rustix::fs::Advice) {
+        if let Source::File(file) = &self.source {
+            let _ = rustix::fs::fadvise(file, stored, std::num::NonZeroU64::new(n), advice);
+        }
+    }
+
+    /// Says that these bytes are going to be read soon, however scattered the others are.
+    pub fn expect_read(&self, offset: u64, n: usize) {
+        let stored = self.label_bytes + offset;
+        if let Some(map) = &self.map {
+            let Ok(start) = usize::try_from(stored) else { return };
+            let _ = map.advise_range(Advice::WillNeed, start, n.min(map.len().saturating_sub(start)));
+        } else {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            self.advise(stored, n as u64, rustix::fs::Advice::WillNeed);
         }
     }
 

@@ -62,8 +62,14 @@ fn sampled(file: &SegyFile, layout: &Layout) -> Result<Vec<u32>> {
     let mut finder = TraceFinder::default();
     let mut words = Vec::new();
     let mut buffer = Vec::new();
+    let trace = |i| (u128::from(layout.n_traces) * u128::from(i) / u128::from(n_traces)) as u64;
     for i in 0..n_traces {
-        let trace = (u128::from(layout.n_traces) * u128::from(i) / u128::from(n_traces)) as u64;
+        if layout.varying.is_none() {
+            let (samples, n) = (u64::from(layout.n_samples), u64::from(layout.n_samples).min(SAMPLES));
+            let behind_start = layout.header_bytes() as u64 + (samples - n) / 2 * 4;
+            file.will_read_each(i, n_traces, n as usize * 4, |i| layout.trace_offset(trace(i)) + behind_start);
+        }
+        let trace = trace(i);
         let place = finder.find(file, layout, trace, 1)?;
         let n_samples = u64::from(place.n_samples);
         let n = n_samples.min(SAMPLES);

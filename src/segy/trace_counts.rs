@@ -36,8 +36,11 @@ pub(super) fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Resul
         return contradicted_count(file, layout, first);
     }
     let probes = 64.min(layout.n_traces);
+    let trace =
+        |probe| u64::try_from(u128::from(probe) * u128::from(layout.n_traces) / u128::from(probes)).unwrap_or(0);
     for probe in 0..probes {
-        let index = u64::try_from(u128::from(probe) * u128::from(layout.n_traces) / u128::from(probes)).unwrap_or(0);
+        let index = trace(probe);
+        file.will_read_each(probe, probes, layout.header_bytes(), |probe| layout.trace_offset(trace(probe)));
         let n = count(layout, index)?;
         file.release_around(layout.trace_offset(index));
         if !layout.fixed_length && n != 0 && u32::from(n) != layout.n_samples {

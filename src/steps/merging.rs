@@ -5,13 +5,14 @@ use std::path::Path;
 use super::{no_plan, ranges};
 use crate::cancel::CancelHandle;
 use crate::coordinator::{Listener, Tally};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::files::read_json;
 use crate::import::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::output::{self, Output, Staged};
 use crate::plan::{InputFile, MergeOptions, Plan};
 use crate::protocol::SegmentRecord;
-use crate::verify::{can_be_verified, compare};
+use crate::verify::{can_be_verified, compare_with};
 use crate::warnings;
 
 /// What a merge found, or did.
@@ -143,7 +144,8 @@ impl Finish<'_> {
         reporter.begin(Phase::Verifying, self.plan.n_traces());
         let mut tally = |traces_done, _| reporter.tally(Tally { traces_done, active_workers: 0 });
         let inputs: Vec<&Path> = self.plan.files.iter().map(|f| f.input.path.as_path()).collect();
-        compare(&inputs, &output.dataset(), &mut tally, cancel).map(|_| ())
+        let dataset = Dataset::open_described(&output.dataset(), &output.document())?;
+        compare_with(&inputs, &dataset, &mut tally, cancel).map(|_| ())
     }
 
     /// Decides what stays of an import that failed, and says so in the error.
@@ -179,7 +181,7 @@ pub(crate) fn discard(output: Output, error: Error) -> Error {
 
 /// The number of gathers of a dataset that an earlier run merged.
 pub(crate) fn finished_gathers(output: &Output) -> u64 {
-    let places = [output.dataset(), output.root().to_owned()];
-    let documents = places.iter().filter_map(|p| read_json::<serde_json::Value>(&p.join(output::METADATA)).ok());
+    let places = [output.document(), output.root().join(output::METADATA)];
+    let documents = places.iter().filter_map(|p| read_json::<serde_json::Value>(p).ok());
     documents.filter_map(|d| d["gathers"]["n_gathers"].as_u64()).next().unwrap_or(0)
 }

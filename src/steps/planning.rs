@@ -1,5 +1,6 @@
 //! Planning: deciding everything, and putting it where the workers of the segments find it.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::import::{ImportProgress, Message, Phase, Reporter};
 use crate::output::{self, Output, Staged};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::store;
 
 /// An import that is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +108,14 @@ pub(crate) fn prepare(
 ) -> Result<Prepared> {
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan_unless(cancel)?;
+    let plan = {
+        let reporter = RefCell::new(&mut *reporter);
+        let watch = |walked| {
+            reporter.borrow_mut().walked(walked);
+            Ok(())
+        };
+        config.plan_watched(&watch, cancel)?
+    };
     for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning.clone()));
     }
@@ -126,12 +135,19 @@ pub(crate) fn prepare(
             return Err(discard(output, in_the_way));
         }
     }
+    // What another import makes in an object store may be in the making, as there is no lock that would tell.
+    let other = if store::is_remote(&config.output) { OtherPlan::IsRefused } else { other };
+    if config.fresh {
+        output.forget()?;
+    }
     let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
     if let Some(Staged { plan, done, n_lost }) = earlier {
         return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
     }
     match output.start(&plan) {
         Ok(()) => Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done: Vec::new(), n_lost: None })),
+        // What is there is another's.
+        Err(error @ Error::OutputInTheWay(_)) => Err(error),
         Err(error) => Err(discard(output, error)),
     }
 }

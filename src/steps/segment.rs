@@ -7,9 +7,10 @@ use super::no_plan;
 use crate::attempt::{self, Attempt, finished};
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
-use crate::output::{self, STAGING, plan_in};
+use crate::output::{self, STAGING, has_plan, plan_in};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::store;
 use crate::worker;
 
 /// Progress is reported no more often.
@@ -49,13 +50,14 @@ pub fn convert_one(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64, u64),
 ) -> Result<SegmentOutcome> {
+    store::check_address(root)?;
     let staging = root.join(STAGING);
     if !attempt::is_open(&staging) {
         return without_plan(root);
     }
     // The plan is read once there is something that its end would take away.
     let mut attempt = Attempt::begin(&staging, segment)?;
-    if !plan_in(&staging).exists() {
+    if !has_plan(&staging)? {
         return without_plan(root);
     }
     let plan = Plan::read(&plan_in(&staging))?;
@@ -79,7 +81,7 @@ pub fn convert_one(
         Ok((record, true)) => Ok(SegmentOutcome::Converted { record, n_segments }),
         Ok((record, false)) => Ok(SegmentOutcome::WasDone { record, n_segments }),
         // Whatever the error, it comes of the end of the plan.
-        Err(_) if attempt.is_gone() && !plan_in(&staging).exists() => without_plan(root),
+        Err(_) if attempt.is_gone() && !has_plan(&staging)? => without_plan(root),
         Err(_) if attempt.is_gone() => Err(Error::Failed(format!(
             "{}: another plan took the place of this one while segment {segment} was converted, and nothing is left of it",
             root.display()

@@ -18,6 +18,7 @@ use crate::exceptions::EXCEPTIONS;
 use crate::merge::{GATHER_INDEX, HEADERS, checked_files};
 use crate::metadata::read_document;
 use crate::output::METADATA;
+use crate::store::{self, Reader};
 
 /// What was found undamaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     for (name, expected) in &dataset.checksums {
         cancel.check()?;
         let path = dataset.path(name);
-        if !path.is_file() {
+        if !store::is_file(&path).map_err(failed(path.display()))? {
             return Err(Error::Failed(format!("{}: is missing", path.display())));
         }
         if Checksum::of_file(&path)? != *expected {
@@ -106,7 +107,7 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
         [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
     for (name, n_rows) in tables.into_iter().filter(|(name, _)| dataset.checksums.contains_key(*name)) {
         let path = dataset.path(name);
-        let file = std::fs::File::open(&path).map_err(failed(path.display()))?;
+        let file = Reader::open(&path).map_err(failed(path.display()))?;
         let reader = SerializedFileReader::new(file).map_err(|e| damaged(&path, e))?;
         let found = reader.metadata().file_metadata().num_rows();
         if u64::try_from(found) != Ok(n_rows) {

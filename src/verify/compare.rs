@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::cancel::CancelHandle;
-use crate::dataset::units::{Shared, for_each_unit};
+use crate::dataset::units::{Shared, for_each_unit, n_threads};
 use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
 use crate::error::{Error, Result};
 use crate::kept::KeptBytes;
@@ -39,7 +39,16 @@ pub fn compare(
     on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<Compared> {
-    let dataset = Dataset::open(dataset)?;
+    compare_with(inputs, &Dataset::open(dataset)?, on_progress, cancel)
+}
+
+/// As [`compare`], with a dataset that is open.
+pub fn compare_with(
+    inputs: &[impl AsRef<Path>],
+    dataset: &Dataset,
+    on_progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelHandle,
+) -> Result<Compared> {
     if inputs.len() != dataset.files.len() {
         return Err(Error::Usage(format!(
             "{}: was made from {} files; {} are given to compare it with",
@@ -51,7 +60,7 @@ pub fn compare(
     let mut all = Compared { n_traces: 0, bytes: 0, n_unknown: 0 };
     for (input, file) in inputs.iter().zip(&dataset.files) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let one = compare_file(input.as_ref(), &dataset, file, &mut tell, cancel)?;
+        let one = compare_file(input.as_ref(), dataset, file, &mut tell, cancel)?;
         all.n_traces += one.n_traces;
         all.bytes += one.bytes;
         all.n_unknown += one.n_unknown;
@@ -67,6 +76,7 @@ fn compare_file(
     cancel: &CancelHandle,
 ) -> Result<Compared> {
     let file = SegyFile::open(input, Io::Pread, Access::Traces)?;
+    file.is_read_by(n_threads());
     if file.len() != original.bytes {
         return Err(Error::Failed(format!(
             "{}: has {} bytes, and the file that {} was made from had {}",

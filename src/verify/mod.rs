@@ -4,7 +4,7 @@ mod check;
 mod compare;
 
 pub use check::{Checked, check};
-pub use compare::{Compared, compare};
+pub use compare::{Compared, compare, compare_with};
 
 use crate::error::{Error, Result};
 use crate::plan::Plan;

@@ -59,6 +59,11 @@ impl<'a> Parts<'a> {
         Ok(Self { layout, array, lanes })
     }
 
+    /// Sees that all chunks are written.
+    pub(super) fn finish(self) -> Result<()> {
+        self.lanes.into_iter().filter_map(|lane| lane.store).try_for_each(|store| store.finish().map(drop))
+    }
+
     /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `store` is for shards. `on_part` hears
     /// the chunks done so far.
     pub(super) fn convert(
@@ -72,6 +77,7 @@ impl<'a> Parts<'a> {
     ) -> Result<Outcome> {
         let (layout, array) = (self.layout, self.array);
         let (n_parts, n_lanes) = (array.n_sample_chunks(), self.lanes.len() as u64);
+        places.iter().for_each(|place| place.file.is_read_by(self.lanes.len()));
         let mut outcome = Outcome::default();
         for first in (0..n_parts).step_by(self.lanes.len()) {
             let parts = first..(first + n_lanes).min(n_parts);
@@ -142,7 +148,13 @@ impl Lane {
             store.begin(part, trace_chunk)?;
         }
         self.exceptions.clear();
-        for place in places {
+        for (i, place) in places.iter().enumerate() {
+            // While one trace is converted, the next one comes.
+            for next in places[i..].iter().take(2) {
+                if let Some(piece) = Piece::of(layout, array, part, next) {
+                    next.file.will_read(piece.offset, piece.n_bytes);
+                }
+            }
             cancel.check()?;
             let row = self.encoder.room(array.chunk_samples as usize * array.dtype.size());
             let Some(piece) = Piece::of(layout, array, part, place) else {

@@ -1,6 +1,6 @@
 //! Placing encoded chunks: a file for each, or shards that grow chunk by chunk and end with their index.
 
-use std::fs::File;
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use super::metadata::array_document;
 use crate::checksum::ChunkSums;
 use crate::error::{Result, failed};
 use crate::files::write_json;
+use crate::store::{self, Finishing, Writer};
 
 /// Offset and length of a chunk that a shard does not hold. Source: `sharding_indexed`, section "Binary shard format".
 const ABSENT: [u64; 2] = [u64::MAX; 2];
@@ -16,6 +17,9 @@ const ABSENT: [u64; 2] = [u64::MAX; 2];
 /// The most that is written in one call. For 4 MiB at a time ext4 makes page cache folios of 2 MiB, and two writers copied
 /// into those 4 to 9 times more slowly than in calls of up to 1 MiB (Linux 6.18 on a virtual machine, `dd bs=4M`).
 const WRITE_BYTES: usize = 512 << 10;
+
+/// Objects on their way to an object store at a time; how many bytes that may be is decided there.
+const MOST_FINISHING: usize = 16;
 
 /// The array of one segment: the chunk grid and keys of the final array, with the chunks that the segment owns.
 pub struct SegmentStore {
@@ -25,13 +29,15 @@ pub struct SegmentStore {
     object: Option<Object>,
     /// The directory that was made last; the trace-sample order has one for each chunk.
     directory_made: PathBuf,
+    /// Objects that are on their way to an object store.
+    finishing: VecDeque<(PathBuf, Finishing)>,
     sums: ChunkSums,
 }
 
 struct Object {
     trace_index: u64,
     path: PathBuf,
-    file: File,
+    file: Writer,
     written: u64,
     /// Of the chunk at hand: where it begins, its CRC-32C so far, its place in the index.
     start: u64,
@@ -49,15 +55,19 @@ impl Object {
 }
 
 impl SegmentStore {
-    /// A new array in `directory`, with its `zarr.json`.
+    /// A new array in `directory`, with its `zarr.json`. In an object store it is a part of the final array, which gets that
+    /// when it is complete.
     pub fn create(directory: &Path, array: &ArrayPlan) -> Result<Self> {
-        std::fs::create_dir_all(directory).map_err(failed(directory.display()))?;
-        write_json(&directory.join("zarr.json"), &array_document(array))?;
+        if !store::is_remote(directory) {
+            std::fs::create_dir_all(directory).map_err(failed(directory.display()))?;
+            write_json(&directory.join("zarr.json"), &array_document(array))?;
+        }
         Ok(Self {
             directory: directory.to_owned(),
             array: array.clone(),
             object: None,
             directory_made: PathBuf::new(),
+            finishing: VecDeque::new(),
             sums: ChunkSums::default(),
         })
     }
@@ -107,16 +117,26 @@ impl SegmentStore {
         self.sums = self.sums.followed_by(sums);
     }
 
-    /// Ends the shard that is being written; without it the last shard is no shard. Returns the checksums of all chunks.
+    /// Ends the object that is being written; without it the last shard is no shard. Returns the checksums of all chunks.
     pub fn finish(mut self) -> Result<ChunkSums> {
         self.end_object()?;
+        self.wait_for_all_but(0)?;
         Ok(self.sums)
+    }
+
+    fn wait_for_all_but(&mut self, n: usize) -> Result<()> {
+        while self.finishing.len() > n
+            && let Some((path, object)) = self.finishing.pop_front()
+        {
+            object.wait().map_err(failed(path.display()))?;
+        }
+        Ok(())
     }
 
     fn new_object(&mut self, sample_chunk: u64, trace_index: u64) -> Result<Object> {
         let n_in_shard = self.array.shard_chunks.map(|n| (n * self.array.n_sample_chunks()) as usize);
         let path = self.place(if n_in_shard.is_some() { 0 } else { sample_chunk }, trace_index)?;
-        let file = File::create(&path).map_err(failed(path.display()))?;
+        let file = Writer::create(&path).map_err(failed(path.display()))?;
         let index = n_in_shard.map(|n| vec![ABSENT; n]);
         Ok(Object { trace_index, path, file, written: 0, start: 0, crc: 0, entry: 0, index })
     }
@@ -126,7 +146,7 @@ impl SegmentStore {
         if let Some(parent) = path.parent()
             && self.directory_made != parent
         {
-            std::fs::create_dir_all(parent).map_err(failed(parent.display()))?;
+            store::create_directories(parent).map_err(failed(parent.display()))?;
             self.directory_made = parent.to_owned();
         }
         Ok(path)
@@ -134,9 +154,14 @@ impl SegmentStore {
 
     fn end_object(&mut self) -> Result<()> {
         let Some(mut object) = self.object.take() else { return Ok(()) };
-        let Some(index) = object.index.take() else { return Ok(()) };
-        let mut index: Vec<u8> = index.iter().flatten().flat_map(|n| n.to_le_bytes()).collect();
-        index.extend(crc32c::crc32c(&index).to_le_bytes());
-        object.write(&index)
+        if let Some(index) = object.index.take() {
+            let mut index: Vec<u8> = index.iter().flatten().flat_map(|n| n.to_le_bytes()).collect();
+            index.extend(crc32c::crc32c(&index).to_le_bytes());
+            object.write(&index)?;
+        }
+        if let Some(finishing) = object.file.finish_later().map_err(failed(object.path.display()))? {
+            self.finishing.push_back((object.path, finishing));
+        }
+        self.wait_for_all_but(MOST_FINISHING)
     }
 }

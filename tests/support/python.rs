@@ -1,4 +1,5 @@
 //! Python with the readers that users have, in an environment of the tests' own.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,7 +16,17 @@ pub fn scripts() -> PathBuf {
 /// error; in CI, where the tests must not be skipped, it is a failure.
 pub fn interpreter() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match ENVIRONMENT.get_or_init(environment) {
+    told(ENVIRONMENT.get_or_init(|| environment("python", "requirements.txt")))
+}
+
+/// As [`interpreter`], with the packages of `requirements-stores.txt`.
+pub fn interpreter_with_stores() -> Option<&'static Path> {
+    static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    told(ENVIRONMENT.get_or_init(|| environment("python-stores", "requirements-stores.txt")))
+}
+
+fn told(environment: &'static Result<PathBuf, String>) -> Option<&'static Path> {
+    match environment {
         Ok(python) => Some(python),
         Err(missing) if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) => {
             panic!("{missing}; CI is set, so the tests with Python are not skipped")
@@ -42,9 +53,9 @@ pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
 }
 
 /// The environment, made once and again whenever the requirements change. `Err` says why there can be none here.
-fn environment() -> Result<PathBuf, String> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    let requirements_file = scripts().join("requirements.txt");
+fn environment(name: &str, requirements: &str) -> Result<PathBuf, String> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let requirements_file = scripts().join(requirements);
     let requirements = fs::read_to_string(&requirements_file).unwrap();
     let (python, complete) = (directory.join("bin/python"), directory.join("complete.txt"));
     // Other test programs may want the same environment at the same time.
@@ -65,7 +76,7 @@ fn environment() -> Result<PathBuf, String> {
     if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&directory)) {
         return Err("python3 -m venv does not work here (Debian has it in the package python3-venv)".into());
     }
-    say("installing the packages of tests/python/requirements.txt, once");
+    say(&format!("installing the packages of {}, once", requirements_file.display()));
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "-r"];
     let mut arguments: Vec<&std::ffi::OsStr> = install.iter().map(std::ffi::OsStr::new).collect();
     arguments.push(requirements_file.as_os_str());

@@ -1,0 +1,101 @@
+//! Object stores, through the crate `object_store`: the one place that knows it, its runtime and its errors.
+
+mod connect;
+mod failure;
+mod object;
+mod profile;
+mod upload;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
+
+pub use object::Object;
+pub use upload::{Pending, Upload, abort_uploads};
+
+use super::State;
+use super::address::Address;
+use crate::error::{Error, Result};
+use connect::{Place, again, wait, wait_for};
+
+pub fn check(address: &Address) -> Result<()> {
+    connect::store(address).map(drop).map_err(|e| Error::Usage(e.to_string()))
+}
+
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let place = Place::of(path)?;
+    wait(async { place.store.get(&place.key).await?.bytes().await }).map(Vec::from)
+}
+
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut upload = Upload::create(path, Some(bytes.len() as u64))?;
+    io::Write::write_all(&mut upload, bytes)?;
+    upload.finish()?.wait()
+}
+
+/// The object as it is now.
+pub fn state(path: &Path) -> io::Result<State> {
+    let place = Place::of(path)?;
+    let meta = wait(place.store.head(&place.key))?;
+    let modified_ns = meta.last_modified.timestamp_nanos_opt().and_then(|n| u128::try_from(n).ok()).unwrap_or(0);
+    Ok(State { bytes: meta.size, etag: meta.e_tag, modified_ns })
+}
+
+/// The keys of all objects below a prefix, from behind it and a slash on, in order.
+pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
+    let place = Place::of(prefix)?;
+    let found = wait(place.store.list(Some(&place.key)).try_collect::<Vec<_>>())?;
+    let name = |key: &object_store::path::Path| match place.key.as_ref() {
+        "" => Some(key.as_ref().to_owned()),
+        prefix => key.as_ref().strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned),
+    };
+    let mut names: Vec<String> = found.iter().filter_map(|m| name(&m.location)).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The names directly below a prefix, of objects and of parts of keys with more behind them.
+pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
+    let place = Place::of(prefix)?;
+    let found = wait(place.store.list_with_delimiter(Some(&place.key)))?;
+    let keys = found.objects.iter().map(|object| &object.location).chain(&found.common_prefixes);
+    Ok(keys.filter_map(|key| key.filename().map(str::to_owned)).collect())
+}
+
+/// Writes a small object unless there is one of this name. Returns whether there was none, or one with these bytes: the
+/// answer to an earlier request may have been lost.
+pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let place = Place::of(path)?;
+    let put = || place.store.put_opts(&place.key, bytes.to_vec().into(), PutOptions::from(PutMode::Create));
+    match wait_for(again(put))? {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path)? == bytes),
+        // A store without such requests; whoever writes at the same moment is not noticed.
+        Err(object_store::Error::NotImplemented { .. }) => match super::is_file(path)? {
+            true => Ok(false),
+            false => write(path, bytes).map(|()| true),
+        },
+        Err(e) => Err(failure::explained(&e)),
+    }
+}
+
+/// Removes the object, and all whose keys go on with a slash behind its own.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let below = list(path)?.into_iter().map(|name| path.join(name));
+    remove_all(&below.chain([path.to_owned()]).collect::<Vec<_>>())
+}
+
+/// Removes these objects of one bucket, many with each request. What is not there counts as removed.
+pub fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
+    let paths = paths.iter().filter(|p| Address::parse(p).is_ok_and(|a| !a.key.is_empty()));
+    let places: Vec<Place> = paths.map(|p| Place::of(p)).collect::<io::Result<_>>()?;
+    let Some(first) = places.first() else { return Ok(()) };
+    let keys = || futures_util::stream::iter(places.iter().map(|p| Ok(p.key.clone())).collect::<Vec<_>>()).boxed();
+    let missing_is_removed = |removed: object_store::Result<_>| match removed {
+        Err(object_store::Error::NotFound { .. }) => Ok(()),
+        removed => removed.map(drop),
+    };
+    wait(again(|| first.store.delete_stream(keys()).map(missing_is_removed).try_collect::<()>()))
+}

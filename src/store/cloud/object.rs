@@ -1,0 +1,225 @@
+//! Reading objects at any place, in few requests: neighbouring bytes come together, and more of them the longer a reader goes
+//! straight on; then the next are asked for while the last are looked at.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use object_store::{GetOptions, GetRange};
+
+use super::connect::{Place, runtime, wait};
+use super::failure::explained;
+
+/// Bytes of the smallest request: takes hardly longer than one of a trace header.
+const FEWEST_BYTES: u64 = 64 << 10;
+/// Bytes of the largest request, unless more are wanted at once.
+const MOST_BYTES: u64 = 8 << 20;
+/// Readers whose requests have grown to so many bytes go straight on: the next ones are asked for ahead.
+const AHEAD_FROM_BYTES: u64 = 1 << 20;
+/// Bytes that are kept for each reader: a request that is read, the next one, and some of the others.
+const KEPT_BYTES: u64 = 2 * MOST_BYTES + (2 << 20);
+
+/// An object that is read. All that read it in one process share it.
+pub struct Object {
+    place: Place,
+    bytes: u64,
+    etag: Option<String>,
+    /// Threads that go through it at the same time.
+    readers: AtomicUsize,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    blocks: Vec<Block>,
+    /// Counts what is looked at.
+    clock: u64,
+}
+
+/// Some of the bytes, here or on their way.
+#[derive(Clone)]
+struct Block {
+    range: Range<u64>,
+    /// Bytes that a reader who goes straight on gets next.
+    grown: u64,
+    used: u64,
+    data: Shared<BoxFuture<'static, Result<Bytes, (ErrorKind, String)>>>,
+}
+
+/// Lets go of bytes that nobody waits for any more.
+struct StopOnDrop(tokio::task::AbortHandle);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Object {
+    /// The object as it is now; where somebody in this process reads it already, as it was then.
+    pub fn open(path: &Path) -> io::Result<Arc<Self>> {
+        static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Object>>>> = Mutex::new(None);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = open.get_or_insert_default();
+        if let Some(object) = open.get(path).and_then(Weak::upgrade) {
+            return Ok(object);
+        }
+        let place = Place::of(path)?;
+        let meta = wait(object_store::ObjectStoreExt::head(&*place.store, &place.key))?;
+        let object = Arc::new(Self {
+            place,
+            bytes: meta.size,
+            etag: meta.e_tag,
+            readers: AtomicUsize::new(1),
+            cache: Mutex::default(),
+        });
+        open.retain(|_, object| object.strong_count() > 0);
+        open.insert(path.to_owned(), Arc::downgrade(&object));
+        Ok(object)
+    }
+
+    /// Length when it was opened.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Says that so many threads go through it at the same time, each with bytes of its own.
+    pub fn is_read_by(&self, threads: usize) {
+        self.readers.fetch_max(threads, Ordering::Relaxed);
+    }
+
+    /// Fills `out` from `offset` on. The reader has no use for what is at `end` or behind.
+    pub fn read_at(&self, mut offset: u64, mut out: &mut [u8], end: u64) -> io::Result<()> {
+        if offset + out.len() as u64 > self.bytes {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        while !out.is_empty() {
+            let block = self.block(offset, out.len() as u64, end)?;
+            let data = runtime()?.block_on(block.data).map_err(|(kind, what)| io::Error::new(kind, what))?;
+            let found = data.get((offset - block.range.start) as usize..).unwrap_or_default();
+            if found.is_empty() {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let n = found.len().min(out.len());
+            out[..n].copy_from_slice(&found[..n]);
+            (offset, out) = (offset + n as u64, &mut out[n..]);
+        }
+        Ok(())
+    }
+
+    /// Asks for bytes that will be read soon, and for no more than a small request brings anyway.
+    pub fn will_read(&self, offset: u64, n: usize) {
+        let end = (offset + (n as u64).max(FEWEST_BYTES)).min(self.bytes);
+        let mut cache = self.lock();
+        let mut at = offset;
+        while at < end {
+            match cache.find(at) {
+                Some(i) => at = cache.blocks[i].range.end,
+                None => {
+                    let stop = cache.next_start(at).min(end);
+                    if self.ask(&mut cache, at..stop, 0).is_err() {
+                        return;
+                    }
+                    at = stop;
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bytes around `offset`, from which on `n` are wanted.
+    fn block(&self, offset: u64, n: u64, end: u64) -> io::Result<Block> {
+        let mut cache = self.lock();
+        if cache.find(offset).is_none() {
+            let (range, grown) = cache.next_request(offset, n, self.bytes);
+            self.ask(&mut cache, range, grown)?;
+        }
+        cache.clock += 1;
+        let clock = cache.clock;
+        let Some(i) = cache.find(offset) else { return Err(ErrorKind::UnexpectedEof.into()) };
+        cache.blocks[i].used = clock;
+        let block = cache.blocks[i].clone();
+        let next = block.range.end;
+        if block.grown > AHEAD_FROM_BYTES && next < end.min(self.bytes) && cache.find(next).is_none() {
+            let stop = cache.next_start(next).min(next + block.grown).min(end).min(self.bytes);
+            self.ask(&mut cache, next..stop, larger(block.grown))?;
+        }
+        Ok(block)
+    }
+
+    /// Sends a request, and lets go of what was not looked at for the longest time.
+    fn ask(&self, cache: &mut Cache, range: Range<u64>, grown: u64) -> io::Result<()> {
+        let (place, etag, wanted) = (self.place.clone(), self.etag.clone(), range.clone());
+        let request = runtime()?.spawn(async move {
+            let options =
+                GetOptions { if_match: etag, range: Some(GetRange::Bounded(wanted)), ..GetOptions::default() };
+            place.store.get_opts(&place.key, options).await?.bytes().await
+        });
+        let data = async move {
+            let _guard = StopOnDrop(request.abort_handle());
+            let bytes = request.await.map_err(|e| (ErrorKind::Other, e.to_string()))?;
+            bytes.map_err(|e| {
+                let e = explained(&e);
+                (e.kind(), e.to_string())
+            })
+        };
+        let used = cache.clock;
+        cache.blocks.push(Block { range, grown, used, data: data.boxed().shared() });
+        cache.forget_beyond(KEPT_BYTES * self.readers.load(Ordering::Relaxed) as u64);
+        Ok(())
+    }
+}
+
+/// Bytes of the request behind one of so many.
+fn larger(bytes: u64) -> u64 {
+    (2 * bytes).min(MOST_BYTES)
+}
+
+impl Cache {
+    fn find(&self, offset: u64) -> Option<usize> {
+        self.blocks.iter().position(|b| b.range.contains(&offset))
+    }
+
+    /// Where the next block behind an offset begins.
+    fn next_start(&self, offset: u64) -> u64 {
+        self.blocks.iter().map(|b| b.range.start).filter(|&start| start > offset).min().unwrap_or(u64::MAX)
+    }
+
+    /// What to ask for where `n` bytes at `offset` are wanted and the first of them is not there, and how many a reader gets
+    /// next who goes straight on, forwards or, as in looking for the start of a gather, backwards.
+    fn next_request(&self, offset: u64, n: u64, length: u64) -> (Range<u64>, u64) {
+        let is_near = |a: u64, b: u64| a <= b && b - a <= FEWEST_BYTES;
+        let before = self.blocks.iter().filter(|b| is_near(b.range.end, offset)).max_by_key(|b| b.range.end);
+        let behind = self.blocks.iter().filter(|b| is_near(offset + n, b.range.start)).min_by_key(|b| b.range.start);
+        let (start, bytes, grown) = match (before, behind) {
+            (Some(block), _) => (block.range.end, block.grown, block.grown),
+            (None, Some(block)) => {
+                (block.range.start.saturating_sub(block.grown).min(offset), block.grown, block.grown)
+            }
+            (None, None) => (offset, n, n),
+        };
+        let bytes = bytes.max(offset - start + n).max(FEWEST_BYTES);
+        let end = (start + bytes).min(self.next_start(start)).min(length);
+        (start..end, larger(grown.max(FEWEST_BYTES)))
+    }
+
+    fn forget_beyond(&mut self, bytes: u64) {
+        let mut kept: u64 = self.blocks.iter().map(|b| b.range.end - b.range.start).sum();
+        while kept > bytes && self.blocks.len() > 2 {
+            // The last one has just been asked for.
+            let older = self.blocks[..self.blocks.len() - 1].iter().enumerate();
+            let Some((oldest, _)) = older.min_by_key(|(_, b)| b.used) else { return };
+            let gone = self.blocks.remove(oldest);
+            kept -= gone.range.end - gone.range.start;
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Writing objects: small ones in one request, others in parts, several under way at a time.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use object_store::multipart::PartId;
+use object_store::{Error, MultipartId, ObjectStoreExt, PutPayload, PutPayloadMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::connect::{Place, runtime, wait};
+use super::failure::explained;
+
+/// Bytes of a part, but of objects so long that they would have more than [`MAX_PARTS`]. Up to so many are written in one
+/// request, among them a chunk of 8 MiB with its checksum.
+const PART_BYTES: u64 = 9 << 20;
+/// Parts of one object at most; S3 takes 10,000.
+const MAX_PARTS: u64 = 9_500;
+/// Bytes of the parts of an object of unknown length from the middle of these on: it may have 330 GB.
+const LATE_PART_BYTES: u64 = 64 << 20;
+/// Bytes that one process has under way at a time, a part that is larger apart.
+const UNDER_WAY_BYTES: u64 = 27 << 20;
+/// Bytes are collected in pieces of so many.
+const PIECE_BYTES: usize = 256 << 10;
+/// How long an upload that is given up may take to say so to the store.
+const ABORT_TIME: Duration = Duration::from_secs(5);
+
+/// An object that is being written. It is there once it is finished; dropped before, nothing of it stays.
+///
+/// Memory: a part that is being filled; those under way are bounded for the whole process.
+pub struct Upload {
+    place: Place,
+    part_bytes: u64,
+    is_of_unknown_length: bool,
+    filling: PutPayloadMut,
+    parts: Option<Parts>,
+}
+
+/// What an object in parts has so far.
+struct Parts {
+    id: MultipartId,
+    /// In [`OPEN`].
+    number: u64,
+    n: usize,
+    under_way: JoinSet<object_store::Result<(usize, PartId)>>,
+    done: Vec<(usize, PartId)>,
+    bytes: u64,
+}
+
+/// Uploads in parts that were begun and not ended, of the whole process.
+static OPEN: Mutex<Option<HashMap<u64, (Place, MultipartId)>>> = Mutex::new(None);
+
+/// Gives up all uploads that are open, so that no part of them stays in the store: for a process that is going to end.
+pub fn abort_uploads(time: Duration) {
+    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+    let aborts =
+        open.into_values().map(|(place, id)| async move { place.store.abort_multipart(&place.key, &id).await });
+    if let Ok(runtime) = runtime() {
+        // Whoever ends cannot do more than try; stores can be told to drop what is left after some days.
+        let _ = runtime.block_on(async { tokio::time::timeout(time, futures_util::future::join_all(aborts)).await });
+    }
+}
+
+impl Upload {
+    /// `bytes`: its length, if it is known.
+    pub fn create(path: &Path, bytes: Option<u64>) -> io::Result<Self> {
+        let part_bytes = bytes.unwrap_or(0).div_ceil(MAX_PARTS).next_multiple_of(1 << 20).max(PART_BYTES);
+        let is_of_unknown_length = bytes.is_none();
+        Ok(Self { place: Place::of(path)?, part_bytes, is_of_unknown_length, filling: new_piece(), parts: None })
+    }
+
+    fn send_part(&mut self) -> io::Result<()> {
+        let payload: PutPayload = std::mem::replace(&mut self.filling, new_piece()).freeze();
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => none.insert(Parts::begin(&self.place)?),
+        };
+        if parts.n as u64 > MAX_PARTS / 2 && self.is_of_unknown_length {
+            self.part_bytes = LATE_PART_BYTES;
+        }
+        parts.send(&self.place, payload)
+    }
+
+    /// Sends the last of it. The object is there once the result has been waited for.
+    pub fn finish(mut self) -> io::Result<Pending> {
+        if self.parts.is_some() {
+            self.send_part()?;
+            if let Some(parts) = &mut self.parts {
+                parts.complete(&self.place)?;
+            }
+            return Ok(Pending(None));
+        }
+        let payload: PutPayload = std::mem::replace(&mut self.filling, new_piece()).freeze();
+        let (permit, place) = (permit(payload.content_length() as u64)?, self.place.clone());
+        Ok(Pending(Some(runtime()?.spawn(async move {
+            let put = place.store.put(&place.key, payload).await;
+            drop(permit);
+            put.map(drop)
+        }))))
+    }
+}
+
+fn new_piece() -> PutPayloadMut {
+    PutPayloadMut::new().with_block_size(PIECE_BYTES)
+}
+
+/// Waits until so many bytes may be under way besides those that are.
+fn permit(bytes: u64) -> io::Result<OwnedSemaphorePermit> {
+    static UNDER_WAY: OnceLock<std::sync::Arc<Semaphore>> = OnceLock::new();
+    let semaphore = UNDER_WAY.get_or_init(|| std::sync::Arc::new(Semaphore::new(UNDER_WAY_BYTES as usize)));
+    let n = bytes.min(UNDER_WAY_BYTES) as u32;
+    runtime()?.block_on(semaphore.clone().acquire_many_owned(n)).map_err(io::Error::other)
+}
+
+impl Write for Upload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.filling.content_length() as u64 >= self.part_bytes {
+            self.send_part()?;
+        }
+        let room = self.part_bytes - self.filling.content_length() as u64;
+        let n = bytes.len().min(room as usize);
+        self.filling.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(mut parts) = self.parts.take() {
+            parts.abort(&self.place);
+        }
+    }
+}
+
+impl Parts {
+    fn begin(place: &Place) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = wait(place.store.create_multipart(&place.key))?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get_or_insert_default().insert(number, (place.clone(), id.clone()));
+        Ok(Self { id, number, n: 0, under_way: JoinSet::new(), done: Vec::new(), bytes: 0 })
+    }
+
+    fn send(&mut self, place: &Place, payload: PutPayload) -> io::Result<()> {
+        let bytes = payload.content_length() as u64;
+        let (permit, place, id, n) = (permit(bytes)?, place.clone(), self.id.clone(), self.n);
+        // A part that failed ends the upload before more is sent.
+        while let Some(ended) = self.under_way.try_join_next() {
+            self.done.push(ended.map_err(io::Error::other)?.map_err(|e| explained(&e))?);
+        }
+        let put = async move {
+            let part = place.store.put_part(&place.key, &id, n, payload).await;
+            drop(permit);
+            Ok((n, part?))
+        };
+        self.under_way.spawn_on(put, runtime()?.handle());
+        self.n += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn complete(&mut self, place: &Place) -> io::Result<()> {
+        while let Some(ended) = runtime()?.block_on(self.under_way.join_next()) {
+            self.done.push(ended.map_err(io::Error::other)?.map_err(|e| explained(&e))?);
+        }
+        self.done.sort_by_key(|(n, _)| *n);
+        let parts = self.done.drain(..).map(|(_, part)| part).collect();
+        match runtime()?.block_on(place.store.complete_multipart(&place.key, &self.id, parts)) {
+            Ok(_) => {}
+            // An answer that was lost: the request that was sent again finds nothing to complete.
+            Err(Error::NotFound { .. }) if wait(place.store.head(&place.key)).is_ok_and(|m| m.size == self.bytes) => {}
+            Err(e) => return Err(explained(&e)),
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// What was sent so far is removed from the store, as far as it can be reached.
+    fn abort(&mut self, place: &Place) {
+        if !self.forget() {
+            return;
+        }
+        if let Ok(runtime) = runtime() {
+            let abort = async {
+                // A part that arrives behind the end of the upload would stay.
+                self.under_way.shutdown().await;
+                place.store.abort_multipart(&place.key, &self.id).await
+            };
+            // Whoever gives up has an error to tell already.
+            let _ = runtime.block_on(async { tokio::time::timeout(ABORT_TIME, abort).await });
+        }
+    }
+
+    /// Returns whether it was open.
+    fn forget(&self) -> bool {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_mut().is_some_and(|open| open.remove(&self.number).is_some())
+    }
+}
+
+/// The request that completes an object, on its way.
+pub struct Pending(Option<JoinHandle<object_store::Result<()>>>);
+
+impl Pending {
+    /// Waits until the object is there.
+    pub fn wait(mut self) -> io::Result<()> {
+        match &mut self.0 {
+            None => Ok(()),
+            Some(put) => runtime()?.block_on(put).map_err(io::Error::other)?.map_err(|e| explained(&e)),
+        }
+    }
+}
+
+impl Drop for Pending {
+    /// Nobody waits for it: whatever it belongs to is given up.
+    fn drop(&mut self) {
+        if let Some(put) = &self.0 {
+            put.abort();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What stands for object stores in a program that was built without the feature `cloud`: it refuses every one.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::State;
+use super::address::Address;
+use crate::error::{Error, Result};
+
+const MISSING: &str = "lies in an object store, which this program was built without; build it with --features cloud";
+
+fn missing<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, MISSING))
+}
+
+pub(super) fn check(_: &Address) -> Result<()> {
+    Err(Error::Usage(MISSING.into()))
+}
+
+pub(super) fn read(_: &Path) -> io::Result<Vec<u8>> {
+    missing()
+}
+
+pub(super) fn write(_: &Path, _: &[u8]) -> io::Result<()> {
+    missing()
+}
+
+pub(super) fn remove(_: &Path) -> io::Result<()> {
+    missing()
+}
+
+pub fn state(_: &Path) -> io::Result<State> {
+    missing()
+}
+
+pub fn list(_: &Path) -> io::Result<Vec<String>> {
+    missing()
+}
+
+pub fn list_top(_: &Path) -> io::Result<Vec<String>> {
+    missing()
+}
+
+pub fn put_new(_: &Path, _: &[u8]) -> io::Result<bool> {
+    missing()
+}
+
+pub fn remove_all(_: &[std::path::PathBuf]) -> io::Result<()> {
+    missing()
+}
+
+pub fn abort_uploads(_: Duration) {}
+
+/// An object that is read; there is none.
+pub enum Object {}
+
+impl Object {
+    pub fn open(_: &Path) -> io::Result<Arc<Self>> {
+        missing()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        match *self {}
+    }
+
+    pub fn read_at(&self, _: u64, _: &mut [u8], _: u64) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub fn will_read(&self, _: u64, _: usize) {
+        match *self {}
+    }
+
+    pub fn is_read_by(&self, _: usize) {
+        match *self {}
+    }
+}
+
+/// An object that is written; there is none.
+pub enum Upload {}
+
+impl Upload {
+    pub fn create(_: &Path, _: Option<u64>) -> io::Result<Self> {
+        missing()
+    }
+
+    pub fn finish(self) -> io::Result<Pending> {
+        match self {}
+    }
+}
+
+impl Write for Upload {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+/// The last request of an upload; there is none.
+pub enum Pending {}
+
+impl Pending {
+    pub fn wait(self) -> io::Result<()> {
+        match self {}
+    }
+}

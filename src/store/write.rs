@@ -1,0 +1,75 @@
+//! Writing files and objects from front to back.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::cloud::{Pending, Upload};
+use super::is_remote;
+
+/// A file or an object that is being written. An object is not there before it is finished; dropped before, it never is.
+pub enum Writer {
+    File(File),
+    Object(Box<Upload>),
+}
+
+impl Writer {
+    /// In the place of what is there.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        if is_remote(path) { Upload::create(path, None).map(Self::object) } else { File::create(path).map(Self::File) }
+    }
+
+    /// As [`Self::create`], of so many bytes: a very long object is sent in parts that are fitted to it.
+    pub fn create_sized(path: &Path, bytes: u64) -> io::Result<Self> {
+        if is_remote(path) { Upload::create(path, Some(bytes)).map(Self::object) } else { Self::create(path) }
+    }
+
+    fn object(upload: Upload) -> Self {
+        Self::Object(Box::new(upload))
+    }
+
+    /// Completes it.
+    pub fn finish(self) -> io::Result<()> {
+        self.finish_later()?.map_or(Ok(()), Finishing::wait)
+    }
+
+    /// Completes it while the caller goes on. Where there is a result, it is complete once that has been waited for.
+    pub fn finish_later(self) -> io::Result<Option<Finishing>> {
+        Ok(match self {
+            Self::File(_) => None,
+            Self::Object(upload) => Some(Finishing(upload.finish()?)),
+        })
+    }
+}
+
+impl Write for Writer {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Object(upload) => upload.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Object(upload) => upload.flush(),
+        }
+    }
+}
+
+/// Completes what was written through a buffer.
+pub fn finish_buffered(file: BufWriter<Writer>) -> io::Result<()> {
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
+}
+
+/// The last of what is written, on its way.
+pub struct Finishing(Pending);
+
+impl Finishing {
+    /// Waits until it is there.
+    pub fn wait(self) -> io::Result<()> {
+        self.0.wait()
+    }
+}

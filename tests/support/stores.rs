@@ -1,0 +1,155 @@
+//! An S3 server on the loopback, and one in front of it that makes requests fail.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use crate::python;
+use crate::support::{program, stderr};
+
+/// What the tests' credentials are; nobody else may get to know them.
+pub const SECRET: &str = "verysecretkey";
+pub const KEY_ID: &str = "SOMEACCESSKEYID";
+
+/// A Python server that ends with the tests: its standard input closes then.
+pub struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(python: &Path, script: &str, arguments: &[String]) -> Self {
+        let mut command = Command::new(python);
+        command.arg(python::scripts().join(script)).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().parse().unwrap_or_else(|_| panic!("{script} said {line:?} instead of its port"));
+        Self { child, port }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A bucket of a test's own, with the environment in which the program finds it.
+pub struct Bucket {
+    pub name: String,
+    python: &'static Path,
+    proxy: Option<Server>,
+    port: u16,
+}
+
+impl Bucket {
+    /// `None` where Python is missing, which is said, and is a failure in CI.
+    pub fn new(name: &str) -> Option<Self> {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        let python = python::interpreter_with_stores()?;
+        let port = SERVER.get_or_init(|| Server::start(python, "store_server.py", &[])).port;
+        let bucket = Self { name: name.to_owned(), python, proxy: None, port };
+        bucket.script("make", &[]);
+        Some(bucket)
+    }
+
+    /// Requests go through a proxy that lets some fail: see `faulty_proxy.py`.
+    pub fn with_faults(mut self, rates: &[&str]) -> Self {
+        let arguments: Vec<String> =
+            std::iter::once(self.port.to_string()).chain(rates.iter().map(|r| (*r).to_owned())).collect();
+        self.proxy = Some(Server::start(self.python, "faulty_proxy.py", &arguments));
+        self
+    }
+
+    /// Requests go straight to the server again.
+    pub fn without_faults(mut self) -> Self {
+        self.proxy = None;
+        self
+    }
+
+    /// What the proxy counted.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let port = self.proxy.as_ref().unwrap().port.to_string();
+        serde_json::from_str(&self.script("counts", &[&port])).unwrap()
+    }
+
+    /// The place of this key.
+    pub fn url(&self, key: &str) -> PathBuf {
+        PathBuf::from(format!("s3://{}/{key}", self.name))
+    }
+
+    /// The program, as it finds the server.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(program());
+        let port = self.proxy.as_ref().map_or(self.port, |p| p.port);
+        self.set_environment(&mut command, port);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn set_environment(&self, command: &mut Command, port: u16) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        command.env("AWS_ACCESS_KEY_ID", KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")).env("AWS_TIMEOUT", "4 seconds");
+        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    }
+
+    /// Runs the program, which has to succeed.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    }
+
+    /// Runs the program, which has to end with this exit code. Returns what it said.
+    pub fn refused<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S], exit_code: i32) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(exit_code), "{}", stderr(&output));
+        stderr(&output)
+    }
+
+    fn script(&self, what: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(self.python);
+        self.set_environment(&mut command, self.port);
+        let output = command.arg(python::scripts().join("bucket.py")).arg(what).arg(&self.name).args(arguments);
+        let output = output.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "bucket.py {what} {arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Puts a file there.
+    pub fn put(&self, file: &Path, key: &str) {
+        self.script("put", &[file.to_str().unwrap(), key]);
+    }
+
+    /// Copies all objects below a prefix into a directory.
+    pub fn get_all(&self, prefix: &str, directory: &Path) {
+        self.script("get", &[prefix, directory.to_str().unwrap()]);
+    }
+
+    /// The keys below a prefix.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        self.script("keys", &[prefix]).lines().map(str::to_owned).collect()
+    }
+
+    pub fn remove(&self, key: &str) {
+        self.script("remove", &[key]);
+    }
+
+    /// Uploads in parts that were begun and neither completed nor aborted.
+    pub fn n_open_uploads(&self) -> usize {
+        self.script("uploads", &[]).lines().count()
+    }
+
+    /// Reads a dataset with zarr-python; prints what `check_stored.py` says of it.
+    pub fn read_with_python(&self, prefix: &str) -> String {
+        self.script("read", &[prefix])
+    }
+}
