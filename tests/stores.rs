@@ -53,6 +53,18 @@ fn a_file_in_a_store_is_imported_inspected_and_compared_as_a_local_one() {
 }
 
 #[test]
+fn a_file_is_read_in_few_requests() {
+    let Some(bucket) = Bucket::new("counting") else { return };
+    let survey = Survey::new(&["--traces", "20000", "--samples", "500"]);
+    bucket.put(&survey.input, "in.sgy");
+    let bucket = bucket.with_faults(&[]);
+    bucket.run(&import(&bucket.url("in.sgy"), &survey.path("out"), &["--workers", "1", "--parallel-threshold", "0"]));
+    // Some 220 for the plan, which looks at headers here and there; then 8 MiB each of 45 MB.
+    let n = bucket.counts()["GET"];
+    assert!((10..260).contains(&n), "{n}");
+}
+
+#[test]
 fn an_export_to_a_store_has_the_bytes_of_the_file_and_replaces_only_when_asked() {
     let Some(bucket) = Bucket::new("exporting") else { return };
     // Long enough for several parts of a multipart upload; the second has traces that are cut along the samples.

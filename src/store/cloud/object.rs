@@ -223,3 +223,53 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: u64 = 100 << 20;
+
+    /// Asks for `n` bytes at an offset, which are not there, and returns what is requested.
+    fn ask(cache: &mut Cache, offset: u64, n: u64) -> Range<u64> {
+        let (range, grown) = cache.next_request(offset, n, LENGTH);
+        assert!(range.contains(&offset));
+        let data = async { Ok(Bytes::new()) }.boxed().shared();
+        cache.blocks.push(Block { range: range.clone(), grown, used: 0, data });
+        range
+    }
+
+    #[test]
+    fn requests_grow_while_a_reader_goes_straight_on() {
+        let mut cache = Cache::default();
+        let mut at = 1000;
+        let mut sizes = Vec::new();
+        for _ in 0..6 {
+            let range = ask(&mut cache, at, 512 << 10);
+            assert_eq!(range.start, at);
+            sizes.push((range.end - range.start) >> 10);
+            at = range.end;
+        }
+        assert_eq!(sizes, [512, 1024, 2048, 4096, 8192, 8192]);
+        assert_eq!(ask(&mut cache, LENGTH - 10, 10), LENGTH - 10..LENGTH);
+    }
+
+    #[test]
+    fn requests_grow_backwards_too_and_do_not_overlap() {
+        let mut cache = Cache::default();
+        let last = ask(&mut cache, 10 << 20, 240);
+        assert_eq!(last.end - last.start, FEWEST_BYTES);
+        let before = ask(&mut cache, last.start - 4240, 240);
+        assert_eq!((before.end, before.end - before.start), (last.start, 2 * FEWEST_BYTES));
+        assert_eq!(ask(&mut cache, before.start - 4240, 240).end, before.start);
+    }
+
+    #[test]
+    fn single_headers_far_apart_are_small_requests() {
+        let mut cache = Cache::default();
+        for i in 0..20 {
+            let range = ask(&mut cache, i << 20, 240);
+            assert_eq!(range, i << 20..(i << 20) + FEWEST_BYTES);
+        }
+    }
+}
