@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use segy_import::ImportConfig;
 use segy_import::generate::{GenerateConfig, generate_to};
-use segy_import::headers::{HeaderTable, SegmentWriter, join};
+use segy_import::headers::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
 use segy_import::partition::partition;
 use segy_import::segy::format::{Converter, FORMATS, sample_format};
 use segy_import::segy::{ByteOrder, Dtype};
@@ -89,7 +89,7 @@ fn headers(c: &mut Criterion) {
             columns: HeaderTable::standard_columns(1),
             header_bytes: 240,
             byte_order: ByteOrder::Big,
-            row_group_rows: HeaderTable::default_row_group_rows(240),
+            row_group_rows: HeaderTable::default_row_group_rows(240, 100 * N_TRACES as u64),
             raw_header,
             sample_flags: true,
             pairwise_swapped: false,
@@ -98,19 +98,21 @@ fn headers(c: &mut Criterion) {
             computed: Vec::new(),
         };
         let path = directory.path().join(format!("{raw_header}.parquet"));
-        let write = || -> segy_import::Result<()> {
+        let write = || -> segy_import::Result<HeaderSummary> {
             let mut writer = SegmentWriter::create(&path, &table, 0)?;
             for _ in 0..100 {
                 writer.push(&traces, STRIDE, N_TRACES, &[0; N_TRACES])?;
             }
-            writer.finish().map(|_| ())
+            writer.finish()
         };
         let name = if raw_header { "fields and raw header" } else { "fields" };
         group.bench_function(name, |b| b.iter(|| write().expect("the header table")));
         if raw_header {
             let joined = directory.path().join("joined.parquet");
+            let row_groups = write().expect("the header table").row_groups;
+            let part = TablePart { path: path.clone(), row_groups };
             group.bench_function("join", |b| {
-                b.iter(|| join(std::slice::from_ref(&path), &joined, &table).expect("the joined table"));
+                b.iter(|| join(std::slice::from_ref(&part), &joined, &table).expect("the joined table"));
             });
         }
     }

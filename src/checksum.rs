@@ -33,6 +33,27 @@ impl Checksum {
     }
 }
 
+/// Length and CRC-32C of bytes that others may follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteSums {
+    pub n_bytes: u64,
+    pub crc32c: u32,
+}
+
+impl ByteSums {
+    /// Adds the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.n_bytes += bytes.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+    }
+
+    /// The sums of both parts, `other` behind this one.
+    pub fn followed_by(self, other: Self) -> Self {
+        let crc32c = crc32c::crc32c_combine(self.crc32c, other.crc32c, other.n_bytes as usize);
+        Self { n_bytes: self.n_bytes + other.n_bytes, crc32c }
+    }
+}
+
 /// The checksums of consecutive chunks as one: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
 /// the trace axis and then of the sample axis. So every chunk is undamaged and in its place, however many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +90,17 @@ pub fn hexadecimal(crc: u32) -> String {
 /// A writer that sums up what goes through it.
 pub struct Summing<W> {
     inner: W,
-    bytes: u64,
-    crc: u32,
+    sums: ByteSums,
 }
 
 impl<W: Write> Summing<W> {
     pub fn new(inner: W) -> Self {
-        Self { inner, bytes: 0, crc: 0 }
+        Self::behind(ByteSums::default(), inner)
+    }
+
+    /// Goes on behind bytes that `inner` has already.
+    pub fn behind(sums: ByteSums, inner: W) -> Self {
+        Self { inner, sums }
     }
 
     /// Where the bytes went.
@@ -85,15 +110,14 @@ impl<W: Write> Summing<W> {
 
     /// The checksum of all bytes so far.
     pub fn checksum(&self) -> Checksum {
-        Checksum { bytes: self.bytes, crc32c: hexadecimal(self.crc) }
+        Checksum { bytes: self.sums.n_bytes, crc32c: hexadecimal(self.sums.crc32c) }
     }
 }
 
 impl<W: Write> Write for Summing<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let n = self.inner.write(bytes)?;
-        self.crc = crc32c::crc32c_append(self.crc, &bytes[..n]);
-        self.bytes += n as u64;
+        self.sums.push(&bytes[..n]);
         Ok(n)
     }
 

@@ -16,6 +16,7 @@ use crate::plan::{MAX_CHUNK_BYTES, MergeOptions, PLAN_VERSION, Plan, PlannedFile
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::format::Converter;
 use crate::segy::layout::Overrides;
+use crate::segy::ragged::Watch;
 use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
 use crate::verify::can_be_verified;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
@@ -150,15 +151,18 @@ impl ImportConfig {
     /// # Errors
     /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
     pub fn plan(&self) -> Result<Plan> {
-        self.plan_unless(&CancelHandle::new())
+        self.plan_watched(&|_| Ok(()), &CancelHandle::new())
     }
 
     /// As [`Self::plan`], but ends soon after it was cancelled: looking for gathers, and following the lengths of traces
-    /// with `--ragged pad`, may take a while.
-    pub fn plan_unless(&self, cancel: &CancelHandle) -> Result<Plan> {
-        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &|_| cancel.check())?;
+    /// with `--ragged pad`, may take a while. `watch` is told how far the latter is.
+    pub fn plan_watched(&self, watch: &Watch, cancel: &CancelHandle) -> Result<Plan> {
+        let watch = |walked| cancel.check().and_then(|()| watch(walked));
+        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &watch)?;
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
-        let headers = HeaderTable { sample_flags: !self.headers_only, ..headers };
+        let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
+        let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
+        let headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -240,9 +244,10 @@ impl ImportConfig {
             match &of_first {
                 None => of_first = Some(columns),
                 Some(first) if first.table == columns.table => {}
-                Some(_) => {
+                Some(first) => {
+                    let difference = columns.table.difference(&first.table);
                     return Err(Error::Input(format!(
-                        "{}: does not fit {}: its trace header fields are at other places; import them apart",
+                        "{}: does not fit {}: {difference}; import them apart",
                         planned.input.path.display(),
                         files[0].input.path.display()
                     )));
@@ -294,6 +299,9 @@ impl ImportConfig {
                 layout.format().name,
                 dtype.name()
             )));
+        }
+        if !self.codec.takes(dtype) {
+            return Err(Error::Usage(format!("--codec {}: does not take {} samples", self.codec, dtype.name())));
         }
         let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
         if let Some(n) = self.chunk_traces {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit_on};
-use crate::dataset::{Dataset, Original, OriginalFile, Part, Sources, damaged, fit_around};
+use crate::dataset::{
+    Conversion, Dataset, Original, OriginalFile, Part, Sources, Target, damaged, file_head, fit_around,
+};
 use crate::error::{Error, Result};
 use crate::output::METADATA;
 use target::{Replacing, Unfinished, UnfinishedFiles, check_target};
@@ -24,10 +26,21 @@ pub struct ExportConfig {
     /// The traces to write, of one file. For all of them the file is the one that was imported; else a trace count in the
     /// binary header is set, and bytes behind the traces that it does not declare are left out.
     pub part: Part,
+    /// Another sample format or byte order to write. Samples become those of the new format by their exact values, numbers in
+    /// the binary and trace headers are turned around by the fields of the standard, and all else stays as it was.
+    pub conversion: Target,
     /// Replace files that are there, once the new ones are complete.
     pub overwrite: bool,
     /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
     pub sync: bool,
+}
+
+/// The traces of a file that are written, and what they become.
+struct Written<'a> {
+    dataset: &'a Dataset,
+    file: &'a OriginalFile,
+    traces: Range<u64>,
+    conversion: Target,
 }
 
 /// A completed export.
@@ -72,7 +85,8 @@ pub fn export(
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
-        let bytes = write_file(&dataset, file, &traces, target, replacing, &mut tell, cancel)?;
+        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion };
+        let bytes = write_file(&written, target, replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
     if config.part != Part::All {
@@ -83,14 +97,15 @@ pub fn export(
     }
     let names = names(&dataset)?;
     let mut files = UnfinishedFiles::create(target, &names, overwrite)?;
+    let mut bytes = 0;
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        files.add(name, config.sync, |path, replacing| {
-            write_file(&dataset, file, &file.traces, path, replacing, &mut tell, cancel)
-        })?;
+        let traces = file.traces.clone();
+        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion };
+        bytes +=
+            files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
     }
     files.complete(&names, replacing)?;
-    let bytes = dataset.files.iter().map(|f| f.bytes).sum();
     Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
 }
 
@@ -113,11 +128,9 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
     )))
 }
 
-/// Writes one of the files that the dataset was made from, or these of its traces. Returns its length.
+/// Writes one of the files that the dataset was made from, or some of its traces. Returns its length.
 fn write_file(
-    dataset: &Dataset,
-    file: &OriginalFile,
-    traces: &Range<u64>,
+    Written { dataset, file, traces, conversion }: &Written,
     target: &Path,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
@@ -125,16 +138,23 @@ fn write_file(
 ) -> Result<u64> {
     let n_after = check_bytes_around_traces(dataset, file)?;
     let sources = Sources::open(dataset, file)?;
+    let conversion = Conversion::new(conversion, dataset, file)?;
     let n_traces = traces.end - traces.start;
     let changed = (*traces != file.traces).then(|| fit_around(n_traces, dataset, file)).transpose()?;
-    let range = sources.offsets_of(traces)?;
+    let mut range = sources.offsets_of(traces)?;
+    if let Some(conversion) = &conversion {
+        range = conversion.offset(traces.start, range.start)..conversion.offset(traces.end, range.end);
+    }
     let behind = file.first_trace_offset + (range.end - range.start);
     let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
     let bytes = behind + if keeps_after { n_after } else { 0 };
 
     let target = Unfinished::create(target, bytes)?;
-    let head = changed.as_ref().map_or(&[][..], |around| &around.head);
-    target.write_at(0, head)?;
+    let mut head = changed.map_or_else(|| file_head(file), |around| Ok(around.head))?;
+    if let Some(conversion) = &conversion {
+        conversion.file_header(head.get_mut(file.label_bytes as usize..).unwrap_or_default());
+    }
+    target.write_at(0, &head)?;
     file.bytes_before_traces.pieces(&mut |offset, bytes| {
         let skipped = (head.len() as u64).saturating_sub(offset).min(bytes.len() as u64);
         target.write_at(offset + skipped, &bytes[skipped as usize..])
@@ -152,8 +172,9 @@ fn write_file(
         };
         original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    let (n_units, worker) = (units.end - units.start, || Original::new(&sources));
-    for_each_unit_on(target.n_threads(), n_units, cancel, on_progress, worker, write_unit)?;
+    let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone()));
+    let n_units = units.end - units.start;
+    for_each_unit_on(target.n_threads(), n_units, cancel, on_progress, new_original, write_unit)?;
     cancel.check()?;
     if keeps_after {
         file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;

@@ -13,6 +13,7 @@ use crate::error::{Result, failed};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
+use crate::segy::ragged::Walked;
 use crate::steps::merging::Finish;
 use crate::steps::planning::{Job, OtherPlan, Prepared, prepare};
 
@@ -21,6 +22,8 @@ use crate::steps::planning::{Job, OtherPlan, Prepared, prepare};
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     Partitioning,
+    /// Following the lengths of traces through the file. How many there are is estimated by the bytes.
+    Indexing,
     Importing,
     Merging,
     Syncing,
@@ -162,6 +165,20 @@ impl<'a> Reporter<'a> {
             ..self.progress.clone()
         };
         self.report();
+    }
+
+    /// Reports how far the traces of a file have been followed, about ten times a second.
+    pub(crate) fn walked(&mut self, walked: Walked) {
+        const INTERVAL: Duration = Duration::from_millis(100);
+        let Walked { n_traces, bytes, of_bytes } = walked;
+        let estimate = u128::from(n_traces) * u128::from(of_bytes) / u128::from(bytes.max(1));
+        let n_traces_expected = u64::try_from(estimate).unwrap_or(u64::MAX);
+        if n_traces > 0 && self.progress.phase != Phase::Indexing {
+            self.begin(Phase::Indexing, n_traces_expected);
+        } else if n_traces > 0 && self.started.elapsed() >= self.progress.elapsed + INTERVAL {
+            self.progress.total_traces = n_traces_expected;
+            self.tally(Tally { traces_done: n_traces.min(n_traces_expected), active_workers: 0 });
+        }
     }
 
     fn end_phase(&mut self) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::plan::{InputFile, PlannedFile};
 use crate::segy::layout::Overrides;
-use crate::segy::ragged::Watch;
+use crate::segy::ragged::{Walked, Watch};
 use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
 
 /// The input files of a plan, of which one at a time is open.
@@ -110,9 +110,6 @@ impl<'a> Inputs<'a> {
                 planned.input.bytes
             )));
         }
-        if self.access == Access::Traces {
-            file.expect_sequential_reads();
-        }
         if self.end_trace < planned.end_trace() && planned.layout.varying.is_none() {
             let n_traces = self.end_trace.saturating_sub(planned.first_trace);
             file.read_no_further_than(planned.layout.trace_offset(n_traces));
@@ -144,7 +141,7 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
         if let Some(first) = files.first() {
             check_fit(first, &planned, overrides.ragged)?;
         }
-        watch(0)?;
+        watch(Walked::default())?;
         files.push(planned);
     }
     Ok(files)

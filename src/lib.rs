@@ -49,6 +49,8 @@ mod progress;
 pub mod protocol;
 mod repeats;
 pub mod segy;
+mod shell;
+pub mod slurm;
 pub mod statistics;
 pub mod steps;
 mod store;

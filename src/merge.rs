@@ -15,7 +15,7 @@ use crate::error::{Error, Result, failed};
 use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
 use crate::gather::index::{GatherCounts, write_index};
-use crate::headers;
+use crate::headers::{self, TablePart};
 use crate::kept::write_files;
 use crate::metadata::{dataset_document, write_document};
 use crate::output::{Output, move_to};
@@ -49,7 +49,11 @@ pub fn merge(
     store::create_directories(&dataset).map_err(failed(dataset.display()))?;
 
     let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
-    let parts: Vec<PathBuf> = with_rows.map(|(segment, _)| segment.headers.clone()).collect();
+    let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
+        path: s.headers.clone(),
+        row_groups: r.headers.row_groups,
+    };
+    let parts: Vec<TablePart> = with_rows.map(part).collect();
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));

@@ -69,7 +69,8 @@ impl Staged {
         }
         if store::is_remote(root) {
             let plan = Plan::read(&plan_in(&staging))?;
-            let done = objects::records(&staging, &plan)?;
+            let mut done = objects::records(&staging, &plan)?;
+            done.retain(|record| record.fits(&plan));
             return Ok(Some(Self { plan, done, n_lost: 0 }));
         }
         if staging.is_symlink() || holds_links(&staging) {
@@ -78,9 +79,11 @@ impl Staged {
         }
         let plan = Plan::read(&plan_in(&staging))?;
         let ids = || plan.segments.iter().map(|s| s.id);
-        let done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
+        let mut done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
         let n_recorded = ids().filter(|id| SegmentPaths::new(&staging, *id).record.exists()).count();
-        Ok(Some(Self { plan, n_lost: n_recorded.saturating_sub(done.len()), done }))
+        let n_lost = n_recorded.saturating_sub(done.len());
+        done.retain(|record| record.fits(&plan));
+        Ok(Some(Self { plan, n_lost, done }))
     }
 }
 

@@ -184,12 +184,13 @@ impl Plan {
             let follows = f.first_trace == next && f.layout.n_traces > 0;
             next = end.unwrap_or(0);
             // What a worker takes from the first file holds for all of them.
-            let fits = u64::from(f.layout.n_samples) <= array.n_samples
-                && f.layout.format_code == self.layout().format_code
-                && f.layout.header_bytes() == headers.header_bytes as usize;
+            let fits = f.layout.format_code == self.layout().format_code
+                && f.layout.header_bytes() == headers.header_bytes as usize
+                && f.layout.is_consistent();
             follows && end.is_some() && fits
         });
-        if self.files.is_empty() || !in_order || next != n {
+        let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
+        if n_samples != Some(array.n_samples) || !in_order || next != n {
             return false;
         }
         let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
@@ -335,7 +336,7 @@ mod tests {
         let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
-        let changes: [fn(&mut Plan); 17] = [
+        let changes: [fn(&mut Plan); 20] = [
             |p| p.version += 1,
             |p| p.traces.chunk_traces = 0,
             |p| p.traces.chunk_samples = u64::MAX,
@@ -351,6 +352,9 @@ mod tests {
             |p| p.headers.computed[0].inputs[1].scalar = Some(0),
             |p| p.gather_keys[0].formula.as_mut().unwrap().inputs[0].first_byte = 0,
             |p| p.files[0].layout.n_samples += 1,
+            |p| p.traces.n_samples = 1 << 32,
+            |p| p.files[0].layout.first_trace_offset = u64::MAX,
+            |p| p.files[0].layout.label_bytes = 1,
             |p| p.files[0].layout.n_additional_headers += 1,
             |p| {
                 let mut second = p.files[0].clone();

@@ -151,6 +151,11 @@ impl Display {
         }
     }
 
+    /// Whether standard output is for JSON lines.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json)
+    }
+
     /// Takes the bar away before an error message.
     pub fn abandon(&self) {
         if let Self::Bar(bar) = self {
@@ -206,6 +211,7 @@ fn print_json(value: &serde_json::Value) {
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Partitioning => "partitioning",
+        Phase::Indexing => "indexing",
         Phase::Importing => "importing",
         Phase::Merging => "merging",
         Phase::Syncing => "syncing",

@@ -133,12 +133,14 @@ impl<'a> Conversion<'a> {
         })?;
         let (traces, rows) = (plan.traces_of(segment), plan.rows_of(segment));
         let end = traces.end.max(rows.end);
-        let inputs = || Inputs::new(&plan.files, plan.io, Access::Traces).up_to(end);
+        let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
+        let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
+        let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
         let converter = Converter::new(layout.format(), layout.byte_order, array.dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
         Ok(Self {
             plan,
-            inputs: inputs(),
+            inputs: inputs(access),
             layout,
             array,
             store: SegmentStore::create(&paths.traces, array)?,
@@ -151,7 +153,7 @@ impl<'a> Conversion<'a> {
             traces,
             rows,
             // Its places are others than those of the samples that are converted meanwhile.
-            finder: FlagFinder::new(inputs(), layout, converter.clone(), array.dtype),
+            finder: FlagFinder::new(inputs(Access::Traces), layout, converter.clone(), array.dtype),
             converter,
             encoder: ChunkEncoder::new(array)?,
             samples: SampleStatistics::default(),

@@ -284,3 +284,29 @@ fn a_part_of_one_file_is_exported_by_its_numbers_in_the_dataset() {
         assert!(stderr(&output).contains(words), "{options:?}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn files_with_other_header_mappings_are_refused_with_the_difference() {
+    let (directory, inputs) = surveys(&[30, 20]);
+    let with_stanza = |input: &Path| {
+        let mut bytes = std::fs::read(input).unwrap();
+        let entry = |name, byte| format!("<entry name=\"{name}\" byte=\"{byte}\" type=\"int4\"/>");
+        let entries = entry("cdp", 9) + &entry("ffid", 21);
+        let text = format!("((SEG:Layout:text/xml))<segy-layout name=\"x\">{entries}</segy-layout>");
+        bytes[3504..3506].copy_from_slice(&1i16.to_be_bytes());
+        bytes.splice(FILE_HEADER..FILE_HEADER, format!("{text:<3200}").into_bytes());
+        std::fs::write(input, bytes).unwrap();
+    };
+    let out = directory.path().join("out");
+    with_stanza(&inputs[0]);
+    let output = import(&inputs, &out, &[]);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    let difference = "field_record is at bytes 9-12 as i32 here and at bytes 21-24 as i32 there; import them apart";
+    assert!(message.contains(difference) && message.contains("line_0.sgy"), "{message}");
+    assert!(!out.exists());
+    with_stanza(&inputs[1]);
+    let output = import(&inputs, &out, &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(metadata(&out)["options"]["fields"][0]["by"], "SEG:Layout");
+}

@@ -250,3 +250,28 @@ fn damaged_files_are_reported_on_or_refused() {
         }
     }
 }
+
+#[test]
+fn computed_columns_are_in_the_report_the_document_and_the_trace() {
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "3000", "--samples", "4"]);
+    let compute = ["--compute", "half = offset / 2", "--compute", "never = sqrt(-1 - abs(cdp))"];
+    for scan in [&[][..], &["--scan"], &["--scan", "-j", "3"]] {
+        let options = [&compute[..], scan].concat();
+        let document = json(&survey.input, &options);
+        let (offset, half, never) = (field(&document, "offset"), &document["computed"][0], &document["computed"][1]);
+        for extreme in ["min", "max"] {
+            assert_eq!(half[extreme].as_f64().unwrap(), offset[extreme].as_f64().unwrap() / 2.0);
+        }
+        assert_eq!((&half["name"], &half["expression"]), (&"half".into(), &"offset / 2".into()));
+        assert_eq!((&half["distinct"], &half["runs"]), (&offset["distinct"], &offset["runs"]));
+        assert_eq!((&half["undefined"], &never["undefined"]), (&0.into(), &document["headers_read"]));
+        assert!(never["min"].is_null() && never["constant"] == true);
+        let text = report(&survey.input, &options);
+        let row = text.lines().find(|l| l.trim_start().starts_with("half ")).unwrap();
+        assert!(text.contains("Computed columns") && row.ends_with("offset / 2"), "{text}");
+    }
+    let trace = json(&survey.input, &[&compute[..], &["--trace", "7"]].concat());
+    let half = field(&trace, "offset")["value"].as_f64().unwrap() / 2.0;
+    assert_eq!((&trace["computed"][0]["value"], trace["computed"][1]["value"].is_null()), (&half.into(), true));
+    assert!(report(&survey.input, &[&compute[..], &["--trace", "7"]].concat()).contains("undefined"));
+}

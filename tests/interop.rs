@@ -177,8 +177,11 @@ fn every_codec_is_read_in_both_orders_with_and_without_shards() {
     let floats = Input::new("shots", 1003, 45, 1, "big");
     let shorts = Input::new("prestack", 601, 70, 3, "little").scrambled();
     let doubles = Input::new("poststack", 301, 25, 6, "big").scrambled();
-    let codecs =
-        ["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "zstd-plain", "zstd-plain:7", "gzip", "gzip:6"];
+    let mut codecs =
+        vec!["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "zstd-plain", "zstd-plain:7", "gzip", "gzip:6"];
+    if cfg!(feature = "pcodec") {
+        codecs.extend(["pcodec", "pcodec:0"]);
+    }
     for (i, codec) in codecs.into_iter().enumerate() {
         let plain = ["--codec", codec, "--order", "trace-sample", "--chunk-traces", "101"];
         let shards = ["--codec", codec, "--order", "sample-trace", "--chunk-traces", "37", "--shard", "3"];

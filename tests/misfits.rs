@@ -155,9 +155,9 @@ fn planning_stops_when_it_is_asked_to() {
     config.segments = Some(2);
     config.chunk_traces = Some(100);
     let cancel = segy_import::CancelHandle::new();
-    assert_eq!(config.plan_unless(&cancel).unwrap().segments.len(), 2);
+    assert_eq!(config.plan_watched(&|_| Ok(()), &cancel).unwrap().segments.len(), 2);
     cancel.cancel();
-    assert_eq!(config.plan_unless(&cancel).unwrap_err().exit_code(), 128 + 15);
+    assert_eq!(config.plan_watched(&|_| Ok(()), &cancel).unwrap_err().exit_code(), 128 + 15);
 }
 
 #[test]

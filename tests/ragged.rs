@@ -235,3 +235,22 @@ fn a_difference_in_a_trace_of_varying_length_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("(trace 6, sample 3)"), "{}", stderr(&output));
 }
+
+#[test]
+fn following_the_lengths_is_a_phase_of_its_own() {
+    use segy_import::import::Phase;
+    let survey = ragged_survey(3, "big", 20_000, &[3, 5, 4]);
+    let mut config = segy_import::ImportConfig::new(&survey.input, survey.path("out"));
+    (config.overrides.ragged, config.sync) = (segy_import::segy::Ragged::Pad, false);
+    let mut reports = Vec::new();
+    let mut on_progress = |progress: &segy_import::ImportProgress| {
+        if progress.phase == Phase::Indexing {
+            reports.push((progress.current_traces, progress.total_traces));
+        }
+    };
+    let result = segy_import::import(&config, &mut on_progress, &segy_import::CancelHandle::new()).unwrap();
+    assert!(result.phases.iter().any(|(phase, _)| *phase == Phase::Indexing));
+    // How many there are is an estimate by the bytes.
+    assert!(!reports.is_empty());
+    assert!(reports.iter().all(|&(done, all)| done <= all && (19_900..20_100).contains(&all)), "{reports:?}");
+}

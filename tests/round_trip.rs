@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use proptest::prelude::*;
-use segy_import::dataset::Part;
+use segy_import::dataset::{Part, Target};
 use segy_import::{CancelHandle, Error, ExportConfig, ImportConfig, export, import};
 use support::{Survey, assert_same, contents, run, stderr};
 
@@ -210,7 +210,13 @@ proptest! {
         config.sync = false;
         import(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
         let back = ExportConfig {
-            dataset: survey.path("out"), target: survey.path("back"), file: None, part: Part::All, overwrite: false, sync: false,
+            dataset: survey.path("out"),
+            target: survey.path("back"),
+            file: None,
+            part: Part::All,
+            conversion: Target::default(),
+            overwrite: false,
+            sync: false,
         };
         export(&back, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         prop_assert!(std::fs::read(&survey.input).unwrap() == std::fs::read(&back.target).unwrap());
@@ -386,6 +392,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
         target: folder.join("back.sgy"),
         file: None,
         part: Part::All,
+        conversion: Target::default(),
         overwrite: false,
         sync: false,
     };

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::overrides::EndianChoice;
 use super::run_shown;
-use crate::dataset::{Part, Span};
+use crate::dataset::{Part, Span, Target};
 use crate::error::Result;
 use crate::export::{ExportConfig, export};
 use crate::import::Phase;
@@ -18,6 +19,12 @@ use crate::progress::ProgressMode;
 /// were but for the trace count of revision 2 (bytes 3513-3520), which becomes that of the part where there is one. Bytes behind
 /// the last trace stay only where the binary header declares them as data trailer (bytes 3529-3532). A part lies in one file:
 /// of several, --file says which.
+///
+/// With --format or --endian it writes another sample format or byte order. Bytes 3225-3226 and, in revision 2, 3297-3300 say
+/// so. A sample that the format does not hold exactly is an error that names it, unless --round takes the nearest value; one
+/// beyond its range is an error always. In the other byte order the numbers of the binary header, the trace headers and
+/// additional headers named SEG00001 are turned around where the standard has them; unassigned bytes, text, and all else stay as
+/// they were.
 #[derive(Args)]
 pub(super) struct ExportArgs {
     /// Directory of the dataset
@@ -38,6 +45,18 @@ pub(super) struct ExportArgs {
     /// Write gathers A up to, not including, B, counted from 0 as ensemble_id in ensemble_index.parquet
     #[arg(long, value_name = "A:B")]
     gathers: Option<Span>,
+
+    /// Write the samples in this sample format (a code of bytes 3225-3226), by their exact values
+    #[arg(long, value_name = "CODE")]
+    format: Option<u16>,
+
+    /// Write numbers in this byte order
+    #[arg(long, value_enum)]
+    endian: Option<EndianChoice>,
+
+    /// Take the nearest value, ties to even, where --format does not hold a sample exactly
+    #[arg(long, requires = "format")]
+    round: bool,
 
     /// Replace a file that is there, once the new one is complete
     #[arg(long)]
@@ -64,6 +83,7 @@ impl ExportArgs {
                 (None, Some(span)) => Part::Gathers(span),
                 (None, None) => Part::All,
             },
+            conversion: Target { format: self.format, byte_order: self.endian.map(Into::into), round: self.round },
             sync: !self.no_sync,
         };
         run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {

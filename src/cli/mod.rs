@@ -8,8 +8,8 @@ mod inspect;
 mod merge;
 mod overrides;
 mod plan;
-mod shell;
 mod status;
+mod submit;
 mod verify;
 mod worker;
 
@@ -57,6 +57,7 @@ enum Command {
     Worker(worker::WorkerArgs),
     Merge(merge::MergeArgs),
     Status(status::StatusArgs),
+    Submit(submit::SubmitArgs),
 }
 
 /// Runs the command of this process and says what went wrong. Returns the exit code.
@@ -140,6 +141,7 @@ impl Cli {
             Some(Command::Worker(args)) => args.run(),
             Some(Command::Merge(args)) => args.run(),
             Some(Command::Status(args)) => args.run(),
+            Some(Command::Submit(args)) => args.run(),
             None => self.import.run(),
         }
     }

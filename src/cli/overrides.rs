@@ -124,9 +124,18 @@ impl FieldArgs {
 
 /// Byte order as the user says it.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum EndianChoice {
+pub(super) enum EndianChoice {
     Big,
     Little,
+}
+
+impl From<EndianChoice> for ByteOrder {
+    fn from(choice: EndianChoice) -> Self {
+        match choice {
+            EndianChoice::Big => Self::Big,
+            EndianChoice::Little => Self::Little,
+        }
+    }
 }
 
 /// The largest number of microseconds, metres … that is no mistake.
@@ -159,10 +168,7 @@ fn start(text: &str) -> std::result::Result<f64, String> {
 impl OverrideArgs {
     pub(super) fn resolve(self) -> Overrides {
         Overrides {
-            byte_order: self.endian.map(|e| match e {
-                EndianChoice::Big => ByteOrder::Big,
-                EndianChoice::Little => ByteOrder::Little,
-            }),
+            byte_order: self.endian.map(Into::into),
             format: self.format,
             n_samples: self.samples,
             interval: self.interval,

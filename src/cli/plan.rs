@@ -5,8 +5,8 @@ use indicatif::HumanCount;
 use serde_json::json;
 
 use super::import::ImportArgs;
-use super::shell::quoted;
 use crate::error::Result;
+use crate::shell::quoted;
 use crate::steps::{PlanResult, plan};
 
 /// Plan an import whose segments are converted by themselves, on one computer or many

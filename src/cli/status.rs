@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::shell::quoted;
 use crate::error::{Result, failed};
+use crate::shell::quoted;
 use crate::steps::{SegmentStatus, State, Status, ranges, status};
 
 /// More segments than these are shown as ranges.

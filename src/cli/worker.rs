@@ -1,7 +1,7 @@
 //! `segy-import worker`: one segment of a plan. A scheduler names the output directory; the coordinator names the plan and
 //! listens to JSON lines on standard output.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -119,7 +119,9 @@ fn send(message: WorkerMessage) {
 /// The coordinator holds the other end of standard input; when it dies, however it dies, this end closes.
 fn end_with_the_coordinator() {
     let mut byte = [0];
-    while !matches!(std::io::stdin().read(&mut byte), Ok(0) | Err(_)) {}
+    // A signal that interrupts the waiting is not the end of the coordinator.
+    let goes_on = |read: std::io::Result<usize>| read.map_or_else(|e| e.kind() == ErrorKind::Interrupted, |n| n > 0);
+    while goes_on(std::io::stdin().read(&mut byte)) {}
     store::abort_uploads(TIME_TO_END);
     std::process::exit(1);
 }

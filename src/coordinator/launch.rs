@@ -17,6 +17,7 @@ use crate::cancel::CancelHandle;
 use crate::error::{Result, failed, signal_name};
 use crate::plan::Plan;
 use crate::protocol::{Failure, WorkerMessage, parse_line};
+use crate::segy::Io;
 use crate::store;
 use crate::worker::convert_segment;
 
@@ -104,7 +105,8 @@ fn inheritable(file: &File) -> std::io::Result<File> {
     Ok(copy)
 }
 
-fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
+/// Sends the messages in what a worker writes to its standard output, and that it is closed.
+pub fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
     for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
         if let Some(message) = parse_line(&line) {
             let _ = events.send(Event { segment, kind: EventKind::Message(message) });
@@ -203,7 +205,12 @@ impl Launch for ThreadLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let cancel = CancelHandle::new();
-        let (plan, staging, stop) = (plan.clone(), staging.to_owned(), cancel.clone());
+        // A file that shrinks under a map would end this process, which nobody watches.
+        let plan = match plan.io {
+            Io::Auto => Arc::new(Plan { io: Io::Pread, ..Plan::clone(plan) }),
+            Io::Mmap | Io::Pread => plan.clone(),
+        };
+        let (staging, stop) = (staging.to_owned(), cancel.clone());
         let thread = std::thread::Builder::new()
             .name(format!("segment {segment}"))
             .spawn(move || {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-pub use launch::{Launch, ProcessLauncher, Running, TIME_TO_END, ThreadLauncher, work};
+pub use launch::{Launch, ProcessLauncher, Running, TIME_TO_END, ThreadLauncher, forward_messages, work};
 
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
@@ -163,8 +163,15 @@ impl<'a> Coordinator<'a> {
         let Some(active) = self.active.get_mut(&event.segment) else { return Ok(()) };
         match event.kind {
             EventKind::Message(WorkerMessage::Started { .. }) => {}
-            EventKind::Message(WorkerMessage::Progress { traces }) => active.traces = traces,
-            EventKind::Message(WorkerMessage::Done(record)) => active.result = Some(record),
+            EventKind::Message(WorkerMessage::Progress { traces }) => active.traces = traces.min(self.plan.n_traces()),
+            EventKind::Message(WorkerMessage::Done(record)) => {
+                if record.segment == event.segment && record.fits(self.plan) {
+                    active.result = Some(record);
+                } else {
+                    let what = "its worker says that it found what the plan does not have";
+                    active.failure = Some(Error::Failed(format!("segment {}: {what}", event.segment)));
+                }
+            }
             EventKind::Message(WorkerMessage::Failed(failure)) => active.failure = Some(failure.into()),
             EventKind::OutputClosed => return self.ended(event.segment, listener),
         }

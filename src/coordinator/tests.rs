@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::checksum::ChunkSums;
 use crate::config::ImportConfig;
 use crate::generate::{GenerateConfig, generate};
 use crate::headers::HeaderSummary;
@@ -14,6 +15,8 @@ use crate::statistics::SampleStatistics;
 enum Script {
     Succeed,
     Fail(Failure),
+    /// Says that it has done something else than the plan asks for.
+    Claim(fn(&mut SegmentRecord)),
     Die,
     DieOnce,
     RunForever,
@@ -50,24 +53,17 @@ impl Launch for ScriptedLauncher {
         let send = |kind| events.send(Event { segment, kind }).unwrap();
         let killed = Ending { how: "was killed by SIGKILL".into(), signal: Some(9), stderr: "last words".into() };
         let script = self.scripts[segment as usize % self.scripts.len()].clone();
-        let range = plan.traces_of(&plan.segments[segment as usize]);
-        let record = SegmentRecord {
-            segment,
-            n_traces: range.end - range.start,
-            n_rows: 0,
-            n_runs: 0,
-            n_exceptions: 0,
-            chunks: Default::default(),
-            stored_bytes: 0,
-            headers: HeaderSummary::default(),
-            samples: SampleStatistics::default(),
-            boot_id: None,
-        };
+        let mut record = record(plan, segment);
         let ending = match script {
             Script::Die => Some(killed),
             Script::DieOnce if nth == 0 => Some(killed),
             Script::Fail(failure) => {
                 send(EventKind::Message(WorkerMessage::Failed(failure)));
+                None
+            }
+            Script::Claim(change) => {
+                change(&mut record);
+                send(EventKind::Message(WorkerMessage::Done(record)));
                 None
             }
             Script::RunForever => {
@@ -81,6 +77,25 @@ impl Launch for ScriptedLauncher {
         };
         send(EventKind::OutputClosed);
         Ok(Box::new(ScriptedWorker { ending, running: self.running.clone(), ended: false }))
+    }
+}
+
+/// What a worker can find that follows the plan.
+fn record(plan: &Plan, segment: u32) -> SegmentRecord {
+    let [traces, rows] = [Plan::traces_of, Plan::rows_of].map(|of| of(plan, &plan.segments[segment as usize]));
+    let (n_traces, n_rows) = (traces.end - traces.start, rows.end - rows.start);
+    let ranges = vec![None; plan.headers.columns.len()];
+    SegmentRecord {
+        segment,
+        n_traces,
+        n_rows,
+        n_runs: 0,
+        n_exceptions: 0,
+        chunks: ChunkSums { n_chunks: n_traces.div_ceil(plan.traces.chunk_traces), crc32c: 0 },
+        stored_bytes: 0,
+        headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
+        samples: SampleStatistics::default(),
+        boot_id: None,
     }
 }
 
@@ -161,6 +176,26 @@ fn a_reported_failure_is_not_tried_again_and_keeps_its_exit_code() {
     assert_eq!(result, Err(Error::Input("trace 7 is odd".into())));
     assert_eq!(launcher.launches.into_inner(), 2);
     assert_eq!(launcher.running.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_worker_that_claims_what_the_plan_does_not_have_is_not_believed() {
+    let changes: [fn(&mut SegmentRecord); 9] = [
+        |r| r.segment += 1,
+        |r| r.n_traces += 1,
+        |r| r.n_rows = u64::MAX,
+        |r| r.n_runs = u64::MAX,
+        |r| r.n_exceptions = u64::MAX,
+        |r| r.stored_bytes = u64::MAX,
+        |r| r.headers.n_dead = u64::MAX,
+        |r| r.headers.ranges.push(None),
+        |r| r.samples.n_nonfinite = u64::MAX,
+    ];
+    for change in changes {
+        let (result, _) = run(vec![Script::Claim(change)], &mut Ears::default());
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains("what the plan does not have"), "{message}");
+    }
 }
 
 #[test]

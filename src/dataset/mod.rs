@@ -4,6 +4,7 @@
 //! Everything here is shared by `export`, which writes the file again, and `verify`, which compares.
 
 mod chunks;
+mod conversion;
 mod document;
 mod exceptions;
 mod headers;
@@ -13,11 +14,12 @@ mod part;
 pub mod units;
 
 pub use chunks::ChunkReader;
+pub use conversion::{Conversion, Target};
 pub use document::{Dataset, OriginalFile};
 pub use exceptions::{ExceptionRows, ExceptionTable};
 pub use headers::{HeaderRows, HeaderTableFile};
 pub use original::{Original, Place, Sources};
-pub use part::{Part, Span, fit_around};
+pub use part::{Part, Span, file_head, fit_around};
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::lengths::{Extents, Lengths};
-use super::{ChunkReader, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
+use super::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
 use crate::segy::restore::{Restorer, word_bytes};
@@ -128,6 +128,7 @@ pub struct Original<'a> {
     sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
     restorer: Restorer,
+    conversion: Option<Conversion>,
     headers: Vec<u8>,
     piece: Vec<u8>,
 }
@@ -135,7 +136,13 @@ pub struct Original<'a> {
 impl<'a> Original<'a> {
     pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
         let (chunks, restorer) = (ChunkReader::new(sources.dataset)?, sources.restorer.clone());
-        Ok(Self { sources, chunks, restorer, headers: Vec::new(), piece: Vec::new() })
+        Ok(Self { sources, chunks, restorer, conversion: None, headers: Vec::new(), piece: Vec::new() })
+    }
+
+    /// Gives the traces away converted, if there is a conversion.
+    #[must_use]
+    pub fn converted(self, conversion: Option<Conversion>) -> Self {
+        Self { conversion, ..self }
     }
 
     /// Gives the bytes of all traces of a unit to `sink`, and the number of traces that are complete to `on_traces`.
@@ -204,6 +211,10 @@ impl<'a> Original<'a> {
                 let at = (extents.offset(e.trace) - start) as usize + header_bytes + e.sample as usize * 4;
                 put_word(&mut self.piece, at, &word_bytes(e.word, dataset.byte_order));
             }
+            if let Some(conversion) = &self.conversion {
+                conversion.traces(window.start, extents, &self.piece, sink)?;
+                continue;
+            }
             if dataset.pairwise_swapped {
                 // The raw headers are as they stand in the file already.
                 for trace in window.clone() {
@@ -226,7 +237,10 @@ impl<'a> Original<'a> {
     ) -> Result<()> {
         for trace in traces.clone() {
             headers.next_rows(1, &mut self.headers)?;
-            sink(extents.offset(trace), &self.headers)?;
+            match &self.conversion {
+                Some(conversion) => conversion.headers(trace, extents, &self.headers, sink)?,
+                None => sink(extents.offset(trace), &self.headers)?,
+            }
         }
         Ok(())
     }
@@ -254,6 +268,10 @@ impl<'a> Original<'a> {
             while let Some(e) = exceptions.next_in(&(trace..trace + 1), &samples)? {
                 let at = (u64::from(e.sample) - samples.start) as usize * 4;
                 put_word(&mut self.piece, at, &word_bytes(e.word, dataset.byte_order));
+            }
+            if let Some(conversion) = &self.conversion {
+                conversion.samples(trace, samples.start, extents, &self.piece, sink)?;
+                continue;
             }
             let in_trace = dataset.header_bytes as u64 + samples.start * dataset.format.bytes as u64;
             let offset = extents.offset(trace) + in_trace;

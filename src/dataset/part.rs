@@ -107,6 +107,18 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     }
 }
 
+/// The first bytes of a file, up to the end of the binary header at most.
+pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
+    let end = file.label_bytes as usize + FILE_HEADER_BYTES as usize;
+    let mut head = Vec::new();
+    file.bytes_before_traces.pieces(&mut |offset, bytes| {
+        let wanted = end.saturating_sub(offset as usize).min(bytes.len());
+        head.extend_from_slice(&bytes[..wanted]);
+        Ok(())
+    })?;
+    Ok(head)
+}
+
 /// What changes in front of and behind the traces when only some of them are written.
 pub struct Around {
     /// The first bytes of the file, up to the end of the binary header at most.
@@ -120,13 +132,7 @@ pub struct Around {
 pub fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Result<Around> {
     let start = file.label_bytes as usize;
     let end = start + FILE_HEADER_BYTES as usize;
-    let mut head = Vec::new();
-    file.bytes_before_traces.pieces(&mut |offset, bytes| {
-        let wanted = end.saturating_sub(offset as usize).min(bytes.len());
-        head.extend_from_slice(&bytes[..wanted]);
-        Ok(())
-    })?;
-    let mut around = Around { head, keeps_after: false };
+    let mut around = Around { head: file_head(file)?, keeps_after: false };
     let Some(header) = around.head.get_mut(start..end).filter(|_| file.major_revision >= 2) else {
         return Ok(around);
     };

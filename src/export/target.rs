@@ -165,24 +165,22 @@ impl UnfinishedFiles {
         Ok(Self::Objects(UnfinishedObjects { prefix: target.to_owned(), overwrite, written: Vec::new() }))
     }
 
-    /// Writes the file of this name with `write`, which gets its place and how it gets that name.
+    /// Writes the file of this name with `write`, which gets its place and how it gets that name, and returns its length.
     pub(super) fn add(
         &mut self,
         name: &str,
         sync: bool,
         write: impl FnOnce(&Path, Replacing) -> Result<u64>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         match self {
-            Self::Directory(directory) => {
-                write(&directory.path.join(name), Replacing { overwrite: false, sync })?;
-            }
+            Self::Directory(directory) => write(&directory.path.join(name), Replacing { overwrite: false, sync }),
             Self::Objects(objects) => {
                 let path = objects.prefix.join(name);
-                write(&path, Replacing { overwrite: objects.overwrite, sync })?;
+                let bytes = write(&path, Replacing { overwrite: objects.overwrite, sync })?;
                 objects.written.push(path);
+                Ok(bytes)
             }
         }
-        Ok(())
     }
 
     /// Lets them stay.

@@ -10,8 +10,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::GatherKey;
 use super::runs::{Run, RunReader};
-use super::{GatherKey, KeyValues};
 use crate::error::{Result, failed};
 use crate::segy::fields::FieldKind;
 use crate::store::Writer;
@@ -42,23 +42,22 @@ pub fn write_index(
     max_probe: u64,
 ) -> Result<GatherCounts> {
     let mut writer = IndexWriter::create(output, keys, max_probe)?;
-    let mut open: Option<Run> = None;
+    let (mut open, mut is_open) = (Run::default(), false);
     for path in segments {
         let mut runs = RunReader::open(path, keys.len())?;
         while let Some(run) = runs.next_run()? {
-            match &open {
-                Some(before) if before.key == run.key && file_starts.binary_search(&run.start_trace).is_err() => {}
-                _ => {
-                    if let Some(before) = open.take() {
-                        writer.push(&before, run.start_trace)?;
-                    }
-                    open = Some(run);
-                }
+            if is_open && open.key == run.key && file_starts.binary_search(&run.start_trace).is_err() {
+                continue;
             }
+            if is_open {
+                writer.push(&open, run.start_trace)?;
+            }
+            open.clone_from(run);
+            is_open = true;
         }
     }
-    if let Some(last) = open {
-        writer.push(&last, n_traces)?;
+    if is_open {
+        writer.push(&open, n_traces)?;
     }
     writer.finish()
 }
@@ -105,8 +104,11 @@ impl IndexWriter {
 
     fn push(&mut self, run: &Run, end_trace: u64) -> Result<()> {
         let length = end_trace - run.start_trace;
-        let values = row(self.counts.n_gathers, &run.key, run.start_trace, end_trace);
-        self.columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        let mut columns = self.columns.iter_mut();
+        let mut put = |value| columns.next().into_iter().for_each(|column| column.push(value));
+        put(self.counts.n_gathers as i64);
+        run.key.iter().for_each(|&value| put(value));
+        [run.start_trace, end_trace, length].into_iter().for_each(|n| put(n as i64));
         self.counts.n_gathers += 1;
         self.counts.longest = self.counts.longest.max(length);
         self.counts.n_beyond_probe += u64::from(length > self.max_probe);
@@ -137,11 +139,6 @@ impl IndexWriter {
         file.finish().map_err(failed(self.path.display()))?;
         Ok(self.counts)
     }
-}
-
-fn row(ensemble_id: u64, key: &KeyValues, start: u64, end: u64) -> impl Iterator<Item = i64> {
-    let first = std::iter::once(ensemble_id as i64);
-    first.chain(key.iter().copied()).chain([start as i64, end as i64, (end - start) as i64])
 }
 
 #[cfg(test)]

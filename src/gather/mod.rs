@@ -72,22 +72,36 @@ pub struct KeyReader<'a> {
     buffer: Vec<u8>,
     /// Where mapped pages were last dropped.
     last_offset: u64,
+    /// The trace that was read before, and from where on the bytes before it are being read ahead.
+    before: Option<u64>,
+    ahead_from: u64,
 }
 
 /// Headers further apart than this share no mapped pages worth keeping.
 const RELEASE_DISTANCE: u64 = 1 << 20;
+/// Bytes that are read ahead of a walk back from trace to trace.
+const WALK_BYTES: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
     /// `layout` is that of the first file, like which all are read.
     pub fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
         let keys = Keys::new(keys, layout.byte_order)?;
-        Ok(Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0 })
+        Ok(Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0, before: None, ahead_from: 0 })
     }
 
     /// The key values of trace `index`, from 0, behind the number of its file: gathers end with their file.
     pub fn read(&mut self, index: u64) -> Result<KeyValues> {
         let place = self.inputs.stretch(index, 1)?;
         let offset = place.offset;
+        if self.before == Some(index + 1) {
+            if offset < self.ahead_from {
+                self.ahead_from = offset.saturating_sub(WALK_BYTES);
+                place.file.expect_read(self.ahead_from, (offset - self.ahead_from) as usize);
+            }
+        } else {
+            self.ahead_from = offset;
+        }
+        self.before = Some(index);
         let header = place.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
         let values = std::iter::once(i64::from(place.file_index)).chain(self.keys.values(header)).collect();
         if offset.abs_diff(self.last_offset) > RELEASE_DISTANCE {

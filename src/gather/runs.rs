@@ -19,6 +19,7 @@ pub struct RunWriter {
     /// Keys of the trace before.
     previous: KeyValues,
     current: KeyValues,
+    record: Vec<u8>,
     n_runs: u64,
 }
 
@@ -27,7 +28,7 @@ impl RunWriter {
         let file = Writer::create(path).map_err(failed(path.display()))?;
         let file = BufWriter::new(file);
         let (path, keys) = (path.to_owned(), Keys::new(keys, order)?);
-        Ok(Self { path, file, keys, previous: Vec::new(), current: Vec::new(), n_runs: 0 })
+        Ok(Self { path, file, keys, previous: Vec::new(), current: Vec::new(), record: Vec::new(), n_runs: 0 })
     }
 
     /// Begins a run with the next trace, whatever its keys: a gather ends with its file.
@@ -52,10 +53,13 @@ impl RunWriter {
     }
 
     fn begin_run(&mut self, trace: u64) -> Result<()> {
-        let mut record = trace.to_le_bytes().to_vec();
-        record.extend(self.previous.iter().flat_map(|v| v.to_le_bytes()));
+        self.record.clear();
+        self.record.extend_from_slice(&trace.to_le_bytes());
+        for value in &self.previous {
+            self.record.extend_from_slice(&value.to_le_bytes());
+        }
         self.n_runs += 1;
-        self.file.write_all(&record).map_err(failed(self.path.display()))
+        self.file.write_all(&self.record).map_err(failed(self.path.display()))
     }
 
     /// Completes the file. Returns the number of runs.
@@ -66,7 +70,7 @@ impl RunWriter {
 }
 
 /// A run: its first trace and its key values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     pub start_trace: u64,
     pub key: KeyValues,
@@ -77,6 +81,7 @@ pub struct RunReader {
     path: PathBuf,
     file: BufReader<Stream>,
     record: Vec<u8>,
+    run: Run,
 }
 
 impl RunReader {
@@ -86,11 +91,12 @@ impl RunReader {
             path: path.to_owned(),
             file: BufReader::with_capacity(1 << 16, file),
             record: vec![0; 8 * (1 + n_keys)],
+            run: Run::default(),
         })
     }
 
     /// The next run; `None` at the end.
-    pub fn next_run(&mut self) -> Result<Option<Run>> {
+    pub fn next_run(&mut self) -> Result<Option<&Run>> {
         let at_end = self.file.fill_at_end().map_err(failed(self.path.display()))?;
         if at_end {
             return Ok(None);
@@ -100,8 +106,10 @@ impl RunReader {
             _ => Error::Failed(format!("{}: {e}", self.path.display())),
         })?;
         let mut numbers = self.record.as_chunks::<8>().0.iter();
-        let start_trace = numbers.next().map_or(0, |b| u64::from_le_bytes(*b));
-        Ok(Some(Run { start_trace, key: numbers.map(|b| i64::from_le_bytes(*b)).collect() }))
+        self.run.start_trace = numbers.next().map_or(0, |b| u64::from_le_bytes(*b));
+        self.run.key.clear();
+        self.run.key.extend(numbers.map(|b| i64::from_le_bytes(*b)));
+        Ok(Some(&self.run))
     }
 }
 

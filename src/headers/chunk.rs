@@ -22,12 +22,14 @@ pub(super) struct Encoder {
     zstd: zstd::bulk::Compressor<'static>,
     plain: Vec<u8>,
     packed: Vec<u8>,
+    /// Compressed header bytes, of which a page may be shorter than the one before.
+    rows: Vec<u8>,
 }
 
 impl Encoder {
     pub fn new() -> std::io::Result<Self> {
         let zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-        Ok(Self { zstd, plain: Vec::new(), packed: Vec::new() })
+        Ok(Self { zstd, plain: Vec::new(), packed: Vec::new(), rows: Vec::new() })
     }
 }
 
@@ -83,18 +85,16 @@ impl Chunk {
         }
     }
 
-    /// Adds the rows of one page. `first` is the first row of the row group; `changed` has a byte for each byte
-    /// of the header, 0 where all of `rows` have the value of `first`.
+    /// Adds the rows of one page. `first` is the first row of the row group, which they are all like where their `changed` is 0.
     pub fn push(
         &mut self,
         rows: &Rows<'_>,
         first: &Rows<'_>,
-        changed: &[u8],
         page_rows: usize,
         encoder: &mut Encoder,
     ) -> std::io::Result<()> {
         let n_rows = rows.bytes.len() / rows.width;
-        if self.pages.is_empty() && rows.is_constant(self.source, changed) {
+        if self.pages.is_empty() && rows.is_constant(self.source) {
             self.rows_of_first_value += n_rows;
             return Ok(());
         }
@@ -103,9 +103,8 @@ impl Chunk {
         }
         if let Source::RawBytes { offset, width, pairwise_swapped } = self.source {
             let raw = rows.stored(offset, width, pairwise_swapped);
-            encoder.packed.clear();
-            lz4::compress_rows(&raw, width, &mut encoder.packed);
-            self.append(Encoding::PLAIN, n_rows, 0, raw.len(), &encoder.packed, Bounds::None);
+            let n = lz4::compress_rows(&raw, width, &mut encoder.rows);
+            self.append(Encoding::PLAIN, n_rows, 0, raw.len(), &encoder.rows[..n], Bounds::None);
             return Ok(());
         }
         self.push_values(&rows.values(self.source), n_rows, encoder)
@@ -137,14 +136,14 @@ impl Chunk {
         match values {
             Values::Int32(v) => encode::delta_binary_packed(v, plain),
             Values::Int64(v) => encode::delta_binary_packed(v, plain),
-            Values::Float(v) => encode::split_floats(v, plain),
-            Values::Double(v) => encode::split_doubles(v, plain),
+            Values::Float(v) => encode::split_bytes(&v.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>(), plain),
+            Values::Double(v) => encode::split_bytes(&v.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>(), plain),
             Values::Text(v) => encode::plain_text(v, plain),
             Values::Bool(v) => encode::hybrid_bits(v.len(), |i| v[i], plain),
             Values::Nullable(v) => {
                 encode::hybrid_bits(v.len(), |i| !v[i].is_nan(), plain);
-                let there: Vec<f64> = v.iter().copied().filter(|v| !v.is_nan()).collect();
-                encode::split_doubles(&there, plain);
+                let there = v.iter().filter(|v| !v.is_nan()).map(|v| v.to_le_bytes());
+                encode::split_bytes(&there.collect::<Vec<_>>(), plain);
             }
         }
         encoder.packed.clear();

@@ -133,11 +133,31 @@ impl HeaderTable {
             .collect()
     }
 
+    /// The first column that another table does not have at the same place, in words.
+    pub fn difference(&self, other: &Self) -> String {
+        let place = |table: &Self, name: &str| match table.columns.iter().find(|c| c.name == name) {
+            Some(c) => format!("at bytes {}-{} as {}", c.first_byte, c.first_byte as usize - 1 + c.kind.size(), c.kind),
+            None => "no trace header field".into(),
+        };
+        let mut names = self.columns.iter().chain(&other.columns).map(|c| c.name.as_str());
+        let differs = names.find(|name| place(self, name) != place(other, name));
+        differs.map_or("the header tables differ".into(), |name| {
+            format!("{name} is {} here and {} there", place(self, name), place(other, name))
+        })
+    }
+
     /// Rows of a row group that keep a row group of headers of this length below 16 MiB, so that a writer
-    /// needs no more memory for long headers than for those of 240 bytes.
-    pub fn default_row_group_rows(header_bytes: u32) -> u64 {
+    /// needs no more memory for long headers than for those of 240 bytes. Those have up to four times as many rows where a
+    /// file of so many traces would have more than 1000 row groups, each of which costs its readers 20 kB of metadata;
+    /// and all have as many as it takes where there would be more than can be numbered.
+    pub fn default_row_group_rows(header_bytes: u32, n_traces: u64) -> u64 {
+        const MANY_GROUPS: u64 = 1000;
+        const MOST_GROUPS: u64 = i16::MAX as u64;
         let times_standard = u64::from(header_bytes).div_ceil(240).max(1);
-        (ROW_GROUP_ROWS / times_standard.next_power_of_two()).max(1)
+        let least = (ROW_GROUP_ROWS / times_standard.next_power_of_two()).max(1);
+        let enough = |n_groups: u64| n_traces.div_ceil(n_groups).div_ceil(least).max(1).next_power_of_two();
+        let most_times = if least == ROW_GROUP_ROWS { 4 } else { 1 };
+        least * enough(MANY_GROUPS).min(most_times).max(enough(MOST_GROUPS))
     }
 
     /// The schema of the file. Only computed columns have nulls.
@@ -189,20 +209,10 @@ impl HeaderTable {
     }
 
     /// Where a header says that its trace is dead: in its trace identification code, wherever that is.
-    fn is_dead(&self) -> Source {
+    pub(super) fn is_dead(&self) -> Source {
         let code = self.columns.iter().find(|c| c.name == "trace_id_code" && c.kind.is_integer());
         let (first_byte, kind) = code.map_or((29, FieldKind::I16), |c| (c.first_byte, c.kind));
         Source::Equals { offset: offset(first_byte), kind, value: DEAD }
-    }
-
-    /// Whether this header says that its trace is dead.
-    pub(super) fn says_dead(&self, header: &[u8]) -> bool {
-        match self.is_dead() {
-            Source::Equals { offset, kind, value } if offset + kind.size() <= header.len() => {
-                super::read_integer(header, offset as u32 + 1, kind, self.byte_order) == value
-            }
-            _ => false,
-        }
     }
 
     fn mark_names(&self) -> impl Iterator<Item = &'static str> + use<> {
@@ -290,6 +300,16 @@ impl Source {
                 FieldKind::F64 | FieldKind::Ibm32 => DataType::Float64,
                 FieldKind::Text(_) => DataType::Utf8,
             },
+        }
+    }
+
+    /// Whether a header has the value that `Equals` looks for.
+    pub(super) fn holds(self, header: &[u8], order: ByteOrder) -> bool {
+        match self {
+            Self::Equals { offset, kind, value } if offset + kind.size() <= header.len() => {
+                super::read_integer(header, offset as u32 + 1, kind, order) == value
+            }
+            _ => false,
         }
     }
 

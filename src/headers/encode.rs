@@ -1,6 +1,8 @@
 //! The Parquet encodings of page values.
 //! Source: <https://github.com/apache/parquet-format/blob/master/Encodings.md>.
 
+use crate::zarr::shuffle_bytes;
+
 /// Values of one block of DELTA_BINARY_PACKED, and of one of its miniblocks: what every writer uses, so that
 /// every reader has met it.
 const BLOCK: usize = 128;
@@ -121,18 +123,11 @@ fn pack_wide(width: u32, values: &[u64; MINIBLOCK], out: &mut Vec<u8>) {
     }
 }
 
-/// BYTE_STREAM_SPLIT of doubles: the lowest bytes of all values, then the second bytes, …
-pub(super) fn split_doubles(values: &[f64], out: &mut Vec<u8>) {
-    for byte in 0..8 {
-        out.extend(values.iter().map(|v| (v.to_bits() >> (8 * byte)) as u8));
-    }
-}
-
-/// BYTE_STREAM_SPLIT of singles.
-pub(super) fn split_floats(values: &[f32], out: &mut Vec<u8>) {
-    for byte in 0..4 {
-        out.extend(values.iter().map(|v| (v.to_bits() >> (8 * byte)) as u8));
-    }
+/// BYTE_STREAM_SPLIT of little-endian numbers: the lowest bytes of all of them, then the second bytes, …
+pub(super) fn split_bytes<const N: usize>(numbers: &[[u8; N]], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + N * numbers.len(), 0);
+    shuffle_bytes(numbers, &mut out[start..]);
 }
 
 /// PLAIN strings: length in 4 bytes, then the bytes.
@@ -187,6 +182,18 @@ pub(super) fn zigzag(value: i64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_of_doubles_lie_apart() {
+        for n in [0, 1, 7, 8, 30] {
+            let values: Vec<f64> = (0..n).map(|i| (f64::from(i) + 0.1).sqrt() * 1e7).collect();
+            let numbers: Vec<[u8; 8]> = values.iter().map(|v| v.to_le_bytes()).collect();
+            let planes = (0..8).flat_map(|byte| numbers.iter().map(move |number| number[byte]));
+            let mut out = vec![9];
+            split_bytes(&numbers, &mut out);
+            assert_eq!(out, std::iter::once(9).chain(planes).collect::<Vec<u8>>());
+        }
+    }
 
     #[test]
     fn a_counter_takes_no_bits_for_its_values_however_many_they_are() {

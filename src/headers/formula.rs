@@ -86,8 +86,12 @@ impl Formula {
 
     /// The value for one header; NaN where it is not defined.
     pub fn value(&self, header: &[u8], order: ByteOrder) -> f64 {
-        let rows = Rows { bytes: header, width: header.len(), order, first_trace: 0, flags: &[], formulas: &[] };
-        self.values(&rows).first().copied().unwrap_or(f64::NAN)
+        self.values_of(header, header.len(), order).first().copied().unwrap_or(f64::NAN)
+    }
+
+    /// The values for headers of `width` bytes each, one behind the other; NaN where it is not defined.
+    pub fn values_of(&self, headers: &[u8], width: usize, order: ByteOrder) -> Vec<f64> {
+        self.values(&Rows { bytes: headers, width, order, first_trace: 0, flags: &[], formulas: &[], changed: &[] })
     }
 
     /// Whether all inputs are the same wherever `changed` is 0.

@@ -1,6 +1,7 @@
 //! Puts the files of the segments behind one another.
 
-use std::io::{BufReader, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
@@ -10,54 +11,77 @@ use parquet::file::metadata::{
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 
-use crate::checksum::{Checksum, Summing};
+use crate::checksum::{ByteSums, Checksum, Summing};
 use crate::error::{Error, Result, failed};
-use crate::store::{Reader, Writer};
+use crate::store::{Reader, Writer, is_remote};
 
 use super::columns::HeaderTable;
-use super::footer::{MAGIC, RowGroup, footer};
+use super::footer::{Footer, MAGIC, RowGroup};
 
-/// Bytes that are copied at a time.
-const BUFFER_BYTES: usize = 1 << 18;
+/// The file of one segment.
+pub struct TablePart {
+    pub path: PathBuf,
+    /// Its row groups, which fill it from behind the magic number without gaps.
+    pub row_groups: ByteSums,
+}
 
 /// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
 ///
 /// The row groups are copied as they are; only the offsets in the footer change. The result has the same bytes as
-/// the file of one writer over all the traces. Memory: the footer as structures, about 3.5 bytes for each trace.
-pub fn join(parts: &[PathBuf], output: &Path, table: &HeaderTable) -> Result<Checksum> {
+/// the file of one writer over all the traces. Memory: the footer of one segment.
+pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
-    let mut out = Summing::new(Writer::create(output).map_err(failed(output.display()))?);
+    let mut out = Writer::create(output).map_err(failed(output.display()))?;
     out.write_all(MAGIC).map_err(failed(output.display()))?;
-    let mut position = MAGIC.len() as u64;
-    let mut row_groups = Vec::new();
-    for path in parts {
-        let part = Reader::open(path).map_err(failed(path.display()))?;
-        let metadata = read_metadata(&part).map_err(failed(path.display()))?;
+    let mut sums = ByteSums::default();
+    sums.push(MAGIC);
+    let mut shifts = Vec::new();
+    for part in parts {
+        shifts.push(sums.n_bytes as i64 - MAGIC.len() as i64);
+        copy_row_groups(part, &mut out).map_err(failed(format!("{} to {}", part.path.display(), output.display())))?;
+        sums = sums.followed_by(part.row_groups);
+    }
+
+    let in_output = |e: ParquetError| Error::Failed(format!("{}: {e}", output.display()));
+    let waiting = temporary_beside(output).map_err(failed("a temporary file"))?;
+    let mut footer = Footer::new(table, &schema, sums.n_bytes, waiting).map_err(in_output)?;
+    let mut out = Summing::behind(sums, out);
+    let mut ordinal = 0;
+    for (TablePart { path, row_groups }, shift) in parts.iter().zip(shifts) {
+        let file = Reader::open(path).map_err(failed(path.display()))?;
+        let metadata = read_metadata(&file).map_err(failed(path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
             return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
         }
-        let start = MAGIC.len() as u64;
-        let end = data_end(&metadata).map_err(failed(path.display()))?;
-        let shift = position as i64 - start as i64;
+        if data_bytes(&metadata) != Some(row_groups.n_bytes) {
+            return Err(Error::Failed(format!("{}: its footer does not describe its data", path.display())));
+        }
         for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
-            let ordinal = row_groups.len() as i32;
             let moved = moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(path.display()))?;
-            row_groups.push(moved);
+            footer.add(moved, &mut out).map_err(in_output)?;
+            ordinal += 1;
         }
-        let data = part.stream(start, end).map_err(failed(path.display()))?;
-        let mut data = BufReader::with_capacity(BUFFER_BYTES, data);
-        let what = || format!("{} to {}", path.display(), output.display());
-        let copied = std::io::copy(&mut data, &mut out).map_err(failed(what()))?;
-        if copied != end - start {
-            return Err(Error::Failed(format!("{}: it ends before its data", path.display())));
-        }
-        position += copied;
     }
-    let footer = footer(table, &schema, row_groups, position).map_err(failed(output.display()))?;
-    out.write_all(&footer).map_err(failed(output.display()))?;
+    footer.finish(&mut out).map_err(in_output)?;
     let checksum = out.checksum();
     out.into_inner().finish().map_err(failed(output.display()))?;
     Ok(checksum)
+}
+
+/// A file without a name that goes away by itself: on the disk of the output or, where that is an object, on a local one.
+fn temporary_beside(output: &Path) -> std::io::Result<File> {
+    match output.parent() {
+        Some(directory) if !is_remote(output) => tempfile::tempfile_in(directory),
+        _ => tempfile::tempfile(),
+    }
+}
+
+fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
+    let (start, n_bytes) = (MAGIC.len() as u64, part.row_groups.n_bytes);
+    match Reader::open(&part.path)?.stream(start, start + n_bytes)?.copy_to(out)? {
+        n if n == n_bytes => Ok(()),
+        _ => Err(std::io::Error::other("it ends before its data")),
+    }
 }
 
 /// All metadata, so that it can be written again without loss.
@@ -71,17 +95,14 @@ fn read_metadata(file: &Reader) -> Result<ParquetMetaData, ParquetError> {
         .parse_and_finish(file)
 }
 
-/// End of the row groups, which fill the file from behind the magic number without gaps.
-fn data_end(metadata: &ParquetMetaData) -> Result<u64, ParquetError> {
+/// Bytes of the row groups, if they fill the file from behind the magic number without gaps.
+fn data_bytes(metadata: &ParquetMetaData) -> Option<u64> {
     let chunks = || metadata.row_groups().iter().flat_map(|group| group.columns());
     let start = |chunk: &ColumnChunkMetaData| chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     let end = chunks().map(|chunk| start(chunk).saturating_add(chunk.compressed_size())).max();
     let first = MAGIC.len() as i64;
-    let all_bytes = chunks().map(ColumnChunkMetaData::compressed_size).fold(first, i64::saturating_add);
-    match u64::try_from(all_bytes) {
-        Ok(bytes) if all_bytes == end.unwrap_or(first) => Ok(bytes),
-        _ => Err(ParquetError::General("its footer does not describe its data".to_owned())),
-    }
+    let n_bytes = chunks().map(ColumnChunkMetaData::compressed_size).fold(0, i64::saturating_add);
+    (end.unwrap_or(first) == first.saturating_add(n_bytes)).then(|| n_bytes.try_into().ok())?
 }
 
 /// A row group with all its offsets moved by `shift` bytes.

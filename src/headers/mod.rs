@@ -34,7 +34,7 @@ pub use columns::{
     ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ROW_GROUP_ROWS, ZERO_TRACE,
 };
 pub use formula::{Computed, Formula};
-pub use join::join;
+pub use join::{TablePart, join};
 pub use summary::{FieldRange, HeaderSummary};
 pub use values::read_integer;
 pub use writer::SegmentWriter;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::columns::{DUPLICATE_TRACE, ZERO_TRACE};
+use crate::checksum::ByteSums;
 
 /// Smallest and largest value of an integer field. `i128` because uint64 does not fit int64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,8 @@ pub struct HeaderSummary {
     pub n_duplicate: u64,
     /// One for each of `HeaderTable::columns`; `None` for a field that is no integer, and without rows.
     pub ranges: Vec<Option<FieldRange>>,
+    /// The row groups as they stand in the file, one behind the other.
+    pub row_groups: ByteSums,
 }
 
 impl HeaderSummary {
@@ -68,6 +71,7 @@ impl HeaderSummary {
         self.n_dead += other.n_dead;
         self.n_zero += other.n_zero;
         self.n_duplicate += other.n_duplicate;
+        self.row_groups = self.row_groups.followed_by(other.row_groups);
         self.ranges.resize(self.ranges.len().max(other.ranges.len()), None);
         for (range, other) in self.ranges.iter_mut().zip(&other.ranges) {
             *range = match (*range, *other) {
@@ -85,7 +89,10 @@ mod tests {
 
     fn summary(n_rows: u64, ranges: &[Option<(i128, i128)>]) -> HeaderSummary {
         let ranges = ranges.iter().map(|range| range.map(|(min, max)| FieldRange { min, max }));
-        HeaderSummary { n_rows, ranges: ranges.collect(), n_dead: n_rows, n_zero: 2 * n_rows, n_duplicate: 3 * n_rows }
+        let mut row_groups = ByteSums::default();
+        row_groups.push(&vec![7; n_rows as usize]);
+        let (n_zero, n_duplicate) = (2 * n_rows, 3 * n_rows);
+        HeaderSummary { n_rows, ranges: ranges.collect(), n_dead: n_rows, n_zero, n_duplicate, row_groups }
     }
 
     #[test]

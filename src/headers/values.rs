@@ -56,6 +56,8 @@ pub(super) struct Rows<'a> {
     /// The flags of each trace, see `ZERO_TRACE`.
     pub flags: &'a [u8],
     pub formulas: &'a [Formula],
+    /// A byte for each byte of a row, 0 where all rows have the same; empty where that is not known.
+    pub changed: &'a [u8],
 }
 
 /// Reads a number of type `$t` in the byte order of `$rows` and turns each value into `$result`.
@@ -100,7 +102,11 @@ impl Rows<'_> {
             Source::Mark { offset } => self.raw(offset, FieldKind::I32),
             Source::Scaled { offset, kind, scalar_offset } => {
                 let mut values = self.as_f64(offset, kind);
-                let scalars: Vec<i16> = numbers!(self, scalar_offset, i16, |v| v);
+                let of_scalars = match self.changed.get(scalar_offset..scalar_offset + 2) {
+                    Some([0, 0]) => Rows { bytes: self.bytes.get(..self.width).unwrap_or_default(), ..*self },
+                    _ => *self,
+                };
+                let scalars: Vec<i16> = numbers!(of_scalars, scalar_offset, i16, |v| v);
                 scale(&mut values, &scalars);
                 Values::Double(values)
             }
@@ -133,11 +139,11 @@ impl Rows<'_> {
         }
     }
 
-    /// Whether a column has the same value wherever `changed` is 0.
-    pub fn is_constant(&self, source: Source, changed: &[u8]) -> bool {
+    /// Whether a column has the same value in all rows, as far as `changed` tells.
+    pub fn is_constant(&self, source: Source) -> bool {
         match source {
-            Source::Computed(i) => self.formulas.get(i).is_some_and(|f| f.is_constant(changed)),
-            source => source.is_constant(changed),
+            Source::Computed(i) => self.formulas.get(i).is_some_and(|f| f.is_constant(self.changed)),
+            source => source.is_constant(self.changed),
         }
     }
 
@@ -161,13 +167,18 @@ impl Rows<'_> {
 
     /// Applies `f` to the N bytes at `offset` of every row.
     #[inline(always)]
-    fn fields<const N: usize, T: Default>(&self, offset: usize, f: impl Fn([u8; N]) -> T) -> Vec<T> {
-        let field = |row: &[u8]| row[offset..].first_chunk().map_or_else(T::default, |bytes| f(*bytes));
-        self.bytes.chunks_exact(self.width).map(field).collect()
+    fn fields<const N: usize, T: Default + Clone>(&self, offset: usize, f: impl Fn([u8; N]) -> T) -> Vec<T> {
+        let rows = self.bytes.chunks_exact(self.width);
+        // Said once, so that it is not asked for each row.
+        if offset + N > self.width {
+            return vec![T::default(); rows.len()];
+        }
+        let field = |row: &[u8]| row[offset..offset + N].first_chunk().map_or_else(T::default, |bytes| f(*bytes));
+        rows.map(field).collect()
     }
 }
 
-/// Applies to each value the scalar of its own trace.
+/// Applies to each value the scalar of its own trace, or to all the only one.
 fn scale(values: &mut [f64], scalars: &[i16]) {
     let Some((&first, others)) = scalars.split_first() else { return };
     if others.iter().all(|&scalar| scalar == first) {

@@ -1,8 +1,9 @@
 //! Writes the rows of one segment.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
@@ -12,7 +13,7 @@ use crate::store::{Writer, finish_buffered};
 use super::bounds::Bounds;
 use super::chunk::{Chunk, Encoder, FinishedChunk};
 use super::columns::{HeaderTable, Mark, Source};
-use super::footer::{MAGIC, RowGroup, footer};
+use super::footer::{Footer, MAGIC, RowGroup};
 use super::formula::Formula;
 use super::summary::{FieldRange, HeaderSummary};
 use super::values::Rows;
@@ -27,8 +28,6 @@ pub struct SegmentWriter {
     schema: SchemaDescPtr,
     path: PathBuf,
     file: BufWriter<Writer>,
-    /// Bytes written to the file.
-    position: u64,
     encoder: Encoder,
     chunks: Vec<Chunk>,
     /// Which of `HeaderTable::columns` a chunk has the raw values of.
@@ -51,6 +50,8 @@ pub struct SegmentWriter {
     raw_headers_at: Option<u64>,
     row_groups: Vec<RowGroup>,
     formulas: Vec<Formula>,
+    /// What makes a trace a dead one.
+    is_dead: Source,
     summary: HeaderSummary,
 }
 
@@ -79,12 +80,12 @@ impl SegmentWriter {
             chunks: leaves.iter().zip(schema.columns()).map(|(&s, descr)| Chunk::new(s, descr.clone())).collect(),
             file: BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?),
             path: path.to_owned(),
-            position: 0,
             encoder: Encoder::new().map_err(failed("zstd"))?,
             page: Vec::new(),
             flags: Vec::new(),
             first_flags: 0,
             formulas: table.computed.iter().map(Formula::new).collect::<Result<_>>()?,
+            is_dead: table.is_dead(),
             page_rows: table.page_rows() as usize,
             page_first_trace: first_trace,
             first_row: Vec::new(),
@@ -97,7 +98,7 @@ impl SegmentWriter {
             table: table.clone(),
             schema,
         };
-        writer.write(MAGIC)?;
+        writer.file.write_all(MAGIC).map_err(failed(path.display()))?;
         Ok(writer)
     }
 
@@ -111,57 +112,75 @@ impl SegmentWriter {
     /// As [`Self::push`], for traces with this mark.
     pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8], mark: Mark) -> Result<()> {
         let mark = self.table.mark_bytes(mark);
-        let width = self.table.header_bytes as usize;
-        for i in 0..n {
-            let header = block.get(i * stride..).and_then(|rest| rest.get(..width));
-            let (Some(header), Some(&flags)) = (header, flags.get(i)) else {
-                return Err(Error::Failed(format!(
-                    "{}: a block of {n} traces ends within trace {i}",
-                    self.path.display()
-                )));
-            };
-            if self.rows_before_page == 0 && self.page.is_empty() {
-                self.first_row.clear();
-                self.first_row.extend_from_slice(header);
-                self.first_row.extend_from_slice(&mark);
-                self.first_flags = flags;
+        let mut next = 0;
+        while next < n {
+            let rows_of_page = self.flags.len();
+            let rows_left = self.table.row_group_rows - self.rows_before_page - rows_of_page as u64;
+            let end = n.min(next + (self.page_rows - rows_of_page).min(usize::try_from(rows_left).unwrap_or(n)));
+            for i in next..end {
+                let header = block.get(i * stride..).and_then(|rest| rest.get(..self.table.header_bytes as usize));
+                let (Some(header), Some(&flags)) = (header, flags.get(i)) else {
+                    return Err(Error::Failed(format!(
+                        "{}: a block of {n} traces ends within trace {i}",
+                        self.path.display()
+                    )));
+                };
+                self.page.extend_from_slice(header);
+                self.page.extend_from_slice(&mark);
+                self.flags.push(flags);
+                self.summary.count(self.is_dead.holds(header, self.table.byte_order), flags);
             }
-            self.page.extend_from_slice(header);
-            self.page.extend_from_slice(&mark);
-            self.flags.push(flags);
-            self.summary.count(self.table.says_dead(header), flags);
-            for ((changed, first), byte) in self.changed.iter_mut().zip(&self.first_row).zip(header) {
-                *changed |= first ^ byte;
-            }
-            let marks = self.changed[width..].iter_mut().zip(&self.first_row[width..]).zip(&mark);
-            marks.for_each(|((changed, first), byte)| *changed |= first ^ byte);
-            let row_bytes = width + mark.len();
-            self.changed[row_bytes] |= self.first_flags ^ flags;
-            let rows_of_page = self.page.len() / row_bytes;
+            self.note_changes(rows_of_page);
+            let rows_of_page = self.flags.len();
             if rows_of_page == self.page_rows
                 || self.rows_before_page + rows_of_page as u64 == self.table.row_group_rows
             {
                 self.end_page()?;
             }
+            next = end;
         }
         Ok(())
+    }
+
+    /// Compares the rows of the page from number `from` on with the first of the row group.
+    fn note_changes(&mut self, from: usize) {
+        let width = self.table.row_bytes();
+        if self.rows_before_page == 0 && from == 0 {
+            self.first_row.clear();
+            self.first_row.extend_from_slice(&self.page[..width]);
+            self.first_flags = self.flags[0];
+        }
+        let (of_bytes, of_flags) = self.changed.split_at_mut(width);
+        gather_changes(&self.page[from * width..], &self.first_row, of_bytes);
+        gather_changes(&self.flags[from..], &[self.first_flags], of_flags);
     }
 
     /// Ends the file.
     pub fn finish(mut self) -> Result<HeaderSummary> {
         self.end_page()?;
         self.end_row_group()?;
-        let row_groups = std::mem::take(&mut self.row_groups);
-        let footer =
-            footer(&self.table, &self.schema, row_groups, self.position).map_err(failed(self.path.display()))?;
-        self.write(&footer)?;
+        self.write_footer().map_err(failed(self.path.display()))?;
         finish_buffered(self.file).map_err(failed(self.path.display()))?;
         Ok(self.summary)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(failed(self.path.display()))?;
-        self.position += bytes.len() as u64;
+    fn write_footer(&mut self) -> Result<(), ParquetError> {
+        let mut footer = Footer::new(&self.table, &self.schema, self.position(), Cursor::new(Vec::new()))?;
+        for row_group in std::mem::take(&mut self.row_groups) {
+            footer.add(row_group, &mut self.file)?;
+        }
+        footer.finish(&mut self.file)
+    }
+
+    /// Bytes of the file so far, all of which are row groups but the first ones.
+    fn position(&self) -> u64 {
+        MAGIC.len() as u64 + self.summary.row_groups.n_bytes
+    }
+
+    /// Writes pages of a row group.
+    fn write(&mut self, page: &[u8]) -> Result<()> {
+        self.file.write_all(page).map_err(failed(self.path.display()))?;
+        self.summary.row_groups.push(page);
         Ok(())
     }
 
@@ -171,7 +190,8 @@ impl SegmentWriter {
         if self.table.raw_header
             && let Some(chunk) = self.chunks.last_mut()
         {
-            self.raw_headers_at.get_or_insert(self.position);
+            let position = MAGIC.len() as u64 + self.summary.row_groups.n_bytes;
+            self.raw_headers_at.get_or_insert(position);
             for page in chunk.take_bytes() {
                 self.write(&page)?;
             }
@@ -188,13 +208,12 @@ impl SegmentWriter {
         }
         let order = self.table.byte_order;
         let (first_trace, formulas) = (self.page_first_trace, &self.formulas);
-        let rows = Rows { bytes: &self.page, width, order, first_trace, flags: &self.flags, formulas };
+        let changed = &self.changed;
+        let rows = Rows { bytes: &self.page, width, order, first_trace, flags: &self.flags, formulas, changed };
         let first_flags = [self.first_flags];
-        let first = Rows { bytes: &self.first_row, flags: &first_flags, ..rows };
+        let first = Rows { bytes: &self.first_row, flags: &first_flags, changed: &[], ..rows };
         for chunk in &mut self.chunks {
-            chunk
-                .push(&rows, &first, &self.changed, self.page_rows, &mut self.encoder)
-                .map_err(failed(self.path.display()))?;
+            chunk.push(&rows, &first, self.page_rows, &mut self.encoder).map_err(failed(self.path.display()))?;
         }
         self.write_raw_headers()?;
         self.page.clear();
@@ -216,7 +235,7 @@ impl SegmentWriter {
         let mut metadata = RowGroupMetaData::builder(self.schema.clone())
             .set_num_rows(self.rows_before_page as i64)
             .set_ordinal(self.row_groups.len() as i32)
-            .set_file_offset(raw_headers_at.unwrap_or(self.position) as i64);
+            .set_file_offset(raw_headers_at.unwrap_or(self.position()) as i64);
         let (mut uncompressed, mut column_indexes, mut offset_indexes) = (0, Vec::new(), Vec::new());
         for c in 0..self.chunks.len() {
             let first = Rows {
@@ -226,9 +245,10 @@ impl SegmentWriter {
                 first_trace: 0,
                 flags: &[self.first_flags],
                 formulas: &self.formulas,
+                changed: &[],
             };
             let is_raw_header = self.table.raw_header && c + 1 == self.chunks.len();
-            let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position);
+            let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position());
             let chunk = self.chunks[c].finish(&first, position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.write(page)?;
@@ -251,6 +271,16 @@ impl SegmentWriter {
             let range = &mut self.summary.ranges[column];
             let known = range.unwrap_or(FieldRange { min: *min, max: *max });
             *range = Some(FieldRange { min: known.min.min(*min), max: known.max.max(*max) });
+        }
+    }
+}
+
+/// Sets the bits of `changed` that any of the rows has otherwise than `first`. All three have rows of one length.
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn gather_changes(rows: &[u8], first: &[u8], changed: &mut [u8]) {
+    for row in rows.chunks_exact(first.len()) {
+        for ((changed, first), byte) in changed.iter_mut().zip(first).zip(row) {
+            *changed |= first ^ byte;
         }
     }
 }

@@ -65,7 +65,7 @@ impl ColumnStats {
     }
 
     /// Adds the different values of `keys`, which repeat in runs.
-    fn add_distinct(&mut self, keys: &[i64]) {
+    pub(super) fn add_distinct(&mut self, keys: &[i64]) {
         let mut last = None;
         for &key in keys {
             if last != Some(key) {

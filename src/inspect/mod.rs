@@ -1,7 +1,7 @@
 //! What a geophysicist wants to know of a file before importing it: decisions, file headers, geometry, a table of the
 //! trace header fields, and a gather key. Nothing is written.
 //!
-//! [`scan`] goes through headers, a sample of them or all → [`values`] and [`column`] count what is in them →
+//! [`scan`] goes through headers, a sample of them or all → [`values`], [`column`] and [`computed`] count what is in them →
 //! [`table`] makes rows of it → [`gathers`], [`geometry`] and [`candidates`] draw conclusions → [`report`] prints.
 //! [`find`] and [`trace`] answer single questions. All that is found is plain data with `Serialize`: the JSON document
 //! of `segy-import inspect --json` is just that.
@@ -9,6 +9,7 @@
 mod align;
 pub mod candidates;
 pub mod column;
+pub mod computed;
 mod distinct;
 pub mod file_headers;
 pub mod find;
@@ -30,16 +31,18 @@ use serde::Serialize;
 use crate::cancel::CancelHandle;
 use crate::config::ImportConfig;
 use crate::error::Result;
-use crate::headers::Column;
+use crate::headers::formula::{Computed, Formula};
+use crate::headers::{Column, HeaderTable};
 use crate::mapping::HeaderOptions;
 use crate::segy::layout::{Decision, Overrides};
 use crate::segy::{Access, Io, Layout, SegyFile};
 use candidates::Candidate;
+use computed::{ComputedSummary, ComputedVisitor};
 use file_headers::FileHeaders;
 use find::{Finding, Search};
 use gathers::GatherSuggestion;
 use geometry::Geometry;
-use scan::{Source, TableVisitor, windows};
+use scan::{Source, TableVisitor, Visitor, windows};
 use table::FieldSummary;
 use trace::TraceDump;
 
@@ -98,6 +101,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// Every field of the trace headers.
     pub fields: Vec<FieldSummary>,
+    /// Columns that the user has computed.
+    pub computed: Vec<ComputedSummary>,
     pub gather: GatherSuggestion,
 }
 
@@ -123,6 +128,8 @@ pub struct Inspector {
     file: SegyFile,
     layout: Layout,
     columns: Vec<Column>,
+    computed: Vec<Computed>,
+    formulas: Vec<Formula>,
     windows: Vec<Range<u64>>,
 }
 
@@ -142,9 +149,10 @@ impl Inspector {
         let columns = import.columns(&file, &layout)?;
         layout.decisions.extend(columns.decision);
         layout.warnings.extend(columns.warning);
-        let columns = columns.table.columns;
+        let HeaderTable { columns, computed, .. } = columns.table;
+        let formulas = computed.iter().map(Formula::new).collect::<Result<_>>()?;
         let windows = windows(layout.n_traces);
-        Ok(Self { config, file, layout, columns, windows })
+        Ok(Self { config, file, layout, columns, computed, formulas, windows })
     }
 
     pub fn path(&self) -> &Path {
@@ -164,7 +172,7 @@ impl Inspector {
 
     /// The whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
-        let fields = self.table(&self.columns, on_progress, cancel)?;
+        let (fields, computed) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
         let whole = self.coverage().is_whole();
         Ok(Report {
             input: self.config.input.clone(),
@@ -176,25 +184,20 @@ impl Inspector {
             coverage: self.coverage(),
             gather: gathers::suggest(&fields, self.layout.n_traces),
             fields,
+            computed: computed.summarise(&self.computed, whole),
         })
     }
 
     /// One trace, from 1.
     pub fn trace(&self, trace: u64) -> Result<TraceDump> {
-        trace::dump(&self.source(), &self.columns, trace)
+        trace::dump(&self.source(), &self.columns, &self.computed, trace)
     }
 
     /// Where headers hold a number.
     pub fn find(&self, value: &str, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Findings> {
         let source = self.source();
         let search = Search::new(value, &source)?;
-        let visitor = if self.is_scan() {
-            source.visit_all(self.n_threads(), || search.visitor(), on_progress, cancel)?
-        } else {
-            let mut visitor = search.visitor();
-            source.visit_windows(&self.windows, &mut visitor)?;
-            visitor
-        };
+        let visitor = self.visit(|| search.visitor(), on_progress, cancel)?;
         let findings = search.findings(visitor, &self.columns, &source)?;
         Ok(Findings { coverage: self.coverage(), findings })
     }
@@ -202,29 +205,38 @@ impl Inspector {
     /// Which bytes look like inline, crossline, cdp, offset and coordinates.
     pub fn candidates(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Candidates> {
         let places = candidates::places(self.layout.header_bytes() as u32);
-        let fields = self.table(&places, on_progress, cancel)?;
+        let (fields, _) = self.table(&places, &[], on_progress, cancel)?;
         let candidates = candidates::rank(&fields, &self.columns, self.layout.byte_order);
         Ok(Candidates { coverage: self.coverage(), candidates })
     }
 
-    fn table(&self, columns: &[Column], on_progress: OnProgress, cancel: &CancelHandle) -> Result<Vec<FieldSummary>> {
+    /// The rows of these columns, and what is known of computed ones.
+    fn table<'a>(
+        &self,
+        columns: &[Column],
+        formulas: &'a [Formula],
+        on_progress: OnProgress,
+        cancel: &CancelHandle,
+    ) -> Result<(Vec<FieldSummary>, ComputedVisitor<'a>)> {
         let source = self.source();
         let guesses = steps::guess(&source, columns, &self.windows)?;
         let steps: Vec<Option<i64>> = guesses.iter().map(|g| g.map(|g| g.difference)).collect();
-        let visitor = if self.is_scan() {
-            source.visit_all(self.n_threads(), || TableVisitor::new(columns, &steps), on_progress, cancel)?
-        } else {
-            let mut visitor = TableVisitor::new(columns, &steps);
-            source.visit_windows(&self.windows, &mut visitor)?;
-            visitor
-        };
+        let make = || (TableVisitor::new(columns, &steps), ComputedVisitor::new(formulas));
+        let (table, computed) = self.visit(make, on_progress, cancel)?;
         let first = source.header(0)?;
-        Ok(table::summarise(columns, &visitor.stats, &guesses, &first, self.coverage().is_whole()))
+        let fields = table::summarise(columns, &table.stats, &guesses, &first, self.coverage().is_whole());
+        Ok((fields, computed))
     }
 
-    /// Whether there is more to read than the windows.
-    fn is_scan(&self) -> bool {
-        self.config.scan && self.windows.len() > 1
+    /// Shows the headers to a visitor: those of the windows, or all with a visitor for each thread.
+    fn visit<V: Visitor>(&self, make: impl Fn() -> V, on_progress: OnProgress, cancel: &CancelHandle) -> Result<V> {
+        // There may be no more to read than the windows.
+        if self.config.scan && self.windows.len() > 1 {
+            return self.source().visit_all(self.n_threads(), make, on_progress, cancel);
+        }
+        let mut visitor = make();
+        self.source().visit_windows(&self.windows, &mut visitor)?;
+        Ok(visitor)
     }
 
     fn n_threads(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use super::align::{grouped, table, wrap};
 use super::candidates::{Candidate, Role};
+use super::computed::ComputedSummary;
 use super::file_headers::{FileHeaders, TextualHeader};
 use super::find::Finding;
 use super::gathers::GatherSuggestion;
@@ -29,6 +30,7 @@ pub fn report(report: &Report) -> String {
     text += &file_headers(&report.file_headers);
     text += &geometry(&report.geometry, report.coverage);
     text += &fields(&report.fields, report.coverage);
+    text += &computed_columns(&report.computed);
     text += &gather(&report.gather);
     text
 }
@@ -141,6 +143,20 @@ fn fields(fields: &[FieldSummary], coverage: Coverage) -> String {
     text + &format!("{INDENT}zero in all of them: {n_zero} of {} fields\n", fields.len())
 }
 
+fn computed_columns(columns: &[ComputedSummary]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
+    let row = |c: &ComputedSummary| {
+        let number = |n: Option<f64>| n.map_or_else(|| "-".into(), |n| n.to_string());
+        let undefined = grouped(c.undefined);
+        vec![c.name.clone(), number(c.min), number(c.max), distinct(c.distinct), undefined, c.expression.clone()]
+    };
+    let mut rows = vec![["column", "min", "max", "distinct", "undefined", "expression"].map(str::to_owned).to_vec()];
+    rows.extend(columns.iter().map(row));
+    section("Computed columns") + &table(&rows, &[1, 2, 3, 4], INDENT)
+}
+
 fn row(f: &FieldSummary) -> Vec<String> {
     vec![
         f.name.clone(),
@@ -148,7 +164,7 @@ fn row(f: &FieldSummary) -> Vec<String> {
         f.kind.clone(),
         extreme(f, f.min.as_ref()),
         extreme(f, f.max.as_ref()),
-        distinct(f),
+        distinct(f.distinct),
         step(f),
     ]
 }
@@ -157,8 +173,8 @@ fn extreme(f: &FieldSummary, number: Option<&super::values::Number>) -> String {
     number.map_or_else(|| format!("\"{}\"", f.text.as_deref().unwrap_or_default()), ToString::to_string)
 }
 
-fn distinct(f: &FieldSummary) -> String {
-    f.distinct.map_or_else(|| format!("> {}", grouped(super::distinct::MAX_DISTINCT as u64)), |n| grouped(n as u64))
+fn distinct(n: Option<usize>) -> String {
+    n.map_or_else(|| format!("> {}", grouped(super::distinct::MAX_DISTINCT as u64)), |n| grouped(n as u64))
 }
 
 fn step(f: &FieldSummary) -> String {
@@ -182,6 +198,10 @@ pub fn trace(dump: &TraceDump) -> String {
         let value = value.unwrap_or_else(|| format!("\"{}\"", f.text.as_deref().unwrap_or_default()));
         let scaled = f.scaled.map_or(String::new(), |s| s.to_string());
         vec![f.name.clone(), bytes(f.first_byte, f.last_byte), f.kind.clone(), value, scaled]
+    }));
+    rows.extend(dump.computed.iter().map(|c| {
+        let value = c.value.map_or_else(|| "undefined".into(), |value| value.to_string());
+        vec![c.name.clone(), String::new(), "computed".into(), value, String::new()]
     }));
     text += &table(&rows, &[3, 4], INDENT);
     let samples: Vec<String> = dump.samples.iter().map(ToString::to_string).collect();
@@ -230,7 +250,12 @@ pub fn candidates(found: &Candidates) -> String {
         let f = &c.field;
         let standard = c.standard_field.clone().unwrap_or_else(|| "-".into());
         let mut cells = vec![role.to_owned(), bytes(f.first_byte, f.last_byte), f.kind.clone()];
-        cells.extend([extreme(f, f.min.as_ref()), extreme(f, f.max.as_ref()), distinct(f), c.points.to_string()]);
+        cells.extend([
+            extreme(f, f.min.as_ref()),
+            extreme(f, f.max.as_ref()),
+            distinct(f.distinct),
+            c.points.to_string(),
+        ]);
         cells.extend([standard, c.evidence.join(", ")]);
         cells
     };

@@ -39,6 +39,19 @@ pub(super) trait Visitor: Send {
     fn append(&mut self, next: Self);
 }
 
+/// Two visitors that are told the same.
+impl<A: Visitor, B: Visitor> Visitor for (A, B) {
+    fn visit(&mut self, headers: &Headers, first_trace: u64, is_adjacent: bool) {
+        self.0.visit(headers, first_trace, is_adjacent);
+        self.1.visit(headers, first_trace, is_adjacent);
+    }
+
+    fn append(&mut self, next: Self) {
+        self.0.append(next.0);
+        self.1.append(next.1);
+    }
+}
+
 /// The traces to look at in a file of `n`: all, or windows of which the first begins at the first trace and the last
 /// ends at the last one.
 pub fn windows(n_traces: u64) -> Vec<Range<u64>> {

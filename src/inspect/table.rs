@@ -94,7 +94,7 @@ fn row(c: &Column, s: &ColumnStats, guess: Option<StepGuess>, first_header: &[u8
     }
 }
 
-fn run_summary(s: &ColumnStats, is_whole: bool) -> RunSummary {
+pub(super) fn run_summary(s: &ColumnStats, is_whole: bool) -> RunSummary {
     let runs = &s.runs;
     if is_whole {
         let (n_traces, n_runs) = (runs.n_pairs + 1, runs.n_changes + 1);

@@ -7,6 +7,7 @@ use super::table::type_name;
 use super::values::{Headers, Number, number, text_of};
 use crate::error::{Error, Result};
 use crate::headers::Column;
+use crate::headers::formula::{Computed, Formula};
 use crate::segy::Dtype;
 use crate::segy::apply_scalar;
 use crate::segy::format::Converter;
@@ -23,6 +24,8 @@ pub struct TraceDump {
     /// First byte of its header in the file, from 1.
     pub file_byte: u64,
     pub fields: Vec<FieldValue>,
+    /// Columns that the user has computed.
+    pub computed: Vec<ComputedValue>,
     /// The first samples; `null` for those that are not finite.
     pub samples: Vec<f64>,
 }
@@ -43,11 +46,20 @@ pub struct FieldValue {
     pub scaled: Option<f64>,
 }
 
+/// A computed column of the trace.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComputedValue {
+    pub name: String,
+    pub expression: String,
+    /// `null` where it is not defined.
+    pub value: Option<f64>,
+}
+
 /// Reads trace `trace`, from 1.
 ///
 /// # Errors
 /// `Error::Usage` for a number that the file does not have.
-pub(super) fn dump(source: &Source, columns: &[Column], trace: u64) -> Result<TraceDump> {
+pub(super) fn dump(source: &Source, columns: &[Column], computed: &[Computed], trace: u64) -> Result<TraceDump> {
     let layout = source.layout;
     let index = trace.checked_sub(1).filter(|&i| i < layout.n_traces);
     let Some(index) = index else {
@@ -56,10 +68,16 @@ pub(super) fn dump(source: &Source, columns: &[Column], trace: u64) -> Result<Tr
     let place = TraceFinder::default().find(source.file, layout, index, 1)?;
     let header = source.file.copy(place.offset, layout.header_bytes())?;
     let headers = Headers { bytes: &header, width: header.len(), order: layout.byte_order };
+    let computed = computed.iter().map(|c| {
+        let value = Formula::new(c)?.value(&header, layout.byte_order);
+        let value = Some(value).filter(|value| !value.is_nan());
+        Ok(ComputedValue { name: c.name.clone(), expression: c.expression.clone(), value })
+    });
     Ok(TraceDump {
         trace,
         file_byte: source.file.byte_number(place.offset),
         fields: columns.iter().map(|c| field(c, &headers)).collect(),
+        computed: computed.collect::<Result<_>>()?,
         samples: samples(source, &place)?,
     })
 }

@@ -131,7 +131,7 @@ pub fn text_of(header: &[u8], column: &Column) -> String {
 }
 
 /// A double as an integer of the same order: IEEE numbers are sign and magnitude. Both zeros are one.
-fn ordered(value: f64) -> i64 {
+pub(super) fn ordered(value: f64) -> i64 {
     let bits = (value + 0.0).to_bits() as i64;
     bits ^ (bits >> 63) & i64::MAX
 }

@@ -53,7 +53,7 @@ impl Columns {
             columns,
             header_bytes,
             byte_order: layout.byte_order,
-            row_group_rows: HeaderTable::default_row_group_rows(header_bytes),
+            row_group_rows: HeaderTable::default_row_group_rows(header_bytes, layout.n_traces),
             raw_header,
             sample_flags: true,
             pairwise_swapped: layout.pairwise_swapped,

@@ -35,6 +35,8 @@ const FAR_BYTES: usize = 64 << 10;
 pub enum Access {
     /// A header here and there.
     Headers,
+    /// All headers from front to back, where they lie close together: a map needs no copy, while a copy takes the samples too.
+    DenseHeaders,
     /// The traces from front to back. Reading 512 KiB at a time into the same buffer, which stays in the cache, is as
     /// fast as a map and its page faults, needs less memory, and a file that shrinks is an error and no signal.
     Traces,
@@ -42,7 +44,7 @@ pub enum Access {
 
 impl Io {
     fn is_mapped(self, access: Access) -> bool {
-        self == Self::Mmap || (self == Self::Auto && access == Access::Headers)
+        self == Self::Mmap || (self == Self::Auto && access != Access::Traces)
     }
 }
 
@@ -97,7 +99,12 @@ impl SegyFile {
             map => map.transpose().map_err(|e| unreadable(path, &e))?,
         };
         let source = Source::File(file);
-        Ok(Self { path: path.to_owned(), source, label_bytes: 0, len, map, pairwise_swapped_from: None })
+        let file = Self { path: path.to_owned(), source, label_bytes: 0, len, map, pairwise_swapped_from: None };
+        match access {
+            Access::Headers => file.expect_scattered_reads(),
+            Access::DenseHeaders | Access::Traces => file.expect_sequential_reads(),
+        }
+        Ok(file)
     }
 
     fn open_object(path: &Path) -> Result<Self> {
@@ -252,7 +259,7 @@ impl SegyFile {
             let _ = map.advise(Advice::Sequential);
         } else {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            self.advise(rustix::fs::Advice::Sequential);
+            self.advise(0, 0, rustix::fs::Advice::Sequential);
         }
     }
 
@@ -262,14 +269,27 @@ impl SegyFile {
             let _ = map.advise(Advice::Random);
         } else {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            self.advise(rustix::fs::Advice::Random);
+            self.advise(0, 0, rustix::fs::Advice::Random);
         }
     }
 
+    /// Of `n` stored bytes, or of all to the end with 0.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn advise(&self, advice: rustix::fs::Advice) {
+    fn advise(&self, stored: u64, n: u64, advice: rustix::fs::Advice) {
         if let Source::File(file) = &self.source {
-            let _ = rustix::fs::fadvise(file, 0, None, advice);
+            let _ = rustix::fs::fadvise(file, stored, std::num::NonZeroU64::new(n), advice);
+        }
+    }
+
+    /// Says that these bytes are going to be read soon, however scattered the others are.
+    pub fn expect_read(&self, offset: u64, n: usize) {
+        let stored = self.label_bytes + offset;
+        if let Some(map) = &self.map {
+            let Ok(start) = usize::try_from(stored) else { return };
+            let _ = map.advise_range(Advice::WillNeed, start, n.min(map.len().saturating_sub(start)));
+        } else {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            self.advise(stored, n as u64, rustix::fs::Advice::WillNeed);
         }
     }
 

@@ -60,7 +60,7 @@ fn by_stated_lengths(inference: &Inference) -> Result<Result<Fit, String>> {
             continue;
         }
         tried.push(key);
-        let walk = chain(inference, &reading).walk(u64::MAX, inference.watch)?;
+        let walk = chain(inference, &reading).walk(inference.watch)?;
         let is_cut = matches!(walk.how, End::Rest(_) | End::Cut { .. }) && inference.overrides.allow_truncated;
         if walk.n_traces > 0 && (walk.how == End::Exact || is_cut) {
             return Ok(Ok(accept_walk(inference, &reading, walk)));
@@ -133,7 +133,7 @@ fn first_odd_trace(inference: &Inference) -> Option<Error> {
         return None;
     }
     let walks = readings(inference).ok()?.into_iter().take(8);
-    let walks = walks.filter_map(|r| chain(inference, &r).walk(CONVINCING, inference.watch).ok());
+    let walks = walks.filter_map(|r| chain(inference, &r).walk_over(CONVINCING, inference.watch).ok());
     let convincing = walks.filter(|w| w.n_traces > 1 && matches!(w.how, End::Exact | End::Enough));
     let (first_samples, (trace, n)) = convincing.filter_map(|w| Some((w.first_samples, w.first_odd?))).next()?;
     Some(Error::Input(format!(

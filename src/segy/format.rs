@@ -251,9 +251,15 @@ fn cast_to_float32(native: Dtype) -> Kernel {
 /// Rounded once to float32, which holds every value up to gain 112; beyond that it may be infinite.
 #[inline(always)]
 pub(super) fn fixed_gain(word: u32) -> f32 {
+    fixed_gain_exact(word) as f32
+}
+
+/// The exact value of such a word, which a double always holds.
+#[inline(always)]
+pub(super) fn fixed_gain_exact(word: u32) -> f64 {
     let gain = u64::from((word >> 16) & 0xFF);
     let power_of_two = f64::from_bits((1023 + gain) << 52);
-    (f64::from(word as u16 as i16) * power_of_two) as f32
+    f64::from(word as u16 as i16) * power_of_two
 }
 
 #[cfg(test)]

@@ -34,6 +34,16 @@ pub fn to_f32(word: u32) -> f32 {
     f32::from_bits(scaled.to_bits() | (word & 0x8000_0000))
 }
 
+/// Whether the word is canonical: zero of either sign, or normalised and within the range of normal float32. It then comes
+/// back from its float32. (So do 2^128, from infinity, and some words below the normal range.)
+#[inline(always)]
+pub fn is_canonical(word: u32) -> bool {
+    /// 2^-126, the smallest normal float32, and the largest word below 2^128.
+    const RANGE: std::ops::RangeInclusive<u32> = 0x2140_0000..=0x60FF_FFFF;
+    let magnitude = word & 0x7FFF_FFFF;
+    (magnitude == 0) | ((word & 0x00F0_0000 != 0) & RANGE.contains(&magnitude))
+}
+
 /// The canonical IBM word of a float32: sign, exponent and normalised fraction, digits beyond its 24 bits cut off.
 ///
 /// With the exponent field `e` of the float32 (value 1.f × 2^(e-127)) and its 24 bits m = 2^23 + f:
@@ -103,6 +113,15 @@ mod tests {
             let (got, want) = (to_f32(word), exact(word) as f32);
             assert_eq!(got.to_bits(), want.to_bits(), "{word:#010x}: {got} instead of {want}");
         }
+    }
+
+    #[test]
+    fn a_canonical_word_comes_back_and_others_only_from_below_the_normal_range() {
+        for word in words().filter(|&w| is_canonical(w)) {
+            assert_eq!(from_f32(to_f32(word)), word, "{word:#010x}");
+        }
+        let mut others = words().filter(|&w| survives(w) && !is_canonical(w));
+        assert!(others.all(|w| exact(w).abs() < f64::from(f32::MIN_POSITIVE)));
     }
 
     #[test]

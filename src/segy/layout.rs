@@ -142,6 +142,19 @@ impl Layout {
         self.first_trace_offset + index * self.stride() as u64
     }
 
+    /// Whether all traces lie within the file, so that no offset runs over: for a layout that comes from a plan.
+    pub(crate) fn is_consistent(&self) -> bool {
+        const MOST_BYTES: u64 = 1 << 62;
+        let end = match &self.varying {
+            None => {
+                self.n_traces.checked_mul(self.stride() as u64).and_then(|n| n.checked_add(self.first_trace_offset))
+            }
+            Some(index) => Some(index.end).filter(|end| index.is_consistent(self.n_traces, *end)),
+        };
+        let end = end.and_then(|end| end.checked_add(self.label_bytes));
+        sample_format(self.format_code).is_some() && end.is_some_and(|end| end <= self.file_bytes.min(MOST_BYTES))
+    }
+
     /// Opens the file that this layout was inferred from, to be read the same way.
     pub fn open(&self, path: &Path, io: Io, access: Access) -> Result<SegyFile> {
         let mut file = SegyFile::open(path, io, access)?;

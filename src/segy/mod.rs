@@ -2,6 +2,7 @@
 //!
 //! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples, [`restore`] converts them back.
 
+mod ahead;
 mod axis;
 pub mod binary;
 pub mod fields;
@@ -16,6 +17,8 @@ mod label;
 pub mod layout;
 mod misfit;
 pub mod ragged;
+pub mod recode;
+mod reorder;
 pub mod restore;
 mod sniff;
 mod su;
@@ -28,6 +31,7 @@ pub use file::{Access, Io, SegyFile};
 pub use format::{ByteOrder, Dtype};
 pub use layout::Layout;
 pub use ragged::{Ragged, TraceFinder};
+pub use reorder::{reorder_binary_header, reorder_trace_headers};
 pub use trace_counts::odd_trace;
 
 /// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.

@@ -4,8 +4,11 @@
 //! ([`TraceIndex`]). Whoever needs the others walks from the nearest kept one ([`TraceFinder`]).
 //! Source: SEG-Y rev 2.1, trace header bytes 115-116, and bytes 137-140 of trace header extension 1.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{Ahead, Cut, Look};
 use super::binary::big_endian;
 use super::fields::TRACE_HEADER_BYTES;
 use super::file::SegyFile;
@@ -47,8 +50,28 @@ pub struct TraceIndex {
     pub min_samples: u32,
 }
 
-/// Told of the offset that a walk has reached; says with an error that it should stop.
-pub type Watch<'w> = dyn Fn(u64) -> Result<()> + 'w;
+impl TraceIndex {
+    /// Whether it can be that of so many traces in front of `end`.
+    pub(super) fn is_consistent(&self, n_traces: u64, end: u64) -> bool {
+        self.step > 0
+            && self.offsets.len() as u64 == n_traces.div_ceil(self.step)
+            && self.offsets.is_sorted()
+            && self.offsets.last().is_some_and(|&last| last < end)
+    }
+}
+
+/// How far a walk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Traces behind it.
+    pub n_traces: u64,
+    /// Bytes behind it, of so many.
+    pub bytes: u64,
+    pub of_bytes: u64,
+}
+
+/// Told how far a walk is; says with an error that it should stop.
+pub type Watch<'w> = dyn Fn(Walked) -> Result<()> + 'w;
 
 /// What a walk goes along: the bytes of the traces, and how they are read.
 #[derive(Clone, Copy)]
@@ -81,7 +104,7 @@ pub(super) enum End {
 }
 
 /// What a walk found: the whole traces in front of its end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
     pub(super) index: TraceIndex,
     pub(super) n_traces: u64,
@@ -105,10 +128,43 @@ fn is_extension_1(block: &[u8]) -> bool {
 }
 
 impl Chain<'_> {
+    /// Bytes of a trace of so many samples.
+    pub(super) fn trace_bytes(&self, n_samples: u32) -> u64 {
+        self.header_bytes as u64 + u64::from(n_samples) * self.sample_bytes as u64
+    }
+
+    /// Whether there is room for a header at this offset.
+    pub(super) fn fits_header(&self, offset: u64) -> bool {
+        offset.saturating_add(self.header_bytes as u64) <= self.end
+    }
+
+    /// Goes from header to header up to the end of the traces, which in large files threads have read before.
+    pub(super) fn walk(&self, watch: &Watch) -> Result<Walk> {
+        let look = Look::of(self);
+        match look.as_ref().and_then(|look| Some((look, look.cut(self)?))) {
+            Some((look, cut)) => self.walk_behind(look, cut, watch),
+            None => self.walk_over(u64::MAX, watch),
+        }
+    }
+
+    /// Walks behind threads that read ahead.
+    fn walk_behind(&self, look: &Look, cut: Cut, watch: &Watch) -> Result<Walk> {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(self, look, cut, &stop, scope);
+            let walk = self.walk_with(u64::MAX, watch, &mut |offset| ahead.count_at(offset, self));
+            stop.store(true, Ordering::Relaxed);
+            walk
+        })
+    }
+
     /// Goes from header to header, at most over `most` traces.
-    ///
-    /// One thread does it: each header says where the next one is, and a walk reads a few hundred bytes of each trace only.
-    pub(super) fn walk(&self, most: u64, watch: &Watch) -> Result<Walk> {
+    pub(super) fn walk_over(&self, most: u64, watch: &Watch) -> Result<Walk> {
+        self.walk_with(most, watch, &mut |_| None)
+    }
+
+    /// As [`Self::walk_over`]; `known` gives the counts of headers at offsets where they have been read before.
+    fn walk_with(&self, most: u64, watch: &Watch, known: &mut dyn FnMut(u64) -> Option<u32>) -> Result<Walk> {
         let index = TraceIndex { step: 1, offsets: Vec::new(), end: self.start, min_samples: u32::MAX };
         let mut walk = Walk { index, n_traces: 0, max_samples: 0, first_odd: None, first_samples: 0, how: End::Exact };
         let (mut offset, mut kept, mut buffer) = (self.start, self.start, Vec::new());
@@ -123,9 +179,11 @@ impl Chain<'_> {
             if walk.n_traces == most {
                 break End::Enough;
             }
-            let header = self.file.bytes(offset, self.header_bytes, &mut buffer)?;
-            let n_samples = stated_samples(header, self.order);
-            let needed = self.header_bytes as u64 + u64::from(n_samples) * self.sample_bytes as u64;
+            let n_samples = match known(offset) {
+                Some(n_samples) => n_samples,
+                None => stated_samples(self.file.bytes(offset, self.header_bytes, &mut buffer)?, self.order),
+            };
+            let needed = self.trace_bytes(n_samples);
             if n_samples == 0 {
                 break End::NoSamples;
             }
@@ -142,7 +200,8 @@ impl Chain<'_> {
                 kept = offset;
             }
             if walk.n_traces.is_multiple_of(WATCH_TRACES) {
-                watch(offset)?;
+                let (bytes, of_bytes) = (offset - self.start, self.end - self.start);
+                watch(Walked { n_traces: walk.n_traces, bytes, of_bytes })?;
             }
         };
         walk.index.end = offset;
@@ -284,69 +343,4 @@ fn changed(file: &SegyFile, trace: u64) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::segy::{Access, Io};
-
-    /// A file of traces with these numbers of 2-byte samples behind 10 other bytes.
-    fn file(counts: &[u16]) -> (tempfile::TempDir, SegyFile) {
-        let directory = tempfile::tempdir().unwrap();
-        let mut bytes = vec![0; 10];
-        for n in counts {
-            let mut trace = vec![0; 240 + usize::from(*n) * 2];
-            trace[114..116].copy_from_slice(&n.to_be_bytes());
-            bytes.extend(trace);
-        }
-        std::fs::write(directory.path().join("f"), bytes).unwrap();
-        let file = SegyFile::open(&directory.path().join("f"), Io::Auto, Access::Headers).unwrap();
-        (directory, file)
-    }
-
-    fn walk(file: &SegyFile, end: u64) -> Walk {
-        let order = ByteOrder::Big;
-        Chain { file, start: 10, end, header_bytes: 240, sample_bytes: 2, order }.walk(u64::MAX, &|_| Ok(())).unwrap()
-    }
-
-    #[test]
-    fn a_walk_counts_the_traces_and_names_the_first_odd_one() {
-        let (_directory, file) = file(&[5, 5, 9, 3]);
-        let walk = walk(&file, file.len());
-        assert_eq!((walk.n_traces, walk.index.min_samples, walk.max_samples), (4, 3, 9));
-        assert_eq!((walk.first_odd, &walk.how), (Some((2, 9)), &End::Exact));
-        assert_eq!(walk.index.offsets, [10, 260, 510, 768]);
-    }
-
-    #[test]
-    fn a_walk_says_where_it_breaks() {
-        let (_directory, cut) = file(&[5, 0, 3]);
-        assert!(walk(&cut, cut.len()).complaint().unwrap().starts_with("trace 2, at byte 261, says 0 samples"));
-        let (_directory, whole) = file(&[5, 7]);
-        let cut = walk(&whole, whole.len() - 3);
-        assert_eq!((cut.n_traces, cut.how), (1, End::Cut { needed: 254, left: 251 }));
-        let rest = walk(&whole, whole.len() - 200);
-        assert_eq!((rest.n_traces, rest.how), (1, End::Rest(54)));
-    }
-
-    #[test]
-    fn the_kept_offsets_stay_few_and_right() {
-        let index = TraceIndex { step: 1, offsets: Vec::new(), end: 0, min_samples: u32::MAX };
-        let mut walk = Walk { index, n_traces: 0, max_samples: 0, first_odd: None, first_samples: 0, how: End::Exact };
-        for trace in 0..100_003 {
-            walk.add(trace * 7, 1);
-        }
-        assert_eq!(walk.index.step, 8);
-        assert_eq!(walk.index.offsets.len(), 100_003usize.div_ceil(8));
-        assert!(walk.index.offsets.iter().enumerate().all(|(i, &offset)| offset == i as u64 * 8 * 7));
-    }
-
-    #[test]
-    fn the_count_of_extension_1_comes_before_the_16_bits() {
-        let mut header = vec![0; 480];
-        header[114..116].copy_from_slice(&7u16.to_be_bytes());
-        assert_eq!(stated_samples(&header, ByteOrder::Big), 7);
-        header[472..480].copy_from_slice(b"SEG00001");
-        assert_eq!(stated_samples(&header, ByteOrder::Big), 7);
-        header[240 + 136..240 + 140].copy_from_slice(&70_000u32.to_be_bytes());
-        assert_eq!(stated_samples(&header, ByteOrder::Big), 70_000);
-    }
-}
+mod tests;

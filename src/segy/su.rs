@@ -174,7 +174,7 @@ fn by_stated_lengths(
 ) -> Result<Option<(Reading, Walk)>> {
     for &order in orders {
         let chain = Chain { file, start: 0, end: file.len(), header_bytes: TRACE_HEADER_BYTES, sample_bytes, order };
-        let walk = chain.walk(u64::MAX, watch)?;
+        let walk = chain.walk(watch)?;
         let is_cut = matches!(walk.how, End::Rest(_) | End::Cut { .. }) && allow_truncated && orders.len() == 1;
         if walk.n_traces > 0 && (walk.how == End::Exact || is_cut) {
             let rest = file.len() - walk.index.end;

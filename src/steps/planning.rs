@@ -1,5 +1,6 @@
 //! Planning: deciding everything, and putting it where the workers of the segments find it.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -107,7 +108,14 @@ pub(crate) fn prepare(
 ) -> Result<Prepared> {
     output::check(&config.output, config.overwrite)?;
     reporter.begin(Phase::Partitioning, 0);
-    let plan = config.plan_unless(cancel)?;
+    let plan = {
+        let reporter = RefCell::new(&mut *reporter);
+        let watch = |walked| {
+            reporter.borrow_mut().walked(walked);
+            Ok(())
+        };
+        config.plan_watched(&watch, cancel)?
+    };
     for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning.clone()));
     }

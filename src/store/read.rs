@@ -10,7 +10,10 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::{Object, is_remote};
+use super::{Object, Writer, is_remote};
+
+/// Bytes that are copied at a time.
+const COPY_BYTES: usize = 1 << 18;
 
 /// A file or an object of known length.
 pub enum Reader {
@@ -65,6 +68,16 @@ impl Reader {
 pub enum Stream {
     File(io::Take<File>),
     Object { object: Arc<Object>, offset: u64, end: u64 },
+}
+
+impl Stream {
+    /// Copies what is left of it. From file to file the kernel does that.
+    pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
+        match (self, out) {
+            (Self::File(file), Writer::File(out)) => io::copy(file, out),
+            (stream, out) => io::copy(&mut BufReader::with_capacity(COPY_BYTES, stream), out),
+        }
+    }
 }
 
 impl Read for Stream {

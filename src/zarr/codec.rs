@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::blosc::Shuffle;
 use crate::error::{Error, Result};
 use crate::names::near_names;
+use crate::segy::Dtype;
 
 /// A chosen compressor: its name and level. Serialised as the user writes it, `zstd:3`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,60 +23,93 @@ struct Row {
     about: &'static str,
     levels: std::ops::RangeInclusive<u8>,
     default_level: u8,
-    /// The bytes-to-bytes codecs in Zarr v3 metadata.
-    definition: fn(level: u8, item_bytes: usize) -> Vec<Value>,
+    /// The codecs in Zarr v3 metadata, from the values of a chunk to its bytes.
+    definition: fn(level: u8, dtype: Dtype) -> Vec<Value>,
 }
 
-/// Adding a codec is adding a row. All of them are read by zarr-python 3 without further packages.
+/// Adding a codec is adding a row. All but `pcodec` are read by zarr-python 3 without further packages.
 const CODECS: &[Row] = &[
-    Row { name: "none", about: "samples as they are", levels: 0..=0, default_level: 0, definition: |_, _| vec![] },
+    Row {
+        name: "none",
+        about: "samples as they are",
+        levels: 0..=0,
+        default_level: 0,
+        definition: |_, _| vec![little_endian()],
+    },
     Row {
         name: "lz4",
         about: "Blosc LZ4 behind a byte shuffle",
         levels: 1..=9,
         default_level: 5,
-        definition: |level, n| vec![blosc("lz4", level, "shuffle", n)],
+        definition: |level, dtype| vec![little_endian(), blosc("lz4", level, "shuffle", dtype)],
     },
     Row {
         name: "lz4-bit",
         about: "Blosc LZ4 behind a bit shuffle",
         levels: 1..=9,
         default_level: 5,
-        definition: |level, n| vec![blosc("lz4", level, "bitshuffle", n)],
+        definition: |level, dtype| vec![little_endian(), blosc("lz4", level, "bitshuffle", dtype)],
     },
     Row {
         name: "zstd",
         about: "Zstandard behind Blosc's byte shuffle",
         levels: 1..=9,
         default_level: 1,
-        definition: |level, n| vec![blosc("zstd", level, "shuffle", n)],
+        definition: |level, dtype| vec![little_endian(), blosc("zstd", level, "shuffle", dtype)],
     },
     Row {
         name: "zstd-plain",
         about: "Zstandard alone",
         levels: 1..=22,
         default_level: 1,
-        definition: |level, _| vec![json!({"name": "zstd", "configuration": {"level": level, "checksum": false}})],
+        definition: |level, _| {
+            vec![little_endian(), json!({"name": "zstd", "configuration": {"level": level, "checksum": false}})]
+        },
     },
     Row {
         name: "gzip",
         about: "gzip",
         levels: 1..=9,
         default_level: 1,
-        definition: |level, _| vec![json!({"name": "gzip", "configuration": {"level": level}})],
+        definition: |level, _| vec![little_endian(), json!({"name": "gzip", "configuration": {"level": level}})],
+    },
+    #[cfg(feature = "pcodec")]
+    Row {
+        name: PCODEC,
+        about: "Pco, for the smallest output; readers need the package of this name",
+        levels: 0..=12,
+        default_level: 8,
+        definition: |level, _| {
+            vec![json!({"name": "numcodecs.pcodec", "configuration": {
+                "level": level, "mode_spec": "auto", "delta_spec": "auto", "delta_encoding_order": null,
+                "paging_spec": "equal_pages_up_to", "equal_pages_up_to": 262_144
+            }})]
+        },
     },
 ];
 
-fn blosc(compressor: &str, level: u8, shuffle: &str, item_bytes: usize) -> Value {
+/// The codec that a program has only if it was built with the feature of the same name.
+const PCODEC: &str = "pcodec";
+
+pub(super) fn little_endian() -> Value {
+    json!({"name": "bytes", "configuration": {"endian": "little"}})
+}
+
+fn blosc(compressor: &str, level: u8, shuffle: &str, dtype: Dtype) -> Value {
     json!({"name": "blosc", "configuration": {
-        "cname": compressor, "clevel": level, "shuffle": shuffle, "typesize": item_bytes, "blocksize": 0
+        "cname": compressor, "clevel": level, "shuffle": shuffle, "typesize": dtype.size(), "blocksize": 0
     }})
 }
 
 impl Codec {
-    /// The bytes-to-bytes codecs of a chunk of items of so many bytes, as Zarr v3 metadata. No checksum among them.
-    pub fn definitions(&self, item_bytes: usize) -> Vec<Value> {
-        (self.row().definition)(self.level, item_bytes)
+    /// The codecs of a chunk of this type, trace after trace, as Zarr v3 metadata. No checksum among them.
+    pub fn definitions(&self, dtype: Dtype) -> Vec<Value> {
+        (self.row().definition)(self.level, dtype)
+    }
+
+    /// Whether it takes values of this type.
+    pub fn takes(&self, dtype: Dtype) -> bool {
+        self.row().name != PCODEC || dtype.size() > 1
     }
 
     /// Whether chunks are stored as they are.
@@ -125,6 +159,10 @@ impl std::str::FromStr for Codec {
     fn from_str(s: &str) -> Result<Self> {
         let (name, level) = s.split_once(':').map_or((s, None), |(n, l)| (n, Some(l)));
         let Some(index) = CODECS.iter().position(|r| r.name.eq_ignore_ascii_case(name)) else {
+            if name.eq_ignore_ascii_case(PCODEC) {
+                let how = "this program was built without it; cargo builds it in with --features pcodec";
+                return Err(Error::Usage(format!("the codec \"{name}\": {how}")));
+            }
             let near = near_names(name, CODECS.iter().map(|r| r.name));
             return Err(Error::Usage(format!("\"{name}\" is not a codec; {near}")));
         };

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 
-use serde_json::json;
-use zarrs::array::data_type::uint8;
 use zarrs::array::{ArrayBytes, ArrayToBytesCodecTraits, CodecChain, CodecOptions, DataType, FillValue};
 use zarrs::metadata::v3::MetadataV3;
 
@@ -119,27 +117,38 @@ impl ChunkDecoder {
 struct WholeChunk {
     chain: CodecChain,
     data_type: DataType,
+    item_bytes: usize,
     fill_value: FillValue,
     options: CodecOptions,
 }
 
 impl WholeChunk {
     fn new(array: &ArrayPlan) -> Result<Self> {
-        let mut definitions = vec![json!({"name": "bytes", "configuration": {"endian": "little"}})];
-        definitions.extend(array.codec.definitions(array.dtype.size()));
-        let metadata: Vec<MetadataV3> = definitions
-            .into_iter()
-            .map(|d| serde_json::from_value(d).map_err(failed("the codec")))
-            .collect::<Result<_>>()?;
+        let definitions = array.codec.definitions(array.dtype).into_iter();
+        let metadata: Vec<MetadataV3> =
+            definitions.map(|d| serde_json::from_value(d).map_err(failed("the codec"))).collect::<Result<_>>()?;
         let chain = CodecChain::from_metadata(&metadata).map_err(failed(format!("the codec {}", array.codec)))?;
         // Workers share the cores already, so each encodes on one.
         let options = CodecOptions::default().with_concurrent_target(1);
-        // To the compressors behind it a chunk is bytes; their item size is in their own configuration.
-        Ok(Self { chain, data_type: uint8(), fill_value: FillValue::from(0u8), options })
+        let data_type = DataType::from_metadata(&MetadataV3::new(array.dtype.name()))
+            .map_err(failed(format!("the data type {}", array.dtype.name())))?;
+        Ok(Self {
+            chain,
+            data_type,
+            item_bytes: array.dtype.size(),
+            fill_value: FillValue::new(vec![0; array.dtype.size()]),
+            options,
+        })
+    }
+
+    /// A chunk of so many bytes as a row of values.
+    fn shape(&self, n: usize) -> Result<[NonZeroU64; 1]> {
+        let n_values = NonZeroU64::new((n / self.item_bytes) as u64);
+        Ok([n_values.ok_or_else(|| Error::Failed("an empty chunk".into()))?])
     }
 
     fn encode<'a>(&self, chunk: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-        let shape = [NonZeroU64::new(chunk.len() as u64).ok_or_else(|| Error::Failed("an empty chunk".into()))?];
+        let shape = self.shape(chunk.len())?;
         let bytes = ArrayBytes::new_flen(chunk);
         self.chain
             .encode(bytes, &shape, &self.data_type, &self.fill_value, &self.options)
@@ -147,7 +156,7 @@ impl WholeChunk {
     }
 
     fn decode<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
-        let shape = [NonZeroU64::new(n as u64).ok_or_else(|| Error::Failed("an empty chunk".into()))?];
+        let shape = self.shape(n)?;
         let decoded = self
             .chain
             .decode(Cow::Borrowed(encoded), &shape, &self.data_type, &self.fill_value, &self.options)
@@ -160,6 +169,7 @@ impl WholeChunk {
 mod tests {
     use super::*;
     use crate::segy::Dtype;
+    use crate::zarr::Codec;
 
     /// Encoded in uneven pieces, decoded by the library.
     fn there_and_back(array: &ArrayPlan, values: &[u8], piece: usize) -> Vec<u8> {
@@ -180,12 +190,16 @@ mod tests {
         ChunkDecoder::new(array).unwrap().decode(&encoded, array.chunk_bytes()).unwrap().into_owned()
     }
 
+    const DTYPES: [Dtype; 4] = [Dtype::Int8, Dtype::Int16, Dtype::Float32, Dtype::Float64];
+
     #[test]
     fn the_library_reads_chunks_of_every_codec_type_and_size() {
         let noise = |n: usize| (0..n as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>();
         let smooth = |n: usize| (0..n).map(|i| (i / 700 % 7) as u8).collect::<Vec<_>>();
-        for codec in ["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "gzip"] {
-            for dtype in [Dtype::Int8, Dtype::Int16, Dtype::Float32, Dtype::Float64] {
+        let mut codecs = vec!["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "gzip"];
+        codecs.extend(cfg!(feature = "pcodec").then_some("pcodec"));
+        for (codec, dtype) in codecs.into_iter().flat_map(|codec| DTYPES.map(|dtype| (codec, dtype))) {
+            if codec.parse::<Codec>().unwrap().takes(dtype) {
                 for (n_samples, n_traces) in [(1, 1), (7, 3), (31, 5), (1000, 70), (2048, 64), (40_001, 2)] {
                     let mut array = ArrayPlan::new(n_samples, n_traces, dtype);
                     array.chunk_traces = n_traces + 1;

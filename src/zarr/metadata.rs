@@ -3,23 +3,19 @@
 use serde_json::{Value, json};
 
 use super::array::{ArrayPlan, AxisOrder};
+use super::codec::little_endian;
 
 fn crc32c() -> Value {
     json!({"name": "crc32c", "configuration": {}})
 }
 
-fn little_endian() -> Value {
-    json!({"name": "bytes", "configuration": {"endian": "little"}})
-}
-
-/// The codecs of one chunk: transposed to trace after trace, little-endian, compressed, with a checksum at its end.
+/// The codecs of one chunk: transposed to trace after trace, compressed, with a checksum at its end.
 fn chunk_codecs(array: &ArrayPlan) -> Vec<Value> {
     let mut codecs = Vec::new();
     if array.order == AxisOrder::SampleTrace {
         codecs.push(json!({"name": "transpose", "configuration": {"order": [1, 0]}}));
     }
-    codecs.push(little_endian());
-    codecs.extend(array.codec.definitions(array.dtype.size()));
+    codecs.extend(array.codec.definitions(array.dtype));
     codecs.push(crc32c());
     codecs
 }

@@ -16,4 +16,5 @@ pub use array::{ArrayPlan, AxisOrder};
 pub use codec::Codec;
 pub use encode::{ChunkDecoder, ChunkEncoder};
 pub use metadata::{array_document, coordinate_document, group_document};
+pub use shuffle::shuffle_bytes;
 pub use store::SegmentStore;

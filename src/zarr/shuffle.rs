@@ -13,9 +13,9 @@ pub type Filter = fn(&[u8], &mut [u8]);
 pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => |from, to| to.copy_from_slice(from),
-        2 => shuffle_bytes::<2>,
-        4 => shuffle_bytes::<4>,
-        8 => shuffle_bytes::<8>,
+        2 => |from, to| shuffle_bytes::<2>(from.as_chunks().0, to),
+        4 => |from, to| shuffle_bytes::<4>(from.as_chunks().0, to),
+        8 => |from, to| shuffle_bytes::<8>(from.as_chunks().0, to),
         _ => return None,
     })
 }
@@ -32,9 +32,9 @@ pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     })
 }
 
+/// Byte `j` of all items, then byte `j + 1`, into room for just these.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
-fn shuffle_bytes<const S: usize>(from: &[u8], to: &mut [u8]) {
-    let items = from.as_chunks::<S>().0;
+pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
     for (j, plane) in to.chunks_exact_mut(items.len().max(1)).take(S).enumerate() {
         plane.iter_mut().zip(items).for_each(|(out, item)| *out = item[j]);
     }

@@ -1,0 +1,123 @@
+//! `segy-import submit`.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use indicatif::HumanCount;
+use serde_json::json;
+
+use super::import::ImportArgs;
+use crate::error::{Result, failed};
+use crate::progress::{Display, say};
+use crate::slurm::{DEFAULT_MAX_ARRAY, Jobs, absolute, max_array_of_site};
+use crate::steps::{PlanResult, plan, status};
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scheduler {
+    Slurm,
+}
+
+const EXAMPLE: &str = "\
+Example: segy-import submit line_042.sgy line_042/ --scheduler slurm --segments 64 -- --account=seis";
+
+/// Plan an import and hand it to a batch scheduler: a task for each segment, and a merge behind them
+///
+/// It prints the two commands, for a shell; with --now it runs them and prints the numbers of the jobs. Tasks that were
+/// interrupted may be requeued. If one fails, the merge is cancelled, and the same submit again is for the segments that
+/// are missing.
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(super) struct SubmitArgs {
+    #[command(flatten)]
+    import: ImportArgs,
+
+    /// The scheduler to submit to
+    #[arg(long, value_enum, help_heading = "Submitting")]
+    scheduler: Scheduler,
+
+    /// Run the commands instead of printing them
+    #[arg(long, help_heading = "Submitting")]
+    now: bool,
+
+    /// Run so many tasks at the same time at most [default: as many as the scheduler lets]
+    #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Submitting")]
+    at_once: Option<u32>,
+
+    /// Options for sbatch, for both jobs: account, partition, time, memory
+    #[arg(last = true, value_name = "SBATCH OPTIONS")]
+    options: Vec<String>,
+}
+
+impl SubmitArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let Self { import, scheduler: Scheduler::Slurm, now, at_once, options } = self;
+        Jobs::check_options(&options)?;
+        let submitted = |config: &_, on_progress: &mut dyn FnMut(&_), cancel: &_| {
+            let planned = plan(config, on_progress, cancel)?;
+            let jobs = jobs(&planned, at_once, options)?;
+            Ok((planned, jobs))
+        };
+        let mut outcome = Ok(());
+        import.run_as(submitted, |display, (planned, jobs)| outcome = tell(display, planned, jobs.as_ref(), now))?;
+        outcome
+    }
+}
+
+/// `None` where the dataset is complete.
+fn jobs(planned: &PlanResult, at_once: Option<u32>, options: Vec<String>) -> Result<Option<Jobs>> {
+    if planned.is_complete {
+        return Ok(None);
+    }
+    let asked = max_array_of_site();
+    let jobs = Jobs {
+        program: std::env::current_exe().map_err(failed("the path of this program cannot be found"))?,
+        output: absolute(&planned.output)?,
+        n_segments: planned.n_segments,
+        missing: status(&planned.output)?.missing,
+        at_once,
+        max_array: asked.unwrap_or(DEFAULT_MAX_ARRAY),
+        options,
+    };
+    let per_task = jobs.segments_per_task();
+    if per_task > 1 {
+        let whose = if asked.is_some() { "of this site" } else { "of a site that says nothing else" };
+        let (n, most) = (jobs.n_segments, jobs.max_array);
+        say(&format!(
+            "warning: {n} segments are more than MaxArraySize {whose} ({most}) has tasks for: each task converts up to {per_task}"
+        ));
+    }
+    Ok(Some(jobs))
+}
+
+/// Submits the jobs, or prints the commands.
+fn tell(display: &Display, planned: &PlanResult, jobs: Option<&Jobs>, now: bool) -> Result<()> {
+    let out = planned.output.display().to_string();
+    let (n, n_traces) = (planned.n_segments, HumanCount(planned.n_traces));
+    let Some(jobs) = jobs else {
+        let document = json!({"type": "done", "n_traces": planned.n_traces, "output": out});
+        display.done(&format!("{out}: is complete ({n_traces} traces); nothing is left to do"), &document);
+        return Ok(());
+    };
+    let done = if planned.n_done > 0 { format!(", {} of them done", planned.n_done) } else { String::new() };
+    let what = format!("{out}: planned {n_traces} traces in {n} segments{done}");
+    if !now {
+        let commands = jobs.commands();
+        display.done(&format!("{what}; the commands to submit it:"), &json!({"type": "planned", "commands": commands}));
+        if !display.is_json() {
+            // A reader that has seen enough may close the pipe.
+            let _ = writeln!(std::io::stdout(), "{}", commands.join("\n"));
+        }
+        return Ok(());
+    }
+    let submitted = jobs.submit()?;
+    let array = submitted.array.as_ref().map_or(String::new(), |job| format!("array job {job}, "));
+    let document = json!({
+        "type": "submitted",
+        "n_segments": n,
+        "array_job": submitted.array,
+        "merge_job": submitted.merge,
+        "output": out,
+    });
+    display.done(&format!("{what}; submitted: {array}merge job {}", submitted.merge), &document);
+    Ok(())
+}
