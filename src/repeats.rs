@@ -78,6 +78,17 @@ impl<'a> FlagFinder<'a> {
         Ok(())
     }
 
+    /// The flags of the traces of a window, whose bytes are at hand.
+    pub fn of_read_window(&mut self, window: &Stretch, bytes: &[u8], flags: &mut Vec<u8>) -> Result<()> {
+        let header_bytes = self.layout.header_bytes();
+        let mut is_zero = |trace: &[u8]| {
+            let samples = &trace[header_bytes..];
+            blocks(samples.len()).all(|(start, n)| self.are_zero(&samples[start as usize..][..n]))
+        };
+        let is_zero: Vec<bool> = bytes.chunks(window.stride).map(&mut is_zero).collect();
+        self.of_window(window, bytes, &is_zero, flags)
+    }
+
     /// Keeps the first bytes of a trace, so that it need not be read again for the next one.
     fn remember(&mut self, index: u64, start: &[u8]) {
         let (known, bytes) = self.known.get_or_insert_default();
@@ -107,13 +118,11 @@ impl<'a> FlagFinder<'a> {
     }
 
     fn is_zero(&mut self, samples: &Samples) -> Result<bool> {
-        for (start, n) in samples.blocks() {
+        for (start, n) in blocks(samples.n_bytes) {
             let offset = samples.offset + start;
-            let [buffer, _] = &mut self.buffers;
-            let bytes = samples.file.bytes(offset, n, buffer)?;
-            self.converted.resize(n / self.layout.format().bytes * self.dtype.size(), 0);
-            self.converter.convert(bytes, &mut self.converted);
-            let is_zero = SampleStatistics::default().add(self.dtype, &self.converted);
+            let mut buffer = std::mem::take(&mut self.buffers[0]);
+            let is_zero = self.are_zero(samples.file.bytes(offset, n, &mut buffer)?);
+            self.buffers[0] = buffer;
             if samples.n_bytes > RELEASED_BYTES {
                 samples.file.release(offset, n);
             }
@@ -124,6 +133,13 @@ impl<'a> FlagFinder<'a> {
         Ok(true)
     }
 
+    /// Whether all samples are zero once converted.
+    fn are_zero(&mut self, samples: &[u8]) -> bool {
+        self.converted.resize(samples.len() / self.layout.format().bytes * self.dtype.size(), 0);
+        self.converter.convert(samples, &mut self.converted);
+        SampleStatistics::default().add(self.dtype, &self.converted)
+    }
+
     /// Whether the samples of a trace are, byte by byte, those of the trace before, and as many.
     fn repeats(&mut self, index: u64) -> Result<bool> {
         let Some(previous) = index.checked_sub(1) else { return Ok(false) };
@@ -131,7 +147,7 @@ impl<'a> FlagFinder<'a> {
         if pair[1].begins_file || pair[0].n_bytes != pair[1].n_bytes {
             return Ok(false);
         }
-        for (start, n) in pair[0].blocks() {
+        for (start, n) in blocks(pair[0].n_bytes) {
             let [one, other] = &mut self.buffers;
             let [before, after] = &pair;
             let is_same = before.file.bytes(before.offset + start, n, one)?
@@ -155,16 +171,13 @@ impl<'a> FlagFinder<'a> {
     }
 }
 
-impl Samples {
-    /// Parts of them: their start and length in bytes.
-    fn blocks(&self) -> impl Iterator<Item = (u64, usize)> + use<> {
-        let n = self.n_bytes;
-        let starts = std::iter::once(0).chain((FIRST_BYTES..n).step_by(BLOCK_BYTES));
-        starts.map(move |start| {
-            let most = if start == 0 { FIRST_BYTES } else { BLOCK_BYTES };
-            (start as u64, most.min(n - start))
-        })
-    }
+/// Parts of the samples of a trace of `n` bytes: their start and length in bytes.
+fn blocks(n: usize) -> impl Iterator<Item = (u64, usize)> {
+    let starts = std::iter::once(0).chain((FIRST_BYTES..n).step_by(BLOCK_BYTES));
+    starts.map(move |start| {
+        let most = if start == 0 { FIRST_BYTES } else { BLOCK_BYTES };
+        (start as u64, most.min(n - start))
+    })
 }
 
 fn flags_of(is_zero: bool, repeats: bool) -> u8 {

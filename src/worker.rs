@@ -291,21 +291,24 @@ impl<'a> Conversion<'a> {
             cancel.check()?;
             let (offset, n) = (window.offset, window.n_traces);
             let mut buffer = std::mem::take(&mut self.window);
+            let flags_are_wanted = self.plan.headers.sample_flags;
             self.flags.clear();
-            if self.plan.headers.sample_flags {
-                for trace in window.traces() {
-                    self.flags.push(self.finder.of_trace(trace)?);
-                }
-            } else {
+            if !flags_are_wanted {
                 self.flags.resize(n, 0);
             }
             if window.stride <= SPARSE_STRIDE_BYTES {
-                // Behind the last header nothing is needed.
-                let length = (n - 1) * window.stride + header_bytes;
+                // Behind the last header only the flags need something.
+                let length = if flags_are_wanted { n * window.stride } else { (n - 1) * window.stride + header_bytes };
                 let bytes = window.file.bytes(offset, length, &mut buffer)?;
+                if flags_are_wanted {
+                    self.finder.of_read_window(&window, bytes, &mut self.flags)?;
+                }
                 self.push_headers(bytes, window.stride, &window, &window.traces())?;
                 window.file.release(offset, length);
             } else {
+                for trace in window.traces().filter(|_| flags_are_wanted) {
+                    self.flags.push(self.finder.of_trace(trace)?);
+                }
                 window.file.records(offset, window.stride, header_bytes, n, &mut buffer)?;
                 self.push_headers(&buffer, header_bytes, &window, &window.traces())?;
             }
