@@ -157,11 +157,14 @@ pub fn max_array_of_site() -> Option<u32> {
     value.trim().parse().ok()
 }
 
-/// The path as it is on every node.
+/// The path as it is on every node, as a place in an object store is by itself.
 ///
 /// # Errors
 /// `Error::Usage` where it cannot be told.
 pub fn absolute(path: &Path) -> Result<PathBuf> {
+    if crate::store::is_remote(path) {
+        return Ok(path.to_owned());
+    }
     std::path::absolute(path).map_err(|e| Error::Usage(format!("{}: {e}", path.display())))
 }
 
