@@ -148,7 +148,7 @@ impl HeaderTable {
 
     /// Rows of a row group that keep a row group of headers of this length below 16 MiB, so that a writer
     /// needs no more memory for long headers than for those of 240 bytes. Those have up to four times as many rows where a
-    /// file of so many traces would have more than 1000 row groups, each of which costs its readers 20 kB of metadata;
+    /// file of so many traces would have more than 1000 row groups, each of which costs its readers 14 kB of metadata;
     /// and all have as many as it takes where there would be more than can be numbered.
     pub fn default_row_group_rows(header_bytes: u32, n_traces: u64) -> u64 {
         const MANY_GROUPS: u64 = 1000;
