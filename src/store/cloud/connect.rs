@@ -24,8 +24,10 @@ const THREADS: usize = 2;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a request is sent again that failed in a way that may pass.
 const RETRIES: usize = 10;
-/// As long as this since the first time a request is repeated whose answer was lost, after a pause that doubles.
-const TIME_TO_REPEAT: Duration = Duration::from_secs(3);
+/// So often a request is repeated whose answer was lost, after a pause that doubles, unless it has taken longer than this:
+/// then it was sent again many times already.
+const REPEATS: usize = 4;
+const TIME_TO_REPEAT: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The environment variable that says otherwise of the retries.
 const RETRIES_VARIABLE: &str = "SEGY_IMPORT_RETRIES";
@@ -72,7 +74,7 @@ pub(super) async fn again<T, R: Future<Output = object_store::Result<T>>>(
 ) -> object_store::Result<T> {
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
-    loop {
+    for _ in 0..REPEATS {
         match request().await {
             Err(object_store::Error::Generic { .. }) if begun.elapsed() < TIME_TO_REPEAT => {}
             outcome => return outcome,
@@ -80,6 +82,7 @@ pub(super) async fn again<T, R: Future<Output = object_store::Result<T>>>(
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
+    request().await
 }
 
 /// The store that has this bucket.

@@ -26,7 +26,7 @@ pub fn check(address: &Address) -> Result<()> {
 
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let place = Place::of(path)?;
-    wait(async { place.store.get(&place.key).await?.bytes().await }).map(Vec::from)
+    wait(again(|| async { place.store.get(&place.key).await?.bytes().await })).map(Vec::from)
 }
 
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -46,7 +46,7 @@ pub fn state(path: &Path) -> io::Result<State> {
 /// The keys of all objects below a prefix, from behind it and a slash on, in order.
 pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
-    let found = wait(place.store.list(Some(&place.key)).try_collect::<Vec<_>>())?;
+    let found = wait(again(|| place.store.list(Some(&place.key)).try_collect::<Vec<_>>()))?;
     let name = |key: &object_store::path::Path| match place.key.as_ref() {
         "" => Some(key.as_ref().to_owned()),
         prefix => key.as_ref().strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned),
@@ -59,7 +59,7 @@ pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
 /// The names directly below a prefix, of objects and of parts of keys with more behind them.
 pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
-    let found = wait(place.store.list_with_delimiter(Some(&place.key)))?;
+    let found = wait(again(|| place.store.list_with_delimiter(Some(&place.key))))?;
     let keys = found.objects.iter().map(|object| &object.location).chain(&found.common_prefixes);
     Ok(keys.filter_map(|key| key.filename().map(str::to_owned)).collect())
 }
