@@ -78,7 +78,8 @@ impl Display {
                     *last = Some((progress.phase, Instant::now()));
                     let (current, total) = (HumanCount(progress.current_traces), HumanCount(progress.total_traces));
                     let details = details(progress);
-                    say(&format!("{}: {current} of {total} traces {details}", phase_name(progress.phase)));
+                    let line = format!("{}: {current} of {total} traces {details}", phase_name(progress.phase));
+                    say(line.trim_end());
                 }
             }
             Self::Json => print_json(&json!({
