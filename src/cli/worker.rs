@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::run_shown;
 use crate::cancel::CancelHandle;
-use crate::coordinator::{TIME_TO_END, work};
+use crate::coordinator::work;
 use crate::error::Result;
 use crate::import::Phase;
 use crate::plan::Plan;
@@ -122,6 +122,6 @@ fn end_with_the_coordinator() {
     // A signal that interrupts the waiting is not the end of the coordinator.
     let goes_on = |read: std::io::Result<usize>| read.map_or_else(|e| e.kind() == ErrorKind::Interrupted, |n| n > 0);
     while goes_on(std::io::stdin().read(&mut byte)) {}
-    store::abort_uploads(TIME_TO_END);
+    store::abort_uploads();
     std::process::exit(1);
 }

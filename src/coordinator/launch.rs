@@ -25,8 +25,10 @@ use crate::worker::convert_segment;
 const STDERR_LINES: usize = 8;
 /// A worker reports its progress no more often.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// A worker that writes to an object store has so long to give up what it has begun there.
-pub const TIME_TO_END: Duration = Duration::from_millis(800);
+/// A worker that writes to an object store has so long to give up what it has begun there: where somebody waits for the end,
+/// and where another worker has failed.
+pub(super) const TIME_TO_END: Duration = Duration::from_millis(800);
+pub(super) const TIME_TO_GIVE_UP: Duration = Duration::from_secs(11);
 
 /// Starts workers. A test can put its own in the place of processes.
 pub trait Launch {
@@ -37,8 +39,8 @@ pub trait Launch {
 
 /// A started worker.
 pub trait Running {
-    /// Makes it end at once.
-    fn stop(&mut self);
+    /// Makes it end at once, or, where something of it would stay that nobody else can remove, within `time`.
+    fn stop(&mut self, time: Duration);
     /// Waits for its end. `None` if it ended as it should.
     fn wait(&mut self) -> Option<Ending>;
 }
@@ -127,10 +129,10 @@ fn last_lines(stderr: impl Read) -> String {
 }
 
 impl Running for WorkerProcess {
-    fn stop(&mut self) {
+    fn stop(&mut self, time: Duration) {
         if self.ends_by_itself {
             self.stdin = None;
-            self.deadline.get_or_insert_with(|| Instant::now() + TIME_TO_END);
+            self.deadline.get_or_insert_with(|| Instant::now() + time);
         } else {
             // Its segment is not done and is converted anew, so nothing is lost by the hard way.
             let _ = self.child.kill();
@@ -171,7 +173,7 @@ fn how_it_ended(status: ExitStatus) -> String {
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(TIME_TO_END);
         self.wait();
     }
 }
@@ -246,7 +248,7 @@ pub fn work(
 }
 
 impl Running for WorkerThread {
-    fn stop(&mut self) {
+    fn stop(&mut self, _: Duration) {
         self.cancel.cancel();
     }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-pub use launch::{Launch, ProcessLauncher, Running, TIME_TO_END, ThreadLauncher, forward_messages, work};
+pub use launch::{Launch, ProcessLauncher, Running, ThreadLauncher, forward_messages, work};
+use launch::{TIME_TO_END, TIME_TO_GIVE_UP};
 
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
@@ -81,7 +82,8 @@ pub fn convert_segments(
 ) -> Result<Vec<SegmentRecord>> {
     let mut coordinator = Coordinator::new(plan, staging, launcher, n_workers, done);
     let result = coordinator.run(cancel, listener);
-    coordinator.stop_all();
+    let time = if matches!(result, Err(Error::Cancelled { .. })) { TIME_TO_END } else { TIME_TO_GIVE_UP };
+    coordinator.stop_all(time);
     result?;
     Ok(coordinator.done.into_values().collect())
 }
@@ -222,9 +224,9 @@ impl<'a> Coordinator<'a> {
         format!("the worker of segment {segment}{range} {}{hint}{stderr}", ending.how)
     }
 
-    fn stop_all(&mut self) {
+    fn stop_all(&mut self, time: Duration) {
         for active in self.active.values_mut() {
-            active.worker.stop();
+            active.worker.stop(time);
         }
         for active in self.active.values_mut() {
             active.worker.wait();

@@ -36,7 +36,7 @@ struct ScriptedWorker {
 }
 
 impl Running for ScriptedWorker {
-    fn stop(&mut self) {}
+    fn stop(&mut self, _: Duration) {}
 
     fn wait(&mut self) -> Option<Ending> {
         if !std::mem::replace(&mut self.ended, true) {

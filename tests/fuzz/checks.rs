@@ -149,7 +149,7 @@ impl Launch for Recorded {
 struct Ended;
 
 impl Running for Ended {
-    fn stop(&mut self) {}
+    fn stop(&mut self, _: std::time::Duration) {}
 
     fn wait(&mut self) -> Option<Ending> {
         None

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use object_store::multipart::PartId;
 use object_store::{Error, MultipartId, ObjectStoreExt, PutPayload, PutPayloadMut};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::connect::{Place, runtime, wait};
+use super::connect::{Place, runtime, wait, wait_for};
 use super::failure::explained;
 
 /// Bytes of a part, but of objects so long that they would have more than [`MAX_PARTS`]. Up to so many are written in one
@@ -53,16 +53,25 @@ struct Parts {
 
 /// Uploads in parts that were begun and not ended, of the whole process.
 static OPEN: Mutex<Option<HashMap<u64, (Place, MultipartId)>>> = Mutex::new(None);
+/// Read by whoever begins or gives up an upload, until the store has answered; written by whoever ends the process, which
+/// must not come between the two.
+static BEGINNING_OR_ENDING: RwLock<()> = RwLock::const_new(());
 
-/// Gives up all uploads that are open, so that no part of them stays in the store: for a process that is going to end.
-pub fn abort_uploads(time: Duration) {
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-    let aborts =
-        open.into_values().map(|(place, id)| async move { place.store.abort_multipart(&place.key, &id).await });
-    if let Ok(runtime) = runtime() {
+/// Gives up all uploads that are open, and lets no other begin, so that no part of them stays in the store: for a process
+/// that is going to end. Takes at most [`ABORT_TIME`] twice.
+pub fn abort_uploads() {
+    let Ok(runtime) = runtime() else { return };
+    runtime.block_on(async {
+        if let Ok(guard) = tokio::time::timeout(ABORT_TIME, BEGINNING_OR_ENDING.write()).await {
+            std::mem::forget(guard);
+        }
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        let abort =
+            |(place, id): (Place, MultipartId)| async move { place.store.abort_multipart(&place.key, &id).await };
+        let aborts = futures_util::future::join_all(open.into_values().map(abort));
         // Whoever ends cannot do more than try; stores can be told to drop what is left after some days.
-        let _ = runtime.block_on(async { tokio::time::timeout(time, futures_util::future::join_all(aborts)).await });
-    }
+        let _ = tokio::time::timeout(ABORT_TIME, aborts).await;
+    });
 }
 
 impl Upload {
@@ -143,6 +152,7 @@ impl Drop for Upload {
 impl Parts {
     fn begin(place: &Place) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let _goes_on = wait_for(BEGINNING_OR_ENDING.read())?;
         let id = wait(place.store.create_multipart(&place.key))?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,18 +196,17 @@ impl Parts {
 
     /// What was sent so far is removed from the store, as far as it can be reached.
     fn abort(&mut self, place: &Place) {
-        if !self.forget() {
-            return;
-        }
-        if let Ok(runtime) = runtime() {
-            let abort = async {
+        let Ok(runtime) = runtime() else { return };
+        let abort = async {
+            let _goes_on = BEGINNING_OR_ENDING.read().await;
+            if self.forget() {
                 // A part that arrives behind the end of the upload would stay.
                 self.under_way.shutdown().await;
-                place.store.abort_multipart(&place.key, &self.id).await
-            };
-            // Whoever gives up has an error to tell already.
-            let _ = runtime.block_on(async { tokio::time::timeout(ABORT_TIME, abort).await });
-        }
+                // Whoever gives up has an error to tell already.
+                let _ = place.store.abort_multipart(&place.key, &self.id).await;
+            }
+        };
+        let _ = runtime.block_on(async { tokio::time::timeout(ABORT_TIME, abort).await });
     }
 
     /// Returns whether it was open.
