@@ -74,6 +74,19 @@ pub fn sync_parent(path: &Path) -> Result<()> {
     }
 }
 
+/// Lets the disk begin with bytes of a file that is going to be synced, and does not wait for it: while more is converted,
+/// the disk has nothing else to do. What goes wrong is told by [`sync`].
+pub fn begin_sync(file: &File, offset: u64, n: u64) {
+    #[cfg(target_os = "linux")]
+    if let (Ok(offset), Ok(n)) = (offset.try_into(), n.try_into()) {
+        use std::os::fd::AsRawFd;
+        // SAFETY: the descriptor is that of an open file, and no memory is handed over.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, n, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, n);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

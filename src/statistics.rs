@@ -55,7 +55,7 @@ fn extremes(min: f64, max: f64, n_nonfinite: u64) -> SampleStatistics {
 /// Defines a scan per type, compiled for the baseline and for AVX2. Several running extremes let it vectorise.
 macro_rules! integer_scans {
     ($($name:ident: $t:ty;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx2"))]
+        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
         fn $name(values: &[u8]) -> SampleStatistics {
             let (mut min, mut max) = (<$t>::MAX, <$t>::MIN);
             for bytes in values.as_chunks().0 {
@@ -71,7 +71,7 @@ macro_rules! integer_scans {
 
 macro_rules! float_scans {
     ($($name:ident: $t:ty, $bits:ty, $size:literal;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx2"))]
+        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
         fn $name(values: &[u8]) -> SampleStatistics {
             const LANES: usize = 32;
             const INFINITY: $bits = <$t>::INFINITY.to_bits();

@@ -143,7 +143,7 @@ impl<'a> Conversion<'a> {
             inputs: inputs(access),
             layout,
             array,
-            store: SegmentStore::create(&paths.traces, array)?,
+            store: SegmentStore::create(&paths.traces, array, plan.merge.sync)?,
             headers: SegmentWriter::create(&paths.headers, &plan.headers, rows.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             exceptions: SegmentExceptions::new(

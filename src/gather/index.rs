@@ -1,25 +1,17 @@
 //! `ensemble_index.parquet`: one row per gather, made from the runs that the segments found.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
 use super::GatherKey;
-use super::runs::{Run, RunReader};
-use crate::error::{Result, failed};
+use super::runs::RunReader;
+use crate::error::Result;
+use crate::headers::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
-use crate::store::Writer;
 
 /// Gathers in one row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
-/// Gathers that are encoded at a time.
-const BATCH_ROWS: usize = 1 << 14;
+/// Gathers in one page.
+const PAGE_ROWS: usize = 1 << 14;
 
 /// Number and greatest length of the gathers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,101 +34,97 @@ pub fn write_index(
     max_probe: u64,
 ) -> Result<GatherCounts> {
     let mut writer = IndexWriter::create(output, keys, max_probe)?;
-    let (mut open, mut is_open) = (Run::default(), false);
     for path in segments {
         let mut runs = RunReader::open(path, keys.len())?;
-        while let Some(run) = runs.next_run()? {
-            if is_open && open.key == run.key && file_starts.binary_search(&run.start_trace).is_err() {
-                continue;
+        let mut is_first = true;
+        loop {
+            let mut some = runs.next_runs()?.peekable();
+            let Some(first) = some.peek() else { break };
+            // Within a segment each run is another gather.
+            let start = u64::from_le_bytes(first[0]);
+            if std::mem::take(&mut is_first)
+                && writer.goes_on(&first[1..])
+                && file_starts.binary_search(&start).is_err()
+            {
+                some.next();
             }
-            if is_open {
-                writer.push(&open, run.start_trace)?;
-            }
-            open.clone_from(run);
-            is_open = true;
+            writer.push(some)?;
         }
     }
-    if is_open {
-        writer.push(&open, n_traces)?;
-    }
-    writer.finish()
+    writer.finish(n_traces)
 }
 
 struct IndexWriter {
-    path: PathBuf,
-    schema: SchemaRef,
-    writer: ArrowWriter<Writer>,
+    table: NumberTable,
     counts: GatherCounts,
     max_probe: u64,
-    /// ensemble_id, one column per key, start_trace, end_trace, n_traces.
-    columns: Vec<Vec<i64>>,
+    /// Of the gathers of a page and the one behind, whose start is the end of the last: their first traces, and a column
+    /// for each key.
+    starts: Vec<i64>,
+    keys: Vec<Vec<i64>>,
 }
 
 impl IndexWriter {
     fn create(path: &Path, keys: &[GatherKey], max_probe: u64) -> Result<Self> {
-        let key_field = |k: &GatherKey| match k.kind {
-            _ if k.is_computed() => Field::new(&k.name, DataType::Float64, true),
-            FieldKind::U64 => Field::new(&k.name, DataType::UInt64, false),
+        let key_column = |k: &'_ GatherKey| match k.kind {
+            _ if k.is_computed() => NumberType::Float64,
+            FieldKind::U64 => NumberType::UInt64,
             // All other keys fit int64.
-            _ => Field::new(&k.name, DataType::Int64, false),
+            _ => NumberType::Int64,
         };
-        let number = |name: &str| Field::new(name, DataType::Int64, false);
-        let fields: Vec<Field> = std::iter::once(number("ensemble_id"))
-            .chain(keys.iter().map(key_field))
-            .chain(["start_trace", "end_trace", "n_traces"].map(number))
+        let columns: Vec<(&str, NumberType)> = std::iter::once(("ensemble_id", NumberType::Int64))
+            .chain(keys.iter().map(|k| (k.name.as_str(), key_column(k))))
+            .chain(["start_trace", "end_trace", "n_traces"].map(|name| (name, NumberType::Int64)))
             .collect();
-        let schema = Arc::new(Schema::new(fields));
-        let properties = WriterProperties::builder()
-            .set_created_by("segy-import".into())
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_dictionary_enabled(false)
-            .set_encoding(Encoding::DELTA_BINARY_PACKED)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
-        let doubles = keys.iter().filter(|k| k.is_computed());
-        let properties = doubles
-            .fold(properties, |p, k| p.set_column_encoding(k.name.as_str().into(), Encoding::BYTE_STREAM_SPLIT))
-            .build();
-        let file = Writer::create(path).map_err(failed(path.display()))?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(failed(path.display()))?;
-        let columns = vec![Vec::with_capacity(BATCH_ROWS); schema.fields().len()];
-        Ok(Self { path: path.to_owned(), schema, writer, counts: GatherCounts::default(), max_probe, columns })
+        let table = NumberTable::create(path, &columns, ROW_GROUP_ROWS)?;
+        let keys = vec![Vec::new(); keys.len()];
+        Ok(Self { table, counts: GatherCounts::default(), max_probe, starts: Vec::new(), keys })
     }
 
-    fn push(&mut self, run: &Run, end_trace: u64) -> Result<()> {
-        let length = end_trace - run.start_trace;
-        let mut columns = self.columns.iter_mut();
-        let mut put = |value| columns.next().into_iter().for_each(|column| column.push(value));
-        put(self.counts.n_gathers as i64);
-        run.key.iter().for_each(|&value| put(value));
-        [run.start_trace, end_trace, length].into_iter().for_each(|n| put(n as i64));
-        self.counts.n_gathers += 1;
-        self.counts.longest = self.counts.longest.max(length);
-        self.counts.n_beyond_probe += u64::from(length > self.max_probe);
-        if self.columns[0].len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+    /// Whether the last gather so far has these keys.
+    fn goes_on(&self, key: &[[u8; 8]]) -> bool {
+        let last = self.keys.iter().map(|column| column.last().copied());
+        !self.starts.is_empty() && last.eq(key.iter().map(|bits| Some(i64::from_le_bytes(*bits))))
     }
 
-    fn flush(&mut self) -> Result<()> {
-        let arrays = self.columns.iter_mut().zip(self.schema.fields()).map(|(column, field)| {
-            let values = std::mem::replace(column, Vec::with_capacity(BATCH_ROWS));
-            // All are kept as the bits of an int64 on the way here.
-            match field.data_type() {
-                DataType::Float64 => {
-                    let doubles =
-                        values.into_iter().map(|bits| Some(f64::from_bits(bits as u64)).filter(|v| !v.is_nan()));
-                    Arc::new(doubles.collect::<Float64Array>()) as ArrayRef
-                }
-                DataType::UInt64 => Arc::new(values.into_iter().map(|v| v as u64).collect::<UInt64Array>()),
-                _ => Arc::new(Int64Array::from(values)),
+    /// Adds gathers: for each its first trace and its keys.
+    fn push<'a>(&mut self, runs: impl Iterator<Item = &'a [[u8; 8]]>) -> Result<()> {
+        for run in runs {
+            self.starts.push(i64::from_le_bytes(run[0]));
+            self.keys.iter_mut().zip(&run[1..]).for_each(|(column, bits)| column.push(i64::from_le_bytes(*bits)));
+            if self.starts.len() > PAGE_ROWS {
+                self.end_page()?;
             }
-        });
-        let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed(self.path.display()))?;
-        self.writer.write(&batch).map_err(failed(self.path.display()))
+        }
+        Ok(())
     }
 
-    fn finish(mut self) -> Result<GatherCounts> {
-        self.flush()?;
-        let file = self.writer.into_inner().map_err(failed(self.path.display()))?;
-        file.finish().map_err(failed(self.path.display()))?;
+    /// Writes all gathers but the last, whose end is not known.
+    fn end_page(&mut self) -> Result<()> {
+        let Some((&next, starts)) = self.starts.split_last() else { return Ok(()) };
+        let n_rows = starts.len();
+        let ends: Vec<i64> = self.starts[1..].to_vec();
+        let lengths: Vec<i64> = ends.iter().zip(starts).map(|(end, start)| end - start).collect();
+        let first_id = self.counts.n_gathers as i64;
+        self.counts.n_gathers += n_rows as u64;
+        self.counts.longest = lengths.iter().fold(self.counts.longest, |longest, &n| longest.max(n as u64));
+        self.counts.n_beyond_probe += lengths.iter().filter(|&&n| n as u64 > self.max_probe).count() as u64;
+        let ids: Vec<i64> = (first_id..).take(n_rows).collect();
+        let keys = self.keys.iter().map(|column| &column[..n_rows]);
+        let columns: Vec<&[i64]> = std::iter::once(&*ids).chain(keys).chain([starts, &ends, &lengths]).collect();
+        self.table.push(&columns)?;
+        self.starts.clear();
+        self.starts.push(next);
+        self.keys.iter_mut().for_each(|column| drop(column.drain(..n_rows)));
+        Ok(())
+    }
+
+    fn finish(mut self, n_traces: u64) -> Result<GatherCounts> {
+        if !self.starts.is_empty() {
+            self.starts.push(n_traces as i64);
+        }
+        self.end_page()?;
+        self.table.finish()?;
         Ok(self.counts)
     }
 }
@@ -144,6 +132,8 @@ impl IndexWriter {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+
+    use arrow::array::{Int64Array, UInt64Array};
 
     use super::super::runs::RunWriter;
     use super::*;

@@ -3,13 +3,16 @@
 //! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values as little-endian
 //! 64-bit integers. A run ends where the next one begins; the last one ends with the rows of the segment.
 
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{GatherKey, KeyValues, Keys};
 use crate::error::{Error, Result, failed};
 use crate::segy::ByteOrder;
 use crate::store::{Reader, Stream, Writer, finish_buffered};
+
+/// Bytes of runs that are read at a time.
+const READ_BYTES: usize = 1 << 16;
 
 /// Finds the runs in headers that come in trace order and writes them down.
 pub struct RunWriter {
@@ -69,56 +72,37 @@ impl RunWriter {
     }
 }
 
-/// A run: its first trace and its key values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    pub start_trace: u64,
-    pub key: KeyValues,
-}
-
 /// Reads the runs of one segment in order.
 pub struct RunReader {
     path: PathBuf,
-    file: BufReader<Stream>,
-    record: Vec<u8>,
-    run: Run,
+    file: Stream,
+    /// Bytes of one run.
+    run_bytes: usize,
+    buffer: Vec<u8>,
 }
 
 impl RunReader {
     pub fn open(path: &Path, n_keys: usize) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file: BufReader::with_capacity(1 << 16, file),
-            record: vec![0; 8 * (1 + n_keys)],
-            run: Run::default(),
-        })
+        let run_bytes = 8 * (1 + n_keys);
+        let buffer = vec![0; (READ_BYTES / run_bytes).max(1) * run_bytes];
+        Ok(Self { path: path.to_owned(), file, run_bytes, buffer })
     }
 
-    /// The next run; `None` at the end.
-    pub fn next_run(&mut self) -> Result<Option<&Run>> {
-        let at_end = self.file.fill_at_end().map_err(failed(self.path.display()))?;
-        if at_end {
-            return Ok(None);
+    /// The next runs: for each its first trace and its key values, one number behind the other. Empty at the end.
+    pub fn next_runs(&mut self) -> Result<impl Iterator<Item = &[[u8; 8]]>> {
+        let mut n = 0;
+        while n < self.buffer.len() {
+            match self.file.read(&mut self.buffer[n..]) {
+                Ok(0) => break,
+                Ok(read) => n += read,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed(self.path.display())(e)),
+            }
         }
-        self.file.read_exact(&mut self.record).map_err(|e| match e.kind() {
-            ErrorKind::UnexpectedEof => Error::Failed(format!("{}: ends inside a run", self.path.display())),
-            _ => Error::Failed(format!("{}: {e}", self.path.display())),
-        })?;
-        let mut numbers = self.record.as_chunks::<8>().0.iter();
-        self.run.start_trace = numbers.next().map_or(0, |b| u64::from_le_bytes(*b));
-        self.run.key.clear();
-        self.run.key.extend(numbers.map(|b| i64::from_le_bytes(*b)));
-        Ok(Some(&self.run))
-    }
-}
-
-trait FillAtEnd {
-    fn fill_at_end(&mut self) -> std::io::Result<bool>;
-}
-
-impl FillAtEnd for BufReader<Stream> {
-    fn fill_at_end(&mut self) -> std::io::Result<bool> {
-        std::io::BufRead::fill_buf(self).map(<[u8]>::is_empty)
+        if !n.is_multiple_of(self.run_bytes) {
+            return Err(Error::Failed(format!("{}: ends inside a run", self.path.display())));
+        }
+        Ok(self.buffer[..n].as_chunks().0.chunks_exact(self.run_bytes / 8))
     }
 }

@@ -130,7 +130,8 @@ impl Chunk {
         Ok(())
     }
 
-    fn push_values(&mut self, values: &Values, n_rows: usize, encoder: &mut Encoder) -> std::io::Result<()> {
+    /// Adds the values of one page.
+    pub fn push_values(&mut self, values: &Values, n_rows: usize, encoder: &mut Encoder) -> std::io::Result<()> {
         let plain = &mut encoder.plain;
         plain.clear();
         match values {
@@ -178,16 +179,21 @@ impl Chunk {
         length
     }
 
-    /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.
-    pub fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
-        let value = first.values(self.source);
+    /// The value of the column in a row.
+    pub fn value(&self, row: &Rows<'_>) -> Values {
+        row.values(self.source)
+    }
+
+    /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group. `value` is
+    /// that of its first row; where all values came as pages, its type is enough.
+    pub fn finish(&mut self, value: &Values, position: u64) -> Result<FinishedChunk, ParquetError> {
         let (compression, encoding);
         if self.pages.is_empty() {
-            (compression, encoding) = (Compression::UNCOMPRESSED, self.append_constant(&value));
+            (compression, encoding) = (Compression::UNCOMPRESSED, self.append_constant(value));
         } else if matches!(self.source, Source::RawBytes { .. }) {
             (compression, encoding) = (Compression::LZ4_RAW, Encoding::PLAIN);
         } else {
-            (compression, encoding) = (Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?), varying_encoding(&value));
+            (compression, encoding) = (Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?), varying_encoding(value));
         }
         let chunk = std::mem::replace(self, Self::new(self.source, self.descr.clone()));
         let has_dictionary = chunk.dictionary_length > 0;

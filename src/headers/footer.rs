@@ -8,6 +8,7 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::page_index::PageIndexBuilder;
@@ -19,7 +20,7 @@ use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::SchemaDescPtr;
 
-use super::columns::HeaderTable;
+use super::chunk::FinishedChunk;
 use super::encode::{varint, zigzag};
 
 /// First and last bytes of every Parquet file.
@@ -45,6 +46,31 @@ pub(super) struct RowGroup {
     pub offset_indexes: Vec<OffsetIndexMetaData>,
 }
 
+impl RowGroup {
+    /// Number `ordinal` of the file, of these chunks, the first of which begins at `position`.
+    pub fn new(
+        schema: &SchemaDescPtr,
+        ordinal: usize,
+        n_rows: u64,
+        position: u64,
+        chunks: Vec<FinishedChunk>,
+    ) -> Result<Self, ParquetError> {
+        let mut metadata = RowGroupMetaData::builder(schema.clone())
+            .set_num_rows(n_rows as i64)
+            .set_ordinal(ordinal as i32)
+            .set_file_offset(position as i64);
+        let (mut uncompressed, mut column_indexes, mut offset_indexes) = (0, Vec::new(), Vec::new());
+        for chunk in chunks {
+            uncompressed += chunk.metadata.uncompressed_size();
+            metadata = metadata.add_column_metadata(chunk.metadata);
+            column_indexes.push(chunk.column_index);
+            offset_indexes.push(chunk.offset_index);
+        }
+        let metadata = metadata.set_total_byte_size(uncompressed).build()?;
+        Ok(Self { metadata, column_indexes, offset_indexes })
+    }
+}
+
 /// Writes the bytes that follow the last row group: the page indexes of each row group, then the metadata of all.
 ///
 /// Memory: one row group. The metadata of those before waits in `waiting`.
@@ -63,8 +89,8 @@ pub(super) struct Footer<S> {
 
 impl<S: Read + Write + Seek> Footer<S> {
     /// For a file whose last row group ends at byte `position`.
-    pub fn new(table: &HeaderTable, schema: &SchemaDescPtr, position: u64, waiting: S) -> Result<Self, ParquetError> {
-        let arrow_schema = encode_arrow_schema(&table.arrow_schema());
+    pub fn new(arrow_schema: &Schema, schema: &SchemaDescPtr, position: u64, waiting: S) -> Result<Self, ParquetError> {
+        let arrow_schema = encode_arrow_schema(arrow_schema);
         let key_values = vec![KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), arrow_schema)];
         let created_by = Some(CREATED_BY.to_owned());
         let file = FileMetaData::new(FORMAT_VERSION, 0, created_by, Some(key_values), schema.clone(), None);

@@ -44,7 +44,7 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<C
 
     let in_output = |e: ParquetError| Error::Failed(format!("{}: {e}", output.display()));
     let waiting = temporary_beside(output).map_err(failed("a temporary file"))?;
-    let mut footer = Footer::new(table, &schema, sums.n_bytes, waiting).map_err(in_output)?;
+    let mut footer = Footer::new(&table.arrow_schema(), &schema, sums.n_bytes, waiting).map_err(in_output)?;
     let mut out = Summing::behind(sums, out);
     let mut ordinal = 0;
     for (TablePart { path, row_groups }, shift) in parts.iter().zip(shifts) {

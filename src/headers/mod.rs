@@ -23,6 +23,7 @@ mod footer;
 pub mod formula;
 mod join;
 mod lz4;
+mod numbers;
 mod page;
 mod summary;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use columns::{
 };
 pub use formula::{Computed, Formula};
 pub use join::{TablePart, join};
+pub use numbers::{NumberTable, NumberType};
 pub use summary::{FieldRange, HeaderSummary};
 pub use values::read_integer;
 pub use writer::SegmentWriter;

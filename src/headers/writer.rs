@@ -4,7 +4,6 @@ use std::io::{BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::error::{Error, Result, failed};
@@ -165,7 +164,8 @@ impl SegmentWriter {
     }
 
     fn write_footer(&mut self) -> Result<(), ParquetError> {
-        let mut footer = Footer::new(&self.table, &self.schema, self.position(), Cursor::new(Vec::new()))?;
+        let mut footer =
+            Footer::new(&self.table.arrow_schema(), &self.schema, self.position(), Cursor::new(Vec::new()))?;
         for row_group in std::mem::take(&mut self.row_groups) {
             footer.add(row_group, &mut self.file)?;
         }
@@ -232,11 +232,7 @@ impl SegmentWriter {
             return Ok(());
         }
         let raw_headers_at = self.raw_headers_at.take();
-        let mut metadata = RowGroupMetaData::builder(self.schema.clone())
-            .set_num_rows(self.rows_before_page as i64)
-            .set_ordinal(self.row_groups.len() as i32)
-            .set_file_offset(raw_headers_at.unwrap_or(self.position()) as i64);
-        let (mut uncompressed, mut column_indexes, mut offset_indexes) = (0, Vec::new(), Vec::new());
+        let (start, mut finished) = (raw_headers_at.unwrap_or(self.position()), Vec::new());
         for c in 0..self.chunks.len() {
             let first = Rows {
                 bytes: &self.first_row,
@@ -249,18 +245,16 @@ impl SegmentWriter {
             };
             let is_raw_header = self.table.raw_header && c + 1 == self.chunks.len();
             let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position());
-            let chunk = self.chunks[c].finish(&first, position).map_err(failed(self.path.display()))?;
+            let value = self.chunks[c].value(&first);
+            let chunk = self.chunks[c].finish(&value, position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.write(page)?;
             }
             self.note_range(c, &chunk);
-            uncompressed += chunk.metadata.uncompressed_size();
-            metadata = metadata.add_column_metadata(chunk.metadata);
-            column_indexes.push(chunk.column_index);
-            offset_indexes.push(chunk.offset_index);
+            finished.push(chunk);
         }
-        let metadata = metadata.set_total_byte_size(uncompressed).build().map_err(failed(self.path.display()))?;
-        self.row_groups.push(RowGroup { metadata, column_indexes, offset_indexes });
+        let row_group = RowGroup::new(&self.schema, self.row_groups.len(), self.rows_before_page, start, finished);
+        self.row_groups.push(row_group.map_err(failed(self.path.display()))?);
         self.summary.n_rows += self.rows_before_page;
         self.rows_before_page = 0;
         Ok(())

@@ -188,7 +188,11 @@ impl SegyFile {
                 range.and_then(|r| map.get(r)).ok_or_else(|| self.ends_before(offset, n))
             }
             None => {
-                buffer.resize(n, 0);
+                // Never made shorter, as what it grows by would have to be zeroed.
+                if buffer.len() < n {
+                    buffer.resize(n, 0);
+                }
+                let buffer = &mut buffer[..n];
                 let filled = match &self.source {
                     Source::File(file) => file.read_exact_at(buffer, stored),
                     Source::Object { object, end } => object.read_at(stored, buffer, *end),

@@ -203,7 +203,7 @@ pub(super) fn each<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], f
 /// Defines kernels compiled for the machine's baseline and for AVX2, chosen at run time.
 macro_rules! kernels {
     ($($name:ident: |$bytes:ident: [u8; $n:literal]| $body:expr;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx2"))]
+        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
         pub(super) fn $name(src: &[u8], dst: &mut [u8]) {
             $crate::segy::format::each::<$n, _>(src, dst, |$bytes| $body);
         }

@@ -73,25 +73,25 @@ fn power_of_two(n: i32) -> f32 {
 }
 
 /// Big-endian IBM words to little-endian float32.
-#[multiversion::multiversion(targets("x86_64+avx2"))]
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn decode_big(src: &[u8], dst: &mut [u8]) {
     each::<4, 4>(src, dst, |b| to_f32(u32::from_be_bytes(b)).to_le_bytes());
 }
 
 /// Little-endian IBM words to little-endian float32.
-#[multiversion::multiversion(targets("x86_64+avx2"))]
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn decode_little(src: &[u8], dst: &mut [u8]) {
     each::<4, 4>(src, dst, |b| to_f32(u32::from_le_bytes(b)).to_le_bytes());
 }
 
 /// Little-endian float32 to big-endian IBM words.
-#[multiversion::multiversion(targets("x86_64+avx2"))]
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn encode_big(src: &[u8], dst: &mut [u8]) {
     each::<4, 4>(src, dst, |b| from_f32(f32::from_le_bytes(b)).to_be_bytes());
 }
 
 /// Little-endian float32 to little-endian IBM words.
-#[multiversion::multiversion(targets("x86_64+avx2"))]
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn encode_little(src: &[u8], dst: &mut [u8]) {
     each::<4, 4>(src, dst, |b| from_f32(f32::from_le_bytes(b)).to_le_bytes());
 }

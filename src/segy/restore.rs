@@ -183,7 +183,7 @@ pub fn word_bytes(word: u32, order: ByteOrder) -> [u8; 4] {
 /// Defines comparisons of all words of a run with those that their values become, without a branch for each.
 macro_rules! comparisons {
     ($($name:ident: $read:path, $restore:path;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx2"))]
+        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
         fn $name(samples: &[u8], stored: &[u8]) -> bool {
             let mut difference = 0;
             for (word, value) in samples.as_chunks().0.iter().zip(stored.as_chunks().0) {
@@ -197,7 +197,7 @@ macro_rules! comparisons {
 /// Defines comparisons of IBM words. All words are nearly always canonical, which takes a third of the instructions.
 macro_rules! ibm_comparisons {
     ($($name:ident: $read:path, $compare:path;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx2"))]
+        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
         fn $name(samples: &[u8], stored: &[u8]) -> bool {
             let mut n_others = 0;
             for word in samples.as_chunks().0 {

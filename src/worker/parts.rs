@@ -55,7 +55,7 @@ impl<'a> Parts<'a> {
     pub(super) fn new(plan: &'a Plan, directory: &Path) -> Result<Self> {
         let (layout, array) = (plan.layout(), &plan.traces);
         let n_lanes = u64::from(plan.threads).clamp(1, array.n_sample_chunks());
-        let lanes = (0..n_lanes).map(|_| Lane::new(layout, array, directory)).collect::<Result<_>>()?;
+        let lanes = (0..n_lanes).map(|_| Lane::new(plan, directory)).collect::<Result<_>>()?;
         Ok(Self { layout, array, lanes })
     }
 
@@ -114,11 +114,13 @@ impl<'a> Parts<'a> {
 }
 
 impl Lane {
-    fn new(layout: &Layout, array: &ArrayPlan, directory: &Path) -> Result<Self> {
+    fn new(plan: &Plan, directory: &Path) -> Result<Self> {
+        let (layout, array) = (plan.layout(), &plan.traces);
         let (format, order) = (layout.format(), layout.byte_order);
         let converter = Converter::new(format, order, array.dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
-        let store = if array.shard_chunks.is_none() { Some(SegmentStore::create(directory, array)?) } else { None };
+        let is_file_for_each = array.shard_chunks.is_none();
+        let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {
             converter,
             encoder: ChunkEncoder::new(array)?,

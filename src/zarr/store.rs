@@ -14,10 +14,6 @@ use crate::store::{self, Finishing, Writer};
 /// Offset and length of a chunk that a shard does not hold. Source: `sharding_indexed`, section "Binary shard format".
 const ABSENT: [u64; 2] = [u64::MAX; 2];
 
-/// The most that is written in one call. For 4 MiB at a time ext4 makes page cache folios of 2 MiB, and two writers copied
-/// into those 4 to 9 times more slowly than in calls of up to 1 MiB (Linux 6.18 on a virtual machine, `dd bs=4M`).
-const WRITE_BYTES: usize = 512 << 10;
-
 /// Objects on their way to an object store at a time; how many bytes that may be is decided there.
 const MOST_FINISHING: usize = 16;
 
@@ -32,6 +28,8 @@ pub struct SegmentStore {
     /// Objects that are on their way to an object store.
     finishing: VecDeque<(PathBuf, Finishing)>,
     sums: ChunkSums,
+    /// Whether all of it will be synced.
+    is_durable: bool,
 }
 
 struct Object {
@@ -50,14 +48,14 @@ struct Object {
 impl Object {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.written += bytes.len() as u64;
-        bytes.chunks(WRITE_BYTES).try_for_each(|part| self.file.write_all(part)).map_err(failed(self.path.display()))
+        self.file.write_all(bytes).map_err(failed(self.path.display()))
     }
 }
 
 impl SegmentStore {
     /// A new array in `directory`, with its `zarr.json`. In an object store it is a part of the final array, which gets that
-    /// when it is complete.
-    pub fn create(directory: &Path, array: &ArrayPlan) -> Result<Self> {
+    /// when it is complete. `is_durable` says that it is going to be synced, so that the disk may begin early.
+    pub fn create(directory: &Path, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
         if !store::is_remote(directory) {
             std::fs::create_dir_all(directory).map_err(failed(directory.display()))?;
             write_json(&directory.join("zarr.json"), &array_document(array))?;
@@ -69,6 +67,7 @@ impl SegmentStore {
             directory_made: PathBuf::new(),
             finishing: VecDeque::new(),
             sums: ChunkSums::default(),
+            is_durable,
         })
     }
 
@@ -101,6 +100,9 @@ impl SegmentStore {
         object.write(&object.crc.to_le_bytes())?;
         self.sums.push(object.crc);
         let n = object.written - object.start;
+        if self.is_durable {
+            object.file.begin_sync(object.start, n);
+        }
         if let Some(index) = &mut object.index {
             index[object.entry] = [object.start, n];
         }
