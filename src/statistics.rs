@@ -85,10 +85,18 @@ macro_rules! float_scans {
                     largest[lane] = largest[lane].max(value.to_bits() & (<$bits>::MAX >> 1));
                 }
             }
-            let mut found = (<$t>::INFINITY, <$t>::NEG_INFINITY, 0);
-            for lane in 0..LANES {
-                found = (found.0.min(min[lane]), found.1.max(max[lane]), found.2.max(largest[lane]));
+            // Half of the lanes with the other half, and so on: one after the other they took longer than the samples.
+            let mut n_lanes = LANES;
+            while n_lanes > 1 {
+                n_lanes /= 2;
+                for lane in 0..n_lanes {
+                    let other = lane + n_lanes;
+                    min[lane] = if min[other] < min[lane] { min[other] } else { min[lane] };
+                    max[lane] = if max[other] > max[lane] { max[other] } else { max[lane] };
+                    largest[lane] = largest[lane].max(largest[other]);
+                }
             }
+            let mut found = (min[0], max[0], largest[0]);
             for bytes in rest {
                 let value = <$t>::from_le_bytes(*bytes);
                 found = (found.0.min(value), found.1.max(value), found.2.max(value.abs().to_bits()));

@@ -77,14 +77,12 @@ impl BloscLz4 {
         self.n_blocks += 1;
         self.filtered.resize(block.len(), 0);
         (self.filter)(block, &mut self.filtered);
-        let is_whole = block.len() == self.block_bytes;
-        let splits = is_whole && self.block_bytes / self.item_bytes >= MIN_PART_BYTES;
-        let part_bytes = if splits { block.len() / self.item_bytes } else { block.len() };
+        let part_bytes = part_bytes(block.len(), self.block_bytes, self.item_bytes);
         let longest = self.n_encoded + block.len() + 4 * self.item_bytes;
         if self.encoded.len() < longest {
             self.encoded.resize(longest, 0);
         }
-        for part in self.filtered.chunks(part_bytes.max(1)) {
+        for part in self.filtered.chunks(part_bytes) {
             self.n_encoded += put_part(part, self.acceleration, &mut self.encoded[self.n_encoded..]);
         }
     }
@@ -105,6 +103,68 @@ impl BloscLz4 {
         self.encoded[4..8].copy_from_slice(&(self.chunk_bytes as u32).to_le_bytes());
         self.encoded[8..12].copy_from_slice(&(self.block_bytes as u32).to_le_bytes());
     }
+}
+
+/// A decoder of what [`BloscLz4`] makes, and of nothing else.
+pub struct UnbloscLz4 {
+    header: [u8; 12],
+    item_bytes: usize,
+    chunk_bytes: usize,
+    block_bytes: usize,
+    filter: Filter,
+    filtered: Vec<u8>,
+    chunk: Vec<u8>,
+}
+
+impl UnbloscLz4 {
+    /// For chunks that were encoded so; see [`BloscLz4::new`].
+    pub fn new(item_bytes: usize, chunk_bytes: usize, shuffle: Shuffle, level: u8) -> Option<Self> {
+        let mut encoder = BloscLz4::new(item_bytes, chunk_bytes, shuffle, level)?;
+        encoder.begin();
+        let filter = match shuffle {
+            Shuffle::Byte => super::shuffle::byte_unshuffle(item_bytes)?,
+            Shuffle::Bit => super::shuffle::bit_unshuffle(item_bytes)?,
+        };
+        let (block_bytes, header) = (encoder.block_bytes, *encoder.encoded.first_chunk()?);
+        let (filtered, chunk) = (vec![0; block_bytes], vec![0; chunk_bytes]);
+        Some(Self { header, item_bytes, chunk_bytes, block_bytes, filter, filtered, chunk })
+    }
+
+    /// The chunk that is in a container. `None` if it is damaged or has been made by another encoder.
+    pub fn decode(&mut self, container: &[u8]) -> Option<&[u8]> {
+        let rest = container.strip_prefix(&self.header)?;
+        let (n, rest) = rest.split_first_chunk()?;
+        let (starts, _) = rest.split_at_checked(4 * self.chunk_bytes.div_ceil(self.block_bytes))?;
+        if u32::from_le_bytes(*n) as usize != container.len() {
+            return None;
+        }
+        for (block, start) in self.chunk.chunks_mut(self.block_bytes).zip(starts.as_chunks().0) {
+            let mut encoded = container.get(u32::from_le_bytes(*start) as usize..)?;
+            let filtered = &mut self.filtered[..block.len()];
+            for part in filtered.chunks_mut(part_bytes(block.len(), self.block_bytes, self.item_bytes)) {
+                let (n, behind) = encoded.split_first_chunk()?;
+                let (bytes, behind) = behind.split_at_checked(u32::from_le_bytes(*n) as usize)?;
+                encoded = behind;
+                if bytes.len() == part.len() {
+                    part.copy_from_slice(bytes);
+                } else {
+                    let n = i32::try_from(part.len()).ok()?;
+                    let decoded = lz4::block::decompress_to_buffer(bytes, Some(n), part).ok()?;
+                    if decoded != part.len() {
+                        return None;
+                    }
+                }
+            }
+            (self.filter)(filtered, block);
+        }
+        Some(&self.chunk)
+    }
+}
+
+/// The parts of a block that are compressed each by itself.
+fn part_bytes(n: usize, block_bytes: usize, item_bytes: usize) -> usize {
+    let splits = n == block_bytes && block_bytes / item_bytes >= MIN_PART_BYTES;
+    if splits { n / item_bytes } else { n }.max(1)
 }
 
 /// Puts a part with its length before it into `room`; as it is, where LZ4 does not make it shorter. Returns the bytes used.

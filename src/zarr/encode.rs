@@ -7,7 +7,7 @@ use zarrs::array::{ArrayBytes, ArrayToBytesCodecTraits, CodecChain, CodecOptions
 use zarrs::metadata::v3::MetadataV3;
 
 use super::ArrayPlan;
-use super::blosc::BloscLz4;
+use super::blosc::{BloscLz4, UnbloscLz4};
 use crate::error::{Error, Result, failed};
 
 /// The compressor of one array as a stream: samples go in as they are converted, encoded bytes come out, chunk by chunk.
@@ -99,17 +99,37 @@ impl ChunkEncoder {
 }
 
 /// The decoder of one array.
-pub struct ChunkDecoder(Option<WholeChunk>);
+///
+/// Memory: one chunk.
+pub struct ChunkDecoder {
+    library: Option<WholeChunk>,
+    blocks: Option<UnbloscLz4>,
+    /// Whether the library has been asked for the same.
+    is_checked: bool,
+}
 
 impl ChunkDecoder {
-    /// The decompressor that the plan names: that of the library, whatever the chunks were encoded with.
+    /// The decompressor that the plan names: that of the library, or one for what [`ChunkEncoder`] makes of LZ4, whose first
+    /// chunk the library decodes too.
     pub fn new(array: &ArrayPlan) -> Result<Self> {
-        Ok(Self(if array.codec.is_none() { None } else { Some(WholeChunk::new(array)?) }))
+        let library = if array.codec.is_none() { None } else { Some(WholeChunk::new(array)?) };
+        let new = |(shuffle, level)| UnbloscLz4::new(array.dtype.size(), array.chunk_bytes(), shuffle, level);
+        Ok(Self { library, blocks: array.codec.blosc_lz4().and_then(new), is_checked: false })
     }
 
     /// The chunk of `n` bytes that was encoded, without its checksum.
-    pub fn decode<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
-        self.0.as_ref().map_or(Ok(Cow::Borrowed(encoded)), |whole| whole.decode(encoded, n))
+    pub fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
+        let Some(library) = &self.library else { return Ok(Cow::Borrowed(encoded)) };
+        match self.blocks.as_mut().and_then(|blocks| blocks.decode(encoded)) {
+            // What is wrong with it, or that nothing is, the library says.
+            None => library.decode(encoded, n),
+            Some(chunk) => {
+                if !std::mem::replace(&mut self.is_checked, true) && *library.decode(encoded, n)? != *chunk {
+                    return Err(Error::Failed("two decoders do not find the same in a chunk".into()));
+                }
+                Ok(Cow::Borrowed(chunk))
+            }
+        }
     }
 }
 
@@ -187,7 +207,12 @@ mod tests {
             }
             encoder.finish(&mut store).unwrap();
         }
-        ChunkDecoder::new(array).unwrap().decode(&encoded, array.chunk_bytes()).unwrap().into_owned()
+        let mut decoder = ChunkDecoder::new(array).unwrap();
+        let ours = decoder.blocks.as_mut().map(|blocks| blocks.decode(&encoded).unwrap().to_vec());
+        decoder.blocks = None;
+        let library = decoder.decode(&encoded, array.chunk_bytes()).unwrap().into_owned();
+        assert!(ours.is_none_or(|ours| ours == library));
+        library
     }
 
     const DTYPES: [Dtype; 4] = [Dtype::Int8, Dtype::Int16, Dtype::Float32, Dtype::Float64];

@@ -45,6 +45,35 @@ pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
     }
 }
 
+/// The way back from [`byte_shuffle`].
+pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
+    Some(match item_bytes {
+        1 => |from, to| to.copy_from_slice(from),
+        2 => |from, to| unshuffle_bytes::<2>(from, to.as_chunks_mut().0),
+        4 => |from, to| unshuffle_bytes::<4>(from, to.as_chunks_mut().0),
+        8 => |from, to| unshuffle_bytes::<8>(from, to.as_chunks_mut().0),
+        _ => return None,
+    })
+}
+
+/// The way back from [`bit_shuffle`].
+pub fn bit_unshuffle(item_bytes: usize) -> Option<Filter> {
+    Some(match item_bytes {
+        1 => unshuffle_bits::<1>,
+        2 => unshuffle_bits::<2>,
+        4 => unshuffle_bits::<4>,
+        8 => unshuffle_bits::<8>,
+        _ => return None,
+    })
+}
+
+#[multiversion::multiversion(targets("x86_64+avx2"))]
+fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
+    for (j, plane) in from.chunks_exact(items.len().max(1)).take(S).enumerate() {
+        items.iter_mut().zip(plane).for_each(|(item, byte)| item[j] = *byte);
+    }
+}
+
 fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / S;
     if !n.is_multiple_of(8) {
@@ -91,6 +120,51 @@ fn shuffle_tiles<const S: usize>(from: &[u8], to: &mut [u8], take_apart: impl Fn
     }
 }
 
+fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
+    let n = from.len() / S;
+    if !n.is_multiple_of(8) {
+        return to.copy_from_slice(from);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw") {
+        // SAFETY: the processor has these instructions, the only condition of this function.
+        return unsafe { avx512::unshuffle_bits::<S>(from, to) };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has these instructions, the only condition of this function.
+        return unsafe { avx2::unshuffle_bits::<S>(from, to) };
+    }
+    unshuffle_tiles::<S>(from, to, put_together);
+}
+
+/// `put_together` makes the items of a tile of its planes.
+#[inline(always)]
+fn unshuffle_tiles<const S: usize>(
+    from: &[u8],
+    to: &mut [u8],
+    put_together: impl Fn(&Planes<S>, &mut [[u8; S]; TILE]),
+) {
+    let plane_bytes = from.len() / S / 8;
+    let mut planes = [[[0; TILE / 8]; 8]; S];
+    let (tiles, rest) = to.as_chunks_mut::<S>().0.as_chunks_mut::<TILE>();
+    for (number, items) in tiles.iter_mut().enumerate() {
+        for (plane, bits) in planes.as_flattened_mut().iter_mut().enumerate() {
+            bits.copy_from_slice(&from[plane * plane_bytes + number * TILE / 8..][..TILE / 8]);
+        }
+        put_together(&planes, items);
+    }
+    if !rest.is_empty() {
+        let n = rest.len() / 8;
+        for (plane, bits) in planes.as_flattened_mut().iter_mut().enumerate() {
+            bits[..n].copy_from_slice(&from[(plane + 1) * plane_bytes - n..][..n]);
+        }
+        let mut padded = [[0; S]; TILE];
+        put_together(&planes, &mut padded);
+        rest.copy_from_slice(&padded[..rest.len()]);
+    }
+}
+
 /// Without vector instructions: eight bytes at a time, whose bits are the rows of an 8 × 8 matrix.
 #[inline(always)]
 fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
@@ -98,6 +172,17 @@ fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
         for (j, of_byte) in planes.iter_mut().enumerate() {
             let rows = transpose(u64::from_le_bytes(eight.map(|item| item[j]))).to_le_bytes();
             of_byte.iter_mut().zip(rows).for_each(|(plane, row)| plane[place] = row);
+        }
+    }
+}
+
+/// The way back from [`take_apart`].
+#[inline(always)]
+fn put_together<const S: usize>(planes: &Planes<S>, items: &mut [[u8; S]; TILE]) {
+    for (place, eight) in items.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        for (j, of_byte) in planes.iter().enumerate() {
+            let bytes = transpose(u64::from_le_bytes(of_byte.map(|plane| plane[place]))).to_le_bytes();
+            eight.iter_mut().zip(bytes).for_each(|(item, byte)| item[j] = byte);
         }
     }
 }
@@ -145,22 +230,37 @@ mod tests {
             let mut to = vec![0; from.len()];
             bit_shuffle(size).unwrap()(&from, &mut to);
             proptest::prop_assert_eq!(&to, &expected);
+            let mut back = vec![0; from.len()];
+            bit_unshuffle(size).unwrap()(&expected, &mut back);
+            proptest::prop_assert_eq!(&back, &from);
             // The ways of processors with other instructions than this one.
-            for way in match size { 1 => ways::<1>(), 2 => ways::<2>(), 4 => ways::<4>(), _ => ways::<8>() } {
+            for (way, way_back) in match size { 1 => ways::<1>(), 2 => ways::<2>(), 4 => ways::<4>(), _ => ways::<8>() } {
                 to.fill(0);
                 way(&from, &mut to);
                 proptest::prop_assert_eq!(&to, &expected);
+                back.fill(0);
+                way_back(&expected, &mut back);
+                proptest::prop_assert_eq!(&back, &from);
             }
+            byte_shuffle(size).unwrap()(&from, &mut to);
+            byte_unshuffle(size).unwrap()(&to, &mut back);
+            proptest::prop_assert_eq!(&back, &from);
         }
     }
 
-    /// All ways to shuffle that this processor can go.
-    fn ways<const S: usize>() -> Vec<Filter> {
-        let mut ways: Vec<Filter> = vec![|from, to| shuffle_tiles::<S>(from, to, take_apart)];
+    /// All ways to shuffle bits, and back, that this processor can go.
+    fn ways<const S: usize>() -> Vec<(Filter, Filter)> {
+        let mut ways: Vec<(Filter, Filter)> = vec![(
+            |from, to| shuffle_tiles::<S>(from, to, take_apart),
+            |from, to| unshuffle_tiles::<S>(from, to, put_together),
+        )];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has these instructions.
-            ways.push(|from, to| unsafe { avx2::shuffle_bits::<S>(from, to) });
+            ways.push((
+                |from, to| unsafe { avx2::shuffle_bits::<S>(from, to) },
+                |from, to| unsafe { avx2::unshuffle_bits::<S>(from, to) },
+            ));
         }
         ways
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::shuffle_tiles;
+use super::{shuffle_tiles, unshuffle_tiles};
 
 /// Items whose bits are taken apart at a time: a vector for each of their bytes.
 const GROUP: usize = size_of::<__m512i>();
@@ -61,6 +61,13 @@ fn sort_fours(vectors: [__m512i; 4]) -> [__m512i; 4] {
     let quarters = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     // Each vector has its sixteen first bytes, its sixteen second ones, … now: the rows of a 4 × 4 matrix.
     let [a, b, c, d] = vectors.map(|v| _mm512_permutexvar_epi32(quarters, _mm512_shuffle_epi8(v, order)));
+    transpose_lanes([a, b, c, d])
+}
+
+/// The first quarters of all, the second quarters of all, …
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn transpose_lanes([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
     let (ab, cd) = (_mm512_shuffle_i32x4::<0b01_00_01_00>(a, b), _mm512_shuffle_i32x4::<0b01_00_01_00>(c, d));
     let (ab_high, cd_high) = (_mm512_shuffle_i32x4::<0b11_10_11_10>(a, b), _mm512_shuffle_i32x4::<0b11_10_11_10>(c, d));
     [
@@ -85,4 +92,62 @@ fn halves(vectors: [__m512i; 8]) -> ([__m512i; 4], [__m512i; 4]) {
         pairs.map(|[a, b]| _mm512_permutex2var_epi32(a, low, b)),
         pairs.map(|[a, b]| _mm512_permutex2var_epi32(a, high, b)),
     )
+}
+
+/// See [`super::bit_unshuffle`].
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
+    unshuffle_tiles::<S>(from, to, |planes, items| {
+        for (place, items) in items.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+            let mut vectors = [_mm512_setzero_si512(); S];
+            for (vector, of_byte) in vectors.iter_mut().zip(planes) {
+                for (k, plane) in of_byte.iter().enumerate() {
+                    let bits = plane.as_chunks().0.get(place).map_or(0, |bits| u64::from_le_bytes(*bits));
+                    *vector = _mm512_mask_add_epi8(*vector, bits, *vector, _mm512_set1_epi8((1u8 << k) as i8));
+                }
+            }
+            mix_bytes(&mut vectors);
+            for (vector, bytes) in vectors.iter().zip(items.as_flattened_mut().as_chunks_mut::<GROUP>().0) {
+                // SAFETY: as many bytes are there to write, and this store wants no alignment.
+                unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), *vector) };
+            }
+        }
+    });
+}
+
+/// The way back from [`sort_bytes`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn mix_bytes(vectors: &mut [__m512i]) {
+    match vectors {
+        [a, b] => {
+            let (even, odd) = (_mm512_unpacklo_epi8(*a, *b), _mm512_unpackhi_epi8(*a, *b));
+            *a = _mm512_permutex2var_epi64(even, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), odd);
+            *b = _mm512_permutex2var_epi64(even, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), odd);
+        }
+        [a, b, c, d] => [*a, *b, *c, *d] = mix_fours([*a, *b, *c, *d]),
+        [a, b, c, d, e, f, g, h] => {
+            let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+            let (low, high) = (mix_fours([*a, *b, *c, *d]), mix_fours([*e, *f, *g, *h]));
+            let [one, two, three, four] =
+                [0, 1, 2, 3].map(|i| [first, second].map(|order| _mm512_permutex2var_epi32(low[i], order, high[i])));
+            ([*a, *b], [*c, *d], [*e, *f], [*g, *h]) = (one, two, three, four);
+        }
+        _ => {}
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn mix_fours([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+    let (ab_high, cd_high) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+    // Each has, in each of its quarters, four of the sixteen items that belong together.
+    transpose_lanes([
+        _mm512_unpacklo_epi16(ab, cd),
+        _mm512_unpackhi_epi16(ab, cd),
+        _mm512_unpacklo_epi16(ab_high, cd_high),
+        _mm512_unpackhi_epi16(ab_high, cd_high),
+    ])
 }
