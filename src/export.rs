@@ -149,7 +149,7 @@ fn write_file(
     let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
     let bytes = behind + if keeps_after { n_after } else { 0 };
 
-    let target = Unfinished::create(target, bytes)?;
+    let target = Unfinished::create(target, bytes, replacing)?;
     let mut head = changed.map_or_else(|| file_head(file), |around| Ok(around.head))?;
     if let Some(conversion) = &conversion {
         conversion.file_header(head.get_mut(file.label_bytes as usize..).unwrap_or_default());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::dataset::units::n_threads;
-use crate::durable::sync_parent;
+use crate::durable::{begin_sync, sync_parent};
 use crate::error::{Error, Result, failed};
 use crate::files::remove;
 use crate::output::move_to;
@@ -69,9 +69,9 @@ pub(super) enum Unfinished {
 
 impl Unfinished {
     /// For so many bytes.
-    pub(super) fn create(target: &Path, bytes: u64) -> Result<Self> {
+    pub(super) fn create(target: &Path, bytes: u64, replacing: Replacing) -> Result<Self> {
         if !store::is_remote(target) {
-            return UnfinishedFile::create(target, bytes).map(Self::File);
+            return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
         let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new() });
@@ -283,16 +283,18 @@ pub(super) struct UnfinishedFile {
     path: PathBuf,
     target: PathBuf,
     is_complete: bool,
+    /// Whether it is going to be synced, so that the disk may begin early.
+    is_durable: bool,
 }
 
 impl UnfinishedFile {
     /// Makes room for `bytes` bytes. What a killed export of the same name left is taken over.
-    fn create(target: &Path, bytes: u64) -> Result<Self> {
+    fn create(target: &Path, bytes: u64, is_durable: bool) -> Result<Self> {
         let path = hidden(target)?;
         let file = File::options().write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|e| Error::Failed(format!("{}: cannot be written to: {e}", target.display())))?;
         lock(&file, &path, target)?;
-        let unfinished = Self { file, path, target: target.to_owned(), is_complete: false };
+        let unfinished = Self { file, path, target: target.to_owned(), is_complete: false, is_durable };
         unfinished.file.set_len(0).map_err(failed(target.display()))?;
         unfinished.reserve(bytes)?;
         unfinished.file.set_len(bytes).map_err(failed(target.display()))?;
@@ -317,7 +319,11 @@ impl UnfinishedFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(failed(self.target.display()))
+        self.file.write_all_at(bytes, offset).map_err(failed(self.target.display()))?;
+        if self.is_durable {
+            begin_sync(&self.file, offset, bytes.len() as u64);
+        }
+        Ok(())
     }
 
     /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
