@@ -128,7 +128,7 @@ fn planning(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let input = directory.path().join("in.sgy");
     let config = GenerateConfig { n_traces: 100_000, n_samples: 10, ..Default::default() };
-    segy_import::generate::generate(&config, &input, &mut |_| {}).expect("a survey");
+    segy_import::generate::generate(&config, &input, &mut |_| {}, &segy_import::CancelHandle::new()).expect("a survey");
     let import = ImportConfig::new(&input, directory.path().join("out"));
     group.bench_function("plan of a file", |b| b.iter(|| import.plan().expect("a plan")));
     group.finish();

@@ -24,10 +24,11 @@ impl CancelHandle {
         self.signal.store(SIGTERM as usize, Ordering::Relaxed);
     }
 
-    /// Lets SIGINT, SIGTERM and SIGHUP of this process ask to stop.
+    /// Lets SIGINT, SIGTERM and SIGHUP of this process ask to stop. One that whoever started it lets it ignore (`nohup`, `&` in
+    /// a script) stays ignored.
     pub fn listen_to_signals(&self) -> std::io::Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT};
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
             signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize)?;
         }
         Ok(())
@@ -39,5 +40,16 @@ impl CancelHandle {
             0 => Ok(()),
             signal => Err(Error::Cancelled { signal: signal as i32, left: None }),
         }
+    }
+}
+
+/// Whether this process takes no notice of a signal.
+fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action the call only fills the one that it is given, which is valid to write to; zeroed bytes are
+    // a valid one too, where it fails.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }

@@ -1,8 +1,17 @@
 //! Names that are near to a misspelt one.
 
-/// `did you mean "zstd" or "lz4"?`, or all names where none is near: to end a message with.
+/// The name that is nearest, if one is near.
+pub fn near_name<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const NEAR: f64 = 0.85;
+    let likeness = |name: &&str| strsim::jaro_winkler(wrong, name);
+    let nearest = known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.filter(|name| likeness(name) > NEAR)
+}
+
+/// `did you mean "zstd" or "lz4"?`, or all names where none is near, unless they are very many: to end a message with.
 pub fn near_names<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 4;
+    const MOST_LISTED: usize = 24;
     let wrong = wrong.to_lowercase();
     let known: Vec<&str> = known.into_iter().collect();
     let likeness = |name: &str| {
@@ -14,7 +23,10 @@ pub fn near_names<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> 
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let quote = |names: Vec<&str>| names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
     if near.is_empty() {
-        return format!("known are {}", quote(known));
+        let others = known.len().saturating_sub(MOST_LISTED);
+        let listed = known.into_iter().take(MOST_LISTED).collect();
+        let others = if others > 0 { format!(" and {others} others") } else { String::new() };
+        return format!("known are {}{others}", quote(listed));
     }
     near.truncate(MOST);
     format!("did you mean {}?", quote(near.into_iter().map(|(_, n)| n).collect()))
@@ -32,5 +44,7 @@ mod tests {
     #[test]
     fn without_a_near_name_all_are_listed() {
         assert_eq!(near_names("qqq", ["cdp", "offset"]), "known are \"cdp\", \"offset\"");
+        let many: Vec<String> = (10..60).map(|i| i.to_string()).collect();
+        assert!(near_names("qqq", many.iter().map(String::as_str)).ends_with("\"33\" and 26 others"));
     }
 }

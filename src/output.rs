@@ -102,6 +102,9 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
             return in_the_way("is a link to nothing; name a directory for the output".into());
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => {
+            return in_the_way("a part of it is a file; name a directory for the output".into());
+        }
         Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
         Ok(metadata) => metadata,
     };

@@ -328,7 +328,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}).unwrap();
+        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
         let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
         config.headers.computed =
             vec![ComputedField { name: "pair".into(), expression: "floor(cdp / 2) + source_x_scaled".into() }];

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use crate::error::{Error, Result, failed};
 use crate::import::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
@@ -115,7 +116,10 @@ impl Display {
     }
 
     /// Clears the bar and says what has been done.
-    pub fn finish(&self, result: &ImportResult) {
+    ///
+    /// # Errors
+    /// As [`Self::done`].
+    pub fn finish(&self, result: &ImportResult) -> Result<()> {
         let elapsed = result.elapsed.as_secs_f64();
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
         let gathers =
@@ -136,20 +140,24 @@ impl Display {
             "phases_s": phases,
             "output": result.output.display().to_string(),
         });
-        self.done(&line, &document);
+        self.done(&line, &document)
     }
 
     /// Clears the bar and says what has been done: a line for people, a document for programs.
-    pub fn done(&self, line: &str, document: &serde_json::Value) {
+    ///
+    /// # Errors
+    /// `Error::Failed` where standard output is for the document and cannot be written.
+    pub fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
         match self {
             Self::Bar(bar) => {
                 bar.finish_and_clear();
                 say(line);
             }
             Self::Plain { .. } => say(line),
-            Self::Json => print_json(document),
+            Self::Json => return print(&format!("{document}\n")),
             Self::Silent => {}
         }
+        Ok(())
     }
 
     /// Whether standard output is for JSON lines.
@@ -157,10 +165,14 @@ impl Display {
         matches!(self, Self::Json)
     }
 
-    /// Takes the bar away before an error message.
-    pub fn abandon(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
+    /// Takes the bar away before an error message, and tells programs of it.
+    pub fn abandon(&self, error: &Error) {
+        match self {
+            Self::Bar(bar) => bar.finish_and_clear(),
+            Self::Json => {
+                print_json(&json!({"type": "failed", "message": error.to_string(), "exit_code": error.exit_code()}));
+            }
+            Self::Plain { .. } | Self::Silent => {}
         }
     }
 }
@@ -199,14 +211,26 @@ impl Drop for ReadingBar {
     }
 }
 
+/// Text on standard output. A pipe that is closed is nobody listening, and no error.
+///
+/// # Errors
+/// `Error::Failed` where it cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(failed("standard output cannot be written")(e)),
+        _ => Ok(()),
+    }
+}
+
 /// One line on standard error.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// A report on the way. Where it cannot be written, the last one cannot either, which is told.
 fn print_json(value: &serde_json::Value) {
-    let mut stdout = std::io::stdout();
-    let _ = writeln!(stdout, "{value}").and_then(|()| stdout.flush());
+    let _ = print(&format!("{value}\n"));
 }
 
 fn phase_name(phase: Phase) -> &'static str {
@@ -225,8 +249,13 @@ fn phase_name(phase: Phase) -> &'static str {
 fn details(progress: &ImportProgress) -> String {
     let mut parts = Vec::new();
     if progress.elapsed.as_millis() > 0 && progress.current_traces > 0 && progress.phase == Phase::Importing {
-        let rate = progress.current_traces as f64 / progress.elapsed.as_secs_f64();
-        parts.push(format!("{}/s", HumanCount(rate as u64)));
+        // The time left tells the rate too, without what an earlier run has done.
+        let left = progress.total_traces.saturating_sub(progress.current_traces);
+        let (n, time) = match progress.eta {
+            Some(eta) if left > 0 && !eta.is_zero() => (left, eta),
+            _ => (progress.current_traces, progress.elapsed),
+        };
+        parts.push(format!("{}/s", HumanCount((n as f64 / time.as_secs_f64()) as u64)));
     }
     match progress.active_workers {
         0 => {}

@@ -68,17 +68,52 @@ fn a_cancelled_import_keeps_its_finished_segments_and_goes_on_from_there() {
 }
 
 #[test]
-fn another_import_does_not_take_up_what_was_left() {
+fn what_an_import_with_other_options_left_is_replaced_only_when_asked() {
     let survey = slow_survey();
     let (child, _) = start(&survey);
     let out = survey.path("out");
     wait_until("a segment is done", LONG, || finished_segments(&out) > 0);
     signal(child.id(), "TERM");
     wait_for(child, LONG);
+    let done = finished_segments(&out);
     let options = ["--codec", "none", "--parallel-threshold", "0"];
     let output = survey.command("out", &options).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("holds a plan with other options (6 segments, done:"), "{}", stderr(&output));
+    assert_eq!(finished_segments(&out), done);
+    let output = survey.command("out", &[&options[..], &["--fresh"]].concat()).output().unwrap();
     assert!(output.status.success() && !stderr(&output).contains("resuming"), "{}", stderr(&output));
     assert_same(&out, &survey.import("undisturbed", &options));
+}
+
+#[test]
+fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
+    let survey = slow_survey();
+    let plain = survey.command("out", &SLOW);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    wait_until("two workers run", LONG, || children_of(child.id()).len() == 2);
+    signal(child.id(), "HUP");
+    let output = wait_for(child, LONG);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_survey_that_is_generated_is_there_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("survey.sgy");
+    std::fs::write(&path, "kept").unwrap();
+    let mut command = Command::new(support::program());
+    command.arg("generate").arg(&path).args(["--overwrite", "--traces", "1000000", "--samples", "2000"]);
+    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let n_files = || std::fs::read_dir(directory.path()).unwrap().count();
+    wait_until("it writes", LONG, || n_files() == 2);
+    signal(child.id(), "TERM");
+    let output = wait_for(child, LONG);
+    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stopped by SIGTERM"), "{}", stderr(&output));
+    assert_eq!((n_files(), std::fs::read(&path).unwrap()), (1, b"kept".to_vec()));
 }
 
 #[test]
@@ -211,4 +246,16 @@ fn closed_output_streams_do_not_stop_an_import() {
     let script = script.replace("exec ", "").replace("/out ", "/out2 ").replace(">&- 2>&-", "2>&1 | head -c 1");
     assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
     wait_until("the dataset is there", LONG, || survey.path("out2/metadata.json").exists());
+}
+
+#[test]
+fn standard_output_on_a_full_disk_is_an_error() {
+    let survey = Survey::new(&["--traces", "100"]);
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let inspected = Command::new(support::program()).arg("inspect").arg(&survey.input).stdout(full()).output().unwrap();
+    let imported = survey.command("out", &["--progress", "json"]).stdout(full()).output().unwrap();
+    for output in [inspected, imported] {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("standard output cannot be written"), "{}", stderr(&output));
+    }
 }

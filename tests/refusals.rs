@@ -257,3 +257,27 @@ fn an_object_store_is_refused_by_a_program_without_the_feature() {
         assert!(!survey.path("out").exists());
     }
 }
+
+#[test]
+fn a_misspelt_command_is_a_missing_file_that_is_told_what_is_near() {
+    let survey = Survey::new(&["--traces", "10"]);
+    let out = survey.import("out", &[]);
+    let output = support::run(&["verfy".as_ref(), out.as_os_str()]);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(
+        message.contains("verfy: cannot be read") && message.contains("did you mean the command \"verify\"?"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_file_with_empty_traces_at_its_end_is_a_warning() {
+    let survey = Survey::new(&["--traces", "30", "--samples", "10"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    bytes.resize(bytes.len() + 2 * 280, 0);
+    std::fs::write(&survey.input, bytes).unwrap();
+    let output = survey.command("out", &[]).output().unwrap();
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("the header of the last trace (32) has nothing but zeros"), "{}", stderr(&output));
+}

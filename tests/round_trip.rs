@@ -463,6 +463,7 @@ fn a_missing_file_is_found() {
     for (name, bytes) in contents(&out) {
         std::fs::remove_file(out.join(&name)).unwrap();
         assert!(!verify(&[&out]).status.success(), "{} is not missed", name.display());
+        assert!(!verify(&[&survey.input, &out]).status.success(), "{} is not missed", name.display());
         std::fs::write(out.join(&name), bytes).unwrap();
     }
     assert!(verify(&[&out]).status.success());

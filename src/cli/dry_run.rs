@@ -1,12 +1,10 @@
 //! `--dry-run`: what would be done.
 
-use std::io::Write;
-
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::error::{Result, failed};
 use crate::plan::Plan;
-use crate::progress::say;
+use crate::progress::{print as print_out, say};
 
 /// Prints the plan for people, or whole as JSON.
 pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
@@ -18,9 +16,7 @@ pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
         }
         describe(plan)
     };
-    // A reader that has seen enough may close the pipe.
-    let _ = writeln!(std::io::stdout(), "{text}");
-    Ok(())
+    print_out(&format!("{text}\n"))
 }
 
 fn describe(plan: &Plan) -> String {

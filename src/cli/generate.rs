@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::cancel::CancelHandle;
+use crate::error::{Error, Result, failed};
 use crate::generate::{Endian, GenerateConfig, SurveyKind, generate};
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
@@ -69,6 +70,9 @@ impl GenerateArgs {
             endian: self.endian,
             seed: self.seed,
         };
-        generate(&config, &self.output, &mut |_| {}).map_err(|e| Error::Failed(format!("{e:#}")))
+        let cancel = CancelHandle::new();
+        cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+        generate(&config, &self.output, &mut |_| {}, &cancel)
+            .map_err(|e| cancel.check().err().unwrap_or_else(|| Error::Failed(format!("{e:#}"))))
     }
 }

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, CommandFactory};
 
 use super::overrides::{FieldArgs, OverrideArgs};
-use super::{dry_run, shown};
+use super::{Cli, dry_run, shown};
 use crate::cancel::CancelHandle;
 use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::import::{ImportProgress, import};
+use crate::names::near_name;
 use crate::output;
 use crate::progress::{Display, ProgressMode};
 use crate::segy::Io;
+use crate::store;
 use crate::zarr::{AxisOrder, Codec};
 
 #[derive(Args)]
@@ -123,7 +125,7 @@ impl ImportArgs {
     pub(super) fn run_as<T>(
         self,
         work: impl FnOnce(&ImportConfig, &mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
-        tell: impl FnOnce(&Display, &T),
+        tell: impl FnOnce(&Display, &T) -> Result<()>,
     ) -> Result<()> {
         let (dry_run, progress) = (self.dry_run, self.progress);
         let config = self.resolve()?;
@@ -138,6 +140,7 @@ impl ImportArgs {
         const SMALL_BYTES: u64 = 256 << 20;
         let program = std::env::current_exe().map_err(failed("the path of this program cannot be found"))?;
         let (inputs, output) = inputs_and_output(self.paths, self.list.as_deref())?;
+        inputs.iter().try_for_each(|input| check_input(input))?;
         let mut config = ImportConfig::new(PathBuf::new(), output);
         config.inputs = inputs;
         config.workers = self.workers.map(|n| n as usize);
@@ -166,6 +169,20 @@ impl ImportArgs {
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);
         Ok(config)
+    }
+}
+
+/// Sees that an input is there, before what is in the way of the output is looked at: a misspelt command is taken for one.
+fn check_input(input: &Path) -> Result<()> {
+    match std::fs::metadata(input) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !store::is_remote(input) => {
+            let commands = Cli::command();
+            let commands = commands.get_subcommands().map(clap::Command::get_name);
+            let near = near_name(&input.to_string_lossy(), commands);
+            let hint = near.map_or(String::new(), |command| format!("; did you mean the command \"{command}\"?"));
+            Err(Error::Input(format!("{}: cannot be read: {e}{hint}", input.display())))
+        }
+        _ => Ok(()),
     }
 }
 

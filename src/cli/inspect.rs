@@ -1,6 +1,5 @@
 //! `segy-import inspect IN`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use super::overrides::{FieldArgs, OverrideArgs};
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result, failed};
 use crate::inspect::{InspectConfig, Inspector, report};
-use crate::progress::ReadingBar;
+use crate::progress::{ReadingBar, print};
 use crate::segy::Io;
 
 /// Say what a SEG-Y file holds: what was decided and why, headers, geometry, a gather key
@@ -96,9 +95,7 @@ impl InspectArgs {
             shown(&inspector.report(&mut on_progress, &cancel)?, self.json, report::report)?
         };
         drop(bar);
-        // A reader that has seen enough may close the pipe.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        Ok(())
+        print(&text)
     }
 }
 

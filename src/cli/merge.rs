@@ -40,7 +40,7 @@ impl MergeArgs {
                 Merged::Before { n_traces } => {
                     let out = self.output.display().to_string();
                     let line = format!("{out}: is complete ({} traces); nothing is left to do", HumanCount(*n_traces));
-                    display.done(&line, &json!({"type": "done", "n_traces": n_traces, "output": out}));
+                    display.done(&line, &json!({"type": "done", "n_traces": n_traces, "output": out}))
                 }
             },
         )

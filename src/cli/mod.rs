@@ -84,18 +84,15 @@ pub fn main() -> ExitCode {
 fn shown<T>(
     mode: ProgressMode,
     work: impl FnOnce(&mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
-    tell: impl FnOnce(&Display, &T),
+    tell: impl FnOnce(&Display, &T) -> Result<()>,
 ) -> Result<()> {
     let cancel = CancelHandle::new();
     cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
     let mut display = Display::new(mode);
     match work(&mut |progress| display.update(progress), &cancel) {
-        Ok(result) => {
-            tell(&display, &result);
-            Ok(())
-        }
+        Ok(result) => tell(&display, &result),
         Err(error) => {
-            display.abandon();
+            display.abandon(&error);
             Err(error)
         }
     }
@@ -126,7 +123,7 @@ fn run_shown(
         work(&mut on_progress, cancel)
     };
     shown(mode, with_progress, |display, (line, document)| {
-        display.done(&format!("{line}, {:.2} s", started.elapsed().as_secs_f64()), document);
+        display.done(&format!("{line}, {:.2} s", started.elapsed().as_secs_f64()), document)
     })
 }
 

@@ -32,7 +32,7 @@ impl PlanArgs {
                 "n_done": planned.n_done,
                 "output": planned.output.display().to_string(),
             });
-            display.done(&describe(planned), &document);
+            display.done(&describe(planned), &document)
         })
     }
 }

@@ -1,12 +1,12 @@
 //! `segy-import status`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::error::{Result, failed};
+use crate::progress::print;
 use crate::shell::quoted;
 use crate::steps::{SegmentStatus, State, Status, ranges, status};
 
@@ -32,9 +32,7 @@ impl StatusArgs {
             true => serde_json::to_string_pretty(&status).map_err(failed("the status"))?,
             false => describe(&self.output, &status),
         };
-        // A reader that has seen enough may close the pipe.
-        let _ = writeln!(std::io::stdout(), "{text}");
-        Ok(())
+        print(&format!("{text}\n"))
     }
 }
 

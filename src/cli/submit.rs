@@ -1,14 +1,12 @@
 //! `segy-import submit`.
 
-use std::io::Write;
-
 use clap::{Args, ValueEnum};
 use indicatif::HumanCount;
 use serde_json::json;
 
 use super::import::ImportArgs;
 use crate::error::{Result, failed};
-use crate::progress::{Display, say};
+use crate::progress::{Display, print, say};
 use crate::slurm::{DEFAULT_MAX_ARRAY, Jobs, absolute, max_array_of_site};
 use crate::steps::{PlanResult, plan, status};
 
@@ -57,9 +55,7 @@ impl SubmitArgs {
             let jobs = jobs(&planned, at_once, options)?;
             Ok((planned, jobs))
         };
-        let mut outcome = Ok(());
-        import.run_as(submitted, |display, (planned, jobs)| outcome = tell(display, planned, jobs.as_ref(), now))?;
-        outcome
+        import.run_as(submitted, |display, (planned, jobs)| tell(display, planned, jobs.as_ref(), now))
     }
 }
 
@@ -95,19 +91,15 @@ fn tell(display: &Display, planned: &PlanResult, jobs: Option<&Jobs>, now: bool)
     let (n, n_traces) = (planned.n_segments, HumanCount(planned.n_traces));
     let Some(jobs) = jobs else {
         let document = json!({"type": "done", "n_traces": planned.n_traces, "output": out});
-        display.done(&format!("{out}: is complete ({n_traces} traces); nothing is left to do"), &document);
-        return Ok(());
+        return display.done(&format!("{out}: is complete ({n_traces} traces); nothing is left to do"), &document);
     };
     let done = if planned.n_done > 0 { format!(", {} of them done", planned.n_done) } else { String::new() };
     let what = format!("{out}: planned {n_traces} traces in {n} segments{done}");
     if !now {
         let commands = jobs.commands();
-        display.done(&format!("{what}; the commands to submit it:"), &json!({"type": "planned", "commands": commands}));
-        if !display.is_json() {
-            // A reader that has seen enough may close the pipe.
-            let _ = writeln!(std::io::stdout(), "{}", commands.join("\n"));
-        }
-        return Ok(());
+        let document = json!({"type": "planned", "commands": commands});
+        display.done(&format!("{what}; the commands to submit it:"), &document)?;
+        return if display.is_json() { Ok(()) } else { print(&format!("{}\n", commands.join("\n"))) };
     }
     let submitted = jobs.submit()?;
     let array = submitted.array.as_ref().map_or(String::new(), |job| format!("array job {job}, "));
@@ -118,6 +110,5 @@ fn tell(display: &Display, planned: &PlanResult, jobs: Option<&Jobs>, now: bool)
         "merge_job": submitted.merge,
         "output": out,
     });
-    display.done(&format!("{what}; submitted: {array}merge job {}", submitted.merge), &document);
-    Ok(())
+    display.done(&format!("{what}; submitted: {array}merge job {}", submitted.merge), &document)
 }

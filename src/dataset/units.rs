@@ -36,7 +36,7 @@ pub fn n_threads() -> usize {
 }
 
 /// Works on units `0..n_units`: each thread makes itself a worker, and gives it the units that it takes.
-/// `on_progress` hears what has been counted. The first error of a thread stops the others.
+/// `on_progress` hears what has been counted. An error stops the others once their units are done; that of the first unit counts.
 pub fn for_each_unit<W>(
     n_units: u64,
     cancel: &CancelHandle,
@@ -58,15 +58,15 @@ pub fn for_each_unit_on<W>(
 ) -> Result<()> {
     let shared = Shared { cancel, next: AtomicU64::new(0), stopped: AtomicBool::new(false), done: AtomicU64::new(0) };
     let run = || {
-        let mut worker = worker()?;
+        let mut worker = worker().map_err(|e| (0, e))?;
         // Every unit that is taken is worked on, so that all units before one that stops the others are finished.
         while !shared.stopped.load(Ordering::Relaxed) {
             let unit = shared.next.fetch_add(1, Ordering::Relaxed);
             if unit >= n_units {
                 break;
             }
-            shared.cancel.check()?;
-            work(&mut worker, unit, &shared)?;
+            shared.cancel.check().map_err(|e| (unit, e))?;
+            work(&mut worker, unit, &shared).map_err(|e| (unit, e))?;
         }
         Ok(())
     };
@@ -75,7 +75,7 @@ pub fn for_each_unit_on<W>(
         for _ in 0..n_threads.min(usize::try_from(n_units).unwrap_or(usize::MAX)).max(1) {
             let (sender, run, shared) = (sender.clone(), &run, &shared);
             scope.spawn(move || {
-                let result: Result<()> = run();
+                let result: Result<(), (u64, Error)> = run();
                 if result.is_err() {
                     shared.stop();
                 }
@@ -89,18 +89,39 @@ pub fn for_each_unit_on<W>(
             match results.recv_timeout(INTERVAL) {
                 Ok(result) => outcome = first_error(outcome, result),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return outcome,
+                Err(RecvTimeoutError::Disconnected) => return outcome.map_err(|(_, error)| error),
             }
             on_progress(shared.done.load(Ordering::Relaxed));
         }
     })
 }
 
-/// The error that came first, unless it is only that somebody asked to stop.
-fn first_error(before: Result<()>, after: Result<()>) -> Result<()> {
-    match (before, after) {
-        (Err(Error::Cancelled { .. }), Err(other)) => Err(other),
-        (Ok(()), after) => after,
-        (before, _) => before,
+/// The error in the first of the units, unless it is only that somebody asked to stop: whichever thread was faster, the same.
+fn first_error(one: Result<(), (u64, Error)>, other: Result<(), (u64, Error)>) -> Result<(), (u64, Error)> {
+    let place = |(unit, error): &(u64, Error)| (matches!(error, Error::Cancelled { .. }), *unit);
+    match (one, other) {
+        (Err(one), Err(other)) => Err(if place(&other) < place(&one) { other } else { one }),
+        (one, other) => one.and(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_the_first_unit_counts_whichever_thread_is_faster() {
+        for _ in 0..50 {
+            let fail = |(): &mut (), unit, _: &Shared| match unit {
+                3.. => Err(Error::Failed(format!("unit {unit}"))),
+                2 => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    Err(Error::Failed("unit 2".into()))
+                }
+                _ => Ok(()),
+            };
+            let outcome = for_each_unit_on(4, 100, &CancelHandle::new(), &mut |_| {}, || Ok(()), fail);
+            assert_eq!(outcome, Err(Error::Failed("unit 2".into())));
+        }
     }
 }

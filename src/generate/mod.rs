@@ -20,12 +20,15 @@ mod survey;
 mod text;
 mod wavelet;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::cancel::CancelHandle;
 
 use earth::Earth;
 use samples::SampleFormat;
@@ -98,12 +101,50 @@ impl Default for GenerateConfig {
 /// # Errors
 /// If the configuration is not one that SEG-Y can express, or if the file cannot be written; it
 /// is then incomplete.
-pub fn generate(config: &GenerateConfig, path: &Path, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
+pub fn generate(
+    config: &GenerateConfig,
+    path: &Path,
+    on_progress: &mut dyn FnMut(u64),
+    cancel: &CancelHandle,
+) -> Result<()> {
     // Before the file is created, so that a wrong option does not empty an existing file.
     validate(config)?;
-    let file = File::create(path).with_context(|| format!("The file {} cannot be created.", path.display()))?;
-    generate_to(config, file, on_progress)
-        .with_context(|| format!("The synthetic survey {} could not be completed.", path.display()))
+    let what = || format!("{}: cannot be written", path.display());
+    if path.metadata().is_ok_and(|m| !m.is_file()) {
+        // A pipe or a device, which keeps its name.
+        return File::create(path)
+            .map_err(Into::into)
+            .and_then(|out| generate_to(config, WhileWanted { out, cancel }, on_progress))
+            .with_context(what);
+    }
+    // Under another name until it is complete, with the permissions of any new file.
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut options = tempfile::Builder::new();
+    let name = path.file_name().unwrap_or_default();
+    let unfinished = options
+        .prefix(&[".".as_ref(), name, ".".as_ref()].join("".as_ref()))
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .with_context(what)?;
+    generate_to(config, WhileWanted { out: unfinished.as_file(), cancel }, on_progress).with_context(what)?;
+    unfinished.persist(path).map(drop).map_err(|e| e.error).with_context(what)
+}
+
+/// What is written until somebody asks to stop.
+struct WhileWanted<'a, W> {
+    out: W,
+    cancel: &'a CancelHandle,
+}
+
+impl<W: Write> Write for WhileWanted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.cancel.check().map_err(std::io::Error::other)?;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Writes the survey to `out`, in few large writes; a buffer around `out` gains nothing.

@@ -195,13 +195,13 @@ fn what_segy_cannot_express_is_refused() {
 fn an_error_names_the_file_and_a_wrong_option_leaves_it_alone() {
     let config = GenerateConfig::default();
     let missing = Path::new("/no/such/folder/survey.sgy");
-    let error = generate(&config, missing, &mut |_| ()).unwrap_err();
-    assert_eq!(error.to_string(), "The file /no/such/folder/survey.sgy cannot be created.");
+    let error = generate(&config, missing, &mut |_| (), &CancelHandle::new()).unwrap_err();
+    assert_eq!(error.to_string(), "/no/such/folder/survey.sgy: cannot be written");
 
     let path = std::env::temp_dir().join(format!("generate-{}.sgy", std::process::id()));
     std::fs::write(&path, "precious").unwrap();
     let wrong = GenerateConfig { format: 0, ..config };
-    assert!(generate(&wrong, &path, &mut |_| ()).is_err());
+    assert!(generate(&wrong, &path, &mut |_| (), &CancelHandle::new()).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     std::fs::remove_file(&path).unwrap();
 }

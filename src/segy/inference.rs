@@ -12,7 +12,7 @@ use super::layout::{Decision, FILE_HEADER_BYTES, Layout, Overrides};
 use super::ragged::Watch;
 use super::sniff;
 use super::text::{self, TEXT_HEADER_BYTES, TextEncoding};
-use super::trace_counts::check_trace_lengths;
+use super::trace_counts::{check_trace_lengths, look_at_the_last_header};
 use crate::error::{Error, Result};
 
 /// The byte-order constant of rev 2 at bytes 3297-3300.
@@ -137,6 +137,9 @@ impl<'a> Inference<'a> {
         // A count given by the user stands against whatever the trace headers say.
         if self.overrides.n_samples.is_none() && layout.varying.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
+        }
+        if layout.varying.is_none() {
+            look_at_the_last_header(self.file, &mut layout)?;
         }
         Ok(layout)
     }

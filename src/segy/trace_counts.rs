@@ -50,6 +50,25 @@ pub(super) fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Resul
     Ok(())
 }
 
+/// Warns where the last header is empty and the first one is not: so ends a file that had its room before its bytes, and was
+/// not copied to its end.
+pub(super) fn look_at_the_last_header(file: &SegyFile, layout: &mut Layout) -> Result<()> {
+    let is_empty = |index: u64| -> Result<bool> {
+        let offset = layout.trace_offset(index);
+        let header = file.copy(offset, layout.header_bytes())?;
+        file.release_around(offset);
+        Ok(header.iter().all(|b| *b == 0))
+    };
+    let last = layout.n_traces.saturating_sub(1);
+    if last > 0 && is_empty(last)? && !is_empty(0)? {
+        layout.warnings.push(format!(
+            "the header of the last trace ({}) has nothing but zeros, as where a file was not copied to its end",
+            last + 1
+        ));
+    }
+    Ok(())
+}
+
 /// The trace headers say another sample count than was decided on, and nothing says that traces have a fixed length.
 /// Where their count fits the file as well, nobody can tell which one is meant.
 fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Result<()> {

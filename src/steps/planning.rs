@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::merging::{discard, finished_gathers};
 use super::ranges;
+use crate::attempt::attempts;
 use crate::cancel::CancelHandle;
 use crate::config::ImportConfig;
 use crate::error::{Error, Result};
@@ -95,6 +96,7 @@ pub(crate) enum Prepared {
 /// What becomes of an earlier plan that leads to another dataset.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OtherPlan {
+    /// Unless somebody would miss what was done of it.
     IsReplaced,
     IsRefused,
 }
@@ -157,7 +159,7 @@ pub(crate) fn prepare(
 /// # Errors
 /// `Error::OutputInTheWay` for what is there of another, where it is not to be replaced.
 fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan) -> Result<Option<Staged>> {
-    if other == OtherPlan::IsReplaced {
+    if other == OtherPlan::IsReplaced && !would_be_missed(config, plan, output)? {
         return Ok(output.find(plan));
     }
     let in_the_way = |what: String| {
@@ -182,4 +184,18 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
     let done: Vec<u32> = staged.done.iter().map(|r| r.segment).collect();
     let done = if done.is_empty() { "none".into() } else { ranges(&done) };
     in_the_way(format!("holds a plan {differs} ({n} segments, done: {done})"))
+}
+
+/// Whether there is work of another import of the same files: segments that are done, or workers that are at it. Where the
+/// files were changed since, nobody can use it any more.
+fn would_be_missed(config: &ImportConfig, plan: &Plan, output: &Output) -> Result<bool> {
+    let Ok(Some(staged)) = Staged::find(output.root()) else { return Ok(false) };
+    let paths = |plan: &Plan| plan.files.iter().map(|f| f.input.path.clone()).collect::<Vec<_>>();
+    let was_changed = plan.files != staged.plan.files && paths(plan) == paths(&staged.plan);
+    let is_this = plan.makes_the_same_as(&staged.plan);
+    if is_this || was_changed || config.fresh {
+        return Ok(false);
+    }
+    let is_at_work = attempts(&output.staging())?.any(|attempt| attempt.is_alive());
+    Ok(is_at_work || !staged.done.is_empty())
 }

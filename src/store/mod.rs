@@ -75,7 +75,11 @@ pub fn create_directories(path: &Path) -> io::Result<()> {
 /// Whether there is a file or an object.
 pub fn is_file(path: &Path) -> io::Result<bool> {
     if !is_remote(path) {
-        return Ok(path.is_file());
+        return match fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.is_file()),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(e) => Err(e),
+        };
     }
     match state(path) {
         Ok(_) => Ok(true),

@@ -35,8 +35,7 @@ pub struct Checked {
 /// `Error::Input` where there is no dataset, `Error::Failed` with what is damaged or missing.
 pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
     let dataset = Dataset::open(root)?;
-    check_files(&dataset, cancel)?;
-    check_counts(&dataset)?;
+    check_tables(&dataset, cancel)?;
     let array = &dataset.array;
     let n_chunks = if dataset.headers_only { 0 } else { array.n_trace_chunks() * array.n_sample_chunks() };
     let sums = AtomicU32::new(0);
@@ -67,6 +66,12 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
         ));
     }
     Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
+}
+
+/// Compares all files but the chunks with their checksums and with each other.
+pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
+    check_files(dataset, cancel)?;
+    check_counts(dataset)
 }
 
 /// All files but the chunks: each there, and as it was written.

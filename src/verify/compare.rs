@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use super::check::check_tables;
 use crate::cancel::CancelHandle;
 use crate::dataset::units::{Shared, for_each_unit, n_threads};
 use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
@@ -27,7 +28,8 @@ struct Difference {
     in_dataset: Vec<u8>,
 }
 
-/// Compares every byte of the files `inputs` with what the dataset says of them, in the order in which they were imported.
+/// Compares every byte of the files `inputs` with what the dataset says of them, in the order in which they were imported,
+/// and what else the dataset has, its tables and Zarr documents, with their checksums.
 /// `on_progress` hears the traces done so far and the number of all.
 ///
 /// # Errors
@@ -39,7 +41,11 @@ pub fn compare(
     on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<Compared> {
-    compare_with(inputs, &Dataset::open(dataset)?, on_progress, cancel)
+    let dataset = Dataset::open(dataset)?;
+    let compared = compare_with(inputs, &dataset, on_progress, cancel)?;
+    // What the samples and the header bytes do not come from is compared with its checksum.
+    check_tables(&dataset, cancel)?;
+    Ok(compared)
 }
 
 /// As [`compare`], with a dataset that is open.
@@ -51,7 +57,7 @@ pub fn compare_with(
 ) -> Result<Compared> {
     if inputs.len() != dataset.files.len() {
         return Err(Error::Usage(format!(
-            "{}: was made from {} files; {} are given to compare it with",
+            "{}: files it was made from: {}; files to compare it with: {}",
             dataset.root.display(),
             dataset.files.len(),
             inputs.len()

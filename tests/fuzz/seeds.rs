@@ -18,7 +18,7 @@ pub fn files() -> Vec<Vec<u8>> {
         let endian = [Endian::Big, Endian::Little][i % 2];
         let survey = GenerateConfig { kind, endian, format, n_traces: 4, n_samples: 3, ..GenerateConfig::default() };
         // Not every format can be generated.
-        if generate(&survey, &path, &mut |_| {}).is_ok() {
+        if generate(&survey, &path, &mut |_| {}, &segy_import::CancelHandle::new()).is_ok() {
             files.push(fs::read(&path).unwrap());
         }
     }
