@@ -110,10 +110,8 @@ fn a_limit_on_memory_is_kept_to() {
 #[test]
 fn a_place_that_cannot_be_written_to_is_named() {
     let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
-    let mut places = vec![
-        (survey.input.join("out"), "a part of it is a file", 4),
-        ("/proc/self/out".into(), "/proc/self/out", 1),
-    ];
+    let mut places =
+        vec![(survey.input.join("out"), "a part of it is a file", 4), ("/proc/self/out".into(), "/proc/self/out", 1)];
     let read_only = Mount::new("ro");
     places.extend(read_only.iter().map(|m| (m.0.path().join("a/out"), "Read-only file system", 1)));
     for (out, why, exit_code) in places {

@@ -24,7 +24,7 @@ pub(super) struct ImportArgs {
     #[arg(value_names = ["IN", "OUT"], num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
 
-    /// Read the names of the SEG-Y files from this file, one in a line; "#" begins a comment
+    /// Read the names of the SEG-Y files from this file, one in a line, as seen from here; lines with "#" in front are comments
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
@@ -68,7 +68,7 @@ pub(super) struct ImportArgs {
           value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Output")]
     shard: Option<u64>,
 
-    /// Replace a dataset that is there, once the new one is complete
+    /// Replace a dataset that is there, once the new one is complete, or put it beside other files
     #[arg(long, help_heading = "Output")]
     overwrite: bool,
 
@@ -80,7 +80,7 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Output")]
     no_sync: bool,
 
-    /// Start over where an interrupted run left finished segments
+    /// Start over where an interrupted import, or one with other options, left finished segments
     #[arg(long, help_heading = "Output")]
     fresh: bool,
 

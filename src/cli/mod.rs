@@ -32,6 +32,7 @@ use crate::progress::{Display, ProgressMode, say};
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
+    override_usage = "segy-import [OPTIONS] <IN>... <OUT>\n       segy-import <COMMAND>",
     after_help = EXIT_CODES
 )]
 struct Cli {

@@ -16,52 +16,52 @@ use crate::segy::{ByteOrder, Domain, Ragged};
 #[derive(Args)]
 pub(super) struct OverrideArgs {
     /// Sample format code, against the binary header
-    #[arg(long, value_name = "CODE", help_heading = "Against the headers")]
+    #[arg(long, value_name = "CODE", help_heading = "Override the headers")]
     format: Option<u16>,
 
     /// Kind of the input file, against its name
-    #[arg(long, value_enum, value_name = "KIND", help_heading = "Against the headers")]
+    #[arg(long, value_enum, value_name = "KIND", help_heading = "Override the headers")]
     input_format: Option<InputFormat>,
 
     /// Byte order of the file, against what it looks like
-    #[arg(long, value_enum, help_heading = "Against the headers")]
+    #[arg(long, value_enum, help_heading = "Override the headers")]
     endian: Option<EndianChoice>,
 
     /// Samples per trace, against the headers
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Against the headers")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Override the headers")]
     samples: Option<u32>,
 
     /// Sample interval, against the headers: in microseconds, or in metres, feet or Hz where --domain says so
     #[arg(long, value_name = "MICROSECONDS", value_parser = interval, allow_negative_numbers = true,
-          help_heading = "Against the headers")]
+          help_heading = "Override the headers")]
     interval: Option<f64>,
 
     /// First sample, against the delay of the first trace: in ms, or in metres, feet or Hz where --domain says so
-    #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Against the headers")]
+    #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Override the headers")]
     start: Option<f64>,
 
     /// What the samples are counted along, which no header tells [default: time]
-    #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Against the headers")]
+    #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Override the headers")]
     domain: Option<Domain>,
 
     /// Character set of the textual headers, against what they look like
-    #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Against the headers")]
+    #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Override the headers")]
     text_encoding: Option<TextEncoding>,
 
     /// Extended textual headers of 3200 bytes behind the file header, against bytes 3505-3506
-    #[arg(long, value_name = "N", help_heading = "Against the headers")]
+    #[arg(long, value_name = "N", help_heading = "Override the headers")]
     extended_headers: Option<u32>,
 
     /// Bytes behind the last trace that are no traces
-    #[arg(long, value_name = "BYTES", help_heading = "Against the headers")]
+    #[arg(long, value_name = "BYTES", help_heading = "Override the headers")]
     trailer: Option<u64>,
 
     /// Revision of the standard to read by: 0, 1, 2.0 or 2.1, against bytes 3501-3502
-    #[arg(long, value_name = "REVISION", value_parser = revision, help_heading = "Against the headers")]
+    #[arg(long, value_name = "REVISION", value_parser = revision, help_heading = "Override the headers")]
     revision: Option<(u8, u8)>,
 
     /// Take the whole traces of a file that ends inside one
-    #[arg(long, help_heading = "Against the headers")]
+    #[arg(long, help_heading = "Override the headers")]
     allow_truncated: bool,
 
     /// What to do with traces of varying length: refuse the file, or pad them to the longest
@@ -71,7 +71,7 @@ pub(super) struct OverrideArgs {
         default_value_t,
         hide_possible_values = true,
         value_name = "refuse|pad",
-        help_heading = "Against the headers"
+        help_heading = "Override the headers"
     )]
     ragged: Ragged,
 }

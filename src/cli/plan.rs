@@ -15,7 +15,7 @@ use crate::steps::{PlanResult, plan};
 /// of OUT; "worker" converts one segment, and is called for each of them, from 0, on any computer that has IN and OUT under
 /// the same names; "merge" makes the dataset of the segments. It is the same, byte by byte, as "segy-import IN OUT" makes.
 ///
-/// The same command again keeps the segments that are done. --overwrite, --verify and --no-sync are for the merge.
+/// The same command again keeps the segments that are done. The merge keeps to --overwrite, --verify and --no-sync as they are given here.
 #[derive(Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]

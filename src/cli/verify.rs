@@ -13,6 +13,9 @@ use crate::verify::{check, compare};
 
 /// Prove that a dataset equals the file it was made from (IN DATASET), or that it is undamaged (DATASET)
 #[derive(Args)]
+#[command(
+    override_usage = "segy-import verify [OPTIONS] <IN>... <DATASET>\n       segy-import verify [OPTIONS] <DATASET>"
+)]
 pub(super) struct VerifyArgs {
     /// The SEG-Y files, if they are still there, in the order of the import, and the directory of the dataset
     #[arg(value_names = ["IN", "DATASET"], num_args = 1.., required = true)]
