@@ -194,6 +194,7 @@ impl ImportConfig {
             segments,
             segments_asked: self.segments,
             merge: self.merge_options(),
+            is_for_others: false,
             warnings,
             segment_warnings,
         };

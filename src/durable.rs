@@ -74,8 +74,8 @@ pub fn sync_parent(path: &Path) -> Result<()> {
     }
 }
 
-/// Lets the disk begin with bytes of a file that is going to be synced, and does not wait for it: while more is converted,
-/// the disk has nothing else to do. What goes wrong is told by [`sync`].
+/// Lets the disk begin with bytes of a file that is going to be synced, and does not wait until they are there: while more is
+/// converted, the disk has nothing else to do. What goes wrong is told by [`sync`].
 pub fn begin_sync(file: &File, offset: u64, n: u64) {
     #[cfg(target_os = "linux")]
     if let (Ok(offset), Ok(n)) = (offset.try_into(), n.try_into()) {

@@ -207,6 +207,16 @@ impl Output {
         Staged::find(&self.root).ok().flatten().filter(|earlier| plan.makes_the_same_as(&earlier.plan))
     }
 
+    /// Whether there are records of segments, whatever plan they belong to. Nothing is looked for where links lead.
+    pub fn has_finished_segments(&self) -> bool {
+        let staging = self.staging();
+        let is_record = |directory: fs::DirEntry| {
+            let is_directory = directory.file_type().is_ok_and(|kind| kind.is_dir());
+            is_directory && SegmentPaths::in_directory(directory.path()).record.exists()
+        };
+        !staging.is_symlink() && fs::read_dir(staging).is_ok_and(|entries| entries.flatten().any(is_record))
+    }
+
     /// Empties the staging area and puts the plan in it.
     pub fn start(&self, plan: &Plan) -> Result<()> {
         if self.is_remote() {

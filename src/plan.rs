@@ -146,6 +146,9 @@ pub struct Plan {
     /// fewer segments than workers. The output does not depend on it.
     pub threads: u32,
     pub merge: MergeOptions,
+    /// Whether workers follow it that somebody else starts, some of them perhaps later.
+    #[serde(default)]
+    pub is_for_others: bool,
     /// What was noticed of the files; in `metadata.json` too.
     pub warnings: Vec<String>,
     /// What was noticed on cutting it, which is nothing of the dataset.

@@ -52,7 +52,7 @@ fn extremes(min: f64, max: f64, n_nonfinite: u64) -> SampleStatistics {
     SampleStatistics { min: present.then_some(min + 0.0), max: present.then_some(max + 0.0), n_nonfinite }
 }
 
-/// Defines a scan per type, compiled for the baseline and for AVX2. Several running extremes let it vectorise.
+/// Defines a scan per type, compiled for the baseline, AVX2 and AVX-512. Several running extremes let it vectorise.
 macro_rules! integer_scans {
     ($($name:ident: $t:ty;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -80,6 +80,9 @@ fn what_an_import_with_other_options_left_is_replaced_only_when_asked() {
     let output = survey.command("out", &options).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(stderr(&output).contains("holds a plan with other options (6 segments, done:"), "{}", stderr(&output));
+    let output = survey.command("out", &[&SLOW[..], &["--interval", "3000"]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("with other options"), "{}", stderr(&output));
     assert_eq!(finished_segments(&out), done);
     let output = survey.command("out", &[&options[..], &["--fresh"]].concat()).output().unwrap();
     assert!(output.status.success() && !stderr(&output).contains("resuming"), "{}", stderr(&output));

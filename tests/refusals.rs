@@ -281,3 +281,13 @@ fn a_file_with_empty_traces_at_its_end_is_a_warning() {
     assert!(output.status.success());
     assert!(stderr(&output).contains("the header of the last trace (32) has nothing but zeros"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_program_that_reads_json_hears_of_a_failure() {
+    let survey = Survey::new(&["--traces", "10"]);
+    let arguments = ["nothing.sgy".into(), survey.path("out").into_os_string(), "--progress".into(), "json".into()];
+    let output = support::run(&arguments);
+    assert_eq!(output.status.code(), Some(3));
+    let last: serde_json::Value = serde_json::from_str(support::stdout(&output).lines().last().unwrap()).unwrap();
+    assert_eq!((&last["type"], &last["exit_code"]), (&"failed".into(), &3.into()), "{last}");
+}

@@ -342,8 +342,13 @@ fn the_same_plan_again_keeps_segments_and_another_is_refused() {
     refused(&target.plan(5, &CHUNKS), 4, "cut into other segments (4 segments, done: 0, 3); --fresh replaces it");
     let other = [&CHUNKS[..], &["--codec", "none"]].concat();
     refused(&target.plan(4, &other), 4, "with other options (4 segments, done: 0, 3); --fresh replaces it");
+    let by_itself = survey.command("out", &["--codec", "none"]).output().unwrap();
+    refused(&by_itself, 4, "with other options (4 segments, done: 0, 3); --fresh replaces it");
     assert!(contents(&target.out) == before);
     succeeds(&target.plan(4, &[&other[..], &["--fresh"]].concat()));
+    // Its workers may be waiting for their turn.
+    let by_itself = survey.command("out", &["--codec", "gzip"]).output().unwrap();
+    refused(&by_itself, 4, "with other options (4 segments, done: none); --fresh replaces it");
     assert_eq!(target.state(), "planned");
 }
 

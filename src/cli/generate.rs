@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result, failed};
-use crate::generate::{Endian, GenerateConfig, SurveyKind, generate};
+use crate::generate::{Endian, GenerateConfig, SurveyKind, generate, is_written_in_place};
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
 #[derive(Args)]
@@ -71,7 +71,10 @@ impl GenerateArgs {
             seed: self.seed,
         };
         let cancel = CancelHandle::new();
-        cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+        // A pipe that nobody reads is waited for, which a signal should end.
+        if !is_written_in_place(&self.output) {
+            cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+        }
         generate(&config, &self.output, &mut |_| {}, &cancel)
             .map_err(|e| cancel.check().err().unwrap_or_else(|| Error::Failed(format!("{e:#}"))))
     }

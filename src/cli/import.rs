@@ -129,18 +129,24 @@ impl ImportArgs {
     ) -> Result<()> {
         let (dry_run, progress) = (self.dry_run, self.progress);
         let config = self.resolve()?;
+        let inputs = config.inputs.clone();
+        let check_inputs = || inputs.iter().try_for_each(|input| check_input(input));
         if dry_run {
+            check_inputs()?;
             output::check(&config.output, config.overwrite)?;
             return dry_run::print(&config.plan()?, progress == ProgressMode::Json);
         }
-        shown(progress, |on_progress, cancel| work(&config, on_progress, cancel), tell)
+        let work = |on_progress: &mut dyn FnMut(&ImportProgress), cancel: &CancelHandle| {
+            check_inputs()?;
+            work(&config, on_progress, cancel)
+        };
+        shown(progress, work, tell)
     }
 
     fn resolve(self) -> Result<ImportConfig> {
         const SMALL_BYTES: u64 = 256 << 20;
         let program = std::env::current_exe().map_err(failed("the path of this program cannot be found"))?;
         let (inputs, output) = inputs_and_output(self.paths, self.list.as_deref())?;
-        inputs.iter().try_for_each(|input| check_input(input))?;
         let mut config = ImportConfig::new(PathBuf::new(), output);
         config.inputs = inputs;
         config.workers = self.workers.map(|n| n as usize);

@@ -41,6 +41,10 @@ pub trait Launch {
 pub trait Running {
     /// Makes it end at once, or, where something of it would stay that nobody else can remove, within `time`.
     fn stop(&mut self, time: Duration);
+    /// Whether [`Self::wait`] has nothing more to wait for than the end that it brings about.
+    fn has_ended(&mut self) -> bool {
+        true
+    }
     /// Waits for its end. `None` if it ended as it should.
     fn wait(&mut self) -> Option<Ending>;
 }
@@ -132,20 +136,24 @@ impl Running for WorkerProcess {
     fn stop(&mut self, time: Duration) {
         if self.ends_by_itself {
             self.stdin = None;
-            self.deadline.get_or_insert_with(|| Instant::now() + time);
+            let deadline = Instant::now() + time;
+            self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
         } else {
             // Its segment is not done and is converted anew, so nothing is lost by the hard way.
             let _ = self.child.kill();
         }
     }
 
+    fn has_ended(&mut self) -> bool {
+        let has_time = self.deadline.is_some_and(|deadline| Instant::now() < deadline);
+        !has_time || !matches!(self.child.try_wait(), Ok(None))
+    }
+
     fn wait(&mut self) -> Option<Ending> {
         if let Some(ending) = &self.ending {
             return ending.clone();
         }
-        while self.deadline.is_some_and(|deadline| Instant::now() < deadline)
-            && matches!(self.child.try_wait(), Ok(None))
-        {
+        while !self.has_ended() {
             std::thread::sleep(Duration::from_millis(10));
         }
         if self.deadline.is_some() {

@@ -83,7 +83,7 @@ pub fn convert_segments(
     let mut coordinator = Coordinator::new(plan, staging, launcher, n_workers, done);
     let result = coordinator.run(cancel, listener);
     let time = if matches!(result, Err(Error::Cancelled { .. })) { TIME_TO_END } else { TIME_TO_GIVE_UP };
-    coordinator.stop_all(time);
+    coordinator.stop_all(time, cancel);
     result?;
     Ok(coordinator.done.into_values().collect())
 }
@@ -224,9 +224,14 @@ impl<'a> Coordinator<'a> {
         format!("the worker of segment {segment}{range} {}{hint}{stderr}", ending.how)
     }
 
-    fn stop_all(&mut self, time: Duration) {
-        for active in self.active.values_mut() {
-            active.worker.stop(time);
+    /// Ends all workers within `time`, or sooner once somebody asks to stop.
+    fn stop_all(&mut self, time: Duration, cancel: &CancelHandle) {
+        self.active.values_mut().for_each(|active| active.worker.stop(time));
+        while !self.active.values_mut().all(|active| active.worker.has_ended()) {
+            if cancel.check().is_err() {
+                self.active.values_mut().for_each(|active| active.worker.stop(TIME_TO_END));
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
         for active in self.active.values_mut() {
             active.worker.wait();

@@ -33,7 +33,17 @@ pub fn write_index(
     n_traces: u64,
     max_probe: u64,
 ) -> Result<GatherCounts> {
-    let mut writer = IndexWriter::create(output, keys, max_probe)?;
+    let writer = IndexWriter::create(output, keys, max_probe, PAGE_ROWS, ROW_GROUP_ROWS)?;
+    join(writer, keys, segments, file_starts, n_traces)
+}
+
+fn join(
+    mut writer: IndexWriter,
+    keys: &[GatherKey],
+    segments: &[PathBuf],
+    file_starts: &[u64],
+    n_traces: u64,
+) -> Result<GatherCounts> {
     for path in segments {
         let mut runs = RunReader::open(path, keys.len())?;
         let mut is_first = true;
@@ -62,10 +72,17 @@ struct IndexWriter {
     /// for each key.
     starts: Vec<i64>,
     keys: Vec<Vec<i64>>,
+    page_rows: usize,
 }
 
 impl IndexWriter {
-    fn create(path: &Path, keys: &[GatherKey], max_probe: u64) -> Result<Self> {
+    fn create(
+        path: &Path,
+        keys: &[GatherKey],
+        max_probe: u64,
+        page_rows: usize,
+        row_group_rows: usize,
+    ) -> Result<Self> {
         let key_column = |k: &'_ GatherKey| match k.kind {
             _ if k.is_computed() => NumberType::Float64,
             FieldKind::U64 => NumberType::UInt64,
@@ -76,9 +93,9 @@ impl IndexWriter {
             .chain(keys.iter().map(|k| (k.name.as_str(), key_column(k))))
             .chain(["start_trace", "end_trace", "n_traces"].map(|name| (name, NumberType::Int64)))
             .collect();
-        let table = NumberTable::create(path, &columns, ROW_GROUP_ROWS)?;
+        let table = NumberTable::create(path, &columns, row_group_rows)?;
         let keys = vec![Vec::new(); keys.len()];
-        Ok(Self { table, counts: GatherCounts::default(), max_probe, starts: Vec::new(), keys })
+        Ok(Self { table, counts: GatherCounts::default(), max_probe, starts: Vec::new(), keys, page_rows })
     }
 
     /// Whether the last gather so far has these keys.
@@ -92,7 +109,7 @@ impl IndexWriter {
         for run in runs {
             self.starts.push(i64::from_le_bytes(run[0]));
             self.keys.iter_mut().zip(&run[1..]).for_each(|(column, bits)| column.push(i64::from_le_bytes(*bits)));
-            if self.starts.len() > PAGE_ROWS {
+            if self.starts.len() > self.page_rows {
                 self.end_page()?;
             }
         }
@@ -143,6 +160,16 @@ mod tests {
 
     /// The index of these keys, their headers cut into segments at `cuts`.
     fn index_of(keys: &[i32], cuts: &[usize], file_starts: &[u64]) -> (Vec<[i64; 5]>, GatherCounts) {
+        index_in_pages(keys, cuts, file_starts, 16, 64)
+    }
+
+    fn index_in_pages(
+        keys: &[i32],
+        cuts: &[usize],
+        file_starts: &[u64],
+        page_rows: usize,
+        row_group_rows: usize,
+    ) -> (Vec<[i64; 5]>, GatherCounts) {
         let directory = tempfile::tempdir().unwrap();
         let key = GatherKey { name: "cdp".into(), first_byte: 21, kind: FieldKind::I32, formula: None };
         let bounds: Vec<usize> = [&[0], cuts, &[keys.len()]].concat();
@@ -159,7 +186,9 @@ mod tests {
             paths.push(path);
         }
         let output = directory.path().join("index.parquet");
-        let counts = write_index(&output, &[key], &paths, file_starts, keys.len() as u64, 3).unwrap();
+        let table_keys = [key];
+        let writer = IndexWriter::create(&output, &table_keys, 3, page_rows, row_group_rows).unwrap();
+        let counts = join(writer, &table_keys, &paths, file_starts, keys.len() as u64).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(output).unwrap()).unwrap().build().unwrap();
         let mut rows = Vec::new();
         for batch in reader {
@@ -184,6 +213,30 @@ mod tests {
         let batch = builder.build().unwrap().next().unwrap().unwrap();
         let stored = batch.column_by_name("station").unwrap().as_any().downcast_ref::<UInt64Array>().unwrap();
         assert_eq!(stored.values().as_ref(), [u64::MAX, 1 << 63, 7]);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(60))]
+        #[test]
+        fn the_gathers_are_those_of_a_plain_loop_however_pages_and_segments_are_cut(
+            keys in proptest::collection::vec(0i32..3, 1..60),
+            mut cuts in proptest::collection::vec(0usize..60, 0..5),
+            page_rows in 1usize..9,
+            pages in 1usize..4,
+        ) {
+            cuts.iter_mut().for_each(|cut| *cut = (*cut).min(keys.len()));
+            cuts.sort_unstable();
+            let mut expected: Vec<[i64; 5]> = Vec::new();
+            for (i, key) in keys.iter().enumerate() {
+                match expected.last_mut() {
+                    Some(last) if last[1] == i64::from(*key) => (last[3], last[4]) = (last[3] + 1, last[4] + 1),
+                    _ => expected.push([expected.len() as i64, i64::from(*key), i as i64, i as i64 + 1, 1]),
+                }
+            }
+            let (found, counts) = index_in_pages(&keys, &cuts, &[0], page_rows, pages * page_rows);
+            proptest::prop_assert_eq!(counts.n_gathers, expected.len() as u64);
+            proptest::prop_assert_eq!(found, expected);
+        }
     }
 
     #[test]

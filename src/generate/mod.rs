@@ -99,25 +99,26 @@ impl Default for GenerateConfig {
 /// `on_progress` receives the number of traces written so far, once per block.
 ///
 /// # Errors
-/// If the configuration is not one that SEG-Y can express, or if the file cannot be written; it
-/// is then incomplete.
+/// If the configuration is not one that SEG-Y can express, if the file cannot be written, or if somebody asks to stop; what
+/// is there stays as it is then, but for pipes and devices.
 pub fn generate(
     config: &GenerateConfig,
     path: &Path,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
 ) -> Result<()> {
-    // Before the file is created, so that a wrong option does not empty an existing file.
     validate(config)?;
     let what = || format!("{}: cannot be written", path.display());
-    if path.metadata().is_ok_and(|m| !m.is_file()) {
-        // A pipe or a device, which keeps its name.
+    // Where a link leads, it stays a link.
+    let target = if path.is_symlink() { path.canonicalize().ok() } else { Some(path.to_owned()) };
+    let Some(path) = target.filter(|target| !is_written_in_place(path) && !is_written_in_place(target)) else {
         return File::create(path)
             .map_err(Into::into)
             .and_then(|out| generate_to(config, WhileWanted { out, cancel }, on_progress))
             .with_context(what);
-    }
+    };
     // Under another name until it is complete, with the permissions of any new file.
+    let earlier = path.metadata().ok().map(|m| m.permissions());
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut options = tempfile::Builder::new();
     let name = path.file_name().unwrap_or_default();
@@ -127,7 +128,16 @@ pub fn generate(
         .tempfile_in(directory)
         .with_context(what)?;
     generate_to(config, WhileWanted { out: unfinished.as_file(), cancel }, on_progress).with_context(what)?;
-    unfinished.persist(path).map(drop).map_err(|e| e.error).with_context(what)
+    if let Some(earlier) = earlier {
+        unfinished.as_file().set_permissions(earlier).with_context(what)?;
+    }
+    unfinished.persist(&path).map(drop).map_err(|e| e.error).with_context(what)
+}
+
+/// Whether a file cannot be put in the place of what is there: a pipe, a device, another name of an open file.
+pub fn is_written_in_place(path: &Path) -> bool {
+    let is_no_file = path.metadata().is_ok_and(|m| !m.is_file());
+    is_no_file || path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm")
 }
 
 /// What is written until somebody asks to stop.

@@ -200,7 +200,7 @@ pub(super) fn each<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], f
     }
 }
 
-/// Defines kernels compiled for the machine's baseline and for AVX2, chosen at run time.
+/// Defines kernels compiled for the machine's baseline, AVX2 and AVX-512, chosen at run time.
 macro_rules! kernels {
     ($($name:ident: |$bytes:ident: [u8; $n:literal]| $body:expr;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -53,8 +53,9 @@ pub fn plan(
     match prepare(config, OtherPlan::IsRefused, &mut reporter, cancel)? {
         Prepared::Complete { plan, .. } => Ok(result(&plan, plan.segments.len() as u32, true)),
         Prepared::Open(Job { output, plan, done, .. }) => {
-            if plan.merge != config.merge_options() {
-                output.write_plan(&Plan { merge: config.merge_options(), ..(*plan).clone() })?;
+            if plan.merge != config.merge_options() || !plan.is_for_others {
+                let merge = config.merge_options();
+                output.write_plan(&Plan { merge, is_for_others: true, ..(*plan).clone() })?;
             }
             if config.sync {
                 output.sync_plan()?;
@@ -159,7 +160,7 @@ pub(crate) fn prepare(
 /// # Errors
 /// `Error::OutputInTheWay` for what is there of another, where it is not to be replaced.
 fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan) -> Result<Option<Staged>> {
-    if other == OtherPlan::IsReplaced && !would_be_missed(config, plan, output)? {
+    if other == OtherPlan::IsReplaced && !would_be_missed(plan, output)? {
         return Ok(output.find(plan));
     }
     let in_the_way = |what: String| {
@@ -172,7 +173,8 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
         Err(unusable) => return in_the_way(format!("holds a plan that cannot be followed ({unusable})")),
     };
     let n = staged.plan.segments.len();
-    let differs = if plan.files != staged.plan.files {
+    let inputs = |plan: &Plan| plan.files.iter().map(|f| f.input.clone()).collect::<Vec<_>>();
+    let differs = if inputs(plan) != inputs(&staged.plan) {
         "of other input files, or of these before they were changed"
     } else if !plan.makes_the_same_as(&staged.plan) {
         "with other options"
@@ -186,16 +188,21 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
     in_the_way(format!("holds a plan {differs} ({n} segments, done: {done})"))
 }
 
-/// Whether there is work of another import of the same files: segments that are done, or workers that are at it. Where the
-/// files were changed since, nobody can use it any more.
-fn would_be_missed(config: &ImportConfig, plan: &Plan, output: &Output) -> Result<bool> {
-    let Ok(Some(staged)) = Staged::find(output.root()) else { return Ok(false) };
+/// Whether there is work of another import: segments that are done, workers that are at it, or a plan that was made for some.
+/// Where its files were changed since, nobody can use it any more.
+fn would_be_missed(plan: &Plan, output: &Output) -> Result<bool> {
+    let staged = match Staged::find(output.root()) {
+        Ok(Some(staged)) => staged,
+        Ok(None) => return Ok(false),
+        // Of a plan that cannot be followed, the segments may be of use to another version of this program.
+        Err(_) => return Ok(output.has_finished_segments()),
+    };
     let paths = |plan: &Plan| plan.files.iter().map(|f| f.input.path.clone()).collect::<Vec<_>>();
-    let was_changed = plan.files != staged.plan.files && paths(plan) == paths(&staged.plan);
-    let is_this = plan.makes_the_same_as(&staged.plan);
-    if is_this || was_changed || config.fresh {
+    let was_changed =
+        paths(plan) == paths(&staged.plan) && staged.plan.files.iter().any(|f| f.input.as_seen_here().is_err());
+    if plan.makes_the_same_as(&staged.plan) || was_changed {
         return Ok(false);
     }
     let is_at_work = attempts(&output.staging())?.any(|attempt| attempt.is_alive());
-    Ok(is_at_work || !staged.done.is_empty())
+    Ok(is_at_work || !staged.done.is_empty() || staged.plan.is_for_others)
 }

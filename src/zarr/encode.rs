@@ -100,7 +100,7 @@ impl ChunkEncoder {
 
 /// The decoder of one array.
 ///
-/// Memory: one chunk.
+/// Memory: one chunk, or two where the library decodes.
 pub struct ChunkDecoder {
     library: Option<WholeChunk>,
     blocks: Option<UnbloscLz4>,
@@ -213,6 +213,31 @@ mod tests {
         let library = decoder.decode(&encoded, array.chunk_bytes()).unwrap().into_owned();
         assert!(ours.is_none_or(|ours| ours == library));
         library
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_container_is_decoded_as_the_library_does_or_not_at_all(
+            at in 0usize..6000, byte in 0u8..=255, length in 0usize..6000, bit in proptest::bool::ANY,
+        ) {
+            let mut array = ArrayPlan::new(1000, 3, Dtype::Int16);
+            array.codec = if bit { "lz4-bit" } else { "lz4" }.parse().unwrap();
+            let mut encoder = ChunkEncoder::new(&array).unwrap();
+            let mut container = Vec::new();
+            let values: Vec<u8> = (0..6000u32).map(|i| (i.wrapping_mul(i) >> 9) as u8).collect();
+            encoder.room(6000).copy_from_slice(&values);
+            let mut store = |bytes: &[u8]| { container.extend_from_slice(bytes); Ok(()) };
+            encoder.finish(&mut store).unwrap();
+            let at = at % container.len();
+            container[at] = byte;
+            container.truncate(length.max(at + 1));
+            let mut decoder = ChunkDecoder::new(&array).unwrap();
+            let ours = decoder.blocks.as_mut().and_then(|blocks| blocks.decode(&container).map(<[u8]>::to_vec));
+            if let Some(ours) = ours {
+                let library = decoder.library.as_ref().unwrap().decode(&container, 6000).unwrap();
+                proptest::prop_assert!(ours == *library);
+            }
+        }
     }
 
     const DTYPES: [Dtype; 4] = [Dtype::Int8, Dtype::Int16, Dtype::Float32, Dtype::Float64];

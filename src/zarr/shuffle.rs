@@ -74,13 +74,19 @@ fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
     }
 }
 
+/// Whether the processor has what the module `avx512` wants.
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw")
+}
+
 fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / S;
     if !n.is_multiple_of(8) {
         return to.copy_from_slice(from);
     }
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw") {
+    if has_avx512() {
         // SAFETY: the processor has these instructions, the only condition of this function.
         return unsafe { avx512::shuffle_bits::<S>(from, to) };
     }
@@ -126,7 +132,7 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
         return to.copy_from_slice(from);
     }
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw") {
+    if has_avx512() {
         // SAFETY: the processor has these instructions, the only condition of this function.
         return unsafe { avx512::unshuffle_bits::<S>(from, to) };
     }
@@ -261,6 +267,16 @@ mod tests {
                 |from, to| unsafe { avx2::shuffle_bits::<S>(from, to) },
                 |from, to| unsafe { avx2::unshuffle_bits::<S>(from, to) },
             ));
+        }
+        #[cfg(target_arch = "x86_64")]
+        if has_avx512() {
+            // SAFETY: the processor has these instructions.
+            ways.push((
+                |from, to| unsafe { avx512::shuffle_bits::<S>(from, to) },
+                |from, to| unsafe { avx512::unshuffle_bits::<S>(from, to) },
+            ));
+        } else {
+            eprintln!("skipped: the processor has no AVX-512");
         }
         ways
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -57,9 +57,13 @@ static OPEN: Mutex<Option<HashMap<u64, (Place, MultipartId)>>> = Mutex::new(None
 /// must not come between the two.
 static BEGINNING_OR_ENDING: RwLock<()> = RwLock::const_new(());
 
+/// Set once the process is going to end.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
 /// Gives up all uploads that are open, and lets no other begin, so that no part of them stays in the store: for a process
 /// that is going to end. Takes at most [`ABORT_TIME`] twice.
 pub fn abort_uploads() {
+    IS_ENDING.store(true, Ordering::SeqCst);
     let Ok(runtime) = runtime() else { return };
     runtime.block_on(async {
         if let Ok(guard) = tokio::time::timeout(ABORT_TIME, BEGINNING_OR_ENDING.write()).await {
@@ -153,7 +157,16 @@ impl Parts {
     fn begin(place: &Place) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let _goes_on = wait_for(BEGINNING_OR_ENDING.read())?;
+        let ending = || Err(io::Error::other("the process is ending"));
+        if IS_ENDING.load(Ordering::SeqCst) {
+            return ending();
+        }
         let id = wait(place.store.create_multipart(&place.key))?;
+        // Of an answer that came too late nobody else knows.
+        if IS_ENDING.load(Ordering::SeqCst) {
+            let _ = wait(place.store.abort_multipart(&place.key, &id));
+            return ending();
+        }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.get_or_insert_default().insert(number, (place.clone(), id.clone()));
