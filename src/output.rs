@@ -139,6 +139,16 @@ pub fn holds_dataset(root: &Path) -> bool {
     document.is_ok_and(|d| d["format"]["name"] == "segy-import")
 }
 
+/// Removes the lock of a dataset that is complete, unless somebody holds it, with the staging area if that is empty then.
+pub fn remove_lock(root: &Path) {
+    let staging = root.join(STAGING);
+    if staging.join(LOCK).exists()
+        && let Ok(lock) = lock(root, &staging)
+    {
+        Output::new(root, Vec::new(), Some(lock)).leave_staging();
+    }
+}
+
 impl Output {
     /// Makes the directory and its staging area and locks it against another import.
     ///

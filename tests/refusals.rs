@@ -291,3 +291,14 @@ fn a_program_that_reads_json_hears_of_a_failure() {
     let last: serde_json::Value = serde_json::from_str(support::stdout(&output).lines().last().unwrap()).unwrap();
     assert_eq!((&last["type"], &last["exit_code"]), (&"failed".into(), &3.into()), "{last}");
 }
+
+#[test]
+fn the_lock_of_a_run_that_was_killed_at_its_end_goes_away() {
+    let survey = Survey::new(&["--traces", "10"]);
+    let out = survey.import("out", &[]);
+    std::fs::create_dir(out.join(".segy-import")).unwrap();
+    std::fs::write(out.join(".segy-import/lock"), "").unwrap();
+    let output = survey.command("out", &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(!out.join(".segy-import").exists());
+}

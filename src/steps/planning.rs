@@ -109,7 +109,13 @@ pub(crate) fn prepare(
     reporter: &mut Reporter,
     cancel: &CancelHandle,
 ) -> Result<Prepared> {
-    output::check(&config.output, config.overwrite)?;
+    if let Err(in_the_way) = output::check(&config.output, config.overwrite) {
+        // A run that was killed when its dataset was complete may have left its lock, which goes away with another one.
+        if !store::is_remote(&config.output) && output::holds_dataset(&config.output) {
+            output::remove_lock(&config.output);
+        }
+        return Err(in_the_way);
+    }
     reporter.begin(Phase::Partitioning, 0);
     let plan = {
         let reporter = RefCell::new(&mut *reporter);
