@@ -166,7 +166,7 @@ pub(crate) fn prepare(
 /// # Errors
 /// `Error::OutputInTheWay` for what is there of another, where it is not to be replaced.
 fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan) -> Result<Option<Staged>> {
-    if other == OtherPlan::IsReplaced && !would_be_missed(plan, output)? {
+    if other == OtherPlan::IsReplaced && !would_be_missed(plan, output) {
         return Ok(output.find(plan));
     }
     let in_the_way = |what: String| {
@@ -196,19 +196,20 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
 
 /// Whether there is work of another import: segments that are done, workers that are at it, or a plan that was made for some.
 /// Where its files were changed since, nobody can use it any more.
-fn would_be_missed(plan: &Plan, output: &Output) -> Result<bool> {
+fn would_be_missed(plan: &Plan, output: &Output) -> bool {
     let staged = match Staged::find(output.root()) {
         Ok(Some(staged)) => staged,
-        Ok(None) => return Ok(false),
+        Ok(None) => return false,
         // Of a plan that cannot be followed, the segments may be of use to another version of this program.
-        Err(_) => return Ok(output.has_finished_segments()),
+        Err(_) => return output.has_finished_segments(),
     };
     let paths = |plan: &Plan| plan.files.iter().map(|f| f.input.path.clone()).collect::<Vec<_>>();
     let was_changed =
         paths(plan) == paths(&staged.plan) && staged.plan.files.iter().any(|f| f.input.as_seen_here().is_err());
     if plan.makes_the_same_as(&staged.plan) || was_changed {
-        return Ok(false);
+        return false;
     }
-    let is_at_work = attempts(&output.staging())?.any(|attempt| attempt.is_alive());
-    Ok(is_at_work || !staged.done.is_empty() || staged.plan.is_for_others)
+    // Where the directory of the workers is gone, none can complete anything.
+    let is_at_work = attempts(&output.staging()).is_ok_and(|mut attempts| attempts.any(|attempt| attempt.is_alive()));
+    is_at_work || !staged.done.is_empty() || staged.plan.is_for_others
 }
