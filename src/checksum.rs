@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
+use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, failed};
@@ -10,6 +11,25 @@ use crate::store::Reader;
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
+
+/// The CRC-32C (Castagnoli) of some bytes.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
+/// The CRC-32C of bytes of which the first ones have `crc`, and `bytes` are the others.
+#[inline]
+pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    // The register of the algorithm holds the complement of the result.
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
+    digest.update(bytes);
+    digest.finalize() as u32
+}
+
+/// The CRC-32C of bytes of which the first ones have `crc`, and the others, `n` of them, `other`.
+fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
+    checksum_combine(CrcAlgorithm::Crc32Iscsi, crc.into(), other.into(), n) as u32
+}
 
 /// Length and CRC-32C (Castagnoli) of a file, the latter as eight lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +64,12 @@ impl ByteSums {
     /// Adds the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.n_bytes += bytes.len() as u64;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.crc32c = crc32c_append(self.crc32c, bytes);
     }
 
     /// The sums of both parts, `other` behind this one.
     pub fn followed_by(self, other: Self) -> Self {
-        let crc32c = crc32c::crc32c_combine(self.crc32c, other.crc32c, other.n_bytes as usize);
+        let crc32c = crc32c_combine(self.crc32c, other.crc32c, other.n_bytes);
         Self { n_bytes: self.n_bytes + other.n_bytes, crc32c }
     }
 }
@@ -66,19 +86,19 @@ impl ChunkSums {
     /// Adds the next chunk.
     pub fn push(&mut self, crc: u32) {
         self.n_chunks += 1;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, &crc.to_le_bytes());
+        self.crc32c = crc32c_append(self.crc32c, &crc.to_le_bytes());
     }
 
     /// The sums of both parts, `other` behind this one.
     pub fn followed_by(self, other: Self) -> Self {
-        let crc32c = crc32c::crc32c_combine(self.crc32c, other.crc32c, (4 * other.n_chunks) as usize);
+        let crc32c = crc32c_combine(self.crc32c, other.crc32c, 4 * other.n_chunks);
         Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
     }
 
     /// What a chunk with `n_behind` chunks behind it contributes: the sums are the exclusive or of all contributions, so that
     /// chunks can be looked at in any order.
     pub fn contribution(crc: u32, n_behind: u64) -> u32 {
-        crc32c::crc32c_combine(crc32c::crc32c(&crc.to_le_bytes()), 0, (4 * n_behind) as usize)
+        crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_behind)
     }
 }
 
@@ -144,7 +164,7 @@ mod tests {
             };
             let whole = sums(&crcs);
             let bytes: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
-            proptest::prop_assert_eq!(whole.crc32c, crc32c::crc32c(&bytes));
+            proptest::prop_assert_eq!(whole.crc32c, crc32c(&bytes));
             let (front, behind) = crcs.split_at(cut.min(crcs.len()));
             proptest::prop_assert_eq!(sums(front).followed_by(sums(behind)), whole);
             let n_behind = |i: usize| (crcs.len() - 1 - i) as u64;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cancel::CancelHandle;
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, crc32c};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::{EXCEPTIONS, write_table};
 use crate::files::write_json;
@@ -179,7 +179,7 @@ fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Path) -> Result<serd
     }
     let document = coordinate_document(n, attributes);
     let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    bytes.extend(crc32c(&bytes).to_le_bytes());
     let write = |directory: &Path| {
         let chunk = directory.join("c");
         store::create_directories(&chunk).map_err(failed(chunk.display()))?;

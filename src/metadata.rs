@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::checksum::{Checksum, ChunkSums, hexadecimal};
+use crate::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
 use crate::error::{Error, Result, failed, unreadable};
 use crate::gather::index::GatherCounts;
 use crate::kept::Part;
@@ -160,7 +160,7 @@ pub fn write_document(path: &Path, document: Value) -> Result<()> {
     text.push(b'\n');
     let digits = self_checksum(&text)
         .ok_or_else(|| Error::Failed(format!("{}: has no place for its checksum", path.display())))?;
-    let crc = hexadecimal(crc32c::crc32c(&text));
+    let crc = hexadecimal(crc32c(&text));
     text[digits..][..crc.len()].copy_from_slice(crc.as_bytes());
     crate::store::write(path, &text).map_err(failed(path.display()))
 }
@@ -181,7 +181,7 @@ pub fn read_document(path: &Path) -> Result<Value> {
     let stored = text[digits..].first_chunk().copied().unwrap_or([0; NO_CHECKSUM.len()]);
     let place = text.get_mut(digits..digits + NO_CHECKSUM.len()).ok_or_else(damaged)?;
     place.copy_from_slice(NO_CHECKSUM.as_bytes());
-    if hexadecimal(crc32c::crc32c(&text)).as_bytes() != stored {
+    if hexadecimal(crc32c(&text)).as_bytes() != stored {
         return Err(damaged());
     }
     serde_json::from_slice(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))

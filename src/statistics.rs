@@ -42,7 +42,18 @@ impl SampleStatistics {
             Dtype::Float64 => scan_f64(values),
         };
         self.merge(&found);
-        found.n_nonfinite == 0 && found.min == Some(0.0) && found.max == Some(0.0)
+        found.is_zero()
+    }
+
+    /// Adds samples that are all finite, by the smallest and the largest of them. Returns whether all of them are zero.
+    pub fn add_finite(&mut self, [min, max]: [f32; 2]) -> bool {
+        let found = extremes(f64::from(min), f64::from(max), 0);
+        self.merge(&found);
+        found.is_zero()
+    }
+
+    fn is_zero(&self) -> bool {
+        self.n_nonfinite == 0 && self.min == Some(0.0) && self.max == Some(0.0)
     }
 }
 

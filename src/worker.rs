@@ -1,6 +1,7 @@
 //! Converting one segment: samples to chunks, headers to row groups, gather keys to runs.
 
 mod parts;
+mod samples;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,13 +16,12 @@ use crate::inputs::{Inputs, Stretch};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
 use crate::repeats::FlagFinder;
-use crate::segy::format::Converter;
 use crate::segy::restore::RoundTrip;
 use crate::segy::{Access, Layout, odd_trace};
-use crate::statistics::SampleStatistics;
 use crate::store;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 use parts::Parts;
+use samples::SampleConversion;
 
 /// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
@@ -106,13 +106,12 @@ struct Conversion<'a> {
     traces: Range<u64>,
     /// Traces whose headers this segment writes.
     rows: Range<u64>,
-    converter: Converter,
+    samples: SampleConversion,
     encoder: ChunkEncoder,
     store: SegmentStore,
     headers: SegmentWriter,
     runs: RunWriter,
     exceptions: SegmentExceptions,
-    samples: SampleStatistics,
     stored_bytes: u64,
     window: Vec<u8>,
     /// Where the array of the segment is.
@@ -136,8 +135,7 @@ impl<'a> Conversion<'a> {
         let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
         let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
         let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
-        let converter = Converter::new(layout.format(), layout.byte_order, array.dtype)
-            .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
+        let samples = SampleConversion::new(layout, array.dtype)?;
         Ok(Self {
             plan,
             inputs: inputs(access),
@@ -153,10 +151,9 @@ impl<'a> Conversion<'a> {
             traces,
             rows,
             // Its places are others than those of the samples that are converted meanwhile.
-            finder: FlagFinder::new(inputs(Access::Traces), layout, converter.clone(), array.dtype),
-            converter,
+            finder: FlagFinder::new(inputs(Access::Traces), layout, samples.converter.clone(), array.dtype),
+            samples,
             encoder: ChunkEncoder::new(array)?,
-            samples: SampleStatistics::default(),
             stored_bytes: 0,
             window: Vec::new(),
             directory: paths.traces.clone(),
@@ -233,9 +230,11 @@ impl<'a> Conversion<'a> {
                 // Traces shorter than others are padded.
                 let (out, padding) = out.split_at_mut(n_values);
                 padding.fill(0);
-                self.converter.convert(samples, out);
-                self.exceptions.check(index, 0, samples, out)?;
-                self.is_zero.push(self.samples.add(dtype, out));
+                let seen = self.samples.convert(samples, out);
+                if !seen.is_plain {
+                    self.exceptions.check(index, 0, samples, out)?;
+                }
+                self.is_zero.push(seen.is_zero);
             }
             let rows = intersection(&window.traces(), headers);
             if !rows.is_empty() {
@@ -272,7 +271,7 @@ impl<'a> Conversion<'a> {
         let mut on_part = |part| on_progress(done + n_traces * part / n_parts);
         let (store, exceptions) = (&mut self.store, &mut self.exceptions);
         let outcome = parts.convert(trace_chunk, &places, store, exceptions, cancel, &mut on_part)?;
-        self.samples.merge(&outcome.samples);
+        self.samples.statistics.merge(&outcome.samples);
         self.stored_bytes += outcome.stored_bytes;
         Ok(done + n_traces)
     }
@@ -365,7 +364,7 @@ impl<'a> Conversion<'a> {
             n_exceptions: self.exceptions.finish()?,
             stored_bytes: self.stored_bytes,
             headers: self.headers.finish()?,
-            samples: self.samples,
+            samples: self.samples.statistics,
             boot_id: None,
         })
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::{Dataset, damaged};
+use crate::checksum::crc32c;
 use crate::error::{Result, failed};
 use crate::store::{self, Reader};
 use crate::zarr::{ArrayPlan, ChunkDecoder};
@@ -155,7 +156,7 @@ fn read_at(file: &Reader, path: &Path, offset: u64, n: u64, buffer: &mut Vec<u8>
 /// Takes the CRC-32C off the end. Returns it if it is that of the bytes in front.
 fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
     let (bytes, checksum) = stored.split_last_chunk()?;
-    let crc = crc32c::crc32c(bytes);
+    let crc = crc32c(bytes);
     let is_right = crc == u32::from_le_bytes(*checksum);
     stored.truncate(stored.len() - CRC_BYTES);
     is_right.then_some(crc)

@@ -35,7 +35,7 @@ pub(super) fn page(kind: PageKind, n_values: usize, uncompressed: usize, body: &
     field(1, i64::from(matches!(kind, PageKind::Dictionary)) * 2);
     field(1, uncompressed as i64);
     field(1, body.len() as i64);
-    field(1, i64::from(crc32fast::hash(body) as i32));
+    field(1, i64::from(crc_fast::crc32_iso_hdlc(body) as i32));
     match kind {
         PageKind::Data(encoding) => {
             out.push(1 << 4 | STRUCT);
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_data_page_is_laid_out_as_the_standard_says() {
         let mut expected = vec![0x15, 0, 0x15, 2 * 5, 0x15, 2 * 3, 0x15];
-        zigzag(i64::from(crc32fast::hash(b"abc") as i32), &mut expected);
+        zigzag(i64::from(crc_fast::crc32_iso_hdlc(b"abc") as i32), &mut expected);
         // Values, PLAIN (0), and RLE (3) for the levels of both kinds.
         expected.extend([0x1C, 0x15, 2 * 9, 0x15, 0, 0x15, 2 * 3, 0x15, 2 * 3, 0, 0]);
         expected.extend(b"abc");

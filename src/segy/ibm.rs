@@ -44,6 +44,19 @@ pub fn is_canonical(word: u32) -> bool {
     (magnitude == 0) | ((word & 0x00F0_0000 != 0) & RANGE.contains(&magnitude))
 }
 
+/// The float32 of a canonical word, and whether it is canonical: of another one the value is arbitrary.
+///
+/// The fraction becomes a float32 that is exact, and as the result is neither infinite nor subnormal, multiplying it by
+/// 2^(4e-280) is an addition to its exponent.
+#[inline(always)]
+pub fn canonical_to_f32(word: u32) -> (f32, bool) {
+    const EXCESS: u32 = 280 << 23;
+    let fraction = (word & 0x00FF_FFFF) as i32 as f32;
+    let scaled = fraction.to_bits().wrapping_add((word & 0x7F00_0000) << 1).wrapping_sub(EXCESS);
+    let magnitude = if word & 0x7FFF_FFFF == 0 { 0 } else { scaled };
+    (f32::from_bits(magnitude | word & 0x8000_0000), is_canonical(word))
+}
+
 /// The canonical IBM word of a float32: sign, exponent and normalised fraction, digits beyond its 24 bits cut off.
 ///
 /// With the exponent field `e` of the float32 (value 1.f × 2^(e-127)) and its 24 bits m = 2^23 + f:
@@ -122,6 +135,15 @@ mod tests {
         }
         let mut others = words().filter(|&w| survives(w) && !is_canonical(w));
         assert!(others.all(|w| exact(w).abs() < f64::from(f32::MIN_POSITIVE)));
+    }
+
+    #[test]
+    fn a_canonical_word_needs_no_multiplication() {
+        for word in words() {
+            let (value, is_canonical_word) = canonical_to_f32(word);
+            assert_eq!(is_canonical_word, is_canonical(word));
+            assert!(!is_canonical_word || value.to_bits() == to_f32(word).to_bits(), "{word:#010x}: {value}");
+        }
     }
 
     #[test]

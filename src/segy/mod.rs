@@ -16,6 +16,7 @@ mod inference;
 mod label;
 pub mod layout;
 mod misfit;
+pub mod plain;
 pub mod ragged;
 pub mod recode;
 mod reorder;

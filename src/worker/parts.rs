@@ -11,10 +11,11 @@ use crate::exceptions::{Exception, SegmentExceptions};
 use crate::inputs::Stretch;
 use crate::plan::Plan;
 use crate::segy::Layout;
-use crate::segy::format::Converter;
 use crate::segy::restore::RoundTrip;
 use crate::statistics::SampleStatistics;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
+
+use super::samples::SampleConversion;
 
 /// Exceptions of one chunk that a lane keeps; those of a chunk with more are looked for again, one by one.
 const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
@@ -28,7 +29,7 @@ pub(super) struct Parts<'a> {
 
 /// What one thread has: a chunk at a time.
 struct Lane {
-    converter: Converter,
+    samples: SampleConversion,
     encoder: ChunkEncoder,
     round_trip: Option<RoundTrip>,
     /// Chunks that are files of their own are written by the thread; those of a shard come one after the other.
@@ -38,7 +39,6 @@ struct Lane {
     /// The chunk as it goes into a shard.
     encoded: Vec<u8>,
     window: Vec<u8>,
-    samples: SampleStatistics,
     exceptions: Vec<Exception>,
     stored_bytes: u64,
 }
@@ -104,7 +104,7 @@ impl<'a> Parts<'a> {
                     }
                 }
                 lane.tell_exceptions(layout, array, part, places, exceptions)?;
-                outcome.samples.merge(&std::mem::take(&mut lane.samples));
+                outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
                 outcome.stored_bytes += lane.stored_bytes;
             }
             on_part(parts.end);
@@ -117,19 +117,16 @@ impl Lane {
     fn new(plan: &Plan, directory: &Path) -> Result<Self> {
         let (layout, array) = (plan.layout(), &plan.traces);
         let (format, order) = (layout.format(), layout.byte_order);
-        let converter = Converter::new(format, order, array.dtype)
-            .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", array.dtype.name())))?;
         let is_file_for_each = array.shard_chunks.is_none();
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {
-            converter,
+            samples: SampleConversion::new(layout, array.dtype)?,
             encoder: ChunkEncoder::new(array)?,
             round_trip: RoundTrip::new(format, order, array.dtype),
             store,
             row: Vec::new(),
             encoded: Vec::new(),
             window: Vec::new(),
-            samples: SampleStatistics::default(),
             exceptions: Vec::new(),
             stored_bytes: 0,
         })
@@ -167,9 +164,9 @@ impl Lane {
             let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
             let (out, beyond) = row.split_at_mut(piece.n_converted);
             beyond.fill(0);
-            self.converter.convert(bytes, out);
-            self.samples.add(array.dtype, out);
-            if let Some(round_trip) = self.round_trip.filter(|_| self.exceptions.len() <= MAX_KEPT_EXCEPTIONS) {
+            let seen = self.samples.convert(bytes, out);
+            let may_be_exceptions = !seen.is_plain && self.exceptions.len() <= MAX_KEPT_EXCEPTIONS;
+            if let Some(round_trip) = self.round_trip.filter(|_| may_be_exceptions) {
                 let found = &mut self.exceptions;
                 round_trip.differences(bytes, out, |index, word| {
                     if found.len() <= MAX_KEPT_EXCEPTIONS {
@@ -206,7 +203,7 @@ impl Lane {
             let Some(piece) = Piece::of(layout, array, part, place) else { continue };
             let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
             self.row.resize(piece.n_converted, 0);
-            self.converter.convert(bytes, &mut self.row);
+            self.samples.converter.convert(bytes, &mut self.row);
             exceptions.check(place.first_trace, piece.first_sample, bytes, &self.row)?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::array::ArrayPlan;
 use super::metadata::array_document;
-use crate::checksum::ChunkSums;
+use crate::checksum::{ChunkSums, crc32c, crc32c_append};
 use crate::error::{Result, failed};
 use crate::files::write_json;
 use crate::store::{self, Finishing, Writer};
@@ -90,7 +90,7 @@ impl SegmentStore {
     /// Adds encoded bytes to the chunk that was begun.
     pub fn append(&mut self, encoded: &[u8]) -> Result<()> {
         let Some(object) = &mut self.object else { return Ok(()) };
-        object.crc = crc32c::crc32c_append(object.crc, encoded);
+        object.crc = crc32c_append(object.crc, encoded);
         object.write(encoded)
     }
 
@@ -158,7 +158,7 @@ impl SegmentStore {
         let Some(mut object) = self.object.take() else { return Ok(()) };
         if let Some(index) = object.index.take() {
             let mut index: Vec<u8> = index.iter().flatten().flat_map(|n| n.to_le_bytes()).collect();
-            index.extend(crc32c::crc32c(&index).to_le_bytes());
+            index.extend(crc32c(&index).to_le_bytes());
             object.write(&index)?;
         }
         if let Some(finishing) = object.file.finish_later().map_err(failed(object.path.display()))? {

@@ -1,0 +1,43 @@
+//! Samples on their way into a chunk: converted, and looked at.
+
+use crate::error::{Error, Result};
+use crate::segy::format::Converter;
+use crate::segy::plain::{PlainKernel, plain_kernel};
+use crate::segy::{Dtype, Layout};
+use crate::statistics::SampleStatistics;
+
+/// Converts runs of samples and keeps their statistics.
+pub(super) struct SampleConversion {
+    pub(super) converter: Converter,
+    plain: Option<PlainKernel>,
+    dtype: Dtype,
+    pub(super) statistics: SampleStatistics,
+}
+
+/// What was seen of a run.
+pub(super) struct Seen {
+    pub(super) is_zero: bool,
+    /// That all its words come back is known; otherwise it has to be looked for.
+    pub(super) is_plain: bool,
+}
+
+impl SampleConversion {
+    /// # Errors
+    /// `Error::Usage` for a type that does not hold the samples.
+    pub(super) fn new(layout: &Layout, dtype: Dtype) -> Result<Self> {
+        let (format, order) = (layout.format(), layout.byte_order);
+        let converter = Converter::new(format, order, dtype)
+            .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", dtype.name())))?;
+        let plain = plain_kernel(format, order, dtype);
+        Ok(Self { converter, plain, dtype, statistics: SampleStatistics::default() })
+    }
+
+    /// Converts a run, as long in samples as `out` in values.
+    pub(super) fn convert(&mut self, samples: &[u8], out: &mut [u8]) -> Seen {
+        if let Some(range) = self.plain.and_then(|convert| convert(samples, out)) {
+            return Seen { is_zero: self.statistics.add_finite(range), is_plain: true };
+        }
+        self.converter.convert(samples, out);
+        Seen { is_zero: self.statistics.add(self.dtype, out), is_plain: false }
+    }
+}
