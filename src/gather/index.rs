@@ -48,15 +48,15 @@ fn join(
         let mut runs = RunReader::open(path, keys.len())?;
         let mut is_first = true;
         loop {
-            let mut some = runs.next_runs()?.peekable();
-            let Some(first) = some.peek() else { break };
+            let mut some = runs.next_runs()?;
+            let Some((first, others)) = some.split_at_checked(1 + keys.len()) else { break };
             // Within a segment each run is another gather.
             let start = u64::from_le_bytes(first[0]);
             if std::mem::take(&mut is_first)
                 && writer.goes_on(&first[1..])
                 && file_starts.binary_search(&start).is_err()
             {
-                some.next();
+                some = others;
             }
             writer.push(some)?;
         }
@@ -104,35 +104,44 @@ impl IndexWriter {
         !self.starts.is_empty() && last.eq(key.iter().map(|bits| Some(i64::from_le_bytes(*bits))))
     }
 
-    /// Adds gathers: for each its first trace and its keys.
-    fn push<'a>(&mut self, runs: impl Iterator<Item = &'a [[u8; 8]]>) -> Result<()> {
-        for run in runs {
-            self.starts.push(i64::from_le_bytes(run[0]));
-            self.keys.iter_mut().zip(&run[1..]).for_each(|(column, bits)| column.push(i64::from_le_bytes(*bits)));
+    /// Adds gathers: for each its first trace and its keys, one number behind the other.
+    fn push(&mut self, mut runs: &[[u8; 8]]) -> Result<()> {
+        let width = 1 + self.keys.len();
+        while !runs.is_empty() {
+            // A page is written once the gather behind it is known too.
+            let room = (self.page_rows + 1 - self.starts.len()) * width;
+            let (some, rest) = runs.split_at(room.min(runs.len()));
+            for (i, column) in std::iter::once(&mut self.starts).chain(&mut self.keys).enumerate() {
+                column.extend(some.chunks_exact(width).map(|run| i64::from_le_bytes(run[i])));
+            }
             if self.starts.len() > self.page_rows {
                 self.end_page()?;
             }
+            runs = rest;
         }
         Ok(())
     }
 
     /// Writes all gathers but the last, whose end is not known.
     fn end_page(&mut self) -> Result<()> {
-        let Some((&next, starts)) = self.starts.split_last() else { return Ok(()) };
+        let Some(&next) = self.starts.last() else { return Ok(()) };
+        let mut starts = std::mem::replace(&mut self.starts, Vec::with_capacity(self.page_rows + 1));
+        let ends: Vec<i64> = starts[1..].to_vec();
+        starts.pop();
         let n_rows = starts.len();
-        let ends: Vec<i64> = self.starts[1..].to_vec();
-        let lengths: Vec<i64> = ends.iter().zip(starts).map(|(end, start)| end - start).collect();
+        let lengths: Vec<i64> = ends.iter().zip(&starts).map(|(end, start)| end - start).collect();
         let first_id = self.counts.n_gathers as i64;
         self.counts.n_gathers += n_rows as u64;
         self.counts.longest = lengths.iter().fold(self.counts.longest, |longest, &n| longest.max(n as u64));
         self.counts.n_beyond_probe += lengths.iter().filter(|&&n| n as u64 > self.max_probe).count() as u64;
-        let ids: Vec<i64> = (first_id..).take(n_rows).collect();
-        let keys = self.keys.iter().map(|column| &column[..n_rows]);
-        let columns: Vec<&[i64]> = std::iter::once(&*ids).chain(keys).chain([starts, &ends, &lengths]).collect();
-        self.table.push(&columns)?;
-        self.starts.clear();
+        let mut columns = vec![(first_id..).take(n_rows).collect()];
+        for column in &mut self.keys {
+            let rest = column.split_off(n_rows);
+            columns.push(std::mem::replace(column, rest));
+        }
+        columns.extend([starts, ends, lengths]);
+        self.table.push(columns)?;
         self.starts.push(next);
-        self.keys.iter_mut().for_each(|column| drop(column.drain(..n_rows)));
         Ok(())
     }
 

@@ -90,7 +90,7 @@ impl RunReader {
     }
 
     /// The next runs: for each its first trace and its key values, one number behind the other. Empty at the end.
-    pub fn next_runs(&mut self) -> Result<impl Iterator<Item = &[[u8; 8]]>> {
+    pub fn next_runs(&mut self) -> Result<&[[u8; 8]]> {
         let mut n = 0;
         while n < self.buffer.len() {
             match self.file.read(&mut self.buffer[n..]) {
@@ -103,6 +103,6 @@ impl RunReader {
         if !n.is_multiple_of(self.run_bytes) {
             return Err(Error::Failed(format!("{}: ends inside a run", self.path.display())));
         }
-        Ok(self.buffer[..n].as_chunks().0.chunks_exact(self.run_bytes / 8))
+        Ok(self.buffer[..n].as_chunks().0)
     }
 }

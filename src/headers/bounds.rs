@@ -35,22 +35,15 @@ const MAX_TEXT_BYTES: usize = 64;
 
 impl Bounds {
     pub fn of(values: &Values, source: Source) -> Self {
-        fn integer<T: Copy + Ord + Into<i128>>(values: impl Iterator<Item = T> + Clone) -> Bounds {
-            let min = values.clone().min();
-            match (min, values.max()) {
-                (Some(min), Some(max)) => Bounds::Integer { min: min.into(), max: max.into() },
-                _ => Bounds::None,
-            }
-        }
         let kind = match source {
             Source::Field { kind, .. } => Some(kind),
             _ => None,
         };
         match values {
-            Values::Int32(v) if kind == Some(FieldKind::U32) => integer(v.iter().map(|&v| v as u32)),
-            Values::Int64(v) if kind == Some(FieldKind::U64) => integer(v.iter().map(|&v| v as u64)),
-            Values::Int32(v) => integer(v.iter().copied()),
-            Values::Int64(v) => integer(v.iter().copied()),
+            Values::Int32(v) if kind == Some(FieldKind::U32) => integer(range_of(v, |v| v as u32)),
+            Values::Int64(v) if kind == Some(FieldKind::U64) => integer(range_of(v, |v| v as u64)),
+            Values::Int32(v) => integer(range_of(v, |v| v)),
+            Values::Int64(v) => integer(range_of(v, |v| v)),
             Values::Float(v) => float(&v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>()),
             Values::Double(v) => float(v),
             Values::Nullable(v) => match float(v) {
@@ -58,7 +51,7 @@ impl Bounds {
                 Self::Float { range, .. } => Self::Float { range, n_nan: 0 },
                 other => other,
             },
-            Values::Bool(v) => integer(v.iter().map(|&v| u8::from(v))),
+            Values::Bool(v) => integer(range_of(v, u8::from)),
             Values::Text(v) => match (v.iter().min(), v.iter().max()) {
                 (Some(min), Some(max)) if v.iter().all(|v| v.len() <= MAX_TEXT_BYTES) => {
                     Self::Text { min: min.clone(), max: max.clone() }
@@ -156,6 +149,24 @@ impl Bounds {
             (Self::None, _) => return None,
         })
     }
+}
+
+fn integer(range: Option<(impl Into<i128>, impl Into<i128>)>) -> Bounds {
+    range.map_or(Bounds::None, |(min, max)| Bounds::Integer { min: min.into(), max: max.into() })
+}
+
+/// The smallest and the largest of the values, each taken for a number by `number`.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn range_of<V: Copy, T: Copy + Ord>(values: &[V], number: impl Fn(V) -> T) -> Option<(T, T)> {
+    let first = number(*values.first()?);
+    let (mut min, mut max) = (first, first);
+    // A loop, not `fold`, which is not inlined here.
+    for &value in values {
+        let value = number(value);
+        min = min.min(value);
+        max = max.max(value);
+    }
+    Some((min, max))
 }
 
 /// Compares in eight lanes, which the compiler makes vectors of. NaN compare as false, so they change nothing.

@@ -41,6 +41,7 @@ impl Integer for i64 {
 }
 
 /// DELTA_BINARY_PACKED: differences of neighbours, less the smallest of their block, in as few bits as hold them.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     varint(BLOCK as u64, out);
     varint((BLOCK / MINIBLOCK) as u64, out);
@@ -50,10 +51,11 @@ pub(super) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     let mut deltas = [T::default(); BLOCK];
     while rest.len() > 1 {
         let n = (rest.len() - 1).min(BLOCK);
+        let mut min = rest[1].minus(rest[0]);
         for ((delta, value), next) in deltas.iter_mut().zip(&rest[..n]).zip(&rest[1..=n]) {
             *delta = next.minus(*value);
+            min = min.min(*delta);
         }
-        let min = deltas[..n].iter().copied().min().unwrap_or_default();
         // What pads the last miniblock must not widen it.
         deltas[n..].fill(min);
         delta_block(&deltas, min, n, out);
@@ -62,13 +64,18 @@ pub(super) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
 }
 
 /// One block with `n` values; miniblocks without any are left out.
+#[inline(always)]
 fn delta_block<T: Integer>(deltas: &[T; BLOCK], min: T, n: usize, out: &mut Vec<u8>) {
     zigzag(min.signed(), out);
     let widths_at = out.len();
     out.extend_from_slice(&[0; BLOCK / MINIBLOCK]);
     for (i, miniblock) in deltas.as_chunks::<MINIBLOCK>().0.iter().enumerate().take(n.div_ceil(MINIBLOCK)) {
         let relative = miniblock.map(|delta| delta.minus(min).unsigned());
-        let width = u64::BITS - relative.iter().fold(0, |all, v| all | v).leading_zeros();
+        let mut all = 0;
+        for value in &relative {
+            all |= value;
+        }
+        let width = u64::BITS - all.leading_zeros();
         out[widths_at + i] = width as u8;
         if width <= u32::BITS {
             pack(width, &relative.map(|v| v as u32), out);

@@ -44,10 +44,10 @@ impl NumberType {
         }
     }
 
-    fn values(self, bits: &[i64]) -> Values {
+    fn values(self, bits: Vec<i64>) -> Values {
         match self {
-            Self::Int64 | Self::UInt64 => Values::Int64(bits.to_vec()),
-            Self::Float64 => Values::Nullable(bits.iter().map(|&bits| f64::from_bits(bits as u64)).collect()),
+            Self::Int64 | Self::UInt64 => Values::Int64(bits),
+            Self::Float64 => Values::Nullable(bits.into_iter().map(|bits| f64::from_bits(bits as u64)).collect()),
         }
     }
 }
@@ -96,8 +96,8 @@ impl NumberTable {
     }
 
     /// Adds a page: as many values for each column, a row group of them at most.
-    pub fn push(&mut self, columns: &[&[i64]]) -> Result<()> {
-        let n_rows = columns.first().map_or(0, |column| column.len());
+    pub fn push(&mut self, columns: Vec<Vec<i64>>) -> Result<()> {
+        let n_rows = columns.first().map_or(0, Vec::len);
         if n_rows == 0 {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl NumberTable {
         }
         let (start, mut finished) = (self.position, Vec::new());
         for (chunk, of) in self.chunks.iter_mut().zip(&self.types) {
-            let chunk = chunk.finish(&of.values(&[]), self.position).map_err(failed(self.path.display()))?;
+            let chunk = chunk.finish(&of.values(Vec::new()), self.position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.out.write_all(page).map_err(failed(self.path.display()))?;
                 self.position += page.len() as u64;

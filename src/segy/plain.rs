@@ -112,9 +112,10 @@ mod tests {
     /// Words of all kinds, more of the plain ones.
     fn words(code: u16) -> impl proptest::strategy::Strategy<Value = Vec<u32>> {
         use proptest::prelude::*;
-        let plain = (any::<u32>(), if code == 1 { 0x22..0x60u32 } else { 0..0x7Fu32 }).prop_map(move |(word, exponent)| {
-            word & 0x80FF_FFFF | exponent << 24 | if code == 1 { 0x0010_0000 } else { 0 }
-        });
+        let plain =
+            (any::<u32>(), if code == 1 { 0x22..0x60u32 } else { 0..0x7Fu32 }).prop_map(move |(word, exponent)| {
+                word & 0x80FF_FFFF | exponent << 24 | if code == 1 { 0x0010_0000 } else { 0 }
+            });
         let zero = proptest::sample::select(vec![0u32, 1 << 31]);
         let plain = prop_oneof![9 => plain, 1 => zero].boxed();
         let any_word = prop_oneof![200 => plain.clone(), 1 => any::<u32>()];
@@ -134,7 +135,11 @@ mod tests {
             statistics.add(Dtype::Float32, &three);
             let mut n_others = 0;
             if let Some(round_trip) = RoundTrip::new(format, order, Dtype::Float32) {
-                round_trip.differences(&bytes, &three, |_, _| Ok::<_, ()>(n_others += 1)).unwrap();
+                let count = |_, _| {
+                    n_others += 1;
+                    Ok::<_, ()>(())
+                };
+                round_trip.differences(&bytes, &three, count).unwrap();
             }
             if let Some(range) = found {
                 proptest::prop_assert_eq!(n_others, 0);
