@@ -54,12 +54,14 @@ pub fn merge(
         row_groups: r.headers.row_groups,
     };
     let parts: Vec<TablePart> = with_rows.map(part).collect();
+    // Segments that do not outlive the computer being restarted are converted again then.
+    let is_durable = records.iter().all(|record| record.boot_id.is_none());
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
     // Three things that have nothing to do with each other.
     let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers));
+        let joined = scope.spawn(|| headers::join(&parts, &table, &plan.headers, is_durable));
         let counts = scope
             .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
         let array = match plan.headers_only {

@@ -21,7 +21,7 @@ use crate::store::{self, State};
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 4;
+pub const PLAN_VERSION: u32 = 5;
 
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;

@@ -51,7 +51,7 @@ fn join(
             let mut some = runs.next_runs()?;
             let Some((first, others)) = some.split_at_checked(1 + keys.len()) else { break };
             // Within a segment each run is another gather.
-            let start = u64::from_le_bytes(first[0]);
+            let start = first[0] as u64;
             if std::mem::take(&mut is_first)
                 && writer.goes_on(&first[1..])
                 && file_starts.binary_search(&start).is_err()
@@ -99,20 +99,19 @@ impl IndexWriter {
     }
 
     /// Whether the last gather so far has these keys.
-    fn goes_on(&self, key: &[[u8; 8]]) -> bool {
-        let last = self.keys.iter().map(|column| column.last().copied());
-        !self.starts.is_empty() && last.eq(key.iter().map(|bits| Some(i64::from_le_bytes(*bits))))
+    fn goes_on(&self, key: &[i64]) -> bool {
+        !self.starts.is_empty() && self.keys.iter().map(|column| column.last()).eq(key.iter().map(Some))
     }
 
     /// Adds gathers: for each its first trace and its keys, one number behind the other.
-    fn push(&mut self, mut runs: &[[u8; 8]]) -> Result<()> {
+    fn push(&mut self, mut runs: &[i64]) -> Result<()> {
         let width = 1 + self.keys.len();
         while !runs.is_empty() {
             // A page is written once the gather behind it is known too.
             let room = (self.page_rows + 1 - self.starts.len()) * width;
             let (some, rest) = runs.split_at(room.min(runs.len()));
             for (i, column) in std::iter::once(&mut self.starts).chain(&mut self.keys).enumerate() {
-                column.extend(some.chunks_exact(width).map(|run| i64::from_le_bytes(run[i])));
+                column.extend(some.chunks_exact(width).map(|run| run[i]));
             }
             if self.starts.len() > self.page_rows {
                 self.end_page()?;

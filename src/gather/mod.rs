@@ -52,15 +52,21 @@ impl Keys {
         self.keys.is_empty()
     }
 
-    /// The values in one header.
-    pub fn values<'s>(&'s self, header: &'s [u8]) -> impl Iterator<Item = i64> + 's {
-        self.keys.iter().map(|(key, formula)| match formula {
-            None => read_integer(header, key.first_byte, key.kind, self.order),
-            Some(formula) => {
-                let value = formula.value(header, self.order);
-                (if value.is_nan() { f64::NAN } else { value }).to_bits() as i64
-            }
-        })
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The values in one header, into room for just these.
+    pub fn read(&self, header: &[u8], values: &mut [i64]) {
+        for ((key, formula), out) in self.keys.iter().zip(values) {
+            *out = match formula {
+                None => read_integer(header, key.first_byte, key.kind, self.order),
+                Some(formula) => {
+                    let value = formula.value(header, self.order);
+                    (if value.is_nan() { f64::NAN } else { value }).to_bits() as i64
+                }
+            };
+        }
     }
 }
 
@@ -103,7 +109,8 @@ impl<'a> KeyReader<'a> {
         }
         self.before = Some(index);
         let header = place.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
-        let values = std::iter::once(i64::from(place.file_index)).chain(self.keys.values(header)).collect();
+        let mut values = vec![i64::from(place.file_index); 1 + self.keys.len()];
+        self.keys.read(header, &mut values[1..]);
         if offset.abs_diff(self.last_offset) > RELEASE_DISTANCE {
             place.file.release_around(self.last_offset);
             self.last_offset = offset;

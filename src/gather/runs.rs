@@ -1,42 +1,59 @@
 //! Runs of traces with equal gather keys, as a worker finds them and leaves them for the merge.
 //!
-//! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values as little-endian
-//! 64-bit integers. A run ends where the next one begins; the last one ends with the rows of the segment.
+//! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values, each as the difference from
+//! that of the run before (0 before the first), modulo 2^64, in the variable-length code of the Thrift compact protocol
+//! (signed, so zigzag): two bytes for a run where both are counters. A run ends where the next one begins; the last one ends
+//! with the rows of the segment.
 
-use std::io::{BufWriter, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{GatherKey, KeyValues, Keys};
 use crate::error::{Error, Result, failed};
+use crate::headers::zigzag;
 use crate::segy::ByteOrder;
-use crate::store::{Reader, Stream, Writer, finish_buffered};
+use crate::store::{Reader, Stream, Writer};
 
-/// Bytes of runs that are read at a time.
-const READ_BYTES: usize = 1 << 16;
+/// Bytes of runs that are written and read at a time.
+const BUFFER_BYTES: usize = 1 << 16;
+/// The longest code of a number.
+const MAX_CODE_BYTES: usize = 10;
 
 /// Finds the runs in headers that come in trace order and writes them down.
 pub struct RunWriter {
     path: PathBuf,
-    file: BufWriter<Writer>,
+    file: Writer,
+    buffer: Vec<u8>,
     keys: Keys,
     /// Keys of the trace before.
     previous: KeyValues,
     current: KeyValues,
-    record: Vec<u8>,
+    /// First trace of the run before.
+    previous_start: u64,
+    /// Whether the next trace begins a run in any case.
+    begins: bool,
     n_runs: u64,
 }
 
 impl RunWriter {
     pub fn create(path: &Path, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
         let file = Writer::create(path).map_err(failed(path.display()))?;
-        let file = BufWriter::new(file);
-        let (path, keys) = (path.to_owned(), Keys::new(keys, order)?);
-        Ok(Self { path, file, keys, previous: Vec::new(), current: Vec::new(), record: Vec::new(), n_runs: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            previous: vec![0; keys.len()],
+            current: vec![0; keys.len()],
+            keys: Keys::new(keys, order)?,
+            previous_start: 0,
+            begins: true,
+            n_runs: 0,
+        })
     }
 
     /// Begins a run with the next trace, whatever its keys: a gather ends with its file.
     pub fn begin_file(&mut self) {
-        self.previous.clear();
+        self.begins = true;
     }
 
     /// The headers of `n` traces from `first_trace` on, each at a multiple of `stride` in `block`.
@@ -44,30 +61,37 @@ impl RunWriter {
         if self.keys.is_empty() {
             return Ok(());
         }
-        for (i, header) in block.chunks(stride).take(n).enumerate() {
-            self.current.clear();
-            self.current.extend(self.keys.values(header));
-            if self.n_runs == 0 || self.current != self.previous {
-                std::mem::swap(&mut self.previous, &mut self.current);
-                self.begin_run(first_trace + i as u64)?;
+        for (trace, header) in (first_trace..).zip(block.chunks(stride).take(n)) {
+            self.keys.read(header, &mut self.current);
+            // Item by item: a call of `memcmp` takes longer for one or two keys.
+            if std::mem::take(&mut self.begins) || self.current.iter().ne(&self.previous) {
+                self.begin_run(trace)?;
             }
         }
         Ok(())
     }
 
     fn begin_run(&mut self, trace: u64) -> Result<()> {
-        self.record.clear();
-        self.record.extend_from_slice(&trace.to_le_bytes());
-        for value in &self.previous {
-            self.record.extend_from_slice(&value.to_le_bytes());
+        zigzag(trace.wrapping_sub(self.previous_start) as i64, &mut self.buffer);
+        for (value, previous) in self.current.iter().zip(&self.previous) {
+            zigzag(value.wrapping_sub(*previous), &mut self.buffer);
         }
+        self.previous_start = trace;
+        std::mem::swap(&mut self.previous, &mut self.current);
         self.n_runs += 1;
-        self.file.write_all(&self.record).map_err(failed(self.path.display()))
+        if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        self.file.write_all(&self.buffer).map_err(failed(self.path.display()))?;
+        self.buffer.clear();
+        Ok(())
     }
 
     /// Completes the file. Returns the number of runs.
-    pub fn finish(self) -> Result<u64> {
-        finish_buffered(self.file).map_err(failed(self.path.display()))?;
+    pub fn finish(mut self) -> Result<u64> {
+        self.write_out()?;
+        self.file.finish().map_err(failed(self.path.display()))?;
         Ok(self.n_runs)
     }
 }
@@ -76,33 +100,121 @@ impl RunWriter {
 pub struct RunReader {
     path: PathBuf,
     file: Stream,
-    /// Bytes of one run.
-    run_bytes: usize,
+    /// Codes that were read, of which the first `n_left` are still to be taken.
     buffer: Vec<u8>,
+    n_left: usize,
+    /// The run before: its first trace and its keys.
+    previous: Vec<i64>,
+    runs: Vec<i64>,
 }
 
 impl RunReader {
     pub fn open(path: &Path, n_keys: usize) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
-        let run_bytes = 8 * (1 + n_keys);
-        let buffer = vec![0; (READ_BYTES / run_bytes).max(1) * run_bytes];
-        Ok(Self { path: path.to_owned(), file, run_bytes, buffer })
+        let width = 1 + n_keys;
+        let buffer = vec![0; BUFFER_BYTES.max(width * MAX_CODE_BYTES)];
+        Ok(Self { path: path.to_owned(), file, buffer, n_left: 0, previous: vec![0; width], runs: Vec::new() })
     }
 
     /// The next runs: for each its first trace and its key values, one number behind the other. Empty at the end.
-    pub fn next_runs(&mut self) -> Result<&[[u8; 8]]> {
-        let mut n = 0;
-        while n < self.buffer.len() {
-            match self.file.read(&mut self.buffer[n..]) {
+    pub fn next_runs(&mut self) -> Result<&[i64]> {
+        while self.n_left < self.buffer.len() {
+            match self.file.read(&mut self.buffer[self.n_left..]) {
                 Ok(0) => break,
-                Ok(read) => n += read,
+                Ok(n) => self.n_left += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(failed(self.path.display())(e)),
             }
         }
-        if !n.is_multiple_of(self.run_bytes) {
-            return Err(Error::Failed(format!("{}: ends inside a run", self.path.display())));
+        self.runs.clear();
+        let (mut rest, width) = (&self.buffer[..self.n_left], self.previous.len());
+        while let Some(behind) = take_run(rest, width, &mut self.runs) {
+            rest = behind;
+            let n = self.runs.len();
+            for (value, previous) in self.runs[n - width..].iter_mut().zip(&mut self.previous) {
+                *previous = previous.wrapping_add(*value);
+                *value = *previous;
+            }
         }
-        Ok(self.buffer[..n].as_chunks().0)
+        if self.runs.is_empty() && !rest.is_empty() {
+            return Err(Error::Failed(format!("{}: is damaged: it ends inside a run", self.path.display())));
+        }
+        let n_rest = rest.len();
+        self.buffer.copy_within(self.n_left - n_rest..self.n_left, 0);
+        self.n_left = n_rest;
+        Ok(&self.runs)
+    }
+}
+
+/// Takes the numbers of one run. Returns the codes behind it, or `None` if they end before.
+fn take_run<'a>(mut codes: &'a [u8], width: usize, runs: &mut Vec<i64>) -> Option<&'a [u8]> {
+    let n_runs = runs.len();
+    for _ in 0..width {
+        let n = codes.iter().take(MAX_CODE_BYTES).position(|byte| byte & 0x80 == 0).map(|last| last + 1);
+        let Some((code, behind)) = n.map(|n| codes.split_at(n)) else {
+            runs.truncate(n_runs);
+            return None;
+        };
+        let bits = code.iter().rev().fold(0, |bits: u64, byte| bits << 7 | u64::from(byte & 0x7F));
+        runs.push((bits >> 1) as i64 ^ -((bits & 1) as i64));
+        codes = behind;
+    }
+    Some(codes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segy::fields::FieldKind;
+
+    /// The runs of traces with these keys of 64 bits, through a file.
+    fn there_and_back(keys: &[[u64; 2]]) -> (Vec<i64>, PathBuf, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gathers.bin");
+        let key = |first_byte| GatherKey { name: "key".into(), first_byte, kind: FieldKind::U64, formula: None };
+        let mut writer = RunWriter::create(&path, &[key(1), key(9)], ByteOrder::Big).unwrap();
+        let block: Vec<u8> = keys.iter().flatten().flat_map(|key| key.to_be_bytes()).collect();
+        let (front, behind) = block.split_at(keys.len() / 3 * 16);
+        writer.push(7, front, 16, front.len() / 16).unwrap();
+        writer.push(7 + front.len() as u64 / 16, behind, 16, behind.len() / 16).unwrap();
+        writer.finish().unwrap();
+        let (mut reader, mut found) = (RunReader::open(&path, 2).unwrap(), Vec::new());
+        loop {
+            match reader.next_runs().unwrap() {
+                [] => return (found, path, directory),
+                some => found.extend_from_slice(some),
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(40))]
+        #[test]
+        fn runs_come_back_whatever_the_keys(keys in proptest::collection::vec([0u64..3, 0..u64::MAX], 0..40), n in 1usize..600) {
+            // Many of them, to go beyond one buffer.
+            let keys: Vec<[u64; 2]> = keys.iter().flat_map(|&key| vec![key; 1 + n % 3]).cycle().take(keys.len() * n).collect();
+            let mut expected = Vec::new();
+            for (i, key) in keys.iter().enumerate() {
+                if i == 0 || keys[i - 1] != *key {
+                    expected.extend([7 + i as i64, key[0] as i64, key[1] as i64]);
+                }
+            }
+            proptest::prop_assert!(there_and_back(&keys).0 == expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_refused() {
+        let (_, path, _directory) = there_and_back(&[[1, u64::MAX], [5, 1 << 62]]);
+        let whole = std::fs::read(&path).unwrap();
+        let error_of = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let mut reader = RunReader::open(&path, 2).unwrap();
+            reader.next_runs().and_then(|_| reader.next_runs().map(drop)).map_err(|e| e.to_string())
+        };
+        assert_eq!(error_of(&whole), Ok(()));
+        for damaged in [&whole[..whole.len() - 1], &[0xFF; 40], &[1]] {
+            assert!(error_of(damaged).unwrap_err().ends_with("gathers.bin: is damaged: it ends inside a run"));
+        }
     }
 }

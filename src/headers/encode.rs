@@ -182,7 +182,7 @@ pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
 }
 
 /// ULEB128 of a signed number, the sign in the lowest bit.
-pub(super) fn zigzag(value: i64, out: &mut Vec<u8>) {
+pub(crate) fn zigzag(value: i64, out: &mut Vec<u8>) {
     varint(((value << 1) ^ (value >> 63)) as u64, out);
 }
 

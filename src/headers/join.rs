@@ -4,15 +4,19 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, OffsetIndexBuilder, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
     ParquetMetaDataReader, ParquetStatisticsPolicy, RowGroupMetaData,
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::reader::{ChunkReader, Length};
 
 use crate::checksum::{ByteSums, Checksum, Summing};
+use crate::durable::{sync, sync_parent};
 use crate::error::{Error, Result, failed};
+use crate::output::move_to;
 use crate::store::{Reader, Writer, is_remote};
 
 use super::columns::HeaderTable;
@@ -27,18 +31,36 @@ pub struct TablePart {
 
 /// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
 ///
-/// The row groups are copied as they are; only the offsets in the footer change. The result has the same bytes as
-/// the file of one writer over all the traces. Memory: the footer of one segment.
-pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<Checksum> {
+/// The row groups stay as they are; only the offsets in the footer change. The result has the same bytes as the file of one
+/// writer over all the traces. The file of the first segment becomes the output and grows, those of the others are copied:
+/// that can be repeated after an interruption, and with `is_durable` after one of the computer. Memory: the footer of one
+/// segment.
+pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable: bool) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
-    let mut out = Writer::create(output).map_err(failed(output.display()))?;
-    out.write_all(MAGIC).map_err(failed(output.display()))?;
     let mut sums = ByteSums::default();
     sums.push(MAGIC);
     let mut shifts = Vec::new();
-    for part in parts {
+    let mut ends: Vec<PathBuf> = parts.iter().map(|part| part.path.clone()).collect();
+    let mut out = match parts.first() {
+        Some(first) if !is_remote(output) => {
+            ends[0] = kept_end(&first.path);
+            grow(first, output, is_durable)?
+        }
+        _ => {
+            let mut out = Writer::create(output).map_err(failed(output.display()))?;
+            out.write_all(MAGIC).map_err(failed(output.display()))?;
+            out
+        }
+    };
+    for (part, end) in parts.iter().zip(&ends) {
         shifts.push(sums.n_bytes as i64 - MAGIC.len() as i64);
-        copy_row_groups(part, &mut out).map_err(failed(format!("{} to {}", part.path.display(), output.display())))?;
+        if part.path == *end {
+            copy_row_groups(part, &mut out).map_err(failed(format!(
+                "{} to {}",
+                part.path.display(),
+                output.display()
+            )))?;
+        }
         sums = sums.followed_by(part.row_groups);
     }
 
@@ -47,9 +69,9 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<C
     let mut footer = Footer::new(&table.arrow_schema(), &schema, sums.n_bytes, waiting).map_err(in_output)?;
     let mut out = Summing::behind(sums, out);
     let mut ordinal = 0;
-    for (TablePart { path, row_groups }, shift) in parts.iter().zip(shifts) {
-        let file = Reader::open(path).map_err(failed(path.display()))?;
-        let metadata = read_metadata(&file).map_err(failed(path.display()))?;
+    for ((TablePart { path, row_groups }, end), shift) in parts.iter().zip(&ends).zip(shifts) {
+        let end = TableEnd::read(end, path == end, row_groups.n_bytes).map_err(failed(end.display()))?;
+        let metadata = read_metadata(&end).map_err(failed(path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
             return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
         }
@@ -68,6 +90,35 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable) -> Result<C
     Ok(checksum)
 }
 
+/// Where the end of the file at `path` is kept while that grows.
+fn kept_end(path: &Path) -> PathBuf {
+    path.with_extension("footer")
+}
+
+/// Makes the file of the first segment the output, to be written on behind its row groups. What stands there is kept beside
+/// the place where the file was before it gets its new name, unless an earlier attempt has come so far.
+fn grow(first: &TablePart, output: &Path, is_durable: bool) -> Result<Writer> {
+    let end = data_end(first.row_groups.n_bytes);
+    let is_here = std::fs::symlink_metadata(&first.path).is_ok_and(|m| m.is_file());
+    if is_here || !output.exists() {
+        let kept = kept_end(&first.path);
+        let whole =
+            TableEnd::read(&first.path, true, first.row_groups.n_bytes).map_err(failed(first.path.display()))?;
+        std::fs::write(&kept, &whole.bytes).map_err(failed(kept.display()))?;
+        if is_durable {
+            sync(&kept)?;
+            sync_parent(&kept)?;
+        }
+        move_to(&first.path, output)?;
+    }
+    Writer::behind(output, end).map_err(failed(output.display()))
+}
+
+/// The first byte behind the row groups of a segment.
+fn data_end(n_bytes: u64) -> u64 {
+    MAGIC.len() as u64 + n_bytes
+}
+
 /// A file without a name that goes away by itself: on the disk of the output or, where that is an object, on a local one.
 fn temporary_beside(output: &Path) -> std::io::Result<File> {
     match output.parent() {
@@ -84,8 +135,49 @@ fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
     }
 }
 
+/// The end of a file, behind its row groups, as a reader of Parquet sees it that has no business before.
+struct TableEnd {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl TableEnd {
+    /// Of a file with so many bytes of row groups, from it or, where it is not `whole`, from one that has the end alone.
+    fn read(path: &Path, is_whole: bool, n_bytes: u64) -> std::io::Result<Self> {
+        let start = data_end(n_bytes);
+        let file = Reader::open(path)?;
+        let offset = if is_whole { start } else { 0 };
+        let n = file.bytes()?.checked_sub(offset).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let mut bytes = vec![0; usize::try_from(n).map_err(|_| std::io::ErrorKind::FileTooLarge)?];
+        file.read_exact_at(&mut bytes, offset)?;
+        Ok(Self { start, bytes: bytes.into() })
+    }
+}
+
+impl Length for TableEnd {
+    fn len(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for TableEnd {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        let n = usize::try_from(self.len().saturating_sub(start)).unwrap_or(usize::MAX);
+        self.get_bytes(start, n).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let first = start.checked_sub(self.start).and_then(|first| usize::try_from(first).ok());
+        let range = first.and_then(|first| Some(first..first.checked_add(length)?));
+        let range = range.filter(|range| range.end <= self.bytes.len());
+        range.map(|range| self.bytes.slice(range)).ok_or_else(|| ParquetError::EOF("it has another footer".to_owned()))
+    }
+}
+
 /// All metadata, so that it can be written again without loss.
-fn read_metadata(file: &Reader) -> Result<ParquetMetaData, ParquetError> {
+fn read_metadata(file: &TableEnd) -> Result<ParquetMetaData, ParquetError> {
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_as_mask(false)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::KeepAll);

@@ -57,6 +57,10 @@ pub(super) fn compress_rows(rows: &[u8], width: usize, out: &mut Vec<u8>) -> usi
 /// For each of up to 64 bytes whether it differs, the first in the lowest bit.
 #[inline(always)]
 fn differing_bytes(a: &[u8], b: &[u8]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if let (Some(a), Some(b)) = (a.first_chunk(), b.first_chunk()) {
+        return differing_of_64(a, b);
+    }
     let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut all = 0;
     for (i, (x, y)) in a_words.iter().zip(b_words).enumerate() {
@@ -67,6 +71,20 @@ fn differing_bytes(a: &[u8], b: &[u8]) -> u64 {
     }
     let rest = a_rest.iter().zip(b_rest).enumerate();
     rest.fold(all, |all, (i, (x, y))| all | u64::from(x != y) << (8 * a_words.len() + i))
+}
+
+/// As [`differing_bytes`], 16 bytes at a time, which all processors of this kind can compare.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn differing_of_64(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
+    let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
+    // SAFETY: every x86-64 has SSE2; each pointer is that of 16 bytes, and the loads ask for no alignment.
+    let equal = |i: usize| unsafe {
+        let [x, y] = [&a[i], &b[i]].map(|bytes| _mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()));
+        u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) as u16)
+    };
+    !(equal(0) | equal(1) << 16 | equal(2) << 32 | equal(3) << 48)
 }
 
 /// Bit `i` says whether byte `i`, counted from the lowest, is not zero.

@@ -31,6 +31,8 @@ mod tests;
 mod values;
 mod writer;
 
+pub(crate) use encode::zigzag;
+
 pub use columns::{
     ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ROW_GROUP_ROWS, ZERO_TRACE,
 };

@@ -213,9 +213,13 @@ pub fn read_integer(header: &[u8], first_byte: u32, kind: FieldKind, order: Byte
     let start = first_byte as usize - 1;
     let bytes = &header[start..start + kind.size()];
     let push = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
-    let unsigned = match order {
-        ByteOrder::Big => bytes.iter().fold(0, push),
-        ByteOrder::Little => bytes.iter().rev().fold(0, push),
+    let unsigned = match (order, bytes) {
+        (ByteOrder::Big, &[a, b]) => u16::from_be_bytes([a, b]).into(),
+        (ByteOrder::Big, &[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]).into(),
+        (ByteOrder::Little, &[a, b]) => u16::from_le_bytes([a, b]).into(),
+        (ByteOrder::Little, &[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).into(),
+        (ByteOrder::Big, _) => bytes.iter().fold(0, push),
+        (ByteOrder::Little, _) => bytes.iter().rev().fold(0, push),
     };
     match kind {
         FieldKind::I8 => i64::from(unsigned as i8),

@@ -270,7 +270,7 @@ impl SegmentWriter {
 }
 
 /// Sets the bits of `changed` that any of the rows has otherwise than `first`. All three have rows of one length.
-#[multiversion::multiversion(targets("x86_64+avx2"))]
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn gather_changes(rows: &[u8], first: &[u8], changed: &mut [u8]) {
     for row in rows.chunks_exact(first.len()) {
         for ((changed, first), byte) in changed.iter_mut().zip(first).zip(row) {

@@ -1,7 +1,7 @@
 //! Writing files and objects from front to back.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::cloud::{Pending, Upload};
@@ -28,6 +28,17 @@ impl Writer {
     /// As [`Self::create`], of so many bytes: a very long object is sent in parts that are fitted to it.
     pub fn create_sized(path: &Path, bytes: u64) -> io::Result<Self> {
         if is_remote(path) { Upload::create(path, Some(bytes)).map(Self::object) } else { Self::create(path) }
+    }
+
+    /// The file that is there, cut off at `n` bytes, to be written on from there.
+    pub fn behind(path: &Path, n: u64) -> io::Result<Self> {
+        let mut file = File::options().write(true).open(path)?;
+        if file.metadata()?.len() < n {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.set_len(n)?;
+        file.seek(SeekFrom::Start(n))?;
+        Ok(Self::File(file))
     }
 
     fn object(upload: Upload) -> Self {

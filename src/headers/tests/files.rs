@@ -26,10 +26,12 @@ fn parts_without_traces_join_too() {
         write(&empty, &table, 5000, &[], 1),
         HeaderSummary { ranges: vec![None; 6], ..HeaderSummary::default() }
     );
-    join(&[], &output, &table).unwrap();
+    join(&[], &output, &table, false).unwrap();
     assert_eq!(std::fs::read(&empty).unwrap(), std::fs::read(&output).unwrap());
-    let part = || TablePart { path: empty.clone(), row_groups: ByteSums::default() };
-    join(&[part(), part()], &output, &table).unwrap();
+    let other = dir.path().join("other.parquet");
+    std::fs::copy(&empty, &other).unwrap();
+    join(&[other, empty].map(|path| TablePart { path, row_groups: ByteSums::default() }), &output, &table, false)
+        .unwrap();
     assert_eq!(read(&output).num_rows(), 0);
 }
 
@@ -162,10 +164,18 @@ fn what_cannot_be_is_refused() {
     let summary = write(&a, &one, 0, &[0; 480], 1);
     let part = TablePart { path: a.clone(), row_groups: summary.row_groups };
     let other = table(vec![column("y", 1, I32, None)], 10);
-    let error = join(std::slice::from_ref(&part), &b, &other).unwrap_err().to_string();
+    let whole = std::fs::read(&a).unwrap();
+    let error = join(std::slice::from_ref(&part), &b, &other, false).unwrap_err().to_string();
     assert!(error.contains("its columns are not those of the plan"), "{error}");
-    let mut damaged = std::fs::read(&a).unwrap();
-    damaged.truncate(damaged.len() - 1);
-    std::fs::write(&a, damaged).unwrap();
-    assert!(join(&[part], &b, &one).is_err());
+    for damaged in [&whole[..whole.len() - 1], &whole[..whole.len() - 9], &whole[..5], &[]] {
+        std::fs::write(&a, damaged).unwrap();
+        let error = join(std::slice::from_ref(&part), &b, &one, false).unwrap_err().to_string();
+        assert!(error.starts_with(&*a.to_string_lossy()), "{error}");
+    }
+    std::fs::remove_file(&a).unwrap();
+    std::fs::remove_file(&b).unwrap();
+    let error = join(std::slice::from_ref(&part), &b, &one, false).unwrap_err().to_string();
+    assert!(error.contains("a.parquet: No such file"), "{error}");
+    std::fs::write(&a, whole).unwrap();
+    join(&[part], &b, &one, false).unwrap();
 }
