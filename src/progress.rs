@@ -30,7 +30,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows what it is given in one of the modes. A closed pipe is nobody listening, and no error.
 pub enum Display {
-    Bar(ProgressBar),
+    Bar(Bar),
     Plain { last: Option<(Phase, Instant)> },
     Json,
     Silent,
@@ -39,21 +39,12 @@ pub enum Display {
 impl Display {
     pub fn new(mode: ProgressMode) -> Self {
         match mode {
-            ProgressMode::Auto if std::io::stderr().is_terminal() => Self::bar(),
-            ProgressMode::Bar => Self::bar(),
+            ProgressMode::Auto if std::io::stderr().is_terminal() => Self::Bar(Bar::new()),
+            ProgressMode::Bar => Self::Bar(Bar::new()),
             ProgressMode::Auto | ProgressMode::Plain => Self::Plain { last: None },
             ProgressMode::Json => Self::Json,
             ProgressMode::None => Self::Silent,
         }
-    }
-
-    fn bar() -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-        let template = "{prefix:12} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} traces {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        }
-        Self::Bar(bar)
     }
 
     /// Shows one report.
@@ -62,13 +53,7 @@ impl Display {
             self.message(message);
         }
         match self {
-            Self::Bar(bar) => {
-                bar.set_prefix(phase_name(progress.phase));
-                bar.set_length(progress.total_traces);
-                bar.set_position(progress.current_traces);
-                bar.set_message(details(progress));
-                bar.tick();
-            }
+            Self::Bar(bar) => bar.update(progress),
             Self::Plain { last } => {
                 let due = match last {
                     Some((phase, at)) => *phase != progress.phase || at.elapsed() >= PLAIN_INTERVAL,
@@ -102,7 +87,7 @@ impl Display {
             Message::Info(text) => ("info", text),
         };
         match self {
-            Self::Bar(bar) => bar.suspend(|| say(&format!("{kind}: {text}"))),
+            Self::Bar(bar) => bar.bar.suspend(|| say(&format!("{kind}: {text}"))),
             Self::Silent if kind == "info" => {}
             Self::Json => {
                 print_json(&json!({"type": kind, "message": text}));
@@ -150,7 +135,7 @@ impl Display {
     pub fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
         match self {
             Self::Bar(bar) => {
-                bar.finish_and_clear();
+                bar.bar.finish_and_clear();
                 say(line);
             }
             Self::Plain { .. } => say(line),
@@ -168,13 +153,60 @@ impl Display {
     /// Takes the bar away before an error message, and tells programs of it.
     pub fn abandon(&self, error: &Error) {
         match self {
-            Self::Bar(bar) => bar.finish_and_clear(),
+            Self::Bar(bar) => bar.bar.finish_and_clear(),
             Self::Json => {
                 print_json(&json!({"type": "failed", "message": error.to_string(), "exit_code": error.exit_code()}));
             }
             Self::Plain { .. } | Self::Silent => {}
         }
     }
+}
+
+/// The bar of an import, on one line however wide the terminal is.
+pub struct Bar {
+    bar: ProgressBar,
+    is_wide: bool,
+}
+
+/// Columns that the counts of a large survey, the rate and a bar take. On a narrower terminal there is a percentage.
+const WIDE_COLUMNS: u16 = 110;
+const BLOCKS: &str = "█▉▊▋▌▍▎▏ ";
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        let bar = Self { bar, is_wide: is_wide() };
+        bar.set_style();
+        bar
+    }
+
+    fn set_style(&self) {
+        let template = if self.is_wide {
+            "{prefix:12} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} traces {msg}"
+        } else {
+            "{prefix} {wide_bar} {percent:>3}% {msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars(BLOCKS));
+        }
+    }
+
+    fn update(&mut self, progress: &ImportProgress) {
+        if self.is_wide != is_wide() {
+            self.is_wide = !self.is_wide;
+            self.set_style();
+        }
+        self.bar.set_prefix(phase_name(progress.phase));
+        self.bar.set_length(progress.total_traces);
+        self.bar.set_position(progress.current_traces);
+        self.bar.set_message(details(progress));
+        self.bar.tick();
+    }
+}
+
+/// Whether standard error is a terminal with room for all.
+fn is_wide() -> bool {
+    rustix::termios::tcgetwinsize(std::io::stderr()).is_ok_and(|size| size.ws_col >= WIDE_COLUMNS)
 }
 
 /// A bar for reading headers, where standard error is a terminal; otherwise nothing.
@@ -187,7 +219,7 @@ impl ReadingBar {
             let bar = ProgressBar::with_draw_target(Some(n_headers), ProgressDrawTarget::stderr_with_hz(10));
             let template = "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})";
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+                bar.set_style(style.progress_chars(BLOCKS));
             }
             bar
         });
