@@ -9,6 +9,7 @@ use segy_import::generate::{GenerateConfig, generate_to};
 use segy_import::headers::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
 use segy_import::partition::partition;
 use segy_import::segy::format::{Converter, FORMATS, sample_format};
+use segy_import::segy::plain::plain_kernel;
 use segy_import::segy::{ByteOrder, Dtype};
 use segy_import::statistics::SampleStatistics;
 use segy_import::zarr::{ArrayPlan, ChunkEncoder};
@@ -47,8 +48,18 @@ fn conversion(c: &mut Criterion) {
         let Some(mut converter) = Converter::new(format, ByteOrder::Big, format.native) else { continue };
         group.bench_function(format.name, |b| b.iter(|| converter.convert(black_box(input), &mut out)));
     }
+    // What imports do with these two: converting, surveying and looking for words that do not come back, all at once.
+    let mut values = vec![0; input.len()];
+    for code in [1, 5] {
+        let Some(format) = sample_format(code) else { continue };
+        let Some(convert) = plain_kernel(format, ByteOrder::Big, Dtype::Float32) else { continue };
+        let input = if code == 1 { input.clone() } else { vec![0x41; input.len()] };
+        group.bench_function(format!("{}, and looking at it", format.name), |b| {
+            b.iter(|| convert(black_box(&input), &mut values));
+        });
+    }
     group.bench_function("statistics float32", |b| {
-        b.iter(|| SampleStatistics::default().add(Dtype::Float32, black_box(&input)));
+        b.iter(|| SampleStatistics::default().add(Dtype::Float32, black_box(&values)));
     });
     group.finish();
 }

@@ -86,41 +86,22 @@ macro_rules! float_scans {
         fn $name(values: &[u8]) -> SampleStatistics {
             const LANES: usize = 32;
             const INFINITY: $bits = <$t>::INFINITY.to_bits();
-            let (mut min, mut max, mut largest) = ([<$t>::INFINITY; LANES], [<$t>::NEG_INFINITY; LANES], [0 as $bits; LANES]);
+            let (mut min, mut max, mut others) = ([<$t>::INFINITY; LANES], [<$t>::NEG_INFINITY; LANES], [0 as $bits; LANES]);
+            let mut add = |lane: usize, value: $t| {
+                let is_finite = value.to_bits() & (<$bits>::MAX >> 1) < INFINITY;
+                min[lane] = if is_finite & (value < min[lane]) { value } else { min[lane] };
+                max[lane] = if is_finite & (value > max[lane]) { value } else { max[lane] };
+                others[lane] += <$bits>::from(!is_finite);
+            };
             let (groups, rest) = values.as_chunks::<$size>().0.as_chunks::<LANES>();
             for group in groups {
                 for lane in 0..LANES {
-                    let value = <$t>::from_le_bytes(group[lane]);
-                    min[lane] = if value < min[lane] { value } else { min[lane] };
-                    max[lane] = if value > max[lane] { value } else { max[lane] };
-                    largest[lane] = largest[lane].max(value.to_bits() & (<$bits>::MAX >> 1));
+                    add(lane, <$t>::from_le_bytes(group[lane]));
                 }
             }
-            // Half of the lanes with the other half, and so on: one after the other they took longer than the samples.
-            let mut n_lanes = LANES;
-            while n_lanes > 1 {
-                n_lanes /= 2;
-                for lane in 0..n_lanes {
-                    let other = lane + n_lanes;
-                    min[lane] = if min[other] < min[lane] { min[other] } else { min[lane] };
-                    max[lane] = if max[other] > max[lane] { max[other] } else { max[lane] };
-                    largest[lane] = largest[lane].max(largest[other]);
-                }
-            }
-            let mut found = (min[0], max[0], largest[0]);
-            for bytes in rest {
-                let value = <$t>::from_le_bytes(*bytes);
-                found = (found.0.min(value), found.1.max(value), found.2.max(value.abs().to_bits()));
-            }
-            if found.2 < INFINITY {
-                return extremes(f64::from(found.0), f64::from(found.1), 0);
-            }
-            // Infinities and numbers that are none are rare enough for a second look.
-            let all = values.as_chunks::<$size>().0.iter().map(|b| <$t>::from_le_bytes(*b));
-            let n_nonfinite = all.clone().filter(|v| !v.is_finite()).count() as u64;
-            let finite = all.filter(|v| v.is_finite()).map(f64::from);
-            let range = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| (min.min(v), max.max(v)));
-            extremes(range.0, range.1, n_nonfinite)
+            rest.iter().for_each(|bytes| add(0, <$t>::from_le_bytes(*bytes)));
+            let (min, max) = (min.into_iter().fold(<$t>::INFINITY, <$t>::min), max.into_iter().fold(<$t>::NEG_INFINITY, <$t>::max));
+            extremes(f64::from(min), f64::from(max), others.into_iter().map(u64::from).sum())
         }
     )*};
 }
