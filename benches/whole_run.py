@@ -11,7 +11,6 @@ with --synced all wait for it, cp with sync. Needs python3 only.
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -31,8 +30,18 @@ def measure(command, out):
         sys.exit(f"{' '.join(command)} failed: {child.stderr.read().decode()}")
     unit = 1 if sys.platform == "darwin" else 1024
     written = size(out)
-    shutil.rmtree(out) if os.path.isdir(out) else os.remove(out)
+    put_away(out)
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, said.decode(), written
+
+
+def put_away(out):
+    """Empties files in place of deleting them: ext4 looks at every inode that was deleted in the last half minute whenever it
+    makes one, which took the next import a tenth of its time."""
+    aside = tempfile.mkdtemp(prefix="before-", dir=os.path.dirname(out))
+    os.rename(out, os.path.join(aside, "out"))
+    for directory, _, files in os.walk(aside):
+        for name in files:
+            os.truncate(os.path.join(directory, name), 0)
 
 
 def size(path):
