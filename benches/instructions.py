@@ -19,9 +19,9 @@ N_TRACES, N_SAMPLES = 4000, 500
 MARGIN = 1.33
 # What is imported with: (options, counted by, instructions in the dev profile, in the release profile).
 CASES = {
-    "IBM float32, no codec": (["--codec", "none"], "sample", 83, 15),
-    "IBM float32, default codec": ([], "sample", 145, 33),
-    "headers alone": (["--headers-only"], "trace", 9_460, 3_830),
+    "IBM float32, no codec": (["--codec", "none"], "sample", 56, 13),
+    "IBM float32, default codec": ([], "sample", 117, 30),
+    "headers alone": (["--headers-only"], "trace", 8_830, 3_300),
 }
 
 
