@@ -54,8 +54,8 @@ pub fn merge(
         row_groups: r.headers.row_groups,
     };
     let parts: Vec<TablePart> = with_rows.map(part).collect();
-    // Segments that do not outlive the computer being restarted are converted again then.
-    let is_durable = records.iter().all(|record| record.boot_id.is_none());
+    // A segment that does not outlive the computer being restarted is converted again then.
+    let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
     let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));

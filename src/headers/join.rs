@@ -33,8 +33,8 @@ pub struct TablePart {
 ///
 /// The row groups stay as they are; only the offsets in the footer change. The result has the same bytes as the file of one
 /// writer over all the traces. The file of the first segment becomes the output and grows, those of the others are copied:
-/// that can be repeated after an interruption, and with `is_durable` after one of the computer. Memory: the footer of one
-/// segment.
+/// that can be repeated after an interruption, and with `is_durable`, for a first segment that is on the disk, after one of the
+/// computer. Memory: the footer of one segment.
 pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable: bool) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
     let mut sums = ByteSums::default();

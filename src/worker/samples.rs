@@ -32,9 +32,13 @@ impl SampleConversion {
         Ok(Self { converter, plain, dtype, statistics: SampleStatistics::default() })
     }
 
-    /// Converts a run, as long in samples as `out` in values.
+    /// Converts a run.
+    ///
+    /// # Panics
+    /// If it has not as many samples as `out` has room for.
     pub(super) fn convert(&mut self, samples: &[u8], out: &mut [u8]) -> Seen {
-        if let Some(range) = self.plain.and_then(|convert| convert(samples, out)) {
+        let plain = self.plain.filter(|_| samples.len() == out.len());
+        if let Some(range) = plain.and_then(|convert| convert(samples, out)) {
             return Seen { is_zero: self.statistics.add_finite(range), is_plain: true };
         }
         self.converter.convert(samples, out);
