@@ -1,4 +1,5 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
+//! Putting the dataset together from the segments: chunks are moved, row groups copied behind those of the first segment,
+//! gathers joined.
 //!
 //! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are in their places already.
@@ -56,7 +57,7 @@ pub fn merge(
     let parts: Vec<TablePart> = with_rows.map(part).collect();
     // A segment that does not outlive the computer being restarted is converted again then.
     let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
-    let runs: Vec<PathBuf> = segments.iter().map(|s| s.runs.clone()).collect();
+    let runs: Vec<(PathBuf, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
     // Three things that have nothing to do with each other.

@@ -162,7 +162,7 @@ impl Display {
     }
 }
 
-/// The bar of an import, on one line however wide the terminal is.
+/// The bar of an import, on one line of 60 columns or more.
 pub struct Bar {
     bar: ProgressBar,
     is_wide: bool,
@@ -170,6 +170,7 @@ pub struct Bar {
 
 /// Columns that the counts of a large survey, the rate and a bar take. On a narrower terminal there is a percentage.
 const WIDE_COLUMNS: u16 = 110;
+/// What a bar is made of: full, in eighths, empty.
 const BLOCKS: &str = "█▉▊▋▌▍▎▏ ";
 
 impl Bar {
@@ -184,7 +185,7 @@ impl Bar {
         let template = if self.is_wide {
             "{prefix:12} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} traces {msg}"
         } else {
-            "{prefix} {wide_bar} {percent:>3}% {msg}"
+            "{prefix} {wide_bar} {msg}"
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.progress_chars(BLOCKS));
@@ -199,7 +200,9 @@ impl Bar {
         self.bar.set_prefix(phase_name(progress.phase));
         self.bar.set_length(progress.total_traces);
         self.bar.set_position(progress.current_traces);
-        self.bar.set_message(details(progress));
+        let percent = (100 * progress.current_traces).checked_div(progress.total_traces).filter(|_| !self.is_wide);
+        let percent = percent.map_or(String::new(), |percent| format!("{percent:>3}% "));
+        self.bar.set_message(percent + &details(progress));
         self.bar.tick();
     }
 }

@@ -33,6 +33,7 @@ const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 pub struct SegmentPaths {
     pub directory: PathBuf,
     pub traces: PathBuf,
+    /// Of the first segment it becomes the table of the dataset in the merge, which keeps its end in `headers.footer`.
     pub headers: PathBuf,
     pub runs: PathBuf,
     /// Only there if the segment has exceptions.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::GatherKey;
 use super::runs::RunReader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::headers::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
 
@@ -23,12 +23,12 @@ pub struct GatherCounts {
     pub n_beyond_probe: u64,
 }
 
-/// Joins the runs of all segments, in order, and writes the index. A gather that the end of one segment's rows cuts
+/// Joins the runs of all segments, in order, each a file and the number of runs in it, and writes the index. A gather that the end of one segment's rows cuts
 /// goes on in the next and becomes one row. No gather goes on at `file_starts`, the first traces of the files.
 pub fn write_index(
     output: &Path,
     keys: &[GatherKey],
-    segments: &[PathBuf],
+    segments: &[(PathBuf, u64)],
     file_starts: &[u64],
     n_traces: u64,
     max_probe: u64,
@@ -40,16 +40,25 @@ pub fn write_index(
 fn join(
     mut writer: IndexWriter,
     keys: &[GatherKey],
-    segments: &[PathBuf],
+    segments: &[(PathBuf, u64)],
     file_starts: &[u64],
     n_traces: u64,
 ) -> Result<GatherCounts> {
-    for path in segments {
+    let (width, mut last_start) = (1 + keys.len(), -1);
+    for (path, n_runs) in segments {
         let mut runs = RunReader::open(path, keys.len())?;
-        let mut is_first = true;
+        let (mut is_first, mut n_found) = (true, 0);
+        let damaged = |what: &str| Error::Failed(format!("{}: is damaged: {what}", path.display()));
         loop {
             let mut some = runs.next_runs()?;
-            let Some((first, others)) = some.split_at_checked(1 + keys.len()) else { break };
+            let Some((first, others)) = some.split_at_checked(width) else { break };
+            n_found += (some.len() / width) as u64;
+            for run in some.chunks_exact(width) {
+                if run[0] <= last_start || run[0] as u64 >= n_traces {
+                    return Err(damaged("its runs are not in order"));
+                }
+                last_start = run[0];
+            }
             // Within a segment each run is another gather.
             let start = first[0] as u64;
             if std::mem::take(&mut is_first)
@@ -59,6 +68,9 @@ fn join(
                 some = others;
             }
             writer.push(some)?;
+        }
+        if n_found != *n_runs {
+            return Err(damaged(&format!("it has {n_found} runs and not {n_runs}")));
         }
     }
     writer.finish(n_traces)
@@ -190,8 +202,7 @@ mod tests {
                 header[20..24].copy_from_slice(&key.to_be_bytes());
             }
             runs.push(pair[0] as u64, &block, 240, pair[1] - pair[0]).unwrap();
-            runs.finish().unwrap();
-            paths.push(path);
+            paths.push((path, runs.finish().unwrap()));
         }
         let output = directory.path().join("index.parquet");
         let table_keys = [key];
@@ -215,8 +226,11 @@ mod tests {
         let mut writer = RunWriter::create(&runs, &keys, ByteOrder::Big).unwrap();
         let block: Vec<u8> = [u64::MAX, 1 << 63, 7].iter().flat_map(|key| key.to_be_bytes()).collect();
         writer.push(0, &block, 8, 3).unwrap();
-        writer.finish().unwrap();
-        write_index(&index, &keys, &[runs], &[0], 3, 10).unwrap();
+        let n_runs = writer.finish().unwrap();
+        let write = |n_runs, n_traces| write_index(&index, &keys, &[(runs.clone(), n_runs)], &[0], n_traces, 10);
+        assert!(write(n_runs + 1, 3).unwrap_err().to_string().ends_with("is damaged: it has 3 runs and not 4"));
+        assert!(write(n_runs, 2).unwrap_err().to_string().ends_with("is damaged: its runs are not in order"));
+        write(n_runs, 3).unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(index).unwrap()).unwrap();
         let batch = builder.build().unwrap().next().unwrap().unwrap();
         let stored = batch.column_by_name("station").unwrap().as_any().downcast_ref::<UInt64Array>().unwrap();

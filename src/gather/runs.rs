@@ -2,7 +2,7 @@
 //!
 //! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values, each as the difference from
 //! that of the run before (0 before the first), modulo 2^64, in the variable-length code of the Thrift compact protocol
-//! (signed, so zigzag): two bytes for a run where both are counters. A run ends where the next one begins; the last one ends
+//! (signed, so zigzag): two bytes for a short run whose one key counts up. A run ends where the next one begins; the last one ends
 //! with the rows of the segment.
 
 use std::io::{ErrorKind, Read, Write};

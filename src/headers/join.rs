@@ -12,6 +12,7 @@ use parquet::file::metadata::{
 };
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::SchemaDescPtr;
 
 use crate::checksum::{ByteSums, Checksum, Summing};
 use crate::durable::{sync, sync_parent};
@@ -44,7 +45,7 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable:
     let mut out = match parts.first() {
         Some(first) if !is_remote(output) => {
             ends[0] = kept_end(&first.path);
-            grow(first, output, is_durable)?
+            grow(first, output, &schema, is_durable)?
         }
         _ => {
             let mut out = Writer::create(output).map_err(failed(output.display()))?;
@@ -70,14 +71,8 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable:
     let mut out = Summing::behind(sums, out);
     let mut ordinal = 0;
     for ((TablePart { path, row_groups }, end), shift) in parts.iter().zip(&ends).zip(shifts) {
-        let end = TableEnd::read(end, path == end, row_groups.n_bytes).map_err(failed(end.display()))?;
-        let metadata = read_metadata(&end).map_err(failed(path.display()))?;
-        if metadata.file_metadata().schema_descr().columns() != schema.columns() {
-            return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
-        }
-        if data_bytes(&metadata) != Some(row_groups.n_bytes) {
-            return Err(Error::Failed(format!("{}: its footer does not describe its data", path.display())));
-        }
+        let footer_of_part = TableEnd::read(end, path == end, row_groups.n_bytes).map_err(failed(end.display()))?;
+        let metadata = footer_of_part.metadata(end, row_groups.n_bytes, &schema)?;
         for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
             let moved = moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(path.display()))?;
             footer.add(moved, &mut out).map_err(in_output)?;
@@ -95,23 +90,30 @@ fn kept_end(path: &Path) -> PathBuf {
     path.with_extension("footer")
 }
 
-/// Makes the file of the first segment the output, to be written on behind its row groups. What stands there is kept beside
-/// the place where the file was before it gets its new name, unless an earlier attempt has come so far.
-fn grow(first: &TablePart, output: &Path, is_durable: bool) -> Result<Writer> {
-    let end = data_end(first.row_groups.n_bytes);
+/// Makes the file of the first segment the output, to be written on behind its row groups. Before it gets its new name, what
+/// follows them is saved beside its old place, unless an earlier attempt has done that.
+fn grow(first: &TablePart, output: &Path, schema: &SchemaDescPtr, is_durable: bool) -> Result<Writer> {
+    let n_bytes = first.row_groups.n_bytes;
     let is_here = std::fs::symlink_metadata(&first.path).is_ok_and(|m| m.is_file());
     if is_here || !output.exists() {
         let kept = kept_end(&first.path);
-        let whole =
-            TableEnd::read(&first.path, true, first.row_groups.n_bytes).map_err(failed(first.path.display()))?;
-        std::fs::write(&kept, &whole.bytes).map_err(failed(kept.display()))?;
+        // The file itself may have been cut already where the computer stopped before its new name was on the disk.
+        let known = TableEnd::read(&kept, false, n_bytes).map_err(failed(kept.display()));
+        if known.and_then(|end| end.metadata(&kept, n_bytes, schema)).is_err() {
+            let end = TableEnd::read(&first.path, true, n_bytes).map_err(failed(first.path.display()))?;
+            end.metadata(&first.path, n_bytes, schema)?;
+            std::fs::write(&kept, &end.bytes).map_err(failed(kept.display()))?;
+        }
         if is_durable {
             sync(&kept)?;
             sync_parent(&kept)?;
         }
         move_to(&first.path, output)?;
+        if is_durable {
+            [output, output.parent().unwrap_or(output), &first.path].into_iter().try_for_each(sync_parent)?;
+        }
     }
-    Writer::behind(output, end).map_err(failed(output.display()))
+    Writer::behind(output, data_end(n_bytes)).map_err(failed(output.display()))
 }
 
 /// The first byte behind the row groups of a segment.
@@ -135,7 +137,7 @@ fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
     }
 }
 
-/// The end of a file, behind its row groups, as a reader of Parquet sees it that has no business before.
+/// The end of a file, behind its row groups, for a reader of Parquet that reads nothing in front of it.
 struct TableEnd {
     start: u64,
     bytes: Bytes,
@@ -151,6 +153,18 @@ impl TableEnd {
         let mut bytes = vec![0; usize::try_from(n).map_err(|_| std::io::ErrorKind::FileTooLarge)?];
         file.read_exact_at(&mut bytes, offset)?;
         Ok(Self { start, bytes: bytes.into() })
+    }
+
+    /// The metadata that it holds, at `path`, if that describes so many bytes of row groups with these columns.
+    fn metadata(&self, path: &Path, n_bytes: u64, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
+        let metadata = read_metadata(self).map_err(failed(path.display()))?;
+        if metadata.file_metadata().schema_descr().columns() != schema.columns() {
+            return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
+        }
+        if data_bytes(&metadata) != Some(n_bytes) {
+            return Err(Error::Failed(format!("{}: its footer does not describe its data", path.display())));
+        }
+        Ok(metadata)
     }
 }
 

@@ -194,7 +194,7 @@ macro_rules! comparisons {
     )*};
 }
 
-/// Defines comparisons of IBM words. All words are nearly always canonical, which takes a third of the instructions.
+/// Defines comparisons of IBM words. All words of a block nearly always are canonical, which takes a third of the instructions.
 macro_rules! ibm_comparisons {
     ($($name:ident: $read:path, $compare:path;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -30,7 +30,7 @@ impl Writer {
         if is_remote(path) { Upload::create(path, Some(bytes)).map(Self::object) } else { Self::create(path) }
     }
 
-    /// The file that is there, cut off at `n` bytes, to be written on from there.
+    /// A file, not an object, that is there, cut off at `n` bytes, to be written on from there.
     pub fn behind(path: &Path, n: u64) -> io::Result<Self> {
         let mut file = File::options().write(true).open(path)?;
         if file.metadata()?.len() < n {

@@ -172,10 +172,16 @@ fn what_cannot_be_is_refused() {
         let error = join(std::slice::from_ref(&part), &b, &one, false).unwrap_err().to_string();
         assert!(error.starts_with(&*a.to_string_lossy()), "{error}");
     }
+    assert!(!b.exists(), "what cannot be joined stays where it is");
     std::fs::remove_file(&a).unwrap();
-    std::fs::remove_file(&b).unwrap();
     let error = join(std::slice::from_ref(&part), &b, &one, false).unwrap_err().to_string();
     assert!(error.contains("a.parquet: No such file"), "{error}");
-    std::fs::write(&a, whole).unwrap();
-    join(&[part], &b, &one, false).unwrap();
+    std::fs::write(&a, &whole).unwrap();
+    join(std::slice::from_ref(&part), &b, &one, true).unwrap();
+    assert!(std::fs::read(&b).unwrap() == whole);
+    // As after a loss of power that left the old name, and the file cut off.
+    std::fs::write(&a, &whole[..4 + part.row_groups.n_bytes as usize]).unwrap();
+    std::fs::remove_file(&b).unwrap();
+    join(&[part], &b, &one, true).unwrap();
+    assert!(std::fs::read(&b).unwrap() == whole);
 }
