@@ -87,7 +87,7 @@ impl Display {
             Message::Info(text) => ("info", text),
         };
         match self {
-            Self::Bar(bar) => bar.bar.suspend(|| say(&format!("{kind}: {text}"))),
+            Self::Bar(bar) => bar.suspend(|| say(&format!("{kind}: {text}"))),
             Self::Silent if kind == "info" => {}
             Self::Json => {
                 print_json(&json!({"type": kind, "message": text}));
@@ -135,7 +135,7 @@ impl Display {
     pub fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
         match self {
             Self::Bar(bar) => {
-                bar.bar.finish_and_clear();
+                bar.clear();
                 say(line);
             }
             Self::Plain { .. } => say(line),
@@ -153,7 +153,7 @@ impl Display {
     /// Takes the bar away before an error message, and tells programs of it.
     pub fn abandon(&self, error: &Error) {
         match self {
-            Self::Bar(bar) => bar.bar.finish_and_clear(),
+            Self::Bar(bar) => bar.clear(),
             Self::Json => {
                 print_json(&json!({"type": "failed", "message": error.to_string(), "exit_code": error.exit_code()}));
             }
@@ -190,6 +190,15 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.progress_chars(BLOCKS));
         }
+    }
+
+    /// Takes the bar away while something else is written.
+    fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 
     fn update(&mut self, progress: &ImportProgress) {

@@ -23,8 +23,12 @@ pub struct GatherCounts {
     pub n_beyond_probe: u64,
 }
 
-/// Joins the runs of all segments, in order, each a file and the number of runs in it, and writes the index. A gather that the end of one segment's rows cuts
-/// goes on in the next and becomes one row. No gather goes on at `file_starts`, the first traces of the files.
+/// Joins the runs of all segments, in order, and writes the index. Of each segment there is the file with its runs, and how
+/// many there are. A gather that the end of one segment's rows cuts goes on in the next and becomes one row. No gather goes
+/// on at `file_starts`, the first traces of the files.
+///
+/// # Errors
+/// `Error::Failed` for a file with another number of runs, or whose runs are not in order.
 pub fn write_index(
     output: &Path,
     keys: &[GatherKey],

@@ -26,16 +26,16 @@ pub fn plain_kernel(format: &SampleFormat, order: ByteOrder, output: Dtype) -> O
 /// Samples that are worked on side by side, with extremes of their own: the compiler makes vectors of them.
 const LANES: usize = 32;
 
-/// What was found in each of some lanes.
-struct Lanes<const N: usize> {
-    min: [f32; N],
-    max: [f32; N],
+/// What was found in each lane.
+struct Lanes {
+    min: [f32; LANES],
+    max: [f32; LANES],
     /// 0 as long as all words are plain.
-    others: [u32; N],
+    others: [u32; LANES],
 }
 
-impl<const N: usize> Lanes<N> {
-    const NONE: Self = Self { min: [f32::INFINITY; N], max: [f32::NEG_INFINITY; N], others: [0; N] };
+impl Lanes {
+    const NONE: Self = Self { min: [f32::INFINITY; LANES], max: [f32::NEG_INFINITY; LANES], others: [0; LANES] };
 
     #[inline(always)]
     fn add(&mut self, lane: usize, value: f32, is_plain: bool) {
@@ -51,7 +51,7 @@ impl<const N: usize> Lanes<N> {
 fn each(src: &[u8], dst: &mut [u8], convert: impl Fn([u8; 4]) -> (f32, bool)) -> Option<[f32; 2]> {
     let (words, values) = (src.as_chunks::<4>().0, dst.as_chunks_mut::<4>().0);
     let ((groups, rest), (groups_out, rest_out)) = (words.as_chunks::<LANES>(), values.as_chunks_mut::<LANES>());
-    let mut found = Lanes::<LANES>::NONE;
+    let mut found = Lanes::NONE;
     for (words, values) in groups.iter().zip(groups_out) {
         for lane in 0..LANES {
             let (value, is_plain) = convert(words[lane]);

@@ -11,7 +11,7 @@ use segy_import::generate::{GenerateConfig, generate};
 use segy_import::inspect::{InspectConfig, Inspector, report};
 use segy_import::merge::merge;
 use segy_import::output::Output;
-use segy_import::plan::Plan;
+use segy_import::plan::{PLAN_VERSION, Plan};
 use segy_import::segy::Ragged;
 use segy_import::segy::layout::{InputFormat, Overrides};
 use segy_import::worker::convert_segment;
@@ -88,14 +88,14 @@ impl Survey {
     }
 }
 
-/// Follows a plan, if it is one, with the file of the survey in the place of those that it names.
-pub fn plan(survey: &Survey, text: &[u8]) {
-    let Ok(mut plan) = Plan::from_json(text) else { return };
+/// Follows a plan, if it is one, with the file of the survey in the place of those that it names. Returns whether it is.
+pub fn plan(survey: &Survey, text: &[u8]) -> bool {
+    let Ok(mut plan) = Plan::from_json(&of_this_version(survey, text)) else { return false };
     for file in &mut plan.files {
         file.input.clone_from(&survey.plan.files[0].input);
     }
     if plan.worker_bytes() > MOST_BYTES {
-        return;
+        return true;
     }
     let staging = survey.directory.path().join("staging");
     for id in 0..plan.segments.len().min(MOST_SEGMENTS) {
@@ -103,6 +103,24 @@ pub fn plan(survey: &Survey, text: &[u8]) {
         let _ = convert_segment(&plan, &staging, id as u32, &CancelHandle::new(), &mut |_| {});
     }
     let _ = fs::remove_dir_all(&staging);
+    true
+}
+
+/// A plan of an earlier version as one of this, so that what was found with it goes on being tried.
+fn of_this_version(survey: &Survey, text: &[u8]) -> Vec<u8> {
+    let find = |key: &[u8]| text.windows(key.len()).position(|w| w == key).map(|at| at + key.len());
+    let Some(at) = find(b"\"version\":") else { return text.to_vec() };
+    let n = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !matches!(std::str::from_utf8(&text[at..at + n]).map(str::parse), Ok(Ok(3..PLAN_VERSION))) {
+        return text.to_vec();
+    }
+    let mut plan = [&text[..at], PLAN_VERSION.to_string().as_bytes(), &text[at + n..]].concat();
+    // Version 4 has told how to merge, 3 has not.
+    if find(b"\"merge\":").is_none() && plan.first() == Some(&b'{') {
+        let merge = serde_json::to_string(&survey.plan.merge).unwrap();
+        plan.splice(1..1, format!("\"merge\":{merge},").into_bytes());
+    }
+    plan
 }
 
 /// Lets workers say these lines; each blank line ends what one of them says. Merges what they make the coordinator

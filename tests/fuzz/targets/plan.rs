@@ -11,7 +11,9 @@ mod checks;
 
 static SURVEY: LazyLock<checks::Survey> = LazyLock::new(checks::Survey::new);
 
-fuzz_target!(|data: &[u8]| checks::plan(&SURVEY, data));
+fuzz_target!(|data: &[u8]| {
+    checks::plan(&SURVEY, data);
+});
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     checks::mutated_text(data, size, max_size, seed).unwrap_or_else(|| fuzzer_mutate(data, size, max_size))
