@@ -234,6 +234,9 @@ mod tests {
         let write = |n_runs, n_traces| write_index(&index, &keys, &[(runs.clone(), n_runs)], &[0], n_traces, 10);
         assert!(write(n_runs + 1, 3).unwrap_err().to_string().ends_with("is damaged: it has 3 runs and not 4"));
         assert!(write(n_runs, 2).unwrap_err().to_string().ends_with("is damaged: its runs are not in order"));
+        let twice = [(runs.clone(), n_runs), (runs.clone(), n_runs)];
+        let error = write_index(&index, &keys, &twice, &[0], 3, 10).unwrap_err().to_string();
+        assert!(error.ends_with("is damaged: its runs are not in order"), "{error}");
         write(n_runs, 3).unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(index).unwrap()).unwrap();
         let batch = builder.build().unwrap().next().unwrap().unwrap();

@@ -215,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn differences_are_taken_from_the_smallest_of_their_block_wherever_it_is() {
+        // Differences of 7 and, once, of 4: two bits each.
+        let values: Vec<i64> = (0..=128).map(|i| 7 * i - if i > 90 { 3 } else { 0 }).collect();
+        let mut out = Vec::new();
+        delta_binary_packed(&values, &mut out);
+        assert_eq!(out[6..11], [8, 2, 2, 2, 2], "zigzag of 4, and a width for each miniblock");
+        assert_eq!(out.len(), 11 + 4 * 8);
+    }
+
+    #[test]
     fn what_is_left_of_the_block_before_does_not_widen_the_last_one() {
         let noisy_then_flat: Vec<i32> = (0..=128).map(|i| i * i * i).chain([128 * 128 * 128; 2]).collect();
         let mut out = Vec::new();

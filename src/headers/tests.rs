@@ -141,8 +141,9 @@ fn joined(dir: &Path, table: &HeaderTable, headers: &[u8], begins: &[u64], block
     let bytes = std::fs::read(&output).unwrap();
     assert!(!parts[0].path.exists(), "the first part becomes the output");
     // Interrupted somewhere behind the first row groups, and taken up again.
-    for n in [bytes.len(), bytes.len() - 1, parts[0].row_groups.n_bytes as usize + 4] {
-        std::fs::write(&output, &bytes[..n]).unwrap();
+    let longer = [&bytes[..], &[0; 100]].concat();
+    for n in [longer.len(), bytes.len(), bytes.len() - 1, parts[0].row_groups.n_bytes as usize + 4] {
+        std::fs::write(&output, &longer[..n]).unwrap();
         join(&parts, &output, table, true).unwrap();
         assert!(std::fs::read(&output).unwrap() == bytes);
     }
