@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cancel::CancelHandle;
 use crate::durable::{sync, sync_tree};
 use crate::error::{Result, failed};
-use crate::files::{read_json, remove, write_json};
+use crate::files::{entry, find_json, is_absence, is_there, remove, write_json};
 use crate::output::has_plan;
 use crate::protocol::SegmentRecord;
 use crate::store;
@@ -48,7 +48,7 @@ impl Attempt {
             return Ok(Self { segment, staging, directory, progress: None, last_heartbeat: Instant::now() });
         }
         let host = host_name();
-        for dead in attempts(staging)?.filter(|a| a.segment == segment && a.host == host && !a.is_alive()) {
+        for dead in attempts(staging)?.into_iter().filter(|a| a.segment == segment && a.host == host && !a.is_alive()) {
             // Another worker may be removing it too.
             let _ = remove(&dead.directory);
         }
@@ -98,10 +98,10 @@ impl Attempt {
     }
 
     /// Whether the directory was taken away: by a merge that came to its end, or by another plan.
-    pub fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> Result<bool> {
         match self.progress {
-            Some(_) => !self.directory.exists(),
-            None => has_plan(&self.staging).is_ok_and(|has_plan| !has_plan),
+            Some(_) => Ok(!is_there(&self.directory)?),
+            None => Ok(!has_plan(&self.staging)?),
         }
     }
 
@@ -124,10 +124,10 @@ impl Attempt {
             sync_tree(&self.directory, cancel)?;
         }
         while let Err(cause) = fs::rename(&self.directory, &place.directory) {
-            if let Some(first) = finished(&self.staging, self.segment) {
+            if let Some(first) = finished(&self.staging, self.segment)? {
                 return Ok((first, false));
             }
-            if self.is_gone() || !place.directory.is_symlink() && !place.directory.exists() {
+            if self.is_gone()? || !is_there(&place.directory)? {
                 let what = format!("segment {} cannot get its name in {}", self.segment, self.staging.display());
                 return Err(failed(what)(cause));
             }
@@ -155,10 +155,13 @@ impl Drop for Attempt {
 }
 
 /// The record of a segment that is done: on the disk, or written since the computer was started.
-pub fn finished(staging: &Path, segment: u32) -> Option<SegmentRecord> {
-    let record: SegmentRecord = read_json(&SegmentPaths::new(staging, segment).record).ok()?;
-    let is_there = record.segment == segment && (record.boot_id.is_none() || record.boot_id == boot_id());
-    is_there.then_some(record)
+///
+/// # Errors
+/// `Error::Failed` where the record is there and cannot be read.
+pub fn finished(staging: &Path, segment: u32) -> Result<Option<SegmentRecord>> {
+    let record: Option<SegmentRecord> = find_json(&SegmentPaths::new(staging, segment).record)?;
+    let is_done = |r: &SegmentRecord| r.segment == segment && (r.boot_id.is_none() || r.boot_id == boot_id());
+    Ok(record.filter(is_done))
 }
 
 /// What tells one start of the computer from another, where the system has such a thing.
@@ -176,6 +179,15 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// From the name of its directory; `None` where that is none of an attempt.
+    fn of(directory: PathBuf) -> Option<Self> {
+        let (segment, rest) = directory.file_name()?.to_str()?.strip_prefix("segment_")?.split_once('.')?;
+        let mut parts = rest.rsplitn(3, '-');
+        let (_, pid, host) = (parts.next()?, parts.next()?, parts.next()?);
+        let (segment, pid, host) = (segment.parse().ok()?, pid.parse().ok()?, host.to_owned());
+        Some(Self { segment, host, pid, directory })
+    }
+
     /// Traces done, and the time since the worker last said so.
     pub fn progress(&self) -> (u64, Option<Duration>) {
         let path = self.directory.join(PROGRESS);
@@ -196,20 +208,19 @@ impl Begun {
 ///
 /// # Errors
 /// `Error::Failed` where the directory cannot be read.
-pub fn attempts(staging: &Path) -> Result<impl Iterator<Item = Begun>> {
+pub fn attempts(staging: &Path) -> Result<Vec<Begun>> {
     let directory = staging.join(ATTEMPTS);
-    let entries = match store::is_remote(staging) {
-        true => None,
-        false => Some(fs::read_dir(&directory).map_err(failed(directory.display()))?),
+    if store::is_remote(staging) {
+        return Ok(Vec::new());
+    }
+    let entries = match fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        // A merge that ends takes it away, and with it all that was begun.
+        Err(e) if is_absence(&e) => return Ok(Vec::new()),
+        Err(e) => return Err(failed(directory.display())(e)),
     };
-    Ok(entries.into_iter().flatten().flatten().filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        let (segment, rest) = name.strip_prefix("segment_")?.split_once('.')?;
-        let mut parts = rest.rsplitn(3, '-');
-        let (_, pid, host) = (parts.next()?, parts.next()?, parts.next()?);
-        let (segment, pid) = (segment.parse().ok()?, pid.parse().ok()?);
-        Some(Begun { segment, host: host.to_owned(), pid, directory: entry.path() })
-    }))
+    let entries = entries.collect::<std::io::Result<Vec<_>>>().map_err(failed(directory.display()))?;
+    Ok(entries.into_iter().filter_map(|entry| Begun::of(entry.path())).collect())
 }
 
 /// Lets workers begin.
@@ -219,12 +230,12 @@ pub fn open(staging: &Path) -> Result<()> {
 }
 
 /// Whether workers may begin here. Links do not count: they lead to somebody else's files.
-pub fn is_open(staging: &Path) -> bool {
+pub fn is_open(staging: &Path) -> Result<bool> {
     if store::is_remote(staging) {
-        return has_plan(staging).unwrap_or(false);
+        return has_plan(staging);
     }
-    let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
-    is_directory(staging) && is_directory(&staging.join(ATTEMPTS))
+    let is_directory = |path: &Path| -> Result<bool> { Ok(entry(path)?.is_some_and(|metadata| metadata.is_dir())) };
+    Ok(is_directory(staging)? && is_directory(&staging.join(ATTEMPTS))?)
 }
 
 /// Ends all workers: from here on none can complete what it has begun.

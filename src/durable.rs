@@ -60,7 +60,12 @@ pub fn sync(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(failed(path.display()))?;
     match file.sync_all() {
         // Some network and user-space file systems have no such thing for directories.
-        Err(e) if path.is_dir() && matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        Err(e)
+            if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported)
+                && file.metadata().map_err(failed(path.display()))?.is_dir() =>
+        {
+            Ok(())
+        }
         synced => synced.map_err(failed(format!("{}: cannot be brought to the disk", path.display()))),
     }
 }

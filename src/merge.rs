@@ -14,7 +14,7 @@ use crate::cancel::CancelHandle;
 use crate::checksum::{Checksum, crc32c};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::{EXCEPTIONS, write_table};
-use crate::files::write_json;
+use crate::files::{is_there, write_json};
 use crate::gather::index::{GatherCounts, write_index};
 use crate::headers::{self, TablePart};
 use crate::kept::write_files;
@@ -153,7 +153,7 @@ fn place_chunks(
                 }
                 match fs::rename(&from, &to) {
                     Ok(()) => {}
-                    Err(_) if to.exists() && !from.exists() => {}
+                    Err(_) if is_there(&to)? && !is_there(&from)? => {}
                     Err(e) => {
                         return Err(Error::Failed(format!(
                             "{} cannot be moved to {}: {e}",

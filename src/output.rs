@@ -5,7 +5,7 @@
 
 mod objects;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ use crate::cancel::CancelHandle;
 use crate::durable::{sync, sync_parent, sync_tree};
 use crate::error::{Error, Result, failed};
 use crate::exceptions::EXCEPTIONS;
-use crate::files::{read_json, remove, write_json};
+use crate::files::{entry, find_json, is_absence, is_link, is_there, read_json, remove, write_json};
 use crate::kept::ORIGINAL;
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
@@ -73,15 +73,15 @@ impl Staged {
             done.retain(|record| record.fits(&plan));
             return Ok(Some(Self { plan, done, n_lost: 0 }));
         }
-        if staging.is_symlink() || holds_links(&staging) {
+        if is_link(&staging)? || holds_links(&staging)? {
             let what = "holds links, and nothing is taken from where they lead; remove it";
             return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
         }
         let plan = Plan::read(&plan_in(&staging))?;
         let ids = || plan.segments.iter().map(|s| s.id);
-        let mut done: Vec<SegmentRecord> = ids().filter_map(|id| finished(&staging, id)).collect();
-        let n_recorded = ids().filter(|id| SegmentPaths::new(&staging, *id).record.exists()).count();
-        let n_lost = n_recorded.saturating_sub(done.len());
+        let mut done: Vec<SegmentRecord> =
+            ids().filter_map(|id| finished(&staging, id).transpose()).collect::<Result<_>>()?;
+        let n_lost = n_recorded(&plan, &staging)?.saturating_sub(done.len());
         done.retain(|record| record.fits(&plan));
         Ok(Some(Self { plan, n_lost, done }))
     }
@@ -98,7 +98,7 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
     let path = root.display();
     let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{path}: {what}")));
     let metadata = match fs::metadata(root) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && root.is_symlink() => {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && is_link(root)? => {
             return in_the_way("is a link to nothing; name a directory for the output".into());
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -112,17 +112,19 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
         return in_the_way("is a file; name a directory for the output".into());
     }
     // A run that was stopped while its dataset became visible is brought to its end first, and then looked at again.
-    if is_merged(root) {
+    if is_merged(root)? {
         return Ok(());
     }
-    if holds_dataset(root) {
+    if holds_dataset(root)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
     // Only the parts of a dataset are replaced; what else has such a name belongs to somebody.
-    if let Some(name) = NAMED_OUTPUTS.iter().find(|name| root.join(name).symlink_metadata().is_ok()) {
-        return in_the_way(format!("{name} in it belongs to no dataset of this program; name another directory"));
+    for name in NAMED_OUTPUTS {
+        if is_there(&root.join(name))? {
+            return in_the_way(format!("{name} in it belongs to no dataset of this program; name another directory"));
+        }
     }
-    if overwrite || root.join(STAGING).exists() {
+    if overwrite || is_there(&root.join(STAGING))? {
         return Ok(());
     }
     match fs::read_dir(root).map_err(failed(root.display()))?.next() {
@@ -134,19 +136,20 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
 }
 
 /// Whether a complete dataset of this program is there.
-pub fn holds_dataset(root: &Path) -> bool {
-    let document = read_json::<serde_json::Value>(&root.join(METADATA));
-    document.is_ok_and(|d| d["format"]["name"] == "segy-import")
+pub fn holds_dataset(root: &Path) -> Result<bool> {
+    let document = find_json::<serde_json::Value>(&root.join(METADATA))?;
+    Ok(document.is_some_and(|d| d["format"]["name"] == "segy-import"))
 }
 
 /// Removes the lock of a dataset that is complete, unless somebody holds it, with the staging area if that is empty then.
-pub fn remove_lock(root: &Path) {
+pub fn remove_lock(root: &Path) -> Result<()> {
     let staging = root.join(STAGING);
-    if staging.join(LOCK).exists()
+    if is_there(&staging.join(LOCK))?
         && let Ok(lock) = lock(root, &staging)
     {
         Output::new(root, Vec::new(), Some(lock)).leave_staging();
     }
+    Ok(())
 }
 
 impl Output {
@@ -159,9 +162,7 @@ impl Output {
             check(root, overwrite)?;
             return Ok(Self::new(root, Vec::new(), None));
         }
-        let missing = root.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists());
-        let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
-        created.reverse();
+        let created = missing_directories(root)?;
         let staging = root.join(STAGING);
         let lock = lock(root, &staging).inspect_err(|_| remove_directories(&created))?;
         let output = Self::new(root, created, Some(lock));
@@ -213,18 +214,28 @@ impl Output {
     }
 
     /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
-    pub fn find(&self, plan: &Plan) -> Option<Staged> {
-        Staged::find(&self.root).ok().flatten().filter(|earlier| plan.makes_the_same_as(&earlier.plan))
+    ///
+    /// # Errors
+    /// As [`Staged::find`].
+    pub fn find(&self, plan: &Plan) -> Result<Option<Staged>> {
+        Ok(Staged::find(&self.root)?.filter(|earlier| plan.makes_the_same_as(&earlier.plan)))
     }
 
     /// Whether there are records of segments, whatever plan they belong to. Nothing is looked for where links lead.
-    pub fn has_finished_segments(&self) -> bool {
+    pub fn has_finished_segments(&self) -> Result<bool> {
         let staging = self.staging();
-        let is_record = |directory: fs::DirEntry| {
-            let is_directory = directory.file_type().is_ok_and(|kind| kind.is_dir());
-            is_directory && SegmentPaths::in_directory(directory.path()).record.exists()
-        };
-        !staging.is_symlink() && fs::read_dir(staging).is_ok_and(|entries| entries.flatten().any(is_record))
+        if !entry(&staging)?.is_some_and(|metadata| metadata.is_dir()) {
+            return Ok(false);
+        }
+        for directory in fs::read_dir(&staging).map_err(failed(staging.display()))? {
+            let directory = directory.map_err(failed(staging.display()))?.path();
+            if entry(&directory)?.is_some_and(|metadata| metadata.is_dir())
+                && is_there(&SegmentPaths::in_directory(directory).record)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Empties the staging area and puts the plan in it.
@@ -239,7 +250,7 @@ impl Output {
 
     /// Removes a plan that is not to be followed, and all that was done of it. In a directory, [`Self::start`] does.
     pub fn forget(&self) -> Result<()> {
-        if self.is_remote() { objects::clear_staging(self) } else { Ok(()) }
+        if self.is_remote() { self.clear_staging() } else { Ok(()) }
     }
 
     /// Puts the plan in the place of one that is there.
@@ -268,63 +279,120 @@ impl Output {
 
     /// Makes the dataset that has been put together visible, in the place of one that is there. `durable`: each step is on
     /// the disk before the one that relies on it.
-    pub fn commit(self, durable: bool) -> Result<()> {
+    ///
+    /// Returns what is left to be told once the dataset is visible: that the staging area could not be emptied.
+    ///
+    /// # Errors
+    /// `Error::Failed` where the dataset did not become visible; the staging area then holds all that is needed to go on.
+    pub fn commit(self, durable: bool) -> Result<Option<String>> {
         store::write(&self.merged_mark(), &[]).map_err(failed(self.merged_mark().display()))?;
         if durable && !self.is_remote() {
             [self.merged_mark(), self.staging(), self.root.clone()].iter().try_for_each(|path| sync(path))?;
             self.created.iter().try_for_each(|directory| sync_parent(directory))?;
         }
-        self.finish_commit(durable)?;
+        let left = self.finish_commit(durable)?;
         self.leave_staging();
-        Ok(())
+        Ok(left)
     }
 
     /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area; see
     /// [`Self::is_merged`].
+    ///
+    /// # Errors
+    /// As [`Self::commit`], and where the staging area cannot be emptied.
     pub fn resume_commit(&self, durable: bool) -> Result<()> {
         if durable && !self.is_remote() {
             // The run that was interrupted may have been one without.
-            let places = [&self.dataset(), &self.root];
-            let parts = places.into_iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name)));
-            parts.filter(|part| part.exists()).try_for_each(|part| sync_tree(&part, &CancelHandle::new()))?;
+            for part in
+                [self.dataset(), self.root.clone()].iter().flat_map(|place| NAMED_OUTPUTS.map(|n| place.join(n)))
+            {
+                if is_there(&part)? {
+                    sync_tree(&part, &CancelHandle::new())?;
+                }
+            }
         }
-        self.finish_commit(durable)
+        match self.finish_commit(durable)? {
+            Some(left) => Err(Error::Failed(left)),
+            None => Ok(()),
+        }
     }
 
-    fn finish_commit(&self, durable: bool) -> Result<()> {
+    /// As [`Self::commit`], from any step on.
+    fn finish_commit(&self, durable: bool) -> Result<Option<String>> {
         if self.is_remote() {
-            return objects::finish_commit(self);
+            objects::finish_commit(self)?;
+        } else {
+            self.place_outputs(durable)?;
         }
+        let clear = || match is_there_or_object(&self.root.join(METADATA))? {
+            true => self.clear_staging(),
+            false => Err(Error::Failed(format!("{}: is not there", self.root.join(METADATA).display()))),
+        };
+        // Twice, as what goes wrong may pass: what is left is nothing but work for the user.
+        let cleared = clear().or_else(|_| clear());
+        Ok(cleared.err().map(|e| format!("the dataset is complete, but its staging area could not be emptied: {e}")))
+    }
+
+    /// Moves what the dataset consists of from the staging area to its place, and sees that all of it is there.
+    fn place_outputs(&self, durable: bool) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging().join("old"));
         fs::create_dir_all(&old).map_err(failed(old.display()))?;
-        let left_out = self.left_out();
+        let parts = self.parts()?;
+        let mut new = Vec::new();
         // Without its commit mark the old dataset is none from here on.
-        for name in NAMED_OUTPUTS.iter().rev() {
-            let replaced = dataset.join(name).exists() || left_out.contains(name);
-            if replaced && self.root.join(name).exists() {
+        for name in NAMED_OUTPUTS.into_iter().rev() {
+            let part = entry(&dataset.join(name))?;
+            let is_replaced = part.is_some() || !parts.contains(&name);
+            if is_replaced && is_there(&self.root.join(name))? {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
             }
+            new.extend(part.map(|part| (name, part)));
         }
-        for name in NAMED_OUTPUTS {
-            if dataset.join(name).exists() {
-                // The commit mark must not be there without all the rest.
-                if durable && name == METADATA {
+        for (name, _) in new.iter().rev() {
+            // The commit mark must not be there without all the rest.
+            if *name == METADATA {
+                self.check_parts(parts.iter().copied().filter(|name| *name != METADATA), &new)?;
+                if durable {
                     sync(&self.root)?;
                 }
-                move_to(&dataset.join(name), &self.root.join(name))?;
             }
+            move_to(&dataset.join(name), &self.root.join(name))?;
         }
         if durable {
             sync(&self.root)?;
         }
-        self.clear_staging()
+        Ok(())
+    }
+
+    /// Sees that the parts of the dataset are in their places: those that were moved just now as the same files and
+    /// directories, of the same size.
+    fn check_parts<'a>(
+        &self,
+        mut parts: impl Iterator<Item = &'a str>,
+        new: &[(&'static str, Metadata)],
+    ) -> Result<()> {
+        let id = |metadata: &Metadata| (metadata.dev(), metadata.ino(), metadata.is_dir(), metadata.len());
+        parts.try_for_each(|name| {
+            let place = self.root.join(name);
+            let found = entry(&place)?;
+            let what = match (&found, new.iter().find(|(new, _)| *new == name)) {
+                (None, _) => "is not there",
+                (Some(found), Some((_, moved))) if id(found) != id(moved) => "is not what was moved there",
+                (Some(_), _) => return Ok(()),
+            };
+            let staging = self.staging();
+            Err(Error::Failed(format!("{}: {what}; the dataset stays in {}", place.display(), staging.display())))
+        })
     }
 
     /// Empties the staging area but for the lock. Whatever the moment of an interruption, what is left is not taken for
     /// finished work: without a dataset being committed the plan goes first, and with one the mark goes last.
     fn clear_staging(&self) -> Result<()> {
-        let merged = self.is_merged();
+        if self.is_remote() {
+            return objects::clear_staging(self);
+        }
+        let merged = self.is_merged()?;
         if !merged {
             remove(&self.plan_file())?;
         }
@@ -341,17 +409,24 @@ impl Output {
         remove(&self.merged_mark())
     }
 
-    /// What a dataset can have and the one that has been put together has not, so that the old one's must go. Its document
-    /// tells, which is the last to be moved; other parts that are not here may have been moved already.
-    fn left_out(&self) -> Vec<&'static str> {
-        let Ok(document) = read_json::<serde_json::Value>(&self.document()) else { return Vec::new() };
-        let Some(files) = document["checksums"].as_object() else { return Vec::new() };
+    /// What the dataset that has been put together consists of, in the order in which it appears. Its document tells, which
+    /// is the last to be moved.
+    fn parts(&self) -> Result<Vec<&'static str>> {
+        let (unmoved, moved) = (self.document(), self.root.join(METADATA));
+        let place = if is_there_or_object(&unmoved)? { unmoved } else { moved };
+        let document: serde_json::Value = read_json(&place)?;
+        let Some(files) = document["checksums"].as_object() else {
+            return Err(Error::Failed(format!(
+                "{}: has no checksums, and so does not say what belongs to it",
+                place.display()
+            )));
+        };
         let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
-        NAMED_OUTPUTS.into_iter().filter(|name| *name != METADATA && !has(name)).collect()
+        Ok(NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name)).collect())
     }
 
     /// See [`is_merged`].
-    pub fn is_merged(&self) -> bool {
+    pub fn is_merged(&self) -> Result<bool> {
         is_merged(&self.root)
     }
 
@@ -380,12 +455,30 @@ impl Output {
     }
 
     /// Finished segments in the staging area.
-    pub fn n_finished(&self, plan: &Plan) -> usize {
+    pub fn n_finished(&self, plan: &Plan) -> Result<usize> {
         if self.is_remote() {
-            return objects::records(&self.staging(), plan).map_or(0, |records| records.len());
+            return Ok(objects::records(&self.staging(), plan)?.len());
         }
-        plan.segments.iter().filter(|s| SegmentPaths::new(&self.staging(), s.id).record.exists()).count()
+        n_recorded(plan, &self.staging())
     }
+}
+
+/// Segments of a plan that have records in a staging area, not in an object store.
+fn n_recorded(plan: &Plan, staging: &Path) -> Result<usize> {
+    let has_record = |id: u32| is_there(&SegmentPaths::new(staging, id).record);
+    plan.segments.iter().try_fold(0, |n, segment| Ok(n + usize::from(has_record(segment.id)?)))
+}
+
+/// The directories on the way to an output directory, and that one, that are not there, the outermost first.
+fn missing_directories(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    for directory in root.ancestors().take_while(|a| !a.as_os_str().is_empty()) {
+        if is_there(directory)? {
+            break;
+        }
+        missing.insert(0, directory.to_owned());
+    }
+    Ok(missing)
 }
 
 fn merged_mark(root: &Path) -> PathBuf {
@@ -393,15 +486,18 @@ fn merged_mark(root: &Path) -> PathBuf {
 }
 
 /// Whether a run put the dataset together and was stopped while it became visible, or is still at that.
-pub fn is_merged(root: &Path) -> bool {
-    // Whoever cannot be asked is asked for more at once, and that fails.
-    store::is_file(&merged_mark(root)).unwrap_or(false)
+pub fn is_merged(root: &Path) -> Result<bool> {
+    is_there_or_object(&merged_mark(root))
+}
+
+/// Whether there is a file, or an object in an object store.
+fn is_there_or_object(path: &Path) -> Result<bool> {
+    store::is_file(path).map_err(failed(path.display()))
 }
 
 /// Whether there is a plan in a staging area.
 pub fn has_plan(staging: &Path) -> Result<bool> {
-    let plan = plan_in(staging);
-    store::is_file(&plan).map_err(failed(plan.display()))
+    is_there_or_object(&plan_in(staging))
 }
 
 /// The plan in a staging area.
@@ -418,18 +514,18 @@ fn lock(root: &Path, staging: &Path) -> Result<File> {
     let mut is_held = false;
     let path = staging.join(LOCK);
     for _ in 0..ATTEMPTS {
-        if staging.is_symlink() {
+        if is_link(staging)? {
             let what = "is a link, and nothing is written to where it leads; remove it";
             return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
         }
         let file = match fs::create_dir_all(staging).and_then(|()| open_lock(&path)) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && root.exists() => continue,
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && !staging.exists() => continue,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && is_there(root)? => continue,
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && !is_there(staging)? => continue,
             Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
         };
         match file.try_lock() {
-            Ok(()) if is_at(&file, &path) => return Ok(file),
+            Ok(()) if is_at(&file, &path)? => return Ok(file),
             // The lock of an import that has ended; it guards nothing any more.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -454,17 +550,32 @@ fn open_lock(path: &Path) -> std::io::Result<File> {
 }
 
 /// Whether there is a link anywhere below a directory.
-fn holds_links(directory: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(directory) else { return false };
-    entries.flatten().any(|entry| {
-        entry.file_type().is_ok_and(|kind| kind.is_symlink() || kind.is_dir() && holds_links(&entry.path()))
-    })
+fn holds_links(directory: &Path) -> Result<bool> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // Workers remove what they have given up.
+        Err(e) if is_absence(&e) => return Ok(false),
+        Err(e) => return Err(failed(directory.display())(e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed(directory.display()))?;
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(e) if is_absence(&e) => continue,
+            Err(e) => return Err(failed(entry.path().display())(e)),
+        };
+        if kind.is_symlink() || kind.is_dir() && holds_links(&entry.path())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether an open file is the one that a path names.
-fn is_at(file: &File, path: &Path) -> bool {
-    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    matches!((file.metadata().map(id), fs::metadata(path).map(id)), (Ok(a), Ok(b)) if a == b)
+fn is_at(file: &File, path: &Path) -> Result<bool> {
+    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let opened = file.metadata().map_err(failed(path.display()))?;
+    Ok(entry(path)?.map(id) == Some(id(opened)))
 }
 
 /// Removes directories that are empty, the innermost first.

@@ -216,3 +216,41 @@ fn a_lock_that_somebody_else_holds_refuses_an_import() {
     assert!(wait_for(import, LONG).status.success());
     assert!(survey.path("out/metadata.json").exists() && !survey.path("out/.segy-import").exists());
 }
+
+/// Whether strace can make system calls fail here; CI has it.
+fn has_strace() -> bool {
+    let is_there = Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success());
+    assert!(is_there || std::env::var_os("CI").is_none(), "strace is missing");
+    if !is_there {
+        eprintln!("skipped: strace is missing");
+    }
+    is_there
+}
+
+#[test]
+fn a_file_system_that_does_not_answer_once_costs_no_part_of_a_dataset() {
+    if !has_strace() {
+        return;
+    }
+    let survey = Survey::new(&["--traces", "50", "--samples", "5"]);
+    let undisturbed = survey.import("undisturbed", &[]);
+    let (mut n, mut n_failed, mut n_in_a_row) = (0, 0, 0);
+    // Past the last call nothing is left to fail.
+    while n_in_a_row < 20 || n_failed == 0 {
+        n += 1;
+        let out = survey.path(&format!("out{n}"));
+        let mut strace = Command::new("strace");
+        let injection = format!("inject=statx:error=ESTALE:when={n}");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=statx", "-e", &injection]).arg(support::program());
+        let output = strace.arg(&survey.input).arg(&out).stdin(Stdio::null()).output().unwrap();
+        if output.status.success() {
+            assert_same(&undisturbed, &out);
+            n_in_a_row += 1;
+        } else {
+            // Without its document a dataset is none, and the next run goes on with what was moved of it.
+            assert!(!out.join("metadata.json").exists(), "call {n}: {}", stderr(&output));
+            assert_same(&undisturbed, &survey.import(&format!("out{n}"), &[]));
+            (n_in_a_row, n_failed) = (0, n_failed + 1);
+        }
+    }
+}

@@ -57,8 +57,8 @@ impl GenerateArgs {
             let known = crate::segy::format::known_formats();
             return Err(Error::Usage(format!("--format {} is not a sample format; use {known}", self.format)));
         }
-        if self.output.exists() && !self.overwrite {
-            let path = self.output.display();
+        let path = self.output.display();
+        if !self.overwrite && self.output.try_exists().map_err(failed(&path))? {
             return Err(Error::OutputInTheWay(format!("{path}: is there already; --overwrite replaces it")));
         }
         let config = GenerateConfig {

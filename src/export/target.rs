@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::dataset::units::n_threads;
 use crate::durable::{begin_sync, sync_parent};
 use crate::error::{Error, Result, failed};
-use crate::files::remove;
+use crate::files::{is_there, remove};
 use crate::output::move_to;
 use crate::store::{self, Writer};
 
@@ -240,7 +240,7 @@ impl UnfinishedDirectory {
     /// Gives the files their places: a rename of all of them, or of each where a directory is there already.
     pub(super) fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
         check_directory(&self.target, names, replacing.overwrite)?;
-        if self.target.exists() {
+        if is_there(&self.target)? {
             names.iter().try_for_each(|name| move_to(&self.path.join(name), &self.target.join(name)))?;
             return match names.first().filter(|_| replacing.sync) {
                 Some(name) => sync_parent(&self.target.join(name)),

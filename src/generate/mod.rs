@@ -29,6 +29,7 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 
 use crate::cancel::CancelHandle;
+use crate::files::{entry, is_link};
 
 use earth::Earth;
 use samples::SampleFormat;
@@ -110,7 +111,7 @@ pub fn generate(
     validate(config)?;
     let what = || format!("{}: cannot be written", path.display());
     // Where a link leads, it stays a link.
-    let target = if path.is_symlink() { path.canonicalize().ok() } else { Some(path.to_owned()) };
+    let target = if is_link(path)? { path.canonicalize().ok() } else { Some(path.to_owned()) };
     let Some(path) = target.filter(|target| !is_written_in_place(path) && !is_written_in_place(target)) else {
         return File::create(path)
             .map_err(Into::into)
@@ -118,7 +119,7 @@ pub fn generate(
             .with_context(what);
     };
     // Under another name until it is complete, with the permissions of any new file.
-    let earlier = path.metadata().ok().map(|m| m.permissions());
+    let earlier = entry(&path)?.map(|m| m.permissions());
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut options = tempfile::Builder::new();
     let name = path.file_name().unwrap_or_default();

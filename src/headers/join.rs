@@ -17,6 +17,7 @@ use parquet::schema::types::SchemaDescPtr;
 use crate::checksum::{ByteSums, Checksum, Summing};
 use crate::durable::{sync, sync_parent};
 use crate::error::{Error, Result, failed};
+use crate::files::is_there;
 use crate::output::move_to;
 use crate::store::{Reader, Writer, is_remote};
 
@@ -94,8 +95,7 @@ fn kept_end(path: &Path) -> PathBuf {
 /// follows them is saved beside its old place, unless an earlier attempt has done that.
 fn grow(first: &TablePart, output: &Path, schema: &SchemaDescPtr, is_durable: bool) -> Result<Writer> {
     let n_bytes = first.row_groups.n_bytes;
-    let is_here = std::fs::symlink_metadata(&first.path).is_ok_and(|m| m.is_file());
-    if is_here || !output.exists() {
+    if is_there(&first.path)? || !is_there(output)? {
         let kept = kept_end(&first.path);
         // The file itself may have been cut already where the computer stopped before its new name was on the disk.
         let known = TableEnd::read(&kept, false, n_bytes).map_err(failed(kept.display()));

@@ -24,12 +24,12 @@ use crate::worker::SegmentPaths;
 pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     store::check_address(root)?;
     let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
-    if is_merged(root) {
+    if is_merged(root)? {
         return Ok(());
     }
     let found = store::list_top(root).map_err(failed(root.display()))?;
     let has = |name: &str| found.iter().any(|f| f == name);
-    if has(METADATA) && holds_dataset(root) {
+    if has(METADATA) && holds_dataset(root)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
     // Without its document it is what an import left that began here.
@@ -75,22 +75,24 @@ pub(super) fn records(staging: &Path, plan: &Plan) -> Result<Vec<SegmentRecord>>
 pub(super) fn finish_commit(output: &Output) -> Result<()> {
     let root = output.root();
     if store::is_file(&output.document()).map_err(failed(root.display()))? {
-        for name in output.left_out() {
-            crate::files::remove(&root.join(name))?;
-        }
+        let parts = output.parts()?;
+        NAMED_OUTPUTS
+            .iter()
+            .filter(|name| !parts.contains(name))
+            .try_for_each(|name| crate::files::remove(&root.join(name)))?;
         let document = output.document();
         let text = store::read(&document).map_err(failed(document.display()))?;
         let place = root.join(METADATA);
         store::write(&place, &text).map_err(failed(place.display()))?;
     }
-    clear_staging(output)
+    Ok(())
 }
 
 /// Empties the staging area, in an order in which nothing that is left is taken for finished work: without a dataset being
 /// committed the plan goes first, and with one the mark goes last.
 pub(super) fn clear_staging(output: &Output) -> Result<()> {
     let (plan, mark) = (output.plan_file(), output.merged_mark());
-    if !output.is_merged() {
+    if !output.is_merged()? {
         remove(std::slice::from_ref(&plan))?;
     }
     remove(&others(output)?)?;

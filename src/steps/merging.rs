@@ -37,12 +37,12 @@ pub fn merge(
     cancel: &CancelHandle,
 ) -> Result<Merged> {
     let mut reporter = Reporter::new(on_progress);
-    if Staged::find(root)?.is_none() && !output::is_merged(root) {
+    if Staged::find(root)?.is_none() && !output::is_merged(root)? {
         return complete(root);
     }
     let output = Output::open(root, true)?;
     let staged = Staged::find(root)?;
-    if output.is_merged() {
+    if output.is_merged()? {
         output.resume_commit(staged.as_ref().is_none_or(|s| s.plan.merge.sync))?;
         output.discard()?;
         return complete(root);
@@ -70,7 +70,7 @@ pub fn merge(
 
 /// What there is to say where nothing is left to merge.
 fn complete(root: &Path) -> Result<Merged> {
-    if !output::holds_dataset(root) {
+    if !output::holds_dataset(root)? {
         return Err(no_plan(root));
     }
     let document: serde_json::Value = read_json(&root.join(output::METADATA))?;
@@ -107,7 +107,7 @@ impl Finish<'_> {
         reporter: &mut Reporter,
         cancel: &CancelHandle,
     ) -> Result<(u64, Vec<String>)> {
-        let warnings = warnings::of_contents(self.plan, records);
+        let mut warnings = warnings::of_contents(self.plan, records);
         for warning in &warnings {
             reporter.say(Message::Warning(warning.clone()));
         }
@@ -135,7 +135,10 @@ impl Finish<'_> {
         if let Err(changed) = self.inputs.iter().try_for_each(InputFile::check_unchanged) {
             return Err(self.discard(output, changed));
         }
-        output.commit(self.options.sync)?;
+        if let Some(left) = output.commit(self.options.sync)? {
+            reporter.say(Message::Warning(left.clone()));
+            warnings.push(left);
+        }
         Ok((counts.n_gathers, warnings))
     }
 
@@ -150,7 +153,11 @@ impl Finish<'_> {
 
     /// Decides what stays of an import that failed, and says so in the error.
     pub fn leave(&self, output: Output, error: Error) -> Error {
-        let finished = output.n_finished(self.plan);
+        let finished = match output.n_finished(self.plan) {
+            Ok(finished) => finished,
+            // What is there is not known, so it stays.
+            Err(cause) => return Error::Failed(format!("{error}; and what is left cannot be told: {cause}")),
+        };
         if error.is_final() || finished == 0 {
             return self.discard(output, error);
         }
@@ -180,8 +187,7 @@ pub(crate) fn discard(output: Output, error: Error) -> Error {
 }
 
 /// The number of gathers of a dataset that an earlier run merged.
-pub(crate) fn finished_gathers(output: &Output) -> u64 {
-    let places = [output.document(), output.root().join(output::METADATA)];
-    let documents = places.iter().filter_map(|p| read_json::<serde_json::Value>(p).ok());
-    documents.filter_map(|d| d["gathers"]["n_gathers"].as_u64()).next().unwrap_or(0)
+pub(crate) fn finished_gathers(output: &Output) -> Result<u64> {
+    let document: serde_json::Value = read_json(&output.root().join(output::METADATA))?;
+    Ok(document["gathers"]["n_gathers"].as_u64().unwrap_or(0))
 }

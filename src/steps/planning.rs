@@ -111,8 +111,8 @@ pub(crate) fn prepare(
 ) -> Result<Prepared> {
     if let Err(in_the_way) = output::check(&config.output, config.overwrite) {
         // A run that was killed when its dataset was complete may have left its lock, which goes away with another one.
-        if !store::is_remote(&config.output) && output::holds_dataset(&config.output) {
-            output::remove_lock(&config.output);
+        if !store::is_remote(&config.output) && output::holds_dataset(&config.output)? {
+            output::remove_lock(&config.output)?;
         }
         return Err(in_the_way);
     }
@@ -130,12 +130,12 @@ pub(crate) fn prepare(
     }
     cancel.check()?;
     let output = Output::open(&config.output, config.overwrite)?;
-    if output.is_merged() {
+    if output.is_merged()? {
         let is_this = Plan::read(&output.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
         output.resume_commit(config.sync)?;
         if is_this {
             reporter.say(Message::Info("resuming: only the last step was left".into()));
-            let n_gathers = finished_gathers(&output);
+            let n_gathers = finished_gathers(&output)?;
             output.discard()?;
             return Ok(Prepared::Complete { plan: Arc::new(plan), n_gathers });
         }
@@ -166,8 +166,9 @@ pub(crate) fn prepare(
 /// # Errors
 /// `Error::OutputInTheWay` for what is there of another, where it is not to be replaced.
 fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan) -> Result<Option<Staged>> {
-    if other == OtherPlan::IsReplaced && !would_be_missed(plan, output) {
-        return Ok(output.find(plan));
+    if other == OtherPlan::IsReplaced && !would_be_missed(plan, output)? {
+        // A plan that cannot be followed, of which nothing is done, is replaced.
+        return Ok(output.find(plan).unwrap_or(None));
     }
     let in_the_way = |what: String| {
         let staging = output.staging();
@@ -196,10 +197,10 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
 
 /// Whether there is work of another import: segments that are done, workers that are at it, or a plan that was made for some.
 /// Where its files were changed since, nobody can use it any more.
-fn would_be_missed(plan: &Plan, output: &Output) -> bool {
+fn would_be_missed(plan: &Plan, output: &Output) -> Result<bool> {
     let staged = match Staged::find(output.root()) {
         Ok(Some(staged)) => staged,
-        Ok(None) => return false,
+        Ok(None) => return Ok(false),
         // Of a plan that cannot be followed, the segments may be of use to another version of this program.
         Err(_) => return output.has_finished_segments(),
     };
@@ -207,9 +208,8 @@ fn would_be_missed(plan: &Plan, output: &Output) -> bool {
     let was_changed =
         paths(plan) == paths(&staged.plan) && staged.plan.files.iter().any(|f| f.input.as_seen_here().is_err());
     if plan.makes_the_same_as(&staged.plan) || was_changed {
-        return false;
+        return Ok(false);
     }
-    // Where the directory of the workers is gone, none can complete anything.
-    let is_at_work = attempts(&output.staging()).is_ok_and(|mut attempts| attempts.any(|attempt| attempt.is_alive()));
-    is_at_work || !staged.done.is_empty() || staged.plan.is_for_others
+    let is_at_work = attempts(&output.staging())?.iter().any(|attempt| attempt.is_alive());
+    Ok(is_at_work || !staged.done.is_empty() || staged.plan.is_for_others)
 }

@@ -52,7 +52,7 @@ pub fn convert_one(
 ) -> Result<SegmentOutcome> {
     store::check_address(root)?;
     let staging = root.join(STAGING);
-    if !attempt::is_open(&staging) {
+    if !attempt::is_open(&staging)? {
         return without_plan(root);
     }
     // The plan is read once there is something that its end would take away.
@@ -71,7 +71,7 @@ pub fn convert_one(
             ))),
         };
     }
-    if let Some(record) = finished(&staging, segment) {
+    if let Some(record) = finished(&staging, segment)? {
         return Ok(SegmentOutcome::WasDone { record, n_segments });
     }
     match convert(&plan, &mut attempt, cancel, on_progress).and_then(|record| {
@@ -81,8 +81,8 @@ pub fn convert_one(
         Ok((record, true)) => Ok(SegmentOutcome::Converted { record, n_segments }),
         Ok((record, false)) => Ok(SegmentOutcome::WasDone { record, n_segments }),
         // Whatever the error, it comes of the end of the plan.
-        Err(_) if attempt.is_gone() && !has_plan(&staging)? => without_plan(root),
-        Err(_) if attempt.is_gone() => Err(Error::Failed(format!(
+        Err(_) if attempt.is_gone()? && !has_plan(&staging)? => without_plan(root),
+        Err(_) if attempt.is_gone()? => Err(Error::Failed(format!(
             "{}: another plan took the place of this one while segment {segment} was converted, and nothing is left of it",
             root.display()
         ))),
@@ -117,7 +117,7 @@ fn convert(
 
 /// What there is to say where no segment is to be converted.
 fn without_plan(root: &Path) -> Result<SegmentOutcome> {
-    if output::is_merged(root) || output::holds_dataset(root) {
+    if output::is_merged(root)? || output::holds_dataset(root)? {
         return Ok(SegmentOutcome::Merged);
     }
     Err(no_plan(root))

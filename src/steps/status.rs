@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::merging::missing;
 use crate::attempt::attempts;
 use crate::error::Result;
-use crate::files::read_json;
+use crate::files::find_json;
 use crate::output::{self, STAGING, Staged};
 use crate::plan::Plan;
 use crate::protocol::SegmentRecord;
@@ -76,10 +76,10 @@ pub struct Attempting {
 /// `Error::Failed` for a plan that cannot be read or followed.
 pub fn status(root: &Path) -> Result<Status> {
     let staging = root.join(STAGING);
-    if let Some(Staged { plan, done, .. }) = Staged::find(root)?.filter(|_| !output::is_merged(root)) {
+    let is_merged = output::is_merged(root)?;
+    if let Some(Staged { plan, done, .. }) = Staged::find(root)?.filter(|_| !is_merged) {
         let mut running: BTreeMap<u32, Vec<Attempting>> = BTreeMap::new();
-        // The directory is gone where a merge comes to its end in this moment.
-        for begun in attempts(&staging).into_iter().flatten().filter(|b| b.is_alive()) {
+        for begun in attempts(&staging)?.into_iter().filter(|b| b.is_alive()) {
             let (traces_done, age) = begun.progress();
             let heard_s_ago = age.map(|age| age.as_secs());
             let (segment, host, pid) = (begun.segment, begun.host, begun.pid);
@@ -87,12 +87,12 @@ pub fn status(root: &Path) -> Result<Status> {
         }
         return Ok(of_plan(&plan, done, running));
     }
-    let state = match (output::is_merged(root), output::holds_dataset(root)) {
+    let state = match (is_merged, output::holds_dataset(root)?) {
         (true, _) => State::Merging,
         (false, true) => State::Complete,
         (false, false) => State::Nothing,
     };
-    let document = read_json::<serde_json::Value>(&root.join(output::METADATA)).ok();
+    let document = find_json::<serde_json::Value>(&root.join(output::METADATA))?;
     let n_traces = document.filter(|_| state == State::Complete).and_then(|d| d["geometry"]["n_traces"].as_u64());
     Ok(Status { state, n_traces, n_segments: 0, n_done: 0, missing: Vec::new(), segments: Vec::new() })
 }
