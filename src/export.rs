@@ -29,6 +29,8 @@ pub struct ExportConfig {
     /// Another sample format or byte order to write. Samples become those of the new format by their exact values, numbers in
     /// the binary and trace headers are turned around by the fields of the standard, and all else stays as it was.
     pub conversion: Target,
+    /// What to write for samples that are infinite or no number where the format has none, which is otherwise an error.
+    pub nan: Option<f64>,
     /// Replace files that are there, once the new ones are complete.
     pub overwrite: bool,
     /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
@@ -41,6 +43,7 @@ struct Written<'a> {
     file: &'a OriginalFile,
     traces: Range<u64>,
     conversion: Target,
+    nan: Option<f64>,
 }
 
 /// A completed export.
@@ -85,7 +88,7 @@ pub fn export(
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
-        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion };
+        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
         let bytes = write_file(&written, target, replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
@@ -101,7 +104,7 @@ pub fn export(
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
         let traces = file.traces.clone();
-        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion };
+        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
         bytes +=
             files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
     }
@@ -130,7 +133,7 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
 
 /// Writes one of the files that the dataset was made from, or some of its traces. Returns its length.
 fn write_file(
-    Written { dataset, file, traces, conversion }: &Written,
+    Written { dataset, file, traces, conversion, nan }: &Written,
     target: &Path,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
@@ -172,7 +175,7 @@ fn write_file(
         };
         original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone()));
+    let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone(), *nan));
     let n_units = units.end - units.start;
     for_each_unit_on(target.n_threads(), n_units, cancel, on_progress, new_original, write_unit)?;
     cancel.check()?;

@@ -215,6 +215,7 @@ proptest! {
             file: None,
             part: Part::All,
             conversion: Target::default(),
+            nan: None,
             overwrite: false,
             sync: false,
         };
@@ -393,6 +394,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
         file: None,
         part: Part::All,
         conversion: Target::default(),
+        nan: None,
         overwrite: false,
         sync: false,
     };

@@ -58,6 +58,10 @@ pub(super) struct ExportArgs {
     #[arg(long, requires = "format")]
     round: bool,
 
+    /// Write VALUE for samples that are infinite or no number, where the sample format has none; an error otherwise
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = finite)]
+    nan: Option<f64>,
+
     /// Replace a file that is there, once the new one is complete
     #[arg(long)]
     overwrite: bool,
@@ -69,6 +73,10 @@ pub(super) struct ExportArgs {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
+}
+
+fn finite(text: &str) -> std::result::Result<f64, String> {
+    text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(|| "give a number".into())
 }
 
 impl ExportArgs {
@@ -84,6 +92,7 @@ impl ExportArgs {
                 (None, None) => Part::All,
             },
             conversion: Target { format: self.format, byte_order: self.endian.map(Into::into), round: self.round },
+            nan: self.nan,
             sync: !self.no_sync,
         };
         run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {

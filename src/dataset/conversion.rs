@@ -4,10 +4,12 @@ use super::lengths::Extents;
 use super::original::Sink;
 use super::{Dataset, OriginalFile};
 use crate::error::{Error, Result};
+use crate::exceptions::Exception;
 use crate::segy::fields::TRACE_HEADER_BYTES;
-use crate::segy::format::{known_formats, sample_format};
+use crate::segy::format::{Dtype, FORMATS, SampleFormat, known_formats, sample_format};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::recode::{Misfit, Recoder};
+use crate::segy::restore::word_bytes;
 use crate::segy::{ByteOrder, reorder_binary_header, reorder_trace_headers};
 
 /// Offset of the binary header in the file header, and of its numbers that say how the file is written (rev 2.1, table 2).
@@ -30,8 +32,16 @@ pub struct Target {
 /// Turns the traces of one file into what was asked for.
 #[derive(Clone, Debug)]
 pub struct Conversion {
+    /// Of samples as they stood in the file where only their byte order changes, else of their stored values: those may have
+    /// been changed to what the format of the file does not hold.
     recoder: Recoder,
-    format: u16,
+    /// Of the words that exceptions kept, where the rest comes from stored values.
+    word_recoder: Option<Recoder>,
+    /// The words of the file, as numbers in this order.
+    words_order: ByteOrder,
+    /// Bytes of a sample in the file as it was, and as it becomes.
+    bytes: (usize, usize),
+    format: &'static SampleFormat,
     byte_order: ByteOrder,
     /// Whether the numbers in headers are turned around.
     reorders: bool,
@@ -63,7 +73,14 @@ impl Conversion {
         }
         let byte_order = target.byte_order.unwrap_or(dataset.byte_order);
         let (from, to) = ((dataset.format, dataset.byte_order), (format, byte_order));
-        let Some(recoder) = Recoder::new(from, to, target.round) else {
+        let stored = (stored_format(dataset.array.dtype), ByteOrder::Little);
+        let of_words = Recoder::new(from, to, target.round);
+        let (recoder, word_recoder) = match stored {
+            _ if code == dataset.format.code => (of_words, None),
+            (Some(stored), order) => (Recoder::new((stored, order), to, target.round), of_words),
+            (None, _) => (None, None),
+        };
+        let Some(recoder) = recoder else {
             return refused(format!(
                 "--format {code}: {} is read only, as one value can be written in many ways",
                 format.name
@@ -71,7 +88,10 @@ impl Conversion {
         };
         Ok(Some(Self {
             recoder,
-            format: code,
+            word_recoder,
+            words_order: dataset.byte_order,
+            bytes: (dataset.format.bytes, format.bytes),
+            format,
             byte_order,
             reorders: byte_order != dataset.byte_order,
             major_revision: file.major_revision,
@@ -81,13 +101,18 @@ impl Conversion {
         }))
     }
 
+    /// The format that stored values become; `None` where samples are taken as they stood in the file.
+    pub(super) fn of_values(&self) -> Option<&'static SampleFormat> {
+        self.word_recoder.map(|_| self.format)
+    }
+
     /// Fits the 3600 bytes of a file header, or none, to the samples that follow.
     pub fn file_header(&self, header: &mut [u8]) {
         let Some(binary) = header.get_mut(BINARY_HEADER..FILE_HEADER_BYTES as usize) else { return };
         if self.reorders {
             reorder_binary_header(binary, self.major_revision);
         }
-        let format = at_2(self.format, self.byte_order);
+        let format = at_2(self.format.code, self.byte_order);
         binary[FORMAT - BINARY_HEADER..][..2].copy_from_slice(&format);
         if self.major_revision >= 2 {
             let mark = match self.byte_order {
@@ -100,20 +125,27 @@ impl Conversion {
 
     /// Where a trace, or the end of the one before it, lies that was at `offset`.
     pub fn offset(&self, trace: u64, offset: u64) -> u64 {
-        let (old, new) = self.recoder.bytes();
+        let (old, new) = self.bytes;
         let headers = (trace - self.first_trace) * self.header_bytes as u64;
         self.first_trace_offset + headers + (offset - self.first_trace_offset - headers) / old as u64 * new as u64
     }
 
-    /// Gives whole traces from number `first` on away, of which `piece` is made.
-    pub(super) fn traces(&self, first: u64, extents: &Extents, piece: &[u8], sink: &mut Sink) -> Result<()> {
+    /// Gives whole traces from number `first` on away, of which `piece` is made, with `words` for some of their samples.
+    pub(super) fn traces(
+        &self,
+        first: u64,
+        extents: &Extents,
+        piece: &[u8],
+        words: &[Exception],
+        sink: &mut Sink,
+    ) -> Result<()> {
         let (mut out, mut rest, mut trace) = (Vec::with_capacity(piece.len()), piece, first);
         while !rest.is_empty() {
-            let n = (extents.offset(trace + 1) - extents.offset(trace)) as usize;
+            let n = self.header_bytes + extents.n_samples(trace) as usize * self.recoder.bytes().0;
             let (bytes, behind) = rest.split_at(n.min(rest.len()));
             let (headers, samples) = bytes.split_at(self.header_bytes.min(bytes.len()));
             self.put_headers(headers, &mut out);
-            self.put_samples(trace, 0, samples, &mut out)?;
+            self.put_samples(trace, 0, samples, words, &mut out)?;
             (rest, trace) = (behind, trace + 1);
         }
         sink(self.offset(first, extents.offset(first)), &out)
@@ -133,10 +165,11 @@ impl Conversion {
         first: u64,
         extents: &Extents,
         samples: &[u8],
+        words: &[Exception],
         sink: &mut Sink,
     ) -> Result<()> {
         let mut out = Vec::new();
-        self.put_samples(trace, first, samples, &mut out)?;
+        self.put_samples(trace, first, samples, words, &mut out)?;
         let in_trace = self.header_bytes as u64 + first * self.recoder.bytes().1 as u64;
         sink(self.offset(trace, extents.offset(trace)) + in_trace, &out)
     }
@@ -149,12 +182,35 @@ impl Conversion {
         }
     }
 
-    fn put_samples(&self, trace: u64, first: u64, samples: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        self.recoder.recode(samples, out).map_err(|Misfit { index, why }| {
-            let (trace, sample) = (trace - self.first_trace + 1, first + index as u64 + 1);
-            Error::Usage(format!("trace {trace}, sample {sample}: {why}"))
-        })
+    fn put_samples(
+        &self,
+        trace: u64,
+        first: u64,
+        samples: &[u8],
+        words: &[Exception],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let start = out.len();
+        let misfit = |sample: u64, why: String| {
+            Error::Usage(format!("trace {}, sample {}: {why}", trace - self.first_trace + 1, sample + 1))
+        };
+        self.recoder.recode(samples, out).map_err(|Misfit { index, why }| misfit(first + index as u64, why))?;
+        let Some(recoder) = self.word_recoder else { return Ok(()) };
+        let mut sample = Vec::new();
+        for e in words.iter().filter(|e| e.trace == trace) {
+            sample.clear();
+            let word = word_bytes(e.word, self.words_order);
+            recoder.recode(&word, &mut sample).map_err(|Misfit { why, .. }| misfit(e.sample.into(), why))?;
+            let at = start + (u64::from(e.sample) - first) as usize * sample.len();
+            out[at..at + sample.len()].copy_from_slice(&sample);
+        }
+        Ok(())
     }
+}
+
+/// The sample format that has the values of a stored type.
+fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
+    FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && !matches!(f.code, 1 | 4))
 }
 
 fn at_2(number: u16, order: ByteOrder) -> [u8; 2] {

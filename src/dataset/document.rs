@@ -31,6 +31,8 @@ struct Document {
     options: Options,
     gathers: Gathers,
     exceptions: Exceptions,
+    #[serde(default)]
+    statistics: Statistics,
     checksums: BTreeMap<String, Checksum>,
     chunk_checksums: ChunkChecksums,
 }
@@ -112,6 +114,11 @@ struct Exceptions {
     n_samples: u64,
 }
 
+#[derive(Default, Deserialize)]
+struct Statistics {
+    n_nonfinite: u64,
+}
+
 /// A complete dataset, with all that is needed to find its parts and to write the original file again.
 pub struct Dataset {
     pub root: PathBuf,
@@ -131,6 +138,8 @@ pub struct Dataset {
     pub headers_only: bool,
     pub n_gathers: u64,
     pub n_exceptions: u64,
+    /// Samples that were infinite or no number when they were imported.
+    pub n_nonfinite: u64,
     /// Of every file but the chunks of the traces and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
     /// Of the chunks of the traces.
@@ -234,6 +243,7 @@ impl Dataset {
             headers_only: document.options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
+            n_nonfinite: document.statistics.n_nonfinite,
             checksums,
             chunk_sums: ChunkSums {
                 n_chunks: document.chunk_checksums.n_chunks,

@@ -12,7 +12,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::{Dataset, damaged};
-use crate::error::{Result, failed};
+use crate::error::{Error, Result, failed};
 use crate::exceptions::{COLUMNS, EXCEPTIONS, Exception};
 use crate::store::Reader;
 
@@ -98,11 +98,14 @@ impl ExceptionRows {
         let next = self.next.take();
         match next.map_or_else(|| self.advance(), |e| Ok(Some(e)))? {
             None => Ok(()),
-            Some(e) => Err(damaged(
-                &self.path,
-                format!("trace {}, sample {}: is not where it belongs", e.trace + 1, u64::from(e.sample) + 1),
-            )),
+            Some(e) => Err(self.misplaced(&e)),
         }
+    }
+
+    /// The error for an exception of a sample that is not there, or that stands out of its order.
+    pub fn misplaced(&self, e: &Exception) -> Error {
+        let (trace, sample) = (e.trace + 1, u64::from(e.sample) + 1);
+        damaged(&self.path, format!("trace {trace}, sample {sample}: is not where it belongs"))
     }
 
     /// The next row of the traces asked for.

@@ -6,6 +6,9 @@ use super::lengths::{Extents, Lengths};
 use super::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
 use crate::cancel::CancelHandle;
 use crate::error::{Error, Result};
+use crate::exceptions::Exception;
+use crate::segy::ByteOrder;
+use crate::segy::format::{Dtype, SampleFormat};
 use crate::segy::restore::{Restorer, word_bytes};
 
 /// Bytes that are put together before they are given away; they stay in the second-level cache until they are compared.
@@ -127,7 +130,7 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Vec<Range<u64>> {
 pub struct Original<'a> {
     sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
-    restorer: Restorer,
+    restoration: Restoration,
     conversion: Option<Conversion>,
     headers: Vec<u8>,
     piece: Vec<u8>,
@@ -135,14 +138,21 @@ pub struct Original<'a> {
 
 impl<'a> Original<'a> {
     pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
-        let (chunks, restorer) = (ChunkReader::new(sources.dataset)?, sources.restorer.clone());
-        Ok(Self { sources, chunks, restorer, conversion: None, headers: Vec::new(), piece: Vec::new() })
+        let (chunks, restoration) = (ChunkReader::new(sources.dataset)?, Restoration::new(sources));
+        Ok(Self { sources, chunks, restoration, conversion: None, headers: Vec::new(), piece: Vec::new() })
     }
 
-    /// Gives the traces away converted, if there is a conversion.
+    /// Gives the traces away converted, if there is a conversion, and with `substitute` in the place of samples that are no
+    /// finite numbers where the format has none.
     #[must_use]
-    pub fn converted(self, conversion: Option<Conversion>) -> Self {
-        Self { conversion, ..self }
+    pub fn converted(self, conversion: Option<Conversion>, substitute: Option<f64>) -> Self {
+        let of_values = conversion.as_ref().and_then(Conversion::of_values);
+        let restoration = Restoration {
+            keeps_values: of_values.is_some(),
+            substitute: substitute.filter(|_| of_values.is_none_or(|format| !matches!(format.code, 5 | 6))),
+            ..self.restoration
+        };
+        Self { conversion, restoration, ..self }
     }
 
     /// Gives the bytes of all traces of a unit to `sink`, and the number of traces that are complete to `on_traces`.
@@ -196,23 +206,16 @@ impl<'a> Original<'a> {
         for (window, rows) in windows(traces, step).zip(chunk[skipped..].chunks(step * row)) {
             headers.next_rows((window.end - window.start) as usize, &mut self.headers)?;
             let start = extents.offset(window.start);
-            self.piece.resize((extents.offset(window.end) - start) as usize, 0);
-            let mut rest = self.piece.as_mut_slice();
+            self.piece.clear();
+            self.restoration.words.clear();
             let parts = window.clone().zip(self.headers.chunks(header_bytes)).zip(rows.chunks(row));
             for ((trace, header), values) in parts {
-                let n_samples = extents.n_samples(trace) as usize;
-                let (place, behind) = rest.split_at_mut(header_bytes);
-                let (samples, behind) = behind.split_at_mut(n_samples * dataset.format.bytes);
-                place.copy_from_slice(header);
-                self.restorer.restore(&values[..n_samples * array.dtype.size()], samples);
-                rest = behind;
-            }
-            while let Some(e) = exceptions.next_in(&window, &samples)? {
-                let at = (extents.offset(e.trace) - start) as usize + header_bytes + e.sample as usize * 4;
-                put_word(&mut self.piece, at, &word_bytes(e.word, dataset.byte_order));
+                let values = &values[..extents.n_samples(trace) as usize * array.dtype.size()];
+                self.piece.extend_from_slice(header);
+                self.restoration.append(trace, &samples, values, exceptions, &mut self.piece)?;
             }
             if let Some(conversion) = &self.conversion {
-                conversion.traces(window.start, extents, &self.piece, sink)?;
+                conversion.traces(window.start, extents, &self.piece, &self.restoration.words, sink)?;
                 continue;
             }
             if dataset.pairwise_swapped {
@@ -263,14 +266,12 @@ impl<'a> Original<'a> {
         for (trace, values) in traces.clone().zip(chunk[skipped..].chunks(row)) {
             // A trace shorter than others may end before, or within.
             let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
-            self.piece.resize(n * dataset.format.bytes, 0);
-            self.restorer.restore(&values[..n * array.dtype.size()], &mut self.piece);
-            while let Some(e) = exceptions.next_in(&(trace..trace + 1), &samples)? {
-                let at = (u64::from(e.sample) - samples.start) as usize * 4;
-                put_word(&mut self.piece, at, &word_bytes(e.word, dataset.byte_order));
-            }
+            self.piece.clear();
+            self.restoration.words.clear();
+            let values = &values[..n * array.dtype.size()];
+            self.restoration.append(trace, &samples, values, exceptions, &mut self.piece)?;
             if let Some(conversion) = &self.conversion {
-                conversion.samples(trace, samples.start, extents, &self.piece, sink)?;
+                conversion.samples(trace, samples.start, extents, &self.piece, &self.restoration.words, sink)?;
                 continue;
             }
             let in_trace = dataset.header_bytes as u64 + samples.start * dataset.format.bytes as u64;
@@ -285,11 +286,131 @@ impl<'a> Original<'a> {
     }
 }
 
-/// Puts the word of an exception in its place; one of a damaged table may have none.
-fn put_word(piece: &mut [u8], at: usize, word: &[u8; 4]) {
-    if let Some(place) = piece.get_mut(at..at + 4) {
-        place.copy_from_slice(word);
+/// Makes samples as they stood in the file of what is stored.
+struct Restoration {
+    restorer: Restorer,
+    format: &'static SampleFormat,
+    byte_order: ByteOrder,
+    dtype: Dtype,
+    /// Whether infinity may be what an IBM word became that has no exception; see [`crate::segy::ibm`].
+    may_be_infinite: bool,
+    /// Whether values stay as they are stored, to be converted to another format.
+    keeps_values: bool,
+    /// What takes the place of values that are no finite numbers.
+    substitute: Option<f64>,
+    /// The words of exceptions that stand for what is stored, of the traces since this was cleared.
+    words: Vec<Exception>,
+    values: Vec<u8>,
+    /// What messages call the samples, and the number of the file's first trace in the dataset.
+    path: std::path::PathBuf,
+    first_trace: u64,
+}
+
+impl Restoration {
+    fn new(sources: &Sources) -> Self {
+        let dataset = sources.dataset;
+        Self {
+            restorer: sources.restorer.clone(),
+            format: dataset.format,
+            byte_order: dataset.byte_order,
+            dtype: dataset.array.dtype,
+            may_be_infinite: dataset.n_nonfinite > 0,
+            keeps_values: false,
+            substitute: None,
+            words: Vec::new(),
+            values: Vec::new(),
+            path: dataset.path("traces.zarr"),
+            first_trace: sources.file.traces.start,
+        }
     }
+
+    /// Appends to `out` the samples of a trace in one chunk, which has `samples` of all traces. An exception counts only where
+    /// its word stands for the stored value; otherwise that was changed, and becomes the nearest sample.
+    ///
+    /// # Errors
+    /// `Error::Input` for a value that the format has no sample for, `Error::Failed` for an exception beyond the trace.
+    fn append(
+        &mut self,
+        trace: u64,
+        samples: &Range<u64>,
+        stored: &[u8],
+        exceptions: &mut super::ExceptionRows,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let n = stored.len() / self.dtype.size();
+        let first_word = self.words.len();
+        while let Some(e) = exceptions.next_in(&(trace..trace + 1), samples)? {
+            let index = (u64::from(e.sample) - samples.start) as usize;
+            if index >= n {
+                return Err(exceptions.misplaced(&e));
+            }
+            if self.restorer.stands_for(e.word, stored, index) {
+                self.words.push(e);
+            }
+        }
+        let words = &self.words[first_word..];
+        let stored = match self.substitute {
+            Some(value) => substituted(stored, self.dtype, value, &mut self.values),
+            None => stored,
+        };
+        if self.keeps_values {
+            out.extend_from_slice(stored);
+            return Ok(());
+        }
+        let mut misfit = None;
+        self.restorer.misfits(stored, |index, value| {
+            let sample = samples.start + index as u64;
+            let is_word = words.iter().any(|e| u64::from(e.sample) == sample);
+            if !is_word && misfit.is_none() && !(value.is_infinite() && self.may_be_infinite) {
+                misfit = Some((sample, value));
+            }
+        });
+        if let Some((sample, value)) = misfit {
+            return Err(self.no_sample_for(value, trace, sample));
+        }
+        let start = out.len();
+        out.resize(start + n * self.format.bytes, 0);
+        self.restorer.restore(stored, &mut out[start..]);
+        for e in words {
+            let at = start + (u64::from(e.sample) - samples.start) as usize * self.format.bytes;
+            out[at..at + self.format.bytes].copy_from_slice(&word_bytes(e.word, self.byte_order));
+        }
+        Ok(())
+    }
+
+    fn no_sample_for(&self, value: f64, trace: u64, sample: u64) -> Error {
+        let keeping = match self.dtype {
+            Dtype::Int32 => "export --format 2 keeps it, as int32",
+            Dtype::UInt32 => "export --format 10 keeps it, as uint32",
+            _ => "export --format 5 keeps it, as IEEE float32",
+        };
+        let replacing = if value.is_finite() { "" } else { "export --nan VALUE writes another value, " };
+        Error::Input(format!(
+            "{}: trace {}, sample {}: {value} is beyond {}, the sample format of the file; {replacing}{keeping}",
+            self.path.display(),
+            trace - self.first_trace + 1,
+            sample + 1,
+            self.format.name
+        ))
+    }
+}
+
+/// The values with another in the place of those that are no finite numbers; put together in `buffer` where there are any.
+fn substituted<'v>(stored: &'v [u8], dtype: Dtype, value: f64, buffer: &'v mut Vec<u8>) -> &'v [u8] {
+    let is_finite = |bytes: &[u8]| match *bytes {
+        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]).is_finite(),
+        [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]).is_finite(),
+        _ => true,
+    };
+    let size = dtype.size();
+    if !dtype.is_float() || stored.chunks_exact(size).all(is_finite) {
+        return stored;
+    }
+    buffer.clear();
+    let (single, double) = ((value as f32).to_le_bytes(), value.to_le_bytes());
+    let other = if dtype == Dtype::Float32 { &single[..] } else { &double[..] };
+    stored.chunks_exact(size).for_each(|bytes| buffer.extend_from_slice(if is_finite(bytes) { bytes } else { other }));
+    buffer
 }
 
 /// Consecutive parts of `step` traces, the last one shorter.

@@ -57,10 +57,11 @@ pub fn canonical_to_f32(word: u32) -> (f32, bool) {
     (f32::from_bits(magnitude | word & 0x8000_0000), is_canonical(word))
 }
 
-/// The canonical IBM word of a float32: sign, exponent and normalised fraction, digits beyond its 24 bits cut off.
+/// The IBM word nearest to a float32 (ties to even), canonical: sign, exponent and normalised fraction.
 ///
 /// With the exponent field `e` of the float32 (value 1.f × 2^(e-127)) and its 24 bits m = 2^23 + f:
-/// the IBM exponent is E = ⌊(e + 133) / 4⌋ and the fraction m >> (4E - 130 - e), a shift by 0 to 3.
+/// the IBM exponent is E = ⌊(e + 133) / 4⌋ and the fraction m >> (4E - 130 - e), a shift by 0 to 3. What is shifted out is
+/// rounded, which never fills the 24 bits: a shift leaves 23 at most. The float32 of an IBM word is never rounded.
 /// A subnormal is first normalised, with an e below 1. Zero is the sign bit alone. Infinity follows the same rule and
 /// becomes 2^128 (0x61100000), the smallest power beyond float32; a NaN, which no IBM word becomes, gives no defined word.
 #[inline(always)]
@@ -75,7 +76,10 @@ pub fn from_f32(value: f32) -> u32 {
     let fraction = leading & (SMALLEST_NORMAL - 1) | SMALLEST_NORMAL;
     let ibm_exponent = (exponent + 133) >> 2;
     let shift = 4 * ibm_exponent - 130 - exponent;
-    let word = (ibm_exponent as u32) << 24 | fraction >> (shift & 3);
+    // With three digits after the point, of which those beyond the fraction are not 0.
+    let fraction = fraction << (3 - (shift & 3));
+    let nearest = (fraction + 3 + (fraction >> 3 & 1)) >> 3;
+    let word = (ibm_exponent as u32) << 24 | nearest;
     bits & 0x8000_0000 | if magnitude == 0 { 0 } else { word }
 }
 
@@ -174,6 +178,24 @@ mod tests {
             // 2^128 is what infinity becomes.
             let expected = survives(word) || word & 0x7FFF_FFFF == 0x6110_0000;
             assert_eq!(back == word, expected, "{word:#010x} comes back as {back:#010x}");
+        }
+    }
+
+    #[test]
+    fn every_float32_goes_to_the_nearest_ibm_word_and_ties_to_the_even_one() {
+        // In steps of half the last bit of the fraction all values are integers.
+        let is_even = |word: u32| word & 1 == 0;
+        for bits in words() {
+            let value = f64::from(f32::from_bits(bits));
+            if !value.is_finite() {
+                continue;
+            }
+            let word = from_f32(value as f32);
+            let error = (exact(word) - value).abs();
+            let last_bit = exact(word & 0x7F00_0000 | 1);
+            assert!(error <= last_bit / 2.0, "{value:e} becomes {word:#010x}");
+            assert!(error < last_bit / 2.0 || is_even(word), "{value:e} becomes {word:#010x}, a tie to the odd word");
+            assert!(value == 0.0 || word & 0x00F0_0000 != 0, "{value:e} becomes {word:#010x}, not normalised");
         }
     }
 

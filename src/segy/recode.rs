@@ -77,7 +77,8 @@ impl Recoder {
             } else {
                 let misfit = |why: String| Misfit { index, why };
                 let value = number(from, word);
-                let new = encode(to, value).ok_or_else(|| misfit(format!("{value} is beyond {}", to.name)))?;
+                let hint = if is_finite(value) { "" } else { "; --nan VALUE writes another value" };
+                let new = encode(to, value).ok_or_else(|| misfit(format!("{value} is beyond {}{hint}", to.name)))?;
                 if !self.round && number(to, new) != value {
                     return Err(misfit(format!(
                         "{value} is not exact as {}; --round takes the nearest value",
@@ -116,6 +117,10 @@ fn number(format: &SampleFormat, word: u64) -> Number {
         }
         _ => Number::Integer(word.into()),
     }
+}
+
+fn is_finite(value: Number) -> bool {
+    !matches!(value, Number::Float(value) if !value.is_finite())
 }
 
 fn is_signed(format: &SampleFormat) -> bool {

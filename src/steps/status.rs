@@ -76,8 +76,9 @@ pub struct Attempting {
 /// `Error::Failed` for a plan that cannot be read or followed.
 pub fn status(root: &Path) -> Result<Status> {
     let staging = root.join(STAGING);
+    let staged = Staged::find(root)?;
     let is_merged = output::is_merged(root)?;
-    if let Some(Staged { plan, done, .. }) = Staged::find(root)?.filter(|_| !is_merged) {
+    if let Some(Staged { plan, done, .. }) = staged.filter(|_| !is_merged) {
         let mut running: BTreeMap<u32, Vec<Attempting>> = BTreeMap::new();
         for begun in attempts(&staging)?.into_iter().filter(|b| b.is_alive()) {
             let (traces_done, age) = begun.progress();
