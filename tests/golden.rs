@@ -1,5 +1,5 @@
 //! The bytes of the output: checksums of datasets made of small generated surveys are kept in `tests/golden.txt`, so that a
-//! change of the output format is seen. Where one is meant, name it in the section "Output format" of the README, and run
+//! change of the output format is seen. Where one is meant, name it in `docs/changelog.md`, and run
 //! `SEGY_IMPORT_NEW_GOLDENS=1 cargo test --test golden`.
 
 mod support;
