@@ -4,15 +4,16 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use segy_import::ByteOrder;
 use segy_import::ImportConfig;
 use segy_import::generate::{GenerateConfig, generate_to};
-use segy_import::headers::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
-use segy_import::partition::partition;
-use segy_import::segy::format::{Converter, FORMATS, sample_format};
-use segy_import::segy::plain::plain_kernel;
-use segy_import::segy::{ByteOrder, Dtype};
-use segy_import::statistics::SampleStatistics;
-use segy_import::zarr::{ArrayPlan, ChunkEncoder};
+use segy_import::internals::Dtype;
+use segy_import::internals::SampleStatistics;
+use segy_import::internals::partition;
+use segy_import::internals::plain_kernel;
+use segy_import::internals::{ArrayPlan, ChunkEncoder};
+use segy_import::internals::{Converter, FORMATS, sample_format};
+use segy_import::internals::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
 
 const N_TRACES: usize = 2000;
 const N_SAMPLES: usize = 1000;

@@ -1,14 +1,8 @@
 //! Turns SEG-Y files into Zarr arrays and Parquet tables.
 //!
-//! [`import`](import::import) does what the command line does: it reads the headers of a file, makes a
-//! [`Plan`](plan::Plan), lets workers convert one segment of the traces each, and merges their results. The modules
-//! follow the way of the data:
-//!
-//! [`segy`] reads → [`gather`], [`partition`] find where to cut → [`plan`] holds what was decided → [`worker`] converts
-//! a segment, with [`zarr`] for samples and [`headers`] for trace headers → [`coordinator`] runs the workers, which
-//! speak [`protocol`] → [`merge`] joins → [`output`] makes it visible. The other way, [`dataset`] reads back, [`export`] writes
-//! the file again, and [`verify`] compares. Beside it,
-//! [`inspect`] says what a file holds.
+//! [`import`] does what the command line does: it reads the headers of a file, makes a plan, lets workers convert one
+//! segment of the traces each, and merges their results. [`export`] writes the file again, [`verify::compare`] and
+//! [`verify::check`] prove what a dataset holds, [`inspect`] says what a file holds, and [`generate`] makes surveys to try it on.
 //!
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
@@ -22,48 +16,85 @@
 // Tests may take an error for "is not there": they fail then.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod attempt;
-pub mod cancel;
-pub mod checksum;
-pub mod cli;
-pub mod config;
-pub mod coordinator;
-pub mod dataset;
-mod durable;
-pub mod error;
-pub mod exceptions;
-pub mod export;
-mod files;
-pub mod gather;
-pub mod generate;
-pub mod headers;
-pub mod import;
-pub mod inputs;
-pub mod inspect;
-mod kept;
-pub mod mapping;
-pub mod merge;
-mod metadata;
-mod names;
-pub mod output;
-pub mod partition;
-pub mod plan;
-mod progress;
-pub mod protocol;
-mod repeats;
-pub mod segy;
-mod shell;
-pub mod slurm;
-pub mod statistics;
-pub mod steps;
-mod store;
-pub mod verify;
-pub mod warnings;
-pub mod worker;
-pub mod zarr;
+// In the order of the data: each module uses only those above it.
 
-pub use cancel::CancelHandle;
-pub use config::ImportConfig;
-pub use error::{Error, Result};
-pub use export::{ExportConfig, export};
-pub use import::{ImportProgress, ImportResult, import};
+/// Errors, cancelling, and other small things that every module uses.
+mod base;
+/// The command line.
+#[doc(hidden)]
+pub mod cli;
+/// Running the workers.
+mod coordinator;
+/// Reading a dataset back.
+mod dataset;
+/// The names of what a dataset consists of.
+mod dataset_files;
+/// Samples that their stored values do not give back, and their words.
+mod exceptions;
+/// Writing SEG-Y files of a dataset.
+mod export;
+/// Gathers: their keys, where they begin, and the index of all.
+mod gather;
+/// Making synthetic surveys.
+pub mod generate;
+/// The input files of an import as one row of traces, and their bytes outside the traces.
+mod input;
+/// Saying what a SEG-Y file holds.
+pub mod inspect;
+/// Making the dataset of the segments.
+mod merge;
+/// Parquet files, written page by page.
+mod parquet;
+/// Deciding everything before the work begins.
+mod plan;
+/// What a worker says to its coordinator.
+mod protocol;
+/// An import from its beginning to its end, and its steps as a scheduler runs them.
+mod run;
+/// The SEG-Y format: what its headers and samples mean, and deciding that for a file.
+mod segy;
+/// The jobs of an import for Slurm.
+mod slurm;
+/// The output directory while a dataset is made: staging area, segments, commit.
+mod staging;
+/// Files and objects in object stores: reading, writing, syncing, checksums.
+mod store;
+/// The header table: which columns it has, and writing and joining it.
+mod table;
+/// Comparing a dataset with its input, or with its checksums.
+pub mod verify;
+/// Converting one segment.
+mod worker;
+/// Zarr arrays: the plan of one, its codecs, its chunks, its documents.
+mod zarr;
+
+pub use base::{CancelHandle, Error, Result};
+pub use dataset::{Part, Span, Target};
+pub use export::{ExportConfig, ExportResult, export};
+pub use plan::config::{DtypeChoice, Gather, ImportConfig};
+pub use run::import::{ImportProgress, ImportResult, Message, Phase, import};
+pub use segy::layout::{InputFormat, Overrides};
+pub use segy::{ByteOrder, Domain, Io, Ragged};
+pub use zarr::{AxisOrder, Codec};
+
+/// What the tests, benchmarks and fuzzers of this crate use. It changes without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::coordinator::{
+        Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages, work,
+    };
+    pub use crate::merge::content_warnings::of_contents;
+    pub use crate::merge::merge;
+    pub use crate::plan::partition::partition;
+    pub use crate::plan::{PLAN_VERSION, Plan};
+    pub use crate::protocol::parse_line;
+    pub use crate::segy::Dtype;
+    pub use crate::segy::samples::format::{Converter, FORMATS, sample_format};
+    pub use crate::segy::samples::plain_runs::plain_kernel;
+    pub use crate::segy::samples::statistics::SampleStatistics;
+    pub use crate::staging::Output;
+    pub use crate::store::checksum::Checksum;
+    pub use crate::table::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
+    pub use crate::worker::convert_segment;
+    pub use crate::zarr::{ArrayPlan, ChunkEncoder};
+}

@@ -2,15 +2,10 @@
 //!
 //! Lines of a type that the reader does not know are skipped, so that a newer worker can say more.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
-use crate::checksum::ChunkSums;
-use crate::error::Error;
-use crate::headers::HeaderSummary;
-use crate::plan::Plan;
-use crate::statistics::SampleStatistics;
+use crate::base::error::Error;
+use crate::staging::SegmentRecord;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,57 +46,6 @@ impl From<&Error> for Failure {
     }
 }
 
-/// What a finished segment holds. Written to `segment.json` after its data: a segment without it is not done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SegmentRecord {
-    pub segment: u32,
-    /// Traces that it converted: whose samples it wrote or, where samples are left out, whose headers.
-    pub n_traces: u64,
-    /// Rows of its `headers.parquet`.
-    pub n_rows: u64,
-    /// Runs of equal gather keys among its rows.
-    pub n_runs: u64,
-    /// Samples whose words are kept because their stored values do not give them back.
-    pub n_exceptions: u64,
-    /// Checksums of its chunks.
-    pub chunks: ChunkSums,
-    /// Bytes of its chunks or shards.
-    pub stored_bytes: u64,
-    pub headers: HeaderSummary,
-    pub samples: SampleStatistics,
-    /// The start of the computer since which it may be lost, as it was not brought to the disk; none if it was, or if nobody
-    /// wants to know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot_id: Option<String>,
-}
-
-impl SegmentRecord {
-    /// Whether a worker that followed the plan can have found this: what it says may have been damaged on its way, and
-    /// what is added up over segments must not run over.
-    pub fn fits(&self, plan: &Plan) -> bool {
-        let Some(segment) = plan.segments.get(self.segment as usize) else { return false };
-        let length = |range: Range<u64>| range.end - range.start;
-        let (n_traces, n_rows) = (length(plan.traces_of(segment)), length(plan.rows_of(segment)));
-        let (array, headers) = (&plan.traces, &self.headers);
-        let n_samples = n_traces * array.n_samples;
-        // No codec makes a chunk of noise much longer.
-        let most_bytes = u128::from(self.chunks.n_chunks) * (2 * array.chunk_bytes() as u128 + 1024) + 1024;
-        let most_row_bytes = 16 * (u128::from(plan.headers.header_bytes) + plan.headers.columns.len() as u128 + 64);
-        let most_table_bytes = u128::from(n_rows) * most_row_bytes + (1 << 20);
-        self.n_traces == if plan.headers_only { n_rows } else { n_traces }
-            && self.n_rows == n_rows
-            && self.n_runs <= n_rows
-            && self.n_exceptions <= n_samples
-            && self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks()
-            && u128::from(self.stored_bytes) <= most_bytes
-            && headers.n_rows == n_rows
-            && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
-            && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
-            && headers.ranges.len() == plan.headers.columns.len()
-            && self.samples.n_nonfinite <= n_samples
-    }
-}
-
 /// Reads one line. `None` for what is not understood.
 pub fn parse_line(line: &str) -> Option<WorkerMessage> {
     serde_json::from_str(line).ok()
@@ -110,6 +54,9 @@ pub fn parse_line(line: &str) -> Option<WorkerMessage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segy::samples::statistics::SampleStatistics;
+    use crate::store::checksum::ChunkSums;
+    use crate::table::HeaderSummary;
 
     #[test]
     fn a_message_is_one_line_and_comes_back_the_same() {
@@ -121,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_the_same_with_the_widest_numbers() {
-        use crate::headers::FieldRange;
+        use crate::table::summary::FieldRange;
         let range = FieldRange { min: i64::MIN.into(), max: u64::MAX.into() };
         let record = SegmentRecord {
             segment: 3,

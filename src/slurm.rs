@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::error::{Error, Result, failed};
-use crate::shell::{quoted, quoted_word};
-use crate::steps::ranges;
+use crate::base::error::{Error, Result, failed};
+use crate::base::ranges::ranges;
+use crate::base::shell::{quoted, quoted_word};
 
 /// `MaxArraySize` of a Slurm whose configuration does not say another: numbers of tasks are below it.
 pub const DEFAULT_MAX_ARRAY: u32 = 1001;

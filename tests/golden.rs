@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write;
 use std::path::Path;
 
-use segy_import::checksum::Checksum;
+use segy_import::internals::Checksum;
 use support::{Survey, contents};
 
 /// Sample formats, byte orders, codecs, orders, shards and headers.

@@ -120,7 +120,7 @@ fn the_interval_comes_from_the_binary_header_or_the_first_trace_and_else_nowhere
 
 #[test]
 fn an_input_that_is_rewritten_meanwhile_is_noticed_and_nothing_is_kept() {
-    use segy_import::import::Phase;
+    use segy_import::Phase;
     let survey = Survey::new(&["--traces", "500", "--samples", "10"]);
     let bytes = std::fs::read(&survey.input).unwrap();
     let config = segy_import::ImportConfig::new(&survey.input, survey.path("out"));

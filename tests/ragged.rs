@@ -238,10 +238,10 @@ fn a_difference_in_a_trace_of_varying_length_is_named() {
 
 #[test]
 fn following_the_lengths_is_a_phase_of_its_own() {
-    use segy_import::import::Phase;
+    use segy_import::Phase;
     let survey = ragged_survey(3, "big", 20_000, &[3, 5, 4]);
     let mut config = segy_import::ImportConfig::new(&survey.input, survey.path("out"));
-    (config.overrides.ragged, config.sync) = (segy_import::segy::Ragged::Pad, false);
+    (config.overrides.ragged, config.sync) = (segy_import::Ragged::Pad, false);
     let mut reports = Vec::new();
     let mut on_progress = |progress: &segy_import::ImportProgress| {
         if progress.phase == Phase::Indexing {

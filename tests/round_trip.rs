@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use proptest::prelude::*;
-use segy_import::dataset::{Part, Target};
-use segy_import::{CancelHandle, Error, ExportConfig, ImportConfig, export, import};
+use segy_import::{CancelHandle, Error, ExportConfig, ImportConfig, Part, Target, export, import};
 use support::{Survey, assert_same, contents, run, stderr};
 
 /// File header, and header of a trace.

@@ -2,9 +2,9 @@
 
 use indicatif::{HumanBytes, HumanCount};
 
-use crate::error::{Result, failed};
+use crate::base::error::{Result, failed};
+use crate::cli::progress::{print as print_out, say};
 use crate::plan::Plan;
-use crate::progress::{print as print_out, say};
 
 /// Prints the plan for people, or whole as JSON.
 pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {

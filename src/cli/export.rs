@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::overrides::EndianChoice;
-use super::run_shown;
+use crate::base::error::Result;
+use crate::cli::overrides::EndianChoice;
+use crate::cli::progress::ProgressMode;
+use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
-use crate::error::Result;
 use crate::export::{ExportConfig, export};
-use crate::import::Phase;
-use crate::progress::ProgressMode;
+use crate::run::import::Phase;
 
 /// Write the SEG-Y file again that a dataset was made from, or the files, byte for byte
 ///

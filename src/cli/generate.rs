@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cancel::CancelHandle;
-use crate::error::{Error, Result, failed};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
 use crate::generate::{Endian, GenerateConfig, SurveyKind, generate, is_written_in_place};
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
@@ -53,8 +53,8 @@ pub(super) struct GenerateArgs {
 
 impl GenerateArgs {
     pub(super) fn run(self) -> Result<()> {
-        if crate::segy::format::sample_format(self.format).is_none() {
-            let known = crate::segy::format::known_formats();
+        if crate::segy::samples::format::sample_format(self.format).is_none() {
+            let known = crate::segy::samples::format::known_formats();
             return Err(Error::Usage(format!("--format {} is not a sample format; use {known}", self.format)));
         }
         let path = self.output.display();

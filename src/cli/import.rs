@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 
-use super::overrides::{FieldArgs, OverrideArgs};
-use super::{Cli, dry_run, shown};
-use crate::cancel::CancelHandle;
-use crate::config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
-use crate::error::{Error, Result, failed, unreadable};
-use crate::import::{ImportProgress, import};
-use crate::names::near_name;
-use crate::output;
-use crate::progress::{Display, ProgressMode};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed, unreadable};
+use crate::base::near_names::near_name;
+use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::progress::{Display, ProgressMode};
+use crate::cli::{Cli, dry_run, shown};
+use crate::plan::config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
+use crate::run::import::{ImportProgress, import};
 use crate::segy::Io;
+use crate::staging;
 use crate::store;
 use crate::zarr::{AxisOrder, Codec};
 
@@ -133,7 +133,7 @@ impl ImportArgs {
         let check_inputs = || inputs.iter().try_for_each(|input| check_input(input));
         if dry_run {
             check_inputs()?;
-            output::check(&config.output, config.overwrite)?;
+            staging::check(&config.output, config.overwrite)?;
             return dry_run::print(&config.plan()?, progress == ProgressMode::Json);
         }
         let work = |on_progress: &mut dyn FnMut(&ImportProgress), cancel: &CancelHandle| {

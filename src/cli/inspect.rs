@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::overrides::{FieldArgs, OverrideArgs};
-use crate::cancel::CancelHandle;
-use crate::error::{Error, Result, failed};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::progress::{ReadingBar, print};
 use crate::inspect::{InspectConfig, Inspector, report};
-use crate::progress::{ReadingBar, print};
 use crate::segy::Io;
 
 /// Say what a SEG-Y file holds: what was decided and why, headers, geometry, a gather key

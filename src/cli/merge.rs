@@ -6,10 +6,10 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 
-use super::shown;
-use crate::error::Result;
-use crate::progress::ProgressMode;
-use crate::steps::{Merged, merge};
+use crate::base::error::Result;
+use crate::cli::progress::ProgressMode;
+use crate::cli::shown;
+use crate::run::{Merged, merge};
 
 /// Make the dataset of a planned import, once all its segments are converted
 ///

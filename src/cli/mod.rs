@@ -8,6 +8,7 @@ mod inspect;
 mod merge;
 mod overrides;
 mod plan;
+mod progress;
 mod status;
 mod submit;
 mod verify;
@@ -19,10 +20,10 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::cancel::CancelHandle;
-use crate::error::{Result, failed};
-use crate::import::{ImportProgress, Phase};
-use crate::progress::{Display, ProgressMode, say};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Result, failed};
+use crate::cli::progress::{Display, ProgressMode, say};
+use crate::run::import::{ImportProgress, Phase};
 
 /// Turn SEG-Y files into analysis-ready data: the traces as a Zarr array, the headers as a Parquet table.
 #[derive(Parser)]

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::Result;
-use crate::headers::formula::FUNCTIONS;
-use crate::mapping::presets::{self, PresetName};
-use crate::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
+use crate::base::error::Result;
+use crate::plan::mapping::presets::{self, PresetName};
+use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
 use crate::segy::layout::{InputFormat, Overrides};
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Ragged};
+use crate::table::formula::FUNCTIONS;
 
 /// What the user says about the file, against what its headers say.
 #[derive(Args)]

@@ -4,10 +4,10 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 
-use super::import::ImportArgs;
-use crate::error::Result;
-use crate::shell::quoted;
-use crate::steps::{PlanResult, plan};
+use crate::base::error::Result;
+use crate::base::shell::quoted;
+use crate::cli::import::ImportArgs;
+use crate::run::{PlanResult, plan};
 
 /// Plan an import whose segments are converted by themselves, on one computer or many
 ///

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
-use crate::error::{Result, failed};
-use crate::progress::print;
-use crate::shell::quoted;
-use crate::steps::{SegmentStatus, State, Status, ranges, status};
+use crate::base::error::{Result, failed};
+use crate::base::ranges::ranges;
+use crate::base::shell::quoted;
+use crate::cli::progress::print;
+use crate::run::{SegmentStatus, State, Status, status};
 
 /// More segments than these are shown as ranges.
 const SHOWN_SINGLY: usize = 32;
@@ -87,7 +88,7 @@ fn line(group: &[SegmentStatus]) -> String {
     format!("  {numbers:>13}  {state:<10}  {traces:>13}  {}", attempts.join("; ")).trim_end().to_owned()
 }
 
-fn describe_attempt(attempt: &crate::steps::Attempting) -> String {
+fn describe_attempt(attempt: &crate::run::Attempting) -> String {
     let heard = attempt.heard_s_ago.map_or(String::new(), |s| format!(", {s} s ago"));
     format!("{} traces by process {} on {}{heard}", HumanCount(attempt.traces_done), attempt.pid, attempt.host)
 }

@@ -4,11 +4,11 @@ use clap::{Args, ValueEnum};
 use indicatif::HumanCount;
 use serde_json::json;
 
-use super::import::ImportArgs;
-use crate::error::{Result, failed};
-use crate::progress::{Display, print, say};
+use crate::base::error::{Result, failed};
+use crate::cli::import::ImportArgs;
+use crate::cli::progress::{Display, print, say};
+use crate::run::{PlanResult, plan, status};
 use crate::slurm::{DEFAULT_MAX_ARRAY, Jobs, absolute, max_array_of_site};
-use crate::steps::{PlanResult, plan, status};
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scheduler {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::run_shown;
-use crate::error::{Error, Result};
-use crate::import::Phase;
-use crate::progress::ProgressMode;
+use crate::base::error::{Error, Result};
+use crate::cli::progress::ProgressMode;
+use crate::cli::run_shown;
+use crate::run::import::Phase;
 use crate::verify::{check, compare};
 
 /// Prove that a dataset equals the file it was made from (IN DATASET), or that it is undamaged (DATASET)

@@ -8,15 +8,16 @@ use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 
-use super::run_shown;
-use crate::cancel::CancelHandle;
+use crate::base::cancel::CancelHandle;
+use crate::base::error::Result;
+use crate::cli::progress::ProgressMode;
+use crate::cli::run_shown;
 use crate::coordinator::work;
-use crate::error::Result;
-use crate::import::Phase;
 use crate::plan::Plan;
-use crate::progress::ProgressMode;
-use crate::protocol::{SegmentRecord, WorkerMessage};
-use crate::steps::{SegmentOutcome, convert_one};
+use crate::protocol::WorkerMessage;
+use crate::run::import::Phase;
+use crate::run::{SegmentOutcome, convert_one};
+use crate::staging::SegmentRecord;
 use crate::store;
 
 /// Convert one segment of a planned import

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::{Ending, Event, EventKind};
-use crate::cancel::CancelHandle;
-use crate::error::{Result, failed, signal_name};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Result, failed, signal_name};
+use crate::coordinator::{Ending, Event, EventKind};
 use crate::plan::Plan;
 use crate::protocol::{Failure, WorkerMessage, parse_line};
 use crate::segy::Io;

@@ -12,10 +12,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 pub use launch::{Launch, ProcessLauncher, Running, ThreadLauncher, forward_messages, work};
 use launch::{TIME_TO_END, TIME_TO_GIVE_UP};
 
-use crate::cancel::CancelHandle;
-use crate::error::{Error, Result};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
 use crate::plan::Plan;
-use crate::protocol::{SegmentRecord, WorkerMessage};
+use crate::protocol::WorkerMessage;
+use crate::staging::SegmentRecord;
 
 /// Between two looks at the cancel handle, and between two reports of progress.
 const TICK: Duration = Duration::from_millis(100);

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::*;
-use crate::checksum::ChunkSums;
-use crate::config::ImportConfig;
+use crate::coordinator::*;
 use crate::generate::{GenerateConfig, generate};
-use crate::headers::HeaderSummary;
+use crate::plan::config::ImportConfig;
 use crate::protocol::Failure;
-use crate::statistics::SampleStatistics;
+use crate::segy::samples::statistics::SampleStatistics;
+use crate::store::checksum::ChunkSums;
+use crate::table::HeaderSummary;
 
 /// What a worker of the test does.
 #[derive(Clone)]

@@ -1,317 +1,52 @@
-//! What `metadata.json` says of a dataset, as far as reading it back needs to know.
+//! Writing and reading `metadata.json`, which holds its own checksum.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::checksum::{Checksum, ChunkSums};
-use crate::error::{Error, Result, unreadable};
-use crate::kept::{KeptBytes, Part};
-use crate::merge::HEADERS;
-use crate::metadata::read_document;
-use crate::output::METADATA;
-use crate::segy::fields::TRACE_HEADER_BYTES;
-use crate::segy::format::{SampleFormat, sample_format};
-use crate::segy::{ByteOrder, Dtype};
-use crate::zarr::{ArrayPlan, AxisOrder, Codec};
+use crate::base::error::{Error, Result, failed, unreadable};
+use crate::store::checksum::{crc32c, hexadecimal};
 
-/// The parts of the document that are read; others are left alone.
-#[derive(Deserialize)]
-struct Document {
-    input: Input,
-    /// Of one file; those of several are in `files`.
-    bytes_before_traces: Option<String>,
-    bytes_after_traces: Option<String>,
-    #[serde(default)]
-    files: Vec<FileEntry>,
-    segy: Segy,
-    geometry: Geometry,
-    options: Options,
-    gathers: Gathers,
-    exceptions: Exceptions,
-    #[serde(default)]
-    statistics: Statistics,
-    checksums: BTreeMap<String, Checksum>,
-    chunk_checksums: ChunkChecksums,
+/// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
+const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
+/// What the checksum is while it is computed.
+pub const NO_CHECKSUM: &str = "00000000";
+
+/// Writes the document with its own checksum in it.
+pub fn write_document(path: &Path, document: Value) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(&document).map_err(failed(path.display()))?;
+    text.push(b'\n');
+    let digits = self_checksum(&text)
+        .ok_or_else(|| Error::Failed(format!("{}: has no place for its checksum", path.display())))?;
+    let crc = hexadecimal(crc32c(&text));
+    text[digits..][..crc.len()].copy_from_slice(crc.as_bytes());
+    crate::store::write(path, &text).map_err(failed(path.display()))
 }
 
-#[derive(Deserialize)]
-struct ChunkChecksums {
-    n_chunks: u64,
-    crc32c: String,
-}
-
-#[derive(Deserialize)]
-struct Input {
-    bytes: u64,
-}
-
-#[derive(Deserialize)]
-struct FileEntry {
-    name: String,
-    bytes: u64,
-    start_trace: u64,
-    end_trace: u64,
-    bytes_before_traces: Option<String>,
-    bytes_after_traces: Option<String>,
-    segy: Segy,
-}
-
-#[derive(Deserialize)]
-struct Segy {
-    byte_order: ByteOrder,
-    pairwise_swapped: bool,
-    /// Of one file, like the offsets; those of several are in `files`.
-    #[serde(default)]
-    revision: String,
-    sample_format: Format,
-    #[serde(default)]
-    tape_label_bytes: u64,
-    #[serde(default)]
-    first_trace_offset: u64,
-    additional_trace_headers: u32,
-}
-
-#[derive(Deserialize)]
-struct Format {
-    code: u16,
-}
-
-#[derive(Deserialize)]
-struct Geometry {
-    n_traces: u64,
-    n_samples: u64,
-    /// There if every trace has a sample count of its own.
-    samples_per_trace: Option<SamplesPerTrace>,
-}
-
-#[derive(Deserialize)]
-struct SamplesPerTrace {
-    max: u64,
-}
-
-#[derive(Deserialize)]
-struct Options {
-    dtype: Dtype,
-    order: AxisOrder,
-    codec: Codec,
-    chunk_traces: u64,
-    chunk_samples: u64,
-    shard_chunks: Option<u64>,
-    row_group_rows: u64,
-    headers_only: bool,
-}
-
-#[derive(Deserialize)]
-struct Gathers {
-    n_gathers: u64,
-}
-
-#[derive(Deserialize)]
-struct Exceptions {
-    n_samples: u64,
-}
-
-#[derive(Default, Deserialize)]
-struct Statistics {
-    n_nonfinite: u64,
-}
-
-/// A complete dataset, with all that is needed to find its parts and to write the original file again.
-pub struct Dataset {
-    pub root: PathBuf,
-    pub array: ArrayPlan,
-    pub format: &'static SampleFormat,
-    pub byte_order: ByteOrder,
-    /// Whether neighbouring bytes of the original are exchanged behind the textual header.
-    pub pairwise_swapped: bool,
-    /// The files that it was made from, in the order of their traces; at least one.
-    pub files: Vec<OriginalFile>,
-    /// Whether the header table has the number of samples of each trace, which may be fewer than those of the array.
-    pub has_sample_counts: bool,
-    /// Bytes of all headers of one trace.
-    pub header_bytes: usize,
-    pub row_group_rows: u64,
-    /// Whether there are no samples.
-    pub headers_only: bool,
-    pub n_gathers: u64,
-    pub n_exceptions: u64,
-    /// Samples that were infinite or no number when they were imported.
-    pub n_nonfinite: u64,
-    /// Of every file but the chunks of the traces and the document itself.
-    pub checksums: BTreeMap<String, Checksum>,
-    /// Of the chunks of the traces.
-    pub chunk_sums: ChunkSums,
-}
-
-/// A file that a dataset was made from.
-pub struct OriginalFile {
-    /// Without directories; empty where it was the only file.
-    pub name: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Numbers of its traces in the dataset.
-    pub traces: Range<u64>,
-    /// The first number of the revision that the file was read by.
-    pub major_revision: u8,
-    /// Bytes of a tape label in front of the file header.
-    pub label_bytes: u64,
-    /// In the whole file, a label included.
-    pub first_trace_offset: u64,
-    /// As they stand in the file.
-    pub bytes_before_traces: KeptBytes,
-    pub bytes_after_traces: KeptBytes,
-}
-
-impl OriginalFile {
-    /// `of_several` is the number of the file, from 0, where there are several.
-    ///
-    /// # Errors
-    /// What is wrong with the bytes that were kept.
-    fn new(
-        entry: FileEntry,
-        of_several: Option<usize>,
-        root: &Path,
-        checksums: &BTreeMap<String, Checksum>,
-    ) -> Result<Self> {
-        let kept = |part, text: Option<String>| KeptBytes::find(part, of_several, text.as_deref(), root, checksums);
-        Ok(Self {
-            name: entry.name,
-            bytes: entry.bytes,
-            traces: entry.start_trace..entry.end_trace,
-            major_revision: entry.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
-            label_bytes: entry.segy.tape_label_bytes,
-            first_trace_offset: entry.segy.first_trace_offset,
-            bytes_before_traces: kept(Part::BeforeTraces, entry.bytes_before_traces)?,
-            bytes_after_traces: kept(Part::AfterTraces, entry.bytes_after_traces)?,
-        })
+/// Reads the document, if it is as it was written.
+///
+/// # Errors
+/// `Error::Input` where it cannot be read, `Error::Failed` where it is damaged or has no checksum.
+pub fn read_document(path: &Path) -> Result<Value> {
+    let mut text = crate::store::read(path).map_err(|e| unreadable(path, &e))?;
+    let damaged = || Error::Failed(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
+    let digits = self_checksum(&text).ok_or_else(|| {
+        Error::Failed(format!(
+            "{}: has no checksum of its own (self_crc32c); it is damaged, or no segy-import of this version wrote it",
+            path.display()
+        ))
+    })?;
+    let stored = text[digits..].first_chunk().copied().unwrap_or([0; NO_CHECKSUM.len()]);
+    let place = text.get_mut(digits..digits + NO_CHECKSUM.len()).ok_or_else(damaged)?;
+    place.copy_from_slice(NO_CHECKSUM.as_bytes());
+    if hexadecimal(crc32c(&text)).as_bytes() != stored {
+        return Err(damaged());
     }
+    serde_json::from_slice(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
 }
 
-impl Dataset {
-    /// Reads the document of the dataset in this directory.
-    ///
-    /// # Errors
-    /// `Error::Input` where there is no dataset, `Error::Failed` where its document is damaged.
-    pub fn open(root: &Path) -> Result<Self> {
-        Self::open_described(root, &root.join(METADATA))
-    }
-
-    /// The dataset in this directory whose document is still elsewhere, at `path`.
-    pub fn open_described(root: &Path, path: &Path) -> Result<Self> {
-        crate::store::check_address(root)?;
-        if !crate::store::is_file(path).map_err(|e| unreadable(path, &e))? {
-            return Err(Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display())));
-        }
-        let damaged = |what: String| super::damaged(path, what);
-        let document: Document = serde_json::from_value(read_document(path)?).map_err(|e| damaged(e.to_string()))?;
-        let code = document.segy.sample_format.code;
-        let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
-        let additional_headers = document.segy.additional_trace_headers as usize;
-        let (byte_order, pairwise_swapped) = (document.segy.byte_order, document.segy.pairwise_swapped);
-        let checksums = document.checksums;
-        let mut entries = document.files;
-        let is_one = entries.is_empty();
-        if is_one {
-            entries.push(FileEntry {
-                name: String::new(),
-                bytes: document.input.bytes,
-                start_trace: 0,
-                end_trace: document.geometry.n_traces,
-                bytes_before_traces: document.bytes_before_traces,
-                bytes_after_traces: document.bytes_after_traces,
-                segy: document.segy,
-            });
-        }
-        let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), root, &checksums);
-        let files: Result<Vec<OriginalFile>> = entries.into_iter().enumerate().map(original).collect();
-        let files = files.map_err(|e| damaged(e.to_string()))?;
-        let dataset = Self {
-            root: root.to_owned(),
-            format,
-            byte_order,
-            pairwise_swapped,
-            files,
-            has_sample_counts: document
-                .geometry
-                .samples_per_trace
-                .is_some_and(|s| s.max == document.geometry.n_samples),
-            header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
-            row_group_rows: document.options.row_group_rows,
-            headers_only: document.options.headers_only,
-            n_gathers: document.gathers.n_gathers,
-            n_exceptions: document.exceptions.n_samples,
-            n_nonfinite: document.statistics.n_nonfinite,
-            checksums,
-            chunk_sums: ChunkSums {
-                n_chunks: document.chunk_checksums.n_chunks,
-                crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
-                    .map_err(|e| damaged(e.to_string()))?,
-            },
-            array: ArrayPlan {
-                order: document.options.order,
-                dtype: document.options.dtype,
-                n_samples: document.geometry.n_samples,
-                n_traces: document.geometry.n_traces,
-                chunk_samples: document.options.chunk_samples,
-                chunk_traces: document.options.chunk_traces,
-                shard_chunks: document.options.shard_chunks,
-                codec: document.options.codec,
-            },
-        };
-        if dataset.is_consistent() { Ok(dataset) } else { Err(damaged("its numbers contradict each other".into())) }
-    }
-
-    /// Chunk or shard files.
-    pub fn n_objects(&self) -> u64 {
-        if self.headers_only { 0 } else { self.array.n_objects() }
-    }
-
-    /// The path of a file of the dataset.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.root.join(name)
-    }
-
-    /// The path of the header table.
-    pub fn headers(&self) -> PathBuf {
-        self.path(HEADERS)
-    }
-
-    /// Bytes of a trace of so many samples in its file.
-    pub fn trace_bytes(&self, n_samples: u64) -> u64 {
-        self.header_bytes as u64 + n_samples * self.format.bytes as u64
-    }
-
-    /// Whether nothing that follows divides by zero or runs over, and the traces fit the files.
-    fn is_consistent(&self) -> bool {
-        let array = &self.array;
-        let sizes = [array.chunk_samples, array.chunk_traces, array.n_samples, array.n_traces, self.row_group_rows];
-        let chunk = array.chunk_samples.checked_mul(array.chunk_traces).and_then(|n| n.checked_mul(8));
-        let longest =
-            array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
-        let all = longest.and_then(|n| n.checked_mul(array.n_traces));
-        let mut next = 0;
-        let in_order = self.files.iter().all(|f| std::mem::replace(&mut next, f.traces.end) == f.traces.start);
-        !sizes.contains(&0)
-            && array.shard_chunks != Some(0)
-            && chunk.is_some_and(|n| usize::try_from(n).is_ok())
-            && all.is_some_and(|n| {
-                n.checked_add(self.files.iter().map(|f| f.first_trace_offset).max().unwrap_or(0)).is_some()
-            })
-            && in_order
-            && next == array.n_traces
-            && self.files.iter().all(|f| f.traces.start < f.traces.end && self.holds(f))
-    }
-
-    /// Whether the traces of a file fit it. Where their lengths differ, that is seen when they are read.
-    fn holds(&self, file: &OriginalFile) -> bool {
-        let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
-        let n_traces = file.traces.end - file.traces.start;
-        let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);
-        file.first_trace_offset <= file.bytes
-            && kept(&file.bytes_before_traces, file.first_trace_offset)
-            && (self.has_sample_counts || end <= file.bytes && kept(&file.bytes_after_traces, file.bytes - end))
-    }
+/// Where the digits of the checksum stand in the text.
+fn self_checksum(text: &[u8]) -> Option<usize> {
+    let at = text.windows(SELF_CHECKSUM.len()).rposition(|w| w == SELF_CHECKSUM)?;
+    Some(at + SELF_CHECKSUM.len())
 }

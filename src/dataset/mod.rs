@@ -3,27 +3,28 @@
 //!
 //! Everything here is shared by `export`, which writes the file again, and `verify`, which compares.
 
-mod chunks;
-mod conversion;
-mod document;
-mod exceptions;
-mod headers;
-mod lengths;
+mod chunk_reader;
+pub mod document;
+mod exception_reader;
+mod header_reader;
+mod open;
 mod original;
-mod part;
+mod recoding;
+mod trace_extents;
+mod trace_part;
 pub mod units;
 
-pub use chunks::ChunkReader;
-pub use conversion::{Conversion, Target};
-pub use document::{Dataset, OriginalFile};
-pub use exceptions::{ExceptionRows, ExceptionTable};
-pub use headers::{HeaderRows, HeaderTableFile};
+pub use chunk_reader::ChunkReader;
+pub use exception_reader::{ExceptionRows, ExceptionTable};
+pub use header_reader::{HeaderRows, HeaderTableFile};
+pub use open::{Dataset, OriginalFile};
 pub use original::{Original, Place, Sources};
-pub use part::{Part, Span, file_head, fit_around};
+pub use recoding::{Conversion, Target};
+pub use trace_part::{Part, Span, file_head, fit_around};
 
 use std::path::Path;
 
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// The error for a file of the dataset that is not as it was written.
 pub fn damaged(path: &Path, what: impl std::fmt::Display) -> Error {

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::lengths::{Extents, Lengths};
-use super::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
-use crate::cancel::CancelHandle;
-use crate::error::{Error, Result};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::dataset::trace_extents::{Extents, Lengths};
+use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
-use crate::segy::format::{Dtype, SampleFormat};
-use crate::segy::restore::{Restorer, word_bytes};
+use crate::segy::samples::format::{Dtype, SampleFormat};
+use crate::segy::samples::restore::{Restorer, word_bytes};
 
 /// Bytes that are put together before they are given away; they stay in the second-level cache until they are compared.
 const PIECE_BYTES: usize = 256 << 10;
@@ -192,8 +192,8 @@ impl<'a> Original<'a> {
         &mut self,
         traces: &Range<u64>,
         extents: &Extents,
-        headers: &mut super::HeaderRows,
-        exceptions: &mut super::ExceptionRows,
+        headers: &mut crate::dataset::HeaderRows,
+        exceptions: &mut crate::dataset::ExceptionRows,
         sink: &mut Sink,
     ) -> Result<()> {
         let dataset = self.sources.dataset;
@@ -235,7 +235,7 @@ impl<'a> Original<'a> {
         &mut self,
         traces: &Range<u64>,
         extents: &Extents,
-        headers: &mut super::HeaderRows,
+        headers: &mut crate::dataset::HeaderRows,
         sink: &mut Sink,
     ) -> Result<()> {
         for trace in traces.clone() {
@@ -254,7 +254,7 @@ impl<'a> Original<'a> {
         sample_chunk: u64,
         traces: &Range<u64>,
         extents: &Extents,
-        exceptions: &mut super::ExceptionRows,
+        exceptions: &mut crate::dataset::ExceptionRows,
         sink: &mut Sink,
     ) -> Result<()> {
         let dataset = self.sources.dataset;
@@ -292,7 +292,7 @@ struct Restoration {
     format: &'static SampleFormat,
     byte_order: ByteOrder,
     dtype: Dtype,
-    /// Whether infinity may be what an IBM word became that has no exception; see [`crate::segy::ibm`].
+    /// Whether infinity may be what an IBM word became that has no exception; see [`crate::segy::samples::ibm`].
     may_be_infinite: bool,
     /// Whether values stay as they are stored, to be converted to another format.
     keeps_values: bool,
@@ -334,7 +334,7 @@ impl Restoration {
         trace: u64,
         samples: &Range<u64>,
         stored: &[u8],
-        exceptions: &mut super::ExceptionRows,
+        exceptions: &mut crate::dataset::ExceptionRows,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let n = stored.len() / self.dtype.size();

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::cancel::CancelHandle;
-use crate::error::{Error, Result};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
 
 /// How often progress is reported.
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -4,11 +4,11 @@
 //! makes `exceptions.parquet` of it ([`write_table`]), in the order of the chunks: along the traces, then along the
 //! samples, and trace after trace within a chunk. Where a chunk spans all samples, that is the order of the file.
 
-mod segment;
+mod spool;
 mod table;
 
-pub use segment::{SegmentExceptions, SegmentReader};
-pub use table::{COLUMNS, EXCEPTIONS, write_table};
+pub use spool::{SegmentExceptions, SegmentReader};
+pub use table::{COLUMNS, write_table};
 
 /// One sample that has to be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

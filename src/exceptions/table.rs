@@ -10,13 +10,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::{Exception, SegmentReader};
-use crate::cancel::CancelHandle;
-use crate::error::{Result, failed};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Result, failed};
+use crate::exceptions::{Exception, SegmentReader};
 use crate::store::Writer;
 
-/// Name of the file in a dataset; it is only there if there are exceptions.
-pub const EXCEPTIONS: &str = "exceptions.parquet";
 /// Its columns: trace and sample from 0, and the number that the bytes in the file are in its byte order.
 pub const COLUMNS: [&str; 3] = ["trace_index", "sample_index", "raw_word"];
 

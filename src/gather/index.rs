@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::GatherKey;
-use super::runs::RunReader;
-use crate::error::{Error, Result};
-use crate::headers::{NumberTable, NumberType};
+use crate::base::error::{Error, Result};
+use crate::gather::GatherKey;
+use crate::gather::runs::RunReader;
+use crate::parquet::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
 
 /// Gathers in one row group of the index.
@@ -176,8 +176,8 @@ mod tests {
 
     use arrow::array::{Int64Array, UInt64Array};
 
-    use super::super::runs::RunWriter;
     use super::*;
+    use crate::gather::runs::RunWriter;
     use crate::segy::ByteOrder;
     use crate::segy::fields::FieldKind;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;

@@ -5,11 +5,11 @@ pub mod runs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::headers::{Computed, Formula, read_integer};
-use crate::inputs::Inputs;
+use crate::base::error::Result;
+use crate::input::traces::Inputs;
 use crate::segy::fields::FieldKind;
 use crate::segy::{ByteOrder, Layout};
+use crate::table::{Computed, Formula, read_integer};
 
 /// A header field whose value is part of what makes a gather.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{GatherKey, KeyValues, Keys};
-use crate::error::{Error, Result, failed};
-use crate::headers::zigzag;
+use crate::base::error::{Error, Result, failed};
+use crate::gather::{GatherKey, KeyValues, Keys};
+use crate::parquet::zigzag;
 use crate::segy::ByteOrder;
 use crate::store::{Reader, Stream, Writer};
 

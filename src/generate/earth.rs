@@ -1,9 +1,9 @@
 //! Amplitudes: reflectors, first arrivals and noise under a survey.
 
-use super::maths::{Random, sine};
-use super::survey::{Point, Trace};
-use super::wavelet::{Noise, Wavelet};
-use super::{GenerateConfig, SurveyKind};
+use crate::generate::maths::{Random, sine};
+use crate::generate::survey::{Point, Trace};
+use crate::generate::wavelet::{Noise, Wavelet};
+use crate::generate::{GenerateConfig, SurveyKind};
 
 /// Random streams of the model and its tables; the noise of a trace uses its index, below 2^31.
 const MODEL_STREAM: u64 = 1 << 42;
@@ -206,8 +206,8 @@ fn dot<T: Copy + std::ops::Mul<Output = T> + std::iter::Sum>(a: &[T], b: &[T]) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::survey::Survey;
     use super::*;
+    use crate::generate::survey::Survey;
 
     fn traces(kind: SurveyKind, n_traces: u64) -> (Vec<Trace>, Vec<Vec<f32>>) {
         let config = GenerateConfig { kind, n_traces, ..GenerateConfig::default() };

@@ -13,11 +13,11 @@
 
 mod blocks;
 mod earth;
-mod headers;
+mod header_bytes;
 mod maths;
-mod samples;
+mod sample_bytes;
 mod survey;
-mod text;
+mod text_header;
 mod wavelet;
 
 use std::fs::{File, Permissions};
@@ -28,11 +28,11 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cancel::CancelHandle;
-use crate::files::{entry, is_link};
+use crate::base::cancel::CancelHandle;
+use crate::store::files::{entry, is_link};
 
 use earth::Earth;
-use samples::SampleFormat;
+use sample_bytes::SampleFormat;
 use survey::Survey;
 
 /// Traces are computed, handed over and written in blocks of about this many bytes (at least one
@@ -181,7 +181,7 @@ fn write_survey(
     let survey = Survey::new(config);
     let earth = Earth::new(config, format.rms);
     let n_samples = usize::try_from(config.n_samples)?;
-    let trace_bytes = headers::TRACE_HEADER_BYTES + n_samples * format.bytes;
+    let trace_bytes = header_bytes::TRACE_HEADER_BYTES + n_samples * format.bytes;
     let traces_per_block = (block_bytes / trace_bytes).max(1) as u64;
 
     let start_worker = || {
@@ -194,8 +194,8 @@ fn write_survey(
             bytes.resize((end_trace - start_trace) as usize * trace_bytes, 0);
             for (index, raw) in (start_trace..end_trace).zip(bytes.chunks_exact_mut(trace_bytes)) {
                 let trace = survey.trace(index);
-                let (header, data) = raw.split_at_mut(headers::TRACE_HEADER_BYTES);
-                headers::write_trace_header(config, index, &trace, header);
+                let (header, data) = raw.split_at_mut(header_bytes::TRACE_HEADER_BYTES);
+                header_bytes::write_trace_header(config, index, &trace, header);
                 if trace.is_dead {
                     data.fill(0);
                 } else {
@@ -206,8 +206,8 @@ fn write_survey(
         }
     };
 
-    out.write_all(&text::textual_header(config, format))?;
-    out.write_all(&headers::binary_header(config, format, &survey))?;
+    out.write_all(&text_header::textual_header(config, format))?;
+    out.write_all(&header_bytes::binary_header(config, format, &survey))?;
     let mut n_written = 0;
     blocks::write_in_order(config.n_traces.div_ceil(traces_per_block), n_threads, &start_worker, |block| {
         out.write_all(block)?;
@@ -233,7 +233,7 @@ fn validate(config: &GenerateConfig) -> Result<&'static SampleFormat> {
         config.n_samples
     );
     ensure!(config.interval_us > 0, "The sample interval must be at least 1 microsecond, not 0.");
-    samples::format_of(config.format)
+    sample_bytes::format_of(config.format)
 }
 
 #[cfg(test)]

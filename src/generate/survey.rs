@@ -2,8 +2,8 @@
 //!
 //! Everything follows from the index alone, in constant time, so traces can be made in any order.
 
-use super::maths::Random;
-use super::{GenerateConfig, SurveyKind};
+use crate::generate::maths::Random;
+use crate::generate::{GenerateConfig, SurveyKind};
 
 /// Gathers after which the table of gather sizes repeats.
 const GATHERS_PER_PERIOD: usize = 64;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::*;
+use crate::generate::*;
 
 fn bytes_of(config: &GenerateConfig, n_threads: usize, block_bytes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -149,7 +149,7 @@ fn every_format_can_be_generated_even_with_a_single_sample() {
     for code in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16] {
         let tiny =
             GenerateConfig { n_traces: 3, n_samples: 1, interval_us: 1, format: code, ..GenerateConfig::default() };
-        let size = samples::format_of(code).unwrap().bytes;
+        let size = sample_bytes::format_of(code).unwrap().bytes;
         assert_eq!(bytes_of(&tiny, 2, 1).len(), 3600 + 3 * (240 + size));
     }
 }

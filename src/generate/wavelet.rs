@@ -1,6 +1,6 @@
 //! Tables that stand in for per-sample mathematics: wavelets at sub-sample shifts, and noise.
 
-use super::maths::{Random, decay};
+use crate::generate::maths::{Random, decay};
 
 /// Sub-sample positions at which each wavelet is tabulated; events are placed to 1/32 sample.
 const SHIFTS: usize = 32;

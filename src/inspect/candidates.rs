@@ -5,10 +5,10 @@
 
 use serde::Serialize;
 
-use super::table::FieldSummary;
-use crate::headers::Column;
+use crate::inspect::field_table::FieldSummary;
 use crate::segy::ByteOrder;
 use crate::segy::fields::FieldKind;
+use crate::table::Column;
 
 /// Places shown for each role, and the points that they need.
 const MOST: usize = 3;
@@ -237,9 +237,9 @@ fn coordinate(p: &Place) -> Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspect::column::ColumnStats;
-    use crate::inspect::steps::StepGuess;
-    use crate::inspect::table::summarise;
+    use crate::inspect::column_stats::ColumnStats;
+    use crate::inspect::field_table::summarise;
+    use crate::inspect::step_guess::StepGuess;
 
     fn candidates(columns: &[(u32, FieldKind, Vec<i64>, i64)]) -> Vec<(Role, u32)> {
         let column = |&(first_byte, kind): &(u32, FieldKind)| Column {
@@ -253,7 +253,7 @@ mod tests {
             columns.iter().map(|c| Some(StepGuess { difference: c.3, agreeing: 1, seen: 1 })).collect();
         let columns: Vec<Column> = columns.iter().map(|c| column(&(c.0, c.1))).collect();
         let fields = summarise(&columns, &stats, &guesses, &[], true);
-        let found = rank(&fields, &crate::headers::HeaderTable::standard_columns(1), ByteOrder::Big);
+        let found = rank(&fields, &crate::table::HeaderTable::standard_columns(1), ByteOrder::Big);
         found.into_iter().map(|c| (c.role, c.field.first_byte)).collect()
     }
 

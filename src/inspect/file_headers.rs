@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::scan::Source;
-use super::table::type_name;
-use crate::error::Result;
-use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
+use crate::base::error::Result;
+use crate::inspect::field_table::type_name;
+use crate::inspect::scan::Source;
+use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
 use crate::segy::fields::BINARY_FIELDS;
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};

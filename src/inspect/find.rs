@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::scan::{Source, Visitor};
-use super::values::Headers;
-use crate::error::{Error, Result};
-use crate::headers::Column;
+use crate::base::error::{Error, Result};
+use crate::inspect::field_keys::Headers;
+use crate::inspect::scan::{Source, Visitor};
 use crate::segy::ByteOrder;
-use crate::segy::binary::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET};
+use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET};
 use crate::segy::fields::BINARY_FIELDS;
+use crate::table::Column;
 
 /// The scalars of the standard trace header (first bytes): elevations, coordinates, shot point.
 const SCALARS: [u32; 3] = [69, 71, 201];
@@ -110,7 +110,7 @@ fn ibm_word(value: f64) -> Option<u32> {
         (fraction, exponent) = (fraction * 16.0, exponent - 1);
     }
     let word = u32::from(value < 0.0) << 31 | (exponent & 0x7F) << 24 | (fraction * f64::from(1 << 24)) as u32;
-    (crate::segy::ibm::exact(word) == value).then_some(word)
+    (crate::segy::samples::ibm::exact(word) == value).then_some(word)
 }
 
 /// Looks for all patterns in all headers that it is shown.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::table::FieldSummary;
+use crate::inspect::field_table::FieldSummary;
 use crate::segy::{Layout, SampleAxis};
 
 /// Fields that say where a trace lies.

@@ -6,45 +6,45 @@
 //! [`find`] and [`trace`] answer single questions. All that is found is plain data with `Serialize`: the JSON document
 //! of `segy-import inspect --json` is just that.
 
-mod align;
 pub mod candidates;
-pub mod column;
-pub mod computed;
+pub mod column_stats;
+pub mod computed_stats;
 mod distinct;
+pub mod field_keys;
+pub mod field_table;
 pub mod file_headers;
 pub mod find;
-pub mod gathers;
+pub mod gather_key;
 pub mod geometry;
+pub mod one_trace;
 pub mod report;
-mod runs;
+mod run_lengths;
 pub mod scan;
-mod steps;
-pub mod table;
-pub mod trace;
-pub mod values;
+mod step_guess;
+mod text_columns;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cancel::CancelHandle;
-use crate::config::ImportConfig;
-use crate::error::Result;
-use crate::headers::formula::{Computed, Formula};
-use crate::headers::{Column, HeaderTable};
-use crate::mapping::HeaderOptions;
+use crate::base::cancel::CancelHandle;
+use crate::base::error::Result;
+use crate::plan::config::ImportConfig;
+use crate::plan::mapping::HeaderOptions;
 use crate::segy::layout::{Decision, Overrides};
 use crate::segy::{Access, Io, Layout, SegyFile};
+use crate::table::formula::{Computed, Formula};
+use crate::table::{Column, HeaderTable};
 use candidates::Candidate;
-use computed::{ComputedSummary, ComputedVisitor};
+use computed_stats::{ComputedSummary, ComputedVisitor};
+use field_table::FieldSummary;
 use file_headers::FileHeaders;
 use find::{Finding, Search};
-use gathers::GatherSuggestion;
+use gather_key::GatherSuggestion;
 use geometry::Geometry;
+use one_trace::TraceDump;
 use scan::{Source, TableVisitor, Visitor, windows};
-use table::FieldSummary;
-use trace::TraceDump;
 
 /// What to look at, and how.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ impl Inspector {
             file_headers: file_headers::read(&self.source())?,
             geometry: geometry::geometry(&self.layout, &fields, whole),
             coverage: self.coverage(),
-            gather: gathers::suggest(&fields, self.layout.n_traces),
+            gather: gather_key::suggest(&fields, self.layout.n_traces),
             fields,
             computed: computed.summarise(&self.computed, whole),
         })
@@ -190,7 +190,7 @@ impl Inspector {
 
     /// One trace, from 1.
     pub fn trace(&self, trace: u64) -> Result<TraceDump> {
-        trace::dump(&self.source(), &self.columns, &self.computed, trace)
+        one_trace::dump(&self.source(), &self.columns, &self.computed, trace)
     }
 
     /// Where headers hold a number.
@@ -219,12 +219,12 @@ impl Inspector {
         cancel: &CancelHandle,
     ) -> Result<(Vec<FieldSummary>, ComputedVisitor<'a>)> {
         let source = self.source();
-        let guesses = steps::guess(&source, columns, &self.windows)?;
+        let guesses = step_guess::guess(&source, columns, &self.windows)?;
         let steps: Vec<Option<i64>> = guesses.iter().map(|g| g.map(|g| g.difference)).collect();
         let make = || (TableVisitor::new(columns, &steps), ComputedVisitor::new(formulas));
         let (table, computed) = self.visit(make, on_progress, cancel)?;
         let first = source.header(0)?;
-        let fields = table::summarise(columns, &table.stats, &guesses, &first, self.coverage().is_whole());
+        let fields = field_table::summarise(columns, &table.stats, &guesses, &first, self.coverage().is_whole());
         Ok((fields, computed))
     }
 

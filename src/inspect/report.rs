@@ -1,16 +1,16 @@
 //! The report as text for people.
 
-use super::align::{grouped, table, wrap};
-use super::candidates::{Candidate, Role};
-use super::computed::ComputedSummary;
-use super::file_headers::{FileHeaders, TextualHeader};
-use super::find::Finding;
-use super::gathers::GatherSuggestion;
-use super::geometry::{Geometry, PlaceRange};
-use super::scan::SAMPLED_TRACES;
-use super::table::FieldSummary;
-use super::trace::TraceDump;
-use super::{Candidates, Coverage, Findings, Report};
+use crate::inspect::candidates::{Candidate, Role};
+use crate::inspect::computed_stats::ComputedSummary;
+use crate::inspect::field_table::FieldSummary;
+use crate::inspect::file_headers::{FileHeaders, TextualHeader};
+use crate::inspect::find::Finding;
+use crate::inspect::gather_key::GatherSuggestion;
+use crate::inspect::geometry::{Geometry, PlaceRange};
+use crate::inspect::one_trace::TraceDump;
+use crate::inspect::scan::SAMPLED_TRACES;
+use crate::inspect::text_columns::{grouped, table, wrap};
+use crate::inspect::{Candidates, Coverage, Findings, Report};
 
 const INDENT: &str = "  ";
 /// Extended textual headers that are listed, and places that hold a number.
@@ -169,12 +169,12 @@ fn row(f: &FieldSummary) -> Vec<String> {
     ]
 }
 
-fn extreme(f: &FieldSummary, number: Option<&super::values::Number>) -> String {
+fn extreme(f: &FieldSummary, number: Option<&crate::inspect::field_keys::Number>) -> String {
     number.map_or_else(|| format!("\"{}\"", f.text.as_deref().unwrap_or_default()), ToString::to_string)
 }
 
 fn distinct(n: Option<usize>) -> String {
-    n.map_or_else(|| format!("> {}", grouped(super::distinct::MAX_DISTINCT as u64)), |n| grouped(n as u64))
+    n.map_or_else(|| format!("> {}", grouped(crate::inspect::distinct::MAX_DISTINCT as u64)), |n| grouped(n as u64))
 }
 
 fn step(f: &FieldSummary) -> String {

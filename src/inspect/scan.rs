@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::column::{ColumnReader, ColumnStats};
-use super::values::Headers;
-use crate::cancel::CancelHandle;
-use crate::error::{Error, Result};
-use crate::headers::Column;
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::inspect::column_stats::{ColumnReader, ColumnStats};
+use crate::inspect::field_keys::Headers;
 use crate::segy::{Layout, SegyFile, TraceFinder};
+use crate::table::Column;
 
 /// Trace headers that are looked at unless all are asked for.
 pub const SAMPLED_TRACES: u64 = 1000;

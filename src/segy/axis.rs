@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::apply_scalar;
-use super::inference::Inference;
+use crate::segy::apply_scalar;
+use crate::segy::infer::Inference;
 
 /// What the samples are counted along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ const MEASUREMENT_SYSTEM_BYTE: u32 = 3255;
 
 impl Inference<'_> {
     /// The axis by the headers of the file and of its first trace, and by what the user says.
-    pub(super) fn axis(&mut self, first: &[u8]) -> SampleAxis {
+    pub(crate) fn axis(&mut self, first: &[u8]) -> SampleAxis {
         let domain = self.overrides.domain.unwrap_or_default();
         if self.overrides.domain.is_some() {
             self.decide("domain", format!("{domain:?}").to_lowercase(), "option --domain");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result, unreadable};
+use crate::base::error::{Error, Result, unreadable};
 use crate::store::{self, Object};
 
 /// How the input is read.

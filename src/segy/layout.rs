@@ -7,18 +7,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::axis::{Domain, SampleAxis};
-use super::binary::BINARY_HEADER_OFFSET;
-use super::fields::TRACE_HEADER_BYTES;
-use super::file::{Access, Io, SegyFile};
-use super::float_kind;
-use super::format::{ByteOrder, SampleFormat, sample_format};
-use super::inference::{Inference, is_pairwise_swapped};
-use super::label::{self, LABEL_BYTES};
-use super::ragged::{Ragged, TraceIndex, Watch};
-use super::su;
-use super::text::{self, TextEncoding};
-use crate::error::Result;
+use crate::base::error::Result;
+use crate::segy::axis::{Domain, SampleAxis};
+use crate::segy::binary_header::BINARY_HEADER_OFFSET;
+use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::file::{Access, Io, SegyFile};
+use crate::segy::infer::{Inference, float_kind, is_pairwise_swapped, seismic_unix};
+use crate::segy::lengths::ragged::{Ragged, TraceIndex, Watch};
+use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
+use crate::segy::tape_label::{self, LABEL_BYTES};
+use crate::segy::text::{self, TextEncoding};
 
 /// Offset of what follows the textual and the binary file header.
 pub const FILE_HEADER_BYTES: u64 = 3600;
@@ -114,7 +112,7 @@ pub struct Layout {
 impl Layout {
     /// The format of the samples.
     pub fn format(&self) -> &'static SampleFormat {
-        sample_format(self.format_code).unwrap_or(&super::format::FORMATS[0])
+        sample_format(self.format_code).unwrap_or(&crate::segy::samples::format::FORMATS[0])
     }
 
     /// The encoding of an extended textual header: each is looked at, unless the user said it.
@@ -137,7 +135,7 @@ impl Layout {
         self.header_bytes() + self.sample_bytes()
     }
 
-    /// Offset of trace `index` (from 0) in a file whose traces have one length; [`super::TraceFinder`] knows others too.
+    /// Offset of trace `index` (from 0) in a file whose traces have one length; [`crate::segy::TraceFinder`] knows others too.
     pub fn trace_offset(&self, index: u64) -> u64 {
         self.first_trace_offset + index * self.stride() as u64
     }
@@ -186,10 +184,10 @@ impl Layout {
     fn decide(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
         let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
         match overrides.input_format {
-            Some(InputFormat::Su) => su::infer(file, overrides, watch),
-            None if by_name => su::infer(file, overrides, watch),
+            Some(InputFormat::Su) => seismic_unix::infer(file, overrides, watch),
+            None if by_name => seismic_unix::infer(file, overrides, watch),
             _ => {
-                let label = label::find(file)?;
+                let label = tape_label::find(file)?;
                 if label.is_some() {
                     file.skip_label(LABEL_BYTES)?;
                 }

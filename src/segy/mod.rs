@@ -2,38 +2,24 @@
 //!
 //! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples, [`restore`] converts them back.
 
-mod ahead;
-mod axis;
-pub mod binary;
+pub(crate) mod axis;
+pub mod binary_header;
 pub mod fields;
-mod file;
-mod fit;
-mod fit_lengths;
-mod float_kind;
-pub mod format;
-pub mod ibm;
-mod inference;
-mod label;
+pub(crate) mod file;
+pub(crate) mod header_byte_order;
+pub(crate) mod infer;
 pub mod layout;
-mod misfit;
-pub mod plain;
-pub mod ragged;
-pub mod recode;
-mod reorder;
-pub mod restore;
-mod sniff;
-mod su;
-mod tail;
+pub mod lengths;
+pub mod samples;
+pub(crate) mod tape_label;
 pub mod text;
-mod trace_counts;
 
 pub use axis::{Domain, SampleAxis};
 pub use file::{Access, Io, SegyFile};
-pub use format::{ByteOrder, Dtype};
+pub use header_byte_order::{reorder_binary_header, reorder_trace_headers};
 pub use layout::Layout;
-pub use ragged::{Ragged, TraceFinder};
-pub use reorder::{reorder_binary_header, reorder_trace_headers};
-pub use trace_counts::odd_trace;
+pub use lengths::{Ragged, TraceFinder, odd_trace};
+pub use samples::format::{ByteOrder, Dtype};
 
 /// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.
 /// Source: SEG-Y rev 2.1, trace header bytes 69-72 and 215-216.

@@ -5,13 +5,16 @@
 //! Errors here are those of input and output, without the path, which the caller puts in front.
 
 mod address;
+pub mod checksum;
 #[cfg(feature = "cloud")]
 mod cloud;
 #[cfg(not(feature = "cloud"))]
 #[path = "without_cloud.rs"]
 mod cloud;
-mod read;
-mod write;
+pub mod files;
+mod reader;
+pub mod sync;
+mod writer;
 
 use std::fs;
 use std::io::{self, Read};
@@ -19,10 +22,10 @@ use std::path::Path;
 
 pub use address::is_remote;
 pub use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
-pub use read::{Reader, Stream};
-pub use write::{Finishing, Writer, finish_buffered};
+pub use reader::{Reader, Stream};
+pub use writer::{Finishing, Writer, finish_buffered};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use address::Address;
 
 /// An object as it is at the moment.

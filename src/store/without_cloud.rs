@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::State;
-use super::address::Address;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::store::State;
+use crate::store::address::Address;
 
 const MISSING: &str = "lies in an object store, which this program was built without; build it with --features cloud";
 

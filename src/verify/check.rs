@@ -9,15 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use crate::cancel::CancelHandle;
-use crate::checksum::{Checksum, ChunkSums};
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::dataset::document::read_document;
 use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{ChunkReader, Dataset, damaged};
-use crate::error::{Error, Result, failed};
-use crate::exceptions::EXCEPTIONS;
-use crate::merge::{GATHER_INDEX, HEADERS, checked_files};
-use crate::metadata::read_document;
-use crate::output::METADATA;
+use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, checked_files};
+use crate::store::checksum::{Checksum, ChunkSums};
 use crate::store::{self, Reader};
 
 /// What was found undamaged.
@@ -103,7 +101,7 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
     }
     if !dataset.headers_only {
         let path = dataset.path("traces.zarr/zarr.json");
-        let array: serde_json::Value = crate::files::read_json(&path)?;
+        let array: serde_json::Value = crate::store::files::read_json(&path)?;
         if array != crate::zarr::array_document(&dataset.array) {
             return Err(damaged(&path, "it does not describe the array of metadata.json"));
         }

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::check::check_tables;
-use crate::cancel::CancelHandle;
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit, n_threads};
 use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
-use crate::error::{Error, Result};
-use crate::kept::KeptBytes;
-use crate::segy::format::Converter;
+use crate::input::outside_traces::KeptBytes;
+use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
+use crate::verify::check::check_tables;
 
 /// What was found to be equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +208,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// A little-endian value as people write it.
 fn display(dtype: Dtype, bytes: &[u8]) -> String {
-    let unsigned = || crate::headers::read_integer(bytes, 1, kind(dtype), ByteOrder::Little);
+    let unsigned = || crate::table::read_integer(bytes, 1, kind(dtype), ByteOrder::Little);
     match dtype {
         Dtype::Float32 => f32::from_bits(unsigned() as u32).to_string(),
         Dtype::Float64 => f64::from_bits(unsigned() as u64).to_string(),

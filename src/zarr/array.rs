@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::Codec;
 use crate::segy::Dtype;
+use crate::zarr::Codec;
 
 /// Order of the two axes in the declared array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! half as long again. What it reads and what it writes is tested against it.
 //! Source of the format: <https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst>.
 
-use super::shuffle::Filter;
+use crate::base::shuffle::Filter;
 
 /// Samples, filtered samples, compressed bytes and the input of one block fit into a second-level cache of 512 KiB.
 pub const BLOCK_BYTES: usize = 128 << 10;
@@ -44,8 +44,8 @@ impl BloscLz4 {
     /// where a chunk is longer than the format can say.
     pub fn new(item_bytes: usize, chunk_bytes: usize, shuffle: Shuffle, level: u8) -> Option<Self> {
         let (filter, flags) = match shuffle {
-            Shuffle::Byte => (super::shuffle::byte_shuffle(item_bytes)?, 1 | LZ4_FLAG),
-            Shuffle::Bit => (super::shuffle::bit_shuffle(item_bytes)?, 4 | LZ4_FLAG),
+            Shuffle::Byte => (crate::base::shuffle::byte_shuffle(item_bytes)?, 1 | LZ4_FLAG),
+            Shuffle::Bit => (crate::base::shuffle::bit_shuffle(item_bytes)?, 4 | LZ4_FLAG),
         };
         let longest = i32::MAX as usize / 2;
         (chunk_bytes > 0 && chunk_bytes <= longest).then(|| Self {
@@ -122,8 +122,8 @@ impl UnbloscLz4 {
         let mut encoder = BloscLz4::new(item_bytes, chunk_bytes, shuffle, level)?;
         encoder.begin();
         let filter = match shuffle {
-            Shuffle::Byte => super::shuffle::byte_unshuffle(item_bytes)?,
-            Shuffle::Bit => super::shuffle::bit_unshuffle(item_bytes)?,
+            Shuffle::Byte => crate::base::shuffle::byte_unshuffle(item_bytes)?,
+            Shuffle::Bit => crate::base::shuffle::bit_unshuffle(item_bytes)?,
         };
         let (block_bytes, header) = (encoder.block_bytes, *encoder.encoded.first_chunk()?);
         let (filtered, chunk) = (vec![0; block_bytes], vec![0; chunk_bytes]);

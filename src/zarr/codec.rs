@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::blosc::Shuffle;
-use crate::error::{Error, Result};
-use crate::names::near_names;
+use crate::base::error::{Error, Result};
+use crate::base::near_names::near_names;
 use crate::segy::Dtype;
+use crate::zarr::blosc::Shuffle;
 
 /// A chosen compressor: its name and level. Serialised as the user writes it, `zstd:3`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,15 +6,13 @@
 
 mod array;
 mod blosc;
+mod chunk_codec;
 mod codec;
-mod encode;
-mod metadata;
-mod shuffle;
-mod store;
+mod documents;
+mod segment_store;
 
 pub use array::{ArrayPlan, AxisOrder};
+pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
-pub use encode::{ChunkDecoder, ChunkEncoder};
-pub use metadata::{array_document, coordinate_document, group_document};
-pub use shuffle::shuffle_bytes;
-pub use store::SegmentStore;
+pub use documents::{array_document, coordinate_document, group_document};
+pub use segment_store::SegmentStore;

@@ -6,16 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use segy_import::coordinator::{Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages};
 use segy_import::generate::{GenerateConfig, generate};
 use segy_import::inspect::{InspectConfig, Inspector, report};
-use segy_import::merge::merge;
-use segy_import::output::Output;
-use segy_import::plan::{PLAN_VERSION, Plan};
-use segy_import::segy::Ragged;
-use segy_import::segy::layout::{InputFormat, Overrides};
-use segy_import::worker::convert_segment;
-use segy_import::{CancelHandle, Error, ImportConfig, Result, warnings};
+use segy_import::internals::Output;
+use segy_import::internals::convert_segment;
+use segy_import::internals::{Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages};
+use segy_import::internals::{PLAN_VERSION, Plan};
+use segy_import::internals::{merge, of_contents};
+use segy_import::{CancelHandle, Error, ImportConfig, InputFormat, Overrides, Ragged, Result};
 
 /// Plans that ask for more memory than this are right, and slow.
 const MOST_BYTES: u64 = 16 << 20;
@@ -143,7 +141,7 @@ pub fn lines(survey: &Survey, text: &[u8]) {
         for segment in &plan.segments {
             convert_segment(&plan, &staging, segment.id, &cancel, &mut |_| {}).unwrap();
         }
-        warnings::of_contents(&plan, &records);
+        of_contents(&plan, &records);
         let _ = merge(&plan, &output, &records, &cancel, &mut |_| {});
     }
     output.discard().unwrap();

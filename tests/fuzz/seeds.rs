@@ -3,8 +3,8 @@
 use std::fs;
 
 use segy_import::CancelHandle;
-use segy_import::coordinator::work;
 use segy_import::generate::{Endian, GenerateConfig, SurveyKind, generate};
+use segy_import::internals::work;
 
 use crate::checks::Survey;
 

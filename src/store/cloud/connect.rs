@@ -14,9 +14,9 @@ use object_store::path::Path as Key;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::address::{Address, Scheme};
-use super::failure::{explained, invalid};
-use super::profile;
+use crate::store::address::{Address, Scheme};
+use crate::store::cloud::messages::{explained, invalid};
+use crate::store::cloud::profile;
 
 /// Threads that speak to object stores. They move bytes and encrypt them; what is converted is converted elsewhere.
 const THREADS: usize = 2;

@@ -1,7 +1,7 @@
 //! Object stores, through the crate `object_store`: the one place that knows it, its runtime and its errors.
 
 mod connect;
-mod failure;
+mod messages;
 mod object;
 mod profile;
 mod upload;
@@ -15,9 +15,9 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 pub use object::Object;
 pub use upload::{Pending, Upload, abort_uploads};
 
-use super::State;
-use super::address::Address;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::store::State;
+use crate::store::address::Address;
 use connect::{Place, again, wait, wait_for};
 
 pub fn check(address: &Address) -> Result<()> {
@@ -73,11 +73,11 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path)? == bytes),
         // A store without such requests; whoever writes at the same moment is not noticed.
-        Err(object_store::Error::NotImplemented { .. }) => match super::is_file(path)? {
+        Err(object_store::Error::NotImplemented { .. }) => match crate::store::is_file(path)? {
             true => Ok(false),
             false => write(path, bytes).map(|()| true),
         },
-        Err(e) => Err(failure::explained(&e)),
+        Err(e) => Err(messages::explained(&e)),
     }
 }
 

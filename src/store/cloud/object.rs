@@ -13,8 +13,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use object_store::{GetOptions, GetRange};
 
-use super::connect::{Place, runtime, wait};
-use super::failure::explained;
+use crate::store::cloud::connect::{Place, runtime, wait};
+use crate::store::cloud::messages::explained;
 
 /// Bytes of the smallest request: takes hardly longer than one of a trace header.
 const FEWEST_BYTES: u64 = 64 << 10;

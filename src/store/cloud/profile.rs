@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::failure::invalid;
+use crate::store::cloud::messages::invalid;
 
 /// What the profile says, as far as it does.
 #[derive(Default)]

@@ -12,8 +12,8 @@ use object_store::{Error, MultipartId, ObjectStoreExt, PutPayload, PutPayloadMut
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::connect::{Place, runtime, wait, wait_for};
-use super::failure::explained;
+use crate::store::cloud::connect::{Place, runtime, wait, wait_for};
+use crate::store::cloud::messages::explained;
 
 /// Bytes of a part, but of objects so long that they would have more than [`MAX_PARTS`]. Up to so many are written in one
 /// request, among them a chunk of 8 MiB with its checksum.

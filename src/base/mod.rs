@@ -1,0 +1,12 @@
+//! What every other module may use: errors, cancelling, names near to a misspelt one, words for a shell, numbers as people
+//! write them.
+
+pub mod cancel;
+pub mod error;
+pub mod near_names;
+pub mod ranges;
+pub mod shell;
+pub mod shuffle;
+
+pub use cancel::CancelHandle;
+pub use error::{Error, Result};

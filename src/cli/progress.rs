@@ -1,0 +1,317 @@
+//! Showing progress: a bar on a terminal, plain lines in a log, JSON lines for programs. Only this file knows indicatif.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use crate::base::error::{Error, Result, failed};
+use crate::run::import::{ImportProgress, ImportResult, Message, Phase};
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProgressMode {
+    /// A bar where standard error is a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// One bar on standard error.
+    Bar,
+    /// A line every few seconds on standard error.
+    Plain,
+    /// JSON lines on standard output.
+    Json,
+    /// Nothing but warnings and errors.
+    None,
+}
+
+/// Plain lines come no more often than this.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shows what it is given in one of the modes. A closed pipe is nobody listening, and no error.
+pub enum Display {
+    Bar(Bar),
+    Plain { last: Option<(Phase, Instant)> },
+    Json,
+    Silent,
+}
+
+impl Display {
+    pub fn new(mode: ProgressMode) -> Self {
+        match mode {
+            ProgressMode::Auto if std::io::stderr().is_terminal() => Self::Bar(Bar::new()),
+            ProgressMode::Bar => Self::Bar(Bar::new()),
+            ProgressMode::Auto | ProgressMode::Plain => Self::Plain { last: None },
+            ProgressMode::Json => Self::Json,
+            ProgressMode::None => Self::Silent,
+        }
+    }
+
+    /// Shows one report.
+    pub fn update(&mut self, progress: &ImportProgress) {
+        for message in &progress.messages {
+            self.message(message);
+        }
+        match self {
+            Self::Bar(bar) => bar.update(progress),
+            Self::Plain { last } => {
+                let due = match last {
+                    Some((phase, at)) => *phase != progress.phase || at.elapsed() >= PLAIN_INTERVAL,
+                    None => true,
+                };
+                // The first report of a phase is due; what goes by in a moment is not worth a line each.
+                if due && progress.total_traces > 0 {
+                    *last = Some((progress.phase, Instant::now()));
+                    let (current, total) = (HumanCount(progress.current_traces), HumanCount(progress.total_traces));
+                    let details = details(progress);
+                    let line = format!("{}: {current} of {total} traces {details}", phase_name(progress.phase));
+                    say(line.trim_end());
+                }
+            }
+            Self::Json => print_json(&json!({
+                "type": "progress",
+                "phase": progress.phase,
+                "current_traces": progress.current_traces,
+                "total_traces": progress.total_traces,
+                "active_workers": progress.active_workers,
+                "elapsed_s": seconds(progress.elapsed),
+                "eta_s": progress.eta.map(seconds),
+            })),
+            Self::Silent => {}
+        }
+    }
+
+    fn message(&self, message: &Message) {
+        let (kind, text) = match message {
+            Message::Warning(text) => ("warning", text),
+            Message::Info(text) => ("info", text),
+        };
+        match self {
+            Self::Bar(bar) => bar.suspend(|| say(&format!("{kind}: {text}"))),
+            Self::Silent if kind == "info" => {}
+            Self::Json => {
+                print_json(&json!({"type": kind, "message": text}));
+                // A log that keeps only standard error should have the warnings too.
+                if kind == "warning" {
+                    say(&format!("{kind}: {text}"));
+                }
+            }
+            _ => say(&format!("{kind}: {text}")),
+        }
+    }
+
+    /// Clears the bar and says what has been done.
+    ///
+    /// # Errors
+    /// As [`Self::done`].
+    pub fn finish(&self, result: &ImportResult) -> Result<()> {
+        let elapsed = result.elapsed.as_secs_f64();
+        let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
+        let gathers =
+            if result.n_gathers > 0 { format!(" in {} gathers", HumanCount(result.n_gathers)) } else { String::new() };
+        let line = format!(
+            "{}: {} traces{gathers}, {elapsed:.2} s ({} traces/s)",
+            result.output.display(),
+            HumanCount(result.n_traces),
+            HumanCount(rate),
+        );
+        let phases: serde_json::Map<_, _> =
+            result.phases.iter().map(|(p, d)| (phase_name(*p).to_owned(), json!(seconds(*d)))).collect();
+        let document = json!({
+            "type": "done",
+            "n_traces": result.n_traces,
+            "n_gathers": result.n_gathers,
+            "elapsed_s": seconds(result.elapsed),
+            "phases_s": phases,
+            "output": result.output.display().to_string(),
+        });
+        self.done(&line, &document)
+    }
+
+    /// Clears the bar and says what has been done: a line for people, a document for programs.
+    ///
+    /// # Errors
+    /// `Error::Failed` where standard output is for the document and cannot be written.
+    pub fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
+        match self {
+            Self::Bar(bar) => {
+                bar.clear();
+                say(line);
+            }
+            Self::Plain { .. } => say(line),
+            Self::Json => return print(&format!("{document}\n")),
+            Self::Silent => {}
+        }
+        Ok(())
+    }
+
+    /// Whether standard output is for JSON lines.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    /// Takes the bar away before an error message, and tells programs of it.
+    pub fn abandon(&self, error: &Error) {
+        match self {
+            Self::Bar(bar) => bar.clear(),
+            Self::Json => {
+                print_json(&json!({"type": "failed", "message": error.to_string(), "exit_code": error.exit_code()}));
+            }
+            Self::Plain { .. } | Self::Silent => {}
+        }
+    }
+}
+
+/// The bar of an import, on one line of 60 columns or more.
+pub struct Bar {
+    bar: ProgressBar,
+    is_wide: bool,
+}
+
+/// Columns that the counts of a large survey, the rate and a bar take. On a narrower terminal there is a percentage.
+const WIDE_COLUMNS: u16 = 110;
+/// What a bar is made of: full, in eighths, empty.
+const BLOCKS: &str = "█▉▊▋▌▍▎▏ ";
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        let bar = Self { bar, is_wide: is_wide() };
+        bar.set_style();
+        bar
+    }
+
+    fn set_style(&self) {
+        let template = if self.is_wide {
+            "{prefix:12} [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} traces {msg}"
+        } else {
+            "{prefix} {wide_bar} {msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars(BLOCKS));
+        }
+    }
+
+    /// Takes the bar away while something else is written.
+    fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn update(&mut self, progress: &ImportProgress) {
+        if self.is_wide != is_wide() {
+            self.is_wide = !self.is_wide;
+            self.set_style();
+        }
+        self.bar.set_prefix(phase_name(progress.phase));
+        self.bar.set_length(progress.total_traces);
+        self.bar.set_position(progress.current_traces);
+        let percent = (100 * progress.current_traces).checked_div(progress.total_traces).filter(|_| !self.is_wide);
+        let percent = percent.map_or(String::new(), |percent| format!("{percent:>3}% "));
+        self.bar.set_message(percent + &details(progress));
+        self.bar.tick();
+    }
+}
+
+/// Whether standard error is a terminal with room for all.
+fn is_wide() -> bool {
+    rustix::termios::tcgetwinsize(std::io::stderr()).is_ok_and(|size| size.ws_col >= WIDE_COLUMNS)
+}
+
+/// A bar for reading headers, where standard error is a terminal; otherwise nothing.
+pub struct ReadingBar(Option<ProgressBar>);
+
+impl ReadingBar {
+    /// A bar for so many headers. It appears when it is first moved.
+    pub fn new(n_headers: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(n_headers), ProgressDrawTarget::stderr_with_hz(10));
+            let template = "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars(BLOCKS));
+            }
+            bar
+        });
+        Self(bar)
+    }
+
+    /// So many headers have been read.
+    pub fn set(&self, n_read: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(n_read);
+        }
+    }
+}
+
+impl Drop for ReadingBar {
+    /// Leaves nothing on the terminal, whatever the end.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Text on standard output. A pipe that is closed is nobody listening, and no error.
+///
+/// # Errors
+/// `Error::Failed` where it cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(failed("standard output cannot be written")(e)),
+        _ => Ok(()),
+    }
+}
+
+/// One line on standard error.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A report on the way. Where it cannot be written, the last one cannot either, which is told.
+fn print_json(value: &serde_json::Value) {
+    let _ = print(&format!("{value}\n"));
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Partitioning => "partitioning",
+        Phase::Indexing => "indexing",
+        Phase::Importing => "importing",
+        Phase::Merging => "merging",
+        Phase::Syncing => "syncing",
+        Phase::Verifying => "verifying",
+        Phase::Exporting => "exporting",
+    }
+}
+
+/// Rate, workers and time left.
+fn details(progress: &ImportProgress) -> String {
+    let mut parts = Vec::new();
+    if progress.elapsed.as_millis() > 0 && progress.current_traces > 0 && progress.phase == Phase::Importing {
+        // The time left tells the rate too, without what an earlier run has done.
+        let left = progress.total_traces.saturating_sub(progress.current_traces);
+        let (n, time) = match progress.eta {
+            Some(eta) if left > 0 && !eta.is_zero() => (left, eta),
+            _ => (progress.current_traces, progress.elapsed),
+        };
+        parts.push(format!("{}/s", HumanCount((n as f64 / time.as_secs_f64()) as u64)));
+    }
+    match progress.active_workers {
+        0 => {}
+        1 => parts.push("1 worker".into()),
+        n => parts.push(format!("{n} workers")),
+    }
+    if let Some(eta) = progress.eta {
+        parts.push(format!("{:#} left", HumanDuration(eta)));
+    }
+    if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,163 @@
+//! Reading chunks, each checked against its checksum, from files of their own or from shards.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use crate::base::error::{Result, failed};
+use crate::dataset::{Dataset, damaged};
+use crate::store::checksum::crc32c;
+use crate::store::{self, Reader};
+use crate::zarr::{ArrayPlan, ChunkDecoder};
+
+/// Bytes of a CRC-32C at the end of a chunk or of a shard's index.
+const CRC_BYTES: usize = 4;
+/// Bytes of one entry in the index of a shard: offset and length.
+const ENTRY_BYTES: usize = 16;
+
+/// Reads the chunks of the trace array. Memory: one chunk as stored and one decoded, and the index of one shard.
+pub struct ChunkReader<'a> {
+    array: &'a ArrayPlan,
+    directory: PathBuf,
+    codec: ChunkDecoder,
+    stored: Vec<u8>,
+    shard: Option<Shard>,
+}
+
+/// The shard that was read last.
+struct Shard {
+    trace_index: u64,
+    path: PathBuf,
+    file: Reader,
+    bytes: u64,
+    /// Offset and length by sample chunk and trace chunk in the order of the declared axes.
+    index: Vec<[u64; 2]>,
+}
+
+impl<'a> ChunkReader<'a> {
+    pub fn new(dataset: &'a Dataset) -> Result<Self> {
+        Ok(Self {
+            array: &dataset.array,
+            directory: dataset.path("traces.zarr"),
+            codec: ChunkDecoder::new(&dataset.array)?,
+            stored: Vec::new(),
+            shard: None,
+        })
+    }
+
+    /// A chunk: little-endian values trace after trace, of full size with its padding.
+    pub fn read(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Cow<'_, [u8]>> {
+        let (path, _) = self.load(sample_chunk, trace_chunk)?;
+        let n = self.array.chunk_bytes();
+        let chunk = self.codec.decode(&self.stored, n).map_err(|e| damaged(&path, e))?;
+        if chunk.len() == n {
+            Ok(chunk)
+        } else {
+            Err(damaged(&path, format!("a chunk of it has {} bytes, not {n}", chunk.len())))
+        }
+    }
+
+    /// Compares a chunk with its checksum, which is returned, without decoding it.
+    pub fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
+        self.load(sample_chunk, trace_chunk).map(|(_, crc)| crc)
+    }
+
+    /// Compares the index of a shard with its checksum, and sees that its chunks fill the shard without gaps.
+    pub fn check_shard(&mut self, trace_index: u64) -> Result<()> {
+        let (n_sample_chunks, per_shard) = (self.array.n_sample_chunks(), self.array.chunks_per_object());
+        let n_chunks = self.array.n_trace_chunks().min((trace_index + 1) * per_shard) - trace_index * per_shard;
+        let shard = self.open_shard(trace_index)?;
+        let index_bytes = (shard.index.len() * ENTRY_BYTES + CRC_BYTES) as u64;
+        let mut parts: Vec<[u64; 2]> = shard.index.iter().copied().filter(|&part| part != [u64::MAX; 2]).collect();
+        parts.sort_unstable();
+        let end = parts.iter().try_fold(0u64, |at, &[start, n]| (start == at).then(|| at.checked_add(n)).flatten());
+        if parts.len() as u64 != n_chunks * n_sample_chunks
+            || end.and_then(|e| e.checked_add(index_bytes)) != Some(shard.bytes)
+        {
+            return Err(damaged(&shard.path, "its index does not describe its chunks"));
+        }
+        Ok(())
+    }
+
+    /// Reads a chunk as stored, without its checksum. Returns the file it comes from, and the checksum.
+    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<(PathBuf, u32)> {
+        let path = if self.array.shard_chunks.is_some() {
+            self.load_from_shard(sample_chunk, trace_chunk)?
+        } else {
+            let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
+            self.stored.clear();
+            store::read_into(&path, &mut self.stored).map_err(failed(path.display()))?;
+            path
+        };
+        match take_checksum(&mut self.stored) {
+            Some(crc) => Ok((path, crc)),
+            None => {
+                let traces = self.array.traces_of_chunk(trace_chunk);
+                let samples = self.array.samples_of_chunk(sample_chunk);
+                Err(damaged(
+                    &path,
+                    format!(
+                        "the checksum of the chunk of traces {} to {} and samples {} to {} is not that of its bytes",
+                        traces.start + 1,
+                        traces.end,
+                        samples.start + 1,
+                        samples.end
+                    ),
+                ))
+            }
+        }
+    }
+
+    fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<PathBuf> {
+        let per_shard = self.array.chunks_per_object();
+        let [_, columns] = self.array.order.arrange(self.array.n_sample_chunks(), per_shard);
+        let [row, column] = self.array.order.arrange(sample_chunk, trace_chunk % per_shard);
+        let mut stored = std::mem::take(&mut self.stored);
+        let shard = self.open_shard(trace_chunk / per_shard)?;
+        let [offset, n] = shard.index.get((row * columns + column) as usize).copied().unwrap_or([u64::MAX; 2]);
+        if offset.checked_add(n).is_none_or(|end| end > shard.bytes) {
+            return Err(damaged(&shard.path, format!("its chunk {} is missing", trace_chunk % per_shard + 1)));
+        }
+        read_at(&shard.file, &shard.path, offset, n, &mut stored)?;
+        let path = shard.path.clone();
+        self.stored = stored;
+        Ok(path)
+    }
+
+    fn open_shard(&mut self, trace_index: u64) -> Result<&Shard> {
+        let known = self.shard.take().filter(|s| s.trace_index == trace_index);
+        let shard = match known {
+            Some(shard) => shard,
+            None => self.read_shard_index(trace_index)?,
+        };
+        Ok(self.shard.insert(shard))
+    }
+
+    fn read_shard_index(&self, trace_index: u64) -> Result<Shard> {
+        let path = self.directory.join(self.array.object_key(0, trace_index));
+        let file = Reader::open(&path).map_err(failed(path.display()))?;
+        let bytes = file.bytes().map_err(failed(path.display()))?;
+        let n = self.array.chunks_per_object() * self.array.n_sample_chunks() * ENTRY_BYTES as u64 + CRC_BYTES as u64;
+        let start = bytes.checked_sub(n).ok_or_else(|| damaged(&path, "it is too short for its index"))?;
+        let mut stored = Vec::new();
+        read_at(&file, &path, start, n, &mut stored)?;
+        if take_checksum(&mut stored).is_none() {
+            return Err(damaged(&path, "the checksum of its index is not that of its bytes"));
+        }
+        let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
+        Ok(Shard { trace_index, path, file, bytes, index: numbers.as_chunks().0.to_vec() })
+    }
+}
+
+fn read_at(file: &Reader, path: &Path, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
+    buffer.resize(usize::try_from(n).map_err(failed(path.display()))?, 0);
+    file.read_exact_at(buffer, offset).map_err(failed(path.display()))
+}
+
+/// Takes the CRC-32C off the end. Returns it if it is that of the bytes in front.
+fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
+    let (bytes, checksum) = stored.split_last_chunk()?;
+    let crc = crc32c(bytes);
+    let is_right = crc == u32::from_le_bytes(*checksum);
+    stored.truncate(stored.len() - CRC_BYTES);
+    is_right.then_some(crc)
+}

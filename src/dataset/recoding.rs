@@ -1,0 +1,221 @@
+//! Writing a file in another sample format or byte order than the one it had.
+
+use crate::base::error::{Error, Result};
+use crate::dataset::original::Sink;
+use crate::dataset::trace_extents::Extents;
+use crate::dataset::{Dataset, OriginalFile};
+use crate::exceptions::Exception;
+use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::segy::samples::format::{Dtype, FORMATS, SampleFormat, known_formats, sample_format};
+use crate::segy::samples::recode::{Misfit, Recoder};
+use crate::segy::samples::restore::word_bytes;
+use crate::segy::{ByteOrder, reorder_binary_header, reorder_trace_headers};
+
+/// Offset of the binary header in the file header, and of its numbers that say how the file is written (rev 2.1, table 2).
+const BINARY_HEADER: usize = 3200;
+const FORMAT: usize = 3224;
+const BYTE_ORDER: usize = 3296;
+/// What the bytes 3297-3300 say, in the byte order of the file.
+const BYTE_ORDER_MARK: u32 = 0x0102_0304;
+
+/// What the file is to become; what is not given stays as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Sample format code.
+    pub format: Option<u16>,
+    pub byte_order: Option<ByteOrder>,
+    /// Take the nearest value where the format does not hold a sample exactly, which is otherwise an error.
+    pub round: bool,
+}
+
+/// Turns the traces of one file into what was asked for.
+#[derive(Clone, Debug)]
+pub struct Conversion {
+    /// Of samples as they stood in the file where only their byte order changes, else of their stored values: those may have
+    /// been changed to what the format of the file does not hold.
+    recoder: Recoder,
+    /// Of the words that exceptions kept, where the rest comes from stored values.
+    word_recoder: Option<Recoder>,
+    /// The words of the file, as numbers in this order.
+    words_order: ByteOrder,
+    /// Bytes of a sample in the file as it was, and as it becomes.
+    bytes: (usize, usize),
+    format: &'static SampleFormat,
+    byte_order: ByteOrder,
+    /// Whether the numbers in headers are turned around.
+    reorders: bool,
+    major_revision: u8,
+    header_bytes: usize,
+    first_trace: u64,
+    first_trace_offset: u64,
+}
+
+impl Conversion {
+    /// `None` where nothing was asked for.
+    ///
+    /// # Errors
+    /// `Error::Usage` for what cannot be written.
+    pub fn new(target: &Target, dataset: &Dataset, file: &OriginalFile) -> Result<Option<Self>> {
+        if target.format.is_none() && target.byte_order.is_none() {
+            return Ok(None);
+        }
+        let refused = |why: String| Err(Error::Usage(format!("{}: {why}", dataset.root.display())));
+        if dataset.pairwise_swapped {
+            return refused("the bytes of its file are exchanged in pairs; it is exported as it was only".into());
+        }
+        let code = target.format.unwrap_or(dataset.format.code);
+        let Some(format) = sample_format(code) else {
+            return refused(format!("--format {code}: there are the sample formats {}", known_formats()));
+        };
+        if file.first_trace_offset.saturating_sub(file.label_bytes) < FILE_HEADER_BYTES && code != dataset.format.code {
+            return refused(format!("--format {code}: its file has no file header that could say so"));
+        }
+        let byte_order = target.byte_order.unwrap_or(dataset.byte_order);
+        let (from, to) = ((dataset.format, dataset.byte_order), (format, byte_order));
+        let stored = (stored_format(dataset.array.dtype), ByteOrder::Little);
+        let of_words = Recoder::new(from, to, target.round);
+        let (recoder, word_recoder) = match stored {
+            _ if code == dataset.format.code => (of_words, None),
+            (Some(stored), order) => (Recoder::new((stored, order), to, target.round), of_words),
+            (None, _) => (None, None),
+        };
+        let Some(recoder) = recoder else {
+            return refused(format!(
+                "--format {code}: {} is read only, as one value can be written in many ways",
+                format.name
+            ));
+        };
+        Ok(Some(Self {
+            recoder,
+            word_recoder,
+            words_order: dataset.byte_order,
+            bytes: (dataset.format.bytes, format.bytes),
+            format,
+            byte_order,
+            reorders: byte_order != dataset.byte_order,
+            major_revision: file.major_revision,
+            header_bytes: dataset.header_bytes,
+            first_trace: file.traces.start,
+            first_trace_offset: file.first_trace_offset,
+        }))
+    }
+
+    /// The format that stored values become; `None` where samples are taken as they stood in the file.
+    pub(super) fn of_values(&self) -> Option<&'static SampleFormat> {
+        self.word_recoder.map(|_| self.format)
+    }
+
+    /// Fits the 3600 bytes of a file header, or none, to the samples that follow.
+    pub fn file_header(&self, header: &mut [u8]) {
+        let Some(binary) = header.get_mut(BINARY_HEADER..FILE_HEADER_BYTES as usize) else { return };
+        if self.reorders {
+            reorder_binary_header(binary, self.major_revision);
+        }
+        let format = at_2(self.format.code, self.byte_order);
+        binary[FORMAT - BINARY_HEADER..][..2].copy_from_slice(&format);
+        if self.major_revision >= 2 {
+            let mark = match self.byte_order {
+                ByteOrder::Big => BYTE_ORDER_MARK.to_be_bytes(),
+                ByteOrder::Little => BYTE_ORDER_MARK.to_le_bytes(),
+            };
+            binary[BYTE_ORDER - BINARY_HEADER..][..4].copy_from_slice(&mark);
+        }
+    }
+
+    /// Where a trace, or the end of the one before it, lies that was at `offset`.
+    pub fn offset(&self, trace: u64, offset: u64) -> u64 {
+        let (old, new) = self.bytes;
+        let headers = (trace - self.first_trace) * self.header_bytes as u64;
+        self.first_trace_offset + headers + (offset - self.first_trace_offset - headers) / old as u64 * new as u64
+    }
+
+    /// Gives whole traces from number `first` on away, of which `piece` is made, with `words` for some of their samples.
+    pub(super) fn traces(
+        &self,
+        first: u64,
+        extents: &Extents,
+        piece: &[u8],
+        words: &[Exception],
+        sink: &mut Sink,
+    ) -> Result<()> {
+        let (mut out, mut rest, mut trace) = (Vec::with_capacity(piece.len()), piece, first);
+        while !rest.is_empty() {
+            let n = self.header_bytes + extents.n_samples(trace) as usize * self.recoder.bytes().0;
+            let (bytes, behind) = rest.split_at(n.min(rest.len()));
+            let (headers, samples) = bytes.split_at(self.header_bytes.min(bytes.len()));
+            self.put_headers(headers, &mut out);
+            self.put_samples(trace, 0, samples, words, &mut out)?;
+            (rest, trace) = (behind, trace + 1);
+        }
+        sink(self.offset(first, extents.offset(first)), &out)
+    }
+
+    /// Gives the headers of one trace away.
+    pub(super) fn headers(&self, trace: u64, extents: &Extents, headers: &[u8], sink: &mut Sink) -> Result<()> {
+        let mut out = Vec::with_capacity(headers.len());
+        self.put_headers(headers, &mut out);
+        sink(self.offset(trace, extents.offset(trace)), &out)
+    }
+
+    /// Gives samples of one trace from number `first` on away.
+    pub(super) fn samples(
+        &self,
+        trace: u64,
+        first: u64,
+        extents: &Extents,
+        samples: &[u8],
+        words: &[Exception],
+        sink: &mut Sink,
+    ) -> Result<()> {
+        let mut out = Vec::new();
+        self.put_samples(trace, first, samples, words, &mut out)?;
+        let in_trace = self.header_bytes as u64 + first * self.recoder.bytes().1 as u64;
+        sink(self.offset(trace, extents.offset(trace)) + in_trace, &out)
+    }
+
+    fn put_headers(&self, headers: &[u8], out: &mut Vec<u8>) {
+        let at = out.len();
+        out.extend_from_slice(headers);
+        if self.reorders && headers.len() >= TRACE_HEADER_BYTES {
+            reorder_trace_headers(&mut out[at..], self.major_revision);
+        }
+    }
+
+    fn put_samples(
+        &self,
+        trace: u64,
+        first: u64,
+        samples: &[u8],
+        words: &[Exception],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let start = out.len();
+        let misfit = |sample: u64, why: String| {
+            Error::Usage(format!("trace {}, sample {}: {why}", trace - self.first_trace + 1, sample + 1))
+        };
+        self.recoder.recode(samples, out).map_err(|Misfit { index, why }| misfit(first + index as u64, why))?;
+        let Some(recoder) = self.word_recoder else { return Ok(()) };
+        let mut sample = Vec::new();
+        for e in words.iter().filter(|e| e.trace == trace) {
+            sample.clear();
+            let word = word_bytes(e.word, self.words_order);
+            recoder.recode(&word, &mut sample).map_err(|Misfit { why, .. }| misfit(e.sample.into(), why))?;
+            let at = start + (u64::from(e.sample) - first) as usize * sample.len();
+            out[at..at + sample.len()].copy_from_slice(&sample);
+        }
+        Ok(())
+    }
+}
+
+/// The sample format that has the values of a stored type.
+fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
+    FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && !matches!(f.code, 1 | 4))
+}
+
+fn at_2(number: u16, order: ByteOrder) -> [u8; 2] {
+    match order {
+        ByteOrder::Big => number.to_be_bytes(),
+        ByteOrder::Little => number.to_le_bytes(),
+    }
+}

@@ -1,0 +1,173 @@
+//! A part of the traces of a dataset, and the file headers that go with it.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use arrow::array::Int64Array;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::base::error::{Error, Result, failed};
+use crate::dataset::{Dataset, OriginalFile, damaged};
+use crate::dataset_files::GATHER_INDEX;
+use crate::segy::ByteOrder;
+use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::store::Reader;
+
+/// Bytes of the binary header (from 1): the trace count and the number of data trailer stanzas (rev 2.1, table 2).
+const TRACE_COUNT_BYTE: usize = 3513;
+const TRAILER_COUNT_BYTE: usize = 3529;
+
+/// `A:B`: from number A up to, and not including, number B, counted from 0; without A from the first, without B up to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: u64,
+    pub end: Option<u64>,
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse::<u64>().map_err(|_| "write A:B, as in 100:200, 100: or :200".to_owned());
+        let (start, end) = text.split_once(':').ok_or("write A:B, as in 100:200, 100: or :200")?;
+        let start = if start.is_empty() { 0 } else { number(start)? };
+        let end = if end.is_empty() { None } else { Some(number(end)?) };
+        if end.is_some_and(|end| end <= start) {
+            return Err(format!("{text} is empty: it ends in front of B"));
+        }
+        Ok(Self { start, end })
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.start)?;
+        self.end.map_or(Ok(()), |end| write!(f, "{end}"))
+    }
+}
+
+/// Which traces are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    All,
+    /// By `trace_index` of `headers.parquet`.
+    Traces(Span),
+    /// By `ensemble_id` of `ensemble_index.parquet`.
+    Gathers(Span),
+}
+
+impl Part {
+    /// The traces of the dataset, from 0, that this is.
+    ///
+    /// # Errors
+    /// `Error::Usage` for numbers that are not there.
+    pub fn traces(self, dataset: &Dataset) -> Result<Range<u64>> {
+        match self {
+            Self::All => Ok(0..dataset.array.n_traces),
+            Self::Traces(span) => within(span, dataset.array.n_traces, "--traces", "traces", dataset),
+            Self::Gathers(span) => {
+                let gathers = within(span, dataset.n_gathers, "--gathers", "gathers", dataset)?;
+                let first = gather(dataset, gathers.start)?;
+                let last = gather(dataset, gathers.end - 1)?;
+                Ok(first.start..last.end)
+            }
+        }
+    }
+}
+
+fn within(span: Span, n: u64, option: &str, what: &str, dataset: &Dataset) -> Result<Range<u64>> {
+    let end = span.end.unwrap_or(n);
+    if span.start < end && end <= n {
+        return Ok(span.start..end);
+    }
+    let root = dataset.root.display();
+    Err(Error::Usage(format!("{option} {span}: {root} has {n} {what}, so that 0:{n} are all of them")))
+}
+
+/// The traces of one gather.
+fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
+    let path = dataset.path(GATHER_INDEX);
+    let file = Reader::open(&path).map_err(failed(path.display()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&path, e))?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), ["start_trace", "end_trace"]);
+    let builder = builder.with_projection(mask).with_offset(id as usize).with_limit(1);
+    let mut reader = builder.build().map_err(|e| damaged(&path, e))?;
+    let row = reader.next().ok_or_else(|| damaged(&path, format!("gather {id} is not in it")))?;
+    let row = row.map_err(|e| damaged(&path, e))?;
+    let number = |name: &str| {
+        let column = row.column_by_name(name)?.as_any().downcast_ref::<Int64Array>()?;
+        u64::try_from(column.iter().next()??).ok()
+    };
+    match (number("start_trace"), number("end_trace")) {
+        (Some(start), Some(end)) if start < end && end <= dataset.array.n_traces => Ok(start..end),
+        _ => Err(damaged(&path, format!("gather {id} is none"))),
+    }
+}
+
+/// The first bytes of a file, up to the end of the binary header at most.
+pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
+    let end = file.label_bytes as usize + FILE_HEADER_BYTES as usize;
+    let mut head = Vec::new();
+    file.bytes_before_traces.pieces(&mut |offset, bytes| {
+        let wanted = end.saturating_sub(offset as usize).min(bytes.len());
+        head.extend_from_slice(&bytes[..wanted]);
+        Ok(())
+    })?;
+    Ok(head)
+}
+
+/// What changes in front of and behind the traces when only some of them are written.
+pub struct Around {
+    /// The first bytes of the file, up to the end of the binary header at most.
+    pub head: Vec<u8>,
+    /// Whether the bytes behind the traces stay.
+    pub keeps_after: bool,
+}
+
+/// Fits what is in front of and behind the traces to `n_traces` of them: a trace count of revision 2 is set, and bytes
+/// behind the traces stay only where the binary header declares them.
+pub fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Result<Around> {
+    let start = file.label_bytes as usize;
+    let end = start + FILE_HEADER_BYTES as usize;
+    let mut around = Around { head: file_head(file)?, keeps_after: false };
+    let Some(header) = around.head.get_mut(start..end).filter(|_| file.major_revision >= 2) else {
+        return Ok(around);
+    };
+    if dataset.pairwise_swapped {
+        swap_pairs(&mut header[3200..]);
+    }
+    around.keeps_after = header[TRAILER_COUNT_BYTE - 1..][..4] != [0; 4];
+    let count = &mut header[TRACE_COUNT_BYTE - 1..][..8];
+    if count.iter().any(|&b| b != 0) {
+        count.copy_from_slice(&match dataset.byte_order {
+            ByteOrder::Big => n_traces.to_be_bytes(),
+            ByteOrder::Little => n_traces.to_le_bytes(),
+        });
+    }
+    if dataset.pairwise_swapped {
+        swap_pairs(&mut header[3200..]);
+    }
+    Ok(around)
+}
+
+fn swap_pairs(bytes: &mut [u8]) {
+    bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_written_as_in_python() {
+        assert_eq!("3:7".parse(), Ok(Span { start: 3, end: Some(7) }));
+        assert_eq!(":7".parse(), Ok(Span { start: 0, end: Some(7) }));
+        assert_eq!("3:".parse(), Ok(Span { start: 3, end: None }));
+        for wrong in ["", "3", "7:7", "7:3", "-1:3", "a:b", "1:2:3"] {
+            assert!(wrong.parse::<Span>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The names of the files and directories that a dataset consists of.
+
+/// The array of the samples.
+pub const TRACES: &str = "traces.zarr";
+/// The coordinate array of the samples: time, depth or frequency.
+pub const SAMPLE_AXIS: &str = "sample";
+/// The header table.
+pub const HEADERS: &str = "headers.parquet";
+/// The table of all gathers.
+pub const GATHER_INDEX: &str = "ensemble_index.parquet";
+/// The table of samples that their stored values do not give back; only where there are some.
+pub const EXCEPTIONS: &str = "exceptions.parquet";
+/// The directory of bytes outside the traces that are too many for the document; only where there are some.
+pub const ORIGINAL: &str = "original";
+/// The document of a Zarr group or array.
+pub const ZARR_JSON: &str = "zarr.json";
+/// The document of the dataset. It is the commit mark: without it there is no dataset.
+pub const METADATA: &str = "metadata.json";
+
+/// What a dataset can consist of, in the order in which it appears.
+pub const NAMED_OUTPUTS: [&str; 8] =
+    [TRACES, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
+
+/// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
+pub fn checked_files(headers_only: bool) -> impl Iterator<Item = &'static str> {
+    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+    [GATHER_INDEX].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
+}

@@ -1,0 +1,167 @@
+//! The bytes of the file outside its traces, kept so that the file can be written again as it was: in `metadata.json`
+//! as base64 if they are few, in the files of `original/` beyond 1 MiB.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::dataset_files::ORIGINAL;
+use crate::input::PlannedFile;
+use crate::segy::{Access, Io, Layout, SegyFile};
+use crate::store::checksum::{Checksum, Summing};
+use crate::store::{self, Reader, Writer};
+
+/// More bytes than this have a file of their own.
+const MAX_IN_DOCUMENT: u64 = 1 << 20;
+/// Bytes that are copied or compared at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A part of the file that is no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    BeforeTraces,
+    AfterTraces,
+}
+
+impl Part {
+    /// The file of the dataset that holds it if it is long: of the only input file, or of one of several (from 0), whose
+    /// number (from 1) is in front.
+    pub fn file_name(self, of_several: Option<usize>) -> String {
+        let number = of_several.map_or(String::new(), |i| format!("{}_", i + 1));
+        match self {
+            Self::BeforeTraces => format!("{ORIGINAL}/{number}before_traces.bin"),
+            Self::AfterTraces => format!("{ORIGINAL}/{number}after_traces.bin"),
+        }
+    }
+
+    /// Where it lies in the file, a label included.
+    fn range(self, layout: &Layout) -> Range<u64> {
+        match self {
+            Self::BeforeTraces => 0..layout.label_bytes + layout.first_trace_offset,
+            Self::AfterTraces => layout.file_bytes - layout.trailing_bytes..layout.file_bytes,
+        }
+    }
+
+    /// What the document says of it: the bytes as base64, `null` if they have a file of their own.
+    pub fn in_document(self, input: &Path, layout: &Layout) -> Result<Value> {
+        let range = self.range(layout);
+        let n = range.end - range.start;
+        if n > MAX_IN_DOCUMENT {
+            return Ok(Value::Null);
+        }
+        let file = SegyFile::open(input, Io::Pread, Access::Headers)?;
+        Ok(json!(STANDARD.encode(file.copy(range.start, n as usize)?)))
+    }
+}
+
+/// Writes the parts of all input files that are too long for the document into the dataset. Returns their names and
+/// checksums.
+pub fn write_files(files: &[PlannedFile], dataset: &Path, cancel: &CancelHandle) -> Result<Vec<(String, Checksum)>> {
+    crate::store::files::remove(&dataset.join(ORIGINAL))?;
+    let mut written = Vec::new();
+    for (i, file) in files.iter().enumerate() {
+        let of_several = (files.len() > 1).then_some(i);
+        for part in [Part::BeforeTraces, Part::AfterTraces] {
+            let range = part.range(&file.layout);
+            if range.end - range.start > MAX_IN_DOCUMENT {
+                let name = part.file_name(of_several);
+                let checksum = write_file(&file.input.path, range, &dataset.join(&name), cancel)?;
+                written.push((name, checksum));
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn write_file(input: &Path, range: Range<u64>, path: &Path, cancel: &CancelHandle) -> Result<Checksum> {
+    let wrong = || failed(path.display());
+    if let Some(parent) = path.parent() {
+        store::create_directories(parent).map_err(wrong())?;
+    }
+    let source = SegyFile::open(input, Io::Pread, Access::Traces)?;
+    let mut target = Summing::new(Writer::create_sized(path, range.end - range.start).map_err(wrong())?);
+    let mut buffer = Vec::new();
+    for start in range.clone().step_by(PIECE_BYTES) {
+        cancel.check()?;
+        let n = (range.end - start).min(PIECE_BYTES as u64) as usize;
+        target.write_all(source.bytes(start, n, &mut buffer)?).map_err(wrong())?;
+    }
+    let checksum = target.checksum();
+    target.into_inner().finish().map_err(wrong())?;
+    Ok(checksum)
+}
+
+/// A part of the file as a dataset has it.
+pub enum KeptBytes {
+    Here(Vec<u8>),
+    File {
+        path: PathBuf,
+        bytes: u64,
+    },
+    /// Datasets of earlier versions left long parts out.
+    Missing,
+}
+
+impl KeptBytes {
+    /// Finds the part where the document, or its list of checksums, says that it is.
+    ///
+    /// # Errors
+    /// `Error::Failed` for text that is no base64.
+    pub fn find(
+        part: Part,
+        of_several: Option<usize>,
+        document: Option<&str>,
+        root: &Path,
+        checksums: &BTreeMap<String, Checksum>,
+    ) -> Result<Self> {
+        if let Some(text) = document {
+            return Ok(Self::Here(STANDARD.decode(text).map_err(failed("bytes outside the traces"))?));
+        }
+        let name = part.file_name(of_several);
+        let checksum = checksums.get(&name);
+        Ok(checksum.map_or(Self::Missing, |c| Self::File { path: root.join(&name), bytes: c.bytes }))
+    }
+
+    /// The number of bytes; `None` where they are missing.
+    pub fn len(&self) -> Option<u64> {
+        match self {
+            Self::Here(bytes) => Some(bytes.len() as u64),
+            Self::File { bytes, .. } => Some(*bytes),
+            Self::Missing => None,
+        }
+    }
+
+    /// Gives the bytes away piece by piece, each with its offset in the part.
+    ///
+    /// # Errors
+    /// `Error::Failed` for a file that cannot be read or is too short; whatever `each` fails with.
+    pub fn pieces(&self, each: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        let (path, bytes) = match self {
+            Self::Here(bytes) => return each(0, bytes),
+            Self::Missing => return Ok(()),
+            Self::File { path, bytes } => (path, *bytes),
+        };
+        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
+        let mut buffer = vec![0; PIECE_BYTES];
+        let mut offset = 0;
+        while offset < bytes {
+            let n = (bytes - offset).min(PIECE_BYTES as u64) as usize;
+            file.read_exact(&mut buffer[..n]).map_err(|e| {
+                Error::Failed(format!(
+                    "{}: does not have the {bytes} bytes that metadata.json says: {e}",
+                    path.display()
+                ))
+            })?;
+            each(offset, &buffer[..n])?;
+            offset += n as u64;
+        }
+        Ok(())
+    }
+}

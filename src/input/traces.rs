@@ -1,0 +1,195 @@
+//! The traces of all input files as one row: which file has a trace, where in it, and how many follow at a fixed distance.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::error::{Error, Result};
+use crate::input::{InputFile, PlannedFile};
+use crate::segy::layout::Overrides;
+use crate::segy::lengths::ragged::{Walked, Watch};
+use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
+
+/// The input files of a plan, of which one at a time is open.
+pub struct Inputs<'a> {
+    files: &'a [PlannedFile],
+    io: Io,
+    access: Access,
+    /// No trace from this one on is going to be read.
+    end_trace: u64,
+    open: Option<(usize, Arc<SegyFile>)>,
+    finder: TraceFinder,
+}
+
+/// Traces of one file that lie one behind the other and have the same number of samples.
+pub struct Stretch {
+    pub file: Arc<SegyFile>,
+    /// Number of the file, from 0.
+    pub file_index: u32,
+    /// Number of the first trace among those of all files, from 0.
+    pub first_trace: u64,
+    /// Whether the first trace is that of its file.
+    pub begins_file: bool,
+    pub n_traces: usize,
+    /// Offset of the first trace in the file.
+    pub offset: u64,
+    /// Bytes from one trace to the next.
+    pub stride: usize,
+    /// Samples of each trace.
+    pub n_samples: u32,
+}
+
+impl Stretch {
+    /// The numbers of its traces.
+    pub fn traces(&self) -> Range<u64> {
+        self.first_trace..self.first_trace + self.n_traces as u64
+    }
+}
+
+impl<'a> Inputs<'a> {
+    /// None is opened yet. `files` are in the order of their traces.
+    pub fn new(files: &'a [PlannedFile], io: Io, access: Access) -> Self {
+        Self { files, io, access, end_trace: u64::MAX, open: None, finder: TraceFinder::default() }
+    }
+
+    /// The same, of which no trace from `end_trace` on is going to be read.
+    pub fn up_to(self, end_trace: u64) -> Self {
+        Self { end_trace, ..self }
+    }
+
+    /// Trace `trace` and those behind it in the same file that are as long, at most `most` together and at least one.
+    ///
+    /// # Errors
+    /// `Error::Input` where a file is not what it was when the import was planned, `Error::Failed` for a trace that
+    /// the plan does not have.
+    pub fn stretch(&mut self, trace: u64, most: usize) -> Result<Stretch> {
+        let index = self.files.partition_point(|f| f.end_trace() <= trace);
+        let Some(planned) = self.files.get(index) else {
+            return Err(Error::Failed(format!("trace {} is not in the plan", trace + 1)));
+        };
+        let file = self.file(index)?;
+        let places = self.finder.find(&file, &planned.layout, trace - planned.first_trace, most as u64)?;
+        Ok(Stretch {
+            file,
+            file_index: index as u32,
+            first_trace: trace,
+            begins_file: trace == planned.first_trace,
+            n_traces: places.n_traces as usize,
+            offset: places.offset,
+            stride: places.stride,
+            n_samples: places.n_samples,
+        })
+    }
+
+    /// Says that the headers of these traces, far apart, will be read soon.
+    pub fn will_read_headers(&mut self, traces: impl Iterator<Item = u64>) -> Result<()> {
+        for trace in traces {
+            let index = self.files.partition_point(|f| f.end_trace() <= trace);
+            let Some(planned) = self.files.get(index).filter(|f| f.layout.varying.is_none()) else { continue };
+            let offset = planned.layout.trace_offset(trace - planned.first_trace);
+            self.file(index)?.will_read(offset, planned.layout.header_bytes());
+        }
+        Ok(())
+    }
+
+    /// The file that has this number, open.
+    pub fn file(&mut self, index: usize) -> Result<Arc<SegyFile>> {
+        if let Some((_, file)) = self.open.as_ref().filter(|(open, _)| *open == index) {
+            return Ok(file.clone());
+        }
+        let Some(planned) = self.files.get(index) else {
+            return Err(Error::Failed(format!("the plan has no file {index}")));
+        };
+        let path = &planned.input.path;
+        let mut file = planned.layout.open(path, self.io, self.access)?;
+        if file.stored_len() != planned.input.bytes {
+            return Err(Error::Input(format!(
+                "{}: has {} bytes, but had {} when the import was planned; it changed meanwhile",
+                path.display(),
+                file.stored_len(),
+                planned.input.bytes
+            )));
+        }
+        if self.end_trace < planned.end_trace() && planned.layout.varying.is_none() {
+            let n_traces = self.end_trace.saturating_sub(planned.first_trace);
+            file.read_no_further_than(planned.layout.trace_offset(n_traces));
+        }
+        let file = Arc::new(file);
+        self.open = Some((index, file.clone()));
+        self.finder = TraceFinder::default();
+        Ok(file)
+    }
+}
+
+/// Opens every file, decides what it is, and puts their traces behind one another.
+///
+/// # Errors
+/// `Error::Input` for a file that cannot be converted, or that does not fit the first one, with the difference.
+pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watch) -> Result<Vec<PlannedFile>> {
+    let mut files: Vec<PlannedFile> = Vec::with_capacity(paths.len());
+    for path in paths {
+        if path.to_str().is_none() {
+            // The plan is JSON, which has no other characters.
+            return Err(Error::Input(format!("{}: the name is not UTF-8; rename it or make a link", path.display())));
+        }
+        let mut file = SegyFile::open(path, io, Access::Headers)?;
+        // Whatever is written to the file from here on is noticed at the end.
+        let input = InputFile::of(path)?;
+        let layout = Layout::infer_watched(&mut file, overrides, watch)?;
+        let first_trace = files.last().map_or(0, PlannedFile::end_trace);
+        let planned = PlannedFile { input, layout, first_trace };
+        if let Some(first) = files.first() {
+            check_fit(first, &planned, overrides.ragged)?;
+        }
+        watch(Walked::default())?;
+        files.push(planned);
+    }
+    Ok(files)
+}
+
+/// What came up on looking at the files, with the name of the file where there are several.
+pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
+    let of_file = |f: &PlannedFile| -> Vec<String> {
+        let name = if files.len() > 1 { format!("{}: ", f.input.path.display()) } else { String::new() };
+        f.layout.warnings.iter().map(|w| format!("{name}{w}")).collect()
+    };
+    files.iter().flat_map(of_file).collect()
+}
+
+/// Refuses a file whose traces cannot stand in one array and one table with those of the first one.
+fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result<()> {
+    let (a, b) = (&first.layout, &other.layout);
+    let domain = |l: &Layout| format!("{:?}", l.axis.domain).to_lowercase();
+    let interval = |l: &Layout| {
+        l.axis.interval.map_or("none".to_owned(), |interval| format!("{interval} {}", l.axis.interval_units()))
+    };
+    let format = |l: &Layout| format!("{} {}", l.format_code, l.format().name);
+    let order = |l: &Layout| format!("{}{}", l.byte_order, if l.pairwise_swapped { ", swapped in pairs" } else { "" });
+    // Rev 2 gave other meanings to some bytes of the trace header, so the columns differ.
+    let fields = |l: &Layout| if l.revision.0 >= 2 { "as of rev 2" } else { "as before rev 2" }.to_owned();
+    let differences = [
+        ("samples per trace", a.n_samples.to_string(), b.n_samples.to_string(), "--ragged pad pads the shorter traces"),
+        ("the domain of the samples", domain(a), domain(b), "--domain overrides it in all"),
+        ("the sample interval", interval(a), interval(b), "--interval overrides it in all"),
+        ("the sample format", format(a), format(b), "--format overrides it in all"),
+        ("the byte order", order(a), order(b), ""),
+        ("the bytes of trace headers", a.header_bytes().to_string(), b.header_bytes().to_string(), ""),
+        ("the trace header fields", fields(a), fields(b), ""),
+    ];
+    for (what, of_first, of_other, hint) in differences {
+        if of_first != of_other && !(what == "samples per trace" && ragged == Ragged::Pad) {
+            let hint =
+                if hint.is_empty() { "import them apart".to_owned() } else { format!("import them apart, or {hint}") };
+            let (first, other) = (first.input.path.display(), other.input.path.display());
+            return Err(Error::Input(format!(
+                "{other}: does not fit {first}: {what} {} {of_other} here and {of_first} there; {hint}",
+                if what == "samples per trace" || what.contains("bytes") || what.contains("fields") {
+                    "are"
+                } else {
+                    "is"
+                }
+            )));
+        }
+    }
+    Ok(())
+}

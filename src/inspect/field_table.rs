@@ -1,0 +1,148 @@
+//! The header table: one row for each field, made of what was counted.
+
+use serde::Serialize;
+
+use crate::inspect::column_stats::ColumnStats;
+use crate::inspect::field_keys::{Number, number, text_of};
+use crate::inspect::step_guess::StepGuess;
+use crate::segy::fields::FieldKind;
+use crate::table::Column;
+
+/// A field is called regular from this share of its changes on.
+const REGULAR_SHARE: f64 = 0.5;
+
+/// One header field over the headers that were read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FieldSummary {
+    pub name: String,
+    /// First and last byte in the header of a trace, from 1; beyond 240 in the additional headers.
+    pub first_byte: u32,
+    pub last_byte: u32,
+    /// `i16`, `u32`, `f64`, `text:8` …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Smallest and largest raw value; `null` for text.
+    pub min: Option<Number>,
+    pub max: Option<Number>,
+    /// Text in the first trace.
+    pub text: Option<String>,
+    /// Smallest and largest value with the scalar of its own trace applied.
+    pub scaled: Option<(f64, f64)>,
+    /// Different values; `null` for more than 1000.
+    pub distinct: Option<usize>,
+    pub constant: bool,
+    /// Whether all of its bytes are zero in all headers.
+    pub zero: bool,
+    /// The usual difference between neighbours that differ, and its share of them, 0 to 1.
+    pub step: Option<i64>,
+    pub step_share: Option<f64>,
+    /// Traces with a larger, or smaller, value than the one before.
+    pub increases: u64,
+    pub decreases: u64,
+    pub runs: RunSummary,
+}
+
+/// Runs of equal consecutive values.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// Number of runs, where all headers were read.
+    pub count: Option<u64>,
+    /// Mean traces of a run; `null` where none was seen to end.
+    pub mean: Option<f64>,
+    /// Traces of the shortest run that was seen whole.
+    pub shortest: Option<u64>,
+    /// Traces of the longest run; where not all headers were read, at least.
+    pub longest: u64,
+}
+
+/// Rows of all columns. `is_whole` says that the statistics are of all headers of the file, not of windows.
+pub(super) fn summarise(
+    columns: &[Column],
+    stats: &[Option<ColumnStats>],
+    guesses: &[Option<StepGuess>],
+    first_header: &[u8],
+    is_whole: bool,
+) -> Vec<FieldSummary> {
+    let known = columns.iter().zip(stats).zip(guesses);
+    known.filter_map(|((c, s), g)| Some(row(c, s.as_ref()?, *g, first_header, is_whole))).collect()
+}
+
+fn row(c: &Column, s: &ColumnStats, guess: Option<StepGuess>, first_header: &[u8], is_whole: bool) -> FieldSummary {
+    let counted = is_whole && s.runs.n_changes > 0;
+    let share = guess.map(|g| {
+        let (agreeing, seen) = if counted { (s.n_steps, s.runs.n_changes) } else { (g.agreeing, g.seen) };
+        agreeing as f64 / seen.max(1) as f64
+    });
+    let regular = guess.zip(share).filter(|&(_, share)| share >= REGULAR_SHARE);
+    FieldSummary {
+        name: c.name.clone(),
+        first_byte: c.first_byte,
+        last_byte: c.first_byte + c.kind.size() as u32 - 1,
+        kind: type_name(c.kind),
+        min: number(s.min, c.kind),
+        max: number(s.max, c.kind),
+        text: matches!(c.kind, FieldKind::Text(_)).then(|| text_of(first_header, c)),
+        scaled: s.scaled,
+        distinct: s.distinct.count(),
+        constant: s.is_constant(),
+        zero: s.is_constant() && number(s.min, c.kind).map_or(s.min == 0, |n| n.as_f64() == 0.0),
+        step: regular.map(|(guess, _)| guess.difference),
+        step_share: regular.map(|(_, share)| share),
+        increases: s.ups,
+        decreases: s.downs,
+        runs: run_summary(s, is_whole),
+    }
+}
+
+pub(super) fn run_summary(s: &ColumnStats, is_whole: bool) -> RunSummary {
+    let runs = &s.runs;
+    if is_whole {
+        let (n_traces, n_runs) = (runs.n_pairs + 1, runs.n_changes + 1);
+        let mean = n_traces as f64 / n_runs as f64;
+        let shortest = Some(runs.shortest_of_all());
+        return RunSummary { count: Some(n_runs), mean: Some(mean), shortest, longest: runs.longest };
+    }
+    // Of pairs that lie anywhere, one in as many as a run has traces is at its end.
+    let mean = (runs.n_changes > 0).then(|| runs.n_pairs as f64 / runs.n_changes as f64);
+    RunSummary { count: None, mean, shortest: runs.shortest_whole, longest: runs.longest }
+}
+
+/// `i16`, `f64`, `text:8` …: what `--field` takes.
+pub fn type_name(kind: FieldKind) -> String {
+    kind.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column() -> Column {
+        Column { name: "inline".into(), first_byte: 189, kind: FieldKind::I32, scalar: None }
+    }
+
+    #[test]
+    fn every_type_has_the_name_that_the_option_takes() {
+        for kind in [FieldKind::I8, FieldKind::U64, FieldKind::F32, FieldKind::Ibm32, FieldKind::Text(8)] {
+            assert_eq!(type_name(kind).parse(), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn a_step_is_told_by_the_share_that_was_counted_and_not_by_the_guess() {
+        let stats = ColumnStats::of(&[1, 2, 3, 9, 11], Some(1));
+        let guess = StepGuess { difference: 1, agreeing: 1, seen: 1 };
+        let step = |is_whole| row(&column(), stats.as_ref().unwrap(), Some(guess), &[], is_whole).step_share;
+        assert_eq!((step(true), step(false)), (Some(0.5), Some(1.0)));
+        let stats = ColumnStats::of(&[1, 2, 4, 6], Some(1));
+        assert_eq!(row(&column(), &stats.unwrap(), Some(guess), &[], true).step, None);
+    }
+
+    #[test]
+    fn runs_of_a_whole_file_are_counted_and_those_of_a_sample_estimated() {
+        let stats = ColumnStats::of(&[5, 5, 5, 6, 6, 6, 6, 7], None).unwrap();
+        let whole = run_summary(&stats, true);
+        assert_eq!((whole.count, whole.shortest, whole.longest), (Some(3), Some(1), 4));
+        let sample = run_summary(&stats, false);
+        assert_eq!((sample.count, sample.mean, sample.shortest), (None, Some(3.5), Some(4)));
+    }
+}

@@ -1,0 +1,43 @@
+//! What only the samples and headers themselves can tell, once all of them have been read.
+//!
+//! Nothing here depends on how the file was cut: these warnings are in `metadata.json` too.
+
+use crate::plan::Plan;
+use crate::segy::Domain;
+use crate::staging::SegmentRecord;
+use crate::table::HeaderSummary;
+
+/// The warnings that the records of all segments together give rise to.
+pub fn of_contents(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
+    [beyond_float32(plan, records), varying_delay(plan, records)].into_iter().flatten().collect()
+}
+
+fn beyond_float32(plan: &Plan, records: &[SegmentRecord]) -> Option<String> {
+    let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
+    let is_cast = plan.traces.dtype != plan.layout().format().native;
+    let is_told = nonfinite > 0 && (is_cast || matches!(plan.layout().format_code, 1 | 4));
+    is_told.then(|| {
+        format!(
+            "{nonfinite} samples are infinite or no number in float32; are the samples really {}?",
+            plan.layout().format().name
+        )
+    })
+}
+
+fn varying_delay(plan: &Plan, records: &[SegmentRecord]) -> Option<String> {
+    let headers = records.iter().fold(HeaderSummary::default(), |all, record| all.merge(&record.headers));
+    let index = plan.headers.columns.iter().position(|c| c.name == "delay_recording_time")?;
+    let column = &plan.headers.columns[index];
+    let range = headers.ranges.get(index).copied().flatten().filter(|r| r.min != r.max)?;
+    let axis = &plan.layout().axis;
+    let units = if axis.domain == Domain::Time { " ms" } else { "" };
+    Some(format!(
+        "the delay of the first sample (bytes {}-{}) varies from {} to {} in the trace headers; the sample axis begins at \
+         {}{units} for all traces",
+        column.first_byte,
+        column.first_byte as usize + column.kind.size() - 1,
+        range.min,
+        range.max,
+        axis.start
+    ))
+}

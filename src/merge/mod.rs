@@ -1,0 +1,194 @@
+//! Putting the dataset together from the segments: chunks are moved, row groups copied behind those of the first segment,
+//! gathers joined.
+//!
+//! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
+//! gather index. Each step can be repeated after an interruption. In an object store the chunks are in their places already.
+
+pub mod content_warnings;
+pub mod metadata_json;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::dataset::document::write_document;
+use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, checked_files};
+use crate::exceptions::write_table;
+use crate::gather::index::{GatherCounts, write_index};
+use crate::input::outside_traces::write_files;
+use crate::merge::metadata_json::dataset_document;
+use crate::plan::Plan;
+use crate::segy::SampleAxis;
+use crate::staging::{Output, SegmentPaths, SegmentRecord};
+use crate::store;
+use crate::store::checksum::{Checksum, crc32c};
+use crate::store::files::{is_there, move_to, write_json};
+use crate::table::{self, TablePart};
+use crate::zarr::{array_document, coordinate_document, group_document};
+
+/// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
+pub fn merge(
+    plan: &Plan,
+    output: &Output,
+    records: &[SegmentRecord],
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<GatherCounts> {
+    let (staging, dataset) = (output.staging(), output.dataset());
+    let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
+    store::create_directories(&dataset).map_err(failed(dataset.display()))?;
+
+    let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
+    let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
+        path: s.headers.clone(),
+        row_groups: r.headers.row_groups,
+    };
+    let parts: Vec<TablePart> = with_rows.map(part).collect();
+    // A segment that does not outlive the computer being restarted is converted again then.
+    let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
+    let runs: Vec<(PathBuf, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
+    let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
+    let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
+    // Three things that have nothing to do with each other.
+    let (array, joined, counts) = std::thread::scope(|scope| {
+        let joined = scope.spawn(|| table::join(&parts, &table, &plan.headers, is_durable));
+        let counts = scope
+            .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
+        let array = match plan.headers_only {
+            true => Ok(None),
+            false => write_array(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress).map(Some),
+        };
+        (array, joined.join(), counts.join())
+    });
+    let panicked = |_| Error::Failed("a step of the merge panicked".into());
+    let array = array?;
+    let table_checksum = joined.map_err(panicked)??;
+    let counts = counts.map_err(panicked)??;
+    cancel.check()?;
+
+    let exceptions: Vec<(PathBuf, u64)> =
+        segments.iter().zip(records).map(|(s, r)| (s.exceptions.clone(), r.n_exceptions)).filter(|e| e.1 > 0).collect();
+    if !exceptions.is_empty() {
+        write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
+    }
+    if let Some(array) = array {
+        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join("sample"))?;
+        write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+    }
+    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
+    checksums.extend(write_files(&plan.files, &dataset, cancel)?);
+    for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+        checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
+    }
+    write_document(&output.document(), dataset_document(plan, records, counts, &checksums)?)?;
+    Ok(counts)
+}
+
+/// Brings the chunks or shards of all segments into the final array, and writes what describes it.
+fn write_array(
+    plan: &Plan,
+    segments: &[SegmentPaths],
+    target: &Path,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<serde_json::Value> {
+    store::create_directories(target).map_err(failed(target.display()))?;
+    let document = array_document(&plan.traces);
+    write_json(&target.join("zarr.json"), &document)?;
+    if store::is_remote(target) {
+        check_objects(plan, target, cancel)?;
+        on_progress(plan.n_traces());
+    } else {
+        place_chunks(plan, segments, target, cancel, on_progress)?;
+    }
+    Ok(document)
+}
+
+/// Sees that the workers have put every chunk or shard in its place, and removes what an earlier dataset, or an import that
+/// came to nothing, had there besides.
+fn check_objects(plan: &Plan, target: &Path, cancel: &CancelHandle) -> Result<()> {
+    let mut found: HashSet<String> = store::list(target).map_err(failed(target.display()))?.into_iter().collect();
+    found.remove("zarr.json");
+    for segment in &plan.segments {
+        cancel.check()?;
+        for key in plan.objects_of(segment).flat_map(|object| plan.traces.object_keys(object)) {
+            if !found.remove(&key) {
+                let path = target.join(key);
+                return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
+            }
+        }
+    }
+    let others: Vec<PathBuf> = found.into_iter().map(|key| target.join(key)).collect();
+    store::remove_all(&others).map_err(failed(format!("{}: its earlier chunks cannot be removed", target.display())))
+}
+
+/// Moves the chunks or shards of all segments to the final array. One that is there already was moved before.
+fn place_chunks(
+    plan: &Plan,
+    segments: &[SegmentPaths],
+    target: &Path,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let mut placed = 0;
+    let mut directory = PathBuf::new();
+    for (segment, paths) in plan.segments.iter().zip(segments) {
+        for object in plan.objects_of(segment) {
+            for key in plan.traces.object_keys(object) {
+                let (from, to) = (paths.traces.join(&key), target.join(&key));
+                if let Some(parent) = to.parent().filter(|p| **p != directory) {
+                    fs::create_dir_all(parent).map_err(failed(parent.display()))?;
+                    directory = parent.to_owned();
+                }
+                match fs::rename(&from, &to) {
+                    Ok(()) => {}
+                    Err(_) if is_there(&to)? && !is_there(&from)? => {}
+                    Err(e) => {
+                        return Err(Error::Failed(format!(
+                            "{} cannot be moved to {}: {e}",
+                            from.display(),
+                            to.display()
+                        )));
+                    }
+                }
+            }
+        }
+        let traces = plan.traces_of(segment);
+        placed += traces.end - traces.start;
+        on_progress(placed);
+        cancel.check()?;
+    }
+    Ok(())
+}
+
+/// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
+fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Path) -> Result<serde_json::Value> {
+    let mut attributes = json!({"long_name": axis.long_name()});
+    match &axis.units {
+        _ if axis.interval.is_none() => attributes["units"] = json!("1"),
+        Some(units) => attributes["units"] = json!(units),
+        None => {}
+    }
+    let document = coordinate_document(n, attributes);
+    let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
+    bytes.extend(crc32c(&bytes).to_le_bytes());
+    let write = |directory: &Path| {
+        let chunk = directory.join("c");
+        store::create_directories(&chunk).map_err(failed(chunk.display()))?;
+        write_json(&directory.join("zarr.json"), &document)?;
+        store::write(&chunk.join("0"), &bytes).map_err(failed(chunk.display()))
+    };
+    if store::is_remote(directory) {
+        return write(directory).map(|()| document);
+    }
+    let unfinished = directory.with_extension("part");
+    crate::store::files::remove(&unfinished)?;
+    crate::store::files::remove(directory)?;
+    write(&unfinished)?;
+    move_to(&unfinished, directory)?;
+    Ok(document)
+}

@@ -1,0 +1,132 @@
+//! Where the fields of the trace header are: what the file, a preset, a mapping file and the options say, in that order.
+//!
+//! [`file`] reads mapping files, [`presets`] has the places that well-known programs use, [`columns`] makes the columns of
+//! `headers.parquet` of it all. Of a field that is placed several times, the last of these counts: the standard, the
+//! stanza `SEG:Layout` of the file, a preset, the mapping file, `--field`.
+
+mod mapping_file;
+pub mod placed_columns;
+mod plain_document;
+pub mod presets;
+mod stanza;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+use crate::segy::fields::FieldKind;
+use presets::Preset;
+
+/// A header field placed by the user: `NAME=BYTE:TYPE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldPlacement {
+    pub name: String,
+    /// First byte in the trace header, from 1.
+    pub first_byte: u32,
+    pub kind: FieldKind,
+    pub description: Option<String>,
+}
+
+impl FromStr for FieldPlacement {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let wrong = |why: &str| Error::Usage(format!("--field {s}: {why}; write NAME=BYTE:TYPE, as in inline=189:i32"));
+        let (name, place) = s.split_once('=').ok_or_else(|| wrong("there is no \"=\""))?;
+        if !is_name(name) {
+            return Err(wrong("a name has letters, digits and _"));
+        }
+        let (first_byte, kind) = parse_place(place).map_err(|why| wrong(&why))?;
+        Ok(Self { name: name.to_owned(), first_byte, kind, description: None })
+    }
+}
+
+/// `BYTE:TYPE`.
+fn parse_place(place: &str) -> std::result::Result<(u32, FieldKind), String> {
+    let (byte, kind) = place.split_once(':').ok_or("there is no \":\" behind the byte")?;
+    let first_byte = byte.parse().ok().filter(|&b| b > 0).ok_or("the byte is a number from 1")?;
+    Ok((first_byte, kind.parse()?))
+}
+
+/// Whether this can be the name of a column.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A column that the user has computed: `NAME = EXPRESSION`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputedField {
+    pub name: String,
+    pub expression: String,
+}
+
+impl FromStr for ComputedField {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            Error::Usage(format!(
+                "--compute {s}: {why}; write NAME=EXPRESSION, as in \"midpoint_x = (source_x + receiver_x) / 2\""
+            ))
+        };
+        let (name, expression) = s.split_once('=').ok_or_else(|| wrong("there is no \"=\""))?;
+        let (name, expression) = (name.trim(), expression.trim());
+        if !is_name(name) {
+            return Err(wrong("a name has letters, digits and _"));
+        }
+        Ok(Self { name: name.to_owned(), expression: expression.to_owned() })
+    }
+}
+
+/// What a mapping file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The file, for messages.
+    pub path: PathBuf,
+    pub fields: Vec<FieldPlacement>,
+    /// Names of the gather keys; empty where the file has none.
+    pub ensemble_keys: Vec<String>,
+    pub computed: Vec<ComputedField>,
+}
+
+/// All that a caller says of header fields.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderOptions {
+    pub preset: Option<&'static Preset>,
+    pub mapping: Option<Mapping>,
+    /// Fields of the options, which count before all others.
+    pub fields: Vec<FieldPlacement>,
+    /// Computed columns of the options, which count before those of the mapping file.
+    pub computed: Vec<ComputedField>,
+}
+
+/// A field that is not where the standard has it, and who says so. For the metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedField {
+    /// The column.
+    pub name: String,
+    /// First byte in the headers of a trace, from 1.
+    pub first_byte: u32,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `--field`, `--mapping`, `--preset petrel` …
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_a_name_a_byte_and_a_type() {
+        let field: FieldPlacement = "inline=5:i32".parse().unwrap();
+        assert_eq!((field.name.as_str(), field.first_byte, field.kind), ("inline", 5, FieldKind::I32));
+        for wrong in ["inline", "inline=5", "inline=0:i32", "in line=5:i32", "inline=5:i33", "=5:i32"] {
+            assert!(wrong.parse::<FieldPlacement>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The columns of `headers.parquet`, made of the standard and of all that says otherwise.
+
+use crate::base::error::{Error, Result};
+use crate::base::near_names::near_names;
+use crate::plan::mapping::presets::Preset;
+use crate::plan::mapping::stanza::{self, Entry};
+use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
+use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::layout::Decision;
+use crate::segy::{Layout, SegyFile, text};
+use crate::table::formula::{Computed, Input, names};
+use crate::table::{Column, HeaderTable};
+
+/// The header table of one file, and what is not as the standard has it.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    pub table: HeaderTable,
+    pub placed: Vec<PlacedField>,
+    /// What was decided about a header mapping that the file brings along.
+    pub decision: Option<Decision>,
+    pub warning: Option<String>,
+}
+
+impl Columns {
+    /// The columns of the standard, of additional headers, and those that were placed.
+    ///
+    /// # Errors
+    /// `Error::Usage` for fields outside the headers, that overlap, or that are there twice; with their place.
+    /// `marks` says whether there are columns `file_index` and `n_samples` too.
+    pub fn new(
+        options: &HeaderOptions,
+        raw_header: bool,
+        marks: [bool; 2],
+        file: &SegyFile,
+        layout: &Layout,
+    ) -> Result<Self> {
+        let major = options.preset.and_then(|p| p.revision).unwrap_or(layout.revision.0);
+        let header_bytes = layout.header_bytes() as u32;
+        let mut builder =
+            Builder { columns: standard_columns(major, options.preset), placed: Vec::new(), major, header_bytes };
+        builder.columns.extend(extension_columns(file, layout)?);
+        let (decision, warning) = builder.place_stanza(file, layout)?;
+        if let Some(preset) = options.preset {
+            let by = format!("--preset {}", preset.name);
+            for &(name, first_byte, kind) in preset.fields {
+                builder.place(&FieldPlacement { name: name.into(), first_byte, kind, description: None }, &by, &by)?;
+            }
+        }
+        builder.place_user_fields(options)?;
+        let Builder { columns, placed, .. } = builder;
+        let computed = computed(options, &columns, major)?;
+        let table = HeaderTable {
+            columns,
+            header_bytes,
+            byte_order: layout.byte_order,
+            row_group_rows: HeaderTable::default_row_group_rows(header_bytes, layout.n_traces),
+            raw_header,
+            sample_flags: true,
+            pairwise_swapped: layout.pairwise_swapped,
+            computed,
+            file_index: marks[0],
+            n_samples: marks[1],
+        };
+        let schema = table.arrow_schema();
+        let mut names = std::collections::HashSet::new();
+        match schema.fields().iter().map(|f| f.name()).find(|name| !names.insert(name.as_str())) {
+            Some(name) => Err(Error::Usage(format!(
+                "there is a column {name} already; give the field or the computed column another name"
+            ))),
+            None => Ok(Self { table, placed, decision, warning }),
+        }
+    }
+}
+
+fn standard_columns(major: u8, preset: Option<&Preset>) -> Vec<Column> {
+    let mut columns = HeaderTable::standard_columns(major);
+    if let Some(last) = preset.and_then(|p| p.last_byte) {
+        columns.retain(|c| c.first_byte as usize + c.kind.size() - 1 <= last as usize);
+    }
+    columns
+}
+
+/// A field that the user placed, with where that is said.
+struct UserField<'a> {
+    field: &'a FieldPlacement,
+    canonical: &'a str,
+    /// The option.
+    by: &'static str,
+    /// The option with its file.
+    at: String,
+}
+
+impl UserField<'_> {
+    /// `inline (bytes 5-8, --field)`.
+    fn describe(&self) -> String {
+        format!("{} (bytes {}-{}, {})", self.field.name, self.field.first_byte, last_byte(self.field), self.at)
+    }
+}
+
+fn last_byte(field: &FieldPlacement) -> usize {
+    field.first_byte as usize + field.kind.size() - 1
+}
+
+struct Builder {
+    columns: Vec<Column>,
+    placed: Vec<PlacedField>,
+    major: u8,
+    header_bytes: u32,
+}
+
+impl Builder {
+    /// Applies the header mapping that the file brings along, if it has one that fits.
+    ///
+    /// It is applied whole: where an entry lies over a field of the standard that the mapping leaves where it is, the bytes
+    /// would have two meanings, and the standard's are kept.
+    fn place_stanza(&mut self, file: &SegyFile, layout: &Layout) -> Result<(Option<Decision>, Option<String>)> {
+        let Some((record, xml)) = stanza::find(file, layout)? else { return Ok((None, None)) };
+        let at = format!("the stanza SEG:Layout in extended textual header {record}");
+        let ignored = |why: String| Ok((None, Some(format!("{at} {why}; it is ignored, --mapping places fields"))));
+        let entries = match stanza::parse(&xml) {
+            Ok(entries) => entries,
+            Err(why) => return ignored(why),
+        };
+        let decided = |value: String| {
+            let because = format!("extended textual header {record}");
+            Ok((Some(Decision { what: "header mapping".into(), value, because }), None))
+        };
+        if let Some((entry, column)) = self.conflict(&entries) {
+            return decided(format!(
+                "SEG:Layout not applied: it has {} at byte {}, where the standard has {}, which it does not move",
+                entry.column, entry.first_byte, column.name
+            ));
+        }
+        let before = (self.columns.clone(), self.placed.clone());
+        let blocks = block_names(file, layout)?;
+        for entry in entries.iter().filter(|e| !e.is_standard) {
+            let block = match &entry.extension {
+                None => 0,
+                Some(name) => match blocks.iter().position(|block| block == name) {
+                    Some(block) => (block + 1) * TRACE_HEADER_BYTES,
+                    None => continue,
+                },
+            };
+            let (name, first_byte, kind) = (entry.column.clone(), block as u32 + entry.first_byte, entry.kind);
+            if let Err(error) =
+                self.place(&FieldPlacement { name, first_byte, kind, description: None }, "SEG:Layout", "its")
+            {
+                (self.columns, self.placed) = before;
+                return ignored(format!("does not fit: {error}"));
+            }
+        }
+        match self.placed.len() {
+            0 => decided("SEG:Layout, all fields where the standard has them".into()),
+            n => decided(format!("SEG:Layout, {n} fields at other places than in the standard")),
+        }
+    }
+
+    /// An entry over a field of the standard that no entry moves. Fields that rev 2 gave up do not count.
+    fn conflict<'a>(&'a self, entries: &'a [Entry]) -> Option<(&'a Entry, &'a Column)> {
+        let in_standard = || entries.iter().filter(|e| e.extension.is_none());
+        let stays = |c: &&Column| {
+            let is_given_up = TRACE_FIELDS.iter().any(|f| f.name == c.name && !f.exists_in(2));
+            c.first_byte as usize <= TRACE_HEADER_BYTES && !is_given_up && !in_standard().any(|e| e.column == c.name)
+        };
+        let overlap = |e: &Entry, c: &Column| {
+            let (e_end, c_end) = (e.first_byte as usize + e.kind.size(), c.first_byte as usize + c.kind.size());
+            (e.first_byte as usize) < c_end && (c.first_byte as usize) < e_end
+        };
+        let staying: Vec<&Column> = self.columns.iter().filter(stays).collect();
+        in_standard().find_map(|e| staying.iter().find(|c| overlap(e, c)).map(|c| (e, *c)))
+    }
+
+    /// Fields of the mapping file, and those of the options, which take the place of those of the same name.
+    fn place_user_fields(&mut self, options: &HeaderOptions) -> Result<()> {
+        let mut fields: Vec<UserField> = Vec::new();
+        let of_mapping = options.mapping.iter().flat_map(|m| {
+            let at = format!("--mapping {}", m.path.display());
+            m.fields.iter().map(move |f| (f, "--mapping", at.clone()))
+        });
+        let of_options = options.fields.iter().map(|f| (f, "--field", "--field".to_owned()));
+        for (field, by, at) in of_mapping.chain(of_options) {
+            let new = UserField { field, canonical: canonical_name(&field.name, self.major), by, at };
+            match fields.iter_mut().find(|known| known.canonical == new.canonical) {
+                Some(known) if known.by != new.by => *known = new,
+                Some(known) => {
+                    let known = known.describe();
+                    return Err(Error::Usage(format!("{}: {} is placed twice: {known}", new.at, new.describe())));
+                }
+                None => fields.push(new),
+            }
+        }
+        for user in &fields {
+            self.place(user.field, user.by, &user.at)?;
+        }
+        fields.sort_by_key(|u| u.field.first_byte);
+        match fields.windows(2).find(|pair| last_byte(pair[0].field) >= pair[1].field.first_byte as usize) {
+            Some(pair) => Err(Error::Usage(format!("{} and {} overlap", pair[0].describe(), pair[1].describe()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a field where it was placed: a column of the standard moves, another one is new. `by` is for the metadata,
+    /// `at` for messages.
+    fn place(&mut self, placed: &FieldPlacement, by: &str, at: &str) -> Result<()> {
+        let (end, header_bytes) = (last_byte(placed), self.header_bytes);
+        let refused = |why: String| Err(Error::Usage(format!("{at}: field {}: {why}", placed.name)));
+        if end > header_bytes as usize {
+            return refused(format!(
+                "bytes {}-{end} are outside the {header_bytes} bytes of the trace headers",
+                placed.first_byte
+            ));
+        }
+        let canonical = canonical_name(&placed.name, self.major);
+        self.placed.retain(|p| p.name != canonical);
+        self.placed.push(PlacedField {
+            name: canonical.to_owned(),
+            first_byte: placed.first_byte,
+            kind: placed.kind.to_string(),
+            by: by.to_owned(),
+            description: placed.description.clone(),
+        });
+        let Some(column) = self.columns.iter_mut().find(|c| c.name == canonical) else {
+            let (name, first_byte, kind) = (placed.name.clone(), placed.first_byte, placed.kind);
+            self.columns.push(Column { name, first_byte, kind, scalar: None });
+            return Ok(());
+        };
+        let old_byte = std::mem::replace(&mut column.first_byte, placed.first_byte);
+        column.kind = placed.kind;
+        // Text has no scalar.
+        column.scalar = column.scalar.filter(|_| !matches!(placed.kind, FieldKind::Text(_)));
+        if TRACE_FIELDS.iter().any(|f| f.name == canonical && is_scalar(f)) {
+            if placed.kind != FieldKind::I16 {
+                return refused("the *_scaled columns are made with it, so it has to be i16".into());
+            }
+            let scaled = self.columns.iter_mut().filter(|c| c.scalar == Some(old_byte));
+            scaled.for_each(|c| c.scalar = Some(placed.first_byte));
+        }
+        Ok(())
+    }
+}
+
+/// The computed columns: those of the mapping file, and those of the options, which take the place of those of the same
+/// name.
+fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Vec<Computed>> {
+    let mut fields: Vec<(&ComputedField, String)> = Vec::new();
+    let of_mapping = options
+        .mapping
+        .iter()
+        .flat_map(|m| m.computed.iter().map(move |f| (f, format!("--mapping {}: computed column", m.path.display()))));
+    let of_options = options.computed.iter().map(|f| (f, "--compute".to_owned()));
+    for (field, at) in of_mapping.chain(of_options) {
+        match fields.iter_mut().find(|(known, _)| known.name.eq_ignore_ascii_case(&field.name)) {
+            Some(known) if known.1 != at => *known = (field, at),
+            Some(_) => return Err(Error::Usage(format!("{at} {}: is there twice", field.name))),
+            None => fields.push((field, at)),
+        }
+    }
+    let one = |(field, at): (&ComputedField, String)| {
+        let wrong = |why: String| Error::Usage(format!("{at} {} = {}: {why}", field.name, field.expression));
+        let inputs =
+            names(&field.expression).and_then(|names| names.iter().map(|n| input(n, columns, major)).collect());
+        let (name, expression) = (field.name.clone(), field.expression.clone());
+        Ok(Computed { name, expression, inputs: inputs.map_err(wrong)? })
+    };
+    fields.into_iter().map(one).collect()
+}
+
+/// Where a name of an expression is read: a column, by its name or an alias, as it stands or `_scaled`.
+fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
+    let find = |name: &str| {
+        let exact = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+        exact.or_else(|| columns.iter().find(|c| c.name == canonical_name(name, major)))
+    };
+    let of = |c: &Column, scalar| Input { first_byte: c.first_byte, kind: c.kind, scalar };
+    if let Some(column) = find(name) {
+        return match column.kind {
+            FieldKind::Text(_) => Err(format!("{name} is text, not a number")),
+            _ => Ok(of(column, None)),
+        };
+    }
+    let scaled = name.strip_suffix("_scaled").and_then(find).and_then(|c| Some(of(c, Some(c.scalar?))));
+    scaled.ok_or_else(|| {
+        let all = columns.iter().flat_map(|c| {
+            let scaled = c.scalar.map(|_| format!("{}_scaled", c.name));
+            std::iter::once(c.name.clone()).chain(scaled)
+        });
+        let all: Vec<String> = all.collect();
+        format!("there is no column {name}; {}", near_names(name, all.iter().map(String::as_str)))
+    })
+}
+
+/// Whether there are columns that are scaled by this field.
+fn is_scalar(field: &Field) -> bool {
+    HeaderTable::standard_columns(1).iter().any(|c| c.scalar == Some(field.byte))
+}
+
+/// The columns of trace header extension 1, where the first trace has an additional header of that name.
+fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
+    let blocks = block_names(file, layout)?;
+    let Some(index) = blocks.iter().position(|name| name == "SEG00001") else { return Ok(Vec::new()) };
+    let in_block = ((index + 1) * TRACE_HEADER_BYTES) as u32;
+    let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
+    Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
+}
+
+/// The names of the additional headers of the first trace.
+fn block_names(file: &SegyFile, layout: &Layout) -> Result<Vec<String>> {
+    let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
+    Ok(header.chunks(TRACE_HEADER_BYTES).skip(1).map(|block| text::decode_field(&block[232..])).collect())
+}
+
+/// This program's name of a field that may be called by an alias; other names stay.
+pub fn canonical_name(name: &str, major_revision: u8) -> &str {
+    let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
+    fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
+}

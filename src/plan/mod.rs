@@ -1,0 +1,313 @@
+//! The plan: everything that a worker needs to know, decided once and written to `plan.json`.
+//!
+//! It is the same for a process on this machine and for a node of a cluster. What the output holds depends on the
+//! input and the options alone; the segments decide only who writes which part of it.
+
+pub mod config;
+pub mod mapping;
+pub mod partition;
+
+use std::ops::Range;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result, failed};
+use crate::gather::GatherKey;
+use crate::input::PlannedFile;
+use crate::plan::mapping::PlacedField;
+use crate::plan::partition::Segment;
+use crate::segy::fields::FieldKind;
+use crate::segy::{Io, Layout};
+use crate::store;
+use crate::table::HeaderTable;
+use crate::zarr::ArrayPlan;
+
+/// Version of `plan.json`; a worker of another version refuses it.
+pub const PLAN_VERSION: u32 = 5;
+
+/// The most bytes that a chunk may have before compression.
+pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// Chunks in a shard whose index is worth its memory.
+const MAX_SHARD_ENTRIES: u128 = 1 << 32;
+
+/// What becomes of the segments once all are done. The dataset is the same with any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeOptions {
+    /// Replace a dataset that is there, once the new one is complete.
+    pub overwrite: bool,
+    /// Compare the dataset with the input, byte by byte, before it becomes visible.
+    pub verify: bool,
+    /// Bring the dataset to the disk before it becomes visible, and segments that are converted by themselves before they
+    /// count as done.
+    pub sync: bool,
+}
+
+/// A complete description of one import.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub version: u32,
+    /// In the order of their traces; at least one. They agree in all that decides how traces are read.
+    pub files: Vec<PlannedFile>,
+    pub io: Io,
+    pub gather_keys: Vec<GatherKey>,
+    /// Headers that a split may be moved back to find the start of its gather.
+    pub max_probe: u64,
+    pub traces: ArrayPlan,
+    /// Whether the samples are left out.
+    pub headers_only: bool,
+    pub headers: HeaderTable,
+    /// Header fields that are not where the standard has them.
+    pub placed_fields: Vec<PlacedField>,
+    pub segments: Vec<Segment>,
+    /// As many segments were asked for; gathers and chunks may be fewer.
+    pub segments_asked: Option<u32>,
+    /// Threads of each worker that convert long traces, which are cut along the samples: more than one where there are
+    /// fewer segments than workers. The output does not depend on it.
+    pub threads: u32,
+    pub merge: MergeOptions,
+    /// Whether workers follow it that somebody else starts, some of them perhaps later.
+    #[serde(default)]
+    pub is_for_others: bool,
+    /// What was noticed of the files; in `metadata.json` too.
+    pub warnings: Vec<String>,
+    /// What was noticed on cutting it, which is nothing of the dataset.
+    pub segment_warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Reads a plan that a file holds, which another version of this program or somebody's hand may have written.
+    ///
+    /// # Errors
+    /// `Error::Failed` where it is none, or not one that this version can follow.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = store::read(path).map_err(failed(path.display()))?;
+        Self::from_json(&text).map_err(failed(path.display()))
+    }
+
+    /// The plan in the text of a file; see [`Self::read`].
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let plan: Self = serde_json::from_slice(text).map_err(failed("is no plan"))?;
+        if plan.version != PLAN_VERSION {
+            return Err(Error::Failed(format!(
+                "is a plan of version {}, and this program works by version {PLAN_VERSION}",
+                plan.version
+            )));
+        }
+        if plan.is_consistent() { Ok(plan) } else { Err(Error::Failed("its numbers contradict each other".into())) }
+    }
+
+    /// Whether nothing that follows divides by zero, runs over, or looks outside the headers.
+    fn is_consistent(&self) -> bool {
+        const MOST: u128 = 1 << 62;
+        let (array, headers, n) = (&self.traces, &self.headers, self.n_traces());
+        let mut next = 0;
+        let in_order = self.files.iter().all(|f| {
+            let end = f.first_trace.checked_add(f.layout.n_traces);
+            let follows = f.first_trace == next && f.layout.n_traces > 0;
+            next = end.unwrap_or(0);
+            // What a worker takes from the first file holds for all of them.
+            let fits = f.layout.format_code == self.layout().format_code
+                && f.layout.header_bytes() == headers.header_bytes as usize
+                && f.layout.is_consistent();
+            follows && end.is_some() && fits
+        });
+        let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
+        if n_samples != Some(array.n_samples) || !in_order || next != n {
+            return false;
+        }
+        let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
+        if sizes.contains(&0) || array.shard_chunks == Some(0) || array.n_traces != n || array.chunk_traces > n {
+            return false;
+        }
+        let chunk = u128::from(array.chunk_samples) * u128::from(array.chunk_traces) * array.dtype.size() as u128;
+        let samples = u128::from(array.n_samples) * array.dtype.size() as u128;
+        let row = 16 * (u128::from(headers.header_bytes) + headers.columns.len() as u128);
+        let shard = array.shard_chunks.unwrap_or(1);
+        let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
+        let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
+        // Computed keys have no bytes of their own, but those of what they are computed of.
+        let keys = self.gather_keys.iter().filter(|k| !k.is_computed()).map(|k| (k.first_byte, k.kind));
+        let formulas = headers.computed.iter().chain(self.gather_keys.iter().filter_map(|k| k.formula.as_ref()));
+        let inputs = formulas.flat_map(|f| &f.inputs);
+        let inputs = inputs.flat_map(|i| [Some((i.first_byte, i.kind)), i.scalar.map(|byte| (byte, FieldKind::I16))]);
+        let mut fields = fields.chain(scalars).chain(keys).chain(inputs.flatten());
+        chunk <= u128::from(MAX_CHUNK_BYTES)
+            && samples < MOST
+            && (samples + row) * u128::from(n) < MOST
+            && u128::from(headers.row_group_rows) < MOST
+            && shard <= array.n_trace_chunks()
+            && u128::from(shard) * u128::from(array.chunk_traces) < MOST
+            && u128::from(shard) * u128::from(array.n_sample_chunks()) <= MAX_SHARD_ENTRIES
+            && fields.all(|(byte, kind)| byte > 0 && byte as usize - 1 + kind.size() <= headers.header_bytes as usize)
+            && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
+    }
+
+    pub fn n_traces(&self) -> u64 {
+        self.traces.n_traces
+    }
+
+    /// The layout of the first file. Format, byte order, sample interval and trace headers are the same in all of them.
+    pub fn layout(&self) -> &Layout {
+        &self.files[0].layout
+    }
+
+    /// Bytes of all input files.
+    pub fn input_bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.input.bytes).sum()
+    }
+
+    /// The input as messages call it: `a.sgy`, or `a.sgy and 3 more files`.
+    pub fn input_name(&self) -> String {
+        let first = self.files[0].input.path.display();
+        match self.files.len() {
+            1 => first.to_string(),
+            2 => format!("{first} and one more file"),
+            n => format!("{first} and {} more files", n - 1),
+        }
+    }
+
+    /// All that there is to say before the work begins.
+    pub fn all_warnings(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain(&self.segment_warnings)
+    }
+
+    /// Whether both plans lead to the same output from the same input, however it is cut.
+    pub fn makes_the_same_as(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.files == other.files
+            && self.gather_keys == other.gather_keys
+            && self.max_probe == other.max_probe
+            && self.traces == other.traces
+            && self.headers_only == other.headers_only
+            && self.headers == other.headers
+            && self.placed_fields == other.placed_fields
+    }
+
+    /// Chunk or shard files in the output.
+    pub fn n_objects(&self) -> u64 {
+        if self.headers_only { 0 } else { self.traces.n_objects() }
+    }
+
+    /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace is its own.
+    ///
+    /// So every object has one writer and no two segments share one; a segment reads on behind its last trace to
+    /// complete its last object.
+    pub fn objects_of(&self, segment: &Segment) -> Range<u64> {
+        if self.headers_only { 0..0 } else { owned(segment, self.traces.traces_per_object()) }
+    }
+
+    /// The traces in the objects of a segment.
+    pub fn traces_of(&self, segment: &Segment) -> Range<u64> {
+        self.units(self.objects_of(segment), self.traces.traces_per_object())
+    }
+
+    /// The traces in the row groups that a segment writes: those row groups whose first row is its own.
+    pub fn rows_of(&self, segment: &Segment) -> Range<u64> {
+        let rows = self.headers.row_group_rows;
+        self.units(owned(segment, rows), rows)
+    }
+
+    /// The traces in some units; a segment without any has none anywhere.
+    fn units(&self, units: Range<u64>, length: u64) -> Range<u64> {
+        if units.is_empty() {
+            return 0..0;
+        }
+        let n = self.n_traces();
+        (units.start * length).min(n)..(units.end * length).min(n)
+    }
+
+    /// Bytes of samples in the output before compression.
+    pub fn sample_bytes(&self) -> u64 {
+        if self.headers_only {
+            return 0;
+        }
+        self.traces.n_samples * self.traces.n_traces * self.traces.dtype.size() as u64
+    }
+
+    /// An upper bound of the memory that one worker needs for its buffers, in bytes.
+    pub fn worker_bytes(&self) -> u64 {
+        let threads = if self.traces.n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
+        let chunk = if self.headers_only { 0 } else { self.traces.chunk_bytes() as u64 * threads };
+        let encoded = if self.traces.codec.is_none() { 0 } else { chunk };
+        let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
+        chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())
+    }
+}
+
+/// The units of `length` traces whose first trace lies in the segment.
+fn owned(segment: &Segment, length: u64) -> Range<u64> {
+    segment.start_trace.div_ceil(length)..segment.end_trace.div_ceil(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::mapping::ComputedField;
+
+    #[test]
+    fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
+        config.headers.computed =
+            vec![ComputedField { name: "pair".into(), expression: "floor(cdp / 2) + source_x_scaled".into() }];
+        config.gather = crate::plan::config::Gather::Keys(vec!["pair".into()]);
+        let plan = config.plan().unwrap();
+        let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
+        assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
+        let changes: [fn(&mut Plan); 20] = [
+            |p| p.version += 1,
+            |p| p.traces.chunk_traces = 0,
+            |p| p.traces.chunk_samples = u64::MAX,
+            |p| p.traces.shard_chunks = Some(0),
+            |p| p.files[0].layout.n_traces = 1 << 63,
+            |p| p.files.clear(),
+            |p| p.headers.row_group_rows = 0,
+            |p| p.headers.columns[0].first_byte = 0,
+            |p| p.headers.columns[0].first_byte = 238,
+            |p| p.segments[0].end_trace += 1,
+            |p| p.headers.computed[0].inputs[0].first_byte = 238,
+            |p| p.headers.computed[0].inputs[1].scalar = Some(240),
+            |p| p.headers.computed[0].inputs[1].scalar = Some(0),
+            |p| p.gather_keys[0].formula.as_mut().unwrap().inputs[0].first_byte = 0,
+            |p| p.files[0].layout.n_samples += 1,
+            |p| p.traces.n_samples = 1 << 32,
+            |p| p.files[0].layout.first_trace_offset = u64::MAX,
+            |p| p.files[0].layout.label_bytes = 1,
+            |p| p.files[0].layout.n_additional_headers += 1,
+            |p| {
+                let mut second = p.files[0].clone();
+                (second.first_trace, second.layout.format_code) = (12, 3);
+                p.files.push(second);
+                (p.traces.n_traces, p.traces.chunk_traces) = (24, 12);
+            },
+        ];
+        for (i, change) in changes.into_iter().enumerate() {
+            let mut harmful = plan.clone();
+            change(&mut harmful);
+            assert!(matches!(Plan::from_json(&json(&harmful)), Err(Error::Failed(_))), "change {i}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_object_has_one_writer(mut cuts in proptest::collection::btree_set(1u64..5000, 0..9), length in 1u64..700) {
+            cuts.extend([0, 5000]);
+            let bounds: Vec<u64> = cuts.into_iter().collect();
+            let mut next = 0;
+            for (id, pair) in bounds.windows(2).enumerate() {
+                let segment = Segment {
+                    id: id as u32, start_trace: pair[0], end_trace: pair[1], starts_inside_gather: false,
+                };
+                let units = owned(&segment, length);
+                proptest::prop_assert_eq!(units.start, next);
+                next = units.end;
+            }
+            proptest::prop_assert_eq!(next, 5000u64.div_ceil(length));
+        }
+    }
+}

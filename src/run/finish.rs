@@ -1,0 +1,196 @@
+//! Merging: the dataset is put together from the segments, looked at, brought to the disk, and becomes visible.
+
+use std::path::Path;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::base::ranges::ranges;
+use crate::coordinator::{Listener, Tally};
+use crate::dataset::Dataset;
+use crate::dataset_files::METADATA;
+use crate::input::InputFile;
+use crate::merge::content_warnings;
+use crate::plan::config::can_be_verified;
+use crate::plan::{MergeOptions, Plan};
+use crate::run::import::{ImportProgress, ImportResult, Message, Phase, Reporter};
+use crate::run::no_plan;
+use crate::staging::{self, Output, SegmentRecord, Staged};
+use crate::store::files::read_json;
+use crate::verify::compare_with;
+
+/// What a merge found, or did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Merged {
+    /// The dataset is there already.
+    Before {
+        n_traces: u64,
+    },
+    Now(ImportResult),
+}
+
+/// Merges the segments of the plan in an output directory and makes the dataset visible, as the plan says. `verify`
+/// compares it with the input even if the plan does not say so.
+///
+/// # Errors
+/// `Error::Failed` with the segments that are not done, `Error::Usage` without a plan. The segments stay, whatever fails.
+pub fn merge(
+    root: &Path,
+    verify: bool,
+    on_progress: &mut dyn FnMut(&ImportProgress),
+    cancel: &CancelHandle,
+) -> Result<Merged> {
+    let mut reporter = Reporter::new(on_progress);
+    if Staged::find(root)?.is_none() && !staging::is_merged(root)? {
+        return complete(root);
+    }
+    let output = Output::open(root, true)?;
+    let staged = Staged::find(root)?;
+    if output.is_merged()? {
+        output.resume_commit(staged.as_ref().is_none_or(|s| s.plan.merge.sync))?;
+        output.discard()?;
+        return complete(root);
+    }
+    let Some(Staged { plan, done, .. }) = staged else {
+        // Another merge came to its end meanwhile.
+        output.discard()?;
+        return complete(root);
+    };
+    staging::check(root, plan.merge.overwrite)?;
+    let missing = missing(&plan, &done);
+    if !missing.is_empty() {
+        return Err(Error::Failed(not_done(root, &missing, plan.segments.len())));
+    }
+    let options = MergeOptions { verify: plan.merge.verify || verify, ..plan.merge };
+    if options.verify {
+        can_be_verified(&plan)?;
+    }
+    let inputs = plan.files.iter().map(|f| f.input.as_seen_here()).collect::<Result<Vec<_>>>()?;
+    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true };
+    finish
+        .run(output, &done, &mut reporter, cancel)
+        .map(|(n_gathers, found)| Merged::Now(reporter.result(root, &plan, n_gathers, found)))
+}
+
+/// What there is to say where nothing is left to merge.
+fn complete(root: &Path) -> Result<Merged> {
+    if !staging::holds_dataset(root)? {
+        return Err(no_plan(root));
+    }
+    let document: serde_json::Value = read_json(&root.join(METADATA))?;
+    Ok(Merged::Before { n_traces: document["geometry"]["n_traces"].as_u64().unwrap_or(0) })
+}
+
+/// The segments that are not done.
+pub(crate) fn missing(plan: &Plan, done: &[SegmentRecord]) -> Vec<u32> {
+    let done: std::collections::BTreeSet<u32> = done.iter().map(|r| r.segment).collect();
+    plan.segments.iter().map(|s| s.id).filter(|id| !done.contains(id)).collect()
+}
+
+fn not_done(root: &Path, missing: &[u32], n: usize) -> String {
+    let (noun, verb) = if missing.len() == 1 { ("segment", "is") } else { ("segments", "are") };
+    format!("{}: {noun} {} of {n} {verb} not done", root.display(), ranges(missing))
+}
+
+/// The last step, once all segments are done.
+pub(crate) struct Finish<'a> {
+    pub plan: &'a Plan,
+    /// The input files as they have to be at the end.
+    pub inputs: Vec<InputFile>,
+    pub options: MergeOptions,
+    /// Whether the segments stay even where nothing can be made of them.
+    pub keeps_segments: bool,
+}
+
+impl Finish<'_> {
+    /// Puts the dataset together and makes it visible. Returns the number of gathers, with the warnings that came up.
+    pub fn run(
+        &self,
+        output: Output,
+        records: &[SegmentRecord],
+        reporter: &mut Reporter,
+        cancel: &CancelHandle,
+    ) -> Result<(u64, Vec<String>)> {
+        let mut warnings = content_warnings::of_contents(self.plan, records);
+        for warning in &warnings {
+            reporter.say(Message::Warning(warning.clone()));
+        }
+        reporter.begin(Phase::Merging, self.plan.n_traces());
+        let mut tally = |traces_done| reporter.tally(Tally { traces_done, active_workers: 0 });
+        let counts = match crate::merge::merge(self.plan, &output, records, cancel, &mut tally) {
+            Ok(counts) => counts,
+            Err(error) => return Err(self.leave(output, error)),
+        };
+        if self.options.verify
+            && let Err(error) = self.verify(&output, reporter, cancel)
+        {
+            return Err(match error {
+                Error::Cancelled { .. } => self.leave(output, error),
+                // The segments are as wrong as the dataset that was made of them.
+                error => self.discard(output, error),
+            });
+        }
+        if self.options.sync {
+            reporter.begin(Phase::Syncing, self.plan.n_traces());
+            if let Err(error) = output.sync(cancel) {
+                return Err(self.leave(output, error));
+            }
+        }
+        if let Err(changed) = self.inputs.iter().try_for_each(InputFile::check_unchanged) {
+            return Err(self.discard(output, changed));
+        }
+        if let Some(left) = output.commit(self.options.sync)? {
+            reporter.say(Message::Warning(left.clone()));
+            warnings.push(left);
+        }
+        Ok((counts.n_gathers, warnings))
+    }
+
+    /// Compares the dataset that has been put together with the input, before anybody sees it.
+    fn verify(&self, output: &Output, reporter: &mut Reporter, cancel: &CancelHandle) -> Result<()> {
+        reporter.begin(Phase::Verifying, self.plan.n_traces());
+        let mut tally = |traces_done, _| reporter.tally(Tally { traces_done, active_workers: 0 });
+        let inputs: Vec<&Path> = self.plan.files.iter().map(|f| f.input.path.as_path()).collect();
+        let dataset = Dataset::open_described(&output.dataset(), &output.document())?;
+        compare_with(&inputs, &dataset, &mut tally, cancel).map(|_| ())
+    }
+
+    /// Decides what stays of an import that failed, and says so in the error.
+    pub fn leave(&self, output: Output, error: Error) -> Error {
+        let finished = match output.n_finished(self.plan) {
+            Ok(finished) => finished,
+            // What is there is not known, so it stays.
+            Err(cause) => return Error::Failed(format!("{error}; and what is left cannot be told: {cause}")),
+        };
+        if error.is_final() || finished == 0 {
+            return self.discard(output, error);
+        }
+        let kept = format!(
+            "{finished} of {} segments are done and kept in {}; the same command goes on from there",
+            self.plan.segments.len(),
+            output.staging().display()
+        );
+        match error {
+            Error::Failed(message) => Error::Failed(format!("{message}; {kept}")),
+            Error::Cancelled { signal, .. } => Error::Cancelled { signal, left: Some(kept) },
+            other => other,
+        }
+    }
+
+    fn discard(&self, output: Output, error: Error) -> Error {
+        if self.keeps_segments { error } else { discard(output, error) }
+    }
+}
+
+/// Removes all that the import made, because of this error.
+pub(crate) fn discard(output: Output, error: Error) -> Error {
+    match output.discard() {
+        Ok(()) => error,
+        Err(cleaning) => Error::Failed(format!("{error}; and {cleaning}")),
+    }
+}
+
+/// The number of gathers of a dataset that an earlier run merged.
+pub(crate) fn finished_gathers(output: &Output) -> Result<u64> {
+    let document: serde_json::Value = read_json(&output.root().join(METADATA))?;
+    Ok(document["gathers"]["n_gathers"].as_u64().unwrap_or(0))
+}

@@ -1,0 +1,231 @@
+//! The whole import: plan, convert, merge, commit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Result, failed};
+use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
+use crate::plan::Plan;
+use crate::plan::config::ImportConfig;
+use crate::run::finish::Finish;
+use crate::run::planning::{Job, OtherPlan, Prepared, prepare};
+use crate::segy::lengths::ragged::Walked;
+use crate::staging::{Output, SegmentRecord};
+
+/// What an import is doing, or another command on a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Partitioning,
+    /// Following the lengths of traces through the file. How many there are is estimated by the bytes.
+    Indexing,
+    Importing,
+    Merging,
+    Syncing,
+    Verifying,
+    Exporting,
+}
+
+/// Something to tell the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Warning(String),
+    Info(String),
+}
+
+/// How far an import is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportProgress {
+    pub phase: Phase,
+    /// Traces done in this phase.
+    pub current_traces: u64,
+    /// Traces of the file; 0 until it is known.
+    pub total_traces: u64,
+    pub active_workers: usize,
+    pub elapsed: Duration,
+    /// Time left, once a rate can be told.
+    pub eta: Option<Duration>,
+    /// What there is to say since the last report.
+    pub messages: Vec<Message>,
+}
+
+/// A completed import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportResult {
+    pub n_traces: u64,
+    /// Gathers by the keys asked for; 0 with `Gather::None`.
+    pub n_gathers: u64,
+    pub elapsed: Duration,
+    /// Time of each phase.
+    pub phases: Vec<(Phase, Duration)>,
+    /// The output directory.
+    pub output: PathBuf,
+    pub warnings: Vec<String>,
+}
+
+/// Imports a SEG-Y file.
+///
+/// `on_progress` is called about ten times a second while it works. After `cancel` it ends within a second.
+///
+/// # Errors
+/// See [`Error`]. Nothing is visible in the output directory unless the import is complete.
+pub fn import(
+    config: &ImportConfig,
+    on_progress: &mut dyn FnMut(&ImportProgress),
+    cancel: &CancelHandle,
+) -> Result<ImportResult> {
+    let mut reporter = Reporter::new(on_progress);
+    let job = match prepare(config, OtherPlan::IsReplaced, &mut reporter, cancel)? {
+        Prepared::Open(job) => job,
+        Prepared::Complete { plan, n_gathers } => {
+            return Ok(reporter.result(&config.output, &plan, n_gathers, Vec::new()));
+        }
+    };
+    if let Some(resuming) = job.resuming() {
+        reporter.say(Message::Info(resuming));
+    }
+    let Job { output, plan, done, .. } = job;
+    let finish = Finish {
+        plan: &plan,
+        inputs: plan.files.iter().map(|f| f.input.clone()).collect(),
+        options: config.merge_options(),
+        keeps_segments: false,
+    };
+    let records = match convert(config, &plan, &output, done, &mut reporter, cancel) {
+        Ok(records) => records,
+        Err(error) => return Err(finish.leave(output, error)),
+    };
+    let (n_gathers, found) = finish.run(output, &records, &mut reporter, cancel)?;
+    Ok(reporter.result(&config.output, &plan, n_gathers, found))
+}
+
+/// Converts the segments that are not `done` yet, on this computer.
+fn convert(
+    config: &ImportConfig,
+    plan: &Arc<Plan>,
+    output: &Output,
+    done: Vec<SegmentRecord>,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> Result<Vec<SegmentRecord>> {
+    reporter.begin(Phase::Importing, plan.n_traces());
+    let launcher: Box<dyn Launch> = match &config.worker_program {
+        Some(program) if !config.is_small(plan) => {
+            let lock =
+                output.lock().map(std::fs::File::try_clone).transpose().map_err(failed(output.root().display()))?;
+            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock })
+        }
+        _ => Box::new(ThreadLauncher),
+    };
+    let (staging, workers) = (output.staging(), config.n_workers());
+    convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)
+}
+
+/// Turns what happens into reports of progress.
+pub(crate) struct Reporter<'a> {
+    on_progress: &'a mut dyn FnMut(&ImportProgress),
+    started: Instant,
+    phase_started: Instant,
+    /// Traces that were done when the phase began: an earlier run's work says nothing of the rate.
+    first_traces: Option<u64>,
+    phases: Vec<(Phase, Duration)>,
+    progress: ImportProgress,
+}
+
+impl<'a> Reporter<'a> {
+    pub fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
+        let progress = ImportProgress {
+            phase: Phase::Partitioning,
+            current_traces: 0,
+            total_traces: 0,
+            active_workers: 0,
+            elapsed: Duration::ZERO,
+            eta: None,
+            messages: Vec::new(),
+        };
+        let now = Instant::now();
+        Self { on_progress, started: now, phase_started: now, first_traces: None, phases: Vec::new(), progress }
+    }
+
+    pub fn begin(&mut self, phase: Phase, total_traces: u64) {
+        self.end_phase();
+        self.first_traces = None;
+        self.progress = ImportProgress {
+            phase,
+            // Every trace is written by the time when files are synced.
+            current_traces: if phase == Phase::Syncing { total_traces } else { 0 },
+            total_traces,
+            active_workers: 0,
+            eta: None,
+            ..self.progress.clone()
+        };
+        self.report();
+    }
+
+    /// Reports how far the traces of a file have been followed, about ten times a second.
+    pub(crate) fn walked(&mut self, walked: Walked) {
+        const INTERVAL: Duration = Duration::from_millis(100);
+        let Walked { n_traces, bytes, of_bytes } = walked;
+        let estimate = u128::from(n_traces) * u128::from(of_bytes) / u128::from(bytes.max(1));
+        let n_traces_expected = u64::try_from(estimate).unwrap_or(u64::MAX);
+        if n_traces > 0 && self.progress.phase != Phase::Indexing {
+            self.begin(Phase::Indexing, n_traces_expected);
+        } else if n_traces > 0 && self.started.elapsed() >= self.progress.elapsed + INTERVAL {
+            self.progress.total_traces = n_traces_expected;
+            self.tally(Tally { traces_done: n_traces.min(n_traces_expected), active_workers: 0 });
+        }
+    }
+
+    fn end_phase(&mut self) {
+        let now = Instant::now();
+        self.phases.push((self.progress.phase, now - self.phase_started));
+        self.phase_started = now;
+    }
+
+    pub fn say(&mut self, message: Message) {
+        self.progress.messages.push(message);
+        self.report();
+    }
+
+    fn report(&mut self) {
+        self.progress.elapsed = self.started.elapsed();
+        (self.on_progress)(&self.progress);
+        self.progress.messages.clear();
+    }
+
+    /// What there is to tell at the end of an import into `output`.
+    pub fn result(mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
+        self.end_phase();
+        let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
+        warnings.extend(found);
+        ImportResult {
+            n_traces: plan.n_traces(),
+            n_gathers,
+            elapsed: self.started.elapsed(),
+            // The first entry is the time before the first phase began.
+            phases: self.phases.split_off(1),
+            output: output.to_owned(),
+            warnings,
+        }
+    }
+}
+
+impl Listener for Reporter<'_> {
+    fn tally(&mut self, tally: Tally) {
+        let first = *self.first_traces.get_or_insert(tally.traces_done);
+        let (done, left) =
+            (tally.traces_done - first.min(tally.traces_done), self.progress.total_traces - tally.traces_done);
+        self.progress.eta = (done > 0).then(|| self.phase_started.elapsed().mul_f64(left as f64 / done as f64));
+        self.progress.current_traces = tally.traces_done;
+        self.progress.active_workers = tally.active_workers;
+        self.report();
+    }
+
+    fn note(&mut self, line: &str) {
+        self.say(Message::Warning(line.to_owned()));
+    }
+}

@@ -1,0 +1,123 @@
+//! Converting one segment of a plan, by itself.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::plan::Plan;
+use crate::run::no_plan;
+use crate::staging::attempt::{self, Attempt, finished};
+use crate::staging::{self, STAGING, SegmentRecord, has_plan, plan_in};
+use crate::store;
+use crate::worker;
+
+/// Progress is reported no more often.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What became of a segment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SegmentOutcome {
+    Converted {
+        record: SegmentRecord,
+        n_segments: u32,
+    },
+    /// By another worker, before this one began or while it worked.
+    WasDone {
+        record: SegmentRecord,
+        n_segments: u32,
+    },
+    /// More segments were asked for than the plan has, and this is one of those.
+    NotNeeded {
+        n_segments: u32,
+    },
+    /// The segments are merged, or are being merged.
+    Merged,
+}
+
+/// Converts one segment of the plan in an output directory. `on_progress` hears the traces done and those of the segment.
+///
+/// It may run on any computer that sees the input and the output under the same names, again after any end, and several
+/// times at once.
+///
+/// # Errors
+/// `Error::Usage` without a plan, or with a number that it does not have; `Error::Input` where the input is not the one that
+/// was planned; otherwise as for an import. The segment is then not done, and nothing is left of the work on it.
+pub fn convert_one(
+    root: &Path,
+    segment: u32,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64, u64),
+) -> Result<SegmentOutcome> {
+    store::check_address(root)?;
+    let staging = root.join(STAGING);
+    if !attempt::is_open(&staging)? {
+        return without_plan(root);
+    }
+    // The plan is read once there is something that its end would take away.
+    let mut attempt = Attempt::begin(&staging, segment)?;
+    if !has_plan(&staging)? {
+        return without_plan(root);
+    }
+    let plan = Plan::read(&plan_in(&staging))?;
+    let n_segments = plan.segments.len() as u32;
+    if segment >= n_segments {
+        return match plan.segments_asked {
+            Some(asked) if segment < asked => Ok(SegmentOutcome::NotNeeded { n_segments }),
+            _ => Err(Error::Usage(format!(
+                "{}: there is no segment {segment}: the plan has {n_segments} segments, numbered from 0",
+                root.display()
+            ))),
+        };
+    }
+    if let Some(record) = finished(&staging, segment)? {
+        return Ok(SegmentOutcome::WasDone { record, n_segments });
+    }
+    match convert(&plan, &mut attempt, cancel, on_progress).and_then(|record| {
+        cancel.check()?;
+        attempt.complete(record, plan.merge.sync, cancel)
+    }) {
+        Ok((record, true)) => Ok(SegmentOutcome::Converted { record, n_segments }),
+        Ok((record, false)) => Ok(SegmentOutcome::WasDone { record, n_segments }),
+        // Whatever the error, it comes of the end of the plan.
+        Err(_) if attempt.is_gone()? && !has_plan(&staging)? => without_plan(root),
+        Err(_) if attempt.is_gone()? => Err(Error::Failed(format!(
+            "{}: another plan took the place of this one while segment {segment} was converted, and nothing is left of it",
+            root.display()
+        ))),
+        Err(error) => Err(error),
+    }
+}
+
+fn convert(
+    plan: &Plan,
+    attempt: &mut Attempt,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64, u64),
+) -> Result<SegmentRecord> {
+    let inputs = plan.files.iter().map(|f| f.input.as_seen_here()).collect::<Result<Vec<_>>>()?;
+    let traces = plan.segments.get(attempt.segment as usize).map_or(0..0, |s| match plan.headers_only {
+        true => plan.rows_of(s),
+        false => plan.traces_of(s),
+    });
+    let total = traces.end - traces.start;
+    on_progress(0, total);
+    let mut last = Instant::now();
+    let mut report = |done| {
+        if last.elapsed() >= PROGRESS_INTERVAL {
+            last = Instant::now();
+            on_progress(done, total);
+        }
+    };
+    let record = worker::convert(plan, attempt, cancel, &mut report)?;
+    inputs.iter().try_for_each(|input| input.check_unchanged())?;
+    Ok(record)
+}
+
+/// What there is to say where no segment is to be converted.
+fn without_plan(root: &Path) -> Result<SegmentOutcome> {
+    if staging::is_merged(root)? || staging::holds_dataset(root)? {
+        return Ok(SegmentOutcome::Merged);
+    }
+    Err(no_plan(root))
+}

@@ -1,0 +1,214 @@
+//! Planning: deciding everything, and putting it where the workers of the segments find it.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::base::ranges::ranges;
+use crate::plan::Plan;
+use crate::plan::config::ImportConfig;
+use crate::run::finish::{discard, finished_gathers};
+use crate::run::import::{ImportProgress, Message, Phase, Reporter};
+use crate::staging::attempt::attempts;
+use crate::staging::{self, Output, SegmentRecord, Staged};
+use crate::store;
+
+/// An import that is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanResult {
+    pub n_traces: u64,
+    pub n_segments: u32,
+    /// As many were asked for; gathers and chunks may be fewer.
+    pub n_asked: Option<u32>,
+    /// Segments that an earlier run has done.
+    pub n_done: u32,
+    /// All was done but the last step, which is done now: there is nothing left to do.
+    pub is_complete: bool,
+    /// The output directory.
+    pub output: PathBuf,
+}
+
+/// Plans an import, for [`convert_one`](crate::run::convert_one) and [`merge`](crate::run::merge). The same plan again keeps the segments
+/// that are done.
+///
+/// # Errors
+/// As for an import; `Error::OutputInTheWay` where another plan is there already, unless `config.fresh`.
+pub fn plan(
+    config: &ImportConfig,
+    on_progress: &mut dyn FnMut(&ImportProgress),
+    cancel: &CancelHandle,
+) -> Result<PlanResult> {
+    let mut reporter = Reporter::new(on_progress);
+    let result = |plan: &Plan, n_done, is_complete| PlanResult {
+        n_traces: plan.n_traces(),
+        n_segments: plan.segments.len() as u32,
+        n_asked: config.segments,
+        n_done,
+        is_complete,
+        output: config.output.clone(),
+    };
+    match prepare(config, OtherPlan::IsRefused, &mut reporter, cancel)? {
+        Prepared::Complete { plan, .. } => Ok(result(&plan, plan.segments.len() as u32, true)),
+        Prepared::Open(Job { output, plan, done, .. }) => {
+            if plan.merge != config.merge_options() || !plan.is_for_others {
+                let merge = config.merge_options();
+                output.write_plan(&Plan { merge, is_for_others: true, ..(*plan).clone() })?;
+            }
+            if config.sync {
+                output.sync_plan()?;
+            }
+            Ok(result(&plan, done.len() as u32, false))
+        }
+    }
+}
+
+/// A planned import that this process alone works on, but for the workers of single segments.
+pub(crate) struct Job {
+    pub output: Output,
+    pub plan: Arc<Plan>,
+    /// Segments that an earlier run has done.
+    pub done: Vec<SegmentRecord>,
+    /// Set where the plan is an earlier run's: segments that were done and may be lost.
+    pub n_lost: Option<usize>,
+}
+
+impl Job {
+    /// What there is to say of an earlier run's work that is taken up.
+    pub fn resuming(&self) -> Option<String> {
+        let n_lost = self.n_lost?;
+        let resuming = format!("resuming: {} of {} segments done", self.done.len(), self.plan.segments.len());
+        let why = "the computer was restarted since, and they may not have reached the disk";
+        Some(if n_lost == 0 { resuming } else { format!("{resuming}; {n_lost} more are converted again: {why}") })
+    }
+}
+
+pub(crate) enum Prepared {
+    Open(Job),
+    /// An earlier run was stopped while its dataset became visible, which it is now.
+    Complete {
+        plan: Arc<Plan>,
+        n_gathers: u64,
+    },
+}
+
+/// What becomes of an earlier plan that leads to another dataset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OtherPlan {
+    /// Unless somebody would miss what was done of it.
+    IsReplaced,
+    IsRefused,
+}
+
+/// Makes the plan and decides what is to be done by what an earlier run left.
+pub(crate) fn prepare(
+    config: &ImportConfig,
+    other: OtherPlan,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> Result<Prepared> {
+    if let Err(in_the_way) = staging::check(&config.output, config.overwrite) {
+        // A run that was killed when its dataset was complete may have left its lock, which goes away with another one.
+        if !store::is_remote(&config.output) && staging::holds_dataset(&config.output)? {
+            staging::remove_lock(&config.output)?;
+        }
+        return Err(in_the_way);
+    }
+    reporter.begin(Phase::Partitioning, 0);
+    let plan = {
+        let reporter = RefCell::new(&mut *reporter);
+        let watch = |walked| {
+            reporter.borrow_mut().walked(walked);
+            Ok(())
+        };
+        config.plan_watched(&watch, cancel)?
+    };
+    for warning in plan.all_warnings() {
+        reporter.say(Message::Warning(warning.clone()));
+    }
+    cancel.check()?;
+    let output = Output::open(&config.output, config.overwrite)?;
+    if output.is_merged()? {
+        let is_this = Plan::read(&output.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
+        output.resume_commit(config.sync)?;
+        if is_this {
+            reporter.say(Message::Info("resuming: only the last step was left".into()));
+            let n_gathers = finished_gathers(&output)?;
+            output.discard()?;
+            return Ok(Prepared::Complete { plan: Arc::new(plan), n_gathers });
+        }
+        // Another import's dataset is whole again, and is in the way like any other.
+        if let Err(in_the_way) = staging::check(&config.output, config.overwrite) {
+            return Err(discard(output, in_the_way));
+        }
+    }
+    // What another import makes in an object store may be in the making, as there is no lock that would tell.
+    let other = if store::is_remote(&config.output) { OtherPlan::IsRefused } else { other };
+    if config.fresh {
+        output.forget()?;
+    }
+    let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
+    if let Some(Staged { plan, done, n_lost }) = earlier {
+        return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
+    }
+    match output.start(&plan) {
+        Ok(()) => Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done: Vec::new(), n_lost: None })),
+        // What is there is another's.
+        Err(error @ Error::OutputInTheWay(_)) => Err(error),
+        Err(error) => Err(discard(output, error)),
+    }
+}
+
+/// What is there of the same import.
+///
+/// # Errors
+/// `Error::OutputInTheWay` for what is there of another, where it is not to be replaced.
+fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan) -> Result<Option<Staged>> {
+    if other == OtherPlan::IsReplaced && !would_be_missed(plan, output)? {
+        // A plan that cannot be followed, of which nothing is done, is replaced.
+        return Ok(output.find(plan).unwrap_or(None));
+    }
+    let in_the_way = |what: String| {
+        let staging = output.staging();
+        Err(Error::OutputInTheWay(format!("{}: {what}; --fresh replaces it", staging.display())))
+    };
+    let staged = match Staged::find(output.root()) {
+        Ok(Some(staged)) => staged,
+        Ok(None) => return Ok(None),
+        Err(unusable) => return in_the_way(format!("holds a plan that cannot be followed ({unusable})")),
+    };
+    let n = staged.plan.segments.len();
+    let inputs = |plan: &Plan| plan.files.iter().map(|f| f.input.clone()).collect::<Vec<_>>();
+    let differs = if inputs(plan) != inputs(&staged.plan) {
+        "of other input files, or of these before they were changed"
+    } else if !plan.makes_the_same_as(&staged.plan) {
+        "with other options"
+    } else if config.segments.is_some() && plan.segments != staged.plan.segments {
+        "cut into other segments"
+    } else {
+        return Ok(Some(staged));
+    };
+    let done: Vec<u32> = staged.done.iter().map(|r| r.segment).collect();
+    let done = if done.is_empty() { "none".into() } else { ranges(&done) };
+    in_the_way(format!("holds a plan {differs} ({n} segments, done: {done})"))
+}
+
+/// Whether there is work of another import: segments that are done, workers that are at it, or a plan that was made for some.
+/// Where its files were changed since, nobody can use it any more.
+fn would_be_missed(plan: &Plan, output: &Output) -> Result<bool> {
+    let staged = match Staged::find(output.root()) {
+        Ok(Some(staged)) => staged,
+        Ok(None) => return Ok(false),
+        // Of a plan that cannot be followed, the segments may be of use to another version of this program.
+        Err(_) => return output.has_finished_segments(),
+    };
+    let paths = |plan: &Plan| plan.files.iter().map(|f| f.input.path.clone()).collect::<Vec<_>>();
+    let was_changed =
+        paths(plan) == paths(&staged.plan) && staged.plan.files.iter().any(|f| f.input.as_seen_here().is_err());
+    if plan.makes_the_same_as(&staged.plan) || was_changed {
+        return Ok(false);
+    }
+    let is_at_work = attempts(&output.staging())?.iter().any(|attempt| attempt.is_alive());
+    Ok(is_at_work || !staged.done.is_empty() || staged.plan.is_for_others)
+}

@@ -1,0 +1,132 @@
+//! How far the import in an output directory is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::base::error::Result;
+use crate::dataset_files::METADATA;
+use crate::plan::Plan;
+use crate::run::finish::missing;
+use crate::staging::attempt::attempts;
+use crate::staging::{self, STAGING, SegmentRecord, Staged};
+use crate::store::files::find_json;
+
+/// Where an import stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Neither a plan nor a dataset.
+    Nothing,
+    /// No segment is done or being converted.
+    Planned,
+    Converting,
+    /// All segments are done, and the merge can begin.
+    Converted,
+    /// The dataset has been put together, and the merge was stopped while it became visible, or is still at it.
+    Merging,
+    Complete,
+}
+
+/// An import as its output directory shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    pub state: State,
+    /// Of the dataset, or of the plan.
+    pub n_traces: Option<u64>,
+    pub n_segments: usize,
+    pub n_done: usize,
+    /// Numbers of the segments that are not done.
+    pub missing: Vec<u32>,
+    pub segments: Vec<SegmentStatus>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentStatus {
+    pub segment: u32,
+    /// First trace, from 0.
+    pub start_trace: u64,
+    /// Behind the last trace.
+    pub end_trace: u64,
+    pub is_done: bool,
+    /// Traces in its chunks, which begin in its range and may end beyond, once it is done.
+    pub n_traces: Option<u64>,
+    /// Rows of its part of the header table.
+    pub n_rows: Option<u64>,
+    /// Bytes of its chunks.
+    pub stored_bytes: Option<u64>,
+    /// Workers that are at it.
+    pub attempts: Vec<Attempting>,
+}
+
+/// A worker that converts a segment, or was stopped at it on another computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempting {
+    pub host: String,
+    pub pid: u32,
+    pub traces_done: u64,
+    /// Seconds since it last said so, by the clock of this computer.
+    pub heard_s_ago: Option<u64>,
+}
+
+/// Looks at an output directory and changes nothing.
+///
+/// # Errors
+/// `Error::Failed` for a plan that cannot be read or followed.
+pub fn status(root: &Path) -> Result<Status> {
+    let staging = root.join(STAGING);
+    let staged = Staged::find(root)?;
+    let is_merged = staging::is_merged(root)?;
+    if let Some(Staged { plan, done, .. }) = staged.filter(|_| !is_merged) {
+        let mut running: BTreeMap<u32, Vec<Attempting>> = BTreeMap::new();
+        for begun in attempts(&staging)?.into_iter().filter(|b| b.is_alive()) {
+            let (traces_done, age) = begun.progress();
+            let heard_s_ago = age.map(|age| age.as_secs());
+            let (segment, host, pid) = (begun.segment, begun.host, begun.pid);
+            running.entry(segment).or_default().push(Attempting { host, pid, traces_done, heard_s_ago });
+        }
+        return Ok(of_plan(&plan, done, running));
+    }
+    let state = match (is_merged, staging::holds_dataset(root)?) {
+        (true, _) => State::Merging,
+        (false, true) => State::Complete,
+        (false, false) => State::Nothing,
+    };
+    let document = find_json::<serde_json::Value>(&root.join(METADATA))?;
+    let n_traces = document.filter(|_| state == State::Complete).and_then(|d| d["geometry"]["n_traces"].as_u64());
+    Ok(Status { state, n_traces, n_segments: 0, n_done: 0, missing: Vec::new(), segments: Vec::new() })
+}
+
+fn of_plan(plan: &Plan, done: Vec<SegmentRecord>, mut running: BTreeMap<u32, Vec<Attempting>>) -> Status {
+    let missing = missing(plan, &done);
+    let left: BTreeSet<u32> = missing.iter().copied().collect();
+    running.retain(|segment, _| left.contains(segment));
+    let state = match (missing.len(), done.len()) {
+        (0, _) => State::Converted,
+        (_, 0) if running.is_empty() => State::Planned,
+        _ => State::Converting,
+    };
+    let records: BTreeMap<u32, &SegmentRecord> = done.iter().map(|r| (r.segment, r)).collect();
+    let segments = plan.segments.iter().map(|s| {
+        let record = records.get(&s.id);
+        SegmentStatus {
+            segment: s.id,
+            start_trace: s.start_trace,
+            end_trace: s.end_trace,
+            is_done: record.is_some(),
+            n_traces: record.map(|r| r.n_traces),
+            n_rows: record.map(|r| r.n_rows),
+            stored_bytes: record.map(|r| r.stored_bytes),
+            attempts: running.remove(&s.id).unwrap_or_default(),
+        }
+    });
+    Status {
+        state,
+        n_traces: Some(plan.n_traces()),
+        n_segments: plan.segments.len(),
+        segments: segments.collect(),
+        n_done: done.len(),
+        missing,
+    }
+}

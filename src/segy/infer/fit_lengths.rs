@@ -1,0 +1,145 @@
+//! Fitting the lengths that the trace headers state, where traces need not have one length.
+
+use crate::base::error::{Error, Result};
+use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::infer::Inference;
+use crate::segy::infer::fit::{self, Fit, Reading, accept, readings};
+use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
+
+/// As [`fit::find`], and where no length common to all traces agrees with the file size, or is asked for, the lengths that
+/// the trace headers state.
+pub(crate) fn find(inference: &Inference) -> Result<Fit> {
+    if inference.overrides.ragged == Ragged::Refuse {
+        let found = fit::find(inference);
+        // A size that one length divides may be chance, where the first trace header says another.
+        let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit));
+        return if is_sure { found } else { first_odd_trace(inference).map_or(found, Err) };
+    }
+    let path = inference.file.path().display();
+    if let Some(n) = inference.overrides.n_samples {
+        return Err(Error::Usage(format!(
+            "--samples {n} gives all traces one length, and --ragged pad reads that of each from its header; give one of them"
+        )));
+    }
+    if inference.fixed_length()
+        && let Ok(fit) = fit::find(inference)
+    {
+        return Ok(fit);
+    }
+    match by_stated_lengths(inference)? {
+        Ok(fit) => Ok(fit),
+        // The counts in the trace headers are stale in many files whose size is right for one length.
+        Err(complaint) => match fit::find(inference) {
+            Ok(mut fit) => {
+                fit.warnings.push(format!(
+                    "all traces are taken to have the same length, which agrees with the file size: by the sample counts in \
+                     the trace headers, {complaint}"
+                ));
+                Ok(fit)
+            }
+            Err(_) => Err(Error::Input(format!(
+                "{path}: --ragged pad follows the sample counts in the trace headers, but {complaint}"
+            ))),
+        },
+    }
+}
+
+/// Whether the first trace header says the length that was found.
+fn is_stated(inference: &Inference, fit: &Fit) -> bool {
+    let header = inference.file.copy(fit.first_trace_offset, TRACE_HEADER_BYTES);
+    header.is_ok_and(|h| u32::from(inference.trace_u16(&h, 115)) == fit.n_samples)
+}
+
+/// Follows the chain of trace headers. The inner error says where it breaks.
+fn by_stated_lengths(inference: &Inference) -> Result<Result<Fit, String>> {
+    let mut complaint = None;
+    let mut tried = Vec::new();
+    for reading in readings(inference)? {
+        let key = (reading.offset, reading.n_additional, reading.trailer);
+        if tried.contains(&key) {
+            continue;
+        }
+        tried.push(key);
+        let walk = chain(inference, &reading).walk(inference.watch)?;
+        let is_cut = matches!(walk.how, End::Rest(_) | End::Cut { .. }) && inference.overrides.allow_truncated;
+        if walk.n_traces > 0 && (walk.how == End::Exact || is_cut) {
+            return Ok(Ok(accept_walk(inference, &reading, walk)));
+        }
+        complaint = complaint.or_else(|| walk.complaint());
+    }
+    Ok(Err(complaint.unwrap_or_else(|| "there is no trace".into())))
+}
+
+fn chain<'a>(inference: &'a Inference, reading: &Reading) -> Chain<'a> {
+    let file = inference.file;
+    Chain {
+        file,
+        start: reading.offset,
+        end: file.len() - reading.trailer.min(file.len() - reading.offset.min(file.len())),
+        header_bytes: TRACE_HEADER_BYTES * (1 + reading.n_additional as usize),
+        sample_bytes: inference.format.bytes,
+        order: inference.binary.order,
+    }
+}
+
+fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
+    let of_longest = Reading { n_samples: walk.max_samples, ..*reading };
+    let mut fit = accept(inference, &of_longest, 1, "a walk from trace header to trace header");
+    let (min, max) = (walk.index.min_samples, walk.max_samples);
+    let because = "the count in each trace header (bytes 115-116)";
+    let counts = if min == max { max.to_string() } else { format!("{min} to {max}") };
+    for (what, value, reason) in &mut fit.decisions {
+        match *what {
+            "samples per trace" => (*value, *reason) = (counts.clone(), because.into()),
+            "traces" => *value = walk.n_traces.to_string(),
+            _ => {}
+        }
+    }
+    fit.warnings.clear();
+    let binary = inference.binary.u16(3221);
+    if min != max {
+        fit.warnings.push(format!(
+            "traces have {min} to {max} samples (bytes 115-116; the binary header says {binary}): shorter ones are padded with 0, \
+             and the column n_samples says how many each has"
+        ));
+    } else if u32::from(binary) != max && reading.n_samples != max {
+        fit.warnings.push(format!(
+            "all trace headers say {max} samples (bytes 115-116), the binary header {binary} (bytes 3221-3222); the trace headers \
+             are followed"
+        ));
+    }
+    fit.n_traces = walk.n_traces;
+    fit.trailing_bytes = inference.file.len() - walk.index.end;
+    match walk.how {
+        End::Rest(n) => fit
+            .warnings
+            .push(format!("{n} bytes behind the last trace (from byte {}) are no trace", walk.index.end + 1)),
+        End::Cut { .. } => fit.warnings.push(format!(
+            "the file ends inside trace {}; the {} whole ones are taken",
+            walk.n_traces + 1,
+            walk.n_traces
+        )),
+        _ => {}
+    }
+    fit.varying = (min != max).then_some(walk.index);
+    fit
+}
+
+/// The refusal of a file that no single length fits but those of the trace headers, naming the first odd trace.
+fn first_odd_trace(inference: &Inference) -> Option<Error> {
+    /// So many traces that agree with each other are no chance.
+    const CONVINCING: u64 = 10_000;
+    if inference.overrides.n_samples.is_some() || inference.fixed_length() {
+        return None;
+    }
+    let walks = readings(inference).ok()?.into_iter().take(8);
+    let walks = walks.filter_map(|r| chain(inference, &r).walk_over(CONVINCING, inference.watch).ok());
+    let convincing = walks.filter(|w| w.n_traces > 1 && matches!(w.how, End::Exact | End::Enough));
+    let (first_samples, (trace, n)) = convincing.filter_map(|w| Some((w.first_samples, w.first_odd?))).next()?;
+    Some(Error::Input(format!(
+        "{}: traces differ in length: trace {} has {n} samples (bytes 115-116) where trace 1 has {first_samples}; --ragged pad \
+         imports them, padded to the longest",
+        inference.file.path().display(),
+        trace + 1
+    )))
+}

@@ -1,0 +1,105 @@
+//! What stands behind the last whole trace where the size leaves something over: the beginning of a trace that was cut
+//! off, or bytes that belong to no trace.
+
+use crate::base::error::Result;
+use crate::segy::binary_header::big_endian;
+use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::infer::Inference;
+use crate::segy::infer::fit::Reading;
+
+/// Traces before the end whose headers say what the next one would be like.
+const HISTORY: u64 = 16;
+/// Traces spread over the file whose headers are compared with the first one's.
+const COMPARED: u64 = 16;
+/// Number of the trace in its line, which the first bytes of a header hold.
+const SEQUENCE_BYTES: usize = 4;
+
+/// What the headers say of a reading of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// Headers stand where the reading has them.
+    Agreed,
+    /// They hold nothing that could tell.
+    Unknown,
+    /// What stands there differs from the first header.
+    Contradicted,
+}
+
+/// Whether `n` traces of this reading begin with headers that look like the first one: the same sample count, interval
+/// and coordinate scalar, looked at here and there and in the last trace.
+pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: usize, n: u64) -> Agreement {
+    let stride = reading.stride(sample_bytes);
+    let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);
+    let Some(Ok(first)) = (n > 0).then(|| header(0)) else { return Agreement::Contradicted };
+    let telling = |header: &[u8]| [115, 117, 71].map(|byte| inference.trace_u16(header, byte));
+    let [count, interval, scalar] = telling(&first);
+    let probes = COMPARED.min(n);
+    let spread = (1..=probes).map(|i| (u128::from(n) * u128::from(i) / u128::from(probes)) as u64 - 1);
+    for index in spread {
+        match header(index) {
+            Ok(other) if telling(&other) == [count, interval, scalar] => {}
+            _ => return Agreement::Contradicted,
+        }
+    }
+    // One byte over and over is padding or blank text.
+    let is_padding = first.iter().all(|b| *b == first[0]);
+    let tells = if is_padding {
+        false
+    } else if n == 1 {
+        u32::from(count) == reading.n_samples
+    } else {
+        count != 0 || interval != 0
+    };
+    if tells { Agreement::Agreed } else { Agreement::Unknown }
+}
+
+/// Whether the `rest` bytes behind trace `n` (from 1) could be the beginning of the next one: most of their fields
+/// hold what the headers before let expect, and so do half of those that are not zero there.
+///
+/// Where nothing can be told they count as a trace, as losing one is the worse mistake.
+pub(crate) fn looks_like_a_trace(inference: &Inference, reading: &Reading, n: u64, rest: u64) -> Result<bool> {
+    let stride = reading.stride(inference.format.bytes);
+    let order = inference.binary.order;
+    let length = rest.min(TRACE_HEADER_BYTES as u64) as usize;
+    let tail = inference.file.copy(reading.offset + n * stride, length)?;
+    let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);
+    let history: Vec<Vec<u8>> = (n.saturating_sub(HISTORY)..n).map(header).collect::<Result<_>>()?;
+    let integer = |bytes: &[u8], byte: u32, kind: FieldKind| match kind.size() {
+        2 => i64::from(i16::from_be_bytes(big_endian(bytes, byte as usize - 1, order))),
+        _ => i64::from(i32::from_be_bytes(big_endian(bytes, byte as usize - 1, order))),
+    };
+    if length < SEQUENCE_BYTES {
+        let number = |header: &[u8]| integer(header, 1, FieldKind::I32) as i32;
+        let last = history.last().map_or(0, |h| number(h));
+        let before = history.iter().rev().nth(1).map_or(last.wrapping_sub(1), |h| number(h));
+        let next = last.wrapping_add(last.wrapping_sub(before)).to_be_bytes();
+        return Ok(big_endian::<SEQUENCE_BYTES>(&next, 0, order).starts_with(&tail));
+    }
+    let (mut fields, mut expected, mut used, mut used_expected) = (0, 0, 0, 0);
+    let numbers = TRACE_FIELDS.iter().filter(|f| f.exists_in(inference.revision.0) && f.kind.is_integer());
+    for field in numbers.filter(|f| matches!(f.kind.size(), 2 | 4)) {
+        if field.byte as usize - 1 + field.kind.size() > length {
+            continue;
+        }
+        let value = integer(&tail, field.byte, field.kind);
+        let before: Vec<i64> = history.iter().map(|h| integer(h, field.byte, field.kind)).collect();
+        let is_used = before.iter().any(|&v| v != 0);
+        let fits = if is_used { may_follow(&before, value) } else { value == 0 };
+        fields += 1;
+        expected += u32::from(fits);
+        used += u32::from(is_used);
+        used_expected += u32::from(is_used && fits);
+    }
+    Ok(expected * 4 >= fields * 3 && used_expected * 2 >= used)
+}
+
+/// Whether a number goes on from those before: within their range, or beyond it in the direction in which they go.
+fn may_follow(before: &[i64], value: i64) -> bool {
+    let (min, max) = before.iter().fold((i64::MAX, i64::MIN), |(min, max), &v| (min.min(v), max.max(v)));
+    let reach = 2 * (max - min) + 1;
+    if before.first() > before.last() {
+        (min - reach..=max).contains(&value)
+    } else {
+        (min..=max + reach).contains(&value)
+    }
+}

@@ -1,0 +1,262 @@
+//! Deciding what the bytes of a SEG-Y file mean: byte order, revision, format, samples, where the traces lie.
+//!
+//! Source: SEG-Y rev 2.1, sections 4 to 6.
+
+pub(crate) mod fit;
+pub(crate) mod fit_lengths;
+pub mod float_kind;
+pub(crate) mod foreign;
+pub(crate) mod last_bytes;
+pub mod seismic_unix;
+pub(crate) mod what_fits;
+
+use crate::base::error::{Error, Result};
+use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader, big_endian};
+use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::file::SegyFile;
+use crate::segy::layout::{Decision, FILE_HEADER_BYTES, Layout, Overrides};
+use crate::segy::lengths::ragged::Watch;
+use crate::segy::lengths::trace_counts::{check_trace_lengths, look_at_the_last_header};
+use crate::segy::samples::format::{ByteOrder, SampleFormat, known_formats, sample_format};
+use crate::segy::tape_label::LABEL_BYTES;
+use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
+
+/// The byte-order constant of rev 2 at bytes 3297-3300.
+const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
+/// The constant as it reads where neighbouring bytes are exchanged.
+const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
+
+/// The headers of a file while it is being decided what they mean.
+pub(crate) struct Inference<'a> {
+    pub(crate) file: &'a SegyFile,
+    pub(crate) overrides: &'a Overrides,
+    pub(crate) watch: &'a Watch<'a>,
+    pub(crate) binary: BinaryHeader,
+    pub(crate) format: &'static SampleFormat,
+    pub(crate) revision: (u8, u8),
+    /// Whether the fields that rev 2 added are believed.
+    pub(crate) rev2: bool,
+    pub(crate) text_encoding: TextEncoding,
+    decisions: Vec<Decision>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl<'a> Inference<'a> {
+    pub(crate) fn new(
+        file: &'a SegyFile,
+        overrides: &'a Overrides,
+        label: Option<String>,
+        watch: &'a Watch<'a>,
+    ) -> Result<Self> {
+        if file.len() < FILE_HEADER_BYTES {
+            let start = file.copy(0, file.len() as usize)?;
+            let path = file.path().display();
+            return Err(Error::Input(match foreign::looks_like(&start) {
+                Some(what) => format!("{path}: is not SEG-Y but looks like {what}"),
+                None => format!(
+                    "{path}: holds {} bytes, less than the 3600 of a SEG-Y file header; it is cut off or not SEG-Y",
+                    file.len()
+                ),
+            }));
+        }
+        let mut bytes = [0; BINARY_HEADER_BYTES];
+        bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
+        let text = file.copy(0, TEXT_HEADER_BYTES)?;
+
+        let mut decisions = Vec::new();
+        if let Some(revision) = label {
+            decide(
+                &mut decisions,
+                "tape label",
+                format!("{LABEL_BYTES} bytes in front, skipped"),
+                format!("{revision} at bytes 5-9"),
+            );
+        }
+        let (order, because) = byte_order(file, &bytes, overrides);
+        decide(&mut decisions, "byte order", order, because);
+        let binary = BinaryHeader { bytes, order };
+        let format = format(file, &binary, overrides)?;
+        let because = if overrides.format.is_some() { "option --format" } else { "bytes 3225-3226" };
+        decide(&mut decisions, "sample format", format!("{} {}", format.code, format.name), because);
+
+        let mut warnings = Vec::new();
+        let (revision, rev2) = revision(&binary, overrides, &mut decisions, &mut warnings);
+        let (text_encoding, because) = match overrides.text_encoding {
+            Some(encoding) => (encoding, "option --text-encoding"),
+            None => (text::detect(&text), "more of it reads as text"),
+        };
+        decide(&mut decisions, "textual header", text_encoding.name(), because);
+        if !text::is_text(&text, text_encoding) {
+            warnings
+                .push("the textual header (bytes 1-3200) does not read as text; its bytes are kept as they are".into());
+        }
+        Ok(Self { file, overrides, watch, binary, format, revision, rev2, text_encoding, decisions, warnings })
+    }
+
+    pub(crate) fn layout(mut self) -> Result<Layout> {
+        let fit = fit_lengths::find(&self)?;
+        for (what, value, because) in &fit.decisions {
+            decide(&mut self.decisions, what, value, because);
+        }
+        self.warnings.extend(fit.warnings);
+        let first = self.file.copy(fit.first_trace_offset, TRACE_HEADER_BYTES)?;
+        let axis = self.axis(&first);
+        let mut layout = Layout {
+            file_bytes: self.file.stored_len(),
+            label_bytes: self.file.stored_len() - self.file.len(),
+            byte_order: self.binary.order,
+            pairwise_swapped: self.file.is_pairwise_swapped(),
+            revision: self.revision,
+            format_code: self.format.code,
+            n_traces: fit.n_traces,
+            n_samples: fit.n_samples,
+            varying: fit.varying,
+            axis,
+            text_encoding: self.text_encoding,
+            text_encoding_given: self.overrides.text_encoding.is_some(),
+            n_extended_text_headers: fit.n_extended_text_headers,
+            first_trace_offset: fit.first_trace_offset,
+            n_additional_headers: fit.n_additional_headers,
+            trailing_bytes: fit.trailing_bytes,
+            fixed_length: self.fixed_length(),
+            trace_counts_agree: false,
+            decisions: self.decisions,
+            warnings: self.warnings,
+        };
+        let odd_length = layout.sample_bytes() % 2 == 1 || layout.varying.is_some() && layout.format().bytes % 2 == 1;
+        if layout.pairwise_swapped && odd_length {
+            return Err(Error::Input(format!(
+                "{}: its bytes are swapped in pairs and its traces have {} bytes, an odd number, so that pairs would reach \
+                 from one trace into the next",
+                self.file.path().display(),
+                layout.stride()
+            )));
+        }
+        if layout.pairwise_swapped && !layout.first_trace_offset.is_multiple_of(2) {
+            return Err(Error::Input(format!(
+                "{}: its bytes are swapped in pairs and its first trace begins at offset {}, an odd number, so that a pair \
+                 would reach from the headers into it",
+                self.file.path().display(),
+                layout.first_trace_offset
+            )));
+        }
+        // A count given by the user stands against whatever the trace headers say.
+        if self.overrides.n_samples.is_none() && layout.varying.is_none() {
+            check_trace_lengths(self.file, &mut layout)?;
+        }
+        if layout.varying.is_none() {
+            look_at_the_last_header(self.file, &mut layout)?;
+        }
+        Ok(layout)
+    }
+
+    /// Bytes 3503-3504: all traces are of the length that the binary header says.
+    pub(crate) fn fixed_length(&self) -> bool {
+        self.binary.i16(3503) == 1
+    }
+
+    /// The unsigned 16-bit number at `byte` (from 1) of a trace header.
+    pub(crate) fn trace_u16(&self, header: &[u8], byte: usize) -> u16 {
+        u16::from_be_bytes(big_endian(header, byte - 1, self.binary.order))
+    }
+
+    /// The same headers read by another revision, with nothing decided.
+    pub(crate) fn as_revision(&self, revision: (u8, u8)) -> Self {
+        Self {
+            binary: self.binary.clone(),
+            revision,
+            rev2: revision.0 >= 2,
+            decisions: Vec::new(),
+            warnings: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// Adds a decision with its reason.
+    pub(crate) fn decide(&mut self, what: &str, value: impl ToString, because: impl ToString) {
+        decide(&mut self.decisions, what, value, because);
+    }
+}
+
+fn decide(list: &mut Vec<Decision>, what: &str, value: impl ToString, because: impl ToString) {
+    list.push(Decision { what: what.into(), value: value.to_string(), because: because.to_string() });
+}
+
+pub(crate) fn is_pairwise_swapped(file: &SegyFile, overrides: &Overrides) -> Result<bool> {
+    if overrides.byte_order.is_some() || file.len() < FILE_HEADER_BYTES {
+        return Ok(false);
+    }
+    Ok(big_endian(&file.copy(3296, 4)?, 0, ByteOrder::Big) == PAIRWISE_CONSTANT.to_be_bytes())
+}
+
+fn byte_order(file: &SegyFile, bytes: &[u8], overrides: &Overrides) -> (ByteOrder, String) {
+    if let Some(order) = overrides.byte_order {
+        return (order, "option --endian".into());
+    }
+    let constant = u32::from_be_bytes(big_endian(bytes, 96, ByteOrder::Big));
+    match constant {
+        BYTE_ORDER_CONSTANT if file.is_pairwise_swapped() => {
+            return (ByteOrder::Big, "the constant at bytes 3297-3300, whose bytes are swapped in pairs".into());
+        }
+        BYTE_ORDER_CONSTANT => return (ByteOrder::Big, "the constant at bytes 3297-3300".into()),
+        0x0403_0201 => return (ByteOrder::Little, "the constant at bytes 3297-3300".into()),
+        _ => {}
+    }
+    let code = u16::from_be_bytes([bytes[24], bytes[25]]);
+    let orders = [(ByteOrder::Big, code), (ByteOrder::Little, code.swap_bytes())];
+    match orders.into_iter().find(|&(_, code)| sample_format(code).is_some()) {
+        Some((order, code)) => (order, format!("the format code at bytes 3225-3226 reads {code} that way")),
+        // Big-endian is what the standard says; the format code is then refused, or given by the user.
+        None => (ByteOrder::Big, "the standard".into()),
+    }
+}
+
+fn format(file: &SegyFile, binary: &BinaryHeader, overrides: &Overrides) -> Result<&'static SampleFormat> {
+    let path = file.path().display();
+    if let Some(code) = overrides.format {
+        return sample_format(code)
+            .ok_or_else(|| Error::Usage(format!("--format {code} is not a sample format; use {}", known_formats())));
+    }
+    let code = binary.u16(3225);
+    sample_format(code).ok_or_else(|| {
+        let start = file.copy(0, file.len().min(8192) as usize).unwrap_or_default();
+        Error::Input(match foreign::looks_like(&start) {
+            Some(what) => format!("{path}: is not SEG-Y but looks like {what}"),
+            None => format!(
+                "{path}: bytes 3225-3226 hold {code}, which is not a sample format; if it is SEG-Y all the same, give \
+                 its format with --format ({})",
+                known_formats()
+            ),
+        })
+    })
+}
+
+/// The revision to read by, and whether the fields of rev 2 are believed.
+fn revision(
+    binary: &BinaryHeader,
+    overrides: &Overrides,
+    decisions: &mut Vec<Decision>,
+    warnings: &mut Vec<String>,
+) -> ((u8, u8), bool) {
+    if let Some((major, minor)) = overrides.revision {
+        decide(decisions, "revision", format!("{major}.{minor}"), "option --revision");
+        return ((major, minor), major >= 2);
+    }
+    let (major, minor) = (binary.u8(3501), binary.u8(3502));
+    let constant = binary.u32(3297) == BYTE_ORDER_CONSTANT;
+    let (revision, because) = match (major, minor) {
+        (1 | 2, _) => ((major, minor), "bytes 3501-3502"),
+        (0, 1 | 2) => ((minor, 0), "bytes 3501-3502, stored in swapped order"),
+        (0, 0) => ((0, 0), "bytes 3501-3502"),
+        _ if constant => ((2, 0), "the byte-order constant; bytes 3501-3502 are no published revision"),
+        _ => ((0, 0), "bytes 3501-3502 are no published revision"),
+    };
+    if !matches!((major, minor), (0, 0..=2) | (1, 0) | (2, 0 | 1)) {
+        warnings.push(format!(
+            "the revision bytes 3501-3502 ({major:02x} {minor:02x}) are no published revision; the file is read as rev {}.{}",
+            revision.0, revision.1
+        ));
+    }
+    decide(decisions, "revision", format!("{}.{}", revision.0, revision.1), because);
+    (revision, revision.0 >= 2 || constant)
+}

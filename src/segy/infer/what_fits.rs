@@ -1,0 +1,157 @@
+//! What would make headers and file size agree, where they do not: options for the user to choose from.
+
+use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::infer::Inference;
+use crate::segy::infer::fit::{Reading, first_trace_count, readings};
+use crate::segy::infer::last_bytes::{Agreement, agreement};
+use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::segy::samples::format::FORMATS;
+use crate::segy::text::TEXT_HEADER_BYTES;
+
+/// Numbers of extended textual headers that are tried.
+const MOST_EXTENDED: u32 = 16;
+/// Options that are listed.
+const MOST_OPTIONS: usize = 5;
+/// The revisions whose fields are tried, as `--revision` takes them.
+const REVISIONS: [((u8, u8), &str); 3] = [((1, 0), "1"), ((2, 0), "2.0"), ((2, 1), "2.1")];
+
+/// The options found so far, those whose trace headers agree apart.
+#[derive(Default)]
+struct Options {
+    agreeing: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Options {
+    /// Takes the option if the reading that it leads to fits the size.
+    fn consider(&mut self, inference: &Inference, reading: &Reading, sample_bytes: usize, option: &str) {
+        let (n, rest) = reading.divide(inference.file.len(), sample_bytes);
+        if n == 0 || rest != 0 {
+            return;
+        }
+        let traces = if n == 1 { "1 trace".to_owned() } else { format!("{n} traces") };
+        match agreement(inference, reading, sample_bytes, n) {
+            Agreement::Agreed => self.agreeing.push(format!("{option} ({traces}, whose headers agree)")),
+            Agreement::Unknown => self.others.push(format!("{option} ({traces})")),
+            Agreement::Contradicted => {}
+        }
+    }
+
+    /// Takes the numbers of extended textual headers, other than that of the reading, which fit.
+    fn consider_extended_headers(&mut self, inference: &Inference, reading: &Reading) {
+        for n_extended in (0..=MOST_EXTENDED).filter(|&n| n != reading.n_extended) {
+            let offset = FILE_HEADER_BYTES + u64::from(n_extended) * TEXT_HEADER_BYTES as u64;
+            let reading = Reading { n_extended, offset, ..*reading };
+            self.consider(inference, &reading, inference.format.bytes, &format!("--extended-headers {n_extended}"));
+        }
+    }
+
+    /// `; what would fit: --samples 25 (12 traces, whose headers agree), …`
+    fn listed(self) -> String {
+        // What the headers speak for leaves no room for what is only possible.
+        let mut all = if self.agreeing.is_empty() { self.others } else { self.agreeing };
+        all.truncate(MOST_OPTIONS);
+        if all.is_empty() { String::new() } else { format!("; what would fit: {}", all.join(", or ")) }
+    }
+}
+
+/// Other readings than this one that fit the size, with the options that lead to them.
+pub(crate) fn what_would_fit(inference: &Inference, reading: &Reading) -> String {
+    let size = inference.format.bytes;
+    let mut options = Options::default();
+    for n_samples in counts(inference, reading) {
+        options.consider(inference, &Reading { n_samples, ..*reading }, size, &format!("--samples {n_samples}"));
+    }
+    let mut sizes_seen = vec![size];
+    for format in FORMATS {
+        if !sizes_seen.contains(&format.bytes) {
+            sizes_seen.push(format.bytes);
+            let option = format!("--format {} or another of {} bytes", format.code, format.bytes);
+            options.consider(inference, reading, format.bytes, &option);
+        }
+    }
+    options.consider_extended_headers(inference, reading);
+    for (revision, name) in REVISIONS.into_iter().filter(|(r, _)| (r.0 >= 2) != inference.rev2) {
+        let other = inference.as_revision(revision);
+        let found = readings(&other).unwrap_or_default();
+        let fitting = found.iter().find(|r| matches!(r.divide(other.file.len(), size), (1.., 0)));
+        if let Some(reading) = fitting {
+            options.consider(&other, reading, size, &format!("--revision {name}"));
+        }
+    }
+    if let Some(trailer) = trailer(inference, reading) {
+        let reading = Reading { trailer, ..*reading };
+        options.consider(inference, &reading, size, &format!("--trailer {trailer}"));
+    }
+    options.listed()
+}
+
+/// What would fit a file of which no header tells the number of samples.
+pub(crate) fn samples_that_fit(inference: &Inference, n_extended: u32, offset: u64) -> String {
+    let reading = Reading { n_extended, offset, n_additional: 0, n_samples: 0, trailer: 0 };
+    let mut options = Options::default();
+    let size = inference.format.bytes;
+    for n_samples in solved(inference, &reading).into_iter().chain(one_trace(inference, &reading)) {
+        options.consider(inference, &Reading { n_samples, ..reading }, size, &format!("--samples {n_samples}"));
+    }
+    // A single trace fits whatever it is, so it comes last and with the doubt that is due.
+    if options.agreeing.is_empty()
+        && let Some(n) = one_trace(inference, &reading)
+    {
+        options.others = vec![format!("--samples {n} (if it is one single trace)")];
+    }
+    options.listed()
+}
+
+/// The numbers of extended textual headers that fit, where the one declared does not.
+pub(crate) fn extended_headers_that_fit(inference: &Inference) -> String {
+    let n_samples = inference.overrides.n_samples.unwrap_or_else(|| u32::from(inference.binary.u16(3221)));
+    let mut options = Options::default();
+    if n_samples > 0 {
+        let nowhere =
+            Reading { n_extended: u32::MAX, offset: FILE_HEADER_BYTES, n_additional: 0, n_samples, trailer: 0 };
+        options.consider_extended_headers(inference, &nowhere);
+    }
+    options.listed()
+}
+
+/// The counts of samples that are worth a try: that of the first trace header, and what the size makes of the headers.
+fn counts(inference: &Inference, reading: &Reading) -> Vec<u32> {
+    let first = Some(first_trace_count(inference, reading.offset)).filter(|&n| n > 0);
+    let mut counts: Vec<u32> = first.into_iter().chain(solved(inference, reading)).collect();
+    counts.dedup();
+    counts.retain(|&n| n != reading.n_samples);
+    counts
+}
+
+/// The smallest number of samples that divides the file into traces whose headers agree. Its multiples do so too.
+fn solved(inference: &Inference, reading: &Reading) -> Option<u32> {
+    let (len, size) = (inference.file.len(), inference.format.bytes);
+    (1..=u32::from(u16::MAX)).find(|&n_samples| {
+        let reading = Reading { n_samples, ..*reading };
+        matches!(reading.divide(len, size), (n @ 2.., 0) if agreement(inference, &reading, size, n) == Agreement::Agreed)
+    })
+}
+
+/// The samples of a file that is one trace.
+fn one_trace(inference: &Inference, reading: &Reading) -> Option<u32> {
+    let data = inference.file.len().checked_sub(reading.offset + TRACE_HEADER_BYTES as u64)?;
+    let size = inference.format.bytes as u64;
+    u32::try_from(data / size).ok().filter(|&n| n > 0 && data.is_multiple_of(size))
+}
+
+/// The bytes behind the traces that look like the first one, if some do and others do not.
+fn trailer(inference: &Inference, reading: &Reading) -> Option<u64> {
+    let size = inference.format.bytes;
+    let (whole, _) = reading.divide(inference.file.len(), size);
+    let agrees = |n: u64| agreement(inference, reading, size, n) == Agreement::Agreed;
+    // The first `low` traces agree; `high` and more do not.
+    let (mut low, mut high) = (0, whole + 1);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if agrees(middle) { low = middle } else { high = middle }
+    }
+    let end = reading.offset + low * reading.stride(size);
+    // One trace alone agrees with itself.
+    (low > 1 && low < whole).then(|| inference.file.len() - end)
+}

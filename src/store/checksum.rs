@@ -1,0 +1,227 @@
+//! CRC-32C of whole files, as `metadata.json` keeps them for everything that has no checksum of its own.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crc_fast::{CrcAlgorithm, Digest};
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Result, failed};
+use crate::store::Reader;
+
+/// Bytes that are read at a time.
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// The CRC-32C (Castagnoli) of some bytes.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
+/// The CRC-32C of bytes of which the first ones have `crc`, and `bytes` are the others.
+#[inline]
+pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    // The register of the algorithm holds the complement of the result.
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
+    digest.update(bytes);
+    digest.finalize() as u32
+}
+
+/// The CRC-32C of bytes of which the first ones have `crc`, and the others, `n` of them, `other`.
+///
+/// That is crc × x^(8n) + other, polynomials modulo that of the CRC, whose powers come by squaring: a microsecond or two,
+/// where the matrices that libraries use take a hundred. A polynomial has its lowest power in the highest bit.
+fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
+    const POLYNOMIAL: u32 = 0x82F6_3B78;
+    let times = |a: u32, mut b: u32| {
+        let mut product = 0;
+        for power in 0..u32::BITS {
+            product ^= if a >> (31 - power) & 1 == 1 { b } else { 0 };
+            b = b >> 1 ^ if b & 1 == 1 { POLYNOMIAL } else { 0 };
+        }
+        product
+    };
+    let (mut shifted, mut power, mut left) = (crc, 1 << (31 - 8), n);
+    while left > 0 {
+        if left & 1 == 1 {
+            shifted = times(power, shifted);
+        }
+        power = times(power, power);
+        left >>= 1;
+    }
+    shifted ^ other
+}
+
+/// Length and CRC-32C (Castagnoli) of a file, the latter as eight lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checksum {
+    pub bytes: u64,
+    pub crc32c: String,
+}
+
+impl Checksum {
+    /// Reads a file through.
+    pub fn of_file(path: &Path) -> Result<Self> {
+        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
+        let mut sums = Summing::new(std::io::sink());
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match file.read(&mut buffer).map_err(failed(path.display()))? {
+                0 => return Ok(sums.checksum()),
+                n => sums.write_all(&buffer[..n]).map_err(failed(path.display()))?,
+            }
+        }
+    }
+}
+
+/// Length and CRC-32C of bytes that others may follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByteSums {
+    pub n_bytes: u64,
+    pub crc32c: u32,
+}
+
+impl ByteSums {
+    /// Adds the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.n_bytes += bytes.len() as u64;
+        self.crc32c = crc32c_append(self.crc32c, bytes);
+    }
+
+    /// The sums of both parts, `other` behind this one.
+    pub fn followed_by(self, other: Self) -> Self {
+        let crc32c = crc32c_combine(self.crc32c, other.crc32c, other.n_bytes);
+        Self { n_bytes: self.n_bytes + other.n_bytes, crc32c }
+    }
+}
+
+/// The checksums of consecutive chunks as one: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
+/// the trace axis and then of the sample axis. So every chunk is undamaged and in its place, however many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkSums {
+    pub n_chunks: u64,
+    pub crc32c: u32,
+}
+
+impl ChunkSums {
+    /// Adds the next chunk.
+    pub fn push(&mut self, crc: u32) {
+        self.n_chunks += 1;
+        self.crc32c = crc32c_append(self.crc32c, &crc.to_le_bytes());
+    }
+
+    /// The sums of both parts, `other` behind this one.
+    pub fn followed_by(self, other: Self) -> Self {
+        let crc32c = crc32c_combine(self.crc32c, other.crc32c, 4 * other.n_chunks);
+        Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
+    }
+
+    /// What a chunk with `n_behind` chunks behind it contributes: the sums are the exclusive or of all contributions, so that
+    /// chunks can be looked at in any order.
+    pub fn contribution(crc: u32, n_behind: u64) -> u32 {
+        crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_behind)
+    }
+}
+
+/// A CRC-32C as it is written in documents.
+pub fn hexadecimal(crc: u32) -> String {
+    format!("{crc:08x}")
+}
+
+/// A writer that sums up what goes through it.
+pub struct Summing<W> {
+    inner: W,
+    sums: ByteSums,
+}
+
+impl<W: Write> Summing<W> {
+    pub fn new(inner: W) -> Self {
+        Self::behind(ByteSums::default(), inner)
+    }
+
+    /// Goes on behind bytes that `inner` has already.
+    pub fn behind(sums: ByteSums, inner: W) -> Self {
+        Self { inner, sums }
+    }
+
+    /// Where the bytes went.
+    pub fn into_inner(self) -> W {
+        self.inner
+    }
+
+    /// The checksum of all bytes so far.
+    pub fn checksum(&self) -> Checksum {
+        Checksum { bytes: self.sums.n_bytes, crc32c: hexadecimal(self.sums.crc32c) }
+    }
+}
+
+impl<W: Write> Write for Summing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.sums.push(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    proptest::proptest! {
+        #[test]
+        fn sums_of_parts_and_of_chunks_in_any_order_are_those_of_the_whole(
+            crcs in proptest::collection::vec(proptest::num::u32::ANY, 1..50),
+            cut in 0usize..50,
+        ) {
+            let sums = |crcs: &[u32]| {
+                let mut sums = ChunkSums::default();
+                crcs.iter().for_each(|&crc| sums.push(crc));
+                sums
+            };
+            let whole = sums(&crcs);
+            let bytes: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
+            proptest::prop_assert_eq!(whole.crc32c, crc32c(&bytes));
+            let (front, behind) = crcs.split_at(cut.min(crcs.len()));
+            proptest::prop_assert_eq!(sums(front).followed_by(sums(behind)), whole);
+            let n_behind = |i: usize| (crcs.len() - 1 - i) as u64;
+            let parts = crcs.iter().enumerate().rev().map(|(i, &crc)| ChunkSums::contribution(crc, n_behind(i)));
+            proptest::prop_assert_eq!(parts.fold(0, |a, b| a ^ b), whole.crc32c);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn sums_are_combined_as_the_library_combines_them(crc: u32, other: u32, n: u64, bits in 0u32..64) {
+            let n = n >> bits;
+            let combined = crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, crc.into(), other.into(), n);
+            proptest::prop_assert_eq!(u64::from(crc32c_combine(crc, other, n)), combined);
+        }
+
+        #[test]
+        fn bytes_that_come_one_after_the_other_have_the_sum_of_all(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000), cut in 0usize..2000,
+        ) {
+            let (front, behind) = bytes.split_at(cut.min(bytes.len()));
+            proptest::prop_assert_eq!(crc32c_append(crc32c(front), behind), crc32c(&bytes));
+            proptest::prop_assert_eq!(crc32c_combine(crc32c(front), crc32c(behind), behind.len() as u64), crc32c(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_file_read_through_has_the_checksum_of_what_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let mut file = Summing::new(File::create(&path).unwrap());
+        for i in 0..300_000u32 {
+            file.write_all(&i.to_le_bytes()[..3]).unwrap();
+        }
+        assert_eq!(Checksum::of_file(&path).unwrap(), file.checksum());
+        std::fs::write(&path, b"123456789").unwrap();
+        let check = Checksum { bytes: 9, crc32c: "e3069283".into() };
+        assert_eq!(Checksum::of_file(&path).unwrap(), check);
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading files and objects: at any place, from front to back, and as Parquet wants it.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::store::{Object, Writer, is_remote};
+
+/// Bytes that are copied at a time.
+const COPY_BYTES: usize = 1 << 18;
+
+/// A file or an object of known length.
+pub enum Reader {
+    File(File),
+    Object(Arc<Object>),
+}
+
+impl Reader {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if is_remote(path) { Object::open(path).map(Self::Object) } else { File::open(path).map(Self::File) }
+    }
+
+    /// Length in bytes.
+    pub fn bytes(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.metadata().map(|m| m.len()),
+            Self::Object(object) => Ok(object.bytes()),
+        }
+    }
+
+    /// Fills `out` from `offset` on.
+    pub fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.read_exact_at(out, offset),
+            Self::Object(object) => object.read_at(offset, out, offset + out.len() as u64),
+        }
+    }
+
+    /// To be read from `offset` up to `end`.
+    pub fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
+        match self {
+            Self::File(mut file) => {
+                file.seek(SeekFrom::Start(offset))?;
+                Ok(Stream::File(file.take(end.saturating_sub(offset))))
+            }
+            Self::Object(object) => Ok(Stream::Object { object, offset, end }),
+        }
+    }
+
+    /// To be read from front to back.
+    pub fn whole(self) -> io::Result<Stream> {
+        let end = match &self {
+            // A file may grow while it is read.
+            Self::File(_) => u64::MAX,
+            Self::Object(object) => object.bytes(),
+        };
+        self.stream(0, end)
+    }
+}
+
+/// A part of a file or an object that is read from front to back.
+pub enum Stream {
+    File(io::Take<File>),
+    Object { object: Arc<Object>, offset: u64, end: u64 },
+}
+
+impl Stream {
+    /// Copies what is left of it. From file to file the kernel does that.
+    pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
+        match (self, out) {
+            (Self::File(file), Writer::File(out)) => io::copy(file, out),
+            (stream, out) => io::copy(&mut BufReader::with_capacity(COPY_BYTES, stream), out),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(out),
+            Self::Object { object, offset, end } => {
+                let last = object.bytes().min(*end);
+                let n = last.saturating_sub(*offset).min(out.len() as u64) as usize;
+                object.read_at(*offset, &mut out[..n], last)?;
+                *offset += n as u64;
+                Ok(n)
+            }
+        }
+    }
+}
+
+impl Length for Reader {
+    fn len(&self) -> u64 {
+        self.bytes().unwrap_or(0)
+    }
+}
+
+impl ChunkReader for Reader {
+    type T = BufReader<Stream>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        let same = match self {
+            Self::File(file) => Self::File(file.try_clone()?),
+            Self::Object(object) => Self::Object(object.clone()),
+        };
+        let end = self.bytes()?;
+        Ok(BufReader::new(same.stream(start, end)?))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let mut bytes = vec![0; length];
+        self.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}

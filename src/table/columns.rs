@@ -1,0 +1,337 @@
+//! Which columns the table has, as plain data for the plan and as Arrow and Parquet schemas.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::schema::types::SchemaDescPtr;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result, failed};
+use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::samples::format::ByteOrder;
+use crate::table::formula::Computed;
+
+/// Rows of a row group where the header of a trace is 240 bytes.
+pub const ROW_GROUP_ROWS: u64 = 65_536;
+
+/// Name of the first column: the number of the trace in the file, from 0.
+const TRACE_INDEX: &str = "trace_index";
+/// Name of the column of the number of the input file, from 0, where there are several.
+pub const FILE_INDEX: &str = "file_index";
+/// Name of the column of the samples that each trace has in its file, where they may differ.
+pub const N_SAMPLES: &str = "n_samples";
+/// Bytes of each of these two, which a row has behind its header bytes.
+const MARK_BYTES: usize = 4;
+/// Name of the last column: the header as it stands in the file.
+pub const RAW_HEADER: &str = "raw_header";
+/// Name of the column of the additional trace headers (rev 2), where the file has them.
+pub const ADDITIONAL_HEADERS: &str = "additional_headers";
+/// Flag of a trace whose samples are all zero, as stored in the dataset.
+pub const ZERO_TRACE: u8 = 1;
+/// Flag of a trace whose samples are, byte by byte in the file, those of the trace before, and not all zero.
+pub const DUPLICATE_TRACE: u8 = 2;
+/// The trace identification code of a dead trace (SEG-Y rev 2.1, table 3, bytes 29-30).
+const DEAD: i64 = 2;
+/// First byte of the scalar of times (SEG-Y rev 2.1, table 3). Times stay raw.
+const TIMES_SCALAR: u32 = 215;
+/// Header bytes that are held at a time, which with the rows of a page bounds the memory of a writer.
+const PAGE_BYTES: u64 = 1 << 20;
+const MAX_PAGE_ROWS: u64 = 4096;
+
+/// A column of `headers.parquet`: a header field with its raw value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// First byte, counted from 1, in the header bytes of the trace; 241 begins the first additional header.
+    pub first_byte: u32,
+    pub kind: FieldKind,
+    /// First byte of the int16 scalar of this field, if it has one: adds the float64 column `<name>_scaled`.
+    pub scalar: Option<u32>,
+}
+
+/// The columns of `headers.parquet` and how the header bytes are read: all that a worker needs to write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderTable {
+    pub columns: Vec<Column>,
+    /// Bytes of all headers of one trace: 240, and 240 more for each additional header.
+    pub header_bytes: u32,
+    pub byte_order: ByteOrder,
+    /// Rows of every row group but the last of the file.
+    pub row_group_rows: u64,
+    /// Whether the header bytes are kept in a column of their own.
+    pub raw_header: bool,
+    /// Whether there are `is_zero` and `is_duplicate`, which only the samples tell.
+    pub sample_flags: bool,
+    /// Whether neighbouring bytes are exchanged in the file; the raw columns keep them so.
+    pub pairwise_swapped: bool,
+    /// Columns that are computed of header fields.
+    pub computed: Vec<Computed>,
+    /// Whether there is a column of the number of the input file.
+    pub file_index: bool,
+    /// Whether there is a column of the samples that each trace has.
+    pub n_samples: bool,
+}
+
+/// What is known of a trace beside its header bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Number of its file, from 0.
+    pub file_index: u32,
+    /// Samples that it has in its file.
+    pub n_samples: u32,
+}
+
+/// Where the values of one column of the file come from. Offsets count from 0 in the header bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    TraceIndex,
+    Field {
+        offset: usize,
+        kind: FieldKind,
+    },
+    /// A number of 32 bits behind the header bytes that is no header field.
+    Mark {
+        offset: usize,
+    },
+    Scaled {
+        offset: usize,
+        kind: FieldKind,
+        scalar_offset: usize,
+    },
+    /// A computed column, by its number; NaN stands for nothing.
+    Computed(usize),
+    /// Whether a field has this value.
+    Equals {
+        offset: usize,
+        kind: FieldKind,
+        value: i64,
+    },
+    /// Whether the trace has this flag.
+    Flag(u8),
+    /// Bytes as they stand in the file.
+    RawBytes {
+        offset: usize,
+        width: usize,
+        pairwise_swapped: bool,
+    },
+}
+
+impl HeaderTable {
+    /// The columns of the standard trace header in a file of this major revision.
+    pub fn standard_columns(major_revision: u8) -> Vec<Column> {
+        let fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
+        fields
+            .map(|f| Column {
+                name: f.name.to_owned(),
+                first_byte: f.byte,
+                kind: f.kind,
+                scalar: f.scalar.filter(|&byte| byte != TIMES_SCALAR),
+            })
+            .collect()
+    }
+
+    /// The first column that another table does not have at the same place, in words.
+    pub fn difference(&self, other: &Self) -> String {
+        let place = |table: &Self, name: &str| match table.columns.iter().find(|c| c.name == name) {
+            Some(c) => format!("at bytes {}-{} as {}", c.first_byte, c.first_byte as usize - 1 + c.kind.size(), c.kind),
+            None => "no trace header field".into(),
+        };
+        let mut names = self.columns.iter().chain(&other.columns).map(|c| c.name.as_str());
+        let differs = names.find(|name| place(self, name) != place(other, name));
+        differs.map_or("the header tables differ".into(), |name| {
+            format!("{name} is {} here and {} there", place(self, name), place(other, name))
+        })
+    }
+
+    /// Rows of a row group that keep a row group of headers of this length below 16 MiB, so that a writer
+    /// needs no more memory for long headers than for those of 240 bytes. Those have up to four times as many rows where a
+    /// file of so many traces would have more than 1000 row groups, each of which costs its readers 14 kB of metadata;
+    /// and all have as many as it takes where there would be more than can be numbered.
+    pub fn default_row_group_rows(header_bytes: u32, n_traces: u64) -> u64 {
+        const MANY_GROUPS: u64 = 1000;
+        const MOST_GROUPS: u64 = i16::MAX as u64;
+        let times_standard = u64::from(header_bytes).div_ceil(240).max(1);
+        let least = (ROW_GROUP_ROWS / times_standard.next_power_of_two()).max(1);
+        let enough = |n_groups: u64| n_traces.div_ceil(n_groups).div_ceil(least).max(1).next_power_of_two();
+        let most_times = if least == ROW_GROUP_ROWS { 4 } else { 1 };
+        least * enough(MANY_GROUPS).min(most_times).max(enough(MOST_GROUPS))
+    }
+
+    /// The schema of the file. Only computed columns have nulls.
+    pub fn arrow_schema(&self) -> SchemaRef {
+        let fields: Vec<Field> =
+            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(), source.is_nullable())).collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    /// The schema as Parquet sees it.
+    pub(crate) fn parquet_schema(&self) -> Result<SchemaDescPtr> {
+        let converted = ArrowSchemaConverter::new().convert(&self.arrow_schema());
+        Ok(Arc::new(converted.map_err(failed("the columns of the header table"))?))
+    }
+
+    /// Every column of the file in order: its name and where its values come from.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = (String, Source)> {
+        let fields = self.columns.iter().flat_map(|column| {
+            let (offset, kind) = (offset(column.first_byte), column.kind);
+            let raw = (column.name.clone(), Source::Field { offset, kind });
+            let scaled = column.scalar.map(|scalar| {
+                let source = Source::Scaled { offset, kind, scalar_offset: self::offset(scalar) };
+                (format!("{}_scaled", column.name), source)
+            });
+            std::iter::once(raw).chain(scaled)
+        });
+        // The standard header comes last: its pages are written before all others.
+        let width = self.header_bytes as usize;
+        let standard = width.min(TRACE_HEADER_BYTES);
+        let raw = [(ADDITIONAL_HEADERS, standard, width - standard), (RAW_HEADER, 0, standard)];
+        let raw = raw.into_iter().filter(|&(_, _, width)| self.raw_header && width > 0);
+        let pairwise_swapped = self.pairwise_swapped;
+        let raw = raw
+            .map(move |(name, offset, width)| (name.to_owned(), Source::RawBytes { offset, width, pairwise_swapped }));
+        let computed = self.computed.iter().enumerate().map(|(i, c)| (c.name.clone(), Source::Computed(i)));
+        let flags = [
+            ("is_dead", self.is_dead()),
+            ("is_zero", Source::Flag(ZERO_TRACE)),
+            ("is_duplicate", Source::Flag(DUPLICATE_TRACE)),
+        ];
+        let known = flags.into_iter().filter(|(_, source)| self.sample_flags || !matches!(source, Source::Flag(_)));
+        let flags = known.map(|(name, source)| (name.to_owned(), source));
+        let marks = self
+            .mark_names()
+            .enumerate()
+            .map(move |(i, name)| (name.to_owned(), Source::Mark { offset: width + i * MARK_BYTES }));
+        let first = std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex));
+        first.chain(marks).chain(fields).chain(computed).chain(flags).chain(raw)
+    }
+
+    /// Where a header says that its trace is dead: in its trace identification code, wherever that is.
+    pub(crate) fn is_dead(&self) -> Source {
+        let code = self.columns.iter().find(|c| c.name == "trace_id_code" && c.kind.is_integer());
+        let (first_byte, kind) = code.map_or((29, FieldKind::I16), |c| (c.first_byte, c.kind));
+        Source::Equals { offset: offset(first_byte), kind, value: DEAD }
+    }
+
+    fn mark_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [(FILE_INDEX, self.file_index), (N_SAMPLES, self.n_samples)]
+            .into_iter()
+            .filter(|(_, is_there)| *is_there)
+            .map(|(n, _)| n)
+    }
+
+    /// Bytes of one row on its way: the header bytes of the trace, and its marks.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.header_bytes as usize + self.mark_names().count() * MARK_BYTES
+    }
+
+    /// The marks of a trace as they stand behind its header bytes, as numbers in the byte order of the table.
+    pub(crate) fn mark_bytes(&self, mark: Mark) -> Vec<u8> {
+        let values = [(mark.file_index, self.file_index), (mark.n_samples, self.n_samples)];
+        let values = values.into_iter().filter(|(_, is_there)| *is_there);
+        let bytes = |value: u32| match self.byte_order {
+            ByteOrder::Big => value.to_be_bytes(),
+            ByteOrder::Little => value.to_le_bytes(),
+        };
+        values.flat_map(|(value, _)| bytes(value)).collect()
+    }
+
+    /// Rows of every page but the last of a row group.
+    pub(crate) fn page_rows(&self) -> u64 {
+        let fitting = PAGE_BYTES / u64::from(self.header_bytes).max(1);
+        1 << fitting.clamp(1, MAX_PAGE_ROWS).ilog2()
+    }
+
+    /// Refuses a table that no file can have: fields outside the header, two columns of one name.
+    /// The table comes from `plan.json`, which another process wrote.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |what: String| Err(Error::Failed(format!("the plan of the header table is not valid: {what}")));
+        if self.row_group_rows == 0 || self.header_bytes == 0 {
+            return refuse("row groups and headers cannot be empty".to_owned());
+        }
+        for column in &self.columns {
+            let fields = [Some((column.first_byte, column.kind.size())), column.scalar.map(|byte| (byte, 2))];
+            for (first, size) in fields.into_iter().flatten() {
+                if first == 0 || u64::from(first) - 1 + size as u64 > u64::from(self.header_bytes) {
+                    return refuse(format!("{} lies outside the {} header bytes", column.name, self.header_bytes));
+                }
+            }
+            if column.scalar.is_some() && matches!(column.kind, FieldKind::Text(_)) {
+                return refuse(format!("{} is text and cannot be scaled", column.name));
+            }
+        }
+        for input in self.computed.iter().flat_map(|c| &c.inputs) {
+            let fields = [Some((input.first_byte, input.kind.size())), input.scalar.map(|byte| (byte, 2))];
+            let fits = |(first, size): (u32, usize)| {
+                first > 0 && u64::from(first) - 1 + size as u64 <= u64::from(self.header_bytes)
+            };
+            if !fields.into_iter().flatten().all(fits) || matches!(input.kind, FieldKind::Text(_)) {
+                return refuse(format!("a computed column reads outside the {} header bytes", self.header_bytes));
+            }
+        }
+        let mut names = HashSet::new();
+        match self.leaves().map(|(name, _)| name).find(|name| !names.insert(name.clone())) {
+            Some(name) => refuse(format!("it has two columns \"{name}\"")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Source {
+    fn arrow_type(self) -> DataType {
+        match self {
+            Self::TraceIndex => DataType::Int64,
+            Self::Mark { .. } => DataType::Int32,
+            Self::Scaled { .. } | Self::Computed(_) => DataType::Float64,
+            Self::Equals { .. } | Self::Flag(_) => DataType::Boolean,
+            Self::RawBytes { width, .. } => DataType::FixedSizeBinary(i32::try_from(width).unwrap_or(i32::MAX)),
+            Self::Field { kind, .. } => match kind {
+                FieldKind::I8 => DataType::Int8,
+                FieldKind::U8 => DataType::UInt8,
+                FieldKind::I16 => DataType::Int16,
+                FieldKind::U16 => DataType::UInt16,
+                FieldKind::I32 => DataType::Int32,
+                FieldKind::U32 => DataType::UInt32,
+                FieldKind::I64 => DataType::Int64,
+                FieldKind::U64 => DataType::UInt64,
+                FieldKind::F32 => DataType::Float32,
+                FieldKind::F64 | FieldKind::Ibm32 => DataType::Float64,
+                FieldKind::Text(_) => DataType::Utf8,
+            },
+        }
+    }
+
+    /// Whether a header has the value that `Equals` looks for.
+    pub(crate) fn holds(self, header: &[u8], order: ByteOrder) -> bool {
+        match self {
+            Self::Equals { offset, kind, value } if offset + kind.size() <= header.len() => {
+                crate::table::read_integer(header, offset as u32 + 1, kind, order) == value
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_nullable(self) -> bool {
+        matches!(self, Self::Computed(_))
+    }
+
+    /// Whether the values are the same wherever `changed` is 0: a byte for each byte of the header, and one
+    /// for the flags of the trace. For computed columns see `Formula::is_constant`.
+    pub(crate) fn is_constant(self, changed: &[u8]) -> bool {
+        let same = |offset: usize, size: usize| changed[offset..offset + size].iter().all(|&c| c == 0);
+        match self {
+            Self::TraceIndex | Self::RawBytes { .. } | Self::Computed(_) => false,
+            Self::Equals { offset, kind, .. } => same(offset, kind.size()),
+            Self::Flag(flag) => changed.last().is_some_and(|c| c & flag == 0),
+            Self::Field { offset, kind } => same(offset, kind.size()),
+            Self::Mark { offset } => same(offset, MARK_BYTES),
+            Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),
+        }
+    }
+}
+
+/// The offset from 0 of a byte counted from 1.
+fn offset(first_byte: u32) -> usize {
+    first_byte.saturating_sub(1) as usize
+}

@@ -1,0 +1,230 @@
+//! From the bytes of headers to the values of a column.
+
+use std::borrow::Cow;
+
+use crate::segy::fields::FieldKind;
+use crate::segy::samples::format::ByteOrder;
+use crate::segy::samples::ibm;
+use crate::segy::text;
+use crate::table::columns::Source;
+use crate::table::formula::Formula;
+
+/// The values of one column over some rows, in the physical type that Parquet stores.
+/// Integers shorter than 32 bits and uint32 are held as int32, uint64 as int64, bit for bit.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Values {
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Float(Vec<f32>),
+    Double(Vec<f64>),
+    Text(Vec<String>),
+    Bool(Vec<bool>),
+    /// Doubles of which NaN are nothing.
+    Nullable(Vec<f64>),
+}
+
+impl Values {
+    /// The first value `n` times.
+    pub fn repeat_first(mut self, n: usize) -> Self {
+        fn repeat<T: Clone>(values: &mut Vec<T>, n: usize) {
+            if let Some(first) = values.first().cloned() {
+                values.clear();
+                values.resize(n, first);
+            }
+        }
+        match &mut self {
+            Self::Int32(v) => repeat(v, n),
+            Self::Int64(v) => repeat(v, n),
+            Self::Float(v) => repeat(v, n),
+            Self::Double(v) | Self::Nullable(v) => repeat(v, n),
+            Self::Bool(v) => repeat(v, n),
+            Self::Text(v) => repeat(v, n),
+        }
+        self
+    }
+}
+
+/// Headers one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub bytes: &'a [u8],
+    /// Bytes of one row.
+    pub width: usize,
+    pub order: ByteOrder,
+    /// Number of the trace in the first row, from 0.
+    pub first_trace: u64,
+    /// The flags of each trace, see `ZERO_TRACE`.
+    pub flags: &'a [u8],
+    pub formulas: &'a [Formula],
+    /// A byte for each byte of a row, 0 where all rows have the same; empty where that is not known.
+    pub changed: &'a [u8],
+}
+
+/// Reads a number of type `$t` in the byte order of `$rows` and turns each value into `$result`.
+macro_rules! numbers {
+    ($rows:expr, $offset:expr, $t:ty, |$value:ident| $result:expr) => {
+        match $rows.order {
+            ByteOrder::Big => $rows.fields($offset, |bytes| {
+                let $value = <$t>::from_be_bytes(bytes);
+                $result
+            }),
+            ByteOrder::Little => $rows.fields($offset, |bytes| {
+                let $value = <$t>::from_le_bytes(bytes);
+                $result
+            }),
+        }
+    };
+}
+
+impl Rows<'_> {
+    /// Bytes `offset..offset + width` of every row, one after the other.
+    pub fn stored(&self, offset: usize, width: usize, pairwise_swapped: bool) -> Cow<'_, [u8]> {
+        if width == self.width && !pairwise_swapped {
+            return Cow::Borrowed(self.bytes);
+        }
+        let rows = self.bytes.chunks_exact(self.width);
+        let mut raw: Vec<u8> = rows.flat_map(|row| &row[offset..offset + width]).copied().collect();
+        if pairwise_swapped {
+            raw.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
+        }
+        Cow::Owned(raw)
+    }
+
+    /// The values of a column. `RawBytes` has none: see `Rows::stored`.
+    pub fn values(&self, source: Source) -> Values {
+        match source {
+            Source::TraceIndex => {
+                let n = (self.bytes.len() / self.width) as i64;
+                let first = self.first_trace as i64;
+                Values::Int64((first..first + n).collect())
+            }
+            Source::Field { offset, kind } => self.raw(offset, kind),
+            Source::Mark { offset } => self.raw(offset, FieldKind::I32),
+            Source::Scaled { offset, kind, scalar_offset } => {
+                let mut values = self.as_f64(offset, kind);
+                let of_scalars = match self.changed.get(scalar_offset..scalar_offset + 2) {
+                    Some([0, 0]) => Rows { bytes: self.bytes.get(..self.width).unwrap_or_default(), ..*self },
+                    _ => *self,
+                };
+                let scalars: Vec<i16> = numbers!(of_scalars, scalar_offset, i16, |v| v);
+                scale(&mut values, &scalars);
+                Values::Double(values)
+            }
+            Source::Computed(i) => Values::Nullable(self.formulas.get(i).map_or(Vec::new(), |f| f.values(self))),
+            Source::Equals { offset, kind, value } => {
+                let rows = self.bytes.chunks_exact(self.width);
+                let equals = |row| read_integer(row, offset as u32 + 1, kind, self.order) == value;
+                Values::Bool(rows.map(equals).collect())
+            }
+            Source::Flag(flag) => Values::Bool(self.flags.iter().map(|f| f & flag != 0).collect()),
+            Source::RawBytes { .. } => Values::Text(Vec::new()),
+        }
+    }
+
+    fn raw(&self, offset: usize, kind: FieldKind) -> Values {
+        match kind {
+            FieldKind::I8 => Values::Int32(numbers!(self, offset, i8, |v| i32::from(v))),
+            FieldKind::U8 => Values::Int32(numbers!(self, offset, u8, |v| i32::from(v))),
+            FieldKind::I16 => Values::Int32(numbers!(self, offset, i16, |v| i32::from(v))),
+            FieldKind::U16 => Values::Int32(numbers!(self, offset, u16, |v| i32::from(v))),
+            FieldKind::I32 | FieldKind::U32 => Values::Int32(numbers!(self, offset, i32, |v| v)),
+            FieldKind::I64 | FieldKind::U64 => Values::Int64(numbers!(self, offset, i64, |v| v)),
+            FieldKind::F32 => Values::Float(numbers!(self, offset, f32, |v| v)),
+            FieldKind::F64 => Values::Double(numbers!(self, offset, f64, |v| v)),
+            FieldKind::Ibm32 => Values::Double(numbers!(self, offset, u32, |v| ibm::exact(v))),
+            FieldKind::Text(n) => {
+                let field = |row: &[u8]| text::decode_field(&row[offset..offset + usize::from(n)]);
+                Values::Text(self.bytes.chunks_exact(self.width).map(field).collect())
+            }
+        }
+    }
+
+    /// Whether a column has the same value in all rows, as far as `changed` tells.
+    pub fn is_constant(&self, source: Source) -> bool {
+        match source {
+            Source::Computed(i) => self.formulas.get(i).is_some_and(|f| f.is_constant(self.changed)),
+            source => source.is_constant(self.changed),
+        }
+    }
+
+    /// A number of any kind as a double, which rounds integers beyond 2^53.
+    pub fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
+        match kind {
+            FieldKind::I8 => numbers!(self, offset, i8, |v| f64::from(v)),
+            FieldKind::U8 => numbers!(self, offset, u8, |v| f64::from(v)),
+            FieldKind::I16 => numbers!(self, offset, i16, |v| f64::from(v)),
+            FieldKind::U16 => numbers!(self, offset, u16, |v| f64::from(v)),
+            FieldKind::I32 => numbers!(self, offset, i32, |v| f64::from(v)),
+            FieldKind::U32 => numbers!(self, offset, u32, |v| f64::from(v)),
+            FieldKind::I64 => numbers!(self, offset, i64, |v| v as f64),
+            FieldKind::U64 => numbers!(self, offset, u64, |v| v as f64),
+            FieldKind::F32 => numbers!(self, offset, f32, |v| f64::from(v)),
+            FieldKind::F64 => numbers!(self, offset, f64, |v| v),
+            FieldKind::Ibm32 => numbers!(self, offset, u32, |v| ibm::exact(v)),
+            FieldKind::Text(_) => Vec::new(),
+        }
+    }
+
+    /// Applies `f` to the N bytes at `offset` of every row.
+    #[inline(always)]
+    fn fields<const N: usize, T: Default + Clone>(&self, offset: usize, f: impl Fn([u8; N]) -> T) -> Vec<T> {
+        let rows = self.bytes.chunks_exact(self.width);
+        // Said once, so that it is not asked for each row.
+        if offset + N > self.width {
+            return vec![T::default(); rows.len()];
+        }
+        let field = |row: &[u8]| row[offset..offset + N].first_chunk().map_or_else(T::default, |bytes| f(*bytes));
+        rows.map(field).collect()
+    }
+}
+
+/// Applies to each value the scalar of its own trace, or to all the only one.
+fn scale(values: &mut [f64], scalars: &[i16]) {
+    let Some((&first, others)) = scalars.split_first() else { return };
+    if others.iter().all(|&scalar| scalar == first) {
+        // Nearly every file has one scalar only, and with that the loop takes several values at a time.
+        match f64::from(first) {
+            0.0 => {}
+            s if s > 0.0 => values.iter_mut().for_each(|v| *v *= s),
+            s => values.iter_mut().for_each(|v| *v /= -s),
+        }
+    } else {
+        values.iter_mut().zip(scalars).for_each(|(v, &scalar)| *v = scaled(*v, scalar));
+    }
+}
+
+/// A coordinate or elevation with its scalar: a positive one multiplies, a negative one divides, 0 counts as 1.
+/// Source: SEG-Y rev 2.1, table 3, bytes 69-72 and 201-202.
+fn scaled(raw: f64, scalar: i16) -> f64 {
+    match scalar {
+        0 => raw,
+        1.. => raw * f64::from(scalar),
+        _ => raw / -f64::from(scalar),
+    }
+}
+
+/// One integer field of a header, whose bytes count from 1. A uint64 beyond the range of int64 wraps around, so
+/// it stays different from every other value, though its order is lost. A field that is no integer gives its
+/// bits, which serves to tell different values apart.
+///
+/// # Panics
+/// If the field does not lie within `header`.
+pub fn read_integer(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> i64 {
+    let start = first_byte as usize - 1;
+    let bytes = &header[start..start + kind.size()];
+    let push = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+    let unsigned = match (order, bytes) {
+        (ByteOrder::Big, &[a, b]) => u16::from_be_bytes([a, b]).into(),
+        (ByteOrder::Big, &[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]).into(),
+        (ByteOrder::Little, &[a, b]) => u16::from_le_bytes([a, b]).into(),
+        (ByteOrder::Little, &[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).into(),
+        (ByteOrder::Big, _) => bytes.iter().fold(0, push),
+        (ByteOrder::Little, _) => bytes.iter().rev().fold(0, push),
+    };
+    match kind {
+        FieldKind::I8 => i64::from(unsigned as i8),
+        FieldKind::I16 => i64::from(unsigned as i16),
+        FieldKind::I32 => i64::from(unsigned as i32),
+        _ => unsigned as i64,
+    }
+}

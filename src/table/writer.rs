@@ -1,0 +1,279 @@
+//! Writes the rows of one segment.
+
+use std::io::{BufWriter, Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use parquet::schema::types::SchemaDescPtr;
+
+use crate::base::error::{Error, Result, failed};
+use crate::parquet::bounds::Bounds;
+use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
+use crate::parquet::footer::{Footer, MAGIC, RowGroup};
+use crate::store::{Writer, finish_buffered};
+use crate::table::columns::{HeaderTable, Mark, Source};
+use crate::table::formula::Formula;
+use crate::table::summary::{FieldRange, HeaderSummary};
+use crate::table::values::Rows;
+
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// Writes the headers of consecutive traces as a Parquet file of its own, made of whole row groups of the final one.
+///
+/// Memory: the headers of one page (at most 1 MiB), and the encoded bytes of one row group.
+pub struct SegmentWriter {
+    table: HeaderTable,
+    schema: SchemaDescPtr,
+    path: PathBuf,
+    file: BufWriter<Writer>,
+    encoder: Encoder,
+    chunks: Vec<Chunk>,
+    /// Which of `HeaderTable::columns` a chunk has the raw values of.
+    column_of_chunk: Vec<Option<usize>>,
+    /// Headers of the page that is being filled.
+    page: Vec<u8>,
+    /// Flags of the traces of the page.
+    flags: Vec<u8>,
+    page_rows: usize,
+    /// Number of the first trace of `page`, from 0.
+    page_first_trace: u64,
+    /// First header of the row group.
+    first_row: Vec<u8>,
+    first_flags: u8,
+    /// A byte for each byte of a header, and one for the flags: 0 where all headers of the page are like `first_row`.
+    changed: Vec<u8>,
+    /// Rows of the row group before `page`.
+    rows_before_page: u64,
+    /// Where the raw headers of the row group begin, once their first page is written.
+    raw_headers_at: Option<u64>,
+    row_groups: Vec<RowGroup>,
+    formulas: Vec<Formula>,
+    /// What makes a trace a dead one.
+    is_dead: Source,
+    summary: HeaderSummary,
+}
+
+impl SegmentWriter {
+    /// Creates the file at `path` for the traces from number `first_trace` (from 0), where a row group must begin.
+    pub fn create(path: &Path, table: &HeaderTable, first_trace: u64) -> Result<Self> {
+        table.check()?;
+        if !first_trace.is_multiple_of(table.row_group_rows) {
+            return Err(Error::Failed(format!(
+                "{}: trace {first_trace} does not begin a row group of {} rows",
+                path.display(),
+                table.row_group_rows
+            )));
+        }
+        let schema = table.parquet_schema()?;
+        let leaves: Vec<Source> = table.leaves().map(|(_, source)| source).collect();
+        let mut n_fields = 0;
+        let column_of_chunk = leaves.iter().map(|source| {
+            matches!(source, Source::Field { .. }).then(|| {
+                n_fields += 1;
+                n_fields - 1
+            })
+        });
+        let mut writer = Self {
+            column_of_chunk: column_of_chunk.collect(),
+            chunks: leaves.iter().zip(schema.columns()).map(|(&s, descr)| Chunk::new(s, descr.clone())).collect(),
+            file: BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?),
+            path: path.to_owned(),
+            encoder: Encoder::new().map_err(failed("zstd"))?,
+            page: Vec::new(),
+            flags: Vec::new(),
+            first_flags: 0,
+            formulas: table.computed.iter().map(Formula::new).collect::<Result<_>>()?,
+            is_dead: table.is_dead(),
+            page_rows: table.page_rows() as usize,
+            page_first_trace: first_trace,
+            first_row: Vec::new(),
+            // Of the flags too, behind header bytes and marks.
+            changed: vec![0; table.row_bytes() + 1],
+            rows_before_page: 0,
+            raw_headers_at: None,
+            row_groups: Vec::new(),
+            summary: HeaderSummary { ranges: vec![None; table.columns.len()], ..HeaderSummary::default() },
+            table: table.clone(),
+            schema,
+        };
+        writer.file.write_all(MAGIC).map_err(failed(path.display()))?;
+        Ok(writer)
+    }
+
+    /// Adds the headers of the next `n` traces. `block` holds traces every `stride` bytes, each beginning with its
+    /// header bytes; what follows them is not looked at, and the last trace may end with its header.
+    /// `flags` has those of each trace, see [`ZERO_TRACE`](crate::table::ZERO_TRACE).
+    pub fn push(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8]) -> Result<()> {
+        self.push_marked(block, stride, n, flags, Mark::default())
+    }
+
+    /// As [`Self::push`], for traces with this mark.
+    pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8], mark: Mark) -> Result<()> {
+        let mark = self.table.mark_bytes(mark);
+        let mut next = 0;
+        while next < n {
+            let rows_of_page = self.flags.len();
+            let rows_left = self.table.row_group_rows - self.rows_before_page - rows_of_page as u64;
+            let end = n.min(next + (self.page_rows - rows_of_page).min(usize::try_from(rows_left).unwrap_or(n)));
+            for i in next..end {
+                let header = block.get(i * stride..).and_then(|rest| rest.get(..self.table.header_bytes as usize));
+                let (Some(header), Some(&flags)) = (header, flags.get(i)) else {
+                    return Err(Error::Failed(format!(
+                        "{}: a block of {n} traces ends within trace {i}",
+                        self.path.display()
+                    )));
+                };
+                self.page.extend_from_slice(header);
+                self.page.extend_from_slice(&mark);
+                self.flags.push(flags);
+                self.summary.count(self.is_dead.holds(header, self.table.byte_order), flags);
+            }
+            self.note_changes(rows_of_page);
+            let rows_of_page = self.flags.len();
+            if rows_of_page == self.page_rows
+                || self.rows_before_page + rows_of_page as u64 == self.table.row_group_rows
+            {
+                self.end_page()?;
+            }
+            next = end;
+        }
+        Ok(())
+    }
+
+    /// Compares the rows of the page from number `from` on with the first of the row group.
+    fn note_changes(&mut self, from: usize) {
+        let width = self.table.row_bytes();
+        if self.rows_before_page == 0 && from == 0 {
+            self.first_row.clear();
+            self.first_row.extend_from_slice(&self.page[..width]);
+            self.first_flags = self.flags[0];
+        }
+        let (of_bytes, of_flags) = self.changed.split_at_mut(width);
+        gather_changes(&self.page[from * width..], &self.first_row, of_bytes);
+        gather_changes(&self.flags[from..], &[self.first_flags], of_flags);
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> Result<HeaderSummary> {
+        self.end_page()?;
+        self.end_row_group()?;
+        self.write_footer().map_err(failed(self.path.display()))?;
+        finish_buffered(self.file).map_err(failed(self.path.display()))?;
+        Ok(self.summary)
+    }
+
+    fn write_footer(&mut self) -> Result<(), ParquetError> {
+        let mut footer =
+            Footer::new(&self.table.arrow_schema(), &self.schema, self.position(), Cursor::new(Vec::new()))?;
+        for row_group in std::mem::take(&mut self.row_groups) {
+            footer.add(row_group, &mut self.file)?;
+        }
+        footer.finish(&mut self.file)
+    }
+
+    /// Bytes of the file so far, all of which are row groups but the first ones.
+    fn position(&self) -> u64 {
+        MAGIC.len() as u64 + self.summary.row_groups.n_bytes
+    }
+
+    /// Writes pages of a row group.
+    fn write(&mut self, page: &[u8]) -> Result<()> {
+        self.file.write_all(page).map_err(failed(self.path.display()))?;
+        self.summary.row_groups.push(page);
+        Ok(())
+    }
+
+    /// Writes the pages of the raw headers as soon as they are encoded, so that they take no memory. They lie before
+    /// all other chunks of their row group therefore, though they are the last column.
+    fn write_raw_headers(&mut self) -> Result<()> {
+        if self.table.raw_header
+            && let Some(chunk) = self.chunks.last_mut()
+        {
+            let position = MAGIC.len() as u64 + self.summary.row_groups.n_bytes;
+            self.raw_headers_at.get_or_insert(position);
+            for page in chunk.take_bytes() {
+                self.write(&page)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes the headers of the page, and ends the row group if it is full.
+    fn end_page(&mut self) -> Result<()> {
+        let width = self.table.row_bytes();
+        let n_rows = (self.page.len() / width) as u64;
+        if n_rows == 0 {
+            return Ok(());
+        }
+        let order = self.table.byte_order;
+        let (first_trace, formulas) = (self.page_first_trace, &self.formulas);
+        let changed = &self.changed;
+        let rows = Rows { bytes: &self.page, width, order, first_trace, flags: &self.flags, formulas, changed };
+        let first_flags = [self.first_flags];
+        let first = Rows { bytes: &self.first_row, flags: &first_flags, changed: &[], ..rows };
+        for chunk in &mut self.chunks {
+            chunk.push(&rows, &first, self.page_rows, &mut self.encoder).map_err(failed(self.path.display()))?;
+        }
+        self.write_raw_headers()?;
+        self.page.clear();
+        self.flags.clear();
+        self.changed.fill(0);
+        self.page_first_trace += n_rows;
+        self.rows_before_page += n_rows;
+        if self.rows_before_page == self.table.row_group_rows {
+            self.end_row_group()?;
+        }
+        Ok(())
+    }
+
+    fn end_row_group(&mut self) -> Result<()> {
+        if self.rows_before_page == 0 {
+            return Ok(());
+        }
+        let raw_headers_at = self.raw_headers_at.take();
+        let (start, mut finished) = (raw_headers_at.unwrap_or(self.position()), Vec::new());
+        for c in 0..self.chunks.len() {
+            let first = Rows {
+                bytes: &self.first_row,
+                width: self.first_row.len(),
+                order: self.table.byte_order,
+                first_trace: 0,
+                flags: &[self.first_flags],
+                formulas: &self.formulas,
+                changed: &[],
+            };
+            let is_raw_header = self.table.raw_header && c + 1 == self.chunks.len();
+            let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position());
+            let value = self.chunks[c].value(&first);
+            let chunk = self.chunks[c].finish(&value, position).map_err(failed(self.path.display()))?;
+            for page in &chunk.bytes {
+                self.write(page)?;
+            }
+            self.note_range(c, &chunk);
+            finished.push(chunk);
+        }
+        let row_group = RowGroup::new(&self.schema, self.row_groups.len(), self.rows_before_page, start, finished);
+        self.row_groups.push(row_group.map_err(failed(self.path.display()))?);
+        self.summary.n_rows += self.rows_before_page;
+        self.rows_before_page = 0;
+        Ok(())
+    }
+
+    fn note_range(&mut self, chunk: usize, finished: &FinishedChunk) {
+        if let (Some(column), Bounds::Integer { min, max }) = (self.column_of_chunk[chunk], &finished.bounds) {
+            let range = &mut self.summary.ranges[column];
+            let known = range.unwrap_or(FieldRange { min: *min, max: *max });
+            *range = Some(FieldRange { min: known.min.min(*min), max: known.max.max(*max) });
+        }
+    }
+}
+
+/// Sets the bits of `changed` that any of the rows has otherwise than `first`. All three have rows of one length.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn gather_changes(rows: &[u8], first: &[u8], changed: &mut [u8]) {
+    for row in rows.chunks_exact(first.len()) {
+        for ((changed, first), byte) in changed.iter_mut().zip(first).zip(row) {
+            *changed |= first ^ byte;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the samples of a trace say of it, with as few of them read as it takes: whether all are zero, and whether they
+//! repeat those of the trace before.
+//!
+//! The rows of the header table are not cut where the samples are, so a worker also writes rows of traces whose samples
+//! another one converts. Both have to find the same: zero is what is zero once converted, a repetition is one of bytes.
+
+use std::sync::Arc;
+
+use crate::base::error::Result;
+use crate::input::traces::{Inputs, Stretch};
+use crate::segy::samples::format::Converter;
+use crate::segy::samples::statistics::SampleStatistics;
+use crate::segy::{Dtype, Layout, SegyFile};
+use crate::table::{DUPLICATE_TRACE, ZERO_TRACE};
+
+/// Bytes that are looked at first: most traces differ from zero within these. A multiple of the length of every sample.
+const FIRST_BYTES: usize = 24 << 4;
+/// Bytes that are looked at next, and so on; traces whose tops are muted differ from their neighbours within these.
+const BLOCK_BYTES: usize = 24 << 8;
+/// Samples of traces of more bytes are dropped from memory one by one; shorter ones are with the window that they lie in.
+const RELEASED_BYTES: usize = 64 << 10;
+
+/// Finds the flags of traces. The first trace of a file repeats none.
+pub struct FlagFinder<'a> {
+    inputs: Inputs<'a>,
+    layout: &'a Layout,
+    converter: Converter,
+    dtype: Dtype,
+    converted: Vec<u8>,
+    start: Vec<u8>,
+    buffers: [Vec<u8>; 2],
+    /// A trace, and its first bytes.
+    known: Option<(u64, Vec<u8>)>,
+}
+
+/// Where the samples of one trace lie.
+struct Samples {
+    file: Arc<SegyFile>,
+    begins_file: bool,
+    offset: u64,
+    n_bytes: usize,
+}
+
+impl<'a> FlagFinder<'a> {
+    /// `layout` is that of the first file, like which all are read.
+    pub fn new(inputs: Inputs<'a>, layout: &'a Layout, converter: Converter, dtype: Dtype) -> Self {
+        Self {
+            inputs,
+            layout,
+            converter,
+            dtype,
+            converted: Vec::new(),
+            start: Vec::new(),
+            buffers: Default::default(),
+            known: None,
+        }
+    }
+
+    /// The flags of the traces of a window, whose bytes are at hand and of which `is_zero` is known.
+    pub fn of_window(&mut self, window: &Stretch, bytes: &[u8], is_zero: &[bool], flags: &mut Vec<u8>) -> Result<()> {
+        let header_bytes = self.layout.header_bytes();
+        flags.clear();
+        let mut before: Option<&[u8]> = None;
+        for (index, (trace, &is_zero)) in window.traces().zip(bytes.chunks(window.stride).zip(is_zero)) {
+            let samples = &trace[header_bytes..];
+            let repeats = match before {
+                _ if is_zero => false,
+                Some(before) => before == samples,
+                None if window.begins_file => false,
+                None => self.goes_on(index, samples)?,
+            };
+            flags.push(flags_of(is_zero, repeats));
+            before = Some(samples);
+        }
+        if let Some(last) = before {
+            self.remember(window.traces().end - 1, &last[..last.len().min(BLOCK_BYTES)]);
+        }
+        Ok(())
+    }
+
+    /// The flags of the traces of a window, whose bytes are at hand.
+    pub fn of_read_window(&mut self, window: &Stretch, bytes: &[u8], flags: &mut Vec<u8>) -> Result<()> {
+        let header_bytes = self.layout.header_bytes();
+        let mut is_zero = |trace: &[u8]| {
+            let samples = &trace[header_bytes..];
+            blocks(samples.len()).all(|(start, n)| self.are_zero(&samples[start as usize..][..n]))
+        };
+        let is_zero: Vec<bool> = bytes.chunks(window.stride).map(&mut is_zero).collect();
+        self.of_window(window, bytes, &is_zero, flags)
+    }
+
+    /// Keeps the first bytes of a trace, so that it need not be read again for the next one.
+    fn remember(&mut self, index: u64, start: &[u8]) {
+        let (known, bytes) = self.known.get_or_insert_default();
+        *known = index;
+        bytes.clear();
+        bytes.extend_from_slice(start);
+    }
+
+    /// Whether a trace, of which at least the first bytes are at hand, repeats the one before.
+    fn goes_on(&mut self, index: u64, samples: &[u8]) -> Result<bool> {
+        match &self.known {
+            Some((known, start)) if known + 1 == index && !samples.starts_with(start) => Ok(false),
+            _ => self.repeats(index),
+        }
+    }
+
+    /// The flags of a trace of which nothing but its number is known.
+    pub fn of_trace(&mut self, index: u64) -> Result<u8> {
+        let samples = self.samples(index)?;
+        let is_zero = self.is_zero(&samples)?;
+        let mut buffer = std::mem::take(&mut self.start);
+        let start = samples.file.bytes(samples.offset, samples.n_bytes.min(BLOCK_BYTES), &mut buffer)?;
+        let repeats = !is_zero && !samples.begins_file && self.goes_on(index, start)?;
+        self.remember(index, start);
+        self.start = buffer;
+        Ok(flags_of(is_zero, repeats))
+    }
+
+    fn is_zero(&mut self, samples: &Samples) -> Result<bool> {
+        for (start, n) in blocks(samples.n_bytes) {
+            let offset = samples.offset + start;
+            let mut buffer = std::mem::take(&mut self.buffers[0]);
+            let is_zero = self.are_zero(samples.file.bytes(offset, n, &mut buffer)?);
+            self.buffers[0] = buffer;
+            if samples.n_bytes > RELEASED_BYTES {
+                samples.file.release(offset, n);
+            }
+            if !is_zero {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether all samples are zero once converted.
+    fn are_zero(&mut self, samples: &[u8]) -> bool {
+        self.converted.resize(samples.len() / self.layout.format().bytes * self.dtype.size(), 0);
+        self.converter.convert(samples, &mut self.converted);
+        SampleStatistics::default().add(self.dtype, &self.converted)
+    }
+
+    /// Whether the samples of a trace are, byte by byte, those of the trace before, and as many.
+    fn repeats(&mut self, index: u64) -> Result<bool> {
+        let Some(previous) = index.checked_sub(1) else { return Ok(false) };
+        let pair = [self.samples(previous)?, self.samples(index)?];
+        if pair[1].begins_file || pair[0].n_bytes != pair[1].n_bytes {
+            return Ok(false);
+        }
+        for (start, n) in blocks(pair[0].n_bytes) {
+            let [one, other] = &mut self.buffers;
+            let [before, after] = &pair;
+            let is_same = before.file.bytes(before.offset + start, n, one)?
+                == after.file.bytes(after.offset + start, n, other)?;
+            pair.iter().for_each(|samples| samples.file.release(samples.offset + start, n));
+            if !is_same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn samples(&mut self, index: u64) -> Result<Samples> {
+        let place = self.inputs.stretch(index, 1)?;
+        Ok(Samples {
+            file: place.file,
+            begins_file: place.begins_file,
+            offset: place.offset + self.layout.header_bytes() as u64,
+            n_bytes: place.n_samples as usize * self.layout.format().bytes,
+        })
+    }
+}
+
+/// Parts of the samples of a trace of `n` bytes: their start and length in bytes.
+fn blocks(n: usize) -> impl Iterator<Item = (u64, usize)> {
+    let starts = std::iter::once(0).chain((FIRST_BYTES..n).step_by(BLOCK_BYTES));
+    starts.map(move |start| {
+        let most = if start == 0 { FIRST_BYTES } else { BLOCK_BYTES };
+        (start as u64, most.min(n - start))
+    })
+}
+
+fn flags_of(is_zero: bool, repeats: bool) -> u8 {
+    (if is_zero { ZERO_TRACE } else { 0 }) | (if repeats { DUPLICATE_TRACE } else { 0 })
+}

@@ -1,0 +1,251 @@
+//! Converting chunks of long traces, which are cut along the samples: several chunks at a time, a thread for each.
+//!
+//! So a file of fewer traces than workers keeps all cores busy, and one process still sees every trace whole: its
+//! exceptions come out in the same order whatever the number of threads.
+
+use std::path::Path;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::exceptions::{Exception, SegmentExceptions};
+use crate::input::traces::Stretch;
+use crate::plan::Plan;
+use crate::segy::Layout;
+use crate::segy::samples::restore::RoundTrip;
+use crate::segy::samples::statistics::SampleStatistics;
+use crate::worker::sample_conversion::SampleConversion;
+use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
+
+/// Exceptions of one chunk that a lane keeps; those of a chunk with more are looked for again, one by one.
+const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
+
+/// The threads' own things, and what all chunks of some traces gave together.
+pub(crate) struct Parts<'a> {
+    layout: &'a Layout,
+    array: &'a ArrayPlan,
+    lanes: Vec<Lane>,
+}
+
+/// What one thread has: a chunk at a time.
+struct Lane {
+    samples: SampleConversion,
+    encoder: ChunkEncoder,
+    round_trip: Option<RoundTrip>,
+    /// Chunks that are files of their own are written by the thread; those of a shard come one after the other.
+    store: Option<SegmentStore>,
+    /// The samples of a trace that are converted once more.
+    row: Vec<u8>,
+    /// The chunk as it goes into a shard.
+    encoded: Vec<u8>,
+    window: Vec<u8>,
+    exceptions: Vec<Exception>,
+    stored_bytes: u64,
+}
+
+/// What the chunks gave beside their bytes.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) samples: SampleStatistics,
+    pub(crate) stored_bytes: u64,
+}
+
+impl<'a> Parts<'a> {
+    /// `directory` is that of the segment's array.
+    pub(crate) fn new(plan: &'a Plan, directory: &Path) -> Result<Self> {
+        let (layout, array) = (plan.layout(), &plan.traces);
+        let n_lanes = u64::from(plan.threads).clamp(1, array.n_sample_chunks());
+        let lanes = (0..n_lanes).map(|_| Lane::new(plan, directory)).collect::<Result<_>>()?;
+        Ok(Self { layout, array, lanes })
+    }
+
+    /// Sees that all chunks are written.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.lanes.into_iter().filter_map(|lane| lane.store).try_for_each(|store| store.finish().map(drop))
+    }
+
+    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `store` is for shards. `on_part` hears
+    /// the chunks done so far.
+    pub(crate) fn convert(
+        &mut self,
+        trace_chunk: u64,
+        places: &[Stretch],
+        store: &mut SegmentStore,
+        exceptions: &mut SegmentExceptions,
+        cancel: &CancelHandle,
+        on_part: &mut dyn FnMut(u64),
+    ) -> Result<Outcome> {
+        let (layout, array) = (self.layout, self.array);
+        let (n_parts, n_lanes) = (array.n_sample_chunks(), self.lanes.len() as u64);
+        places.iter().for_each(|place| place.file.is_read_by(self.lanes.len()));
+        let mut outcome = Outcome::default();
+        for first in (0..n_parts).step_by(self.lanes.len()) {
+            let parts = first..(first + n_lanes).min(n_parts);
+            let work = |lane: &mut Lane, part| lane.convert(layout, array, part, trace_chunk, places, cancel);
+            let mut busy: Vec<(&mut Lane, u64)> = self.lanes.iter_mut().zip(parts.clone()).collect();
+            match busy.as_mut_slice() {
+                [(lane, part)] => work(lane, *part)?,
+                several => std::thread::scope(|scope| {
+                    let threads: Vec<_> =
+                        several.iter_mut().map(|(lane, part)| scope.spawn(|| work(lane, *part))).collect();
+                    let died = |_| Err(Error::Failed("a thread that converts samples died".into()));
+                    // All of them end before the first error counts.
+                    let ends: Vec<Result<()>> = threads.into_iter().map(|t| t.join().unwrap_or_else(died)).collect();
+                    ends.into_iter().collect::<Result<()>>()
+                })?,
+            }
+            for (lane, part) in busy {
+                match &mut lane.store {
+                    Some(own) => store.add_sums(own.take_sums()),
+                    None => {
+                        store.begin(part, trace_chunk)?;
+                        store.append(&lane.encoded)?;
+                        lane.stored_bytes = store.end()?;
+                    }
+                }
+                lane.tell_exceptions(layout, array, part, places, exceptions)?;
+                outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
+                outcome.stored_bytes += lane.stored_bytes;
+            }
+            on_part(parts.end);
+        }
+        Ok(outcome)
+    }
+}
+
+impl Lane {
+    fn new(plan: &Plan, directory: &Path) -> Result<Self> {
+        let (layout, array) = (plan.layout(), &plan.traces);
+        let (format, order) = (layout.format(), layout.byte_order);
+        let is_file_for_each = array.shard_chunks.is_none();
+        let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
+        Ok(Self {
+            samples: SampleConversion::new(layout, array.dtype)?,
+            encoder: ChunkEncoder::new(array)?,
+            round_trip: RoundTrip::new(format, order, array.dtype),
+            store,
+            row: Vec::new(),
+            encoded: Vec::new(),
+            window: Vec::new(),
+            exceptions: Vec::new(),
+            stored_bytes: 0,
+        })
+    }
+
+    /// One chunk: samples, statistics, exceptions, encoding, and its file if it is one.
+    fn convert(
+        &mut self,
+        layout: &Layout,
+        array: &ArrayPlan,
+        part: u64,
+        trace_chunk: u64,
+        places: &[Stretch],
+        cancel: &CancelHandle,
+    ) -> Result<()> {
+        self.encoded.clear();
+        if let Some(store) = &mut self.store {
+            store.begin(part, trace_chunk)?;
+        }
+        self.exceptions.clear();
+        for (i, place) in places.iter().enumerate() {
+            // While one trace is converted, the next one comes.
+            for next in places[i..].iter().take(2) {
+                if let Some(piece) = Piece::of(layout, array, part, next) {
+                    next.file.will_read(piece.offset, piece.n_bytes);
+                }
+            }
+            cancel.check()?;
+            let row = self.encoder.room(array.chunk_samples as usize * array.dtype.size());
+            let Some(piece) = Piece::of(layout, array, part, place) else {
+                row.fill(0);
+                advance(&mut self.encoder, &mut self.store, &mut self.encoded)?;
+                continue;
+            };
+            let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
+            let (out, beyond) = row.split_at_mut(piece.n_converted);
+            beyond.fill(0);
+            let seen = self.samples.convert(bytes, out);
+            let may_be_exceptions = !seen.is_plain && self.exceptions.len() <= MAX_KEPT_EXCEPTIONS;
+            if let Some(round_trip) = self.round_trip.filter(|_| may_be_exceptions) {
+                let found = &mut self.exceptions;
+                round_trip.differences(bytes, out, |index, word| {
+                    if found.len() <= MAX_KEPT_EXCEPTIONS {
+                        let sample = (piece.first_sample + index as u64) as u32;
+                        found.push(Exception { trace: place.first_trace, sample, word });
+                    }
+                    Ok::<(), Error>(())
+                })?;
+            }
+            place.file.release(piece.offset, piece.n_bytes);
+            advance(&mut self.encoder, &mut self.store, &mut self.encoded)?;
+        }
+        let (store, encoded) = (&mut self.store, &mut self.encoded);
+        self.encoder.finish(&mut |bytes| put(store, encoded, bytes))?;
+        if let Some(store) = store {
+            self.stored_bytes = store.end()?;
+        }
+        Ok(())
+    }
+
+    /// Gives away the exceptions of the chunk at hand, all of them.
+    fn tell_exceptions(
+        &mut self,
+        layout: &Layout,
+        array: &ArrayPlan,
+        part: u64,
+        places: &[Stretch],
+        exceptions: &mut SegmentExceptions,
+    ) -> Result<()> {
+        if self.exceptions.len() <= MAX_KEPT_EXCEPTIONS {
+            return self.exceptions.iter().try_for_each(|&e| exceptions.push(e));
+        }
+        for place in places {
+            let Some(piece) = Piece::of(layout, array, part, place) else { continue };
+            let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
+            self.row.resize(piece.n_converted, 0);
+            self.samples.converter.convert(bytes, &mut self.row);
+            exceptions.check(place.first_trace, piece.first_sample, bytes, &self.row)?;
+        }
+        Ok(())
+    }
+}
+
+/// Encodes what has come of a chunk so far.
+fn advance(encoder: &mut ChunkEncoder, store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>) -> Result<()> {
+    encoder.advance(&mut |bytes| put(store, encoded, bytes))
+}
+
+/// Encoded bytes go to the file of the chunk, or wait for their shard.
+fn put(store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
+    match store {
+        Some(store) => store.append(bytes),
+        None => {
+            encoded.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+}
+
+/// The samples of one trace in one chunk.
+struct Piece {
+    /// In the file, with their length there.
+    offset: u64,
+    n_bytes: usize,
+    /// Bytes of the converted ones.
+    n_converted: usize,
+    first_sample: u64,
+}
+
+impl Piece {
+    /// `None` where the trace, shorter than others, ends before.
+    fn of(layout: &Layout, array: &ArrayPlan, part: u64, place: &Stretch) -> Option<Self> {
+        let samples = array.samples_of_chunk(part);
+        let n = u64::from(place.n_samples).min(samples.end).checked_sub(samples.start).filter(|&n| n > 0)? as usize;
+        let (size_in, size_out) = (layout.format().bytes, array.dtype.size());
+        Some(Self {
+            offset: place.offset + layout.header_bytes() as u64 + samples.start * size_in as u64,
+            n_bytes: n * size_in,
+            n_converted: n * size_out,
+            first_sample: samples.start,
+        })
+    }
+}

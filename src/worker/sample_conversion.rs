@@ -1,0 +1,47 @@
+//! Samples on their way into a chunk: converted, and looked at.
+
+use crate::base::error::{Error, Result};
+use crate::segy::samples::format::Converter;
+use crate::segy::samples::plain_runs::{PlainKernel, plain_kernel};
+use crate::segy::samples::statistics::SampleStatistics;
+use crate::segy::{Dtype, Layout};
+
+/// Converts runs of samples and keeps their statistics.
+pub(crate) struct SampleConversion {
+    pub(crate) converter: Converter,
+    plain: Option<PlainKernel>,
+    dtype: Dtype,
+    pub(crate) statistics: SampleStatistics,
+}
+
+/// What was seen of a run.
+pub(crate) struct Seen {
+    pub(crate) is_zero: bool,
+    /// That all its words come back is known; otherwise it has to be looked for.
+    pub(crate) is_plain: bool,
+}
+
+impl SampleConversion {
+    /// # Errors
+    /// `Error::Usage` for a type that does not hold the samples.
+    pub(crate) fn new(layout: &Layout, dtype: Dtype) -> Result<Self> {
+        let (format, order) = (layout.format(), layout.byte_order);
+        let converter = Converter::new(format, order, dtype)
+            .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", dtype.name())))?;
+        let plain = plain_kernel(format, order, dtype);
+        Ok(Self { converter, plain, dtype, statistics: SampleStatistics::default() })
+    }
+
+    /// Converts a run.
+    ///
+    /// # Panics
+    /// If it has not as many samples as `out` has room for.
+    pub(crate) fn convert(&mut self, samples: &[u8], out: &mut [u8]) -> Seen {
+        let plain = self.plain.filter(|_| samples.len() == out.len());
+        if let Some(range) = plain.and_then(|convert| convert(samples, out)) {
+            return Seen { is_zero: self.statistics.add_finite(range), is_plain: true };
+        }
+        self.converter.convert(samples, out);
+        Seen { is_zero: self.statistics.add(self.dtype, out), is_plain: false }
+    }
+}

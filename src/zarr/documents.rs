@@ -1,0 +1,79 @@
+//! The `zarr.json` documents. Codecs are always written in object form with a configuration, which every reader takes.
+
+use serde_json::{Value, json};
+
+use crate::zarr::array::{ArrayPlan, AxisOrder};
+use crate::zarr::codec::little_endian;
+
+fn crc32c() -> Value {
+    json!({"name": "crc32c", "configuration": {}})
+}
+
+/// The codecs of one chunk: transposed to trace after trace, compressed, with a checksum at its end.
+fn chunk_codecs(array: &ArrayPlan) -> Vec<Value> {
+    let mut codecs = Vec::new();
+    if array.order == AxisOrder::SampleTrace {
+        codecs.push(json!({"name": "transpose", "configuration": {"order": [1, 0]}}));
+    }
+    codecs.extend(array.codec.definitions(array.dtype));
+    codecs.push(crc32c());
+    codecs
+}
+
+/// `zarr.json` of the trace array.
+pub fn array_document(array: &ArrayPlan) -> Value {
+    let chunk = array.order.arrange(array.chunk_samples, array.chunk_traces);
+    let (grid, codecs) = match array.shard_chunks {
+        None => (chunk, chunk_codecs(array)),
+        Some(_) => {
+            let samples = array.chunk_samples * array.n_sample_chunks();
+            let sharding = json!({"name": "sharding_indexed", "configuration": {
+                "chunk_shape": chunk,
+                "codecs": chunk_codecs(array),
+                "index_codecs": [little_endian(), crc32c()],
+                "index_location": "end",
+            }});
+            (array.order.arrange(samples, array.traces_per_object()), vec![sharding])
+        }
+    };
+    json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": array.order.arrange(array.n_samples, array.n_traces),
+        "data_type": array.dtype.name(),
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": grid}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": if array.dtype.is_float() { json!(0.0) } else { json!(0) },
+        "codecs": codecs,
+        "dimension_names": array.order.arrange("sample", "trace"),
+        "attributes": {},
+    })
+}
+
+/// `zarr.json` of the coordinate array `sample`: `n` float64 values in one chunk.
+pub fn coordinate_document(n: u64, attributes: Value) -> Value {
+    json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [n],
+        "data_type": "float64",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [n]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0.0,
+        "codecs": [little_endian(), crc32c()],
+        "dimension_names": ["sample"],
+        "attributes": attributes,
+    })
+}
+
+/// `zarr.json` of the group, with the documents of its arrays consolidated in it.
+pub fn group_document(arrays: &[(&str, &Value)]) -> Value {
+    let consolidated: serde_json::Map<String, Value> =
+        arrays.iter().map(|(name, document)| ((*name).to_owned(), (*document).clone())).collect();
+    json!({
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {},
+        "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": consolidated},
+    })
+}
