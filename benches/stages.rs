@@ -111,7 +111,7 @@ fn headers(c: &mut Criterion) {
         };
         let path = directory.path().join(format!("{raw_header}.parquet"));
         let write = || -> segy_import::Result<HeaderSummary> {
-            let mut writer = SegmentWriter::create(&path, &table, 0)?;
+            let mut writer = SegmentWriter::create(&segy_import::internals::Place::of(&path).unwrap(), &table, 0)?;
             for _ in 0..100 {
                 writer.push(&traces, STRIDE, N_TRACES, &[0; N_TRACES])?;
             }
@@ -123,10 +123,17 @@ fn headers(c: &mut Criterion) {
             let joined = directory.path().join("joined.parquet");
             let row_groups = write().expect("the header table").row_groups;
             // The file of the first segment becomes the output; that of the second is copied.
-            let parts = ["first", "second"].map(|name| TablePart { path: directory.path().join(name), row_groups });
-            let copies = || parts.iter().for_each(|part| std::fs::copy(&path, &part.path).map(drop).expect("a copy"));
+            let parts = ["first", "second"].map(|name| TablePart {
+                path: segy_import::internals::Place::of(&directory.path().join(name)).unwrap(),
+                row_groups,
+            });
+            let copies =
+                || parts.iter().for_each(|part| std::fs::copy(&path, part.path.path()).map(drop).expect("a copy"));
             group.bench_function("join", |b| {
-                let join = |()| join(&parts, &joined, &table, false).expect("the joined table");
+                let join = |()| {
+                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table, false)
+                        .expect("the joined table")
+                };
                 b.iter_batched(copies, join, BatchSize::PerIteration);
             });
         }

@@ -93,6 +93,7 @@ pub mod internals {
     pub use crate::segy::samples::plain_runs::plain_kernel;
     pub use crate::segy::samples::statistics::SampleStatistics;
     pub use crate::staging::Output;
+    pub use crate::store::Place;
     pub use crate::store::checksum::Checksum;
     pub use crate::table::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
     pub use crate::worker::convert_segment;

@@ -29,7 +29,13 @@ fn plan_and_lines() -> (Vec<u8>, Vec<Vec<u8>>) {
     let plan = config.plan().unwrap();
     let lines = std::cell::RefCell::new(Vec::new());
     let send = |message| lines.borrow_mut().push(serde_json::to_vec(&message).unwrap());
-    send(segy_import::internals::work(&plan, survey.directory.path(), 0, &CancelHandle::new(), &send));
+    send(segy_import::internals::work(
+        &plan,
+        &segy_import::internals::Place::of(survey.directory.path()).unwrap(),
+        0,
+        &CancelHandle::new(),
+        &send,
+    ));
     let others = [r#"{"type":"failed","exit_code":3,"message":"a\nb"}"#, r#"{"type":"progress","traces":7}"#];
     let lines = lines.into_inner().into_iter().chain(others.map(|line| line.as_bytes().to_vec())).collect();
     (serde_json::to_vec_pretty(&plan).unwrap(), lines)

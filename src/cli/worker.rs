@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result, failed};
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::coordinator::work;
@@ -17,8 +17,8 @@ use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
 use crate::run::import::Phase;
 use crate::run::{SegmentOutcome, convert_one};
-use crate::staging::SegmentRecord;
-use crate::store;
+use crate::staging::{SegmentRecord, plan_in, staging_of};
+use crate::store::{self, Place};
 
 /// Convert one segment of a planned import
 ///
@@ -99,8 +99,12 @@ fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
 
 fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
     std::thread::spawn(end_with_the_coordinator);
-    let plan = Plan::read(plan_file)?;
-    let staging = plan_file.parent().map(PathBuf::from).unwrap_or_default();
+    let staging = match plan_file.parent().and_then(Path::parent) {
+        Some(root) => staging_of(&Place::to_write(root).map_err(failed(root.display()))?)?,
+        None => None,
+    };
+    let Some(staging) = staging else { return Err(Error::Usage(format!("{}: is no plan", plan_file.display()))) };
+    let plan = Plan::read(&plan_in(&staging))?;
     let last = work(&plan, &staging, segment, &CancelHandle::new(), &send);
     send(last);
     Ok(())

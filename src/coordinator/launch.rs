@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,7 +18,7 @@ use crate::coordinator::{Ending, Event, EventKind};
 use crate::plan::Plan;
 use crate::protocol::{Failure, WorkerMessage, parse_line};
 use crate::segy::Io;
-use crate::store;
+use crate::store::{self, Place};
 use crate::worker::convert_segment;
 
 /// So many of the last lines of a worker's standard error are kept for the report.
@@ -33,8 +33,13 @@ pub(super) const TIME_TO_GIVE_UP: Duration = Duration::from_secs(11);
 /// Starts workers. A test can put its own in the place of processes.
 pub trait Launch {
     /// Starts the worker of one segment. Its messages arrive as events, `OutputClosed` last.
-    fn launch(&self, plan: &Arc<Plan>, staging: &Path, segment: u32, events: Sender<Event>)
-    -> Result<Box<dyn Running>>;
+    fn launch(
+        &self,
+        plan: &Arc<Plan>,
+        staging: &Place,
+        segment: u32,
+        events: Sender<Event>,
+    ) -> Result<Box<dyn Running>>;
 }
 
 /// A started worker.
@@ -75,7 +80,7 @@ impl Launch for ProcessLauncher {
     fn launch(
         &self,
         _plan: &Arc<Plan>,
-        _staging: &Path,
+        _staging: &Place,
         segment: u32,
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
@@ -210,7 +215,7 @@ impl Launch for ThreadLauncher {
     fn launch(
         &self,
         plan: &Arc<Plan>,
-        staging: &Path,
+        staging: &Place,
         segment: u32,
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
@@ -220,7 +225,7 @@ impl Launch for ThreadLauncher {
             Io::Auto => Arc::new(Plan { io: Io::Pread, ..Plan::clone(plan) }),
             Io::Mmap | Io::Pread => plan.clone(),
         };
-        let (staging, stop) = (staging.to_owned(), cancel.clone());
+        let (staging, stop) = (staging.clone(), cancel.clone());
         let thread = std::thread::Builder::new()
             .name(format!("segment {segment}"))
             .spawn(move || {
@@ -236,7 +241,7 @@ impl Launch for ThreadLauncher {
 /// Converts a segment and puts what there is to say into messages; the last one is returned.
 pub fn work(
     plan: &Plan,
-    staging: &Path,
+    staging: &Place,
     segment: u32,
     cancel: &CancelHandle,
     send: &dyn Fn(WorkerMessage),

@@ -3,7 +3,6 @@
 mod launch;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::base::error::{Error, Result};
 use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
 use crate::staging::SegmentRecord;
+use crate::store::Place;
 
 /// Between two looks at the cancel handle, and between two reports of progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -74,7 +74,7 @@ struct Active {
 /// The first failure, after all workers have been stopped; `Error::Cancelled` within a second of being asked.
 pub fn convert_segments(
     plan: &Arc<Plan>,
-    staging: &Path,
+    staging: &Place,
     launcher: &dyn Launch,
     n_workers: usize,
     done: Vec<SegmentRecord>,
@@ -91,7 +91,7 @@ pub fn convert_segments(
 
 struct Coordinator<'a> {
     plan: &'a Arc<Plan>,
-    staging: PathBuf,
+    staging: Place,
     launcher: &'a dyn Launch,
     n_workers: usize,
     waiting: VecDeque<u32>,
@@ -105,7 +105,7 @@ struct Coordinator<'a> {
 impl<'a> Coordinator<'a> {
     fn new(
         plan: &'a Arc<Plan>,
-        staging: &Path,
+        staging: &Place,
         launcher: &'a dyn Launch,
         n_workers: usize,
         done: Vec<SegmentRecord>,
@@ -114,7 +114,7 @@ impl<'a> Coordinator<'a> {
         let (sender, events) = unbounded();
         Self {
             plan,
-            staging: staging.to_owned(),
+            staging: staging.clone(),
             launcher,
             n_workers,
             waiting: plan.segments.iter().map(|s| s.id).filter(|id| !done.contains_key(id)).collect(),

@@ -47,7 +47,7 @@ impl Running for ScriptedWorker {
 }
 
 impl Launch for ScriptedLauncher {
-    fn launch(&self, plan: &Arc<Plan>, _: &Path, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
+    fn launch(&self, plan: &Arc<Plan>, _: &Place, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
         let nth = self.launches.fetch_add(1, Ordering::SeqCst);
         self.most_running.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let send = |kind| events.send(Event { segment, kind }).unwrap();
@@ -136,7 +136,8 @@ fn run(scripts: Vec<Script>, ears: &mut Ears) -> (Result<Vec<SegmentRecord>>, Sc
         most_running: AtomicU32::new(0),
     };
     let cancel = ears.cancel_when_working.clone().unwrap_or_default();
-    let result = convert_segments(&plan, directory.path(), &launcher, 2, Vec::new(), &cancel, ears);
+    let result =
+        convert_segments(&plan, &Place::of(directory.path()).unwrap(), &launcher, 2, Vec::new(), &cancel, ears);
     (result, launcher)
 }
 

@@ -1,12 +1,11 @@
 //! Reading chunks, each checked against its checksum, from files of their own or from shards.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
 
 use crate::base::error::{Result, failed};
 use crate::dataset::{Dataset, damaged};
 use crate::store::checksum::crc32c;
-use crate::store::{self, Reader};
+use crate::store::{Place, Reader};
 use crate::zarr::{ArrayPlan, ChunkDecoder};
 
 /// Bytes of a CRC-32C at the end of a chunk or of a shard's index.
@@ -17,7 +16,7 @@ const ENTRY_BYTES: usize = 16;
 /// Reads the chunks of the trace array. Memory: one chunk as stored and one decoded, and the index of one shard.
 pub struct ChunkReader<'a> {
     array: &'a ArrayPlan,
-    directory: PathBuf,
+    directory: Place,
     codec: ChunkDecoder,
     stored: Vec<u8>,
     shard: Option<Shard>,
@@ -26,7 +25,7 @@ pub struct ChunkReader<'a> {
 /// The shard that was read last.
 struct Shard {
     trace_index: u64,
-    path: PathBuf,
+    path: Place,
     file: Reader,
     bytes: u64,
     /// Offset and length by sample chunk and trace chunk in the order of the declared axes.
@@ -78,14 +77,19 @@ impl<'a> ChunkReader<'a> {
         Ok(())
     }
 
+    /// The most that a chunk can have as stored: no codec makes one of noise much longer.
+    fn most_stored_bytes(&self) -> u64 {
+        2 * self.array.chunk_bytes() as u64 + 1024
+    }
+
     /// Reads a chunk as stored, without its checksum. Returns the file it comes from, and the checksum.
-    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<(PathBuf, u32)> {
+    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<(Place, u32)> {
         let path = if self.array.shard_chunks.is_some() {
             self.load_from_shard(sample_chunk, trace_chunk)?
         } else {
             let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
             self.stored.clear();
-            store::read_into(&path, &mut self.stored).map_err(failed(path.display()))?;
+            path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(failed(path.display()))?;
             path
         };
         match take_checksum(&mut self.stored) {
@@ -107,14 +111,14 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
-    fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<PathBuf> {
+    fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Place> {
         let per_shard = self.array.chunks_per_object();
         let [_, columns] = self.array.order.arrange(self.array.n_sample_chunks(), per_shard);
         let [row, column] = self.array.order.arrange(sample_chunk, trace_chunk % per_shard);
-        let mut stored = std::mem::take(&mut self.stored);
+        let (mut stored, most) = (std::mem::take(&mut self.stored), self.most_stored_bytes());
         let shard = self.open_shard(trace_chunk / per_shard)?;
         let [offset, n] = shard.index.get((row * columns + column) as usize).copied().unwrap_or([u64::MAX; 2]);
-        if offset.checked_add(n).is_none_or(|end| end > shard.bytes) {
+        if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
             return Err(damaged(&shard.path, format!("its chunk {} is missing", trace_chunk % per_shard + 1)));
         }
         read_at(&shard.file, &shard.path, offset, n, &mut stored)?;
@@ -148,7 +152,7 @@ impl<'a> ChunkReader<'a> {
     }
 }
 
-fn read_at(file: &Reader, path: &Path, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
+fn read_at(file: &Reader, path: &Place, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
     buffer.resize(usize::try_from(n).map_err(failed(path.display()))?, 0);
     file.read_exact_at(buffer, offset).map_err(failed(path.display()))
 }

@@ -1,10 +1,9 @@
 //! Writing and reading `metadata.json`, which holds its own checksum.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::base::error::{Error, Result, failed, unreadable};
+use crate::store::Place;
 use crate::store::checksum::{crc32c, hexadecimal};
 
 /// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
@@ -13,22 +12,22 @@ const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
 pub const NO_CHECKSUM: &str = "00000000";
 
 /// Writes the document with its own checksum in it.
-pub fn write_document(path: &Path, document: Value) -> Result<()> {
+pub fn write_document(path: &Place, document: Value) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(&document).map_err(failed(path.display()))?;
     text.push(b'\n');
     let digits = self_checksum(&text)
         .ok_or_else(|| Error::Failed(format!("{}: has no place for its checksum", path.display())))?;
     let crc = hexadecimal(crc32c(&text));
     text[digits..][..crc.len()].copy_from_slice(crc.as_bytes());
-    crate::store::write(path, &text).map_err(failed(path.display()))
+    path.write(&text).map_err(failed(path.display()))
 }
 
 /// Reads the document, if it is as it was written.
 ///
 /// # Errors
 /// `Error::Input` where it cannot be read, `Error::Failed` where it is damaged or has no checksum.
-pub fn read_document(path: &Path) -> Result<Value> {
-    let mut text = crate::store::read(path).map_err(|e| unreadable(path, &e))?;
+pub fn read_document(path: &Place) -> Result<Value> {
+    let mut text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
     let damaged = || Error::Failed(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
     let digits = self_checksum(&text).ok_or_else(|| {
         Error::Failed(format!(

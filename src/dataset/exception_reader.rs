@@ -1,7 +1,6 @@
 //! Reading the exceptions of a range of traces.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use arrow::array::{Int32Array, Int64Array, UInt32Array};
 use arrow::record_batch::RecordBatch;
@@ -15,14 +14,14 @@ use crate::base::error::{Error, Result, failed};
 use crate::dataset::{Dataset, damaged};
 use crate::dataset_files::EXCEPTIONS;
 use crate::exceptions::{COLUMNS, Exception};
-use crate::store::Reader;
+use crate::store::{Place, Reader};
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 4096;
 
 /// The exceptions of a dataset, with their footer read; `None` inside where there are none.
 pub struct ExceptionTable {
-    path: PathBuf,
+    path: Place,
     metadata: Option<ArrowReaderMetadata>,
 }
 
@@ -77,7 +76,7 @@ fn may_hold(group: &RowGroupMetaData, traces: &Range<u64>) -> bool {
 
 /// Exceptions in the order in which chunks are gone through.
 pub struct ExceptionRows {
-    path: PathBuf,
+    path: Place,
     reader: Option<ParquetRecordBatchReader>,
     traces: Range<u64>,
     batch: std::vec::IntoIter<Exception>,

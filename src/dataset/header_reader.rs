@@ -1,7 +1,6 @@
 //! Reading the headers as they stood in the file, from the columns `additional_headers` and `raw_header`.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use arrow::array::{Array, FixedSizeBinaryArray, Int32Array};
 use arrow::record_batch::RecordBatch;
@@ -12,7 +11,7 @@ use parquet::arrow::arrow_reader::{
 
 use crate::base::error::{Error, Result, failed};
 use crate::dataset::{Dataset, damaged};
-use crate::store::Reader;
+use crate::store::{Place, Reader};
 use crate::table::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
 /// Rows that are decoded at a time.
@@ -20,7 +19,7 @@ const BATCH_ROWS: usize = 1024;
 
 /// The header table of a dataset, with its footer read.
 pub struct HeaderTableFile {
-    path: PathBuf,
+    path: Place,
     metadata: ArrowReaderMetadata,
     row_group_rows: u64,
     header_bytes: usize,
@@ -85,7 +84,7 @@ impl HeaderTableFile {
 
 /// Headers in the order of the traces. Memory: a page of each column, and a batch.
 pub struct HeaderRows {
-    path: PathBuf,
+    path: Place,
     reader: ParquetRecordBatchReader,
     batch: Option<RecordBatch>,
     /// The next row in the batch.

@@ -18,15 +18,14 @@ pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
-pub use original::{Original, Place, Sources};
+pub use original::{FilePart, Original, Sources};
 pub use recoding::{Conversion, Target};
 pub use trace_part::{Part, Span, file_head, fit_around};
 
-use std::path::Path;
-
 use crate::base::error::Error;
+use crate::store::Place;
 
 /// The error for a file of the dataset that is not as it was written.
-pub fn damaged(path: &Path, what: impl std::fmt::Display) -> Error {
+pub fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {
     Error::Failed(format!("{}: is damaged: {what}", path.display()))
 }

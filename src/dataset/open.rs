@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -13,7 +13,9 @@ use crate::input::outside_traces::{KeptBytes, Part};
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::samples::format::{SampleFormat, sample_format};
 use crate::segy::{ByteOrder, Dtype};
+use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums};
+use crate::store::place::is_absence;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// The parts of the document that are read; others are left alone.
@@ -120,7 +122,7 @@ struct Statistics {
 
 /// A complete dataset, with all that is needed to find its parts and to write the original file again.
 pub struct Dataset {
-    pub root: PathBuf,
+    pub root: Place,
     pub array: ArrayPlan,
     pub format: &'static SampleFormat,
     pub byte_order: ByteOrder,
@@ -172,7 +174,7 @@ impl OriginalFile {
     fn new(
         entry: FileEntry,
         of_several: Option<usize>,
-        root: &Path,
+        root: &Place,
         checksums: &BTreeMap<String, Checksum>,
     ) -> Result<Self> {
         let kept = |part, text: Option<String>| KeptBytes::find(part, of_several, text.as_deref(), root, checksums);
@@ -195,15 +197,23 @@ impl Dataset {
     /// # Errors
     /// `Error::Input` where there is no dataset, `Error::Failed` where its document is damaged.
     pub fn open(root: &Path) -> Result<Self> {
-        Self::open_described(root, &root.join(METADATA))
+        crate::store::check_address(root)?;
+        let missing = || Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display()));
+        let place = match Place::to_read(root) {
+            Ok(place) => place,
+            Err(e) if is_absence(&e) => return Err(missing()),
+            Err(e) => return Err(unreadable(root, &e)),
+        };
+        let document = place.join(METADATA);
+        match document.find() {
+            Ok(Some(_)) => Self::open_described(place, &document),
+            Ok(None) => Err(missing()),
+            Err(e) => Err(unreadable(&document.path(), &e)),
+        }
     }
 
     /// The dataset in this directory whose document is still elsewhere, at `path`.
-    pub fn open_described(root: &Path, path: &Path) -> Result<Self> {
-        crate::store::check_address(root)?;
-        if !crate::store::is_file(path).map_err(|e| unreadable(path, &e))? {
-            return Err(Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display())));
-        }
+    pub fn open_described(root: Place, path: &Place) -> Result<Self> {
         let damaged = |what: String| crate::dataset::damaged(path, what);
         let document: Document = serde_json::from_value(read_document(path)?).map_err(|e| damaged(e.to_string()))?;
         let code = document.segy.sample_format.code;
@@ -224,11 +234,11 @@ impl Dataset {
                 segy: document.segy,
             });
         }
-        let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), root, &checksums);
+        let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), &root, &checksums);
         let files: Result<Vec<OriginalFile>> = entries.into_iter().enumerate().map(original).collect();
         let files = files.map_err(|e| damaged(e.to_string()))?;
         let dataset = Self {
-            root: root.to_owned(),
+            root: root.clone(),
             format,
             byte_order,
             pairwise_swapped,
@@ -269,12 +279,12 @@ impl Dataset {
     }
 
     /// The path of a file of the dataset.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> Place {
         self.root.join(name)
     }
 
     /// The path of the header table.
-    pub fn headers(&self) -> PathBuf {
+    pub fn headers(&self) -> Place {
         self.path(HEADERS)
     }
 

@@ -10,6 +10,7 @@ use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{Dtype, SampleFormat};
 use crate::segy::samples::restore::{Restorer, word_bytes};
+use crate::store::Place;
 
 /// Bytes that are put together before they are given away; they stay in the second-level cache until they are compared.
 const PIECE_BYTES: usize = 256 << 10;
@@ -23,7 +24,7 @@ pub type Sink<'s> = dyn FnMut(u64, &[u8]) -> Result<()> + 's;
 
 /// What an offset in the file belongs to. Traces (of the file), samples and bytes count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FilePart {
     BeforeTraces,
     Header {
         trace: u64,
@@ -96,21 +97,21 @@ impl<'a> Sources<'a> {
     }
 
     /// What stands at an offset of the file.
-    pub fn place(&self, offset: u64) -> Result<Place> {
+    pub fn part_at(&self, offset: u64) -> Result<FilePart> {
         let dataset = self.dataset;
         if offset < self.file.first_trace_offset {
-            return Ok(Place::BeforeTraces);
+            return Ok(FilePart::BeforeTraces);
         }
-        let Some(unit) = self.lengths.unit_at(offset) else { return Ok(Place::AfterTraces) };
+        let Some(unit) = self.lengths.unit_at(offset) else { return Ok(FilePart::AfterTraces) };
         let extents = self.lengths.of_unit(dataset, &self.headers, unit)?;
         let trace = extents.trace_at(offset);
         let (within, header_bytes) = (offset - extents.offset(trace), dataset.header_bytes as u64);
         let in_file = trace - self.file.traces.start;
         Ok(match within.checked_sub(header_bytes) {
-            None => Place::Header { trace: in_file, byte: within },
+            None => FilePart::Header { trace: in_file, byte: within },
             Some(behind) => {
                 let n = dataset.format.bytes as u64;
-                Place::Sample { trace: in_file, sample: behind / n, offset: offset - behind % n }
+                FilePart::Sample { trace: in_file, sample: behind / n, offset: offset - behind % n }
             }
         })
     }
@@ -302,7 +303,7 @@ struct Restoration {
     words: Vec<Exception>,
     values: Vec<u8>,
     /// What messages call the samples, and the number of the file's first trace in the dataset.
-    path: std::path::PathBuf,
+    path: Place,
     first_trace: u64,
 }
 

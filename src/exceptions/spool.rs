@@ -4,12 +4,11 @@
 //! little-endian. It is only there if there are any.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, Result, failed};
 use crate::exceptions::Exception;
 use crate::segy::samples::restore::RoundTrip;
-use crate::store::{Reader, Stream, Writer};
+use crate::store::{Place, Reader, Stream, Writer};
 
 /// The trace numbers and most bytes of the others are like those of the record before: the fastest level finds that.
 const ZSTD_LEVEL: i32 = 1;
@@ -19,7 +18,7 @@ const BUFFER_BYTES: usize = 1024 * RECORD_BYTES;
 
 /// Finds and keeps the exceptions of a segment. Memory: a fixed buffer, however many there are.
 pub struct SegmentExceptions {
-    path: PathBuf,
+    path: Place,
     /// `None` for formats that have no exceptions.
     round_trip: Option<RoundTrip>,
     stream: Option<zstd::stream::write::Encoder<'static, Writer>>,
@@ -29,7 +28,7 @@ pub struct SegmentExceptions {
 
 impl SegmentExceptions {
     /// Nothing is created before the first exception.
-    pub fn new(path: &Path, round_trip: Option<RoundTrip>) -> Self {
+    pub fn new(path: &Place, round_trip: Option<RoundTrip>) -> Self {
         Self { path: path.to_owned(), round_trip, stream: None, buffer: Vec::new(), n: 0 }
     }
 
@@ -78,14 +77,14 @@ impl SegmentExceptions {
 
 /// Reads the exceptions of one segment in order.
 pub struct SegmentReader {
-    path: PathBuf,
+    path: Place,
     stream: zstd::stream::read::Decoder<'static, BufReader<Stream>>,
     left: u64,
 }
 
 impl SegmentReader {
     /// Opens the file of a segment that wrote `n` exceptions.
-    pub fn open(path: &Path, n: u64) -> Result<Self> {
+    pub fn open(path: &Place, n: u64) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let stream = zstd::stream::read::Decoder::new(file).map_err(failed(path.display()))?;
         Ok(Self { path: path.to_owned(), stream, left: n })

@@ -1,6 +1,5 @@
 //! `exceptions.parquet`: one row per exception.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, UInt32Array};
@@ -13,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
 use crate::exceptions::{Exception, SegmentReader};
-use crate::store::Writer;
+use crate::store::{Place, Writer};
 
 /// Its columns: trace and sample from 0, and the number that the bytes in the file are in its byte order.
 pub const COLUMNS: [&str; 3] = ["trace_index", "sample_index", "raw_word"];
@@ -24,7 +23,7 @@ const ROW_GROUP_ROWS: usize = 1 << 18;
 const BATCH_ROWS: usize = 1 << 14;
 
 /// Writes the exceptions of all segments, in order. Each comes with their number.
-pub fn write_table(output: &Path, segments: &[(PathBuf, u64)], cancel: &CancelHandle) -> Result<()> {
+pub fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &CancelHandle) -> Result<()> {
     let mut table = Table::create(output)?;
     for (path, n) in segments {
         let mut exceptions = SegmentReader::open(path, *n)?;
@@ -42,14 +41,14 @@ pub fn write_table(output: &Path, segments: &[(PathBuf, u64)], cancel: &CancelHa
 }
 
 struct Table {
-    path: PathBuf,
+    path: Place,
     schema: SchemaRef,
     writer: ArrowWriter<Writer>,
     batch: Vec<Exception>,
 }
 
 impl Table {
-    fn create(path: &Path) -> Result<Self> {
+    fn create(path: &Place) -> Result<Self> {
         let types = [DataType::Int64, DataType::Int32, DataType::UInt32];
         let fields = COLUMNS.iter().zip(types).map(|(name, data_type)| Field::new(*name, data_type, false));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));

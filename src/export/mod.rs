@@ -3,7 +3,7 @@
 mod output_file;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
@@ -12,7 +12,8 @@ use crate::dataset::{
     Conversion, Dataset, Original, OriginalFile, Part, Sources, Target, damaged, file_head, fit_around,
 };
 use crate::dataset_files::METADATA;
-use output_file::{Replacing, Unfinished, UnfinishedFiles, check_target};
+use crate::store::Place;
+use output_file::{Replacing, Unfinished, UnfinishedFiles, check_target, place_of};
 
 /// An export as the caller wants it.
 #[derive(Clone, Debug)]
@@ -89,7 +90,7 @@ pub fn export(
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
         let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
-        let bytes = write_file(&written, target, replacing, &mut tell, cancel)?;
+        let bytes = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
     if config.part != Part::All {
@@ -99,7 +100,7 @@ pub fn export(
         )));
     }
     let names = names(&dataset)?;
-    let mut files = UnfinishedFiles::create(target, &names, overwrite)?;
+    let mut files = UnfinishedFiles::create(target, &dataset, &names, overwrite)?;
     let mut bytes = 0;
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
@@ -134,7 +135,7 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
 /// Writes one of the files that the dataset was made from, or some of its traces. Returns its length.
 fn write_file(
     Written { dataset, file, traces, conversion, nan }: &Written,
-    target: &Path,
+    target: &Place,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,

@@ -1,91 +1,117 @@
-//! Where exported files are written: beside their place, to which they are renamed once they are complete, or to an object
-//! store, where an object is not there before it is complete.
+//! Where exported files are written: to a file without a name, which gets that of the target once it is complete, or to an
+//! object store, where an object is not there before it is complete. Several files are written into a directory of their own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Result, failed};
+use crate::dataset::Dataset;
 use crate::dataset::units::n_threads;
-use crate::store::files::{is_there, move_to, remove};
-use crate::store::sync::{begin_sync, sync_parent};
-use crate::store::{self, Writer};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::staging::STAGING;
+use crate::store::files::{entry, is_there, move_to, remove};
+use crate::store::place::{Kind, is_absence, random_name};
+use crate::store::sync::{begin_sync, sync, sync_parent};
+use crate::store::{self, Place, Writer};
+
+/// Name of the file in a directory of unfinished files that is locked while it is filled, and what it says: without it the
+/// directory is somebody else's.
+const LOCK: &str = ".lock";
+const MARK: &[u8] = b"unfinished export of segy-import\n";
 
 /// How a file gets its name.
 #[derive(Clone, Copy)]
-pub(super) struct Replacing {
+pub(crate) struct Replacing {
     pub overwrite: bool,
     pub sync: bool,
 }
 
-pub(super) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
-    let path = target.display();
-    let in_the_way = |what: &str| Err(Error::OutputInTheWay(format!("{path}: {what}")));
+/// The place of a file or directory to write, in the directory that holds it, with the permissions that new files get: those
+/// of the dataset that is exported.
+///
+/// # Errors
+/// `Error::Usage` for what is no name, or a part of the dataset; `Error::Failed` where its directory cannot be opened.
+pub(crate) fn place_of(target: &Path, dataset: &Dataset) -> Result<Place> {
+    let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
     if store::is_remote(target) {
-        return match store::is_file(target).map_err(failed(&path))? {
-            true if !overwrite => in_the_way("is there already; --overwrite replaces it"),
-            _ => Ok(()),
-        };
+        return Place::to_write(target).map_err(cannot);
     }
-    match fs::symlink_metadata(target) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(Error::Failed(format!("{path}: {e}"))),
-        Ok(metadata) if !metadata.is_file() => in_the_way("is there already and is no regular file; name another"),
-        Ok(_) if !overwrite => in_the_way("is there already; --overwrite replaces it"),
-        Ok(_) => Ok(()),
-    }
-}
-
-/// The hidden name beside `target` of what is being written.
-fn hidden(target: &Path) -> Result<PathBuf> {
     let Some(name) = target.file_name() else {
         return Err(Error::Usage(format!("{}: is no name for a file", target.display())));
     };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(".segy-import");
-    Ok(target.with_file_name(hidden))
+    let document = entry(&dataset.root.join(METADATA))?;
+    let file_mode = document.map_or(0o666, |document| document.mode & 0o666 | 0o600);
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = Place::to_write(parent).and_then(|parent| parent.with_file_mode(file_mode)).map_err(cannot)?;
+    if let Some(part) = dataset.root.name_on_the_way_to(target).map_err(cannot)?
+        && (NAMED_OUTPUTS.iter().any(|name| part == *name) || part == STAGING)
+    {
+        return Err(Error::Usage(format!(
+            "{}: is a part of the dataset that is exported; name another place",
+            target.display()
+        )));
+    }
+    Ok(parent.join(name))
 }
 
-fn lock(file: &File, path: &Path, target: &Path) -> Result<()> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::OutputInTheWay(format!("{}: another export is writing it", target.display())))
-        }
-        Err(TryLockError::Error(e)) => Err(Error::Failed(format!("{}: cannot be locked: {e}", path.display()))),
+/// Refuses a target that is there.
+pub(crate) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+    let found = match store::is_remote(target) {
+        true => entry(&Place::to_write(target).map_err(failed(target.display()))?)?.map(|entry| entry.kind),
+        false => match std::fs::symlink_metadata(target) {
+            Ok(metadata) => Some(if metadata.is_file() { Kind::File } else { Kind::Other }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(failed(target.display())(e)),
+        },
+    };
+    refuse(found, target, overwrite)
+}
+
+/// As [`check_target`], with the directory of the target held open.
+fn check_place(target: &Place, overwrite: bool) -> Result<()> {
+    refuse(entry(target)?.map(|entry| entry.kind), &target.path(), overwrite)
+}
+
+fn refuse(found: Option<Kind>, target: &Path, overwrite: bool) -> Result<()> {
+    let in_the_way = |what: &str| Err(Error::OutputInTheWay(format!("{}: {what}", target.display())));
+    match found {
+        Some(Kind::File) if !overwrite => in_the_way("is there already; --overwrite replaces it"),
+        None | Some(Kind::File) => Ok(()),
+        Some(_) => in_the_way("is there already and is no regular file; name another"),
     }
 }
 
 /// A file or an object that is being written; it vanishes unless it is completed.
-pub(super) enum Unfinished {
+pub(crate) enum Unfinished {
     File(UnfinishedFile),
     Object(Box<UnfinishedObject>),
 }
 
 impl Unfinished {
     /// For so many bytes.
-    pub(super) fn create(target: &Path, bytes: u64, replacing: Replacing) -> Result<Self> {
-        if !store::is_remote(target) {
+    pub(crate) fn create(target: &Place, bytes: u64, replacing: Replacing) -> Result<Self> {
+        if !target.is_remote() {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
         let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new() });
-        Ok(Self::Object(Box::new(UnfinishedObject { target: target.to_owned(), bytes, parts })))
+        Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
     /// Threads that may write to it: bytes that come far ahead of others would have to wait in memory.
-    pub(super) fn n_threads(&self) -> usize {
+    pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
             Self::Object(_) => 1,
         }
     }
 
-    pub(super) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         match self {
             Self::File(file) => file.write_at(offset, bytes),
             Self::Object(object) => object.write_at(offset, bytes),
@@ -93,7 +119,7 @@ impl Unfinished {
     }
 
     /// Gives it its name. What appeared there meanwhile is replaced only if that was asked for.
-    pub(super) fn complete(self, replacing: Replacing) -> Result<()> {
+    pub(crate) fn complete(self, replacing: Replacing) -> Result<()> {
         match self {
             Self::File(file) => file.complete(replacing),
             Self::Object(object) => object.complete(replacing),
@@ -102,8 +128,8 @@ impl Unfinished {
 }
 
 /// An object that is being written.
-pub(super) struct UnfinishedObject {
-    target: PathBuf,
+pub(crate) struct UnfinishedObject {
+    target: Place,
     bytes: u64,
     parts: Mutex<InOrder>,
 }
@@ -128,7 +154,7 @@ impl UnfinishedObject {
             let path = self.target.display();
             return Err(Error::Failed(format!("{path}: {} of its {} bytes came", parts.end, self.bytes)));
         }
-        check_target(&self.target, replacing.overwrite)?;
+        check_place(&self.target, replacing.overwrite)?;
         parts.writer.finish().map_err(failed(self.target.display()))
     }
 }
@@ -150,40 +176,42 @@ impl InOrder {
 }
 
 /// Where several files are being written; they vanish unless all are completed.
-pub(super) enum UnfinishedFiles {
+pub(crate) enum UnfinishedFiles {
     Directory(UnfinishedDirectory),
     Objects(UnfinishedObjects),
 }
 
 impl UnfinishedFiles {
-    pub(super) fn create(target: &Path, names: &[String], overwrite: bool) -> Result<Self> {
+    /// For files of these names in the directory `target`, which is made with those around it.
+    pub(crate) fn create(target: &Path, dataset: &Dataset, names: &[String], overwrite: bool) -> Result<Self> {
         if !store::is_remote(target) {
-            return UnfinishedDirectory::create(target, names, overwrite).map(Self::Directory);
+            return UnfinishedDirectory::create(target, dataset, names, overwrite).map(Self::Directory);
         }
         names.iter().try_for_each(|name| check_target(&target.join(name), overwrite))?;
-        Ok(Self::Objects(UnfinishedObjects { prefix: target.to_owned(), overwrite, written: Vec::new() }))
+        let prefix = Place::to_write(target).map_err(failed(target.display()))?;
+        Ok(Self::Objects(UnfinishedObjects { prefix, overwrite, written: Vec::new() }))
     }
 
     /// Writes the file of this name with `write`, which gets its place and how it gets that name, and returns its length.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         name: &str,
         sync: bool,
-        write: impl FnOnce(&Path, Replacing) -> Result<u64>,
+        write: impl FnOnce(&Place, Replacing) -> Result<u64>,
     ) -> Result<u64> {
         match self {
-            Self::Directory(directory) => write(&directory.path.join(name), Replacing { overwrite: false, sync }),
+            Self::Directory(directory) => write(&directory.files.join(name), Replacing { overwrite: false, sync }),
             Self::Objects(objects) => {
-                let path = objects.prefix.join(name);
-                let bytes = write(&path, Replacing { overwrite: objects.overwrite, sync })?;
-                objects.written.push(path);
+                let place = objects.prefix.join(name);
+                let bytes = write(&place, Replacing { overwrite: objects.overwrite, sync })?;
+                objects.written.push(place.path());
                 Ok(bytes)
             }
         }
     }
 
     /// Lets them stay.
-    pub(super) fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
+    pub(crate) fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
         match self {
             Self::Directory(directory) => directory.complete(names, replacing),
             Self::Objects(mut objects) => {
@@ -195,8 +223,8 @@ impl UnfinishedFiles {
 }
 
 /// Objects that were written one after the other, each of which took the place of another at once.
-pub(super) struct UnfinishedObjects {
-    prefix: PathBuf,
+pub(crate) struct UnfinishedObjects {
+    prefix: Place,
     overwrite: bool,
     written: Vec<PathBuf>,
 }
@@ -209,61 +237,107 @@ impl Drop for UnfinishedObjects {
 }
 
 /// A directory of files that is being filled beside its place; it vanishes unless it is completed.
-pub(super) struct UnfinishedDirectory {
-    pub path: PathBuf,
-    target: PathBuf,
+pub(crate) struct UnfinishedDirectory {
+    /// Its name that hardly anything else has.
+    temporary: Place,
+    /// The same, held open.
+    files: Place,
+    target: Place,
+    /// The directories that were made for the target, the outermost first.
+    created: Vec<PathBuf>,
     /// Held while it is filled.
     _lock: File,
 }
 
 impl UnfinishedDirectory {
-    /// What a killed export of the same name left is removed.
-    pub(super) fn create(target: &Path, names: &[String], overwrite: bool) -> Result<Self> {
-        let path = hidden(target)?;
+    /// What killed exports of the same name left is removed.
+    fn create(target: &Path, dataset: &Dataset, names: &[String], overwrite: bool) -> Result<Self> {
         check_directory(target, names, overwrite)?;
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
-        fs::create_dir_all(&path).map_err(cannot)?;
-        let lock_path = path.join(".lock");
-        let file = File::create(&lock_path).map_err(cannot)?;
-        lock(&file, &lock_path, target)?;
-        let unfinished = Self { path, target: target.to_owned(), _lock: file };
-        for entry in fs::read_dir(&unfinished.path).map_err(cannot)? {
-            let entry = entry.map_err(cannot)?.path();
-            if entry != lock_path {
-                remove(&entry)?;
+        let mut created = Vec::new();
+        if let Some(parent) = target.parent() {
+            for directory in parent.ancestors().take_while(|a| !a.as_os_str().is_empty()) {
+                if directory.try_exists().map_err(cannot)? {
+                    break;
+                }
+                created.insert(0, directory.to_owned());
             }
+            std::fs::create_dir_all(parent).map_err(cannot)?;
         }
-        Ok(unfinished)
+        let target = place_of(target, dataset)?;
+        remove_leftovers(&target);
+        let temporary = beside(&target);
+        temporary.create_directory().map_err(cannot)?;
+        let files = temporary.held_open().map_err(cannot)?;
+        let mut lock = files.join(LOCK).create_new().map_err(cannot)?;
+        lock.write_all(MARK).map_err(cannot)?;
+        // Where there are no locks, nobody takes what is left for dead.
+        let _ = lock.try_lock();
+        Ok(Self { temporary, files, target, created, _lock: lock })
     }
 
     /// Gives the files their places: a rename of all of them, or of each where a directory is there already.
-    pub(super) fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
-        check_directory(&self.target, names, replacing.overwrite)?;
+    fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
+        check_directory(&self.target.path(), names, replacing.overwrite)?;
         if is_there(&self.target)? {
-            names.iter().try_for_each(|name| move_to(&self.path.join(name), &self.target.join(name)))?;
-            return match names.first().filter(|_| replacing.sync) {
-                Some(name) => sync_parent(&self.target.join(name)),
-                None => Ok(()),
-            };
+            names.iter().try_for_each(|name| move_to(&self.files.join(name), &self.target.join(name)))?;
+            if replacing.sync {
+                sync(&self.target)?;
+            }
+            return Ok(());
         }
-        remove(&self.path.join(".lock"))?;
-        move_to(&self.path, &self.target)?;
-        if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
+        remove(&self.files.join(LOCK))?;
+        move_to(&self.temporary, &self.target)?;
+        if replacing.sync {
+            sync_parent(&self.target)?;
+            for directory in &self.created {
+                let parent = directory.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                sync(&Place::to_write(parent).map_err(failed(parent.display()))?)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Drop for UnfinishedDirectory {
     fn drop(&mut self) {
         // As with a file: whoever sees the error that led here is told that.
-        let _ = remove(&self.path);
+        let _ = remove(&self.temporary);
+    }
+}
+
+/// A name beside a target that hardly anything else has.
+fn beside(target: &Place) -> Place {
+    let name = random_name(&target.file_name().unwrap_or_default());
+    target.parent().map_or_else(|| target.clone(), |parent| parent.join(name))
+}
+
+/// Removes directories that killed exports of this name left: those that carry our mark and that nobody holds.
+fn remove_leftovers(target: &Place) {
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else { return };
+    let is_like = |found: &OsStr| {
+        let found = found.to_string_lossy();
+        found.starts_with(&format!(".{}.", name.to_string_lossy())) && found.ends_with(".segy-import")
+    };
+    for found in parent.names().unwrap_or_default().into_iter().filter(|found| is_like(found)) {
+        let directory = parent.join(found);
+        let lock = directory.held_open().and_then(|held| {
+            let mut text = Vec::new();
+            held.join(LOCK).read_at_most(MARK.len() as u64, &mut text)?;
+            if text == MARK { held.join(LOCK).open_to_write() } else { Err(std::io::ErrorKind::NotFound.into()) }
+        });
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // What cannot be removed is nobody's and does no harm.
+            let _ = directory.remove();
+        }
     }
 }
 
 /// Refuses a target for several files that is no directory, or where one of their names is taken.
 fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<()> {
     let path = target.display();
-    match fs::metadata(target) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+    match std::fs::metadata(target) {
+        Err(e) if is_absence(&e) => return Ok(()),
         Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
         Ok(metadata) if !metadata.is_dir() => {
             return Err(Error::OutputInTheWay(format!(
@@ -276,25 +350,26 @@ fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<(
     names.iter().try_for_each(|name| check_target(&target.join(name), overwrite))
 }
 
-/// A file that is being written beside its place; it vanishes unless it is completed.
-pub(super) struct UnfinishedFile {
+/// A file that is being written, without a name where the system has such files; it vanishes unless it is completed.
+pub(crate) struct UnfinishedFile {
     file: File,
-    path: PathBuf,
-    target: PathBuf,
-    is_complete: bool,
+    /// The name that it has until it is complete, where it has one.
+    temporary: Option<Place>,
+    target: Place,
     /// Whether it is going to be synced, so that the disk may begin early.
     is_durable: bool,
 }
 
 impl UnfinishedFile {
-    /// Makes room for `bytes` bytes. What a killed export of the same name left is taken over.
-    fn create(target: &Path, bytes: u64, is_durable: bool) -> Result<Self> {
-        let path = hidden(target)?;
-        let file = File::options().write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|e| Error::Failed(format!("{}: cannot be written to: {e}", target.display())))?;
-        lock(&file, &path, target)?;
-        let unfinished = Self { file, path, target: target.to_owned(), is_complete: false, is_durable };
-        unfinished.file.set_len(0).map_err(failed(target.display()))?;
+    /// Makes room for `bytes` bytes.
+    fn create(target: &Place, bytes: u64, is_durable: bool) -> Result<Self> {
+        let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
+        let (file, temporary) = unnamed(target).map_err(cannot)?;
+        // A file that is replaced keeps its permissions.
+        if let Some(replaced) = entry(target)? {
+            file.set_permissions(std::fs::Permissions::from_mode(replaced.mode)).map_err(cannot)?;
+        }
+        let unfinished = Self { file, temporary, target: target.clone(), is_durable };
         unfinished.reserve(bytes)?;
         unfinished.file.set_len(bytes).map_err(failed(target.display()))?;
         Ok(unfinished)
@@ -318,6 +393,7 @@ impl UnfinishedFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.step()?;
         self.file.write_all_at(bytes, offset).map_err(failed(self.target.display()))?;
         if self.is_durable {
             begin_sync(&self.file, offset, bytes.len() as u64);
@@ -325,25 +401,72 @@ impl UnfinishedFile {
         Ok(())
     }
 
+    /// Where tests make a call fail.
+    fn step(&self) -> Result<()> {
+        store::place::step(&self.target.path()).map_err(failed(self.target.display()))
+    }
+
     /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
     fn complete(mut self, replacing: Replacing) -> Result<()> {
         if replacing.sync {
+            self.step()?;
             self.file
                 .sync_all()
                 .map_err(failed(format!("{}: cannot be brought to the disk", self.target.display())))?;
         }
-        check_target(&self.target, replacing.overwrite)?;
-        fs::rename(&self.path, &self.target).map_err(failed(self.target.display()))?;
-        self.is_complete = true;
+        check_place(&self.target, replacing.overwrite)?;
+        match self.temporary.take() {
+            Some(temporary) => {
+                // Until it has its name it goes away with this.
+                self.temporary = Some(temporary.clone());
+                move_to(&temporary, &self.target)?;
+                self.temporary = None;
+            }
+            None => self.give_name(replacing.overwrite)?,
+        }
         if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
     }
+
+    /// Gives a file without a name that of the target.
+    #[cfg(target_os = "linux")]
+    fn give_name(&mut self, overwrite: bool) -> Result<()> {
+        match self.target.link_unnamed(&self.file) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => check_place(&self.target, overwrite)?,
+            Err(e) => return Err(failed(self.target.display())(e)),
+        }
+        let temporary = beside(&self.target);
+        temporary.link_unnamed(&self.file).map_err(failed(self.target.display()))?;
+        self.temporary = Some(temporary.clone());
+        move_to(&temporary, &self.target)?;
+        self.temporary = None;
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn give_name(&mut self, _: bool) -> Result<()> {
+        Err(Error::Failed(format!("{}: has no name to be renamed", self.target.display())))
+    }
+}
+
+/// A new file in the directory of a target: without a name where it can get one later, else with one that hardly anything
+/// else has.
+fn unnamed(target: &Place) -> std::io::Result<(File, Option<Place>)> {
+    #[cfg(target_os = "linux")]
+    if let Some(parent) = target.parent()
+        && let Some(file) = parent.create_linkable()?
+    {
+        return Ok((file, None));
+    }
+    let temporary = beside(target);
+    Ok((temporary.create_new()?, Some(temporary)))
 }
 
 impl Drop for UnfinishedFile {
     fn drop(&mut self) {
-        if !self.is_complete {
+        if let Some(temporary) = &self.temporary {
             // Whoever sees the error that led here is told that; a file that cannot be removed has the name of no other.
-            let _ = fs::remove_file(&self.path);
+            let _ = remove(temporary);
         }
     }
 }

@@ -1,12 +1,11 @@
 //! `ensemble_index.parquet`: one row per gather, made from the runs that the segments found.
 
-use std::path::{Path, PathBuf};
-
 use crate::base::error::{Error, Result};
 use crate::gather::GatherKey;
 use crate::gather::runs::RunReader;
 use crate::parquet::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
+use crate::store::Place;
 
 /// Gathers in one row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
@@ -30,9 +29,9 @@ pub struct GatherCounts {
 /// # Errors
 /// `Error::Failed` for a file with another number of runs, or whose runs are not in order.
 pub fn write_index(
-    output: &Path,
+    output: &Place,
     keys: &[GatherKey],
-    segments: &[(PathBuf, u64)],
+    segments: &[(Place, u64)],
     file_starts: &[u64],
     n_traces: u64,
     max_probe: u64,
@@ -44,7 +43,7 @@ pub fn write_index(
 fn join(
     mut writer: IndexWriter,
     keys: &[GatherKey],
-    segments: &[(PathBuf, u64)],
+    segments: &[(Place, u64)],
     file_starts: &[u64],
     n_traces: u64,
 ) -> Result<GatherCounts> {
@@ -93,7 +92,7 @@ struct IndexWriter {
 
 impl IndexWriter {
     fn create(
-        path: &Path,
+        path: &Place,
         keys: &[GatherKey],
         max_probe: u64,
         page_rows: usize,
@@ -200,17 +199,19 @@ mod tests {
         let mut paths = Vec::new();
         for (segment, pair) in bounds.windows(2).enumerate() {
             let path = directory.path().join(segment.to_string());
-            let mut runs = RunWriter::create(&path, std::slice::from_ref(&key), ByteOrder::Big).unwrap();
+            let mut runs =
+                RunWriter::create(&Place::of(&path).unwrap(), std::slice::from_ref(&key), ByteOrder::Big).unwrap();
             let mut block = vec![0; 240 * (pair[1] - pair[0])];
             for (header, key) in block.chunks_mut(240).zip(&keys[pair[0]..]) {
                 header[20..24].copy_from_slice(&key.to_be_bytes());
             }
             runs.push(pair[0] as u64, &block, 240, pair[1] - pair[0]).unwrap();
-            paths.push((path, runs.finish().unwrap()));
+            paths.push((Place::of(&path).unwrap(), runs.finish().unwrap()));
         }
         let output = directory.path().join("index.parquet");
         let table_keys = [key];
-        let writer = IndexWriter::create(&output, &table_keys, 3, page_rows, row_group_rows).unwrap();
+        let writer =
+            IndexWriter::create(&Place::of(&output).unwrap(), &table_keys, 3, page_rows, row_group_rows).unwrap();
         let counts = join(writer, &table_keys, &paths, file_starts, keys.len() as u64).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(output).unwrap()).unwrap().build().unwrap();
         let mut rows = Vec::new();
@@ -227,15 +228,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (runs, index) = (directory.path().join("runs"), directory.path().join("index.parquet"));
         let keys = [GatherKey { name: "station".into(), first_byte: 1, kind: FieldKind::U64, formula: None }];
-        let mut writer = RunWriter::create(&runs, &keys, ByteOrder::Big).unwrap();
+        let mut writer = RunWriter::create(&Place::of(&runs).unwrap(), &keys, ByteOrder::Big).unwrap();
         let block: Vec<u8> = [u64::MAX, 1 << 63, 7].iter().flat_map(|key| key.to_be_bytes()).collect();
         writer.push(0, &block, 8, 3).unwrap();
         let n_runs = writer.finish().unwrap();
-        let write = |n_runs, n_traces| write_index(&index, &keys, &[(runs.clone(), n_runs)], &[0], n_traces, 10);
+        let write = |n_runs, n_traces| {
+            write_index(&Place::of(&index).unwrap(), &keys, &[(Place::of(&runs).unwrap(), n_runs)], &[0], n_traces, 10)
+        };
         assert!(write(n_runs + 1, 3).unwrap_err().to_string().ends_with("is damaged: it has 3 runs and not 4"));
         assert!(write(n_runs, 2).unwrap_err().to_string().ends_with("is damaged: its runs are not in order"));
-        let twice = [(runs.clone(), n_runs), (runs.clone(), n_runs)];
-        let error = write_index(&index, &keys, &twice, &[0], 3, 10).unwrap_err().to_string();
+        let twice = [&runs, &runs].map(|runs| (Place::of(runs).unwrap(), n_runs));
+        let error = write_index(&Place::of(&index).unwrap(), &keys, &twice, &[0], 3, 10).unwrap_err().to_string();
         assert!(error.ends_with("is damaged: its runs are not in order"), "{error}");
         write(n_runs, 3).unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(index).unwrap()).unwrap();

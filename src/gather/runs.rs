@@ -6,13 +6,12 @@
 //! with the rows of the segment.
 
 use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
 
 use crate::base::error::{Error, Result, failed};
 use crate::gather::{GatherKey, KeyValues, Keys};
 use crate::parquet::zigzag;
 use crate::segy::ByteOrder;
-use crate::store::{Reader, Stream, Writer};
+use crate::store::{Place, Reader, Stream, Writer};
 
 /// Bytes of runs that are written and read at a time.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -21,7 +20,7 @@ const MAX_CODE_BYTES: usize = 10;
 
 /// Finds the runs in headers that come in trace order and writes them down.
 pub struct RunWriter {
-    path: PathBuf,
+    path: Place,
     file: Writer,
     buffer: Vec<u8>,
     keys: Keys,
@@ -36,7 +35,7 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    pub fn create(path: &Path, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
+    pub fn create(path: &Place, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
         let file = Writer::create(path).map_err(failed(path.display()))?;
         Ok(Self {
             path: path.to_owned(),
@@ -98,7 +97,7 @@ impl RunWriter {
 
 /// Reads the runs of one segment in order.
 pub struct RunReader {
-    path: PathBuf,
+    path: Place,
     file: Stream,
     /// Codes that were read, of which the first `n_left` are still to be taken.
     buffer: Vec<u8>,
@@ -109,7 +108,7 @@ pub struct RunReader {
 }
 
 impl RunReader {
-    pub fn open(path: &Path, n_keys: usize) -> Result<Self> {
+    pub fn open(path: &Place, n_keys: usize) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let width = 1 + n_keys;
         let buffer = vec![0; BUFFER_BYTES.max(width * MAX_CODE_BYTES)];
@@ -168,17 +167,17 @@ mod tests {
     use crate::segy::fields::FieldKind;
 
     /// The runs of traces with these keys of 64 bits, through a file.
-    fn there_and_back(keys: &[[u64; 2]]) -> (Vec<i64>, PathBuf, tempfile::TempDir) {
+    fn there_and_back(keys: &[[u64; 2]]) -> (Vec<i64>, std::path::PathBuf, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gathers.bin");
         let key = |first_byte| GatherKey { name: "key".into(), first_byte, kind: FieldKind::U64, formula: None };
-        let mut writer = RunWriter::create(&path, &[key(1), key(9)], ByteOrder::Big).unwrap();
+        let mut writer = RunWriter::create(&Place::of(&path).unwrap(), &[key(1), key(9)], ByteOrder::Big).unwrap();
         let block: Vec<u8> = keys.iter().flatten().flat_map(|key| key.to_be_bytes()).collect();
         let (front, behind) = block.split_at(keys.len() / 3 * 16);
         writer.push(7, front, 16, front.len() / 16).unwrap();
         writer.push(7 + front.len() as u64 / 16, behind, 16, behind.len() / 16).unwrap();
         writer.finish().unwrap();
-        let (mut reader, mut found) = (RunReader::open(&path, 2).unwrap(), Vec::new());
+        let (mut reader, mut found) = (RunReader::open(&Place::of(&path).unwrap(), 2).unwrap(), Vec::new());
         loop {
             match reader.next_runs().unwrap() {
                 [] => return (found, path, directory),
@@ -209,7 +208,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let error_of = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
-            let mut reader = RunReader::open(&path, 2).unwrap();
+            let mut reader = RunReader::open(&Place::of(&path).unwrap(), 2).unwrap();
             let all = std::iter::repeat_with(|| reader.next_runs().map(|runs| runs.is_empty()));
             all.take(3).collect::<crate::Result<Vec<bool>>>().map_err(|e| e.to_string())
         };

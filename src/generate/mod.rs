@@ -29,7 +29,6 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 
 use crate::base::cancel::CancelHandle;
-use crate::store::files::{entry, is_link};
 
 use earth::Earth;
 use sample_bytes::SampleFormat;
@@ -111,7 +110,9 @@ pub fn generate(
     validate(config)?;
     let what = || format!("{}: cannot be written", path.display());
     // Where a link leads, it stays a link.
-    let target = if is_link(path)? { path.canonicalize().ok() } else { Some(path.to_owned()) };
+    let is_link =
+        found(std::fs::symlink_metadata(path)).with_context(what)?.is_some_and(|metadata| metadata.is_symlink());
+    let target = if is_link { path.canonicalize().ok() } else { Some(path.to_owned()) };
     let Some(path) = target.filter(|target| !is_written_in_place(path) && !is_written_in_place(target)) else {
         return File::create(path)
             .map_err(Into::into)
@@ -119,7 +120,7 @@ pub fn generate(
             .with_context(what);
     };
     // Under another name until it is complete, with the permissions of any new file.
-    let earlier = entry(&path)?.map(|m| m.permissions());
+    let earlier = found(std::fs::metadata(&path)).with_context(what)?.map(|metadata| metadata.permissions());
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut options = tempfile::Builder::new();
     let name = path.file_name().unwrap_or_default();
@@ -127,12 +128,23 @@ pub fn generate(
         .prefix(&[".".as_ref(), name, ".".as_ref()].join("".as_ref()))
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory)
+        // Without the name that nobody knows.
+        .map_err(|e| e.raw_os_error().map_or(e, std::io::Error::from_raw_os_error))
         .with_context(what)?;
     generate_to(config, WhileWanted { out: unfinished.as_file(), cancel }, on_progress).with_context(what)?;
     if let Some(earlier) = earlier {
         unfinished.as_file().set_permissions(earlier).with_context(what)?;
     }
     unfinished.persist(&path).map(drop).map_err(|e| e.error).with_context(what)
+}
+
+/// What was found; `None` only if nothing is there.
+fn found(metadata: std::io::Result<std::fs::Metadata>) -> std::io::Result<Option<std::fs::Metadata>> {
+    match metadata {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Whether a file cannot be put in the place of what is there: a pipe, a device, another name of an open file.

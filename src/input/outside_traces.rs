@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ use crate::dataset_files::ORIGINAL;
 use crate::input::PlannedFile;
 use crate::segy::{Access, Io, Layout, SegyFile};
 use crate::store::checksum::{Checksum, Summing};
-use crate::store::{self, Reader, Writer};
+use crate::store::{Place, Reader, Writer};
 
 /// More bytes than this have a file of their own.
 const MAX_IN_DOCUMENT: u64 = 1 << 20;
@@ -63,7 +63,7 @@ impl Part {
 
 /// Writes the parts of all input files that are too long for the document into the dataset. Returns their names and
 /// checksums.
-pub fn write_files(files: &[PlannedFile], dataset: &Path, cancel: &CancelHandle) -> Result<Vec<(String, Checksum)>> {
+pub fn write_files(files: &[PlannedFile], dataset: &Place, cancel: &CancelHandle) -> Result<Vec<(String, Checksum)>> {
     crate::store::files::remove(&dataset.join(ORIGINAL))?;
     let mut written = Vec::new();
     for (i, file) in files.iter().enumerate() {
@@ -80,10 +80,10 @@ pub fn write_files(files: &[PlannedFile], dataset: &Path, cancel: &CancelHandle)
     Ok(written)
 }
 
-fn write_file(input: &Path, range: Range<u64>, path: &Path, cancel: &CancelHandle) -> Result<Checksum> {
+fn write_file(input: &Path, range: Range<u64>, path: &Place, cancel: &CancelHandle) -> Result<Checksum> {
     let wrong = || failed(path.display());
     if let Some(parent) = path.parent() {
-        store::create_directories(parent).map_err(wrong())?;
+        parent.create_directories().map_err(wrong())?;
     }
     let source = SegyFile::open(input, Io::Pread, Access::Traces)?;
     let mut target = Summing::new(Writer::create_sized(path, range.end - range.start).map_err(wrong())?);
@@ -102,7 +102,7 @@ fn write_file(input: &Path, range: Range<u64>, path: &Path, cancel: &CancelHandl
 pub enum KeptBytes {
     Here(Vec<u8>),
     File {
-        path: PathBuf,
+        path: Place,
         bytes: u64,
     },
     /// Datasets of earlier versions left long parts out.
@@ -118,7 +118,7 @@ impl KeptBytes {
         part: Part,
         of_several: Option<usize>,
         document: Option<&str>,
-        root: &Path,
+        root: &Place,
         checksums: &BTreeMap<String, Checksum>,
     ) -> Result<Self> {
         if let Some(text) = document {

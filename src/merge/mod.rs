@@ -8,8 +8,7 @@ pub mod content_warnings;
 pub mod metadata_json;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -24,9 +23,9 @@ use crate::merge::metadata_json::dataset_document;
 use crate::plan::Plan;
 use crate::segy::SampleAxis;
 use crate::staging::{Output, SegmentPaths, SegmentRecord};
-use crate::store;
 use crate::store::checksum::{Checksum, crc32c};
-use crate::store::files::{is_there, move_to, write_json};
+use crate::store::files::{create_directories, is_there, move_to, write_json};
+use crate::store::{self, Place};
 use crate::table::{self, TablePart};
 use crate::zarr::{array_document, coordinate_document, group_document};
 
@@ -40,7 +39,7 @@ pub fn merge(
 ) -> Result<GatherCounts> {
     let (staging, dataset) = (output.staging(), output.dataset());
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
-    store::create_directories(&dataset).map_err(failed(dataset.display()))?;
+    create_directories(&dataset)?;
 
     let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
     let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
@@ -50,7 +49,7 @@ pub fn merge(
     let parts: Vec<TablePart> = with_rows.map(part).collect();
     // A segment that does not outlive the computer being restarted is converted again then.
     let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
-    let runs: Vec<(PathBuf, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
+    let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
     // Three things that have nothing to do with each other.
@@ -70,7 +69,7 @@ pub fn merge(
     let counts = counts.map_err(panicked)??;
     cancel.check()?;
 
-    let exceptions: Vec<(PathBuf, u64)> =
+    let exceptions: Vec<(Place, u64)> =
         segments.iter().zip(records).map(|(s, r)| (s.exceptions.clone(), r.n_exceptions)).filter(|e| e.1 > 0).collect();
     if !exceptions.is_empty() {
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
@@ -92,14 +91,14 @@ pub fn merge(
 fn write_array(
     plan: &Plan,
     segments: &[SegmentPaths],
-    target: &Path,
+    target: &Place,
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<serde_json::Value> {
-    store::create_directories(target).map_err(failed(target.display()))?;
+    create_directories(target)?;
     let document = array_document(&plan.traces);
     write_json(&target.join("zarr.json"), &document)?;
-    if store::is_remote(target) {
+    if target.is_remote() {
         check_objects(plan, target, cancel)?;
         on_progress(plan.n_traces());
     } else {
@@ -110,8 +109,9 @@ fn write_array(
 
 /// Sees that the workers have put every chunk or shard in its place, and removes what an earlier dataset, or an import that
 /// came to nothing, had there besides.
-fn check_objects(plan: &Plan, target: &Path, cancel: &CancelHandle) -> Result<()> {
-    let mut found: HashSet<String> = store::list(target).map_err(failed(target.display()))?.into_iter().collect();
+fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<()> {
+    let mut found: HashSet<String> =
+        store::list(&target.path()).map_err(failed(target.display()))?.into_iter().collect();
     found.remove("zarr.json");
     for segment in &plan.segments {
         cancel.check()?;
@@ -122,7 +122,7 @@ fn check_objects(plan: &Plan, target: &Path, cancel: &CancelHandle) -> Result<()
             }
         }
     }
-    let others: Vec<PathBuf> = found.into_iter().map(|key| target.join(key)).collect();
+    let others: Vec<PathBuf> = found.into_iter().map(|key| target.join(key).path()).collect();
     store::remove_all(&others).map_err(failed(format!("{}: its earlier chunks cannot be removed", target.display())))
 }
 
@@ -130,7 +130,7 @@ fn check_objects(plan: &Plan, target: &Path, cancel: &CancelHandle) -> Result<()
 fn place_chunks(
     plan: &Plan,
     segments: &[SegmentPaths],
-    target: &Path,
+    target: &Place,
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
@@ -140,11 +140,11 @@ fn place_chunks(
         for object in plan.objects_of(segment) {
             for key in plan.traces.object_keys(object) {
                 let (from, to) = (paths.traces.join(&key), target.join(&key));
-                if let Some(parent) = to.parent().filter(|p| **p != directory) {
-                    fs::create_dir_all(parent).map_err(failed(parent.display()))?;
-                    directory = parent.to_owned();
+                if let Some(parent) = to.parent().filter(|parent| parent.path() != directory) {
+                    create_directories(&parent)?;
+                    directory = parent.path();
                 }
-                match fs::rename(&from, &to) {
+                match from.rename(&to) {
                     Ok(()) => {}
                     Err(_) if is_there(&to)? && !is_there(&from)? => {}
                     Err(e) => {
@@ -166,7 +166,7 @@ fn place_chunks(
 }
 
 /// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
-fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Path) -> Result<serde_json::Value> {
+fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Place) -> Result<serde_json::Value> {
     let mut attributes = json!({"long_name": axis.long_name()});
     match &axis.units {
         _ if axis.interval.is_none() => attributes["units"] = json!("1"),
@@ -176,13 +176,13 @@ fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Path) -> Result<serd
     let document = coordinate_document(n, attributes);
     let mut bytes: Vec<u8> = (0..n).flat_map(|i| axis.value(i).to_le_bytes()).collect();
     bytes.extend(crc32c(&bytes).to_le_bytes());
-    let write = |directory: &Path| {
+    let write = |directory: &Place| {
         let chunk = directory.join("c");
-        store::create_directories(&chunk).map_err(failed(chunk.display()))?;
+        create_directories(&chunk)?;
         write_json(&directory.join("zarr.json"), &document)?;
-        store::write(&chunk.join("0"), &bytes).map_err(failed(chunk.display()))
+        chunk.join("0").write(&bytes).map_err(failed(chunk.display()))
     };
-    if store::is_remote(directory) {
+    if directory.is_remote() {
         return write(directory).map(|()| document);
     }
     let unfinished = directory.with_extension("part");

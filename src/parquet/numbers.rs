@@ -1,7 +1,6 @@
 //! Small tables of numbers, with the encodings and checksums of the header table.
 
 use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -12,7 +11,7 @@ use crate::base::error::{Result, failed};
 use crate::parquet::column_chunk::{Chunk, Encoder};
 use crate::parquet::footer::{Footer, MAGIC, RowGroup};
 use crate::segy::fields::FieldKind;
-use crate::store::Writer;
+use crate::store::{Place, Writer};
 use crate::table::columns::Source;
 use crate::table::values::Values;
 
@@ -55,7 +54,7 @@ impl NumberType {
 ///
 /// Memory: the encoded bytes of one row group.
 pub struct NumberTable {
-    path: PathBuf,
+    path: Place,
     out: Writer,
     position: u64,
     types: Vec<NumberType>,
@@ -71,7 +70,7 @@ pub struct NumberTable {
 
 impl NumberTable {
     /// A new file with columns of these names.
-    pub fn create(path: &Path, columns: &[(&str, NumberType)], row_group_rows: usize) -> Result<Self> {
+    pub fn create(path: &Place, columns: &[(&str, NumberType)], row_group_rows: usize) -> Result<Self> {
         let field = |&(name, of): &(&str, NumberType)| Field::new(name, of.arrow_type(), of == NumberType::Float64);
         let arrow_schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let schema = ArrowSchemaConverter::new().convert(&arrow_schema).map_err(failed(path.display()))?;

@@ -8,7 +8,6 @@ pub mod mapping;
 pub mod partition;
 
 use std::ops::Range;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,7 @@ use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
 use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
-use crate::store;
+use crate::store::Place;
 use crate::table::HeaderTable;
 use crate::zarr::ArrayPlan;
 
@@ -80,8 +79,8 @@ impl Plan {
     ///
     /// # Errors
     /// `Error::Failed` where it is none, or not one that this version can follow.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = store::read(path).map_err(failed(path.display()))?;
+    pub fn read(path: &Place) -> Result<Self> {
+        let text = path.read().map_err(failed(path.display()))?;
         Self::from_json(&text).map_err(failed(path.display()))
     }
 

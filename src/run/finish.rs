@@ -15,6 +15,7 @@ use crate::plan::{MergeOptions, Plan};
 use crate::run::import::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::run::no_plan;
 use crate::staging::{self, Output, SegmentRecord, Staged};
+use crate::store::Place;
 use crate::store::files::read_json;
 use crate::verify::compare_with;
 
@@ -40,20 +41,21 @@ pub fn merge(
     cancel: &CancelHandle,
 ) -> Result<Merged> {
     let mut reporter = Reporter::new(on_progress);
-    if Staged::find(root)?.is_none() && !staging::is_merged(root)? {
-        return complete(root);
+    let Some(place) = staging::find_root(root)? else { return Err(no_plan(root)) };
+    if Staged::find(&place)?.is_none() && !staging::is_merged(&place)? {
+        return complete(&place);
     }
     let output = Output::open(root, true)?;
-    let staged = Staged::find(root)?;
+    let staged = Staged::find(&place)?;
     if output.is_merged()? {
         output.resume_commit(staged.as_ref().is_none_or(|s| s.plan.merge.sync))?;
         output.discard()?;
-        return complete(root);
+        return complete(&place);
     }
     let Some(Staged { plan, done, .. }) = staged else {
         // Another merge came to its end meanwhile.
         output.discard()?;
-        return complete(root);
+        return complete(&place);
     };
     staging::check(root, plan.merge.overwrite)?;
     let missing = missing(&plan, &done);
@@ -72,9 +74,9 @@ pub fn merge(
 }
 
 /// What there is to say where nothing is left to merge.
-fn complete(root: &Path) -> Result<Merged> {
+fn complete(root: &Place) -> Result<Merged> {
     if !staging::holds_dataset(root)? {
-        return Err(no_plan(root));
+        return Err(no_plan(&root.path()));
     }
     let document: serde_json::Value = read_json(&root.join(METADATA))?;
     Ok(Merged::Before { n_traces: document["geometry"]["n_traces"].as_u64().unwrap_or(0) })
@@ -150,7 +152,7 @@ impl Finish<'_> {
         reporter.begin(Phase::Verifying, self.plan.n_traces());
         let mut tally = |traces_done, _| reporter.tally(Tally { traces_done, active_workers: 0 });
         let inputs: Vec<&Path> = self.plan.files.iter().map(|f| f.input.path.as_path()).collect();
-        let dataset = Dataset::open_described(&output.dataset(), &output.document())?;
+        let dataset = Dataset::open_described(output.dataset(), &output.document())?;
         compare_with(&inputs, &dataset, &mut tally, cancel).map(|_| ())
     }
 

@@ -117,7 +117,7 @@ fn convert(
         Some(program) if !config.is_small(plan) => {
             let lock =
                 output.lock().map(std::fs::File::try_clone).transpose().map_err(failed(output.root().display()))?;
-            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file(), lock })
+            Box::new(ProcessLauncher { program: program.clone(), plan_file: output.plan_file().path(), lock })
         }
         _ => Box::new(ThreadLauncher),
     };

@@ -8,8 +8,8 @@ use crate::base::error::{Error, Result};
 use crate::plan::Plan;
 use crate::run::no_plan;
 use crate::staging::attempt::{self, Attempt, finished};
-use crate::staging::{self, STAGING, SegmentRecord, has_plan, plan_in};
-use crate::store;
+use crate::staging::{self, SegmentRecord, has_plan, plan_in};
+use crate::store::Place;
 use crate::worker;
 
 /// Progress is reported no more often.
@@ -49,15 +49,15 @@ pub fn convert_one(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64, u64),
 ) -> Result<SegmentOutcome> {
-    store::check_address(root)?;
-    let staging = root.join(STAGING);
+    let Some(place) = staging::find_root(root)? else { return Err(no_plan(root)) };
+    let Some(staging) = staging::staging_of(&place)? else { return without_plan(&place) };
     if !attempt::is_open(&staging)? {
-        return without_plan(root);
+        return without_plan(&place);
     }
     // The plan is read once there is something that its end would take away.
     let mut attempt = Attempt::begin(&staging, segment)?;
     if !has_plan(&staging)? {
-        return without_plan(root);
+        return without_plan(&place);
     }
     let plan = Plan::read(&plan_in(&staging))?;
     let n_segments = plan.segments.len() as u32;
@@ -80,7 +80,7 @@ pub fn convert_one(
         Ok((record, true)) => Ok(SegmentOutcome::Converted { record, n_segments }),
         Ok((record, false)) => Ok(SegmentOutcome::WasDone { record, n_segments }),
         // Whatever the error, it comes of the end of the plan.
-        Err(_) if attempt.is_gone()? && !has_plan(&staging)? => without_plan(root),
+        Err(_) if attempt.is_gone()? && !has_plan(&staging)? => without_plan(&place),
         Err(_) if attempt.is_gone()? => Err(Error::Failed(format!(
             "{}: another plan took the place of this one while segment {segment} was converted, and nothing is left of it",
             root.display()
@@ -115,9 +115,9 @@ fn convert(
 }
 
 /// What there is to say where no segment is to be converted.
-fn without_plan(root: &Path) -> Result<SegmentOutcome> {
+fn without_plan(root: &Place) -> Result<SegmentOutcome> {
     if staging::is_merged(root)? || staging::holds_dataset(root)? {
         return Ok(SegmentOutcome::Merged);
     }
-    Err(no_plan(root))
+    Err(no_plan(&root.path()))
 }

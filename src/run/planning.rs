@@ -110,7 +110,10 @@ pub(crate) fn prepare(
 ) -> Result<Prepared> {
     if let Err(in_the_way) = staging::check(&config.output, config.overwrite) {
         // A run that was killed when its dataset was complete may have left its lock, which goes away with another one.
-        if !store::is_remote(&config.output) && staging::holds_dataset(&config.output)? {
+        if let Some(root) = staging::find_root(&config.output)?
+            && !root.is_remote()
+            && staging::holds_dataset(&root)?
+        {
             staging::remove_lock(&config.output)?;
         }
         return Err(in_the_way);
@@ -129,6 +132,9 @@ pub(crate) fn prepare(
     }
     cancel.check()?;
     let output = Output::open(&config.output, config.overwrite)?;
+    if let Some(warning) = output.warning() {
+        reporter.say(Message::Warning(warning));
+    }
     if output.is_merged()? {
         let is_this = Plan::read(&output.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
         output.resume_commit(config.sync)?;

@@ -10,7 +10,7 @@ use crate::dataset_files::METADATA;
 use crate::plan::Plan;
 use crate::run::finish::missing;
 use crate::staging::attempt::attempts;
-use crate::staging::{self, STAGING, SegmentRecord, Staged};
+use crate::staging::{self, SegmentRecord, Staged};
 use crate::store::files::find_json;
 
 /// Where an import stands.
@@ -75,12 +75,22 @@ pub struct Attempting {
 /// # Errors
 /// `Error::Failed` for a plan that cannot be read or followed.
 pub fn status(root: &Path) -> Result<Status> {
-    let staging = root.join(STAGING);
+    let nothing = Status {
+        state: State::Nothing,
+        n_traces: None,
+        n_segments: 0,
+        n_done: 0,
+        missing: Vec::new(),
+        segments: Vec::new(),
+    };
+    let Some(root) = staging::find_root(root)? else { return Ok(nothing) };
+    let root = &root;
     let staged = Staged::find(root)?;
     let is_merged = staging::is_merged(root)?;
     if let Some(Staged { plan, done, .. }) = staged.filter(|_| !is_merged) {
         let mut running: BTreeMap<u32, Vec<Attempting>> = BTreeMap::new();
-        for begun in attempts(&staging)?.into_iter().filter(|b| b.is_alive()) {
+        let attempts = staging::staging_of(root)?.map_or(Ok(Vec::new()), |staging| attempts(&staging))?;
+        for begun in attempts.into_iter().filter(|b| b.is_alive()) {
             let (traces_done, age) = begun.progress();
             let heard_s_ago = age.map(|age| age.as_secs());
             let (segment, host, pid) = (begun.segment, begun.host, begun.pid);
@@ -95,7 +105,7 @@ pub fn status(root: &Path) -> Result<Status> {
     };
     let document = find_json::<serde_json::Value>(&root.join(METADATA))?;
     let n_traces = document.filter(|_| state == State::Complete).and_then(|d| d["geometry"]["n_traces"].as_u64());
-    Ok(Status { state, n_traces, n_segments: 0, n_done: 0, missing: Vec::new(), segments: Vec::new() })
+    Ok(Status { state, n_traces, ..nothing })
 }
 
 fn of_plan(plan: &Plan, done: Vec<SegmentRecord>, mut running: BTreeMap<u32, Vec<Attempting>>) -> Status {

@@ -4,17 +4,18 @@
 //! name, and the others remove what they have made. The directories of all workers lie in one, [`ATTEMPTS`], so that moving
 //! that away ends all of them at once.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
 use crate::staging::{SegmentPaths, SegmentRecord, has_plan};
-use crate::store;
-use crate::store::files::{entry, find_json, is_absence, is_there, remove, write_json};
+use crate::store::Place;
+use crate::store::files::{create_directories, entry, find_json, is_there, move_to, remove, write_json};
+use crate::store::place::is_absence;
 use crate::store::sync::{sync, sync_tree};
 
 /// Name of the directory in the staging area that holds those of the workers.
@@ -27,8 +28,8 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// A segment that this process converts. Unless it is completed it leaves nothing.
 pub struct Attempt {
     pub segment: u32,
-    staging: PathBuf,
-    directory: PathBuf,
+    staging: Place,
+    directory: Place,
     /// None in an object store, where nothing is locked and a segment has its final place from the beginning.
     progress: Option<File>,
     last_heartbeat: Instant,
@@ -39,8 +40,8 @@ impl Attempt {
     ///
     /// # Errors
     /// `Error::Failed` where it cannot be made; see [`is_open`] for whether there are any attempts.
-    pub fn begin(staging: &Path, segment: u32) -> Result<Self> {
-        if store::is_remote(staging) {
+    pub fn begin(staging: &Place, segment: u32) -> Result<Self> {
+        if staging.is_remote() {
             let directory = SegmentPaths::new(staging, segment).directory;
             let staging = staging.to_owned();
             return Ok(Self { segment, staging, directory, progress: None, last_heartbeat: Instant::now() });
@@ -54,17 +55,17 @@ impl Attempt {
         let directory = loop {
             let name = format!("segment_{segment}.{host}-{}-{number}", std::process::id());
             let directory = staging.join(ATTEMPTS).join(name);
-            match fs::create_dir(&directory) {
+            match directory.create_directory() {
                 Ok(()) => break directory,
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(failed(directory.display())(e)),
             }
         };
         let (unlocked, path) = (directory.join("unlocked"), directory.join(PROGRESS));
-        let progress = File::create(&unlocked).map_err(failed(unlocked.display()))?;
+        let progress = unlocked.create().map_err(failed(unlocked.display()))?;
         // Others take an attempt for a live one unless they get this lock; so they do where there are none.
         let _ = progress.lock();
-        fs::rename(&unlocked, &path).map_err(failed(path.display()))?;
+        move_to(&unlocked, &path)?;
         let attempt = Self {
             segment,
             staging: staging.to_owned(),
@@ -121,7 +122,7 @@ impl Attempt {
         if durable {
             sync_tree(&self.directory, cancel)?;
         }
-        while let Err(cause) = fs::rename(&self.directory, &place.directory) {
+        while let Err(cause) = self.directory.rename(&place.directory) {
             if let Some(first) = finished(&self.staging, self.segment)? {
                 return Ok((first, false));
             }
@@ -130,10 +131,10 @@ impl Attempt {
                 return Err(failed(what)(cause));
             }
             // What is there is no segment, or one that may be lost.
-            let mut displaced = self.directory.clone().into_os_string();
-            displaced.push("-displaced");
-            let displaced = PathBuf::from(displaced);
-            fs::rename(&place.directory, &displaced).map_err(failed(place.directory.display()))?;
+            let mut name = self.directory.file_name().unwrap_or_default().into_owned();
+            name.push("-displaced");
+            let displaced = self.staging.join(ATTEMPTS).join(name);
+            move_to(&place.directory, &displaced)?;
             remove(&displaced)?;
         }
         if durable {
@@ -156,7 +157,7 @@ impl Drop for Attempt {
 ///
 /// # Errors
 /// `Error::Failed` where the record is there and cannot be read.
-pub fn finished(staging: &Path, segment: u32) -> Result<Option<SegmentRecord>> {
+pub fn finished(staging: &Place, segment: u32) -> Result<Option<SegmentRecord>> {
     let record: Option<SegmentRecord> = find_json(&SegmentPaths::new(staging, segment).record)?;
     let is_done = |r: &SegmentRecord| r.segment == segment && (r.boot_id.is_none() || r.boot_id == boot_id());
     Ok(record.filter(is_done))
@@ -173,31 +174,33 @@ pub struct Begun {
     /// Name of the computer that the worker runs on.
     pub host: String,
     pub pid: u32,
-    directory: PathBuf,
+    directory: Place,
 }
 
 impl Begun {
     /// From the name of its directory; `None` where that is none of an attempt.
-    fn of(directory: PathBuf) -> Option<Self> {
-        let (segment, rest) = directory.file_name()?.to_str()?.strip_prefix("segment_")?.split_once('.')?;
+    fn of(name: &OsStr, attempts: &Place) -> Option<Self> {
+        let (segment, rest) = name.to_str()?.strip_prefix("segment_")?.split_once('.')?;
         let mut parts = rest.rsplitn(3, '-');
         let (_, pid, host) = (parts.next()?, parts.next()?, parts.next()?);
         let (segment, pid, host) = (segment.parse().ok()?, pid.parse().ok()?, host.to_owned());
-        Some(Self { segment, host, pid, directory })
+        Some(Self { segment, host, pid, directory: attempts.join(name) })
     }
 
     /// Traces done, and the time since the worker last said so.
     pub fn progress(&self) -> (u64, Option<Duration>) {
         let path = self.directory.join(PROGRESS);
-        let traces = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-        let modified = fs::metadata(&path).and_then(|m| m.modified()).ok();
+        // One that is given up in this moment has neither.
+        let text = path.read().ok().and_then(|text| String::from_utf8(text).ok());
+        let traces = text.and_then(|text| text.trim().parse().ok());
+        let modified = path.find().ok().flatten().map(|found| found.modified);
         let age = modified.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
         (traces.unwrap_or(0), age)
     }
 
     /// Whether its worker lives, or may live: on other computers that cannot be told.
     pub fn is_alive(&self) -> bool {
-        let progress = File::options().write(true).open(self.directory.join(PROGRESS));
+        let progress = self.directory.join(PROGRESS).open_to_write();
         self.host != host_name() || !progress.is_ok_and(|file| file.try_lock().is_ok())
     }
 }
@@ -206,41 +209,37 @@ impl Begun {
 ///
 /// # Errors
 /// `Error::Failed` where the directory cannot be read.
-pub fn attempts(staging: &Path) -> Result<Vec<Begun>> {
+pub fn attempts(staging: &Place) -> Result<Vec<Begun>> {
     let directory = staging.join(ATTEMPTS);
-    if store::is_remote(staging) {
+    if staging.is_remote() {
         return Ok(Vec::new());
     }
-    let entries = match fs::read_dir(&directory) {
-        Ok(entries) => entries,
+    let names = match directory.names() {
         // A merge that ends takes it away, and with it all that was begun.
         Err(e) if is_absence(&e) => return Ok(Vec::new()),
-        Err(e) => return Err(failed(directory.display())(e)),
+        names => names.map_err(failed(directory.display()))?,
     };
-    let entries = entries.collect::<std::io::Result<Vec<_>>>().map_err(failed(directory.display()))?;
-    Ok(entries.into_iter().filter_map(|entry| Begun::of(entry.path())).collect())
+    Ok(names.iter().filter_map(|name| Begun::of(name, &directory)).collect())
 }
 
 /// Lets workers begin.
-pub fn open(staging: &Path) -> Result<()> {
-    let directory = staging.join(ATTEMPTS);
-    store::create_directories(&directory).map_err(failed(directory.display()))
+pub fn open(staging: &Place) -> Result<()> {
+    create_directories(&staging.join(ATTEMPTS))
 }
 
 /// Whether workers may begin here. Links do not count: they lead to somebody else's files.
-pub fn is_open(staging: &Path) -> Result<bool> {
-    if store::is_remote(staging) {
+pub fn is_open(staging: &Place) -> Result<bool> {
+    if staging.is_remote() {
         return has_plan(staging);
     }
-    let is_directory = |path: &Path| -> Result<bool> { Ok(entry(path)?.is_some_and(|metadata| metadata.is_dir())) };
-    Ok(is_directory(staging)? && is_directory(&staging.join(ATTEMPTS))?)
+    Ok(entry(&staging.join(ATTEMPTS))?.is_some_and(|entry| entry.is_directory()))
 }
 
 /// Ends all workers: from here on none can complete what it has begun.
-pub fn close(staging: &Path) -> Result<()> {
+pub fn close(staging: &Place) -> Result<()> {
     let (directory, gone) = (staging.join(ATTEMPTS), staging.join("attempts.gone"));
     remove(&gone)?;
-    match fs::rename(&directory, &gone) {
+    match directory.rename(&gone) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(failed(directory.display())(e)),
         _ => {
             // A file that a worker has open may keep its directory on a network file system for a while; nobody needs it.
@@ -251,7 +250,7 @@ pub fn close(staging: &Path) -> Result<()> {
 }
 
 /// The name of this computer with nothing in it that a file name must not have.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
     let name = name.unwrap_or_else(|_| "localhost".into());
     name.trim().chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect()

@@ -9,26 +9,50 @@
 //! same keys.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, ZARR_JSON};
 use crate::plan::Plan;
-use crate::staging::{Output, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
-use crate::store;
-use crate::store::files::read_json;
+use crate::staging::{Area, MERGED, PLAN, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
+use crate::store::files::{is_there, read_json, write_json};
+use crate::store::{self, Place};
+
+/// An output in an object store.
+pub(super) struct ObjectArea {
+    root: Place,
+    staging: Place,
+    /// Whether this import has put the plan there that it follows.
+    is_mine: AtomicBool,
+}
+
+impl ObjectArea {
+    pub(super) fn new(root: Place) -> Self {
+        Self { staging: root.join(STAGING), root, is_mine: AtomicBool::new(false) }
+    }
+
+    /// What is in the staging area besides the plan and the mark.
+    fn others(&self) -> Result<Vec<PathBuf>> {
+        let found = store::list(&self.staging.path()).map_err(failed(self.staging.display()))?;
+        let others = found.into_iter().filter(|name| name != PLAN && name != MERGED);
+        Ok(others.map(|name| self.staging.join(name).path()).collect())
+    }
+}
 
 /// Refuses a prefix that holds something.
 pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     store::check_address(root)?;
+    let place = Place::to_write(root).map_err(failed(root.display()))?;
     let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
-    if is_merged(root)? {
+    if is_merged(&place)? {
         return Ok(());
     }
     let found = store::list_top(root).map_err(failed(root.display()))?;
     let has = |name: &str| found.iter().any(|f| f == name);
-    if has(METADATA) && holds_dataset(root)? {
+    if has(METADATA) && holds_dataset(&place)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
     // Without its document it is what an import left that began here.
@@ -44,80 +68,115 @@ pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     in_the_way("is not empty; name a new prefix, or put the dataset beside what is there with --overwrite".into())
 }
 
-/// Puts the plan where there is none, and ends the dataset that is going to be replaced.
-///
-/// # Errors
-/// `Error::OutputInTheWay` where there is one, which another import has put there meanwhile.
-pub(super) fn start(output: &Output, plan: &Plan) -> Result<()> {
-    let (place, root) = (output.plan_file(), output.root());
-    let mut text = serde_json::to_vec_pretty(plan).map_err(failed(place.display()))?;
-    text.push(b'\n');
-    if !store::put_new(&place, &text).map_err(failed(place.display()))? {
-        let what = "another import has begun here at the same time; try again when it is done";
-        return Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
-    }
-    output.is_mine.store(true, Ordering::Relaxed);
-    remove(&[root.join(METADATA), root.join("zarr.json")])?;
-    remove(&others(output)?)
-}
-
 /// The records of the segments that are done.
-pub(super) fn records(staging: &Path, plan: &Plan) -> Result<Vec<SegmentRecord>> {
-    let names: HashSet<String> = store::list(staging).map_err(failed(staging.display()))?.into_iter().collect();
-    let record = |id| SegmentPaths::new(staging, id).record;
-    let is_there = |id| record(id).strip_prefix(staging).is_ok_and(|name| names.contains(&*name.to_string_lossy()));
-    let ids = plan.segments.iter().map(|s| s.id).filter(|id| is_there(*id));
-    ids.map(|id| read_json(&record(id))).collect()
+pub(super) fn records(staging: &Place, plan: &Plan) -> Result<Vec<SegmentRecord>> {
+    let found = store::list(&staging.path()).map_err(failed(staging.display()))?;
+    let names: HashSet<PathBuf> = found.into_iter().map(|name| staging.join(name).path()).collect();
+    let records = plan.segments.iter().map(|s| SegmentPaths::new(staging, s.id).record);
+    records.filter(|record| names.contains(&record.path())).map(|record| read_json(&record)).collect()
 }
 
-/// Makes the dataset complete: what the one before had and it has not is removed, and then it gets its document.
-pub(super) fn finish_commit(output: &Output) -> Result<()> {
-    let root = output.root();
-    if store::is_file(&output.document()).map_err(failed(root.display()))? {
-        let parts = output.parts()?;
-        NAMED_OUTPUTS
-            .iter()
-            .filter(|name| !parts.contains(name))
-            .try_for_each(|name| crate::store::files::remove(&root.join(name)))?;
-        let document = output.document();
-        let text = store::read(&document).map_err(failed(document.display()))?;
-        let place = root.join(METADATA);
-        store::write(&place, &text).map_err(failed(place.display()))?;
+impl Area for ObjectArea {
+    fn root(&self) -> &Place {
+        &self.root
     }
-    Ok(())
-}
 
-/// Empties the staging area, in an order in which nothing that is left is taken for finished work: without a dataset being
-/// committed the plan goes first, and with one the mark goes last.
-pub(super) fn clear_staging(output: &Output) -> Result<()> {
-    let (plan, mark) = (output.plan_file(), output.merged_mark());
-    if !output.is_merged()? {
-        remove(std::slice::from_ref(&plan))?;
+    fn staging(&self) -> &Place {
+        &self.staging
     }
-    remove(&others(output)?)?;
-    remove(&[plan])?;
-    remove(&[mark])
-}
 
-/// What is in the staging area besides the plan and the mark.
-fn others(output: &Output) -> Result<Vec<PathBuf>> {
-    let (staging, kept) = (output.staging(), [output.plan_file(), output.merged_mark()]);
-    let found = store::list(&staging).map_err(failed(staging.display()))?;
-    Ok(found.into_iter().map(|name| staging.join(name)).filter(|path| !kept.contains(path)).collect())
-}
+    /// Chunks are put where they stay.
+    fn dataset(&self) -> Place {
+        self.root.clone()
+    }
 
-/// Removes what an import made that comes to nothing, unless it had taken up what another began: that one may be at work. A
-/// dataset that is complete is not its own any more.
-pub(super) fn discard(output: &Output) -> Result<()> {
-    if !output.is_mine.load(Ordering::Relaxed) {
-        return Ok(());
+    fn document(&self) -> Place {
+        self.staging.join(METADATA)
     }
-    let root = output.root();
-    let exists = |path: &Path| store::is_file(path).map_err(failed(path.display()));
-    if exists(&output.plan_file())? && !exists(&root.join(METADATA))? {
-        NAMED_OUTPUTS.iter().try_for_each(|name| crate::store::files::remove(&root.join(name)))?;
+
+    fn lock(&self) -> Option<&File> {
+        None
     }
-    clear_staging(output)
+
+    /// Puts the plan where there is none, and ends the dataset that is going to be replaced.
+    ///
+    /// # Errors
+    /// `Error::OutputInTheWay` where there is one, which another import has put there meanwhile.
+    fn start(&self, plan: &Plan) -> Result<()> {
+        let place = self.staging.join(PLAN);
+        let mut text = serde_json::to_vec_pretty(plan).map_err(failed(place.display()))?;
+        text.push(b'\n');
+        if !store::put_new(&place.path(), &text).map_err(failed(place.display()))? {
+            let what = "another import has begun here at the same time; try again when it is done";
+            return Err(Error::OutputInTheWay(format!("{}: {what}", self.root.display())));
+        }
+        self.is_mine.store(true, Ordering::Relaxed);
+        remove(&[self.root.join(METADATA).path(), self.root.join(ZARR_JSON).path()])?;
+        remove(&self.others()?)
+    }
+
+    fn write_plan(&self, plan: &Plan) -> Result<()> {
+        write_json(&self.staging.join(PLAN), plan)
+    }
+
+    fn forget(&self) -> Result<()> {
+        self.clear()
+    }
+
+    fn sync_plan(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, _: &CancelHandle) -> Result<()> {
+        Ok(())
+    }
+
+    fn mark_merged(&self, _: bool) -> Result<()> {
+        let mark = self.staging.join(MERGED);
+        mark.write(&[]).map_err(failed(mark.display()))
+    }
+
+    fn sync_parts(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the dataset complete: what the one before had and it has not is removed, and then it gets its document.
+    fn publish(&self, _: bool, parts: &[&'static str]) -> Result<()> {
+        let document = self.document();
+        if !is_there(&document)? {
+            return Ok(());
+        }
+        for name in NAMED_OUTPUTS.iter().filter(|name| !parts.contains(name)) {
+            store::files::remove(&self.root.join(name))?;
+        }
+        let text = document.read().map_err(failed(document.display()))?;
+        let place = self.root.join(METADATA);
+        place.write(&text).map_err(failed(place.display()))
+    }
+
+    fn clear(&self) -> Result<()> {
+        let (plan, mark) = (self.staging.join(PLAN), self.staging.join(MERGED));
+        if !is_there(&mark)? {
+            remove(&[plan.path()])?;
+        }
+        remove(&self.others()?)?;
+        remove(&[plan.path()])?;
+        remove(&[mark.path()])
+    }
+
+    fn leave(&self) {}
+
+    /// Removes what an import made that comes to nothing, unless it had taken up what another began: that one may be at work. A
+    /// dataset that is complete is not its own any more.
+    fn discard(&self) -> Result<()> {
+        if !self.is_mine.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if is_there(&self.staging.join(PLAN))? && !is_there(&self.root.join(METADATA))? {
+            NAMED_OUTPUTS.iter().try_for_each(|name| store::files::remove(&self.root.join(name)))?;
+        }
+        self.clear()
+    }
 }
 
 fn remove(paths: &[PathBuf]) -> Result<()> {

@@ -1,33 +1,31 @@
 //! Where the files of one segment are.
 
-use std::path::{Path, PathBuf};
-
 use crate::dataset_files::{HEADERS, TRACES};
-use crate::store;
+use crate::store::Place;
 
 /// The files of one segment in the staging directory.
 pub struct SegmentPaths {
-    pub directory: PathBuf,
-    pub traces: PathBuf,
+    pub directory: Place,
+    pub traces: Place,
     /// Of the first segment it becomes the table of the dataset in the merge, which keeps its end in `headers.footer`.
-    pub headers: PathBuf,
-    pub runs: PathBuf,
+    pub headers: Place,
+    pub runs: Place,
     /// Only there if the segment has exceptions.
-    pub exceptions: PathBuf,
+    pub exceptions: Place,
     /// The record that says that the segment is done.
-    pub record: PathBuf,
+    pub record: Place,
 }
 
 impl SegmentPaths {
-    pub fn new(staging: &Path, segment: u32) -> Self {
+    pub fn new(staging: &Place, segment: u32) -> Self {
         Self::in_directory(staging.join(format!("segment_{segment}")))
     }
 
-    pub fn in_directory(directory: PathBuf) -> Self {
+    pub fn in_directory(directory: Place) -> Self {
         // In an object store chunks are put where they stay: behind the directories of the segment and of all segments.
-        let root = directory.ancestors().nth(2).filter(|_| store::is_remote(&directory));
+        let root = directory.parent().and_then(|staging| staging.parent()).filter(|_| directory.is_remote());
         Self {
-            traces: root.unwrap_or(&directory).join(TRACES),
+            traces: root.as_ref().unwrap_or(&directory).join(TRACES),
             headers: directory.join(HEADERS),
             runs: directory.join("gathers.bin"),
             exceptions: directory.join("exceptions.bin"),

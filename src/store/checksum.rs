@@ -1,13 +1,12 @@
 //! CRC-32C of whole files, as `metadata.json` keeps them for everything that has no checksum of its own.
 
 use std::io::{Read, Write};
-use std::path::Path;
 
 use crc_fast::{CrcAlgorithm, Digest};
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Result, failed};
-use crate::store::Reader;
+use crate::store::{Place, Reader};
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -60,7 +59,7 @@ pub struct Checksum {
 
 impl Checksum {
     /// Reads a file through.
-    pub fn of_file(path: &Path) -> Result<Self> {
+    pub fn of_file(path: &Place) -> Result<Self> {
         let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let mut sums = Summing::new(std::io::sink());
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -219,9 +218,9 @@ mod tests {
         for i in 0..300_000u32 {
             file.write_all(&i.to_le_bytes()[..3]).unwrap();
         }
-        assert_eq!(Checksum::of_file(&path).unwrap(), file.checksum());
+        assert_eq!(Checksum::of_file(&Place::of(&path).unwrap()).unwrap(), file.checksum());
         std::fs::write(&path, b"123456789").unwrap();
         let check = Checksum { bytes: 9, crc32c: "e3069283".into() };
-        assert_eq!(Checksum::of_file(&path).unwrap(), check);
+        assert_eq!(Checksum::of_file(&Place::of(&path).unwrap()).unwrap(), check);
     }
 }

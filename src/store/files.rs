@@ -1,73 +1,60 @@
-//! Small steps on files that several modules take, with the path in every error.
-
-use std::fs::{self, Metadata};
-use std::io::ErrorKind;
-use std::path::Path;
+//! Small steps on places that several modules take, with the place in every error.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::error::{Result, failed};
-use crate::store;
+use crate::store::place::{Entry, Place, is_absence};
 
 /// Writes a JSON document, indented, with a line end.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(failed(path.display()))?;
+pub fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(failed(place.display()))?;
     text.push(b'\n');
-    store::write(path, &text).map_err(failed(path.display()))
+    place.write(&text).map_err(failed(place.display()))
 }
 
 /// Reads a JSON document.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = store::read(path).map_err(failed(path.display()))?;
-    serde_json::from_slice(&text).map_err(failed(path.display()))
-}
-
-/// What has this name, links not followed; `None` only if nothing has.
-///
-/// # Errors
-/// `Error::Failed` where the system does not say: that is never taken for "nothing is there".
-pub fn entry(path: &Path) -> Result<Option<Metadata>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(e) if is_absence(&e) => Ok(None),
-        Err(e) => Err(failed(path.display())(e)),
-    }
-}
-
-/// Whether anything has this name, links not followed. Errors as [`entry`].
-pub fn is_there(path: &Path) -> Result<bool> {
-    Ok(entry(path)?.is_some())
-}
-
-/// Whether this name is that of a link. Errors as [`entry`].
-pub fn is_link(path: &Path) -> Result<bool> {
-    Ok(entry(path)?.is_some_and(|metadata| metadata.is_symlink()))
-}
-
-/// Whether an error says that nothing has a name. All others leave that open.
-pub fn is_absence(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
+    let text = place.read().map_err(failed(place.display()))?;
+    serde_json::from_slice(&text).map_err(failed(place.display()))
 }
 
 /// Reads a JSON document if it is there. One that is no such document is `None` too.
 ///
 /// # Errors
 /// `Error::Failed` where it cannot be read.
-pub fn find_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match store::read(path) {
+pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
+    match place.read() {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(e) if is_absence(&e) => Ok(None),
-        Err(e) => Err(failed(path.display())(e)),
+        Err(e) => Err(failed(place.display())(e)),
     }
 }
 
-/// Removes a file or a directory with all that is in it. What is not there counts as removed.
-pub fn remove(path: &Path) -> Result<()> {
-    store::remove(path).map_err(failed(format!("{}: cannot be removed", path.display())))
+/// What is at a place, links not followed; `None` only if nothing is.
+///
+/// # Errors
+/// `Error::Failed` where the system does not say: that is never taken for "nothing is there".
+pub fn entry(place: &Place) -> Result<Option<Entry>> {
+    place.find().map_err(failed(place.display()))
 }
 
-/// Renames a file or directory; both lie on one file system.
-pub fn move_to(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(failed(format!("{} cannot be moved to {}", from.display(), to.display())))
+/// Whether anything is at a place, links not followed. Errors as [`entry`].
+pub fn is_there(place: &Place) -> Result<bool> {
+    Ok(entry(place)?.is_some())
+}
+
+/// Removes a file or a directory with all that is in it. What is not there counts as removed.
+pub fn remove(place: &Place) -> Result<()> {
+    place.remove().map_err(failed(format!("{}: cannot be removed", place.display())))
+}
+
+/// Gives a file or directory another name on its file system.
+pub fn move_to(from: &Place, to: &Place) -> Result<()> {
+    from.rename(to).map_err(failed(format!("{} cannot be moved to {}", from.display(), to.display())))
+}
+
+/// Makes a directory with those around it up to the root of the place.
+pub fn create_directories(place: &Place) -> Result<()> {
+    place.create_directories().map_err(failed(place.display()))
 }

@@ -11,17 +11,19 @@ mod cloud;
 #[cfg(not(feature = "cloud"))]
 #[path = "without_cloud.rs"]
 mod cloud;
+#[cfg(test)]
+pub(crate) mod faults;
 pub mod files;
+pub mod place;
 mod reader;
 pub mod sync;
 mod writer;
 
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 pub use address::is_remote;
 pub use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
+pub use place::Place;
 pub use reader::{Reader, Stream};
 pub use writer::{Finishing, Writer, finish_buffered};
 
@@ -49,58 +51,4 @@ pub fn check_address(path: &Path) -> Result<()> {
     }
     let checked = Address::parse(path).map_err(Error::Usage).and_then(|address| cloud::check(&address));
     checked.map_err(|e| Error::Usage(format!("{}: {e}", address::shown(path))))
-}
-
-/// The whole content.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if is_remote(path) { cloud::read(path) } else { fs::read(path) }
-}
-
-/// Puts the whole content behind what `out` holds.
-pub fn read_into(path: &Path, out: &mut Vec<u8>) -> io::Result<()> {
-    if !is_remote(path) {
-        return fs::File::open(path)?.read_to_end(out).map(drop);
-    }
-    out.extend_from_slice(&cloud::read(path)?);
-    Ok(())
-}
-
-/// Writes the whole content, in the place of what is there.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_remote(path) { cloud::write(path, bytes) } else { fs::write(path, bytes) }
-}
-
-/// Makes a directory with those around it. An object store has none.
-pub fn create_directories(path: &Path) -> io::Result<()> {
-    if is_remote(path) { Ok(()) } else { fs::create_dir_all(path) }
-}
-
-/// Whether there is a file or an object.
-pub fn is_file(path: &Path) -> io::Result<bool> {
-    if !is_remote(path) {
-        return match fs::metadata(path) {
-            Ok(metadata) => Ok(metadata.is_file()),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-            Err(e) => Err(e),
-        };
-    }
-    match state(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
-/// Removes a file, a directory with all that is in it, or an object with all whose keys go on with a slash behind its own.
-/// What is not there counts as removed.
-pub fn remove(path: &Path) -> io::Result<()> {
-    if is_remote(path) {
-        return cloud::remove(path);
-    }
-    match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(e),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    }
 }

@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::store::{Object, Writer, is_remote};
+use crate::store::place::Place;
+use crate::store::{Object, Writer};
 
 /// Bytes that are copied at a time.
 const COPY_BYTES: usize = 1 << 18;
@@ -22,8 +22,9 @@ pub enum Reader {
 }
 
 impl Reader {
-    pub fn open(path: &Path) -> io::Result<Self> {
-        if is_remote(path) { Object::open(path).map(Self::Object) } else { File::open(path).map(Self::File) }
+    /// Opens a regular file or an object.
+    pub fn open(place: &Place) -> io::Result<Self> {
+        if place.is_remote() { Object::open(&place.path()).map(Self::Object) } else { place.open().map(Self::File) }
     }
 
     /// Length in bytes.
@@ -74,7 +75,10 @@ impl Stream {
     /// Copies what is left of it. From file to file the kernel does that.
     pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
         match (self, out) {
-            (Self::File(file), Writer::File(out)) => io::copy(file, out),
+            (Self::File(file), Writer::File(out)) => {
+                out.step()?;
+                io::copy(file, &mut out.file)
+            }
             (stream, out) => io::copy(&mut BufReader::with_capacity(COPY_BYTES, stream), out),
         }
     }

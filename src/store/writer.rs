@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
 
 use crate::store::cloud::{Pending, Upload};
-use crate::store::is_remote;
+use crate::store::place::Place;
 use crate::store::sync::begin_sync;
 
 /// The most that goes into a file in one call. ext4 makes a folio of the page cache as large as what is written, and on virtual
@@ -15,30 +14,46 @@ const WRITE_BYTES: usize = 128 << 10;
 
 /// A file or an object that is being written. An object is not there before it is finished; dropped before, it never is.
 pub enum Writer {
-    File(File),
+    File(LocalFile),
     Object(Box<Upload>),
 }
 
 impl Writer {
     /// In the place of what is there.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        if is_remote(path) { Upload::create(path, None).map(Self::object) } else { File::create(path).map(Self::File) }
+    pub fn create(place: &Place) -> io::Result<Self> {
+        if place.is_remote() {
+            Upload::create(&place.path(), None).map(Self::object)
+        } else {
+            Self::file(place, place.create()?)
+        }
     }
 
     /// As [`Self::create`], of so many bytes: a very long object is sent in parts that are fitted to it.
-    pub fn create_sized(path: &Path, bytes: u64) -> io::Result<Self> {
-        if is_remote(path) { Upload::create(path, Some(bytes)).map(Self::object) } else { Self::create(path) }
+    pub fn create_sized(place: &Place, bytes: u64) -> io::Result<Self> {
+        if place.is_remote() {
+            Upload::create(&place.path(), Some(bytes)).map(Self::object)
+        } else {
+            Self::create(place)
+        }
     }
 
     /// A file, not an object, that is there, cut off at `n` bytes, to be written on from there.
-    pub fn behind(path: &Path, n: u64) -> io::Result<Self> {
-        let mut file = File::options().write(true).open(path)?;
+    pub fn behind(place: &Place, n: u64) -> io::Result<Self> {
+        let mut file = place.open_to_write()?;
         if file.metadata()?.len() < n {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         file.set_len(n)?;
         file.seek(SeekFrom::Start(n))?;
-        Ok(Self::File(file))
+        Self::file(place, file)
+    }
+
+    fn file(_place: &Place, file: File) -> io::Result<Self> {
+        Ok(Self::File(LocalFile {
+            file,
+            #[cfg(test)]
+            path: _place.path(),
+        }))
     }
 
     fn object(upload: Upload) -> Self {
@@ -48,7 +63,7 @@ impl Writer {
     /// Lets the disk begin with these bytes of a file that is going to be synced.
     pub fn begin_sync(&self, offset: u64, n: u64) {
         if let Self::File(file) = self {
-            begin_sync(file, offset, n);
+            begin_sync(&file.file, offset, n);
         }
     }
 
@@ -70,16 +85,36 @@ impl Write for Writer {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.write(&bytes[..bytes.len().min(WRITE_BYTES)]),
+            Self::File(file) => {
+                file.step()?;
+                file.file.write(&bytes[..bytes.len().min(WRITE_BYTES)])
+            }
             Self::Object(upload) => upload.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::File(file) => file.flush(),
+            Self::File(file) => file.file.flush(),
             Self::Object(upload) => upload.flush(),
         }
+    }
+}
+
+/// A file that is being written.
+pub struct LocalFile {
+    pub(super) file: File,
+    #[cfg(test)]
+    path: std::path::PathBuf,
+}
+
+impl LocalFile {
+    /// Where tests make writing fail.
+    #[inline(always)]
+    pub(super) fn step(&self) -> io::Result<()> {
+        #[cfg(test)]
+        crate::store::place::step(&self.path)?;
+        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
@@ -19,12 +18,12 @@ use crate::parquet::footer::{Footer, MAGIC, RowGroup};
 use crate::store::checksum::{ByteSums, Checksum, Summing};
 use crate::store::files::{is_there, move_to};
 use crate::store::sync::{sync, sync_parent};
-use crate::store::{Reader, Writer, is_remote};
+use crate::store::{Place, Reader, Writer};
 use crate::table::columns::HeaderTable;
 
 /// The file of one segment.
 pub struct TablePart {
-    pub path: PathBuf,
+    pub path: Place,
     /// Its row groups, which fill it from behind the magic number without gaps.
     pub row_groups: ByteSums,
 }
@@ -35,14 +34,14 @@ pub struct TablePart {
 /// writer over all the traces. The file of the first segment becomes the output and grows, those of the others are copied:
 /// that can be repeated after an interruption, and with `is_durable`, for a first segment that is on the disk, after one of the
 /// computer. Memory: the footer of one segment.
-pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable: bool) -> Result<Checksum> {
+pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable, is_durable: bool) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
     let mut sums = ByteSums::default();
     sums.push(MAGIC);
     let mut shifts = Vec::new();
-    let mut ends: Vec<PathBuf> = parts.iter().map(|part| part.path.clone()).collect();
+    let mut ends: Vec<Place> = parts.iter().map(|part| part.path.clone()).collect();
     let mut out = match parts.first() {
-        Some(first) if !is_remote(output) => {
+        Some(first) if !output.is_remote() => {
             ends[0] = kept_end(&first.path);
             grow(first, output, &schema, is_durable)?
         }
@@ -54,7 +53,7 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable:
     };
     for (part, end) in parts.iter().zip(&ends) {
         shifts.push(sums.n_bytes as i64 - MAGIC.len() as i64);
-        if part.path == *end {
+        if part.path.path() == end.path() {
             copy_row_groups(part, &mut out).map_err(failed(format!(
                 "{} to {}",
                 part.path.display(),
@@ -70,7 +69,8 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable:
     let mut out = Summing::behind(sums, out);
     let mut ordinal = 0;
     for ((TablePart { path, row_groups }, end), shift) in parts.iter().zip(&ends).zip(shifts) {
-        let footer_of_part = TableEnd::read(end, path == end, row_groups.n_bytes).map_err(failed(end.display()))?;
+        let footer_of_part =
+            TableEnd::read(end, path.path() == end.path(), row_groups.n_bytes).map_err(failed(end.display()))?;
         let metadata = footer_of_part.metadata(end, row_groups.n_bytes, &schema)?;
         for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
             let moved = moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(path.display()))?;
@@ -85,13 +85,13 @@ pub fn join(parts: &[TablePart], output: &Path, table: &HeaderTable, is_durable:
 }
 
 /// Where the end of the file at `path` is kept while that grows.
-fn kept_end(path: &Path) -> PathBuf {
+fn kept_end(path: &Place) -> Place {
     path.with_extension("footer")
 }
 
 /// Makes the file of the first segment the output, to be written on behind its row groups. Before it gets its new name, what
 /// follows them is saved beside its old place, unless an earlier attempt has done that.
-fn grow(first: &TablePart, output: &Path, schema: &SchemaDescPtr, is_durable: bool) -> Result<Writer> {
+fn grow(first: &TablePart, output: &Place, schema: &SchemaDescPtr, is_durable: bool) -> Result<Writer> {
     let n_bytes = first.row_groups.n_bytes;
     if is_there(&first.path)? || !is_there(output)? {
         let kept = kept_end(&first.path);
@@ -100,7 +100,7 @@ fn grow(first: &TablePart, output: &Path, schema: &SchemaDescPtr, is_durable: bo
         if known.and_then(|end| end.metadata(&kept, n_bytes, schema)).is_err() {
             let end = TableEnd::read(&first.path, true, n_bytes).map_err(failed(first.path.display()))?;
             end.metadata(&first.path, n_bytes, schema)?;
-            std::fs::write(&kept, &end.bytes).map_err(failed(kept.display()))?;
+            kept.write(&end.bytes).map_err(failed(kept.display()))?;
         }
         if is_durable {
             sync(&kept)?;
@@ -108,7 +108,9 @@ fn grow(first: &TablePart, output: &Path, schema: &SchemaDescPtr, is_durable: bo
         }
         move_to(&first.path, output)?;
         if is_durable {
-            [output, output.parent().unwrap_or(output), &first.path].into_iter().try_for_each(sync_parent)?;
+            sync_parent(output)?;
+            output.parent().map_or(Ok(()), |directory| sync_parent(&directory))?;
+            sync_parent(&first.path)?;
         }
     }
     Writer::behind(output, data_end(n_bytes)).map_err(failed(output.display()))
@@ -120,9 +122,9 @@ fn data_end(n_bytes: u64) -> u64 {
 }
 
 /// A file without a name that goes away by itself: on the disk of the output or, where that is an object, on a local one.
-fn temporary_beside(output: &Path) -> std::io::Result<File> {
+fn temporary_beside(output: &Place) -> std::io::Result<File> {
     match output.parent() {
-        Some(directory) if !is_remote(output) => tempfile::tempfile_in(directory),
+        Some(directory) if !output.is_remote() => directory.create_unnamed(),
         _ => tempfile::tempfile(),
     }
 }
@@ -143,7 +145,7 @@ struct TableEnd {
 
 impl TableEnd {
     /// Of a file with so many bytes of row groups, from it or, where it is not `whole`, from one that has the end alone.
-    fn read(path: &Path, is_whole: bool, n_bytes: u64) -> std::io::Result<Self> {
+    fn read(path: &Place, is_whole: bool, n_bytes: u64) -> std::io::Result<Self> {
         let start = data_end(n_bytes);
         let file = Reader::open(path)?;
         let offset = if is_whole { start } else { 0 };
@@ -154,7 +156,7 @@ impl TableEnd {
     }
 
     /// The metadata that it holds, at `path`, if that describes so many bytes of row groups with these columns.
-    fn metadata(&self, path: &Path, n_bytes: u64, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
+    fn metadata(&self, path: &Place, n_bytes: u64, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
         let metadata = read_metadata(self).map_err(failed(path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
             return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));

@@ -20,6 +20,7 @@ use proptest::prelude::*;
 
 use crate::segy::fields::FieldKind::{self, F32, F64, I8, I16, I32, I64, Ibm32, Text, U8, U16, U32, U64};
 use crate::segy::samples::format::ByteOrder;
+use crate::store::Place;
 use crate::store::checksum::ByteSums;
 use crate::table::columns::ROW_GROUP_ROWS;
 use crate::table::summary::FieldRange;
@@ -47,7 +48,7 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
 /// Writes the headers, pushed in blocks of `block` traces, as the segment from `first_trace`.
 fn write(path: &Path, table: &HeaderTable, first_trace: u64, headers: &[u8], block: usize) -> HeaderSummary {
     let width = table.header_bytes as usize;
-    let mut writer = SegmentWriter::create(path, table, first_trace).unwrap();
+    let mut writer = SegmentWriter::create(&Place::of(path).unwrap(), table, first_trace).unwrap();
     for block in headers.chunks(block * width) {
         writer.push(block, width, block.len() / width, &vec![0; block.len() / width]).unwrap();
     }
@@ -134,19 +135,19 @@ fn joined(dir: &Path, table: &HeaderTable, headers: &[u8], begins: &[u64], block
         .map(|(i, (group, end))| {
             let (path, first) = (dir.join(format!("part{i}.parquet")), group * table.row_group_rows);
             let summary = write(&path, table, first, &headers[first as usize * 240..end as usize * 240], block);
-            TablePart { path, row_groups: summary.row_groups }
+            TablePart { path: Place::of(&path).unwrap(), row_groups: summary.row_groups }
         })
         .collect();
     let output = dir.join("joined.parquet");
     let _ = std::fs::remove_file(&output);
-    join(&parts, &output, table, false).unwrap();
+    join(&parts, &Place::of(&output).unwrap(), table, false).unwrap();
     let bytes = std::fs::read(&output).unwrap();
-    assert!(!parts[0].path.exists(), "the first part becomes the output");
+    assert!(!parts[0].path.path().exists(), "the first part becomes the output");
     // Interrupted somewhere behind the first row groups, and taken up again.
     let longer = [&bytes[..], &[0; 100]].concat();
     for n in [longer.len(), bytes.len(), bytes.len() - 1, parts[0].row_groups.n_bytes as usize + 4] {
         std::fs::write(&output, &longer[..n]).unwrap();
-        join(&parts, &output, table, true).unwrap();
+        join(&parts, &Place::of(&output).unwrap(), table, true).unwrap();
         assert!(std::fs::read(&output).unwrap() == bytes);
     }
     bytes

@@ -1,7 +1,6 @@
 //! Writes the rows of one segment.
 
 use std::io::{BufWriter, Cursor, Write};
-use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 use parquet::schema::types::SchemaDescPtr;
@@ -10,7 +9,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::parquet::bounds::Bounds;
 use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
 use crate::parquet::footer::{Footer, MAGIC, RowGroup};
-use crate::store::{Writer, finish_buffered};
+use crate::store::{Place, Writer, finish_buffered};
 use crate::table::columns::{HeaderTable, Mark, Source};
 use crate::table::formula::Formula;
 use crate::table::summary::{FieldRange, HeaderSummary};
@@ -24,7 +23,7 @@ const BUFFER_BYTES: usize = 1 << 18;
 pub struct SegmentWriter {
     table: HeaderTable,
     schema: SchemaDescPtr,
-    path: PathBuf,
+    path: Place,
     file: BufWriter<Writer>,
     encoder: Encoder,
     chunks: Vec<Chunk>,
@@ -55,7 +54,7 @@ pub struct SegmentWriter {
 
 impl SegmentWriter {
     /// Creates the file at `path` for the traces from number `first_trace` (from 0), where a row group must begin.
-    pub fn create(path: &Path, table: &HeaderTable, first_trace: u64) -> Result<Self> {
+    pub fn create(path: &Place, table: &HeaderTable, first_trace: u64) -> Result<Self> {
         table.check()?;
         if !first_trace.is_multiple_of(table.row_group_rows) {
             return Err(Error::Failed(format!(

@@ -15,8 +15,9 @@ use crate::dataset::document::read_document;
 use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{ChunkReader, Dataset, damaged};
 use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, checked_files};
+use crate::store::Reader;
 use crate::store::checksum::{Checksum, ChunkSums};
-use crate::store::{self, Reader};
+use crate::store::files::is_there;
 
 /// What was found undamaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     for (name, expected) in &dataset.checksums {
         cancel.check()?;
         let path = dataset.path(name);
-        if !store::is_file(&path).map_err(failed(path.display()))? {
+        if !is_there(&path)? {
             return Err(Error::Failed(format!("{}: is missing", path.display())));
         }
         if Checksum::of_file(&path)? != *expected {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit, n_threads};
-use crate::dataset::{Dataset, Original, OriginalFile, Place, Sources};
+use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources};
 use crate::input::outside_traces::KeptBytes;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
@@ -154,8 +154,8 @@ impl Comparison<'_> {
 
     /// The bytes of the sample at an offset; elsewhere that byte alone.
     fn sample_range(&self, offset: u64) -> Result<std::ops::Range<u64>> {
-        Ok(match self.sources.place(offset)? {
-            Place::Sample { offset, .. } => offset..offset + self.sources.dataset.format.bytes as u64,
+        Ok(match self.sources.part_at(offset)? {
+            FilePart::Sample { offset, .. } => offset..offset + self.sources.dataset.format.bytes as u64,
             _ => offset..offset + 1,
         })
     }
@@ -164,15 +164,15 @@ impl Comparison<'_> {
     fn outcome(&self) -> Result<()> {
         let first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(difference) = first.as_ref() else { return Ok(()) };
-        let found = self.sources.place(difference.offset)?;
+        let found = self.sources.part_at(difference.offset)?;
         let place = match found {
-            Place::BeforeTraces => "in front of the traces".to_owned(),
-            Place::AfterTraces => "behind the traces".to_owned(),
-            Place::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
-            Place::Sample { trace, sample, .. } => format!("trace {}, sample {}", trace + 1, sample + 1),
+            FilePart::BeforeTraces => "in front of the traces".to_owned(),
+            FilePart::AfterTraces => "behind the traces".to_owned(),
+            FilePart::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
+            FilePart::Sample { trace, sample, .. } => format!("trace {}, sample {}", trace + 1, sample + 1),
         };
         let value = |bytes: &[u8]| match found {
-            Place::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
+            FilePart::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
             _ => hexadecimal(bytes),
         };
         Err(Error::Failed(format!(

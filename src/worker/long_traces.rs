@@ -3,8 +3,6 @@
 //! So a file of fewer traces than workers keeps all cores busy, and one process still sees every trace whole: its
 //! exceptions come out in the same order whatever the number of threads.
 
-use std::path::Path;
-
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::exceptions::{Exception, SegmentExceptions};
@@ -13,6 +11,7 @@ use crate::plan::Plan;
 use crate::segy::Layout;
 use crate::segy::samples::restore::RoundTrip;
 use crate::segy::samples::statistics::SampleStatistics;
+use crate::store::Place;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 
@@ -51,7 +50,7 @@ pub(crate) struct Outcome {
 
 impl<'a> Parts<'a> {
     /// `directory` is that of the segment's array.
-    pub(crate) fn new(plan: &'a Plan, directory: &Path) -> Result<Self> {
+    pub(crate) fn new(plan: &'a Plan, directory: &Place) -> Result<Self> {
         let (layout, array) = (plan.layout(), &plan.traces);
         let n_lanes = u64::from(plan.threads).clamp(1, array.n_sample_chunks());
         let lanes = (0..n_lanes).map(|_| Lane::new(plan, directory)).collect::<Result<_>>()?;
@@ -113,7 +112,7 @@ impl<'a> Parts<'a> {
 }
 
 impl Lane {
-    fn new(plan: &Plan, directory: &Path) -> Result<Self> {
+    fn new(plan: &Plan, directory: &Place) -> Result<Self> {
         let (layout, array) = (plan.layout(), &plan.traces);
         let (format, order) = (layout.format(), layout.byte_order);
         let is_file_for_each = array.shard_chunks.is_none();

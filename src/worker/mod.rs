@@ -5,7 +5,6 @@ mod long_traces;
 mod sample_conversion;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
@@ -17,7 +16,7 @@ use crate::segy::samples::restore::RoundTrip;
 use crate::segy::{Access, Layout, odd_trace};
 use crate::staging::attempt::{self, Attempt};
 use crate::staging::{SegmentPaths, SegmentRecord};
-use crate::store;
+use crate::store::Place;
 use crate::table::{Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
@@ -38,7 +37,7 @@ const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 /// `Error::Cancelled` when asked to stop; the segment is then not done and is converted anew.
 pub fn convert_segment(
     plan: &Plan,
-    staging: &Path,
+    staging: &Place,
     id: u32,
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
@@ -46,7 +45,7 @@ pub fn convert_segment(
     attempt::open(staging)?;
     let mut attempt = Attempt::begin(staging, id)?;
     let mut record = convert(plan, &mut attempt, cancel, on_progress)?;
-    record.boot_id = if store::is_remote(staging) { None } else { attempt::boot_id() };
+    record.boot_id = if staging.is_remote() { None } else { attempt::boot_id() };
     attempt.complete(record, false, cancel).map(|(record, _)| record)
 }
 
@@ -85,7 +84,7 @@ struct Conversion<'a> {
     stored_bytes: u64,
     window: Vec<u8>,
     /// Where the array of the segment is.
-    directory: PathBuf,
+    directory: Place,
     /// What converts traces that are cut along the samples, once it is needed.
     parts: Option<Parts<'a>>,
     /// For each trace of the window at hand: whether all its samples are zero.

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::error::{Result, failed};
 use crate::store::checksum::{ChunkSums, crc32c, crc32c_append};
-use crate::store::files::write_json;
-use crate::store::{self, Finishing, Writer};
+use crate::store::files::{create_directories, write_json};
+use crate::store::{Finishing, Place, Writer};
 use crate::zarr::array::ArrayPlan;
 use crate::zarr::documents::array_document;
 
@@ -19,14 +19,14 @@ const MOST_FINISHING: usize = 16;
 
 /// The array of one segment: the chunk grid and keys of the final array, with the chunks that the segment owns.
 pub struct SegmentStore {
-    directory: PathBuf,
+    directory: Place,
     array: ArrayPlan,
     /// The file that chunks are appended to: of one chunk, or of a shard.
     object: Option<Object>,
     /// The directory that was made last; the trace-sample order has one for each chunk.
-    directory_made: PathBuf,
+    directory_made: Option<PathBuf>,
     /// Objects that are on their way to an object store.
-    finishing: VecDeque<(PathBuf, Finishing)>,
+    finishing: VecDeque<(Place, Finishing)>,
     sums: ChunkSums,
     /// Whether all of it will be synced.
     is_durable: bool,
@@ -34,7 +34,7 @@ pub struct SegmentStore {
 
 struct Object {
     trace_index: u64,
-    path: PathBuf,
+    path: Place,
     file: Writer,
     written: u64,
     /// Of the chunk at hand: where it begins, its CRC-32C so far, its place in the index.
@@ -55,16 +55,16 @@ impl Object {
 impl SegmentStore {
     /// A new array in `directory`, with its `zarr.json`. In an object store it is a part of the final array, which gets that
     /// when it is complete. `is_durable` says that it is going to be synced, so that the disk may begin early.
-    pub fn create(directory: &Path, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
-        if !store::is_remote(directory) {
-            std::fs::create_dir_all(directory).map_err(failed(directory.display()))?;
+    pub fn create(directory: &Place, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
+        if !directory.is_remote() {
+            create_directories(directory)?;
             write_json(&directory.join("zarr.json"), &array_document(array))?;
         }
         Ok(Self {
             directory: directory.to_owned(),
             array: array.clone(),
             object: None,
-            directory_made: PathBuf::new(),
+            directory_made: None,
             finishing: VecDeque::new(),
             sums: ChunkSums::default(),
             is_durable,
@@ -143,13 +143,13 @@ impl SegmentStore {
         Ok(Object { trace_index, path, file, written: 0, start: 0, crc: 0, entry: 0, index })
     }
 
-    fn place(&mut self, sample_index: u64, trace_index: u64) -> Result<PathBuf> {
+    fn place(&mut self, sample_index: u64, trace_index: u64) -> Result<Place> {
         let path = self.directory.join(self.array.object_key(sample_index, trace_index));
         if let Some(parent) = path.parent()
-            && self.directory_made != parent
+            && self.directory_made.as_deref() != Some(&parent.path())
         {
-            store::create_directories(parent).map_err(failed(parent.display()))?;
-            self.directory_made = parent.to_owned();
+            create_directories(&parent)?;
+            self.directory_made = Some(parent.path());
         }
         Ok(path)
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use segy_import::generate::{GenerateConfig, generate};
 use segy_import::inspect::{InspectConfig, Inspector, report};
-use segy_import::internals::Output;
 use segy_import::internals::convert_segment;
 use segy_import::internals::{Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages};
+use segy_import::internals::{Output, Place};
 use segy_import::internals::{PLAN_VERSION, Plan};
 use segy_import::internals::{merge, of_contents};
 use segy_import::{CancelHandle, Error, ImportConfig, InputFormat, Overrides, Ragged, Result};
@@ -36,7 +36,7 @@ pub fn layout(file: &[u8]) {
         let Some(plan) = accepted(config.plan()) else { continue };
         // What goes to a worker comes back the same, and is taken for sound.
         assert_eq!(Plan::from_json(&serde_json::to_vec(&plan).unwrap()), Ok(plan.clone()));
-        accepted(convert_segment(&plan, &staging, 0, &CancelHandle::new(), &mut |_| {}));
+        accepted(convert_segment(&plan, &Place::of(&staging).unwrap(), 0, &CancelHandle::new(), &mut |_| {}));
         return;
     }
 }
@@ -98,7 +98,7 @@ pub fn plan(survey: &Survey, text: &[u8]) -> bool {
     let staging = survey.directory.path().join("staging");
     for id in 0..plan.segments.len().min(MOST_SEGMENTS) {
         // Whatever the plan says of the file, the worker says what is wrong.
-        let _ = convert_segment(&plan, &staging, id as u32, &CancelHandle::new(), &mut |_| {});
+        let _ = convert_segment(&plan, &Place::of(&staging).unwrap(), id as u32, &CancelHandle::new(), &mut |_| {});
     }
     let _ = fs::remove_dir_all(&staging);
     true
@@ -155,7 +155,7 @@ struct Recorded {
 }
 
 impl Launch for Recorded {
-    fn launch(&self, _: &Arc<Plan>, _: &Path, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
+    fn launch(&self, _: &Arc<Plan>, _: &Place, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
         let said = self.said.get(self.next.replace(self.next.get() + 1)).map_or(&b""[..], Vec::as_slice);
         forward_messages(said, segment, &events);
         Ok(Box::new(Ended))

@@ -85,7 +85,13 @@ pub fn lines() -> Vec<Vec<u8>> {
     let (survey, staging) = (Survey::new(), tempfile::tempdir().unwrap());
     let mut said = String::new();
     for segment in &survey.plan.segments {
-        let last = work(&survey.plan, staging.path(), segment.id, &CancelHandle::new(), &|_| {});
+        let last = work(
+            &survey.plan,
+            &segy_import::internals::Place::to_write(staging.path()).unwrap(),
+            segment.id,
+            &CancelHandle::new(),
+            &|_| {},
+        );
         let last = serde_json::to_string(&last).unwrap();
         said += &format!("{{\"type\":\"progress\",\"traces\":2}}\n{last}\n\n");
     }

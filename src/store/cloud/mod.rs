@@ -73,9 +73,10 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path)? == bytes),
         // A store without such requests; whoever writes at the same moment is not noticed.
-        Err(object_store::Error::NotImplemented { .. }) => match crate::store::is_file(path)? {
-            true => Ok(false),
-            false => write(path, bytes).map(|()| true),
+        Err(object_store::Error::NotImplemented { .. }) => match state(path) {
+            Ok(_) => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => write(path, bytes).map(|()| true),
+            Err(e) => Err(e),
         },
         Err(e) => Err(messages::explained(&e)),
     }

@@ -26,12 +26,17 @@ fn parts_without_traces_join_too() {
         write(&empty, &table, 5000, &[], 1),
         HeaderSummary { ranges: vec![None; 6], ..HeaderSummary::default() }
     );
-    join(&[], &output, &table, false).unwrap();
+    join(&[], &Place::of(&output).unwrap(), &table, false).unwrap();
     assert_eq!(std::fs::read(&empty).unwrap(), std::fs::read(&output).unwrap());
     let other = dir.path().join("other.parquet");
     std::fs::copy(&empty, &other).unwrap();
-    join(&[other, empty].map(|path| TablePart { path, row_groups: ByteSums::default() }), &output, &table, false)
-        .unwrap();
+    join(
+        &[other, empty].map(|path| TablePart { path: Place::of(&path).unwrap(), row_groups: ByteSums::default() }),
+        &Place::of(&output).unwrap(),
+        &table,
+        false,
+    )
+    .unwrap();
     assert_eq!(read(&output).num_rows(), 0);
 }
 
@@ -145,10 +150,11 @@ fn there_are_no_more_row_groups_than_can_be_numbered() {
 fn what_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a.parquet"), dir.path().join("b.parquet"));
-    let refusal = |table: &HeaderTable, first_trace| match SegmentWriter::create(&a, table, first_trace) {
-        Ok(_) => panic!("it was accepted"),
-        Err(error) => error.to_string(),
-    };
+    let refusal =
+        |table: &HeaderTable, first_trace| match SegmentWriter::create(&Place::of(&a).unwrap(), table, first_trace) {
+            Ok(_) => panic!("it was accepted"),
+            Err(error) => error.to_string(),
+        };
     assert!(refusal(&table(vec![column("x", 238, I32, None)], 10), 0).contains("x lies outside the 240 header bytes"));
     assert!(refusal(&table(vec![column("x", 0, I32, None)], 10), 0).contains("outside"));
     assert!(refusal(&table(vec![column("x", 1, I32, Some(240))], 10), 0).contains("outside"));
@@ -157,31 +163,31 @@ fn what_cannot_be_is_refused() {
     assert!(refusal(&table(Vec::new(), 0), 0).contains("cannot be empty"));
 
     let one = table(vec![column("x", 1, I32, None)], 10);
-    let mut writer = SegmentWriter::create(&a, &one, 0).unwrap();
+    let mut writer = SegmentWriter::create(&Place::of(&a).unwrap(), &one, 0).unwrap();
     let error = writer.push(&[0; 700], 240, 3, &[0; 3]).unwrap_err().to_string();
     assert!(error.contains("ends within trace 2"), "{error}");
 
     let summary = write(&a, &one, 0, &[0; 480], 1);
-    let part = TablePart { path: a.clone(), row_groups: summary.row_groups };
+    let part = TablePart { path: Place::of(&a).unwrap(), row_groups: summary.row_groups };
     let other = table(vec![column("y", 1, I32, None)], 10);
     let whole = std::fs::read(&a).unwrap();
-    let error = join(std::slice::from_ref(&part), &b, &other, false).unwrap_err().to_string();
+    let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &other, false).unwrap_err().to_string();
     assert!(error.contains("its columns are not those of the plan"), "{error}");
     for damaged in [&whole[..whole.len() - 1], &whole[..whole.len() - 9], &whole[..5], &[]] {
         std::fs::write(&a, damaged).unwrap();
-        let error = join(std::slice::from_ref(&part), &b, &one, false).unwrap_err().to_string();
+        let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, false).unwrap_err().to_string();
         assert!(error.starts_with(&*a.to_string_lossy()), "{error}");
     }
     assert!(!b.exists(), "what cannot be joined stays where it is");
     std::fs::remove_file(&a).unwrap();
-    let error = join(std::slice::from_ref(&part), &b, &one, false).unwrap_err().to_string();
+    let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, false).unwrap_err().to_string();
     assert!(error.contains("a.parquet: No such file"), "{error}");
     std::fs::write(&a, &whole).unwrap();
-    join(std::slice::from_ref(&part), &b, &one, true).unwrap();
+    join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, true).unwrap();
     assert!(std::fs::read(&b).unwrap() == whole);
     // As after a loss of power that left the old name, and the file cut off.
     std::fs::write(&a, &whole[..4 + part.row_groups.n_bytes as usize]).unwrap();
     std::fs::remove_file(&b).unwrap();
-    join(&[part], &b, &one, true).unwrap();
+    join(&[part], &Place::of(&b).unwrap(), &one, true).unwrap();
     assert!(std::fs::read(&b).unwrap() == whole);
 }

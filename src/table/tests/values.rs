@@ -166,7 +166,7 @@ fn additional_headers_have_a_raw_column_of_their_own() {
     let traces: Vec<u8> = (0..5000u32 * 500).map(|i| (i / 7 % 255) as u8).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    let mut writer = SegmentWriter::create(&path, &table, 0).unwrap();
+    let mut writer = SegmentWriter::create(&Place::of(&path).unwrap(), &table, 0).unwrap();
     writer.push(&traces, 500, 5000, &[0; 5000]).unwrap();
     writer.finish().unwrap();
     let batch = read(&path);
@@ -185,7 +185,7 @@ fn raw_headers_of_a_pairwise_swapped_file_stay_as_they_stand_in_it() {
     let headers: Vec<u8> = (0..240 * 300u32).map(|i| (i / 5 % 251) as u8).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
-    let mut writer = SegmentWriter::create(&path, &table, 0).unwrap();
+    let mut writer = SegmentWriter::create(&Place::of(&path).unwrap(), &table, 0).unwrap();
     writer.push(&headers, 240, 300, &[0; 300]).unwrap();
     writer.finish().unwrap();
     let batch = read(&path);
@@ -209,7 +209,7 @@ fn flags_of_traces_are_columns_and_are_counted() {
     let mut columns = survey_columns();
     columns.push(column("trace_id_code", 29, I16, None));
     let table = table(columns, per_group as u64);
-    let mut writer = SegmentWriter::create(&path, &table, 0).unwrap();
+    let mut writer = SegmentWriter::create(&Place::of(&path).unwrap(), &table, 0).unwrap();
     for (headers, flags) in headers.chunks(240 * 999).zip(flags.chunks(999)) {
         writer.push(headers, 240, flags.len(), flags).unwrap();
     }

@@ -1,0 +1,269 @@
+//! The output in a directory of a file system, where everything appears by rename.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::plan::Plan;
+use crate::staging::lock::Lock;
+use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
+use crate::store::Place;
+use crate::store::files::{create_directories, entry, is_there, move_to, remove, write_json};
+use crate::store::place::{Entry, Kind, is_absence};
+use crate::store::sync::{sync, sync_tree};
+
+/// An output directory on this computer.
+pub(super) struct LocalArea {
+    root: Place,
+    staging: Place,
+    /// The directories that were made for it, the outermost first.
+    created: Vec<PathBuf>,
+    lock: Lock,
+}
+
+impl LocalArea {
+    /// Makes the directory with those around it, and its staging area, and locks it.
+    ///
+    /// # Errors
+    /// `Error::OutputInTheWay` where another import holds it, or something else is in the place of the staging area.
+    pub(super) fn create(root: &Path) -> Result<Self> {
+        let created = missing_directories(root)?;
+        Self::open(root, created.clone()).inspect_err(|_| remove_directories(&created))
+    }
+
+    /// As [`Self::create`], where the missing directories are known.
+    pub(super) fn open(root: &Path, created: Vec<PathBuf>) -> Result<Self> {
+        let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", root.display()));
+        std::fs::create_dir_all(root).map_err(cannot)?;
+        let place = Place::to_write(root).map_err(cannot)?;
+        let (staging, lock) = Lock::take(&place)?;
+        Ok(Self { root: place, staging, created, lock })
+    }
+
+    /// Removes the directories that were made for the output and are empty.
+    pub(super) fn remove_created(&self) {
+        remove_directories(&self.created);
+    }
+
+    fn merged_mark(&self) -> Place {
+        self.staging.join(MERGED)
+    }
+
+    fn plan_file(&self) -> Place {
+        self.staging.join(PLAN)
+    }
+
+    /// Brings the names of the output directory and of those that were made for it to the disk.
+    fn sync_created(&self) -> Result<()> {
+        sync(&self.root)?;
+        for directory in &self.created {
+            let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            sync(&Place::to_write(parent).map_err(failed(parent.display()))?)?;
+        }
+        Ok(())
+    }
+
+    /// Sees that the parts of the dataset are in their places: those that were moved just now as the same files and
+    /// directories, of the same size.
+    fn check_parts(&self, parts: &[&'static str], new: &[(&'static str, Entry)]) -> Result<()> {
+        parts.iter().filter(|name| **name != METADATA).try_for_each(|name| {
+            let place = self.root.join(name);
+            let found = entry(&place)?;
+            let same = |a: &Entry, b: &Entry| (a.id, a.kind, a.bytes) == (b.id, b.kind, b.bytes);
+            let what = match (&found, new.iter().find(|(new, _)| new == name)) {
+                (None, _) => "is not there",
+                (Some(found), Some((_, moved))) if !same(found, moved) => "is not what was moved there",
+                (Some(_), _) => return Ok(()),
+            };
+            let staging = self.staging.display();
+            Err(Error::Failed(format!("{}: {what}; the dataset stays in {staging}", place.display())))
+        })
+    }
+}
+
+impl Area for LocalArea {
+    fn root(&self) -> &Place {
+        &self.root
+    }
+
+    fn staging(&self) -> &Place {
+        &self.staging
+    }
+
+    fn dataset(&self) -> Place {
+        self.staging.join("dataset")
+    }
+
+    fn document(&self) -> Place {
+        self.dataset().join(METADATA)
+    }
+
+    fn lock(&self) -> Option<&File> {
+        self.lock.file()
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.lock.warning()
+    }
+
+    fn start(&self, plan: &Plan) -> Result<()> {
+        self.clear()?;
+        attempt::open(&self.staging)?;
+        self.write_plan(plan)
+    }
+
+    fn write_plan(&self, plan: &Plan) -> Result<()> {
+        let unfinished = self.staging.join("plan.json.part");
+        write_json(&unfinished, plan)?;
+        move_to(&unfinished, &self.plan_file())
+    }
+
+    fn forget(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn sync_plan(&self) -> Result<()> {
+        sync(&self.plan_file())?;
+        sync(&self.staging)?;
+        self.sync_created()
+    }
+
+    fn sync(&self, cancel: &CancelHandle) -> Result<()> {
+        sync_tree(&self.dataset(), cancel)
+    }
+
+    fn mark_merged(&self, durable: bool) -> Result<()> {
+        let mark = self.merged_mark();
+        mark.write(&[]).map_err(failed(mark.display()))?;
+        if durable {
+            sync(&mark)?;
+            sync(&self.staging)?;
+            self.sync_created()?;
+        }
+        Ok(())
+    }
+
+    fn sync_parts(&self) -> Result<()> {
+        for part in [&self.dataset(), &self.root].iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name))) {
+            if is_there(&part)? {
+                sync_tree(&part, &CancelHandle::new())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, durable: bool, parts: &[&'static str]) -> Result<()> {
+        let (dataset, old) = (self.dataset(), self.staging.join("old"));
+        create_directories(&old)?;
+        let mut new = Vec::new();
+        // Without its commit mark the old dataset is none from here on.
+        for name in NAMED_OUTPUTS.into_iter().rev() {
+            let part = entry(&dataset.join(name))?;
+            let is_replaced = part.is_some() || !parts.contains(&name);
+            if is_replaced && is_there(&self.root.join(name))? {
+                remove(&old.join(name))?;
+                move_to(&self.root.join(name), &old.join(name))?;
+            }
+            new.extend(part.map(|part| (name, part)));
+        }
+        for (name, _) in new.iter().rev() {
+            // The commit mark must not be there without all the rest.
+            if *name == METADATA {
+                self.check_parts(parts, &new)?;
+                if durable {
+                    sync(&self.root)?;
+                }
+            }
+            move_to(&dataset.join(name), &self.root.join(name))?;
+        }
+        if durable { sync(&self.root) } else { Ok(()) }
+    }
+
+    fn clear(&self) -> Result<()> {
+        let merged = is_there(&self.merged_mark())?;
+        if !merged {
+            remove(&self.plan_file())?;
+        }
+        attempt::close(&self.staging)?;
+        for name in self.staging.names().map_err(failed(self.staging.display()))? {
+            let is_kept = Lock::names().any(|lock| name == *lock) || name == MERGED || merged && name == PLAN;
+            if !is_kept {
+                remove(&self.staging.join(name))?;
+            }
+        }
+        remove(&self.plan_file())?;
+        remove(&self.merged_mark())
+    }
+
+    /// Another import may hold the staging area from the moment on when the name of the lock is gone, and then keeps the
+    /// directory.
+    fn leave(&self) {
+        let is_lock = |name: &OsStr| Lock::names().any(|lock| name == *lock);
+        let leave = || -> std::io::Result<()> {
+            if self.staging.names()?.iter().all(|name| is_lock(name)) {
+                for name in Lock::names() {
+                    self.staging.join(name).remove()?;
+                }
+                self.root.join(super::STAGING).remove_directory()?;
+            }
+            Ok(())
+        };
+        // What stays is an empty directory of ours, which the next import takes.
+        let _ = leave().or_else(|_| leave());
+    }
+
+    fn discard(&self) -> Result<()> {
+        self.clear()?;
+        self.leave();
+        self.remove_created();
+        Ok(())
+    }
+}
+
+/// Segments of a plan that have records in a staging area.
+pub(super) fn n_recorded(plan: &Plan, staging: &Place) -> Result<usize> {
+    let has_record = |id: u32| is_there(&SegmentPaths::new(staging, id).record);
+    plan.segments.iter().try_fold(0, |n, segment| Ok(n + usize::from(has_record(segment.id)?)))
+}
+
+/// Whether there is a link anywhere below a directory.
+pub(super) fn holds_links(directory: &Place) -> Result<bool> {
+    let names = match directory.names() {
+        // Workers remove what they have given up.
+        Err(e) if is_absence(&e) => return Ok(false),
+        names => names.map_err(failed(directory.display()))?,
+    };
+    for name in names {
+        let below = directory.join(name);
+        match entry(&below)?.map(|entry| entry.kind) {
+            Some(Kind::Link) => return Ok(true),
+            Some(Kind::Directory) if holds_links(&below)? => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// The directories on the way to an output directory, and that one, that are not there, the outermost first.
+fn missing_directories(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    for directory in root.ancestors().take_while(|a| !a.as_os_str().is_empty()) {
+        match std::fs::symlink_metadata(directory) {
+            Ok(_) => break,
+            Err(e) if is_absence(&e) => missing.insert(0, directory.to_owned()),
+            Err(e) => return Err(failed(directory.display())(e)),
+        }
+    }
+    Ok(missing)
+}
+
+/// Removes directories that are empty, the innermost first.
+fn remove_directories(created: &[PathBuf]) {
+    for directory in created.iter().rev() {
+        // What somebody else put there meanwhile is theirs, and keeps its directory.
+        let _ = std::fs::remove_dir(directory);
+    }
+}

@@ -1,0 +1,245 @@
+//! Keeping imports apart that write to one directory: the lock in its staging area, which is also the mark that the area is
+//! one of this program.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::time::Duration;
+
+use crate::base::error::{Error, Result, failed};
+use crate::staging::{STAGING, attempt, in_place_of_staging};
+use crate::store::Place;
+use crate::store::files::{entry, is_there};
+use crate::store::place::{Entry, is_absence};
+
+/// Name of the file in the staging area that the process holds that writes here.
+pub(super) const LOCK: &str = "lock";
+/// Name of the file that stands for a lock on file systems that have none.
+const LOCK_FILE: &str = "lock.held";
+/// What the lock says: without it a directory of this name is somebody else's.
+const MARK: &[u8] = b"staging area of segy-import\n";
+
+/// An import that ends removes lock and directory, at any moment between the steps here; and the workers of one that was
+/// killed hold it until they have noticed.
+const ATTEMPTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Held as long as a directory is written to.
+pub(super) enum Lock {
+    /// A lock of the system on the file [`LOCK`].
+    System(File),
+    /// A file that is there as long as the process lives, for file systems that refuse locks, and what they said.
+    File(Place, String),
+}
+
+impl Lock {
+    /// The names in a staging area that belong to the lock.
+    pub(super) fn names() -> impl Iterator<Item = &'static &'static str> {
+        [LOCK_FILE, LOCK].iter()
+    }
+
+    /// What a child process inherits.
+    pub(super) fn file(&self) -> Option<&File> {
+        match self {
+            Self::System(file) => Some(file),
+            Self::File(..) => None,
+        }
+    }
+
+    /// What there is to say where the system does not lock.
+    pub(super) fn warning(&self) -> Option<String> {
+        match self {
+            Self::System(_) => None,
+            Self::File(place, why) => Some(format!(
+                "{}: this file system has no locks ({why}); that file keeps other imports away",
+                place.display()
+            )),
+        }
+    }
+
+    /// Makes the staging area of an output directory and takes its lock. Returns the area, held open.
+    ///
+    /// # Errors
+    /// `Error::OutputInTheWay` where another import holds it, or where it is somebody else's.
+    pub(super) fn take(root: &Place) -> Result<(Place, Self)> {
+        let mut is_held = false;
+        for _ in 0..ATTEMPTS {
+            let Some(staging) = made(root)? else { continue };
+            let path = staging.join(LOCK);
+            let file = match open(&path) {
+                Ok(file) => file,
+                // The import that made it has ended.
+                Err(e) if is_absence(&e) => continue,
+                Err(e) if entry(&path)?.is_some_and(|found| found.kind != crate::store::place::Kind::File) => {
+                    return Err(Error::OutputInTheWay(format!("{}: is no lock: {e}; remove it", path.display())));
+                }
+                Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
+            };
+            match file.try_lock() {
+                Ok(()) if is_current(root, &staging, &file)? => {
+                    see_that_it_is_ours(&staging, file.try_clone().map_err(failed(path.display()))?)?;
+                    return Ok((staging, Self::System(file)));
+                }
+                // The lock of an import that has ended; it guards nothing any more.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    is_held = true;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(TryLockError::Error(e)) => {
+                    see_that_it_is_ours(&staging, file)?;
+                    let lock = Self::without_the_system(&staging, &e)?;
+                    return Ok((staging, lock));
+                }
+            }
+        }
+        let what =
+            if is_held { "another import is writing here" } else { "other imports come and go here all the time" };
+        Err(Error::OutputInTheWay(format!("{}: {what}", root.display())))
+    }
+
+    /// A file that only one process can make, with who that is, where the system refuses to lock (`why`).
+    fn without_the_system(staging: &Place, why: &io::Error) -> Result<Self> {
+        let place = staging.join(LOCK_FILE);
+        let held_by = |found: &Holder| {
+            Error::OutputInTheWay(format!(
+                "{}: another import is writing here, on {} (process {}); this file system has no locks ({why}), so if \
+                 none is, remove that file",
+                place.display(),
+                found.host,
+                found.pid
+            ))
+        };
+        for _ in 0..ATTEMPTS {
+            match place.create_new() {
+                Ok(mut file) => {
+                    file.write_all(Holder::this().line().as_bytes()).map_err(failed(place.display()))?;
+                    return Ok(Self::File(place, why.to_string()));
+                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(failed(place.display())(e)),
+            }
+            let text = match place.read() {
+                Ok(text) => text,
+                Err(e) if is_absence(&e) => continue,
+                Err(e) => return Err(failed(place.display())(e)),
+            };
+            match Holder::of(&String::from_utf8_lossy(&text)) {
+                Some(holder) if holder.is_gone() => place.remove().map_err(failed(place.display()))?,
+                Some(holder) => return Err(held_by(&holder)),
+                // It is being written in this moment.
+                None => std::thread::sleep(PAUSE),
+            }
+        }
+        Err(held_by(&Holder::of("? ? 0").unwrap_or_else(Holder::this)))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Self::File(place, _) = self {
+            // One that stays says which process held it, and the next import sees that this is gone.
+            let _ = place.remove();
+        }
+    }
+}
+
+/// Who made a lock file.
+struct Holder {
+    host: String,
+    boot_id: String,
+    pid: u32,
+}
+
+impl Holder {
+    fn this() -> Self {
+        let boot_id = attempt::boot_id().map_or("-".into(), |id| id.trim().to_owned());
+        Self { host: attempt::host_name(), boot_id, pid: std::process::id() }
+    }
+
+    fn line(&self) -> String {
+        format!("{} {} {}\n", self.host, self.boot_id, self.pid)
+    }
+
+    /// `None` for what is no whole line.
+    fn of(text: &str) -> Option<Self> {
+        let mut words = text.strip_suffix('\n').unwrap_or(text).split(' ');
+        let (host, boot_id, pid) = (words.next()?, words.next()?, words.next()?);
+        Some(Self { host: host.to_owned(), boot_id: boot_id.to_owned(), pid: pid.parse().ok()? })
+    }
+
+    /// Whether its process is known to have ended: it ran on this computer, before it was started again or with a number
+    /// that no process has.
+    fn is_gone(&self) -> bool {
+        let here = Self::this();
+        if self.host != here.host {
+            return false;
+        }
+        let process = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let is_there = |pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
+        self.boot_id != here.boot_id || !process.is_some_and(is_there)
+    }
+}
+
+/// Makes the staging area, held open; `None` where it goes away in the same moment.
+fn made(root: &Place) -> Result<Option<Place>> {
+    let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", root.display()));
+    let staging = root.join(STAGING);
+    match staging.create_directory() {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(cannot(e)),
+    }
+    match staging.held_open() {
+        Ok(held) => Ok(Some(held)),
+        Err(e) => match entry(&staging)? {
+            None => Ok(None),
+            Some(found) if found.is_directory() => Err(cannot(e)),
+            Some(found) => Err(in_place_of_staging(&staging, found.kind)),
+        },
+    }
+}
+
+/// Opens or makes the lock.
+fn open(path: &Place) -> io::Result<File> {
+    match path.open_to_write() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => match path.create_new() {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => path.open_to_write(),
+            made => made,
+        },
+        opened => opened,
+    }
+}
+
+/// Whether lock and staging area still have their names.
+fn is_current(root: &Place, staging: &Place, lock: &File) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let locked = lock.metadata().map_err(failed(staging.display()))?;
+    let id = |found: Option<Entry>| found.map(|entry| entry.id);
+    Ok(id(entry(&staging.join(LOCK))?) == Some((locked.dev(), locked.ino()))
+        && id(entry(&root.join(STAGING))?) == id(entry(staging)?))
+}
+
+/// Sees that the area carries the mark of this program, and marks a new one.
+fn see_that_it_is_ours(staging: &Place, mut lock: File) -> Result<()> {
+    let path = staging.join(LOCK).path();
+    let in_lock = || failed(path.display());
+    let mut text = Vec::new();
+    lock.seek(SeekFrom::Start(0)).map_err(in_lock())?;
+    Read::by_ref(&mut lock).take(2 * MARK.len() as u64).read_to_end(&mut text).map_err(in_lock())?;
+    if text == MARK {
+        return Ok(());
+    }
+    let names = staging.names().map_err(failed(staging.display()))?;
+    let is_new = text.is_empty() && names.iter().all(|name| Lock::names().any(|lock| name == *lock));
+    // Versions of this program that did not mark it left a plan.
+    let is_of_earlier = text.is_empty() && is_there(&staging.join(super::PLAN))?;
+    if is_new || is_of_earlier {
+        lock.seek(SeekFrom::Start(0)).map_err(in_lock())?;
+        return lock.write_all(MARK).map_err(in_lock());
+    }
+    if text.is_empty() {
+        staging.join(LOCK).remove().map_err(in_lock())?;
+    }
+    let what = "holds files that this program did not put there; remove it, or name another directory";
+    Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())))
+}

@@ -1,0 +1,52 @@
+//! Makes calls to the system fail, for tests: the n-th call on a place below a directory, once or from there on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+
+/// One plan for each directory that a test works in.
+static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
+
+struct Plan {
+    directory: PathBuf,
+    calls: u64,
+    /// Number of the call that fails, from 1; 0 for none.
+    fails: u64,
+    error: Errno,
+}
+
+/// While it is there, calls below a directory are counted and one of them fails.
+pub(crate) struct Faults {
+    directory: PathBuf,
+}
+
+impl Faults {
+    /// The n-th call from now on fails, from 1; 0 for none.
+    pub(crate) fn below(directory: &Path, n: u64, error: Errno) -> Self {
+        let plan = Plan { directory: directory.to_owned(), calls: 0, fails: n, error };
+        PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
+        Self { directory: directory.to_owned() }
+    }
+
+    /// The calls so far.
+    pub(crate) fn calls(&self) -> u64 {
+        let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.iter().find(|plan| plan.directory == self.directory).map_or(0, |plan| plan.calls)
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        PLANS.lock().unwrap_or_else(PoisonError::into_inner).retain(|plan| plan.directory != self.directory);
+    }
+}
+
+/// Counts a call on a path, and fails if it is that one's turn.
+pub(crate) fn step(path: &Path) -> io::Result<()> {
+    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.directory)) else { return Ok(()) };
+    plan.calls += 1;
+    if plan.calls == plan.fails { Err(plan.error.into()) } else { Ok(()) }
+}

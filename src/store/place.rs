@@ -1,0 +1,550 @@
+//! Places: where a file, a directory or an object is.
+//!
+//! A place on this computer is a name below a directory that is held open, and every call on it is relative to that
+//! directory: whoever exchanges a directory on the way for a link changes nothing. Below a directory that this program writes
+//! to, no link is followed at all, and a file is always made anew, never written into. A place in an object store is a key.
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::store::address::is_remote;
+use crate::store::cloud;
+
+/// Permissions of new files and directories before the umask takes its share.
+const FILE_MODE: u32 = 0o666;
+/// More bytes than any document of this program has: what is longer is not read into memory.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 32;
+
+/// Where a file, a directory or an object is. Cheap to clone.
+#[derive(Clone)]
+pub struct Place {
+    root: Root,
+    /// Relative to the root; empty for the root itself.
+    name: PathBuf,
+}
+
+#[derive(Clone)]
+enum Root {
+    Directory(Arc<Directory>),
+    /// An address such as `s3://bucket/prefix`.
+    Objects(Arc<Path>),
+}
+
+/// A directory that is held open.
+struct Directory {
+    fd: OwnedFd,
+    /// What messages call it.
+    path: PathBuf,
+    follows_links: bool,
+    /// Permissions of new files, before the umask.
+    file_mode: u32,
+}
+
+/// What has a name in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub kind: Kind,
+    /// Of a file; of a directory what its file system says.
+    pub bytes: u64,
+    /// Permissions.
+    pub mode: u32,
+    /// Number of the file system and number of the file in it. 0 for objects.
+    pub id: (u64, u64),
+    /// When it was last written to.
+    pub modified: SystemTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    Link,
+    /// A pipe, a device, a socket.
+    Other,
+}
+
+impl Place {
+    /// The directory at a path, or a prefix of an object store, to read from: links are followed.
+    ///
+    /// # Errors
+    /// Where there is no directory.
+    pub fn to_read(path: &Path) -> io::Result<Self> {
+        Self::at(path, true)
+    }
+
+    /// The directory at a path, or a prefix of an object store, to write to: below it links are not followed.
+    ///
+    /// # Errors
+    /// Where there is no directory.
+    pub fn to_write(path: &Path) -> io::Result<Self> {
+        Self::at(path, false)
+    }
+
+    fn at(path: &Path, follows_links: bool) -> io::Result<Self> {
+        if is_remote(path) {
+            return Ok(Self { root: Root::Objects(path.into()), name: PathBuf::new() });
+        }
+        step(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd =
+            rustix::fs::open(if path.as_os_str().is_empty() { Path::new(".") } else { path }, flags, Mode::empty())?;
+        let directory = Directory { fd, path: path.to_owned(), follows_links, file_mode: FILE_MODE };
+        Ok(Self { root: Root::Directory(Arc::new(directory)), name: PathBuf::new() })
+    }
+
+    /// The file or directory at a path, by its name in the directory that holds it.
+    ///
+    /// # Errors
+    /// Where that directory is not there, or the path ends with no name.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let (parent, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Self::to_write(parent)?.join(name))
+    }
+
+    /// The directory here as a root of its own, held open: links are not followed, and it stays the same whatever happens to
+    /// its name.
+    ///
+    /// # Errors
+    /// Where there is no directory. A link is none.
+    pub fn held_open(&self) -> io::Result<Self> {
+        let Root::Directory(directory) = &self.root else { return Ok(self.clone()) };
+        let fd = self.opened(OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
+        let held = Directory { fd, path: self.path(), follows_links: false, file_mode: directory.file_mode };
+        Ok(Self { root: Root::Directory(Arc::new(held)), name: PathBuf::new() })
+    }
+
+    /// The same root with other permissions for new files, before the umask; directories get the right to search with that
+    /// to read.
+    ///
+    /// # Errors
+    /// Where the system has no more descriptors.
+    pub fn with_file_mode(&self, file_mode: u32) -> io::Result<Self> {
+        let Root::Directory(directory) = &self.root else { return Ok(self.clone()) };
+        let (path, follows_links) = (directory.path.clone(), directory.follows_links);
+        let other = Directory { fd: directory.fd.try_clone()?, path, follows_links, file_mode };
+        Ok(Self { root: Root::Directory(Arc::new(other)), name: self.name.clone() })
+    }
+
+    pub fn join(&self, name: impl AsRef<Path>) -> Self {
+        Self { root: self.root.clone(), name: self.name.join(name) }
+    }
+
+    /// What holds it; `None` for a root.
+    pub fn parent(&self) -> Option<Self> {
+        Some(Self { root: self.root.clone(), name: self.name.parent()?.to_owned() })
+    }
+
+    /// The last part of its name.
+    pub fn file_name(&self) -> Option<Cow<'_, OsStr>> {
+        let of_root = || match &self.root {
+            Root::Directory(directory) => directory.path.file_name(),
+            Root::Objects(address) => address.file_name(),
+        };
+        self.name.file_name().or_else(of_root).map(Cow::Borrowed)
+    }
+
+    pub fn with_extension(&self, extension: &str) -> Self {
+        Self { root: self.root.clone(), name: self.name.with_extension(extension) }
+    }
+
+    /// Its path, for messages and for programs that are told of it, or the address of an object.
+    pub fn path(&self) -> PathBuf {
+        let root = match &self.root {
+            Root::Directory(directory) => directory.path.as_path(),
+            Root::Objects(address) => address,
+        };
+        if self.name.as_os_str().is_empty() { root.to_owned() } else { root.join(&self.name) }
+    }
+
+    /// As [`Self::path`], to be put into a message.
+    pub fn display(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(|f| fmt::Display::fmt(&self.path().display(), f))
+    }
+
+    /// Whether it is in an object store, where nothing can be renamed or locked and there are no directories.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.root, Root::Objects(_))
+    }
+
+    fn directory(&self) -> io::Result<&Directory> {
+        match &self.root {
+            Root::Directory(directory) => Ok(directory),
+            Root::Objects(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn opened(&self, flags: OFlags) -> io::Result<OwnedFd> {
+        step(&self.path())?;
+        self.directory()?.open(&self.name, flags)
+    }
+
+    /// Calls `act` with the directory that holds it, held open, and its name there.
+    fn in_parent<T>(&self, act: impl FnOnce(BorrowedFd, &OsStr) -> rustix::io::Result<T>) -> io::Result<T> {
+        step(&self.path())?;
+        let directory = self.directory()?;
+        let name = self.name.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let parent = self.name.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Ok(match parent {
+            None => act(directory.fd.as_fd(), name)?,
+            Some(parent) => act(directory.open(parent, SEARCH | OFlags::DIRECTORY)?.as_fd(), name)?,
+        })
+    }
+
+    /// What is here, links not followed; `None` only if there is nothing.
+    ///
+    /// # Errors
+    /// Where the system does not say: that is never taken for "nothing is there".
+    pub fn find(&self) -> io::Result<Option<Entry>> {
+        let found = if self.is_remote() {
+            cloud::state(&self.path()).map(|state| Entry {
+                kind: Kind::File,
+                bytes: state.bytes,
+                mode: FILE_MODE,
+                id: (0, 0),
+                modified: UNIX_EPOCH + Duration::from_nanos(u64::try_from(state.modified_ns).unwrap_or(0)),
+            })
+        } else if self.name.as_os_str().is_empty() {
+            step(&self.path()).and_then(|()| Ok(Entry::of(&rustix::fs::fstat(&self.directory()?.fd)?)))
+        } else {
+            self.in_parent(|parent, name| rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))
+                .map(|stat| Entry::of(&stat))
+        };
+        match found {
+            Ok(entry) => Ok(Some(entry)),
+            Err(e) if is_absence(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The name that a path goes through, or ends with, in the directory that this root is: `Some("traces.zarr")` for
+    /// `out/traces.zarr/c/0` in `out`. Directories are compared by their numbers, whatever they are called.
+    ///
+    /// # Errors
+    /// Where the system does not say where the path leads.
+    pub fn name_on_the_way_to(&self, path: &Path) -> io::Result<Option<OsString>> {
+        use std::os::unix::fs::MetadataExt;
+        if self.is_remote() || is_remote(path) {
+            return Ok(None);
+        }
+        let root = self.find()?.map(|entry| entry.id);
+        // What is not there yet lies where its directory does.
+        let full = match path.canonicalize() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                match path.parent().filter(|p| !p.as_os_str().is_empty()) {
+                    Some(parent) => parent.canonicalize()?.join(path.file_name().unwrap_or_default()),
+                    None => std::env::current_dir()?.join(path),
+                }
+            }
+            full => full?,
+        };
+        for (directory, name) in full.ancestors().filter_map(|part| Some((part.parent()?, part.file_name()?))) {
+            let metadata = std::fs::metadata(directory)?;
+            if root == Some((metadata.dev(), metadata.ino())) {
+                return Ok(Some(name.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens a regular file to read. A pipe or a device, which could block for ever, is an error.
+    pub fn open(&self) -> io::Result<File> {
+        let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+    }
+
+    /// Opens a regular file that is there to write into.
+    pub fn open_to_write(&self) -> io::Result<File> {
+        let file = File::from(self.opened(OFlags::RDWR | OFlags::NONBLOCK)?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
+    }
+
+    /// Makes a file, in the place of one that is there. That one is removed, not written into: it may have other names.
+    pub fn create(&self) -> io::Result<File> {
+        match self.create_new() {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))?;
+                self.create_new()
+            }
+            created => created,
+        }
+    }
+
+    /// Makes a file where there is none.
+    pub fn create_new(&self) -> io::Result<File> {
+        step(&self.path())?;
+        let directory = self.directory()?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        directory.open_with_mode(&self.name, flags, directory.file_mode).map(File::from)
+    }
+
+    /// Makes a file without a name, which goes away by itself, in this directory.
+    pub fn create_unnamed(&self) -> io::Result<File> {
+        #[cfg(target_os = "linux")]
+        if let Some(file) = self.create_linkable()? {
+            return Ok(file);
+        }
+        let place = self.join(random_name(OsStr::new("unnamed")));
+        let file = place.create_new()?;
+        place.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))?;
+        Ok(file)
+    }
+
+    /// Makes a file without a name in this directory that can get one, see [`Self::link_unnamed`]; `None` where the file
+    /// system, or a container, does not have that.
+    #[cfg(target_os = "linux")]
+    pub fn create_linkable(&self) -> io::Result<Option<File>> {
+        use std::os::fd::AsRawFd;
+        step(&self.path())?;
+        let directory = self.directory()?;
+        let file = match directory.open_with_mode(&self.name, OFlags::RDWR | OFlags::TMPFILE, directory.file_mode) {
+            Ok(file) => File::from(file),
+            Err(e) if has_no_unnamed_files(&e) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let has_proc =
+            rustix::fs::statat(rustix::fs::CWD, format!("/proc/self/fd/{}", file.as_raw_fd()), AtFlags::empty());
+        Ok(has_proc.is_ok().then_some(file))
+    }
+
+    /// Reads the whole of a document.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_at_most(MAX_DOCUMENT_BYTES, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends the whole of it to `out`, if that is no more than `most` bytes.
+    pub fn read_at_most(&self, most: u64, out: &mut Vec<u8>) -> io::Result<()> {
+        let too_long = |n: u64| io::Error::other(format!("has {n} bytes, more than the {most} that it can have"));
+        if self.is_remote() {
+            let bytes = cloud::read(&self.path())?;
+            if bytes.len() as u64 > most {
+                return Err(too_long(bytes.len() as u64));
+            }
+            out.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        let file = self.open()?;
+        let n = file.metadata()?.len();
+        if n > most {
+            return Err(too_long(n));
+        }
+        out.reserve(n as usize);
+        file.take(most).read_to_end(out)?;
+        Ok(())
+    }
+
+    /// Writes the whole content, in the place of what is there.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_remote() {
+            return cloud::write(&self.path(), bytes);
+        }
+        let mut file = self.create()?;
+        step(&self.path())?;
+        io::Write::write_all(&mut file, bytes)
+    }
+
+    /// Makes a directory where there is nothing.
+    pub fn create_directory(&self) -> io::Result<()> {
+        let mode = self.directory()?.file_mode;
+        let searched = mode | (mode & 0o444) >> 2;
+        self.in_parent(|parent, name| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(searched as _)))
+    }
+
+    /// Makes a directory with those around it up to the root. An object store has none.
+    pub fn create_directories(&self) -> io::Result<()> {
+        if self.is_remote() || self.name.as_os_str().is_empty() {
+            return Ok(());
+        }
+        match self.create_directory() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.parent().map_or(Ok(()), |parent| parent.create_directories())?;
+                match self.create_directory() {
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                    made => made,
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match self.find()? {
+                Some(Entry { kind: Kind::Directory, .. }) => Ok(()),
+                _ => Err(e),
+            },
+            made => made,
+        }
+    }
+
+    /// The names in a directory, in no order.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        use std::os::unix::ffi::OsStrExt;
+        let fd = self.opened(OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::new(fd)? {
+            step(&self.path())?;
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Gives a file or directory another name, in the place of a file that has it; both lie on one file system.
+    pub fn rename(&self, to: &Self) -> io::Result<()> {
+        self.in_parent(|from_parent, from| {
+            to.in_parent(|to_parent, to| rustix::fs::renameat(from_parent, from, to_parent, to))
+                .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
+        })
+    }
+
+    /// Gives a file without a name this one, if nothing has it.
+    #[cfg(target_os = "linux")]
+    pub fn link_unnamed(&self, file: &File) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+        self.in_parent(|parent, name| rustix::fs::linkat(rustix::fs::CWD, from, parent, name, AtFlags::SYMLINK_FOLLOW))
+    }
+
+    /// Removes a file, a directory with all that is in it, or an object with all whose keys go on with a slash. What is not
+    /// there counts as removed; a link is removed, not what it leads to.
+    pub fn remove(&self) -> io::Result<()> {
+        if self.is_remote() {
+            return cloud::remove(&self.path());
+        }
+        match self.find()? {
+            None => Ok(()),
+            Some(Entry { kind: Kind::Directory, .. }) => {
+                let names = match self.names() {
+                    Err(e) if is_absence(&e) => return Ok(()),
+                    names => names?,
+                };
+                names.iter().try_for_each(|name| self.join(name).remove())?;
+                self.remove_directory()
+            }
+            Some(_) => gone(self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))),
+        }
+    }
+
+    /// Removes a directory that is empty. One that is not there counts as removed.
+    pub fn remove_directory(&self) -> io::Result<()> {
+        gone(self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)))
+    }
+
+    /// Brings a file, or the names in a directory, to the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
+        step(&self.path())?;
+        match file.sync_all() {
+            // Some network and user-space file systems have no such thing for directories.
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+                    && file.metadata()?.is_dir() =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
+    }
+}
+
+/// To search a directory, which needs no right to read it where the system has such a thing.
+#[cfg(target_os = "linux")]
+const SEARCH: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const SEARCH: OFlags = OFlags::RDONLY;
+
+impl Directory {
+    fn open(&self, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        self.open_with_mode(name, flags, 0)
+    }
+
+    fn open_with_mode(&self, name: &Path, flags: OFlags, mode: u32) -> io::Result<OwnedFd> {
+        let name = if name.as_os_str().is_empty() { Path::new(".") } else { name };
+        let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode as _));
+        if self.follows_links {
+            return Ok(rustix::fs::openat(&self.fd, name, flags, mode)?);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::ResolveFlags;
+            let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+            loop {
+                match rustix::fs::openat2(&self.fd, name, flags, mode, resolve) {
+                    // Something on the way was renamed in this moment.
+                    Err(Errno::AGAIN) => {}
+                    // An old system, or a container that does not allow it.
+                    Err(Errno::NOSYS | Errno::PERM) => break,
+                    opened => return Ok(opened?),
+                }
+            }
+        }
+        Ok(rustix::fs::openat(&self.fd, name, flags | OFlags::NOFOLLOW, mode)?)
+    }
+}
+
+impl Entry {
+    fn of(stat: &rustix::fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        };
+        let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
+        let modified = UNIX_EPOCH + seconds + Duration::from_nanos(stat.st_mtime_nsec as u64);
+        let mode = stat.st_mode as u32 & 0o7777;
+        Self { kind, bytes: stat.st_size as u64, mode, id: (stat.st_dev as u64, stat.st_ino), modified }
+    }
+
+    pub fn is_directory(&self) -> bool {
+        self.kind == Kind::Directory
+    }
+}
+
+/// Whether an error says that nothing has a name. All others leave that open.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// A name that hardly anything else has: hidden, with `name` in it.
+pub fn random_name(name: &OsStr) -> OsString {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let number = RandomState::new().build_hasher().finish();
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{number:016x}.segy-import"));
+    hidden
+}
+
+fn no_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "is no regular file")
+}
+
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(e) if is_absence(&e) => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn has_no_unnamed_files(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL))
+}
+
+/// Stands in front of every call to the system on a place, where tests make it fail.
+#[inline(always)]
+pub(crate) fn step(_path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    crate::store::faults::step(_path)?;
+    Ok(())
+}
