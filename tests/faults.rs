@@ -1,13 +1,12 @@
 //! What the surroundings can do to an import: full disks, limits, other imports, places that cannot be written to.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until};
+use crate::support::{
+    self, Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 const PARTS: [&str; 4] = ["--parallel-threshold", "0", "--segments", "4"];

@@ -1,8 +1,6 @@
 //! Files made to harm: whatever their headers say, an import ends soon, with a dataset or one line about what is wrong,
 //! in little memory, and writes nothing beside its output.
 
-mod support;
-
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -10,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{Survey, contents, stderr, wait_for};
+use crate::support::{self, Survey, contents, stderr, wait_for};
 
 /// Long enough for a slow machine with much else to do, and far less than a loop over 2^63 of anything.
 const SOON: Duration = Duration::from_secs(60);

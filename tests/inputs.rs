@@ -1,15 +1,10 @@
 //! Several files as one dataset.
 
-mod support;
-
-#[path = "support/datasets.rs"]
-mod datasets;
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use datasets::{column, metadata, verify};
-use support::{assert_same, run, stderr};
+use crate::support::datasets::{column, metadata, verify};
+use crate::support::{self, assert_same, run, stderr};
 
 const FILE_HEADER: usize = 3600;
 const HEADER: usize = 240;
@@ -176,8 +171,8 @@ fn files_that_do_not_fit_together_are_refused_with_the_difference() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_run_is_resumed_unless_one_of_its_files_changed() {
+    use crate::support::{signal, wait_for, wait_until};
     use std::time::Duration;
-    use support::{signal, wait_for, wait_until};
     const LONG: Duration = Duration::from_secs(60);
     let (directory, inputs) = surveys(&[30_000, 30_000]);
     for is_changed in [false, true] {

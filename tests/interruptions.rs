@@ -1,13 +1,12 @@
 //! Signals, crashes, full disks: what stops, what is left, and going on from there.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use support::{Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until};
+use crate::support::{
+    self, Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 /// Slow enough to be caught in the middle.

@@ -1,15 +1,12 @@
 //! `kill -9` of the coordinator at random moments of every phase, and the same command again: the dataset is that of an
 //! undisturbed run. `SEGY_IMPORT_KILLS` says how many kills.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use support::{Survey, assert_same, contents, stderr, wait_for};
+use crate::support::{self, Survey, assert_same, contents, stderr, wait_for};
 
 const LONG: Duration = Duration::from_secs(60);
 const OPTIONS: [&str; 12] = [

@@ -1,12 +1,10 @@
 //! Plan, worker and merge as a scheduler calls them: in any order, twice at once, killed and repeated.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{Survey, assert_same, contents, program, signal, stderr, stdout, wait_for, wait_until};
+use crate::support::{Survey, assert_same, contents, program, signal, stderr, stdout, wait_for, wait_until};
 
 const LONG: Duration = Duration::from_secs(60);
 /// Many small chunks, so that segments are cut where they are asked for.

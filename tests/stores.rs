@@ -1,20 +1,12 @@
 //! Object stores: SEG-Y files and datasets in a real S3 server on the loopback, with requests that fail and workers that are
 //! killed. What is there has the bytes of a local run.
-#![cfg(feature = "cloud")]
-
-mod support;
-
-#[path = "support/python.rs"]
-mod python;
-#[path = "support/stores.rs"]
-mod stores;
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use stores::{Bucket, KEY_ID, SECRET};
-use support::{Survey, assert_same, children_of, contents, signal, stderr, wait_for, wait_until};
+use crate::support::stores::{Bucket, KEY_ID, SECRET};
+use crate::support::{Survey, assert_same, children_of, contents, python, signal, stderr, wait_for, wait_until};
 
 /// Small chunks and several processes, however small the file is.
 const MANY: [&str; 6] = ["--parallel-threshold", "0", "--segments", "4", "--chunk-traces", "250"];

@@ -1,5 +1,10 @@
 //! What several tests of the whole program need.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod datasets;
+pub mod odd;
+pub mod python;
+#[cfg(feature = "cloud")]
+pub mod stores;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
