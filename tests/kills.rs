@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::support::{self, Survey, assert_same, contents, stderr, wait_for};
 
-const LONG: Duration = Duration::from_secs(60);
 const OPTIONS: [&str; 12] = [
     "--parallel-threshold",
     "0",
@@ -71,7 +70,7 @@ fn durations(survey: &Survey, out: &Path) -> Vec<Duration> {
         assert!(reaches(aim, &mut child, out), "{aim}");
         begun.push(Instant::now());
     }
-    assert!(wait_for(child, LONG).status.success());
+    assert!(wait_for(child).status.success());
     begun.push(Instant::now());
     begun.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
@@ -113,7 +112,7 @@ fn an_import_killed_at_any_moment_is_completed_by_the_same_command() {
             }
             let has_ended = child.try_wait().unwrap().is_some();
             child.kill().unwrap();
-            wait_for(child, LONG);
+            wait_for(child);
             if out.join("metadata.json").exists() {
                 segy_import::verify::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).unwrap();
             }
