@@ -1,12 +1,11 @@
 //! Computed columns, also as gather keys, and header mappings that a file brings along.
 
-mod support;
-
 use std::path::Path;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
-use support::{Survey, contents, run, stderr};
+
+use crate::support::{self, Survey, contents, run, stderr};
 
 fn survey() -> Survey {
     Survey::new(&["--kind", "prestack", "--traces", "600", "--samples", "8"])

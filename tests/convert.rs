@@ -1,14 +1,10 @@
 //! `export --format` and `--endian`: another sample format and byte order, as an independent decoder reads them.
 
-mod support;
-
-#[path = "support/python.rs"]
-mod python;
-
 use std::path::Path;
 
 use serde_json::json;
-use support::{Survey, contents, run, stderr};
+
+use crate::support::{Survey, contents, python, run, stderr};
 
 const TRACES: usize = 300;
 const SAMPLES: usize = 20;

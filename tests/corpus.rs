@@ -1,13 +1,10 @@
 //! Real files of many origins and generated edge cases, with what a correct import gives for each. The corpus lies beside
 //! the project where it is developed and is no part of it.
 
-mod support;
-
-#[path = "support/python.rs"]
-mod python;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use crate::support::{self, python};
 
 /// The corpus, Python, and a directory with the edge cases that it makes. `None` where one of them is missing, which is said.
 fn corpus() -> Option<(PathBuf, &'static Path, tempfile::TempDir)> {

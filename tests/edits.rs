@@ -1,11 +1,8 @@
 //! Samples that were changed in the array since the import, on their way back to SEG-Y.
-#![allow(clippy::disallowed_methods, reason = "a test takes an error for \"is not there\" and fails")]
-
-mod support;
 
 use std::path::Path;
 
-use support::{Survey, run, stderr};
+use crate::support::{Survey, run, stderr};
 
 const FILE_HEADER: usize = 3600;
 const HEADER: usize = 240;

@@ -1,15 +1,12 @@
 //! What the surroundings can do to an import: full disks, limits, other imports, places that cannot be written to.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
-use support::{Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until};
+use crate::support::{
+    self, Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until,
+};
 
-const LONG: Duration = Duration::from_secs(60);
 const PARTS: [&str; 4] = ["--parallel-threshold", "0", "--segments", "4"];
 
 /// A file system of its own at an empty directory; needs root.
@@ -152,7 +149,7 @@ fn of_many_imports_at_once_into_one_directory_one_succeeds() {
     for round in 0..4 {
         let out = format!("out{round}");
         let imports: Vec<_> = (0..8).map(|_| survey.command(&out, &[]).spawn().unwrap()).collect();
-        let outputs: Vec<Output> = imports.into_iter().map(|child| wait_for(child, LONG)).collect();
+        let outputs: Vec<Output> = imports.into_iter().map(wait_for).collect();
         for output in &outputs {
             assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(output));
         }
@@ -168,20 +165,26 @@ fn a_worker_with_a_segmentation_fault_is_named_and_started_again() {
     let options = [&PARTS[..], &["--codec", "gzip:9", "--workers", "2"]].concat();
     let child = survey.command("out", &options).spawn().unwrap();
     let mut worker = 0;
-    wait_until("a worker runs", LONG, || {
+    wait_until("a worker runs", || {
         let workers = children_of(child.id());
         worker = workers.into_iter().find(|&w| arguments_of(w).get(1).is_some_and(|a| a == "worker")).unwrap_or(0);
         worker != 0
     });
-    wait_until("the worker has died", LONG, || {
+    wait_until("the worker has died", || {
         // The handler of the standard library lets a process that was only sent the signal go on, once.
         signal(worker, "SEGV");
         !is_alive(worker)
     });
-    let output = wait_for(child, LONG);
+    let output = wait_for(child);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("was killed by SIGSEGV; it is started again"), "{}", stderr(&output));
     assert_same(&survey.path("out"), &survey.import("undisturbed", &options));
+}
+
+/// Whether a process has a file open.
+fn has_open(pid: u32, file: &Path) -> bool {
+    let mut fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    fds.any(|fd| std::fs::read_link(fd.path()).is_ok_and(|open| open == file))
 }
 
 #[test]
@@ -190,13 +193,12 @@ fn workers_hold_the_lock_so_that_those_of_a_killed_import_keep_the_next_one_away
     let options = [&PARTS[..], &["--codec", "gzip:9", "--workers", "1"]].concat();
     let child = survey.command("out", &options).spawn().unwrap();
     let lock = survey.path("out/.segy-import/lock");
-    wait_until("a worker has the lock open", LONG, || {
+    wait_until("a worker has the lock open", || {
         let workers = children_of(child.id()).into_iter();
         let mut workers = workers.filter(|&w| arguments_of(w).get(1).is_some_and(|a| a == "worker"));
-        let fds = workers.next().and_then(|w| std::fs::read_dir(format!("/proc/{w}/fd")).ok());
-        fds.is_some_and(|fds| fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|file| file == lock)))
+        workers.next().is_some_and(|worker| has_open(worker, &lock))
     });
-    assert!(wait_for(child, LONG).status.success());
+    assert!(wait_for(child).status.success());
     assert!(!lock.exists());
 }
 
@@ -211,9 +213,9 @@ fn a_lock_that_somebody_else_holds_refuses_an_import() {
     assert!(stderr(&output).contains("another import is writing here"), "{}", stderr(&output));
     // One that lets go soon, as the workers of a killed import do, is waited for.
     let import = survey.command("out", &[]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until("it waits for the lock", || has_open(import.id(), &survey.path("out/.segy-import/lock")));
     drop(lock);
-    assert!(wait_for(import, LONG).status.success());
+    assert!(wait_for(import).status.success());
     assert!(survey.path("out/metadata.json").exists() && !survey.path("out/.segy-import").exists());
 }
 

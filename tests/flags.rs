@@ -1,11 +1,10 @@
 //! Dead, zero and duplicate traces: columns and counts, the same however the file was cut.
 
-mod support;
-
 use std::path::Path;
 
 use arrow::array::AsArray;
-use support::Survey;
+
+use crate::support::Survey;
 
 const TRACES: usize = 3000;
 const SAMPLES: usize = 60;

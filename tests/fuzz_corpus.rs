@@ -3,16 +3,11 @@
 //! `SEGY_IMPORT_FUZZ_UNPACK=DIR` writes all of them into a directory for each target, for a fuzzer to go on from;
 //! `SEGY_IMPORT_FUZZ_PACK=DIR` keeps what is in such directories.
 
-#[path = "fuzz/checks.rs"]
-#[allow(dead_code, reason = "only the fuzzers change inputs")]
-mod checks;
-#[path = "fuzz/seeds.rs"]
-mod seeds;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use checks::Survey;
+use crate::checks::{self, Survey};
+use crate::seeds;
 
 /// No longer inputs are kept.
 const MOST_BYTES: usize = 16 << 10;

@@ -1,14 +1,13 @@
 //! The bytes of the output: checksums of datasets made of small generated surveys are kept in `tests/golden.txt`, so that a
 //! change of the output format is seen. Where one is meant, name it in `docs/changelog.md`, and run
-//! `SEGY_IMPORT_NEW_GOLDENS=1 cargo test --test golden`.
-
-mod support;
+//! `SEGY_IMPORT_NEW_GOLDENS=1 cargo test --test tests golden::`.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use segy_import::internals::Checksum;
-use support::{Survey, contents};
+
+use crate::support::{self, Survey, contents};
 
 /// Sample formats, byte orders, codecs, orders, shards and headers.
 const CASES: [(&str, &[&str], &[&str]); 14] = [

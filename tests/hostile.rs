@@ -1,19 +1,14 @@
 //! Files made to harm: whatever their headers say, an import ends soon, with a dataset or one line about what is wrong,
 //! in little memory, and writes nothing beside its output.
 
-mod support;
-
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
-use support::{Survey, contents, stderr, wait_for};
+use crate::support::{self, Survey, contents, stderr, wait_for};
 
-/// Long enough for a slow machine with much else to do, and far less than a loop over 2^63 of anything.
-const SOON: Duration = Duration::from_secs(60);
 const TERABYTE: u64 = 1 << 40;
 
 /// Runs the program with little memory, which must come to an orderly end.
@@ -21,7 +16,7 @@ fn ends(arguments: &[&std::ffi::OsStr]) -> Output {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v 3000000; exec \"$0\" \"$@\""]).arg(support::program()).args(arguments);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let output = wait_for(child, SOON);
+    let output = wait_for(child);
     let message = stderr(&output);
     assert!(matches!(output.status.code(), Some(0..=4)), "{arguments:?}: {:?}: {message}", output.status);
     assert!(!message.contains("panicked") && !message.contains("memory allocation"), "{arguments:?}: {message}");

@@ -1,11 +1,10 @@
 //! Imports from end to end: the parts that the predecessor tested, and the promises of the design.
 
-mod support;
-
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Survey, assert_same, contents, program, stderr, stdout};
+
+use crate::support::{Survey, assert_same, contents, program, stderr, stdout};
 
 const MULTIPLE: [&str; 2] = ["--parallel-threshold", "0"];
 

@@ -1,15 +1,10 @@
 //! Several files as one dataset.
 
-mod support;
-
-#[path = "support/datasets.rs"]
-mod datasets;
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use datasets::{column, metadata, verify};
-use support::{assert_same, run, stderr};
+use crate::support::datasets::{column, metadata, verify};
+use crate::support::{self, assert_same, run, stderr};
 
 const FILE_HEADER: usize = 3600;
 const HEADER: usize = 240;
@@ -176,9 +171,7 @@ fn files_that_do_not_fit_together_are_refused_with_the_difference() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_run_is_resumed_unless_one_of_its_files_changed() {
-    use std::time::Duration;
-    use support::{signal, wait_for, wait_until};
-    const LONG: Duration = Duration::from_secs(60);
+    use crate::support::{children_of, pause, signal, wait_for, wait_until};
     let (directory, inputs) = surveys(&[30_000, 30_000]);
     for is_changed in [false, true] {
         let out = directory.path().join(format!("out_{is_changed}"));
@@ -190,9 +183,13 @@ fn a_run_is_resumed_unless_one_of_its_files_changed() {
             .stderr(std::process::Stdio::piped());
         let child = command.spawn().unwrap();
         let done = || (0..6).any(|i| out.join(format!(".segy-import/segment_{i}/segment.json")).exists());
-        wait_until("a segment is done", LONG, done);
+        wait_until("a worker runs", || !children_of(child.id()).is_empty());
+        // It starts no more workers, and so cannot come to the end.
+        pause(child.id());
+        wait_until("a segment is done", done);
         signal(child.id(), "TERM");
-        assert_eq!(wait_for(child, LONG).status.code(), Some(143));
+        signal(child.id(), "CONT");
+        assert_eq!(wait_for(child).status.code(), Some(143));
         if is_changed {
             let bytes = std::fs::read(&inputs[1]).unwrap();
             std::fs::write(&inputs[1], bytes).unwrap();

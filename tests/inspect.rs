@@ -1,11 +1,9 @@
 //! `segy-import inspect`: what it says of files, and that it refuses what an import refuses.
 
-mod support;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use support::{Survey, program, run, stderr, stdout};
+use crate::support::{Survey, program, run, stderr, stdout};
 
 fn inspect(input: &Path, options: &[&str]) -> Output {
     let mut arguments = vec!["inspect".as_ref(), input.as_os_str()];

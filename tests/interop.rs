@@ -1,16 +1,12 @@
 //! Datasets as their users read them: zarr-python, xarray, pandas, pyarrow, Polars and DuckDB see every sample and every
 //! header of the SEG-Y file, as an independent decoder in numpy reads it (`tests/python`).
 
-mod support;
-
-#[path = "support/python.rs"]
-mod python;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::Survey;
+
+use crate::support::{Survey, python};
 
 /// The worker processes convert, however small the file is.
 const PROCESSES: [&str; 2] = ["--parallel-threshold", "0"];

@@ -1,12 +1,11 @@
 //! Where header fields are: mapping files, presets, and what the columns then hold.
 
-mod support;
-
 use std::path::Path;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int32Type;
-use support::{Survey, run, stderr};
+
+use crate::support::{Survey, run, stderr};
 
 /// A survey of 40 traces in gathers, and a mapping file beside it.
 fn survey_with(mapping: &str, text: &str) -> (Survey, String) {

@@ -1,12 +1,10 @@
 //! The words of the program: the help of every command, and the line with which each bad input or option is refused.
-//! `INSTA_UPDATE=always cargo test --test messages` takes new words over.
-
-mod support;
+//! `INSTA_UPDATE=always cargo test --test tests messages::` takes new words over.
 
 use std::fmt::Write;
 use std::process::Command;
 
-use support::{Survey, program, run, stderr, stdout};
+use crate::support::{Survey, program, run, stderr, stdout};
 
 const STRIDE: usize = 340;
 

@@ -1,12 +1,7 @@
 //! Files whose headers and size disagree: what is listed that would fit, and that it does. Files that change meanwhile.
 
-mod support;
-
-#[path = "support/odd.rs"]
-mod odd;
-
-use odd::{STRIDE, changed, noise, refused, round_trip};
-use support::{Survey, run, stderr};
+use crate::support::odd::{STRIDE, changed, noise, refused, round_trip};
+use crate::support::{self, Survey, run, stderr};
 
 /// What would fit, as the refusal lists it; each option is tried and has to lead to `n_traces`.
 fn what_fits(survey: &Survey, options: &[&str]) -> String {

@@ -1,17 +1,13 @@
 //! Small files, plans and worker lines, changed at random: nothing panics, loops or leaves something behind.
 //! `SEGY_IMPORT_MUTATIONS` says how many changes of each are tried.
 
-#[path = "fuzz/checks.rs"]
-#[allow(dead_code, reason = "changes here are others than those of the fuzzers")]
-mod checks;
-mod support;
-
 use std::path::Path;
 
-use checks::NUMBERS;
-use segy_import::internals::Plan;
-use segy_import::internals::parse_line;
+use segy_import::internals::{Plan, parse_line};
 use segy_import::{CancelHandle, ImportConfig, import};
+
+use crate::checks::NUMBERS;
+use crate::support;
 
 /// Small files: generated ones, and edge cases of the corpus.
 fn files() -> Vec<Vec<u8>> {

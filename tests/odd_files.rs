@@ -1,14 +1,9 @@
 //! Files that are not quite what the standard says: what is read of them, what is said, and that they come back the same.
 
-mod support;
-
-#[path = "support/odd.rs"]
-mod odd;
-
 use std::path::Path;
 
-use odd::{STRIDE, changed, document, noise, refused, round_trip};
-use support::{Survey, contents, run, stderr};
+use crate::support::odd::{STRIDE, changed, document, noise, refused, round_trip};
+use crate::support::{self, Survey, contents, run, stderr};
 
 #[test]
 fn stray_bytes_behind_the_last_trace_are_a_warning_and_come_back() {

@@ -1,14 +1,9 @@
 //! Traces of varying length.
 
-mod support;
-
-#[path = "support/datasets.rs"]
-mod datasets;
-
 use std::path::Path;
 
-use datasets::{column, metadata, verify};
-use support::{Survey, assert_same, run, stderr, stdout};
+use crate::support::datasets::{column, metadata, verify};
+use crate::support::{Survey, assert_same, run, stderr, stdout};
 
 const FILE_HEADER: usize = 3600;
 const HEADER: usize = 240;

@@ -1,10 +1,8 @@
 //! What is refused: the exit code, one line that says what, where and what to do, and nothing created.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
-use support::{Survey, contents, run, stderr};
+use crate::support::{self, Survey, contents, run, stderr};
 
 /// Runs an import that has to be refused. Returns its message.
 fn refused(input: &Path, options: &[&str], exit_code: i32) -> String {

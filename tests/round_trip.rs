@@ -1,13 +1,12 @@
 //! Nothing is lost: the file comes back byte for byte, and whatever is not as it was is found.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use proptest::prelude::*;
 use segy_import::{CancelHandle, Error, ExportConfig, ImportConfig, Part, Target, export, import};
-use support::{Survey, assert_same, contents, run, stderr};
+
+use crate::support::{Survey, assert_same, contents, run, stderr};
 
 /// File header, and header of a trace.
 const FILE_HEADER: usize = 3600;

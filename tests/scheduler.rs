@@ -1,14 +1,10 @@
 //! Plan, worker and merge as a scheduler calls them: in any order, twice at once, killed and repeated.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
-use support::{Survey, assert_same, contents, program, signal, stderr, stdout, wait_for, wait_until};
+use crate::support::{Survey, assert_same, contents, program, signal, stderr, stdout, wait_for, wait_until};
 
-const LONG: Duration = Duration::from_secs(60);
 /// Many small chunks, so that segments are cut where they are asked for.
 const CHUNKS: [&str; 2] = ["--chunk-traces", "100"];
 /// Slow enough to be caught in the middle of a segment.
@@ -61,7 +57,7 @@ impl<'a> Target<'a> {
     }
 
     fn worker(&self, segment: u32) -> Output {
-        wait_for(self.start_worker(segment), LONG)
+        wait_for(self.start_worker(segment))
     }
 
     fn convert(&self, segments: impl IntoIterator<Item = u32>) {
@@ -96,7 +92,7 @@ impl<'a> Target<'a> {
     fn start_worker_and_wait(&self, segment: u32) -> Child {
         let child = self.start_worker(segment);
         let attempt = || self.attempts().into_iter().find(|a| a.contains(&format!("-{}-", child.id())));
-        wait_until("the worker converts", LONG, || {
+        wait_until("the worker converts", || {
             attempt().is_some_and(|a| self.staging().join("attempts").join(a).join("traces.zarr/c").exists())
         });
         child
@@ -195,7 +191,7 @@ fn several_workers_on_one_segment_at_once_do_it_once() {
     let target = Target::planned(&survey, "out", 2, &SLOW);
     for segment in [0, 1] {
         let workers: Vec<Child> = (0..4).map(|_| target.start_worker(segment)).collect();
-        let outputs: Vec<Output> = workers.into_iter().map(|w| wait_for(w, LONG)).collect();
+        let outputs: Vec<Output> = workers.into_iter().map(wait_for).collect();
         outputs.iter().for_each(succeeds);
         let late = outputs.iter().filter(|o| stderr(o).contains("is done already")).count();
         assert_eq!(late, 3, "{:?}", outputs.iter().map(stderr).collect::<Vec<_>>());
@@ -211,11 +207,12 @@ fn a_killed_worker_leaves_nothing_that_its_successor_minds() {
     let reference = survey.import("reference", &SLOW);
     let target = Target::planned(&survey, "out", 2, &SLOW);
     let worker = target.start_worker_and_wait(1);
+    signal(worker.id(), "STOP");
     let running = target.status();
     assert_eq!(running["state"], "converting");
     assert_eq!(running["segments"][1]["attempts"][0]["pid"], worker.id());
     signal(worker.id(), "KILL");
-    wait_for(worker, LONG);
+    wait_for(worker);
     assert_eq!(target.attempts().len(), 1);
     assert_eq!(target.state(), "planned");
     refused(&target.merge(), 1, "segments 0-1 of 2 are not done");
@@ -233,7 +230,7 @@ fn a_worker_that_is_told_to_stop_leaves_nothing() {
     for (name, code) in [("TERM", 143), ("INT", 130)] {
         let worker = target.start_worker_and_wait(0);
         signal(worker.id(), name);
-        refused(&wait_for(worker, LONG), code, &format!("stopped by SIG{name}"));
+        refused(&wait_for(worker), code, &format!("stopped by SIG{name}"));
         assert!(contents(&target.out) == before);
         assert_eq!(target.attempts(), [""; 0]);
     }
@@ -247,7 +244,7 @@ fn of_two_merges_at_once_one_wins_and_a_later_one_finds_it_complete() {
         let target = Target::planned(&survey, &format!("out{round}"), 3, &CHUNKS);
         target.convert(0..3);
         let merges: Vec<Child> = (0..4).map(|_| command(&["merge", target.path()]).spawn().unwrap()).collect();
-        let outputs: Vec<Output> = merges.into_iter().map(|m| wait_for(m, LONG)).collect();
+        let outputs: Vec<Output> = merges.into_iter().map(wait_for).collect();
         let said: Vec<String> = outputs.iter().map(stderr).collect();
         assert_eq!(said.iter().filter(|s| s.contains("traces/s")).count(), 1, "{said:?}");
         for (output, said) in outputs.iter().zip(&said) {
@@ -276,7 +273,7 @@ fn a_straggler_harms_neither_the_merge_nor_the_dataset() {
     succeeds(&target.merge());
     assert_same(&reference, &target.out);
     signal(straggler.id(), "CONT");
-    let output = wait_for(straggler, LONG);
+    let output = wait_for(straggler);
     succeeds(&output);
     assert!(stderr(&output).contains("all segments are merged"), "{}", stderr(&output));
     assert_same(&reference, &target.out);
@@ -291,7 +288,7 @@ fn a_straggler_of_another_plan_adds_nothing_to_the_new_one() {
     succeeds(&target.plan(2, &["--chunk-traces", "100", "--codec", "none", "--fresh"]));
     let before = contents(&target.out);
     signal(straggler.id(), "CONT");
-    refused(&wait_for(straggler, LONG), 1, "another plan took the place");
+    refused(&wait_for(straggler), 1, "another plan took the place");
     assert!(contents(&target.out) == before);
     target.convert([0, 1]);
     succeeds(&target.merge());
@@ -327,7 +324,7 @@ fn an_input_that_changes_while_a_segment_is_converted_is_refused() {
     file.set_len(file.metadata().unwrap().len() + 1).unwrap();
     signal(worker.id(), "CONT");
     // One that was stopped before it opened the file has "it changed meanwhile", others "was changed or replaced while it was read".
-    refused(&wait_for(worker, LONG), 3, "changed");
+    refused(&wait_for(worker), 3, "changed");
     assert_eq!((target.state().as_str(), target.attempts().len()), ("planned", 0));
 }
 

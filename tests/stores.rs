@@ -1,20 +1,11 @@
 //! Object stores: SEG-Y files and datasets in a real S3 server on the loopback, with requests that fail and workers that are
 //! killed. What is there has the bytes of a local run.
-#![cfg(feature = "cloud")]
-
-mod support;
-
-#[path = "support/python.rs"]
-mod python;
-#[path = "support/stores.rs"]
-mod stores;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use stores::{Bucket, KEY_ID, SECRET};
-use support::{Survey, assert_same, children_of, contents, signal, stderr, wait_for, wait_until};
+use crate::support::stores::{Bucket, KEY_ID, SECRET};
+use crate::support::{Survey, assert_same, children_of, contents, python, signal, stderr, wait_for, wait_until};
 
 /// Small chunks and several processes, however small the file is.
 const MANY: [&str; 6] = ["--parallel-threshold", "0", "--segments", "4", "--chunk-traces", "250"];
@@ -247,9 +238,13 @@ fn a_worker_that_is_killed_is_started_again_and_nothing_differs() {
     let bucket = bucket.with_faults(&["late=1"]);
     let child = bucket.command(&import(&survey.input, &bucket.url("out"), &MANY)).spawn().unwrap();
     let id = child.id();
-    wait_until("a worker runs", Duration::from_secs(30), || !children_of(id).is_empty());
-    signal(children_of(id)[0], "KILL");
-    let output = wait_for(child, Duration::from_secs(120));
+    let mut workers = Vec::new();
+    wait_until("a worker runs", || {
+        workers = children_of(id);
+        !workers.is_empty()
+    });
+    signal(workers[0], "KILL");
+    let output = wait_for(child);
     let said = stderr(&output);
     assert!(output.status.success() && said.contains("SIGKILL") && said.contains("it is started again"), "{said}");
     assert_same_objects(&bucket, &survey, "out", &survey.import("local", &MANY));
@@ -265,15 +260,15 @@ fn an_import_that_is_stopped_leaves_no_upload_open_and_is_taken_up_again() {
     let bucket = bucket.with_faults(&["late=1"]);
     let child = bucket.command(&import(&survey.input, &url, &options)).spawn().unwrap();
     let record = "out/.segy-import/segment_0/segment.json";
-    wait_until("a segment is done", Duration::from_secs(60), || bucket.keys(record) == [record]);
-    wait_until("an upload is open", Duration::from_secs(60), || bucket.n_open_uploads() > 0);
+    wait_until("a segment is done", || bucket.keys(record) == [record]);
+    wait_until("an upload is open", || bucket.n_open_uploads() > 0);
     signal(child.id(), "TERM");
-    let output = wait_for(child, Duration::from_secs(10));
+    let output = wait_for(child);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(143), "{said}");
     assert!(said.contains("1 of 2 segments are done and kept in s3://stopped/out/.segy-import"), "{said}");
     // Whoever is stopped does not wait for an answer that comes late.
-    wait_until("the uploads are given up", Duration::from_secs(10), || bucket.n_open_uploads() == 0);
+    wait_until("the uploads are given up", || bucket.n_open_uploads() == 0);
     assert!(bucket.keys("out/metadata.json").is_empty());
     let bucket = bucket.without_faults();
     let resumed = stderr(&bucket.run(&import(&survey.input, &url, &options)));

@@ -34,9 +34,9 @@ for tool in munged slurmctld slurmd sbatch scontrol squeue; do
     command -v "$tool" >/dev/null || fail "$tool is missing: apt-get install slurmctld slurmd slurm-client munge"
 done
 
-wait_until() { # SECONDS WHAT COMMAND...
-    local end=$((SECONDS + $1)) what=$2
-    shift 2
+wait_until() { # WHAT COMMAND...
+    local end=$((SECONDS + 300)) what=$1
+    shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || fail "still not after a while: $what"
         sleep 0.1
@@ -85,12 +85,12 @@ END
         --pid-file="$directory/munge.pid" --seed-file="$directory/munge.seed" --log-file="$directory/munged.log" \
         >"$directory/munge-start.log" 2>&1 &
     daemons+=($!)
-    wait_until 10 "munged listens" test -S "$directory/munge.socket"
+    wait_until "munged listens" test -S "$directory/munge.socket"
     slurmctld -D >"$directory/slurmctld.log" 2>&1 &
     daemons+=($!)
     slurmd -D -N "$node" >"$directory/slurmd.log" 2>&1 &
     daemons+=($!)
-    wait_until 30 "the node is idle" node_is_idle
+    wait_until "the node is idle" node_is_idle
 }
 
 node_is_idle() {
@@ -137,23 +137,23 @@ submitted=$(submit)
 echo "$submitted"
 array=$(job array_job "$submitted")
 
-wait_until 60 "a worker can be stopped" stop_a_worker none
+wait_until "a worker can be stopped" stop_a_worker none
 read -r requeued pid <<<"$stopped"
 scontrol requeue "${array}_$requeued"
-wait_until 60 "another worker can be stopped" stop_a_worker "$requeued"
+wait_until "another worker can be stopped" stop_a_worker "$requeued"
 read -r killed pid <<<"$stopped"
 "$program" status "$out" | grep converting
 kill -KILL "$pid"
 echo "requeued the task of segment $requeued, and killed that of segment $killed"
 if "$program" merge "$out"; then fail "a merge with segments missing succeeded"; fi
-wait_until 100 "all jobs have ended" no_jobs
+wait_until "all jobs have ended" no_jobs
 grep "segment $requeued of 64: [0-9]" "$directory/tasks/$array-$requeued.log" || fail "segment $requeued was not converted again"
 [ "$("$program" status "$out" | tail -n 1)" = "  not done: $killed" ] || fail "not only segment $killed is missing"
 
 submitted=$(submit)
 echo "$submitted"
 array=$(job array_job "$submitted")
-wait_until 60 "all jobs have ended" no_jobs
+wait_until "all jobs have ended" no_jobs
 [ "$(cd "$directory/tasks" && echo "$array"-*)" = "$array-$killed.log" ] || fail "other segments were submitted again"
 diff -r "$directory/reference" "$out" || fail "the dataset differs"
 "$program" verify "$directory/in.sgy" "$out"

@@ -1,5 +1,4 @@
 //! What is in a dataset, and whether it is what it was made from.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::Path;
 use std::process::Output;

@@ -1,10 +1,18 @@
 //! What several tests of the whole program need.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod datasets;
+pub mod odd;
+pub mod python;
+#[cfg(feature = "cloud")]
+pub mod stores;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+/// Long enough for a slow machine with much else to do: it only ends what would never end.
+const GIVE_UP: Duration = Duration::from_secs(300);
 
 /// The program under test.
 pub fn program() -> PathBuf {
@@ -88,11 +96,11 @@ pub fn assert_same(a: &Path, b: &Path) {
     }
 }
 
-/// Waits until `condition` holds, and fails when it does not within the time.
-pub fn wait_until(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
+/// Waits until `condition` holds.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < time, "after {time:?} still not: {what}");
+        assert!(started.elapsed() < GIVE_UP, "after {GIVE_UP:?} still not: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -115,27 +123,54 @@ pub fn arguments_of(pid: u32) -> Vec<String> {
 /// Whether a process exists and is not merely waiting to be reaped.
 #[cfg(target_os = "linux")]
 pub fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
-    state.is_some_and(|s| s != 'Z' && s != 'X')
+    state(Path::new(&format!("/proc/{pid}"))).is_some_and(|s| s != 'Z' && s != 'X')
 }
 
-/// Sends a signal, by its name without SIG.
+/// The letter for what a process or thread is doing, if there is one.
+#[cfg(target_os = "linux")]
+fn state(place: &Path) -> Option<char> {
+    let stat = std::fs::read_to_string(place.join("stat")).ok()?;
+    stat.rsplit(')').next()?.trim().chars().next()
+}
+
+/// Sends a signal, by its name without SIG, to a process that may have ended.
 pub fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).stderr(Stdio::null()).status();
-    assert!(status.is_ok(), "kill is not at hand");
+    let number = match name {
+        "ABRT" => libc::SIGABRT,
+        "CONT" => libc::SIGCONT,
+        "HUP" => libc::SIGHUP,
+        "INT" => libc::SIGINT,
+        "KILL" => libc::SIGKILL,
+        "SEGV" => libc::SIGSEGV,
+        "STOP" => libc::SIGSTOP,
+        "TERM" => libc::SIGTERM,
+        _ => panic!("no test sends {name}"),
+    };
+    assert!(pid > 1, "{pid} is not a process of a test");
+    // SAFETY: it reads and writes no memory of this process.
+    unsafe { libc::kill(pid as libc::pid_t, number) };
 }
 
-/// Waits for the end of a child, at most so long.
-pub fn wait_for(child: Child, time: Duration) -> Output {
+/// Stops a process until it is sent CONT. None of its threads runs any more when this returns.
+#[cfg(target_os = "linux")]
+pub fn pause(pid: u32) {
+    signal(pid, "STOP");
+    wait_until("it stands still", || {
+        let mut tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        tasks.all(|task| !matches!(state(&task.path()), Some('R' | 'S' | 'D')))
+    });
+}
+
+/// Waits for the end of a child.
+pub fn wait_for(child: Child) -> Output {
     let pid = child.id();
     let (sender, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match ended.recv_timeout(time) {
+    match ended.recv_timeout(GIVE_UP) {
         Ok(output) => output.unwrap(),
         Err(_) => {
             signal(pid, "KILL");
-            panic!("process {pid} did not end within {time:?}");
+            panic!("process {pid} did not end within {GIVE_UP:?}");
         }
     }
 }

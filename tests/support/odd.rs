@@ -1,5 +1,4 @@
 //! Surveys with changed bytes, and what is made of them.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
 //! Python with the readers that users have, in an environment of the tests' own.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -20,6 +19,7 @@ pub fn interpreter() -> Option<&'static Path> {
 }
 
 /// As [`interpreter`], with the packages of `requirements-stores.txt`.
+#[cfg(feature = "cloud")]
 pub fn interpreter_with_stores() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     told(ENVIRONMENT.get_or_init(|| environment("python-stores", "requirements-stores.txt")))
@@ -58,7 +58,7 @@ fn environment(name: &str, requirements: &str) -> Result<PathBuf, String> {
     let requirements_file = scripts().join(requirements);
     let requirements = fs::read_to_string(&requirements_file).unwrap();
     let (python, complete) = (directory.join("bin/python"), directory.join("complete.txt"));
-    // Other test programs may want the same environment at the same time.
+    // Another run of the tests may want the same environment at the same time.
     fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let lock = File::create(directory.with_extension("lock")).unwrap();
     lock.lock().unwrap();

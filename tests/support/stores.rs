@@ -1,5 +1,4 @@
 //! An S3 server on the loopback, and one in front of it that makes requests fail.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -7,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use crate::python;
-use crate::support::{program, stderr};
+use crate::support::{program, python, stderr};
 
 /// What the tests' credentials are; nobody else may get to know them.
 pub const SECRET: &str = "verysecretkey";
