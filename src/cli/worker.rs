@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
 use crate::run::import::Phase;
 use crate::run::{SegmentOutcome, convert_one};
-use crate::staging::{SegmentRecord, plan_in, staging_of};
+use crate::staging::SegmentRecord;
 use crate::store::{self, Place};
 
 /// Convert one segment of a planned import
@@ -99,12 +99,10 @@ fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
 
 fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
     std::thread::spawn(end_with_the_coordinator);
-    let staging = match plan_file.parent().and_then(Path::parent) {
-        Some(root) => staging_of(&Place::to_write(root).map_err(failed(root.display()))?)?,
-        None => None,
-    };
-    let Some(staging) = staging else { return Err(Error::Usage(format!("{}: is no plan", plan_file.display()))) };
-    let plan = Plan::read(&plan_in(&staging))?;
+    let is_no_plan = || Error::Usage(format!("{}: is no plan", plan_file.display()));
+    let (directory, name) = plan_file.parent().zip(plan_file.file_name()).ok_or_else(is_no_plan)?;
+    let staging = Place::of(directory).and_then(|staging| staging.held_open()).map_err(failed(directory.display()))?;
+    let plan = Plan::read(&staging.join(name))?;
     let last = work(&plan, &staging, segment, &CancelHandle::new(), &send);
     send(last);
     Ok(())

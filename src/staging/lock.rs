@@ -231,8 +231,9 @@ fn see_that_it_is_ours(staging: &Place, mut lock: File) -> Result<()> {
     }
     let names = staging.names().map_err(failed(staging.display()))?;
     let is_new = text.is_empty() && names.iter().all(|name| Lock::names().any(|lock| name == *lock));
-    // Versions of this program that did not mark it left a plan.
-    let is_of_earlier = text.is_empty() && is_there(&staging.join(super::PLAN))?;
+    // Versions of this program that did not mark it left a plan, or a dataset that becomes visible.
+    let has = |name| is_there(&staging.join(name));
+    let is_of_earlier = text.is_empty() && (has(super::PLAN)? || has(super::MERGED)?);
     if is_new || is_of_earlier {
         lock.seek(SeekFrom::Start(0)).map_err(in_lock())?;
         return lock.write_all(MARK).map_err(in_lock());
