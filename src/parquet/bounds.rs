@@ -4,9 +4,7 @@ use parquet::basic::Type;
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
-use crate::segy::fields::FieldKind;
-use crate::table::columns::Source;
-use crate::table::values::Values;
+use crate::parquet::values::Values;
 
 /// Smallest and largest value, both inclusive.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +14,7 @@ pub(crate) enum Bounds {
         min: i128,
         max: i128,
     },
-    /// NaN are only counted, and zeros have the sign that makes the range wider. A single fits a double.
+    /// NaN are only counted. A bound of zero has the sign that makes the range wider. Singles are held as doubles.
     Float {
         range: Option<(f64, f64)>,
         n_nan: u64,
@@ -25,28 +23,25 @@ pub(crate) enum Bounds {
         min: String,
         max: String,
     },
-    /// Not kept, or no values.
+    /// Unknown, or there are no values.
     None,
 }
 
-/// Longest text in the statistics. No text field of a header is longer, unless the user maps one.
+/// Longest text in the statistics; pages with a longer one have none.
 const MAX_TEXT_BYTES: usize = 64;
 
 impl Bounds {
-    pub fn of(values: &Values, source: Source) -> Self {
-        let kind = match source {
-            Source::Field { kind, .. } => Some(kind),
-            _ => None,
-        };
+    /// `is_unsigned` says that integers have no sign.
+    pub fn of(values: &Values, is_unsigned: bool) -> Self {
         match values {
-            Values::Int32(v) if kind == Some(FieldKind::U32) => integer(range_of(v, |v| v as u32)),
-            Values::Int64(v) if kind == Some(FieldKind::U64) => integer(range_of(v, |v| v as u64)),
+            Values::Int32(v) if is_unsigned => integer(range_of(v, |v| v as u32)),
+            Values::Int64(v) if is_unsigned => integer(range_of(v, |v| v as u64)),
             Values::Int32(v) => integer(range_of(v, |v| v)),
             Values::Int64(v) => integer(range_of(v, |v| v)),
             Values::Float(v) => float(&v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>()),
             Values::Double(v) => float(v),
             Values::Nullable(v) => match float(v) {
-                // What is NaN there is nothing here, and is counted as such.
+                // These NaN are nulls, and are counted as nulls.
                 Self::Float { range, .. } => Self::Float { range, n_nan: 0 },
                 other => other,
             },
@@ -60,7 +55,7 @@ impl Bounds {
         }
     }
 
-    /// The bounds of `n` times the same values.
+    /// The bounds of the same values repeated `n` times.
     pub fn of_repeated(self, n: u64) -> Self {
         match self {
             Self::Float { range, n_nan } => Self::Float { range, n_nan: n_nan * n },
@@ -68,7 +63,7 @@ impl Bounds {
         }
     }
 
-    /// The bounds of both; `None` where either is not known.
+    /// The bounds of both; `None` where those of either are unknown.
     pub fn merge(self, other: &Self) -> Self {
         match (self, other) {
             (Self::Integer { min, max }, Self::Integer { min: other_min, max: other_max }) => {
@@ -88,7 +83,7 @@ impl Bounds {
         }
     }
 
-    /// Whether neither bound of `next` is smaller than the one here.
+    /// Whether neither bound of `next` is below the same bound of this.
     pub fn ascends_to(&self, next: &Self) -> bool {
         match (self, next) {
             (Self::Integer { min, max }, Self::Integer { min: next_min, max: next_max }) => {
@@ -121,7 +116,7 @@ impl Bounds {
         }
     }
 
-    /// The statistics of a column chunk of this physical type that has so many nulls.
+    /// The statistics of a column chunk of this physical type with `n_nulls` nulls.
     pub fn statistics(&self, physical: Type, n_nulls: u64) -> Option<Statistics> {
         Some(match (self, physical) {
             (Self::Integer { min, max }, Type::BOOLEAN) => {
@@ -154,12 +149,12 @@ fn integer(range: Option<(impl Into<i128>, impl Into<i128>)>) -> Bounds {
     range.map_or(Bounds::None, |(min, max)| Bounds::Integer { min: min.into(), max: max.into() })
 }
 
-/// The smallest and the largest of the values, each taken for a number by `number`.
+/// The smallest and the largest of the numbers that `number` makes of the values.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn range_of<V: Copy, T: Copy + Ord>(values: &[V], number: impl Fn(V) -> T) -> Option<(T, T)> {
     let first = number(*values.first()?);
     let (mut min, mut max) = (first, first);
-    // A loop, not `fold`, which is not inlined here.
+    // A loop, as `fold` is not inlined here.
     for &value in values {
         let value = number(value);
         min = min.min(value);
@@ -168,7 +163,8 @@ fn range_of<V: Copy, T: Copy + Ord>(values: &[V], number: impl Fn(V) -> T) -> Op
     Some((min, max))
 }
 
-/// Compares in eight lanes, which the compiler makes vectors of. NaN compare as false, so they change nothing.
+/// Compares in eight lanes, which the compiler turns into vector instructions. Comparisons with NaN are false, so NaN change
+/// nothing.
 fn float(values: &[f64]) -> Bounds {
     let (mut min, mut max, mut n_nan) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8], 0);
     let mut compare = |lane: usize, v: f64| {
@@ -186,11 +182,26 @@ fn float(values: &[f64]) -> Bounds {
     Bounds::Float { range: (min <= max).then(|| (below_zeros(min), above_zeros(max))), n_nan }
 }
 
-/// The smaller zero in place of either: the bounds must hold for readers that tell −0 from +0.
+/// −0 for either zero: the bounds must also hold for readers that order −0 before +0.
 fn below_zeros(min: f64) -> f64 {
     if min == 0.0 { -0.0 } else { min }
 }
 
+/// +0 for either zero.
 fn above_zeros(max: f64) -> f64 {
     if max == 0.0 { 0.0 } else { max }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_without_a_sign_are_ordered_by_their_bits() {
+        let (ints, longs) = (Values::Int32(vec![-1, 1]), Values::Int64(vec![-1, 1]));
+        assert_eq!(Bounds::of(&ints, false), Bounds::Integer { min: -1, max: 1 });
+        assert_eq!(Bounds::of(&ints, true), Bounds::Integer { min: 1, max: u32::MAX.into() });
+        assert_eq!(Bounds::of(&longs, false), Bounds::Integer { min: -1, max: 1 });
+        assert_eq!(Bounds::of(&longs, true), Bounds::Integer { min: 1, max: u64::MAX.into() });
+    }
 }

@@ -12,7 +12,7 @@ const MINIBLOCK: usize = 32;
 pub(crate) trait Integer: Copy + Default + Ord {
     fn minus(self, other: Self) -> Self;
     fn signed(self) -> i64;
-    /// The bits as a number without sign.
+    /// The bits as an unsigned number.
     fn unsigned(self) -> u64;
 }
 
@@ -40,7 +40,7 @@ impl Integer for i64 {
     }
 }
 
-/// DELTA_BINARY_PACKED: differences of neighbours, less the smallest of their block, in as few bits as hold them.
+/// DELTA_BINARY_PACKED: differences of neighbours minus the smallest of their block, in as few bits as possible.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(crate) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     varint(BLOCK as u64, out);
@@ -56,14 +56,14 @@ pub(crate) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
             *delta = next.minus(*value);
             min = min.min(*delta);
         }
-        // What pads the last miniblock must not widen it.
+        // The padding of the last miniblock must not widen it.
         deltas[n..].fill(min);
         delta_block(&deltas, min, n, out);
         rest = &rest[n..];
     }
 }
 
-/// One block with `n` values; miniblocks without any are left out.
+/// One block with `n` values; empty miniblocks are left out.
 #[inline(always)]
 fn delta_block<T: Integer>(deltas: &[T; BLOCK], min: T, n: usize, out: &mut Vec<u8>) {
     zigzag(min.signed(), out);
@@ -85,7 +85,7 @@ fn delta_block<T: Integer>(deltas: &[T; BLOCK], min: T, n: usize, out: &mut Vec<
     }
 }
 
-/// Packs 32 values of `W` bits, the lowest bits first. The loop unrolls, as all shifts are known to the compiler.
+/// Packs 32 values of `W` bits, the lowest bits first. The compiler knows all shifts and unrolls the loop.
 #[inline(always)]
 fn pack_bits<const W: u32>(values: &[u32; MINIBLOCK], out: &mut Vec<u8>) {
     let mut words = [0u32; MINIBLOCK];
@@ -147,13 +147,13 @@ pub(crate) fn plain_text(values: &[String], out: &mut Vec<u8>) {
 
 /// RLE_DICTIONARY indices of `n` rows that all have the first entry.
 pub(crate) fn first_entry_repeated(n: usize, out: &mut Vec<u8>) {
-    // One bit is enough for an index, and what the C++ writer uses for a dictionary of one entry.
+    // Indices of one bit, as the C++ writer has them for a dictionary of one entry.
     out.push(1);
     varint((n as u64) << 1, out);
     out.push(0);
 }
 
-/// RLE / bit-packing hybrid of single bits, with its length in front: Boolean values, and whether values are there.
+/// RLE / bit-packing hybrid of single bits, after its length: Boolean values, or which rows are not null.
 pub(crate) fn hybrid_bits(n: usize, bit: impl Fn(usize) -> bool, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -181,7 +181,7 @@ pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// ULEB128 of a signed number, the sign in the lowest bit.
+/// ULEB128 of a signed number with its sign in the lowest bit.
 pub(crate) fn zigzag(value: i64, out: &mut Vec<u8>) {
     varint(((value << 1) ^ (value >> 63)) as u64, out);
 }

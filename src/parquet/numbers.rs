@@ -1,4 +1,4 @@
-//! Small tables of numbers, with the encodings and checksums of the header table.
+//! Tables of numbers whose values all go into pages as they come.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -9,13 +9,12 @@ use parquet::schema::types::SchemaDescPtr;
 
 use crate::base::error::{Result, failed};
 use crate::parquet::column_chunk::{Chunk, Encoder};
-use crate::parquet::footer::{Footer, MAGIC, RowGroup};
-use crate::segy::fields::FieldKind;
+use crate::parquet::footer::{Footer, MAGIC};
+use crate::parquet::row_group::RowGroup;
+use crate::parquet::values::Values;
 use crate::store::{Place, Writer};
-use crate::table::columns::Source;
-use crate::table::values::Values;
 
-/// Type of a column, whose values come as 64 bits each.
+/// Type of a column. Values are passed as 64 bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberType {
     Int64,
@@ -30,15 +29,6 @@ impl NumberType {
             Self::Int64 => DataType::Int64,
             Self::UInt64 => DataType::UInt64,
             Self::Float64 => DataType::Float64,
-        }
-    }
-
-    /// The source of the header table whose values are of this type.
-    fn source(self) -> Source {
-        match self {
-            Self::Int64 => Source::TraceIndex,
-            Self::UInt64 => Source::Field { offset: 0, kind: FieldKind::U64 },
-            Self::Float64 => Source::Computed(0),
         }
     }
 
@@ -62,28 +52,26 @@ pub struct NumberTable {
     schema: SchemaDescPtr,
     chunks: Vec<Chunk>,
     encoder: Encoder,
-    /// Rows of a row group but the last.
+    /// Rows of every row group but the last, at least.
     row_group_rows: usize,
     n_rows: usize,
     row_groups: Vec<RowGroup>,
 }
 
 impl NumberTable {
-    /// A new file with columns of these names.
+    /// Creates the file with columns of these names.
     pub fn create(path: &Place, columns: &[(&str, NumberType)], row_group_rows: usize) -> Result<Self> {
         let field = |&(name, of): &(&str, NumberType)| Field::new(name, of.arrow_type(), of == NumberType::Float64);
         let arrow_schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let schema = ArrowSchemaConverter::new().convert(&arrow_schema).map_err(failed(path.display()))?;
         let mut out = Writer::create(path).map_err(failed(path.display()))?;
         out.write_all(MAGIC).map_err(failed(path.display()))?;
-        let types: Vec<NumberType> = columns.iter().map(|&(_, of)| of).collect();
-        let chunk = |(of, descr): (&NumberType, &Arc<_>)| Chunk::new(of.source(), Arc::clone(descr));
         Ok(Self {
-            chunks: types.iter().zip(schema.columns()).map(chunk).collect(),
+            chunks: schema.columns().iter().cloned().map(Chunk::new).collect(),
             path: path.to_owned(),
             out,
             position: MAGIC.len() as u64,
-            types,
+            types: columns.iter().map(|&(_, of)| of).collect(),
             arrow_schema,
             schema: Arc::new(schema),
             encoder: Encoder::new().map_err(failed("zstd"))?,
@@ -93,15 +81,14 @@ impl NumberTable {
         })
     }
 
-    /// Adds a page: as many values for each column, a row group of them at most.
+    /// Adds a page: the same number of values for each column, and no more than a row group has rows.
     pub fn push(&mut self, columns: Vec<Vec<i64>>) -> Result<()> {
         let n_rows = columns.first().map_or(0, Vec::len);
         if n_rows == 0 {
             return Ok(());
         }
         for ((chunk, of), bits) in self.chunks.iter_mut().zip(&self.types).zip(columns) {
-            let pushed = chunk.push_values(&of.values(bits), n_rows, &mut self.encoder);
-            pushed.map_err(failed(self.path.display()))?;
+            chunk.push(&of.values(bits), &mut self.encoder).map_err(failed(self.path.display()))?;
         }
         self.n_rows += n_rows;
         if self.n_rows >= self.row_group_rows { self.end_row_group() } else { Ok(()) }
@@ -112,8 +99,8 @@ impl NumberTable {
             return Ok(());
         }
         let (start, mut finished) = (self.position, Vec::new());
-        for (chunk, of) in self.chunks.iter_mut().zip(&self.types) {
-            let chunk = chunk.finish(&of.values(Vec::new()), self.position).map_err(failed(self.path.display()))?;
+        for chunk in &mut self.chunks {
+            let chunk = chunk.finish(self.position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.out.write_all(page).map_err(failed(self.path.display()))?;
                 self.position += page.len() as u64;
@@ -126,7 +113,7 @@ impl NumberTable {
         Ok(())
     }
 
-    /// Ends the file.
+    /// Writes the footer and closes the file.
     pub fn finish(mut self) -> Result<()> {
         self.end_row_group()?;
         let footer = Footer::new(&self.arrow_schema, &self.schema, self.position, Cursor::new(Vec::new()));

@@ -1,9 +1,10 @@
-//! Pages: the header in front of the encoded values, and the checksum.
+//! Pages: a header with a checksum, then the encoded values.
 //! Source: <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>, `PageHeader`.
 
 use parquet::basic::Encoding;
 
 use crate::parquet::encodings::zigzag;
+use crate::parquet::thrift::{FALSE, I32, STOP, STRUCT, field};
 
 /// What is in a page.
 #[derive(Clone, Copy)]
@@ -12,47 +13,40 @@ pub(crate) enum PageKind {
     Dictionary,
 }
 
-/// Type codes of the Thrift compact protocol, in the low half of a field header whose high half is the step from
-/// the number of the field before.
-const BOOLEAN_FALSE: u8 = 2;
-const I32: u8 = 5;
-const STRUCT: u8 = 12;
-const STOP: u8 = 0;
-
-/// Nine numbers of at most five bytes, and a byte in front of each and of each struct.
+/// Nine numbers of at most five bytes, and a byte before each of them and each struct.
 const MAX_HEADER_BYTES: usize = 64;
 
-/// A page of `n_values` values whose `body` is compressed already, from `uncompressed` bytes.
+/// A page of `n_values` values whose `body` is already compressed, from `uncompressed` bytes.
 ///
 /// The checksum covers the body as stored, so that a reader finds damage before it decompresses. The `parquet`
 /// crate does not write one (60.1).
 pub(crate) fn page(kind: PageKind, n_values: usize, uncompressed: usize, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() + MAX_HEADER_BYTES);
-    let mut field = |step: u8, value: i64| {
-        out.push(step << 4 | I32);
+    let mut number = |value: i64| {
+        out.push(field(1, I32));
         zigzag(value, &mut out);
     };
-    field(1, i64::from(matches!(kind, PageKind::Dictionary)) * 2);
-    field(1, uncompressed as i64);
-    field(1, body.len() as i64);
-    field(1, i64::from(crc_fast::crc32_iso_hdlc(body) as i32));
+    number(i64::from(matches!(kind, PageKind::Dictionary)) * 2);
+    number(uncompressed as i64);
+    number(body.len() as i64);
+    number(i64::from(crc_fast::crc32_iso_hdlc(body) as i32));
     match kind {
         PageKind::Data(encoding) => {
-            out.push(1 << 4 | STRUCT);
-            // Levels of a column without nulls take no bytes, but their encoding must be said.
+            out.push(field(1, STRUCT));
+            // The levels of a column without nulls take no bytes, but must have an encoding.
             for value in [n_values as i64, encoding as i64, Encoding::RLE as i64, Encoding::RLE as i64] {
-                out.push(1 << 4 | I32);
+                out.push(field(1, I32));
                 zigzag(value, &mut out);
             }
         }
-        // Its number is 7: index pages, which nobody writes, come between.
         PageKind::Dictionary => {
-            out.push(3 << 4 | STRUCT);
+            // Field 7. Field 6 is for index pages, which nobody writes.
+            out.push(field(3, STRUCT));
             for value in [n_values as i64, Encoding::PLAIN as i64] {
-                out.push(1 << 4 | I32);
+                out.push(field(1, I32));
                 zigzag(value, &mut out);
             }
-            out.push(1 << 4 | BOOLEAN_FALSE);
+            out.push(field(1, FALSE));
         }
     }
     out.extend_from_slice(&[STOP, STOP]);

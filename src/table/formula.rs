@@ -6,10 +6,11 @@ use exmex::{BinOp, Express, FlatEx, MakeOperators, Operator, ops_factory};
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::parquet::values::Values;
 use crate::segy::ByteOrder;
 use crate::segy::fields::FieldKind;
 use crate::table::columns::Source;
-use crate::table::values::{Rows, Values};
+use crate::table::rows::Rows;
 
 /// Functions that an expression can use, `pi` aside. Those with two arguments come last.
 pub const FUNCTIONS: [&str; 25] = [
@@ -74,14 +75,13 @@ impl Formula {
     /// The value of each row; NaN where it is not defined.
     pub(crate) fn values(&self, rows: &Rows<'_>) -> Vec<f64> {
         let columns: Vec<Vec<f64>> = self.inputs.iter().map(|&input| rows.numbers(input)).collect();
-        let n = rows.bytes.len() / rows.width;
         let mut numbers = vec![0.0; columns.len()];
         let mut value = |row: usize| {
             numbers.iter_mut().zip(&columns).for_each(|(number, column)| *number = column[row]);
             // Adding 0 makes one zero of both, so that equal values have equal bits.
             defined(self.expression.eval(&numbers).unwrap_or(f64::NAN)) + 0.0
         };
-        (0..n).map(&mut value).collect()
+        (0..rows.n_rows()).map(&mut value).collect()
     }
 
     /// The value for one header; NaN where it is not defined.
@@ -89,7 +89,7 @@ impl Formula {
         self.values_of(header, header.len(), order).first().copied().unwrap_or(f64::NAN)
     }
 
-    /// The values for headers of `width` bytes each, one behind the other; NaN where it is not defined.
+    /// The values for headers of `width` bytes each, one after the other; NaN where it is not defined.
     pub fn values_of(&self, headers: &[u8], width: usize, order: ByteOrder) -> Vec<f64> {
         self.values(&Rows { bytes: headers, width, order, first_trace: 0, flags: &[], formulas: &[], changed: &[] })
     }
@@ -221,7 +221,7 @@ impl Rows<'_> {
             Values::Float(values) => values.into_iter().map(f64::from).collect(),
             _ => match source {
                 Source::Field { offset, kind } => self.as_f64(offset, kind),
-                _ => vec![f64::NAN; self.bytes.len() / self.width],
+                _ => vec![f64::NAN; self.n_rows()],
             },
         }
     }

@@ -14,7 +14,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::base::error::{Error, Result, failed};
-use crate::parquet::footer::{Footer, MAGIC, RowGroup};
+use crate::parquet::footer::{Footer, MAGIC};
+use crate::parquet::row_group::RowGroup;
 use crate::store::checksum::{ByteSums, Checksum, Summing};
 use crate::store::files::{is_there, move_to};
 use crate::store::sync::{sync, sync_parent};

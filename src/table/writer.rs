@@ -7,17 +7,19 @@ use parquet::schema::types::SchemaDescPtr;
 
 use crate::base::error::{Error, Result, failed};
 use crate::parquet::bounds::Bounds;
-use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
-use crate::parquet::footer::{Footer, MAGIC, RowGroup};
+use crate::parquet::column_chunk::{Encoder, FinishedChunk};
+use crate::parquet::footer::{Footer, MAGIC};
+use crate::parquet::row_group::RowGroup;
 use crate::store::{Place, Writer, finish_buffered};
+use crate::table::column_writer::ColumnWriter;
 use crate::table::columns::{HeaderTable, Mark, Source};
 use crate::table::formula::Formula;
+use crate::table::rows::Rows;
 use crate::table::summary::{FieldRange, HeaderSummary};
-use crate::table::values::Rows;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Writes the headers of consecutive traces as a Parquet file of its own, made of whole row groups of the final one.
+/// Writes the headers of consecutive traces to a Parquet file of their own, in whole row groups of the joined file.
 ///
 /// Memory: the headers of one page (at most 1 MiB), and the encoded bytes of one row group.
 pub struct SegmentWriter {
@@ -26,10 +28,10 @@ pub struct SegmentWriter {
     path: Place,
     file: BufWriter<Writer>,
     encoder: Encoder,
-    chunks: Vec<Chunk>,
-    /// Which of `HeaderTable::columns` a chunk has the raw values of.
-    column_of_chunk: Vec<Option<usize>>,
-    /// Headers of the page that is being filled.
+    columns: Vec<ColumnWriter>,
+    /// For each of `columns` the index in `HeaderTable::columns` of the field whose raw values it holds.
+    field_of_column: Vec<Option<usize>>,
+    /// Headers of the page that is being filled, each with its marks.
     page: Vec<u8>,
     /// Flags of the traces of the page.
     flags: Vec<u8>,
@@ -39,21 +41,21 @@ pub struct SegmentWriter {
     /// First header of the row group.
     first_row: Vec<u8>,
     first_flags: u8,
-    /// A byte for each byte of a header, and one for the flags: 0 where all headers of the page are like `first_row`.
+    /// A byte for each byte of a row, and one for the flags: 0 where all rows of the page equal `first_row`.
     changed: Vec<u8>,
     /// Rows of the row group before `page`.
     rows_before_page: u64,
-    /// Where the raw headers of the row group begin, once their first page is written.
+    /// Where the raw headers of the row group begin in the file, once their first page is written.
     raw_headers_at: Option<u64>,
     row_groups: Vec<RowGroup>,
     formulas: Vec<Formula>,
-    /// What makes a trace a dead one.
+    /// What tells that a trace is dead.
     is_dead: Source,
     summary: HeaderSummary,
 }
 
 impl SegmentWriter {
-    /// Creates the file at `path` for the traces from number `first_trace` (from 0), where a row group must begin.
+    /// Creates the file at `path` for the traces from number `first_trace` (from 0), the first of a row group.
     pub fn create(path: &Place, table: &HeaderTable, first_trace: u64) -> Result<Self> {
         table.check()?;
         if !first_trace.is_multiple_of(table.row_group_rows) {
@@ -66,15 +68,19 @@ impl SegmentWriter {
         let schema = table.parquet_schema()?;
         let leaves: Vec<Source> = table.leaves().map(|(_, source)| source).collect();
         let mut n_fields = 0;
-        let column_of_chunk = leaves.iter().map(|source| {
+        let field_of_column = leaves.iter().map(|source| {
             matches!(source, Source::Field { .. }).then(|| {
                 n_fields += 1;
                 n_fields - 1
             })
         });
         let mut writer = Self {
-            column_of_chunk: column_of_chunk.collect(),
-            chunks: leaves.iter().zip(schema.columns()).map(|(&s, descr)| Chunk::new(s, descr.clone())).collect(),
+            field_of_column: field_of_column.collect(),
+            columns: leaves
+                .iter()
+                .zip(schema.columns())
+                .map(|(&s, descr)| ColumnWriter::new(s, descr.clone()))
+                .collect(),
             file: BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?),
             path: path.to_owned(),
             encoder: Encoder::new().map_err(failed("zstd"))?,
@@ -86,7 +92,7 @@ impl SegmentWriter {
             page_rows: table.page_rows() as usize,
             page_first_trace: first_trace,
             first_row: Vec::new(),
-            // Of the flags too, behind header bytes and marks.
+            // The flags come after the header bytes and marks.
             changed: vec![0; table.row_bytes() + 1],
             rows_before_page: 0,
             raw_headers_at: None,
@@ -106,7 +112,7 @@ impl SegmentWriter {
         self.push_marked(block, stride, n, flags, Mark::default())
     }
 
-    /// As [`Self::push`], for traces with this mark.
+    /// Like [`Self::push`], for traces with this mark.
     pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8], mark: Mark) -> Result<()> {
         let mark = self.table.mark_bytes(mark);
         let mut next = 0;
@@ -152,7 +158,7 @@ impl SegmentWriter {
         gather_changes(&self.flags[from..], &[self.first_flags], of_flags);
     }
 
-    /// Ends the file.
+    /// Writes the footer and closes the file.
     pub fn finish(mut self) -> Result<HeaderSummary> {
         self.end_page()?;
         self.end_row_group()?;
@@ -170,7 +176,7 @@ impl SegmentWriter {
         footer.finish(&mut self.file)
     }
 
-    /// Bytes of the file so far, all of which are row groups but the first ones.
+    /// Bytes of the file so far: the magic number and row groups.
     fn position(&self) -> u64 {
         MAGIC.len() as u64 + self.summary.row_groups.n_bytes
     }
@@ -182,15 +188,15 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Writes the pages of the raw headers as soon as they are encoded, so that they take no memory. They lie before
-    /// all other chunks of their row group therefore, though they are the last column.
+    /// Writes the pages of the raw headers as soon as they are encoded, so that they take no memory. That is why they come
+    /// before all other chunks of their row group, though they are the last column.
     fn write_raw_headers(&mut self) -> Result<()> {
         if self.table.raw_header
-            && let Some(chunk) = self.chunks.last_mut()
+            && let Some(column) = self.columns.last_mut()
         {
             let position = MAGIC.len() as u64 + self.summary.row_groups.n_bytes;
             self.raw_headers_at.get_or_insert(position);
-            for page in chunk.take_bytes() {
+            for page in column.take_bytes() {
                 self.write(&page)?;
             }
         }
@@ -210,8 +216,8 @@ impl SegmentWriter {
         let rows = Rows { bytes: &self.page, width, order, first_trace, flags: &self.flags, formulas, changed };
         let first_flags = [self.first_flags];
         let first = Rows { bytes: &self.first_row, flags: &first_flags, changed: &[], ..rows };
-        for chunk in &mut self.chunks {
-            chunk.push(&rows, &first, self.page_rows, &mut self.encoder).map_err(failed(self.path.display()))?;
+        for column in &mut self.columns {
+            column.push(&rows, &first, self.page_rows, &mut self.encoder).map_err(failed(self.path.display()))?;
         }
         self.write_raw_headers()?;
         self.page.clear();
@@ -231,7 +237,7 @@ impl SegmentWriter {
         }
         let raw_headers_at = self.raw_headers_at.take();
         let (start, mut finished) = (raw_headers_at.unwrap_or(self.position()), Vec::new());
-        for c in 0..self.chunks.len() {
+        for c in 0..self.columns.len() {
             let first = Rows {
                 bytes: &self.first_row,
                 width: self.first_row.len(),
@@ -241,10 +247,9 @@ impl SegmentWriter {
                 formulas: &self.formulas,
                 changed: &[],
             };
-            let is_raw_header = self.table.raw_header && c + 1 == self.chunks.len();
+            let is_raw_header = self.table.raw_header && c + 1 == self.columns.len();
             let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position());
-            let value = self.chunks[c].value(&first);
-            let chunk = self.chunks[c].finish(&value, position).map_err(failed(self.path.display()))?;
+            let chunk = self.columns[c].finish(&first, position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.write(page)?;
             }
@@ -258,16 +263,16 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn note_range(&mut self, chunk: usize, finished: &FinishedChunk) {
-        if let (Some(column), Bounds::Integer { min, max }) = (self.column_of_chunk[chunk], &finished.bounds) {
-            let range = &mut self.summary.ranges[column];
+    fn note_range(&mut self, column: usize, chunk: &FinishedChunk) {
+        if let (Some(field), Bounds::Integer { min, max }) = (self.field_of_column[column], &chunk.bounds) {
+            let range = &mut self.summary.ranges[field];
             let known = range.unwrap_or(FieldRange { min: *min, max: *max });
             *range = Some(FieldRange { min: known.min.min(*min), max: known.max.max(*max) });
         }
     }
 }
 
-/// Sets the bits of `changed` that any of the rows has otherwise than `first`. All three have rows of one length.
+/// Sets the bits of `changed` in which any of the rows differs from `first`. `first` and `changed` are as long as a row.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn gather_changes(rows: &[u8], first: &[u8], changed: &mut [u8]) {
     for row in rows.chunks_exact(first.len()) {

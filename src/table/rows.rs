@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::parquet::values::Values;
 use crate::segy::fields::FieldKind;
 use crate::segy::samples::format::ByteOrder;
 use crate::segy::samples::ibm;
@@ -9,42 +10,7 @@ use crate::segy::text;
 use crate::table::columns::Source;
 use crate::table::formula::Formula;
 
-/// The values of one column over some rows, in the physical type that Parquet stores.
-/// Integers shorter than 32 bits and uint32 are held as int32, uint64 as int64, bit for bit.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Values {
-    Int32(Vec<i32>),
-    Int64(Vec<i64>),
-    Float(Vec<f32>),
-    Double(Vec<f64>),
-    Text(Vec<String>),
-    Bool(Vec<bool>),
-    /// Doubles of which NaN are nothing.
-    Nullable(Vec<f64>),
-}
-
-impl Values {
-    /// The first value `n` times.
-    pub fn repeat_first(mut self, n: usize) -> Self {
-        fn repeat<T: Clone>(values: &mut Vec<T>, n: usize) {
-            if let Some(first) = values.first().cloned() {
-                values.clear();
-                values.resize(n, first);
-            }
-        }
-        match &mut self {
-            Self::Int32(v) => repeat(v, n),
-            Self::Int64(v) => repeat(v, n),
-            Self::Float(v) => repeat(v, n),
-            Self::Double(v) | Self::Nullable(v) => repeat(v, n),
-            Self::Bool(v) => repeat(v, n),
-            Self::Text(v) => repeat(v, n),
-        }
-        self
-    }
-}
-
-/// Headers one behind the other.
+/// Headers one after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub bytes: &'a [u8],
@@ -77,6 +43,10 @@ macro_rules! numbers {
 }
 
 impl Rows<'_> {
+    pub fn n_rows(&self) -> usize {
+        self.bytes.len() / self.width
+    }
+
     /// Bytes `offset..offset + width` of every row, one after the other.
     pub fn stored(&self, offset: usize, width: usize, pairwise_swapped: bool) -> Cow<'_, [u8]> {
         if width == self.width && !pairwise_swapped {
@@ -94,7 +64,7 @@ impl Rows<'_> {
     pub fn values(&self, source: Source) -> Values {
         match source {
             Source::TraceIndex => {
-                let n = (self.bytes.len() / self.width) as i64;
+                let n = self.n_rows() as i64;
                 let first = self.first_trace as i64;
                 Values::Int64((first..first + n).collect())
             }

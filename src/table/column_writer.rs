@@ -1,0 +1,71 @@
+//! From the rows of a segment to the Parquet pages of one column.
+
+use parquet::errors::ParquetError;
+use parquet::schema::types::ColumnDescPtr;
+
+use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
+use crate::table::columns::Source;
+use crate::table::rows::Rows;
+
+/// One column of the row group that is being written.
+///
+/// As long as all rows have the value of the first one, they are only counted. If the column varies after all, they are
+/// written out.
+pub(super) struct ColumnWriter {
+    source: Source,
+    chunk: Chunk,
+    /// Rows from the first of the row group on that have its value and are not in `chunk`.
+    n_like_first: usize,
+}
+
+impl ColumnWriter {
+    pub fn new(source: Source, descr: ColumnDescPtr) -> Self {
+        Self { source, chunk: Chunk::new(descr), n_like_first: 0 }
+    }
+
+    /// Adds the rows of one page. `first` is the first row of the row group, which `rows` equal where their `changed` is 0.
+    /// Every page but the last of a row group has `page_rows` rows.
+    pub fn push(
+        &mut self,
+        rows: &Rows<'_>,
+        first: &Rows<'_>,
+        page_rows: usize,
+        encoder: &mut Encoder,
+    ) -> std::io::Result<()> {
+        if self.chunk.is_empty() && rows.is_constant(self.source) {
+            self.n_like_first += rows.n_rows();
+            return Ok(());
+        }
+        if self.n_like_first > 0 {
+            self.write_out_first(first, page_rows, encoder)?;
+        }
+        if let Source::RawBytes { offset, width, pairwise_swapped } = self.source {
+            self.chunk.push_bytes(&rows.stored(offset, width, pairwise_swapped), width, encoder);
+            return Ok(());
+        }
+        self.chunk.push(&rows.values(self.source), encoder)
+    }
+
+    /// Turns the rows that were only counted into pages.
+    fn write_out_first(&mut self, first: &Rows<'_>, page_rows: usize, encoder: &mut Encoder) -> std::io::Result<()> {
+        let values = first.values(self.source).repeat_first(page_rows);
+        // These are whole pages: only the last page of a row group is short, and the page that varies comes after them.
+        for _ in 0..std::mem::take(&mut self.n_like_first) / page_rows {
+            self.chunk.push(&values, encoder)?;
+        }
+        Ok(())
+    }
+
+    /// The pages so far, to be written before the row group ends.
+    pub fn take_bytes(&mut self) -> Vec<Vec<u8>> {
+        self.chunk.take_bytes()
+    }
+
+    /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.
+    pub fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
+        if self.n_like_first > 0 {
+            self.chunk.push_constant(&first.values(self.source), std::mem::take(&mut self.n_like_first));
+        }
+        self.chunk.finish(position)
+    }
+}
