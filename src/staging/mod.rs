@@ -19,11 +19,12 @@ use std::time::Duration;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::dataset::document::Document;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
 use crate::plan::Plan;
 use crate::staging::attempt::finished;
 use crate::store;
-use crate::store::files::{entry, find_json, is_absence, is_link, is_there, move_to, read_json, remove, write_json};
+use crate::store::files::{entry, is_absence, is_link, is_there, move_to, remove, write_json};
 use crate::store::sync::{sync, sync_parent, sync_tree};
 
 /// Name of the staging area in the output directory.
@@ -134,8 +135,7 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
 
 /// Whether a complete dataset of this program is there.
 pub fn holds_dataset(root: &Path) -> Result<bool> {
-    let document = find_json::<serde_json::Value>(&root.join(METADATA))?;
-    Ok(document.is_some_and(|d| d["format"]["name"] == "segy-import"))
+    Document::is_at(&root.join(METADATA))
 }
 
 /// Removes the lock of a dataset that is complete, unless somebody holds it, with the staging area if that is empty then.
@@ -411,13 +411,7 @@ impl Output {
     fn parts(&self) -> Result<Vec<&'static str>> {
         let (unmoved, moved) = (self.document(), self.root.join(METADATA));
         let place = if is_there_or_object(&unmoved)? { unmoved } else { moved };
-        let document: serde_json::Value = read_json(&place)?;
-        let Some(files) = document["checksums"].as_object() else {
-            return Err(Error::Failed(format!(
-                "{}: has no checksums, and so does not say what belongs to it",
-                place.display()
-            )));
-        };
+        let files = Document::read(&place).map_err(|e| Error::Failed(e.to_string()))?.checksums;
         let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
         Ok(NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name)).collect())
     }

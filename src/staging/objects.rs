@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, ZARR_JSON};
 use crate::plan::Plan;
 use crate::staging::{Output, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
 use crate::store;
@@ -57,7 +57,7 @@ pub(super) fn start(output: &Output, plan: &Plan) -> Result<()> {
         return Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
     }
     output.is_mine.store(true, Ordering::Relaxed);
-    remove(&[root.join(METADATA), root.join("zarr.json")])?;
+    remove(&[root.join(METADATA), root.join(ZARR_JSON)])?;
     remove(&others(output)?)
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::{Result, failed};
+use crate::dataset_files::ZARR_JSON;
 use crate::store::checksum::{ChunkSums, crc32c, crc32c_append};
 use crate::store::files::write_json;
 use crate::store::{self, Finishing, Writer};
@@ -58,7 +59,7 @@ impl SegmentStore {
     pub fn create(directory: &Path, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
         if !store::is_remote(directory) {
             std::fs::create_dir_all(directory).map_err(failed(directory.display()))?;
-            write_json(&directory.join("zarr.json"), &array_document(array))?;
+            write_json(&directory.join(ZARR_JSON), &array_document(array))?;
         }
         Ok(Self {
             directory: directory.to_owned(),
