@@ -4,6 +4,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use crate::base::error::{Result, failed};
 use crate::cli::progress::{print as print_out, say};
+use crate::dataset_files::{HEADERS, TRACES};
 use crate::plan::Plan;
 
 /// Prints the plan for people, or whole as JSON.
@@ -29,7 +30,7 @@ fn describe(plan: &Plan) -> String {
     let shape = array.order.arrange(array.n_samples, array.n_traces);
     let chunk = array.order.arrange(array.chunk_samples, array.chunk_traces);
     lines.push(format!(
-        "traces.zarr  ({first}, {second}) = ({}, {}) {}, chunks ({}, {}), codec {}",
+        "{TRACES}  ({first}, {second}) = ({}, {}) {}, chunks ({}, {}), codec {}",
         shape[0],
         shape[1],
         array.dtype.name(),
@@ -45,7 +46,7 @@ fn describe(plan: &Plan) -> String {
     ));
     let n_groups = plan.n_traces().div_ceil(plan.headers.row_group_rows);
     lines.push(format!(
-        "headers.parquet  {} rows, {} fields, {n_groups} row groups of {}",
+        "{HEADERS}  {} rows, {} fields, {n_groups} row groups of {}",
         HumanCount(plan.n_traces()),
         plan.headers.columns.len(),
         HumanCount(plan.headers.row_group_rows)

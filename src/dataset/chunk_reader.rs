@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::error::{Result, failed};
 use crate::dataset::{Dataset, damaged};
+use crate::dataset_files::TRACES;
 use crate::store::checksum::crc32c;
 use crate::store::{Place, Reader};
 use crate::zarr::{ArrayPlan, ChunkDecoder};
@@ -36,7 +37,7 @@ impl<'a> ChunkReader<'a> {
     pub fn new(dataset: &'a Dataset) -> Result<Self> {
         Ok(Self {
             array: &dataset.array,
-            directory: dataset.path("traces.zarr"),
+            directory: dataset.path(TRACES),
             codec: ChunkDecoder::new(&dataset.array)?,
             stored: Vec::new(),
             shard: None,

@@ -1,19 +1,301 @@
-//! Writing and reading `metadata.json`, which holds its own checksum.
+//! `metadata.json`: what the files said, what was decided, and what was found. No times, host names or directories are in it.
+//!
+//! [`Document`] is the whole of it, for writing and for reading. Its fields stand in the order in which they are written.
+//! Readers ignore keys that they do not know, so a new key needs no new version; a key that goes away or changes its
+//! meaning does. `docs/format.md` describes the same document for people, and a test holds the two together.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result, failed, unreadable};
+use crate::dataset::damaged;
+use crate::plan::mapping::{ComputedField, PlacedField};
+use crate::segy::layout::Decision;
+use crate::segy::samples::statistics::SampleStatistics;
+use crate::segy::text::TextEncoding;
+use crate::segy::{ByteOrder, Dtype, SampleAxis};
 use crate::store::Place;
-use crate::store::checksum::{crc32c, hexadecimal};
+use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
+use crate::zarr::{AxisOrder, Codec};
 
-/// What stands in front of the document's own checksum. Inside a text the quotation marks would be escaped.
+/// Version of the dataset's format that this program writes, and the newest that it reads.
+const FORMAT_VERSION: u32 = 1;
+/// Name of the format.
+const FORMAT_NAME: &str = "segy-import";
+
+/// What comes right before the document's own checksum. Inside a text the quotation marks would be escaped.
 const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
 /// What the checksum is while it is computed.
 pub const NO_CHECKSUM: &str = "00000000";
 
-/// Writes the document with its own checksum in it.
-pub fn write_document(path: &Place, document: Value) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(&document).map_err(failed(path.display()))?;
+/// The whole of `metadata.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    pub format: Format,
+    pub input: Input,
+    pub segy: Segy,
+    pub geometry: Geometry,
+    pub gathers: Gathers,
+    pub options: Options,
+    pub counts: Counts,
+    pub exceptions: Exceptions,
+    /// Of every other file of the dataset but the chunks of the traces, by its path in the dataset.
+    pub checksums: BTreeMap<String, Checksum>,
+    pub chunk_checksums: ChunkChecksums,
+    /// CRC-32C of the bytes of this document with [`NO_CHECKSUM`] here, which is what this is in memory.
+    pub self_crc32c: String,
+    /// Of the samples as they are stored.
+    pub statistics: SampleStatistics,
+    /// What was noticed about the input and its contents; with several files, about all of them together.
+    pub warnings: Vec<String>,
+    /// Of the one input file. Several have theirs in `files`.
+    #[serde(flatten, deserialize_with = "of_one_file")]
+    pub outside_traces: Option<OutsideTraces>,
+    /// The input files in the order of their traces if there are several, otherwise empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileEntry>,
+}
+
+/// Which program wrote the dataset, and in which version of the format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Format {
+    /// `segy-import`.
+    pub name: String,
+    pub version: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Length of all input files together.
+    pub bytes: u64,
+}
+
+/// How a file was read. The last four belong to a single file: with several files only their entries have them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segy {
+    pub byte_order: ByteOrder,
+    /// Whether neighbouring bytes are swapped after the textual header.
+    pub pairwise_swapped: bool,
+    pub sample_format: NamedFormat,
+    /// Additional 240-byte headers of each trace.
+    pub additional_trace_headers: u32,
+    /// The revision that the file was read by: `1.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Bytes of a tape label at the front of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tape_label_bytes: Option<u64>,
+    /// Bytes before the first trace, a label included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_trace_offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<Vec<Decision>>,
+}
+
+/// A sample format of the standard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFormat {
+    /// As in bytes 3225-3226 of the file header.
+    pub code: u16,
+    pub name: String,
+}
+
+/// Everything in a file but its traces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutsideTraces {
+    /// `None` in a Seismic Unix file, like the binary header.
+    pub textual_header: Option<TextualHeader>,
+    pub extended_textual_headers: Vec<TextualHeader>,
+    /// Every field of the file's revision with its value, `null` for a double that is not finite.
+    pub binary_header: Option<Map<String, Value>>,
+    /// The bytes in base64; `None` if they are in a file of their own.
+    pub bytes_before_traces: Option<String>,
+    /// Likewise; empty if there are none.
+    pub bytes_after_traces: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextualHeader {
+    pub encoding: TextEncoding,
+    /// 40 lines without the blanks at their ends.
+    pub lines: Vec<String>,
+}
+
+/// One of several input files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileEntry {
+    #[serde(flatten)]
+    pub outside_traces: OutsideTraces,
+    pub segy: Segy,
+    /// Without directories.
+    pub name: String,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Its first trace in the dataset, from 0.
+    pub start_trace: u64,
+    /// The trace after its last one.
+    pub end_trace: u64,
+    /// What was noticed about this file.
+    pub warnings: Vec<String>,
+}
+
+/// The size of the array and its sample axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Geometry {
+    pub n_traces: u64,
+    /// Samples of each trace, or of the longest one.
+    pub n_samples: u64,
+    /// In microseconds; `None` if the axis is not time or the interval is not known.
+    pub sample_interval_us: Option<f64>,
+    /// In milliseconds; `None` if the axis is not time.
+    pub first_sample_ms: Option<f64>,
+    pub sample_axis: SampleAxis,
+    /// Smallest and largest value in the file of every integer field that is not zero throughout, by column.
+    #[serde(with = "in_order")]
+    pub header_ranges: Vec<(String, [i128; 2])>,
+    /// Present if every trace has a sample count of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples_per_trace: Option<SamplesPerTrace>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamplesPerTrace {
+    pub min: u64,
+    pub max: u64,
+}
+
+/// What the gather index holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathers {
+    /// Names of the key columns.
+    pub keys: Vec<String>,
+    /// Rows of the gather index.
+    pub n_gathers: u64,
+    /// Traces in the longest gather.
+    pub longest: u64,
+    /// How many headers a split was moved back at most to find the start of its gather.
+    pub max_probe: u64,
+    pub n_longer_than_max_probe: u64,
+}
+
+/// What the user asked for, or got by default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    pub dtype: Dtype,
+    pub order: AxisOrder,
+    pub codec: Codec,
+    /// Traces in a chunk.
+    pub chunk_traces: u64,
+    /// Samples of each of them in a chunk.
+    pub chunk_samples: u64,
+    /// Trace chunks in a shard; `None` without shards.
+    pub shard_chunks: Option<u64>,
+    /// Rows of a row group of the header table.
+    pub row_group_rows: u64,
+    /// Header fields that are not where the standard has them.
+    pub fields: Vec<PlacedField>,
+    /// Computed columns.
+    pub computed: Vec<ComputedField>,
+    pub headers_only: bool,
+}
+
+/// How many there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub n_traces: u64,
+    /// Chunk files, or shard files.
+    pub n_objects: u64,
+    /// Traces whose identification code is 2.
+    pub n_dead: u64,
+    /// Traces of zeros; `None` if only headers were imported.
+    pub n_zero: Option<u64>,
+    /// Traces that repeat the samples of the one before; `None` if only headers were imported.
+    pub n_duplicate: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exceptions {
+    /// Rows of the table of exceptions.
+    pub n_samples: u64,
+}
+
+/// One checksum over those that the chunks end with: see [`ChunkSums`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkChecksums {
+    pub n_chunks: u64,
+    /// Eight lower-case hexadecimal digits.
+    pub crc32c: String,
+}
+
+/// The part of the document that every version has.
+#[derive(Deserialize)]
+struct Header {
+    format: Format,
+}
+
+impl Document {
+    /// Writes the document with its own checksum in it.
+    pub fn write(&self, path: &Place) -> Result<()> {
+        write_checked(path, self)
+    }
+
+    /// Reads the document if it is as it was written.
+    ///
+    /// # Errors
+    /// `Error::Input` if it cannot be read or is not of a version that this program knows, `Error::Failed` if it is damaged
+    /// or has no checksum.
+    pub fn read(path: &Place) -> Result<Self> {
+        let value = read_checked(path)?;
+        let format = Header::deserialize(&value).map_err(|e| damaged(path, e))?.format;
+        if let Some(what) = format.refusal() {
+            return Err(Error::Input(format!("{}: {what}", path.display())));
+        }
+        serde_json::from_value(value).map_err(|e| damaged(path, e))
+    }
+
+    /// Whether the document of a dataset of this program is there, of any version. The rest of it is not looked at.
+    ///
+    /// # Errors
+    /// `Error::Failed` if it cannot be read.
+    pub fn is_at(path: &Place) -> Result<bool> {
+        let header: Option<Header> = crate::store::files::find_json(path)?;
+        Ok(header.is_some_and(|h| h.format.name == FORMAT_NAME))
+    }
+}
+
+impl Format {
+    /// What this program writes.
+    pub fn current() -> Self {
+        Self { name: FORMAT_NAME.into(), version: FORMAT_VERSION }
+    }
+
+    /// Why this program cannot read it, if so.
+    fn refusal(&self) -> Option<String> {
+        if self.name != FORMAT_NAME {
+            return Some("is not the document of a segy-import dataset".into());
+        }
+        match self.version {
+            1..=FORMAT_VERSION => None,
+            0 => Some("has format version 0, which there never was".into()),
+            newer => Some(format!(
+                "was written by a newer segy-import (format version {newer}); this one reads up to version {FORMAT_VERSION}"
+            )),
+        }
+    }
+}
+
+impl From<ChunkSums> for ChunkChecksums {
+    fn from(sums: ChunkSums) -> Self {
+        Self { n_chunks: sums.n_chunks, crc32c: hexadecimal(sums.crc32c) }
+    }
+}
+
+/// Writes a document with its own checksum in the place of [`NO_CHECKSUM`].
+fn write_checked(path: &Place, document: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(document).map_err(failed(path.display()))?;
     text.push(b'\n');
     let digits = self_checksum(&text)
         .ok_or_else(|| Error::Failed(format!("{}: has no place for its checksum", path.display())))?;
@@ -22,13 +304,10 @@ pub fn write_document(path: &Place, document: Value) -> Result<()> {
     path.write(&text).map_err(failed(path.display()))
 }
 
-/// Reads the document, if it is as it was written.
-///
-/// # Errors
-/// `Error::Input` where it cannot be read, `Error::Failed` where it is damaged or has no checksum.
-pub fn read_document(path: &Place) -> Result<Value> {
+/// The document as JSON, if its checksum is that of its bytes.
+fn read_checked(path: &Place) -> Result<Value> {
     let mut text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
-    let damaged = || Error::Failed(format!("{}: is damaged: its checksum is not that of its bytes", path.display()));
+    let wrong = || damaged(path, "its checksum is not that of its bytes");
     let digits = self_checksum(&text).ok_or_else(|| {
         Error::Failed(format!(
             "{}: has no checksum of its own (self_crc32c); it is damaged, or no segy-import of this version wrote it",
@@ -36,10 +315,10 @@ pub fn read_document(path: &Place) -> Result<Value> {
         ))
     })?;
     let stored = text[digits..].first_chunk().copied().unwrap_or([0; NO_CHECKSUM.len()]);
-    let place = text.get_mut(digits..digits + NO_CHECKSUM.len()).ok_or_else(damaged)?;
+    let place = text.get_mut(digits..digits + NO_CHECKSUM.len()).ok_or_else(wrong)?;
     place.copy_from_slice(NO_CHECKSUM.as_bytes());
     if hexadecimal(crc32c(&text)).as_bytes() != stored {
-        return Err(damaged());
+        return Err(wrong());
     }
     serde_json::from_slice(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
 }
@@ -49,3 +328,34 @@ fn self_checksum(text: &[u8]) -> Option<usize> {
     let at = text.windows(SELF_CHECKSUM.len()).rposition(|w| w == SELF_CHECKSUM)?;
     Some(at + SELF_CHECKSUM.len())
 }
+
+/// Reads the keys of a single file, if there are any. Left to itself, serde would take damaged ones for missing.
+fn of_one_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OutsideTraces>, D::Error> {
+    let others = Map::deserialize(deserializer)?;
+    if !others.contains_key("extended_textual_headers") {
+        return Ok(None);
+    }
+    serde_json::from_value(Value::Object(others)).map(Some).map_err(D::Error::custom)
+}
+
+/// A JSON object whose keys stay in their order.
+mod in_order {
+    use super::*;
+
+    pub(super) fn serialize<V: Serialize, S: Serializer>(
+        entries: &[(String, V)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(entries.iter().map(|(key, value)| (key, value)))
+    }
+
+    pub(super) fn deserialize<'de, V: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(String, V)>, D::Error> {
+        let entry = |(key, value)| Ok((key, serde_json::from_value(value).map_err(D::Error::custom)?));
+        Map::deserialize(deserializer)?.into_iter().map(entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,124 +1,21 @@
-//! What `metadata.json` says of a dataset, as far as reading it back needs to know.
+//! A dataset as `export` and `verify` see it: what its document says, checked, and where its parts are.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::Deserialize;
-
 use crate::base::error::{Error, Result, unreadable};
-use crate::dataset::document::read_document;
+use crate::dataset::damaged;
+use crate::dataset::document::{Counts, Document, FileEntry};
 use crate::dataset_files::{HEADERS, METADATA};
 use crate::input::outside_traces::{KeptBytes, Part};
+use crate::segy::ByteOrder;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::samples::format::{SampleFormat, sample_format};
-use crate::segy::{ByteOrder, Dtype};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums};
 use crate::store::place::is_absence;
-use crate::zarr::{ArrayPlan, AxisOrder, Codec};
-
-/// The parts of the document that are read; others are left alone.
-#[derive(Deserialize)]
-struct Document {
-    input: Input,
-    /// Of one file; those of several are in `files`.
-    bytes_before_traces: Option<String>,
-    bytes_after_traces: Option<String>,
-    #[serde(default)]
-    files: Vec<FileEntry>,
-    segy: Segy,
-    geometry: Geometry,
-    options: Options,
-    gathers: Gathers,
-    exceptions: Exceptions,
-    #[serde(default)]
-    statistics: Statistics,
-    checksums: BTreeMap<String, Checksum>,
-    chunk_checksums: ChunkChecksums,
-}
-
-#[derive(Deserialize)]
-struct ChunkChecksums {
-    n_chunks: u64,
-    crc32c: String,
-}
-
-#[derive(Deserialize)]
-struct Input {
-    bytes: u64,
-}
-
-#[derive(Deserialize)]
-struct FileEntry {
-    name: String,
-    bytes: u64,
-    start_trace: u64,
-    end_trace: u64,
-    bytes_before_traces: Option<String>,
-    bytes_after_traces: Option<String>,
-    segy: Segy,
-}
-
-#[derive(Deserialize)]
-struct Segy {
-    byte_order: ByteOrder,
-    pairwise_swapped: bool,
-    /// Of one file, like the offsets; those of several are in `files`.
-    #[serde(default)]
-    revision: String,
-    sample_format: Format,
-    #[serde(default)]
-    tape_label_bytes: u64,
-    #[serde(default)]
-    first_trace_offset: u64,
-    additional_trace_headers: u32,
-}
-
-#[derive(Deserialize)]
-struct Format {
-    code: u16,
-}
-
-#[derive(Deserialize)]
-struct Geometry {
-    n_traces: u64,
-    n_samples: u64,
-    /// There if every trace has a sample count of its own.
-    samples_per_trace: Option<SamplesPerTrace>,
-}
-
-#[derive(Deserialize)]
-struct SamplesPerTrace {
-    max: u64,
-}
-
-#[derive(Deserialize)]
-struct Options {
-    dtype: Dtype,
-    order: AxisOrder,
-    codec: Codec,
-    chunk_traces: u64,
-    chunk_samples: u64,
-    shard_chunks: Option<u64>,
-    row_group_rows: u64,
-    headers_only: bool,
-}
-
-#[derive(Deserialize)]
-struct Gathers {
-    n_gathers: u64,
-}
-
-#[derive(Deserialize)]
-struct Exceptions {
-    n_samples: u64,
-}
-
-#[derive(Default, Deserialize)]
-struct Statistics {
-    n_nonfinite: u64,
-}
+use crate::zarr::ArrayPlan;
 
 /// A complete dataset, with all that is needed to find its parts and to write the original file again.
 pub struct Dataset {
@@ -139,6 +36,8 @@ pub struct Dataset {
     pub headers_only: bool,
     pub n_gathers: u64,
     pub n_exceptions: u64,
+    /// What the document counts.
+    pub counts: Counts,
     /// Samples that were infinite or no number when they were imported.
     pub n_nonfinite: u64,
     /// Of every file but the chunks of the traces and the document itself.
@@ -178,15 +77,16 @@ impl OriginalFile {
         checksums: &BTreeMap<String, Checksum>,
     ) -> Result<Self> {
         let kept = |part, text: Option<String>| KeptBytes::find(part, of_several, text.as_deref(), root, checksums);
+        let (outside, segy) = (entry.outside_traces, entry.segy);
         Ok(Self {
             name: entry.name,
             bytes: entry.bytes,
             traces: entry.start_trace..entry.end_trace,
-            major_revision: entry.segy.revision.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0),
-            label_bytes: entry.segy.tape_label_bytes,
-            first_trace_offset: entry.segy.first_trace_offset,
-            bytes_before_traces: kept(Part::BeforeTraces, entry.bytes_before_traces)?,
-            bytes_after_traces: kept(Part::AfterTraces, entry.bytes_after_traces)?,
+            major_revision: segy.revision.and_then(|r| r.split('.').next()?.parse().ok()).unwrap_or(0),
+            label_bytes: segy.tape_label_bytes.unwrap_or(0),
+            first_trace_offset: segy.first_trace_offset.unwrap_or(0),
+            bytes_before_traces: kept(Part::BeforeTraces, outside.bytes_before_traces)?,
+            bytes_after_traces: kept(Part::AfterTraces, outside.bytes_after_traces)?,
         })
     }
 }
@@ -195,7 +95,8 @@ impl Dataset {
     /// Reads the document of the dataset in this directory.
     ///
     /// # Errors
-    /// `Error::Input` where there is no dataset, `Error::Failed` where its document is damaged.
+    /// `Error::Input` where there is no dataset, or one that this program does not know how to read; `Error::Failed` where
+    /// its document is damaged.
     pub fn open(root: &Path) -> Result<Self> {
         crate::store::check_address(root)?;
         let missing = || Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display()));
@@ -214,63 +115,62 @@ impl Dataset {
 
     /// The dataset in this directory whose document is still elsewhere, at `path`.
     pub fn open_described(root: Place, path: &Place) -> Result<Self> {
-        let damaged = |what: String| crate::dataset::damaged(path, what);
-        let document: Document = serde_json::from_value(read_document(path)?).map_err(|e| damaged(e.to_string()))?;
+        Self::new(root, Document::read(path)?).map_err(|what| damaged(path, what))
+    }
+
+    /// # Errors
+    /// What the document says that cannot be.
+    fn new(root: Place, mut document: Document) -> Result<Self, String> {
         let code = document.segy.sample_format.code;
-        let format = sample_format(code).ok_or_else(|| damaged(format!("there is no sample format {code}")))?;
+        let format = sample_format(code).ok_or_else(|| format!("there is no sample format {code}"))?;
         let additional_headers = document.segy.additional_trace_headers as usize;
         let (byte_order, pairwise_swapped) = (document.segy.byte_order, document.segy.pairwise_swapped);
-        let checksums = document.checksums;
-        let mut entries = document.files;
+        let mut entries = std::mem::take(&mut document.files);
         let is_one = entries.is_empty();
         if is_one {
             entries.push(FileEntry {
+                outside_traces: document.outside_traces.ok_or("it says nothing of the input file")?,
+                segy: document.segy,
                 name: String::new(),
                 bytes: document.input.bytes,
                 start_trace: 0,
                 end_trace: document.geometry.n_traces,
-                bytes_before_traces: document.bytes_before_traces,
-                bytes_after_traces: document.bytes_after_traces,
-                segy: document.segy,
+                warnings: document.warnings,
             });
         }
+        let (checksums, geometry, options) = (document.checksums, document.geometry, document.options);
         let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), &root, &checksums);
         let files: Result<Vec<OriginalFile>> = entries.into_iter().enumerate().map(original).collect();
-        let files = files.map_err(|e| damaged(e.to_string()))?;
+        let files = files.map_err(|e| e.to_string())?;
+        let chunks_crc32c = u32::from_str_radix(&document.chunk_checksums.crc32c, 16).map_err(|e| e.to_string())?;
         let dataset = Self {
             root: root.clone(),
             format,
             byte_order,
             pairwise_swapped,
             files,
-            has_sample_counts: document
-                .geometry
-                .samples_per_trace
-                .is_some_and(|s| s.max == document.geometry.n_samples),
+            has_sample_counts: geometry.samples_per_trace.is_some_and(|s| s.max == geometry.n_samples),
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
-            row_group_rows: document.options.row_group_rows,
-            headers_only: document.options.headers_only,
+            row_group_rows: options.row_group_rows,
+            headers_only: options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
+            counts: document.counts,
             n_nonfinite: document.statistics.n_nonfinite,
             checksums,
-            chunk_sums: ChunkSums {
-                n_chunks: document.chunk_checksums.n_chunks,
-                crc32c: u32::from_str_radix(&document.chunk_checksums.crc32c, 16)
-                    .map_err(|e| damaged(e.to_string()))?,
-            },
+            chunk_sums: ChunkSums { n_chunks: document.chunk_checksums.n_chunks, crc32c: chunks_crc32c },
             array: ArrayPlan {
-                order: document.options.order,
-                dtype: document.options.dtype,
-                n_samples: document.geometry.n_samples,
-                n_traces: document.geometry.n_traces,
-                chunk_samples: document.options.chunk_samples,
-                chunk_traces: document.options.chunk_traces,
-                shard_chunks: document.options.shard_chunks,
-                codec: document.options.codec,
+                order: options.order,
+                dtype: options.dtype,
+                n_samples: geometry.n_samples,
+                n_traces: geometry.n_traces,
+                chunk_samples: options.chunk_samples,
+                chunk_traces: options.chunk_traces,
+                shard_chunks: options.shard_chunks,
+                codec: options.codec,
             },
         };
-        if dataset.is_consistent() { Ok(dataset) } else { Err(damaged("its numbers contradict each other".into())) }
+        if dataset.is_consistent() { Ok(dataset) } else { Err("its numbers contradict each other".into()) }
     }
 
     /// Chunk or shard files.

@@ -6,6 +6,7 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::trace_extents::{Extents, Lengths};
 use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
+use crate::dataset_files::TRACES;
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{Dtype, SampleFormat};
@@ -320,7 +321,7 @@ impl Restoration {
             substitute: None,
             words: Vec::new(),
             values: Vec::new(),
-            path: dataset.path("traces.zarr"),
+            path: dataset.path(TRACES),
             first_trace: sources.file.traces.start,
         }
     }

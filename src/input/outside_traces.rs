@@ -8,7 +8,6 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
@@ -49,15 +48,15 @@ impl Part {
         }
     }
 
-    /// What the document says of it: the bytes as base64, `null` if they have a file of their own.
-    pub fn in_document(self, input: &Path, layout: &Layout) -> Result<Value> {
+    /// The bytes as base64 for the document; `None` if they have a file of their own.
+    pub fn in_document(self, input: &Path, layout: &Layout) -> Result<Option<String>> {
         let range = self.range(layout);
         let n = range.end - range.start;
         if n > MAX_IN_DOCUMENT {
-            return Ok(Value::Null);
+            return Ok(None);
         }
         let file = SegyFile::open(input, Io::Pread, Access::Headers)?;
-        Ok(json!(STANDARD.encode(file.copy(range.start, n as usize)?)))
+        Ok(Some(STANDARD.encode(file.copy(range.start, n as usize)?)))
     }
 }
 

@@ -14,8 +14,7 @@ use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset::document::write_document;
-use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, checked_files};
+use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, SAMPLE_AXIS, TRACES, ZARR_JSON, checked_files};
 use crate::exceptions::write_table;
 use crate::gather::index::{GatherCounts, write_index};
 use crate::input::outside_traces::write_files;
@@ -59,7 +58,7 @@ pub fn merge(
             .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
         let array = match plan.headers_only {
             true => Ok(None),
-            false => write_array(plan, &segments, &dataset.join("traces.zarr"), cancel, on_progress).map(Some),
+            false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
         };
         (array, joined.join(), counts.join())
     });
@@ -75,15 +74,15 @@ pub fn merge(
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
     if let Some(array) = array {
-        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join("sample"))?;
-        write_json(&dataset.join("zarr.json"), &group_document(&[("sample", &coordinate), ("traces.zarr", &array)]))?;
+        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join(SAMPLE_AXIS))?;
+        write_json(&dataset.join(ZARR_JSON), &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)]))?;
     }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
     checksums.extend(write_files(&plan.files, &dataset, cancel)?);
     for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
         checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
     }
-    write_document(&output.document(), dataset_document(plan, records, counts, &checksums)?)?;
+    dataset_document(plan, records, counts, checksums)?.write(&output.document())?;
     Ok(counts)
 }
 
@@ -97,7 +96,7 @@ fn write_array(
 ) -> Result<serde_json::Value> {
     create_directories(target)?;
     let document = array_document(&plan.traces);
-    write_json(&target.join("zarr.json"), &document)?;
+    write_json(&target.join(ZARR_JSON), &document)?;
     if target.is_remote() {
         check_objects(plan, target, cancel)?;
         on_progress(plan.n_traces());
@@ -112,7 +111,7 @@ fn write_array(
 fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<()> {
     let mut found: HashSet<String> =
         store::list(&target.path()).map_err(failed(target.display()))?.into_iter().collect();
-    found.remove("zarr.json");
+    found.remove(ZARR_JSON);
     for segment in &plan.segments {
         cancel.check()?;
         for key in plan.objects_of(segment).flat_map(|object| plan.traces.object_keys(object)) {
@@ -179,7 +178,7 @@ fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Place) -> Result<ser
     let write = |directory: &Place| {
         let chunk = directory.join("c");
         create_directories(&chunk)?;
-        write_json(&directory.join("zarr.json"), &document)?;
+        write_json(&directory.join(ZARR_JSON), &document)?;
         chunk.join("0").write(&bytes).map_err(failed(chunk.display()))
     };
     if directory.is_remote() {

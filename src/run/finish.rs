@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::ranges::ranges;
 use crate::coordinator::{Listener, Tally};
 use crate::dataset::Dataset;
+use crate::dataset::document::Document;
 use crate::dataset_files::METADATA;
 use crate::input::InputFile;
 use crate::merge::content_warnings;
@@ -16,7 +17,6 @@ use crate::run::import::{ImportProgress, ImportResult, Message, Phase, Reporter}
 use crate::run::no_plan;
 use crate::staging::{self, Output, SegmentRecord, Staged};
 use crate::store::Place;
-use crate::store::files::read_json;
 use crate::verify::compare_with;
 
 /// What a merge found, or did.
@@ -78,8 +78,7 @@ fn complete(root: &Place) -> Result<Merged> {
     if !staging::holds_dataset(root)? {
         return Err(no_plan(&root.path()));
     }
-    let document: serde_json::Value = read_json(&root.join(METADATA))?;
-    Ok(Merged::Before { n_traces: document["geometry"]["n_traces"].as_u64().unwrap_or(0) })
+    Ok(Merged::Before { n_traces: Document::read(&root.join(METADATA))?.geometry.n_traces })
 }
 
 /// The segments that are not done.
@@ -193,6 +192,5 @@ pub(crate) fn discard(output: Output, error: Error) -> Error {
 
 /// The number of gathers of a dataset that an earlier run merged.
 pub(crate) fn finished_gathers(output: &Output) -> Result<u64> {
-    let document: serde_json::Value = read_json(&output.root().join(METADATA))?;
-    Ok(document["gathers"]["n_gathers"].as_u64().unwrap_or(0))
+    Ok(Document::read(&output.root().join(METADATA))?.gathers.n_gathers)
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::base::error::Result;
+use crate::dataset::document::Document;
 use crate::dataset_files::METADATA;
 use crate::plan::Plan;
 use crate::run::finish::missing;
 use crate::staging::attempt::attempts;
 use crate::staging::{self, SegmentRecord, Staged};
-use crate::store::files::find_json;
 
 /// Where an import stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ pub struct Attempting {
 /// Looks at an output directory and changes nothing.
 ///
 /// # Errors
-/// `Error::Failed` for a plan that cannot be read or followed.
+/// `Error::Failed` for a plan that cannot be read or followed; for a dataset, as [`Document::read`].
 pub fn status(root: &Path) -> Result<Status> {
     let nothing = Status {
         state: State::Nothing,
@@ -103,8 +103,10 @@ pub fn status(root: &Path) -> Result<Status> {
         (false, true) => State::Complete,
         (false, false) => State::Nothing,
     };
-    let document = find_json::<serde_json::Value>(&root.join(METADATA))?;
-    let n_traces = document.filter(|_| state == State::Complete).and_then(|d| d["geometry"]["n_traces"].as_u64());
+    let n_traces = match state {
+        State::Complete => Some(Document::read(&root.join(METADATA))?.geometry.n_traces),
+        _ => None,
+    };
     Ok(Status { state, n_traces, ..nothing })
 }
 

@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::dataset::document::Document;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
 use crate::plan::Plan;
-use crate::store::files::{entry, find_json, is_there, read_json};
+use crate::store::files::{entry, is_there};
 use crate::store::place::{Kind, is_absence};
 use crate::store::{self, Place};
 use local::LocalArea;
@@ -216,8 +217,7 @@ fn check_directory(root: &Place, overwrite: bool) -> Result<()> {
 
 /// Whether a complete dataset of this program is there.
 pub fn holds_dataset(root: &Place) -> Result<bool> {
-    let document = find_json::<serde_json::Value>(&root.join(METADATA))?;
-    Ok(document.is_some_and(|d| d["format"]["name"] == "segy-import"))
+    Document::is_at(&root.join(METADATA))
 }
 
 /// Removes the lock of a dataset that is complete, unless somebody holds it, with the staging area if that is empty then.
@@ -382,11 +382,7 @@ impl Output {
     fn parts(&self) -> Result<Vec<&'static str>> {
         let (unmoved, moved) = (self.document(), self.root().join(METADATA));
         let place = if is_there(&unmoved)? { unmoved } else { moved };
-        let document: serde_json::Value = read_json(&place)?;
-        let Some(files) = document["checksums"].as_object() else {
-            let what = "has no checksums, and so does not say what belongs to it";
-            return Err(Error::Failed(format!("{}: {what}", place.display())));
-        };
+        let files = Document::read(&place).map_err(|e| Error::Failed(e.to_string()))?.checksums;
         let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
         Ok(NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name)).collect())
     }

@@ -11,10 +11,9 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset::document::read_document;
 use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{ChunkReader, Dataset, damaged};
-use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, checked_files};
+use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, TRACES, ZARR_JSON, checked_files};
 use crate::store::Reader;
 use crate::store::checksum::{Checksum, ChunkSums};
 use crate::store::files::is_there;
@@ -60,7 +59,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     for_each_unit(n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
     if dataset.chunk_sums != (ChunkSums { n_chunks, crc32c: sums.into_inner() }) {
         return Err(damaged(
-            &dataset.path("traces.zarr"),
+            &dataset.path(TRACES),
             "each of its chunks is undamaged, but they are not the ones that were written, or not in that order",
         ));
     }
@@ -96,12 +95,11 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
 
 /// The tables have as many rows as the document says, and the array is the one that it describes.
 fn check_counts(dataset: &Dataset) -> Result<()> {
-    let document = read_document(&dataset.path(METADATA))?;
-    if document["counts"]["n_objects"].as_u64() != Some(dataset.n_objects()) {
+    if dataset.counts.n_objects != dataset.n_objects() {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
     }
     if !dataset.headers_only {
-        let path = dataset.path("traces.zarr/zarr.json");
+        let path = dataset.path(TRACES).join(ZARR_JSON);
         let array: serde_json::Value = crate::store::files::read_json(&path)?;
         if array != crate::zarr::array_document(&dataset.array) {
             return Err(damaged(&path, "it does not describe the array of metadata.json"));

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::base::error::{Result, failed};
+use crate::dataset_files::ZARR_JSON;
 use crate::store::checksum::{ChunkSums, crc32c, crc32c_append};
 use crate::store::files::{create_directories, write_json};
 use crate::store::{Finishing, Place, Writer};
@@ -58,7 +59,7 @@ impl SegmentStore {
     pub fn create(directory: &Place, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
         if !directory.is_remote() {
             create_directories(directory)?;
-            write_json(&directory.join("zarr.json"), &array_document(array))?;
+            write_json(&directory.join(ZARR_JSON), &array_document(array))?;
         }
         Ok(Self {
             directory: directory.to_owned(),

@@ -56,7 +56,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A column that the user has computed: `NAME = EXPRESSION`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComputedField {
     pub name: String,
     pub expression: String,
