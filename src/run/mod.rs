@@ -2,6 +2,8 @@
 //! its own, anywhere the file system reaches; [`import`](crate::run::import::import) runs them in a row. Each may be repeated, and
 //! may run twice at once. [`status`] says how far they are.
 
+#[cfg(test)]
+mod fault_tests;
 pub mod finish;
 pub mod import;
 mod one_segment;

@@ -548,3 +548,27 @@ pub(crate) fn step(_path: &Path) -> io::Result<()> {
     crate::store::faults::step(_path)?;
     Ok(())
 }
+
+/// Where the bytes of a file come from or go to, for tests that make calls on them fail. Nothing otherwise.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    #[cfg(test)]
+    path: PathBuf,
+}
+
+impl Probe {
+    pub(crate) fn of(_place: &Place) -> Self {
+        Self {
+            #[cfg(test)]
+            path: _place.path(),
+        }
+    }
+
+    /// See [`step`].
+    #[inline(always)]
+    pub(crate) fn step(&self) -> io::Result<()> {
+        #[cfg(test)]
+        step(&self.path)?;
+        Ok(())
+    }
+}
