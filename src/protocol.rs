@@ -35,6 +35,7 @@ impl From<Failure> for Error {
             2 => Self::Usage(failure.message),
             3 => Self::Input(failure.message),
             4 => Self::OutputInTheWay(failure.message),
+            5 => Self::Damaged(failure.message),
             _ => Self::Failed(failure.message),
         }
     }

@@ -256,3 +256,82 @@ fn a_file_system_that_does_not_answer_once_costs_no_part_of_a_dataset() {
         }
     }
 }
+
+#[test]
+fn inputs_in_what_is_replaced_are_refused_and_stay() {
+    let survey = Survey::new(&["--traces", "20", "--samples", "5"]);
+    let out = survey.import("out", &[]);
+    for (place, options) in [(".segy-import/x.sgy", [].as_slice()), ("traces.zarr/x.sgy", &["--overwrite"])] {
+        let input = out.join(place);
+        std::fs::create_dir_all(input.parent().unwrap()).unwrap();
+        std::fs::copy(&survey.input, &input).unwrap();
+        let output =
+            Command::new(support::program()).arg(&input).arg(&out).args(options).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success() && input.exists(), "{}", stderr(&output));
+    }
+    let other = survey.path("other");
+    std::fs::create_dir_all(other.join(".segy-import")).unwrap();
+    std::fs::copy(&survey.input, other.join(".segy-import/x.sgy")).unwrap();
+    let input = other.join(".segy-import/x.sgy");
+    let output = Command::new(support::program()).arg(input).arg(&other).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("lies in what an import into this directory replaces"), "{}", stderr(&output));
+    assert!(other.join(".segy-import/x.sgy").exists());
+}
+
+#[test]
+fn nobody_may_read_a_dataset_or_an_export_who_must_not_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let survey = Survey::new(&["--traces", "3000", "--samples", "5"]);
+    let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+    std::fs::set_permissions(&survey.input, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let out = survey.import("out", &PARTS);
+    for path in support::contents(&out).keys() {
+        assert_eq!(mode(&out.join(path)), 0o600, "{}", path.display());
+    }
+    assert_eq!(mode(&out.join("traces.zarr")), 0o700);
+    let back = survey.path("back.sgy");
+    let export = |options: &[&str]| {
+        let output =
+            Command::new(support::program()).arg("export").arg(&out).arg(&back).args(options).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        mode(&back)
+    };
+    assert_eq!(export(&[]), 0o600);
+    std::fs::set_permissions(&back, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(export(&["--overwrite"]), 0o640, "a file that is replaced keeps its permissions");
+}
+
+#[test]
+fn an_export_touches_nothing_but_its_target() {
+    let survey = Survey::new(&["--traces", "20", "--samples", "5"]);
+    let out = survey.import("out", &[]);
+    let back = survey.path("back.sgy");
+    let export = |target: &Path, options: &[&str]| {
+        Command::new(support::program()).arg("export").arg(&out).arg(target).args(options).output().unwrap()
+    };
+    let victim = survey.path("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, survey.path(".back.sgy.segy-import")).unwrap();
+    assert!(export(&back, &[]).status.success());
+    assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+    // A part of the dataset is no place for an export of it.
+    for part in ["headers.parquet", "traces.zarr/back.sgy"] {
+        let output = export(&out.join(part), &["--overwrite"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is a part of the dataset that is exported"), "{}", stderr(&output));
+    }
+    let output = Command::new(support::program()).arg("verify").arg(&survey.input).arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn what_has_the_name_of_the_staging_area_and_is_not_ours_stays() {
+    let survey = Survey::new(&["--traces", "20", "--samples", "5"]);
+    std::fs::create_dir_all(survey.path("out/.segy-import")).unwrap();
+    std::fs::write(survey.path("out/.segy-import/notes"), "mine").unwrap();
+    let output = import(&survey, &survey.path("out"), &[]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("holds files that this program did not put there"), "{}", stderr(&output));
+    assert_eq!(support::contents(&survey.path("out")).len(), 1);
+}

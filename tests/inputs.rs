@@ -63,7 +63,7 @@ fn several_files_become_one_dataset_and_come_back() {
         assert!(output.status.success(), "{}", stderr(&output));
     }
     assert_eq!(verify(&paths[..2], &out).status.code(), Some(2));
-    assert_eq!(verify(&[paths[0], paths[1], paths[3], paths[2]], &out).status.code(), Some(1));
+    assert_eq!(verify(&[paths[0], paths[1], paths[3], paths[2]], &out).status.code(), Some(5));
 
     let back = directory.path().join("back");
     let output = run(&["export".as_ref(), out.as_os_str(), back.as_os_str()]);

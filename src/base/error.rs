@@ -20,6 +20,9 @@ pub enum Error {
     /// It failed while working: disk full, permission, a lost worker (exit code 1).
     #[error("{0}")]
     Failed(String),
+    /// A dataset is damaged, or is not what its input is (exit code 5).
+    #[error("{0}")]
+    Damaged(String),
     /// Stopped by a signal, or by the caller's cancel handle (exit code 128 + signal).
     #[error("stopped by {}{}", signal_name(*.signal), .left.as_ref().map_or(String::new(), |l| format!("; {l}")))]
     Cancelled {
@@ -37,6 +40,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Input(_) => 3,
             Self::OutputInTheWay(_) => 4,
+            Self::Damaged(_) => 5,
             Self::Cancelled { signal, .. } => u8::try_from(128 + signal).unwrap_or(255),
         }
     }

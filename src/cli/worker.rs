@@ -103,6 +103,7 @@ fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
     let (directory, name) = plan_file.parent().zip(plan_file.file_name()).ok_or_else(is_no_plan)?;
     let staging = Place::of(directory).and_then(|staging| staging.held_open()).map_err(failed(directory.display()))?;
     let plan = Plan::read(&staging.join(name))?;
+    let staging = staging.with_file_mode(plan.file_mode).map_err(failed(directory.display()))?;
     let last = work(&plan, &staging, segment, &CancelHandle::new(), &send);
     send(last);
     Ok(())

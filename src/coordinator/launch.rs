@@ -222,7 +222,7 @@ impl Launch for ThreadLauncher {
         let cancel = CancelHandle::new();
         // A file that shrinks under a map would end this process, which nobody watches.
         let plan = match plan.io {
-            Io::Auto => Arc::new(Plan { io: Io::Pread, ..Plan::clone(plan) }),
+            Io::Auto => Arc::new(Plan { io: plan.io.unwatched(), ..Plan::clone(plan) }),
             Io::Mmap | Io::Pread => plan.clone(),
         };
         let (staging, stop) = (staging.clone(), cancel.clone());

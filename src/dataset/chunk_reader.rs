@@ -6,6 +6,7 @@ use crate::base::error::{Result, failed};
 use crate::dataset::{Dataset, damaged};
 use crate::dataset_files::TRACES;
 use crate::store::checksum::crc32c;
+use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
 use crate::zarr::{ArrayPlan, ChunkDecoder};
 
@@ -90,7 +91,10 @@ impl<'a> ChunkReader<'a> {
         } else {
             let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
             self.stored.clear();
-            path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(failed(path.display()))?;
+            path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(|e| match is_absence(&e) {
+                true => damaged(&path, "it is missing"),
+                false => failed(path.display())(e),
+            })?;
             path
         };
         match take_checksum(&mut self.stored) {

@@ -245,7 +245,7 @@ impl Document {
     /// Reads the document if it is as it was written.
     ///
     /// # Errors
-    /// `Error::Input` if it cannot be read or is not of a version that this program knows, `Error::Failed` if it is damaged
+    /// `Error::Input` if it cannot be read or is not of a version that this program knows, `Error::Damaged` if it is damaged
     /// or has no checksum.
     pub fn read(path: &Place) -> Result<Self> {
         let value = read_checked(path)?;
@@ -309,7 +309,7 @@ fn read_checked(path: &Place) -> Result<Value> {
     let mut text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
     let wrong = || damaged(path, "its checksum is not that of its bytes");
     let digits = self_checksum(&text).ok_or_else(|| {
-        Error::Failed(format!(
+        Error::Damaged(format!(
             "{}: has no checksum of its own (self_crc32c); it is damaged, or no segy-import of this version wrote it",
             path.display()
         ))

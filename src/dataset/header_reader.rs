@@ -27,7 +27,7 @@ pub struct HeaderTableFile {
 
 impl HeaderTableFile {
     /// # Errors
-    /// `Error::Usage` for a dataset that was imported without the raw headers, `Error::Failed` for a damaged one.
+    /// `Error::Usage` for a dataset that was imported without the raw headers, `Error::Damaged` for a damaged one.
     pub fn open(dataset: &Dataset) -> Result<Self> {
         let path = dataset.headers();
         let file = Reader::open(&path).map_err(failed(path.display()))?;

@@ -27,5 +27,5 @@ use crate::store::Place;
 
 /// The error for a file of the dataset that is not as it was written.
 pub fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {
-    Error::Failed(format!("{}: is damaged: {what}", path.display()))
+    Error::Damaged(format!("{}: is damaged: {what}", path.display()))
 }

@@ -95,7 +95,7 @@ impl Dataset {
     /// Reads the document of the dataset in this directory.
     ///
     /// # Errors
-    /// `Error::Input` where there is no dataset, or one that this program does not know how to read; `Error::Failed` where
+    /// `Error::Input` where there is no dataset, or one that this program does not know how to read; `Error::Damaged` where
     /// its document is damaged.
     pub fn open(root: &Path) -> Result<Self> {
         crate::store::check_address(root)?;

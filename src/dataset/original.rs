@@ -330,7 +330,7 @@ impl Restoration {
     /// its word stands for the stored value; otherwise that was changed, and becomes the nearest sample.
     ///
     /// # Errors
-    /// `Error::Input` for a value that the format has no sample for, `Error::Failed` for an exception beyond the trace.
+    /// `Error::Input` for a value that the format has no sample for, `Error::Damaged` for an exception beyond the trace.
     fn append(
         &mut self,
         trace: u64,

@@ -18,6 +18,9 @@ pub struct InputFile {
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
+    /// Time of the last change of content or of what the system keeps about the file, which nobody can set back, likewise. 0 in
+    /// an object store.
+    pub changed_ns: i128,
     /// Number of the file in its file system: another file of the same name has another one. 0 in an object store.
     pub inode: u64,
     /// Of an object in a store: what tells its content from every other. It then stands for the time too.
@@ -34,7 +37,7 @@ impl InputFile {
         if store::is_remote(path) {
             let State { bytes, etag, modified_ns } = store::state(path).map_err(|e| unreadable(path, &e))?;
             let modified_ns = if etag.is_some() { 0 } else { modified_ns };
-            return Ok(Self { path: path.to_owned(), bytes, modified_ns, inode: 0, etag });
+            return Ok(Self { path: path.to_owned(), bytes, modified_ns, changed_ns: 0, inode: 0, etag });
         }
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
@@ -42,6 +45,7 @@ impl InputFile {
             path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
             bytes: metadata.len(),
             modified_ns: modified.map_or(0, |d| d.as_nanos()),
+            changed_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
             inode: metadata.ino(),
             etag: None,
         })

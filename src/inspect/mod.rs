@@ -142,7 +142,7 @@ impl Inspector {
     /// # Errors
     /// What an import with the same options would be refused with.
     pub fn open(config: InspectConfig) -> Result<Self> {
-        let mut file = SegyFile::open(&config.input, config.io, Access::Headers)?;
+        let mut file = SegyFile::open(&config.input, config.io.unwatched(), Access::Headers)?;
         let mut layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);

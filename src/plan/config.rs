@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
 use crate::gather::{GatherKey, KeyReader};
 use crate::input::PlannedFile;
@@ -159,7 +159,7 @@ impl ImportConfig {
     /// with `--ragged pad`, may take a while. `watch` is told how far the latter is.
     pub fn plan_watched(&self, watch: &Watch, cancel: &CancelHandle) -> Result<Plan> {
         let watch = |walked| cancel.check().and_then(|()| watch(walked));
-        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &watch)?;
+        let mut files = plan_files(&self.inputs, self.io.unwatched(), &self.overrides, &watch)?;
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
@@ -173,7 +173,7 @@ impl ImportConfig {
         let gather_keys = self.gather_keys(&headers)?;
         let traces = self.array(&files)?;
         let mut warnings = warnings_of(&files);
-        let inputs = || Inputs::new(&files, self.io, Access::Headers);
+        let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         warnings.extend(constant_key_warning(&mut inputs(), &mut key_reader, traces.n_traces, &headers, &gather_keys)?);
 
@@ -185,6 +185,7 @@ impl ImportConfig {
             version: PLAN_VERSION,
             files,
             io: self.io,
+            file_mode: self.file_mode()?,
             gather_keys,
             max_probe: self.max_probe,
             traces,
@@ -200,6 +201,17 @@ impl ImportConfig {
             segment_warnings,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
+    }
+
+    /// Permissions of the files of the dataset, before the umask: nobody may read them who must not read an input.
+    fn file_mode(&self) -> Result<u32> {
+        use std::os::unix::fs::PermissionsExt;
+        let local = self.inputs.iter().filter(|input| !crate::store::is_remote(input));
+        let modes = local.map(|input| {
+            let metadata = std::fs::metadata(input).map_err(|e| unreadable(input, &e))?;
+            Ok(metadata.permissions().mode())
+        });
+        Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
     /// What becomes of the segments once all are done.
@@ -239,7 +251,7 @@ impl ImportConfig {
 
     /// The columns that all files have: one may bring a header mapping along that another does not have.
     fn columns_of_all(&self, files: &[PlannedFile]) -> Result<Columns> {
-        let mut inputs = Inputs::new(files, self.io, Access::Headers);
+        let mut inputs = Inputs::new(files, self.io.unwatched(), Access::Headers);
         let mut of_first: Option<Columns> = None;
         for (i, planned) in files.iter().enumerate() {
             let columns = self.columns(&*inputs.file(i)?, &planned.layout)?;

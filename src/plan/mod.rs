@@ -23,7 +23,7 @@ use crate::table::HeaderTable;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 5;
+pub const PLAN_VERSION: u32 = 6;
 
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
@@ -49,6 +49,8 @@ pub struct Plan {
     /// In the order of their traces; at least one. They agree in all that decides how traces are read.
     pub files: Vec<PlannedFile>,
     pub io: Io,
+    /// Permissions of the files of the dataset, before the umask; directories get the right to search with that to read.
+    pub file_mode: u32,
     pub gather_keys: Vec<GatherKey>,
     /// Headers that a split may be moved back to find the start of its gather.
     pub max_probe: u64,

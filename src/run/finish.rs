@@ -45,7 +45,8 @@ pub fn merge(
     if Staged::find(&place)?.is_none() && !staging::is_merged(&place)? {
         return complete(&place);
     }
-    let output = Output::open(root, true)?;
+    let file_mode = Staged::find(&place)?.map_or(0o666, |staged| staged.plan.file_mode);
+    let output = Output::open(root, true, file_mode)?;
     let staged = Staged::find(&place)?;
     if output.is_merged()? {
         output.resume_commit(staged.as_ref().is_none_or(|s| s.plan.merge.sync))?;

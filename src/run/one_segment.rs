@@ -60,6 +60,7 @@ pub fn convert_one(
         return without_plan(&place);
     }
     let plan = Plan::read(&plan_in(&staging))?;
+    attempt.set_file_mode(plan.file_mode)?;
     let n_segments = plan.segments.len() as u32;
     if segment >= n_segments {
         return match plan.segments_asked {

@@ -1,18 +1,19 @@
 //! Planning: deciding everything, and putting it where the workers of the segments find it.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
+use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
 use crate::plan::config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
 use crate::run::import::{ImportProgress, Message, Phase, Reporter};
 use crate::staging::attempt::attempts;
-use crate::staging::{self, Output, SegmentRecord, Staged};
+use crate::staging::{self, Output, STAGING, SegmentRecord, Staged};
 use crate::store;
 
 /// An import that is planned.
@@ -131,7 +132,8 @@ pub(crate) fn prepare(
         reporter.say(Message::Warning(warning.clone()));
     }
     cancel.check()?;
-    let output = Output::open(&config.output, config.overwrite)?;
+    check_inputs_stay(&plan, &config.output)?;
+    let output = Output::open(&config.output, config.overwrite, plan.file_mode)?;
     if let Some(warning) = output.warning() {
         reporter.say(Message::Warning(warning));
     }
@@ -164,6 +166,20 @@ pub(crate) fn prepare(
         Err(error @ Error::OutputInTheWay(_)) => Err(error),
         Err(error) => Err(discard(output, error)),
     }
+}
+
+/// Refuses an input that lies in what the import removes: its staging area, or a dataset that is replaced.
+fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
+    let Some(root) = staging::find_root(output)? else { return Ok(()) };
+    for input in plan.files.iter().map(|file| &file.input.path) {
+        let name = root.name_on_the_way_to(input).map_err(|e| unreadable(input, &e))?;
+        if name.is_some_and(|name| name == STAGING || NAMED_OUTPUTS.iter().any(|part| name == *part)) {
+            let (input, output) = (input.display(), output.display());
+            let what = "lies in what an import into this directory replaces; move the file, or name another output";
+            return Err(Error::Usage(format!("{input}: {what} than {output}")));
+        }
+    }
+    Ok(())
 }
 
 /// What is there of the same import.

@@ -43,6 +43,14 @@ pub enum Access {
 }
 
 impl Io {
+    /// What to use in a process that nobody watches: a file that shrinks under a map ends the process.
+    pub fn unwatched(self) -> Self {
+        match self {
+            Self::Auto | Self::Pread => Self::Pread,
+            Self::Mmap => Self::Mmap,
+        }
+    }
+
     fn is_mapped(self, access: Access) -> bool {
         self == Self::Mmap || (self == Self::Auto && access != Access::Traces)
     }

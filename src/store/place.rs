@@ -356,8 +356,7 @@ impl Place {
 
     /// Makes a directory where there is nothing.
     pub fn create_directory(&self) -> io::Result<()> {
-        let mode = self.directory()?.file_mode;
-        let searched = mode | (mode & 0o444) >> 2;
+        let searched = directory_mode(self.directory()?.file_mode);
         self.in_parent(|parent, name| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(searched as _)))
     }
 
@@ -508,6 +507,11 @@ impl Entry {
     pub fn is_directory(&self) -> bool {
         self.kind == Kind::Directory
     }
+}
+
+/// The permissions of a directory whose files have these: who may read them may search it.
+pub fn directory_mode(file_mode: u32) -> u32 {
+    file_mode | (file_mode & 0o444) >> 2
 }
 
 /// Whether an error says that nothing has a name. All others leave that open.

@@ -30,7 +30,7 @@ pub struct Checked {
 /// and the number of all.
 ///
 /// # Errors
-/// `Error::Input` where there is no dataset, `Error::Failed` with what is damaged or missing.
+/// `Error::Input` where there is no dataset, `Error::Damaged` with what is damaged or missing.
 pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
     let dataset = Dataset::open(root)?;
     check_tables(&dataset, cancel)?;
@@ -84,7 +84,7 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
         cancel.check()?;
         let path = dataset.path(name);
         if !is_there(&path)? {
-            return Err(Error::Failed(format!("{}: is missing", path.display())));
+            return Err(Error::Damaged(format!("{}: is missing", path.display())));
         }
         if Checksum::of_file(&path)? != *expected {
             return Err(damaged(&path, "its length or checksum is not the one in metadata.json"));

@@ -33,7 +33,7 @@ struct Difference {
 /// `on_progress` hears the traces done so far and the number of all.
 ///
 /// # Errors
-/// `Error::Failed` with the first difference, `Error::Usage` for another number of files than the dataset was made from;
+/// `Error::Damaged` with the first difference, `Error::Usage` for another number of files than the dataset was made from;
 /// otherwise as [`export`](crate::export::export).
 pub fn compare(
     inputs: &[impl AsRef<Path>],
@@ -84,7 +84,7 @@ fn compare_file(
     let file = SegyFile::open(input, Io::Pread, Access::Traces)?;
     file.is_read_by(n_threads());
     if file.len() != original.bytes {
-        return Err(Error::Failed(format!(
+        return Err(Error::Damaged(format!(
             "{}: has {} bytes, and the file that {} was made from had {}",
             input.display(),
             file.len(),
@@ -175,7 +175,7 @@ impl Comparison<'_> {
             FilePart::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
             _ => hexadecimal(bytes),
         };
-        Err(Error::Failed(format!(
+        Err(Error::Damaged(format!(
             "{} is not what {} was made from: byte {} ({place}) is the first that differs: {} in the file, {} in the dataset",
             self.file.path().display(),
             self.sources.dataset.root.display(),

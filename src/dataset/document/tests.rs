@@ -148,7 +148,7 @@ fn what_another_version_wrote_is_read_or_refused_and_what_is_damaged_is_named() 
     };
     let said = |what: &str| format!("{}: {what}", path.display());
     let refused = |what: &str| Err(Error::Input(said(what)));
-    let damaged = |what: &str| Err(Error::Failed(said(&format!("is damaged: {what}"))));
+    let damaged = |what: &str| Err(Error::Damaged(said(&format!("is damaged: {what}"))));
 
     assert_eq!(open(&|d| (d["later"], d["segy"]["later"]) = (json!([1.5]), json!({"a": null}))), Ok(()));
     let newer = "was written by a newer segy-import (format version 3); this one reads up to version 1";
