@@ -335,3 +335,44 @@ fn what_has_the_name_of_the_staging_area_and_is_not_ours_stays() {
     assert!(stderr(&output).contains("holds files that this program did not put there"), "{}", stderr(&output));
     assert_eq!(support::contents(&survey.path("out")).len(), 1);
 }
+
+#[test]
+fn a_user_who_exchanges_the_staging_area_for_a_link_changes_nothing_elsewhere() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let survey = Survey::new(&["--traces", "3000", "--samples", "5"]);
+    std::fs::set_permissions(survey.directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (theirs, ours) = (survey.path("theirs"), survey.path("ours"));
+    std::fs::create_dir(&theirs).unwrap();
+    if chown(&theirs, Some(NOBODY), Some(NOBODY)).is_err() {
+        eprintln!("skipped: only root can act for two users");
+        return;
+    }
+    std::fs::create_dir_all(ours.join("segment_0/traces.zarr/c/0")).unwrap();
+    for name in ["plan.json", "lock", "work", "segment_0/segment.json", "segment_0/traces.zarr/c/0/0"] {
+        std::fs::write(ours.join(name), "precious").unwrap();
+    }
+    let before = support::contents(&ours);
+    let exchange = r#"
+        while :; do
+            mv out/.segy-import out/moved.$$ && ln -s "$0" out/.segy-import
+            rm -f out/.segy-import; rm -rf out/moved.$$; mkdir out/.segy-import; ln -s "$0" out/.segy-import/segment_0
+            rm -rf out/.segy-import; ln -s "$0" out/.segy-import; rm -f out/.segy-import
+        done 2>/dev/null"#;
+    let mut attacker = Command::new("sh");
+    attacker.args(["-c", exchange]).arg(&ours).current_dir(&theirs).uid(NOBODY).gid(NOBODY).process_group(0);
+    let mut attacker = attacker.spawn().unwrap();
+    let mut n_disturbed = 0;
+    for _ in 0..40 {
+        let out = theirs.join("out");
+        let _ = std::fs::remove_dir_all(&out);
+        std::fs::create_dir(&out).unwrap();
+        chown(&out, Some(NOBODY), Some(NOBODY)).unwrap();
+        n_disturbed += u32::from(!import(&survey, &out, &[&PARTS[..], &["--no-sync"]].concat()).status.success());
+        assert!(support::contents(&ours) == before, "files of another directory were changed");
+    }
+    attacker.kill().unwrap();
+    attacker.wait().unwrap();
+    assert!(n_disturbed > 5, "only {n_disturbed} of 40 imports were disturbed");
+}

@@ -168,7 +168,7 @@ impl Place {
 
     /// As [`Self::path`], to be put into a message.
     pub fn display(&self) -> impl fmt::Display + '_ {
-        fmt::from_fn(|f| fmt::Display::fmt(&self.path().display(), f))
+        Shown(self)
     }
 
     /// Whether it is in an object store, where nothing can be renamed or locked and there are no directories.
@@ -455,6 +455,15 @@ impl Place {
     }
 }
 
+/// A place as it is put into a message.
+struct Shown<'a>(&'a Place);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.path().display().fmt(f)
+    }
+}
+
 /// To search a directory, which needs no right to read it where the system has such a thing.
 #[cfg(target_os = "linux")]
 const SEARCH: OFlags = OFlags::PATH;
@@ -491,6 +500,7 @@ impl Directory {
 }
 
 impl Entry {
+    #[allow(clippy::unnecessary_cast, reason = "the types are not the same on all systems")]
     fn of(stat: &rustix::fs::Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Kind::File,
