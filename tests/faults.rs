@@ -336,6 +336,16 @@ fn what_has_the_name_of_the_staging_area_and_is_not_ours_stays() {
     assert_eq!(support::contents(&survey.path("out")).len(), 1);
 }
 
+/// A process that ends with the test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_user_who_exchanges_the_staging_area_for_a_link_changes_nothing_elsewhere() {
     use std::os::unix::fs::{PermissionsExt, chown};
@@ -354,6 +364,9 @@ fn a_user_who_exchanges_the_staging_area_for_a_link_changes_nothing_elsewhere() 
         std::fs::write(ours.join(name), "precious").unwrap();
     }
     let before = support::contents(&ours);
+    let out = theirs.join("out");
+    std::fs::create_dir(&out).unwrap();
+    chown(&out, Some(NOBODY), Some(NOBODY)).unwrap();
     let exchange = r#"
         while :; do
             mv out/.segy-import out/moved.$$ && ln -s "$0" out/.segy-import
@@ -362,17 +375,13 @@ fn a_user_who_exchanges_the_staging_area_for_a_link_changes_nothing_elsewhere() 
         done 2>/dev/null"#;
     let mut attacker = Command::new("sh");
     attacker.args(["-c", exchange]).arg(&ours).current_dir(&theirs).uid(NOBODY).gid(NOBODY).process_group(0);
-    let mut attacker = attacker.spawn().unwrap();
+    attacker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _attacker = Killed(attacker.spawn().unwrap());
     let mut n_disturbed = 0;
+    let options = [&PARTS[..], &["--no-sync", "--overwrite", "--fresh"]].concat();
     for _ in 0..40 {
-        let out = theirs.join("out");
-        let _ = std::fs::remove_dir_all(&out);
-        std::fs::create_dir(&out).unwrap();
-        chown(&out, Some(NOBODY), Some(NOBODY)).unwrap();
-        n_disturbed += u32::from(!import(&survey, &out, &[&PARTS[..], &["--no-sync"]].concat()).status.success());
+        n_disturbed += u32::from(!import(&survey, &out, &options).status.success());
         assert!(support::contents(&ours) == before, "files of another directory were changed");
     }
-    attacker.kill().unwrap();
-    attacker.wait().unwrap();
     assert!(n_disturbed > 5, "only {n_disturbed} of 40 imports were disturbed");
 }
