@@ -20,53 +20,76 @@
 
 /// Errors, cancelling, and other small things that every module uses.
 mod base;
+
+/// The names of what a dataset consists of.
+mod dataset_files;
+
+/// Files and objects in object stores: reading, writing, syncing, checksums.
+mod store;
+
+/// The SEG-Y format: what its headers and samples mean, and deciding that for a file.
+mod segy;
+
+/// The input files of an import as one row of traces, and their bytes outside the traces.
+mod input;
+
+/// Parquet files, written page by page.
+mod parquet;
+
+/// Zarr arrays: the plan of one, its codecs, its chunks, its documents.
+mod zarr;
+
+/// The header table: which columns it has, and writing and joining it.
+mod table;
+
+/// Samples that their stored values do not give back, and their words.
+mod exceptions;
+
+/// Gathers: their keys, where they begin, and the index of all.
+mod gather;
+
+/// Deciding everything before the work begins.
+mod plan;
+
+/// Reading a dataset back.
+mod dataset;
+
+/// The output directory while a dataset is made: staging area, segments, commit.
+mod staging;
+
+/// What a worker says to its coordinator.
+mod protocol;
+
+/// Converting one segment.
+mod worker;
+
+/// Making the dataset of the segments.
+mod merge;
+
+/// Writing SEG-Y files of a dataset.
+mod export;
+
+/// Comparing a dataset with its input, or with its checksums.
+pub mod verify;
+
+/// Saying what a SEG-Y file holds.
+pub mod inspect;
+
+/// Making synthetic surveys.
+pub mod generate;
+
+/// Running the workers.
+mod coordinator;
+
+/// An import from its beginning to its end, and its steps as a scheduler runs them.
+mod run;
+
+/// The jobs of an import for Slurm.
+mod slurm;
+
 /// The command line.
 #[doc(hidden)]
 pub mod cli;
-/// Running the workers.
-mod coordinator;
-/// Reading a dataset back.
-mod dataset;
-/// The names of what a dataset consists of.
-mod dataset_files;
-/// Samples that their stored values do not give back, and their words.
-mod exceptions;
-/// Writing SEG-Y files of a dataset.
-mod export;
-/// Gathers: their keys, where they begin, and the index of all.
-mod gather;
-/// Making synthetic surveys.
-pub mod generate;
-/// The input files of an import as one row of traces, and their bytes outside the traces.
-mod input;
-/// Saying what a SEG-Y file holds.
-pub mod inspect;
-/// Making the dataset of the segments.
-mod merge;
-/// Parquet files, written page by page.
-mod parquet;
-/// Deciding everything before the work begins.
-mod plan;
-/// What a worker says to its coordinator.
-mod protocol;
-/// An import from its beginning to its end, and its steps as a scheduler runs them.
-mod run;
-/// The SEG-Y format: what its headers and samples mean, and deciding that for a file.
-mod segy;
-/// The jobs of an import for Slurm.
-mod slurm;
-/// The output directory while a dataset is made: staging area, segments, commit.
-mod staging;
-/// Files and objects in object stores: reading, writing, syncing, checksums.
-mod store;
-/// The header table: which columns it has, and writing and joining it.
-mod table;
-/// Comparing a dataset with its input, or with its checksums.
-pub mod verify;
-/// Converting one segment.
-mod worker;
-/// Zarr arrays: the plan of one, its codecs, its chunks, its documents.
-mod zarr;
 
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
