@@ -88,7 +88,9 @@ fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
             document("was_done", Some(record)),
         ),
         SegmentOutcome::NotNeeded { n_segments } => (
-            format!("segment {segment}: does not exist, as gathers and chunks allow only {n_segments} segments; nothing to do"),
+            format!(
+                "segment {segment}: does not exist, as gathers and chunks allow only {n_segments} segments; nothing to do"
+            ),
             document("not_needed", None),
         ),
         SegmentOutcome::Merged => {
