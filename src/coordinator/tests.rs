@@ -195,7 +195,7 @@ fn a_worker_that_claims_what_the_plan_does_not_have_is_not_believed() {
     for change in changes {
         let (result, _) = run(vec![Script::Claim(change)], &mut Ears::default());
         let message = result.unwrap_err().to_string();
-        assert!(message.contains("what the plan does not have"), "{message}");
+        assert!(message.contains("results that do not match the plan"), "{message}");
     }
 }
 
