@@ -96,7 +96,7 @@ fn a_limit_on_memory_is_kept_to() {
     std::fs::File::options().write(true).open(&survey.input).unwrap().set_len(3600 + 4240 * 170_000).unwrap();
     let output = import_limited(&survey, "ulimit -v 600000", &[&PARTS[..], &["--verify", "--no-sync"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(!stderr(&output).contains("started again"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("restarting it"), "{}", stderr(&output));
     assert_same(&survey.import("undisturbed", &PARTS), &survey.path("out"));
     std::fs::remove_dir_all(survey.path("out")).unwrap();
     let output = import_limited(&survey, "ulimit -v 600000", &["--io", "mmap"]);
@@ -177,7 +177,7 @@ fn a_worker_with_a_segmentation_fault_is_named_and_started_again() {
     });
     let output = wait_for(child);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("was killed by SIGSEGV; it is started again"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("was killed by SIGSEGV; restarting it"), "{}", stderr(&output));
     assert_same(&survey.path("out"), &survey.import("undisturbed", &options));
 }
 
@@ -275,7 +275,7 @@ fn inputs_in_what_is_replaced_are_refused_and_stay() {
     let input = other.join(".segy-import/x.sgy");
     let output = Command::new(support::program()).arg(input).arg(&other).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("lies in what an import into this directory replaces"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is inside what an import into this directory replaces"), "{}", stderr(&output));
     assert!(other.join(".segy-import/x.sgy").exists());
 }
 
@@ -319,7 +319,7 @@ fn an_export_touches_nothing_but_its_target() {
     for part in ["headers.parquet", "traces.zarr/back.sgy"] {
         let output = export(&out.join(part), &["--overwrite"]);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-        assert!(stderr(&output).contains("is a part of the dataset that is exported"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is part of the dataset being exported"), "{}", stderr(&output));
     }
     let output = Command::new(support::program()).arg("verify").arg(&survey.input).arg(&out).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

@@ -412,7 +412,7 @@ fn the_first_difference_is_named() {
     let bytes = std::fs::read(&survey.input).unwrap();
     let trace = |i: usize| FILE_HEADER + i * (HEADER + 400);
     let cases = [
-        (10, "byte 11 (in front of the traces)"),
+        (10, "byte 11 (before the traces)"),
         (trace(0) + 20, "(trace 1, byte 21 of its headers)"),
         (trace(123) + HEADER + 4 * 45 + 2, "(trace 124, sample 46)"),
         (trace(299) + HEADER + 396, "(trace 300, sample 100)"),

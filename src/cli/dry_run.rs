@@ -1,4 +1,4 @@
-//! `--dry-run`: what would be done.
+//! `--dry-run`: showing the plan.
 
 use indicatif::{HumanBytes, HumanCount};
 
@@ -7,7 +7,7 @@ use crate::cli::progress::{print as print_out, say};
 use crate::dataset_files::{HEADERS, TRACES};
 use crate::plan::Plan;
 
-/// Prints the plan for people, or whole as JSON.
+/// Prints the plan as text, or in full as JSON.
 pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
     let text = if json {
         serde_json::to_string_pretty(plan).map_err(failed("the plan"))?

@@ -11,13 +11,13 @@ use crate::base::shell::quoted;
 use crate::cli::progress::print;
 use crate::run::{SegmentStatus, State, Status, status};
 
-/// More segments than these are shown as ranges.
+/// More segments than this are shown as ranges.
 const SHOWN_SINGLY: usize = 32;
 
-/// Say how far a planned import is: which segments are done, being converted, or missing
+/// Show how far a planned import is: which segments are done, in progress or missing
 #[derive(Args)]
 pub(super) struct StatusArgs {
-    /// Directory of the dataset
+    /// Dataset directory
     #[arg(value_name = "OUT")]
     output: PathBuf,
 
@@ -42,9 +42,9 @@ fn describe(root: &Path, status: &Status) -> String {
     let traces = status.n_traces.map_or(String::new(), |n| format!(", {} traces", HumanCount(n)));
     let of = format!("{} of {} segments done{traces}", status.n_done, status.n_segments);
     let state = match status.state {
-        State::Nothing => return format!("{out}: nothing is planned here, and there is no dataset"),
+        State::Nothing => return format!("{out}: there is no plan and no dataset here"),
         State::Merging => {
-            return format!("{out}: the dataset is becoming visible; segy-import merge {out} goes on with it");
+            return format!("{out}: the dataset is being put in place; to continue: segy-import merge {out}");
         }
         State::Complete => return format!("{out}: complete{traces}"),
         State::Planned => format!("planned, {of}"),
@@ -60,7 +60,8 @@ fn describe(root: &Path, status: &Status) -> String {
     lines.join("\n")
 }
 
-/// Single segments if they are few, otherwise neighbours of the same state; those that workers are at stand alone.
+/// A few segments are listed singly, otherwise neighbours in the same state are grouped, except those being
+/// converted.
 fn groups(segments: &[SegmentStatus]) -> impl Iterator<Item = &[SegmentStatus]> {
     let singly = segments.len() <= SHOWN_SINGLY;
     let alike =

@@ -1,4 +1,4 @@
-//! Running the workers: at most so many at a time, one progress for all of them, and an orderly end when one fails.
+//! Running the workers: a limited number at a time, with combined progress, and an orderly end if one fails.
 
 mod launch;
 
@@ -18,12 +18,12 @@ use crate::protocol::WorkerMessage;
 use crate::staging::SegmentRecord;
 use crate::store::Place;
 
-/// Between two looks at the cancel handle, and between two reports of progress.
+/// Time between checks of the cancel handle, and between progress reports.
 const TICK: Duration = Duration::from_millis(100);
-/// A worker that dies (not one that reports a failure) is started again so many times.
+/// How often a worker that dies (rather than reporting a failure) is restarted.
 const RETRIES: u32 = 1;
 
-/// What reaches the coordinator from a worker.
+/// What the coordinator receives from a worker.
 #[derive(Debug)]
 pub struct Event {
     pub segment: u32,
@@ -33,31 +33,31 @@ pub struct Event {
 #[derive(Debug)]
 pub enum EventKind {
     Message(WorkerMessage),
-    /// The worker will say no more.
+    /// No more messages will come.
     OutputClosed,
 }
 
-/// How a worker came to its end, for the report.
+/// How a worker ended, for the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// `was killed by SIGKILL`, `exited with code 101`.
     pub how: String,
     pub signal: Option<i32>,
-    /// The last of what it wrote to its standard error.
+    /// The last lines it wrote to standard error.
     pub stderr: String,
 }
 
-/// State of the running segments, as the coordinator tells it.
+/// Progress of the running segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
     pub traces_done: u64,
     pub active_workers: usize,
 }
 
-/// Where the coordinator's words go while it works.
+/// Receives the coordinator's reports.
 pub trait Listener {
     fn tally(&mut self, tally: Tally);
-    /// Something worth a line in the log: a worker that died and is started again.
+    /// Something to log: for example, a worker died and is being restarted.
     fn note(&mut self, line: &str);
 }
 
@@ -68,10 +68,10 @@ struct Active {
     failure: Option<Error>,
 }
 
-/// Converts the segments that are not `done` yet, `n_workers` at a time. Returns the records of all, by segment.
+/// Converts the segments not in `done` yet, `n_workers` at a time. Returns the records of all, by segment.
 ///
 /// # Errors
-/// The first failure, after all workers have been stopped; `Error::Cancelled` within a second of being asked.
+/// The first failure, after stopping all workers; `Error::Cancelled` within a second of cancelling.
 pub fn convert_segments(
     plan: &Arc<Plan>,
     staging: &Place,
@@ -142,7 +142,7 @@ impl<'a> Coordinator<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            // Whatever else has come meanwhile belongs to the same picture.
+            // Include everything else that has arrived by now.
             while let Ok(event) = self.events.try_recv() {
                 self.take(event, listener)?;
             }
@@ -171,7 +171,7 @@ impl<'a> Coordinator<'a> {
                 if record.segment == event.segment && record.fits(self.plan) {
                     active.result = Some(record);
                 } else {
-                    let what = "its worker says that it found what the plan does not have";
+                    let what = "its worker reports results that do not match the plan";
                     active.failure = Some(Error::Failed(format!("segment {}: {what}", event.segment)));
                 }
             }
@@ -203,7 +203,7 @@ impl<'a> Coordinator<'a> {
         if *deaths > RETRIES {
             return Err(Error::Failed(format!("{what}, for the second time")));
         }
-        listener.note(&format!("{what}; it is started again"));
+        listener.note(&format!("{what}; restarting it"));
         self.waiting.push_front(segment);
         Ok(())
     }
@@ -217,15 +217,15 @@ impl<'a> Coordinator<'a> {
             return format!("the worker of segment {segment}{range} ended without a result");
         };
         let hint = match ending.signal {
-            Some(SIGBUS) => "; the input became shorter or cannot be read, or the disk is full",
-            Some(signal_hook::consts::SIGKILL) => "; the system kills so when memory runs out",
+            Some(SIGBUS) => "; the input was truncated or cannot be read, or the disk is full",
+            Some(signal_hook::consts::SIGKILL) => "; perhaps the system ran out of memory",
             _ => "",
         };
         let stderr = if ending.stderr.is_empty() { String::new() } else { format!("; it said: {}", ending.stderr) };
         format!("the worker of segment {segment}{range} {}{hint}{stderr}", ending.how)
     }
 
-    /// Ends all workers within `time`, or sooner once somebody asks to stop.
+    /// Ends all workers within `time`, or sooner if cancelled.
     fn stop_all(&mut self, time: Duration, cancel: &CancelHandle) {
         self.active.values_mut().for_each(|active| active.worker.stop(time));
         while !self.active.values_mut().all(|active| active.worker.has_ended()) {

@@ -1,4 +1,4 @@
-//! The coordinator with workers of the tests' own.
+//! Tests of the coordinator with fake workers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,12 +10,12 @@ use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
 use crate::table::HeaderSummary;
 
-/// What a worker of the test does.
+/// What a fake worker does.
 #[derive(Clone)]
 enum Script {
     Succeed,
     Fail(Failure),
-    /// Says that it has done something else than the plan asks for.
+    /// Claims to have done something that is not in the plan.
     Claim(fn(&mut SegmentRecord)),
     Die,
     DieOnce,
@@ -80,7 +80,7 @@ impl Launch for ScriptedLauncher {
     }
 }
 
-/// What a worker can find that follows the plan.
+/// The record of a worker that follows the plan.
 fn record(plan: &Plan, segment: u32) -> SegmentRecord {
     let [traces, rows] = [Plan::traces_of, Plan::rows_of].map(|of| of(plan, &plan.segments[segment as usize]));
     let (n_traces, n_rows) = (traces.end - traces.start, rows.end - rows.start);
@@ -195,7 +195,7 @@ fn a_worker_that_claims_what_the_plan_does_not_have_is_not_believed() {
     for change in changes {
         let (result, _) = run(vec![Script::Claim(change)], &mut Ears::default());
         let message = result.unwrap_err().to_string();
-        assert!(message.contains("what the plan does not have"), "{message}");
+        assert!(message.contains("results that do not match the plan"), "{message}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading the headers as they stood in the file, from the columns `additional_headers` and `raw_header`.
+//! Reading the original headers, from the columns `additional_headers` and `raw_header`.
 
 use std::ops::Range;
 
@@ -14,10 +14,10 @@ use crate::dataset::{Dataset, damaged};
 use crate::store::{Place, Reader};
 use crate::table::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
-/// Rows that are decoded at a time.
+/// Rows decoded at a time.
 const BATCH_ROWS: usize = 1024;
 
-/// The header table of a dataset, with its footer read.
+/// The header table of a dataset, with the footer read.
 pub struct HeaderTableFile {
     path: Place,
     metadata: ArrowReaderMetadata,
@@ -27,14 +27,14 @@ pub struct HeaderTableFile {
 
 impl HeaderTableFile {
     /// # Errors
-    /// `Error::Usage` for a dataset that was imported without the raw headers, `Error::Damaged` for a damaged one.
+    /// `Error::Usage` for a dataset imported without raw headers, `Error::Damaged` for a damaged one.
     pub fn open(dataset: &Dataset) -> Result<Self> {
         let path = dataset.headers();
         let file = Reader::open(&path).map_err(failed(path.display()))?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
         if metadata.schema().column_with_name(RAW_HEADER).is_none() {
             return Err(Error::Usage(format!(
-                "{}: was imported with --no-raw-header, so the bytes of its trace headers are not there; import it without",
+                "{}: was imported with --no-raw-header, so it does not have the bytes of its trace headers; import it without this option",
                 dataset.root.display()
             )));
         }
@@ -44,13 +44,13 @@ impl HeaderTableFile {
         Ok(Self { path, metadata, row_group_rows: dataset.row_group_rows, header_bytes: dataset.header_bytes })
     }
 
-    /// The headers of these traces, to be read in order. Every call has a file of its own, so threads can share the table.
+    /// The headers of these traces, read in order. Every call opens its own file, so threads can share the table.
     pub fn rows(&self, traces: &Range<u64>) -> Result<HeaderRows> {
         let reader = self.reader(traces, &[ADDITIONAL_HEADERS, RAW_HEADER])?;
         Ok(HeaderRows { path: self.path.clone(), reader, batch: None, at: 0, header_bytes: self.header_bytes })
     }
 
-    /// How many samples each of these traces has in its file.
+    /// The number of samples in the file for each of these traces.
     pub fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
         let mut counts = Vec::with_capacity((traces.end - traces.start) as usize);
         for batch in self.reader(traces, &[N_SAMPLES])? {
@@ -82,18 +82,18 @@ impl HeaderTableFile {
     }
 }
 
-/// Headers in the order of the traces. Memory: a page of each column, and a batch.
+/// Headers in trace order. Memory: a page of each column, and a batch.
 pub struct HeaderRows {
     path: Place,
     reader: ParquetRecordBatchReader,
     batch: Option<RecordBatch>,
-    /// The next row in the batch.
+    /// The next row of the batch.
     at: usize,
     header_bytes: usize,
 }
 
 impl HeaderRows {
-    /// The headers of the next `n` traces, one behind the other, in place of what `out` held.
+    /// Replaces `out` with the headers of the next `n` traces, one after another.
     pub fn next_rows(&mut self, n: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         for _ in 0..n {

@@ -1,4 +1,4 @@
-//! Writing the file again that a dataset was made from, or the files, byte for byte, or a part of the traces of one.
+//! Exporting a dataset to the SEG-Y file or files it was made from, byte for byte, or to a part of the traces of one.
 
 mod output_file;
 
@@ -15,30 +15,30 @@ use crate::dataset_files::METADATA;
 use crate::store::Place;
 use output_file::{Replacing, Unfinished, UnfinishedFiles, check_target, place_of};
 
-/// An export as the caller wants it.
+/// The export the caller wants.
 #[derive(Clone, Debug)]
 pub struct ExportConfig {
     /// Directory of the dataset.
     pub dataset: PathBuf,
-    /// The file to write; of a dataset that was made from several, the directory to write them to.
+    /// The file to write; a directory if the dataset was made from several files.
     pub target: PathBuf,
-    /// Write this one of several files alone, from 0; `target` is a file then.
+    /// Export only this one of several files, counted from 0; `target` is then a file.
     pub file: Option<usize>,
-    /// The traces to write, of one file. For all of them the file is the one that was imported; else a trace count in the
-    /// binary header is set, and bytes behind the traces that it does not declare are left out.
+    /// The traces to export, from one file. All of them give the imported file; otherwise a trace count in the binary
+    /// header is adjusted, and bytes after the traces that it does not declare are left out.
     pub part: Part,
-    /// Another sample format or byte order to write. Samples become those of the new format by their exact values, numbers in
-    /// the binary and trace headers are turned around by the fields of the standard, and all else stays as it was.
+    /// Sample format or byte order to convert to. Samples keep their exact values, the standard numeric fields of the
+    /// binary and trace headers change byte order, and everything else stays unchanged.
     pub conversion: Target,
-    /// What to write for samples that are infinite or no number where the format has none, which is otherwise an error.
+    /// What to write for infinite or NaN samples if the format has neither; by default that is an error.
     pub nan: Option<f64>,
-    /// Replace files that are there, once the new ones are complete.
+    /// Replace existing files, once the new ones are complete.
     pub overwrite: bool,
-    /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
+    /// Sync the file to disk before it gets its name, so that it survives a power failure.
     pub sync: bool,
 }
 
-/// The traces of a file that are written, and what they become.
+/// The traces of a file to export, and the conversion to apply.
 struct Written<'a> {
     dataset: &'a Dataset,
     file: &'a OriginalFile,
@@ -52,17 +52,17 @@ struct Written<'a> {
 pub struct ExportResult {
     pub n_files: usize,
     pub n_traces: u64,
-    /// Length of all files.
+    /// Total length of all files.
     pub bytes: u64,
 }
 
-/// Writes the file, or the files. `on_progress` hears the traces done so far and the number of all.
+/// Exports the file or files. `on_progress` gets the traces done so far and in total.
 ///
 /// The target appears by rename when it is complete; an export that fails or is cancelled leaves nothing.
 ///
 /// # Errors
-/// `Error::Usage` for a dataset that was imported without a part of the file, `Error::Input` where there is none,
-/// `Error::OutputInTheWay` for a target that is there, `Error::Failed` for a damaged dataset or where writing fails.
+/// `Error::Usage` for a dataset imported without a part of the file, `Error::Input` if there is no dataset,
+/// `Error::OutputInTheWay` for an existing target, `Error::Failed` for a damaged dataset or if writing fails.
 pub fn export(
     config: &ExportConfig,
     on_progress: &mut dyn FnMut(u64, u64),
@@ -73,7 +73,7 @@ pub fn export(
     let replacing = Replacing { overwrite, sync: config.sync };
     let dataset = match Dataset::open(&config.dataset) {
         Ok(dataset) => dataset,
-        // What is in the way is seen first, whatever else is wrong.
+        // An existing target is reported first, whatever else is wrong.
         Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
     };
     let n_files = dataset.files.len();
@@ -95,7 +95,7 @@ pub fn export(
     }
     if config.part != Part::All {
         return Err(Error::Usage(format!(
-            "{}: was made from {n_files} files, and a part is one of a file; name it with --file",
+            "{}: was made from {n_files} files, but a part comes from a single file; choose it with --file",
             dataset.root.display()
         )));
     }
@@ -113,7 +113,7 @@ pub fn export(
     Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
 }
 
-/// The traces of a part, numbered as in the dataset, which are those of one file.
+/// The traces of a part, numbered as in the dataset; all must be from one file.
 fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<Range<u64>> {
     if part == Part::All {
         return Ok(file.traces.clone());
@@ -132,7 +132,7 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
     )))
 }
 
-/// Writes one of the files that the dataset was made from, or some of its traces. Returns its length.
+/// Exports one of the dataset's files, or some of its traces. Returns its length.
 fn write_file(
     Written { dataset, file, traces, conversion, nan }: &Written,
     target: &Place,
@@ -166,7 +166,7 @@ fn write_file(
     let units = sources.units_of(traces);
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
         let mut sink = |offset: u64, bytes: &[u8]| {
-            // A unit may reach beyond the part at either end.
+            // The first and last units may reach beyond the part.
             let (start, end) = (offset.max(range.start), (offset + bytes.len() as u64).min(range.end));
             if start >= end {
                 return Ok(());
@@ -187,7 +187,7 @@ fn write_file(
     Ok(bytes)
 }
 
-/// The names that the files get: their own, behind their number where several have the same.
+/// The names for the exported files: the original ones, with a number in front if several have the same.
 fn names(dataset: &Dataset) -> Result<Vec<String>> {
     let files = &dataset.files;
     let is_plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
@@ -209,12 +209,12 @@ fn names(dataset: &Dataset) -> Result<Vec<String>> {
     }
 }
 
-/// Refuses a file without the bytes in front of the traces or behind them. Returns the number of the latter.
+/// Refuses a file whose bytes before or after the traces were not kept. Returns the number of those after.
 fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u64> {
     let missing = match (file.bytes_before_traces.len(), file.bytes_after_traces.len()) {
         (Some(_), Some(n_after)) => return Ok(n_after),
-        (None, _) => "in front of",
-        (_, None) => "behind",
+        (None, _) => "before",
+        (_, None) => "after",
     };
     Err(Error::Usage(format!(
         "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \

@@ -1,4 +1,4 @@
-//! The geometry in a few numbers: how many traces and samples, and from where to where.
+//! The geometry in a few numbers: how many traces and samples, and their extent.
 
 use serde::Serialize;
 
@@ -26,16 +26,17 @@ const PLACES: &[&str] = &[
 pub struct Geometry {
     pub n_traces: u64,
     pub n_samples: u32,
-    /// Domain, units, first value (`start`) and `interval` (microseconds in time; `null` where the file does not tell).
+    /// Domain, units, first value (`start`) and `interval` (microseconds for time; `null` if the file does not give
+    /// it).
     pub sample_axis: SampleAxis,
     /// Value of the last sample; `null` without an interval.
     pub last_sample: Option<f64>,
-    /// Inlines times crosslines, where each was counted exactly over all headers.
+    /// Inlines times crosslines, if each was counted exactly over all headers.
     pub grid: Option<(usize, usize)>,
     pub ranges: Vec<PlaceRange>,
 }
 
-/// From where to where the traces lie in one field.
+/// The extent of the traces in one field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlaceRange {
     pub name: String,
@@ -45,7 +46,7 @@ pub struct PlaceRange {
     pub scaled: bool,
 }
 
-/// Picks them from the header table.
+/// Extracts the geometry from the header table.
 pub(super) fn geometry(layout: &Layout, fields: &[FieldSummary], is_whole: bool) -> Geometry {
     let find = |name: &str| fields.iter().find(|f| f.name == name && !f.zero);
     let ranges = PLACES.iter().filter_map(|name| find(name)).filter_map(range).collect();

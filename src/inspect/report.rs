@@ -13,7 +13,7 @@ use crate::inspect::text_columns::{grouped, table, wrap};
 use crate::inspect::{Candidates, Coverage, Findings, Report};
 
 const INDENT: &str = "  ";
-/// Extended textual headers that are listed, and places that hold a number.
+/// Most extended textual headers, and places that hold a number, to list.
 const MOST_EXTENDED: usize = 20;
 const MOST_FINDINGS: usize = 40;
 
@@ -91,7 +91,7 @@ fn textual(title: &str, header: &TextualHeader) -> String {
     section(&format!("{title} ({encoding}), without blank lines")) + &lines
 }
 
-/// A line that says nothing but its number.
+/// Whether a line is blank apart from its number.
 fn is_blank(line: &str) -> bool {
     line.strip_prefix('C').unwrap_or(line).trim().chars().all(|c| c.is_ascii_digit() || c.is_whitespace())
 }
@@ -212,7 +212,7 @@ pub fn trace(dump: &TraceDump) -> String {
 pub fn findings(value: &str, found: &Findings) -> String {
     let Coverage { headers_read, .. } = found.coverage;
     if found.findings.is_empty() {
-        return format!("{value} is in no header, {}\n", from(found.coverage));
+        return format!("{value} is not in any header, {}\n", from(found.coverage));
     }
     let mut text = format!("{value} is here, {}\n", from(found.coverage));
     let row = |f: &Finding| {

@@ -1,9 +1,9 @@
-//! Text in columns, for reports that people read.
+//! Text laid out in columns, for reports.
 
-/// Width that running text is broken at.
+/// Width at which running text wraps.
 const LINE: usize = 100;
 
-/// Lines of cells under one another, two blanks between them. Columns named in `right` end at the same place.
+/// Aligned columns, separated by two blanks. Columns in `right` are right-aligned.
 pub(super) fn table(rows: &[Vec<String>], right: &[usize], indent: &str) -> String {
     let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
@@ -20,7 +20,7 @@ pub(super) fn table(rows: &[Vec<String>], right: &[usize], indent: &str) -> Stri
     text
 }
 
-/// Pieces behind one another, separated by ", " and broken into lines.
+/// Pieces separated by ", " and wrapped into lines.
 pub(super) fn wrap<S: AsRef<str>>(pieces: &[S], indent: &str) -> String {
     let mut lines = vec![String::new()];
     for (i, piece) in pieces.iter().map(AsRef::as_ref).enumerate() {
@@ -37,7 +37,7 @@ pub(super) fn wrap<S: AsRef<str>>(pieces: &[S], indent: &str) -> String {
     lines.iter().map(|line| format!("{indent}{line}\n")).collect()
 }
 
-/// A number with a comma between thousands.
+/// A number with commas between thousands.
 pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);

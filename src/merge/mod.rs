@@ -1,8 +1,8 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups copied behind those of the first segment,
-//! gathers joined.
+//! Putting the dataset together from the segments: chunks are moved, row groups appended to those of the first
+//! segment, gathers joined.
 //!
-//! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
-//! gather index. Each step can be repeated after an interruption. In an object store the chunks are in their places already.
+//! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
+//! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
 
 pub mod content_warnings;
 pub mod metadata_json;
@@ -28,7 +28,7 @@ use crate::store::{self, Place};
 use crate::table::{self, TablePart};
 use crate::zarr::{array_document, coordinate_document, group_document};
 
-/// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
+/// Merges the segments of a plan, all of which are done. `on_progress` gets the traces placed so far.
 pub fn merge(
     plan: &Plan,
     output: &Output,
@@ -46,12 +46,12 @@ pub fn merge(
         row_groups: r.headers.row_groups,
     };
     let parts: Vec<TablePart> = with_rows.map(part).collect();
-    // A segment that does not outlive the computer being restarted is converted again then.
+    // A segment that would not survive a restart of the computer will be converted again after one.
     let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
     let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
-    // Three things that have nothing to do with each other.
+    // Three independent tasks.
     let (array, joined, counts) = std::thread::scope(|scope| {
         let joined = scope.spawn(|| table::join(&parts, &table, &plan.headers, is_durable));
         let counts = scope
@@ -86,7 +86,7 @@ pub fn merge(
     Ok(counts)
 }
 
-/// Brings the chunks or shards of all segments into the final array, and writes what describes it.
+/// Moves the chunks or shards of all segments into the final array, and writes its metadata.
 fn write_array(
     plan: &Plan,
     segments: &[SegmentPaths],
@@ -106,8 +106,8 @@ fn write_array(
     Ok(document)
 }
 
-/// Sees that the workers have put every chunk or shard in its place, and removes what an earlier dataset, or an import that
-/// came to nothing, had there besides.
+/// Checks that the workers have put every chunk or shard in place, and removes any others left there by an earlier
+/// dataset or an abandoned import.
 fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<()> {
     let mut found: HashSet<String> =
         store::list(&target.path()).map_err(failed(target.display()))?.into_iter().collect();
@@ -125,7 +125,7 @@ fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<(
     store::remove_all(&others).map_err(failed(format!("{}: its earlier chunks cannot be removed", target.display())))
 }
 
-/// Moves the chunks or shards of all segments to the final array. One that is there already was moved before.
+/// Moves the chunks or shards of all segments to the final array, skipping those already moved.
 fn place_chunks(
     plan: &Plan,
     segments: &[SegmentPaths],
@@ -164,7 +164,7 @@ fn place_chunks(
     Ok(())
 }
 
-/// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
+/// The coordinate array `sample`: time, depth or frequency of each sample, or its index if the interval is unknown.
 fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Place) -> Result<serde_json::Value> {
     let mut attributes = json!({"long_name": axis.long_name()});
     match &axis.units {

@@ -1,5 +1,5 @@
-//! Every call to the system fails once: an import, one over a dataset, a merge, an export. Whatever the call, success is what was
-//! promised, and after a failure nothing is half there and the same again succeeds.
+//! Makes every system call fail once, in an import, one that replaces a dataset, a merge and an export. Success must
+//! mean what was promised; after a failure nothing may be left half done, and repeating must succeed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::run::import::import;
 use crate::run::{convert_one, merge, plan};
 use crate::store::faults::Faults;
 
-/// Two small surveys, and a directory for each attempt, on a file system without a disk where there is one.
+/// Two small surveys, and a directory for each attempt, on a file system in memory if there is one.
 struct Bench {
     directory: tempfile::TempDir,
 }
@@ -53,8 +53,8 @@ impl Bench {
         import(&config, &mut |_| {}, &CancelHandle::new()).map(drop)
     }
 
-    /// Fails the n-th call of `act`, for every n, on what `prepare` has made of a new directory. `judge` gets the directory and
-    /// whether `act` succeeded; after a failure `act` has to succeed, and `judge` looks once more.
+    /// For every n, fails the n-th call of `act` on a new directory set up by `prepare`. `judge` gets the directory
+    /// and whether `act` succeeded; after a failure `act` must succeed, and is judged again.
     fn sweep(&self, prepare: impl Fn(&Path), act: impl Fn(&Path) -> Result<()>, judge: impl Fn(&Path, bool, &str)) {
         let (mut n, mut n_failed) = (0, 0);
         loop {
@@ -84,7 +84,7 @@ impl Bench {
     }
 }
 
-/// Every file below a directory with its bytes; what is in the staging area is not part of a dataset.
+/// Every file below a directory with its bytes, except the staging area, which is not part of a dataset.
 fn tree(directory: &Path) -> Tree {
     let (mut found, mut open) = (Tree::new(), vec![directory.to_owned()]);
     while let Some(next) = open.pop() {
@@ -210,7 +210,7 @@ fn an_export_is_the_file_or_nothing() {
                     names.iter().map(|n| &n.0).collect::<Vec<_>>()
                 );
                 if !is_done && !overwrite {
-                    // It has its name but may not be on the disk: the same again is in its way.
+                    // The file has its name but may not be synced: it would be in the way of repeating.
                     let _ = std::fs::remove_file(directory.join("back.sgy"));
                 }
             },
@@ -268,7 +268,7 @@ fn damage_is_never_taken_for_a_whole_dataset() {
     }
 }
 
-/// What is in a directory besides `dataset`.
+/// Everything in a directory besides `dataset`.
 fn beside_the_dataset(directory: &Path) -> Tree {
     tree(directory).into_iter().filter(|(path, _)| !path.starts_with("dataset")).collect()
 }

@@ -1,4 +1,4 @@
-//! Puts the files of the segments behind one another.
+//! Joining the segments' files.
 
 use std::fs::File;
 use std::io::Write;
@@ -25,16 +25,16 @@ use crate::table::columns::HeaderTable;
 /// The file of one segment.
 pub struct TablePart {
     pub path: Place,
-    /// Its row groups, which fill it from behind the magic number without gaps.
+    /// Its row groups, which fill it without gaps after the magic number.
     pub row_groups: ByteSums,
 }
 
 /// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
 ///
-/// The row groups stay as they are; only the offsets in the footer change. The result has the same bytes as the file of one
-/// writer over all the traces. The file of the first segment becomes the output and grows, those of the others are copied:
-/// that can be repeated after an interruption, and with `is_durable`, for a first segment that is on the disk, after one of the
-/// computer. Memory: the footer of one segment.
+/// The row groups are unchanged; only the offsets in the footer change. The result is identical to the file of a
+/// single writer for all traces. The first segment's file becomes the output and grows; the others are copied to it.
+/// This can be repeated after an interruption and, with `is_durable` for a first segment that has been synced, after
+/// a crash of the computer. Memory: the footer of one segment.
 pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable, is_durable: bool) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
     let mut sums = ByteSums::default();
@@ -85,18 +85,18 @@ pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable, is_durable
     Ok(checksum)
 }
 
-/// Where the end of the file at `path` is kept while that grows.
+/// Where the end of the file at `path` is kept while the file grows.
 fn kept_end(path: &Place) -> Place {
     path.with_extension("footer")
 }
 
-/// Makes the file of the first segment the output, to be written on behind its row groups. Before it gets its new name, what
-/// follows them is saved beside its old place, unless an earlier attempt has done that.
+/// Makes the first segment's file the output, ready to append after its row groups. Before it is renamed, what
+/// follows them is saved next to its old place, unless an earlier attempt did that.
 fn grow(first: &TablePart, output: &Place, schema: &SchemaDescPtr, is_durable: bool) -> Result<Writer> {
     let n_bytes = first.row_groups.n_bytes;
     if is_there(&first.path)? || !is_there(output)? {
         let kept = kept_end(&first.path);
-        // The file itself may have been cut already where the computer stopped before its new name was on the disk.
+        // The file may already be truncated if the computer crashed before the rename was on disk.
         let known = TableEnd::read(&kept, false, n_bytes).map_err(failed(kept.display()));
         if known.and_then(|end| end.metadata(&kept, n_bytes, schema)).is_err() {
             let end = TableEnd::read(&first.path, true, n_bytes).map_err(failed(first.path.display()))?;
@@ -117,12 +117,12 @@ fn grow(first: &TablePart, output: &Place, schema: &SchemaDescPtr, is_durable: b
     Writer::behind(output, data_end(n_bytes)).map_err(failed(output.display()))
 }
 
-/// The first byte behind the row groups of a segment.
+/// The end of a segment's row groups.
 fn data_end(n_bytes: u64) -> u64 {
     MAGIC.len() as u64 + n_bytes
 }
 
-/// A file without a name that goes away by itself: on the disk of the output or, where that is an object, on a local one.
+/// An unnamed temporary file on the output's disk, or on a local one if the output is an object.
 fn temporary_beside(output: &Place) -> std::io::Result<File> {
     match output.parent() {
         Some(directory) if !output.is_remote() => directory.create_unnamed(),
@@ -138,14 +138,15 @@ fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
     }
 }
 
-/// The end of a file, behind its row groups, for a reader of Parquet that reads nothing in front of it.
+/// The end of a file, after its row groups, for a Parquet reader that reads nothing before it.
 struct TableEnd {
     start: u64,
     bytes: Bytes,
 }
 
 impl TableEnd {
-    /// Of a file with so many bytes of row groups, from it or, where it is not `whole`, from one that has the end alone.
+    /// Reads it for a file with this many bytes of row groups, from the file itself, or if not `whole` from a file
+    /// that only has the end.
     fn read(path: &Place, is_whole: bool, n_bytes: u64) -> std::io::Result<Self> {
         let start = data_end(n_bytes);
         let file = Reader::open(path)?;
@@ -156,7 +157,7 @@ impl TableEnd {
         Ok(Self { start, bytes: bytes.into() })
     }
 
-    /// The metadata that it holds, at `path`, if that describes so many bytes of row groups with these columns.
+    /// The metadata in it, if it describes this many bytes of row groups with these columns; `path` is for messages.
     fn metadata(&self, path: &Place, n_bytes: u64, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
         let metadata = read_metadata(self).map_err(failed(path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
@@ -191,7 +192,7 @@ impl ChunkReader for TableEnd {
     }
 }
 
-/// All metadata, so that it can be written again without loss.
+/// Reads all metadata, so that it can be written again without loss.
 fn read_metadata(file: &TableEnd) -> Result<ParquetMetaData, ParquetError> {
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_as_mask(false)
@@ -202,7 +203,7 @@ fn read_metadata(file: &TableEnd) -> Result<ParquetMetaData, ParquetError> {
         .parse_and_finish(file)
 }
 
-/// Bytes of the row groups, if they fill the file from behind the magic number without gaps.
+/// Length of the row groups, if they fill the file without gaps after the magic number.
 fn data_bytes(metadata: &ParquetMetaData) -> Option<u64> {
     let chunks = || metadata.row_groups().iter().flat_map(|group| group.columns());
     let start = |chunk: &ColumnChunkMetaData| chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
@@ -212,7 +213,7 @@ fn data_bytes(metadata: &ParquetMetaData) -> Option<u64> {
     (end.unwrap_or(first) == first.saturating_add(n_bytes)).then(|| n_bytes.try_into().ok())?
 }
 
-/// A row group with all its offsets moved by `shift` bytes.
+/// A row group with all offsets moved by `shift` bytes.
 fn moved(
     metadata: &ParquetMetaData,
     group: usize,

@@ -81,7 +81,7 @@ fn put(header: &mut [u8], first_byte: usize, big_endian: &[u8]) {
     header[first_byte - 1..][..big_endian.len()].copy_from_slice(big_endian);
 }
 
-/// Headers with a counter in bytes 1-4, a constant in 5-6, something else from trace `step` on in 9-12, a random
+/// Headers with a counter in bytes 1-4, a constant in 5-6, a value that changes at trace `step` in 9-12, a random
 /// number in 13-16, a coordinate in 73-76 and its scalar, −100, in 71-72.
 fn survey(n_traces: usize, step: usize) -> Vec<u8> {
     let mut headers = vec![0; n_traces * 240];
@@ -143,7 +143,7 @@ fn joined(dir: &Path, table: &HeaderTable, headers: &[u8], begins: &[u64], block
     join(&parts, &Place::of(&output).unwrap(), table, false).unwrap();
     let bytes = std::fs::read(&output).unwrap();
     assert!(!parts[0].path.path().exists(), "the first part becomes the output");
-    // Interrupted somewhere behind the first row groups, and taken up again.
+    // Interrupted after the first row groups, then resumed.
     let longer = [&bytes[..], &[0; 100]].concat();
     for n in [longer.len(), bytes.len(), bytes.len() - 1, parts[0].row_groups.n_bytes as usize + 4] {
         std::fs::write(&output, &longer[..n]).unwrap();

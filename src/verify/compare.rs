@@ -1,4 +1,4 @@
-//! A dataset against the file it was made from: the file is made again, piece by piece, and every byte compared.
+//! Compares a dataset with its file: rebuilds the file piece by piece and compares every byte.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -12,29 +12,28 @@ use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
 use crate::verify::check::check_tables;
 
-/// What was found to be equal.
+/// The result of a successful comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared {
     pub n_traces: u64,
     pub bytes: u64,
-    /// Bytes in front of and behind the traces that the dataset does not keep, so that nothing can be said of them.
+    /// Bytes before and after the traces that the dataset does not keep and cannot compare.
     pub n_unknown: u64,
 }
 
-/// The first byte that differs, with what it belongs to.
+/// The first byte that differs, and what it belongs to.
 struct Difference {
     offset: u64,
     in_file: Vec<u8>,
     in_dataset: Vec<u8>,
 }
 
-/// Compares every byte of the files `inputs` with what the dataset says of them, in the order in which they were imported,
-/// and what else the dataset has, its tables and Zarr documents, with their checksums.
-/// `on_progress` hears the traces done so far and the number of all.
+/// Compares every byte of the files `inputs`, in the order of the import, with the dataset, and checks its tables and
+/// Zarr documents against their checksums. `on_progress` gets the traces done so far and in total.
 ///
 /// # Errors
-/// `Error::Damaged` with the first difference, `Error::Usage` for another number of files than the dataset was made from;
-/// otherwise as [`export`](crate::export::export).
+/// `Error::Damaged` with the first difference, `Error::Usage` if the dataset was made from a different number of
+/// files; otherwise as for [`export`](crate::export::export).
 pub fn compare(
     inputs: &[impl AsRef<Path>],
     dataset: &Path,
@@ -43,12 +42,12 @@ pub fn compare(
 ) -> Result<Compared> {
     let dataset = Dataset::open(dataset)?;
     let compared = compare_with(inputs, &dataset, on_progress, cancel)?;
-    // What the samples and the header bytes do not come from is compared with its checksum.
+    // Files that do not feed into samples or header bytes are checked by checksum.
     check_tables(&dataset, cancel)?;
     Ok(compared)
 }
 
-/// As [`compare`], with a dataset that is open.
+/// Like [`compare`], for an open dataset.
 pub fn compare_with(
     inputs: &[impl AsRef<Path>],
     dataset: &Dataset,
@@ -121,7 +120,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares the bytes in front of or behind the traces. Returns how many are not known.
+    /// Compares the bytes before or after the traces. Returns how many are unknown.
     fn kept_bytes(&self, offset: u64, n: u64, kept: &KeptBytes) -> Result<u64> {
         let mut buffer = Vec::new();
         kept.pieces(&mut |at, bytes| self.piece(offset + at, bytes, &mut buffer).map(drop))?;
@@ -135,7 +134,7 @@ impl Comparison<'_> {
             return Ok(false);
         }
         let Some(at) = in_file.iter().zip(bytes).position(|(a, b)| a != b) else { return Ok(false) };
-        // All bytes of the sample that begins or goes on there, as far as the piece has them.
+        // All bytes of the sample at this place, as far as the piece contains them.
         let range = self.sample_range(offset + at as u64)?;
         let start = range.start.max(offset) - offset;
         let end = (range.end - offset).min(bytes.len() as u64);
@@ -152,7 +151,7 @@ impl Comparison<'_> {
         Ok(true)
     }
 
-    /// The bytes of the sample at an offset; elsewhere that byte alone.
+    /// The bytes of the sample at an offset, or just that byte outside samples.
     fn sample_range(&self, offset: u64) -> Result<std::ops::Range<u64>> {
         Ok(match self.sources.part_at(offset)? {
             FilePart::Sample { offset, .. } => offset..offset + self.sources.dataset.format.bytes as u64,
@@ -166,8 +165,8 @@ impl Comparison<'_> {
         let Some(difference) = first.as_ref() else { return Ok(()) };
         let found = self.sources.part_at(difference.offset)?;
         let place = match found {
-            FilePart::BeforeTraces => "in front of the traces".to_owned(),
-            FilePart::AfterTraces => "behind the traces".to_owned(),
+            FilePart::BeforeTraces => "before the traces".to_owned(),
+            FilePart::AfterTraces => "after the traces".to_owned(),
             FilePart::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
             FilePart::Sample { trace, sample, .. } => format!("trace {}, sample {}", trace + 1, sample + 1),
         };
@@ -185,7 +184,7 @@ impl Comparison<'_> {
         )))
     }
 
-    /// ` (1.5)`: the value of a sample, where its bytes are those of the file in order.
+    /// ` (1.5)`: the value of a sample, if its bytes are in file order.
     fn number(&self, bytes: &[u8]) -> String {
         let dataset = self.sources.dataset;
         let native = dataset.format.native;
@@ -206,7 +205,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     format!("0x{digits}")
 }
 
-/// A little-endian value as people write it.
+/// A little-endian value as text.
 fn display(dtype: Dtype, bytes: &[u8]) -> String {
     let unsigned = || crate::table::read_integer(bytes, 1, kind(dtype), ByteOrder::Little);
     match dtype {

@@ -1,9 +1,9 @@
 //! Mapping files: `--mapping FILE`, as JSON or TOML.
 //!
-//! JSON, as the Python predecessor (SeisProc) writes it: a list of fields, or `{"fields": {NAME: FIELD} or [FIELD…],
-//! "ensemble_keys": [NAME…], "computed": {NAME: EXPRESSION}}`; a field has `name`, `byte_position` (from 1), `format` and, if wanted, `description`.
-//! Formats are the types of `--field` or the codes of Python's `struct`: `i`, `h`, `B`, `f`, `8s` …
-//! TOML is the same in its notation; there `inline = "189:i32"` is a field too.
+//! The JSON format is that of the Python predecessor (SeisProc): a list of fields, or `{"fields": {NAME: FIELD} or
+//! [FIELD…], "ensemble_keys": [NAME…], "computed": {NAME: EXPRESSION}}`; a field has `name`, `byte_position` (from
+//! 1), `format` and optionally `description`. Formats are the types of `--field` or the codes of Python's `struct`:
+//! `i`, `h`, `B`, `f`, `8s` … TOML has the same structure, and also allows `inline = "189:i32"` as a field.
 
 use std::path::Path;
 
@@ -18,10 +18,10 @@ const FIELD_KEYS: [&str; 4] = ["name", "byte_position", "format", "description"]
 const COMPUTED_KEYS: [&str; 4] = ["name", "expression", "format", "description"];
 
 impl Mapping {
-    /// Reads a mapping file. Whether its fields fit the headers of a SEG-Y file is found out with that file.
+    /// Reads a mapping file. Whether its fields fit the headers is checked later, against the SEG-Y file.
     ///
     /// # Errors
-    /// `Error::Usage` for a file that cannot be read or says something else than fields, with its name and the place.
+    /// `Error::Usage` for a file that cannot be read or is not a mapping; the message gives the file and the place.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::Usage(format!("--mapping {}: cannot be read: {e}", path.display())))?;
@@ -31,7 +31,7 @@ impl Mapping {
     }
 }
 
-/// JSON or TOML by the extension, else by the content.
+/// Parses JSON or TOML, by the extension or else by the content.
 fn document(path: &Path, text: &str) -> Result<Document, String> {
     let json = || serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"));
     let toml = || toml::from_str(text).map_err(|e| format!("is not TOML: {e}"));
@@ -77,7 +77,7 @@ fn fields(value: Document) -> Result<Vec<FieldPlacement>, String> {
     }
 }
 
-/// One field. `key` is its name where it stands in a table; `what` names it in messages.
+/// One field. `key` is its name if it is in a table; `what` names it in messages.
 fn field(item: Document, key: Option<&str>, what: &str) -> Result<FieldPlacement, String> {
     let (mut name, mut first_byte, mut kind, mut description) = (key.map(str::to_owned), None, None, None);
     match (item, key) {
@@ -114,7 +114,7 @@ fn field(item: Document, key: Option<&str>, what: &str) -> Result<FieldPlacement
     Ok(FieldPlacement { name, first_byte, kind: kind.ok_or_else(|| missing("format"))?, description })
 }
 
-/// Computed columns: `{NAME: EXPRESSION}`, or a list of `{name, expression}`. They are float64 whatever `format` says.
+/// Computed columns: `{NAME: EXPRESSION}`, or a list of `{name, expression}`. Always float64, whatever `format` says.
 fn computed(value: Document, key: &str) -> Result<Vec<ComputedField>, String> {
     let named = |name: String, expression: String| {
         if is_name(&name) {
@@ -155,7 +155,7 @@ fn byte(value: &Document, what: &str) -> Result<u32, String> {
     }
 }
 
-/// A type by the name that `--field` takes or by its code in Python's `struct`.
+/// A type, by the name that `--field` takes or its code in Python's `struct`.
 fn kind_of(format: &str, what: &str) -> Result<FieldKind, String> {
     Ok(match format {
         "b" => FieldKind::I8,
@@ -179,7 +179,7 @@ fn kind_of(format: &str, what: &str) -> Result<FieldKind, String> {
 fn text(value: Document, what: &str) -> Result<String, String> {
     match value {
         Document::Text(text) => Ok(text),
-        other => Err(format!("{what} is {}, not a text", other.what())),
+        other => Err(format!("{what} is {}, not a string", other.what())),
     }
 }
 
@@ -190,7 +190,7 @@ fn texts(value: Document, what: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Refuses keys that nobody would read.
+/// Refuses unknown and duplicate keys.
 fn check_keys(entries: &[(String, Document)], known: &[&str], what: &str) -> Result<(), String> {
     if let Some((wrong, _)) = entries.iter().find(|(key, _)| !known.contains(&key.as_str())) {
         return Err(format!("{what} has the unknown key \"{wrong}\"; {}", near_names(wrong, known.iter().copied())));

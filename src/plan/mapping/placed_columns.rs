@@ -1,4 +1,4 @@
-//! The columns of `headers.parquet`, made of the standard and of all that says otherwise.
+//! The columns of `headers.parquet`, from the standard and everything that overrides it.
 
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
@@ -11,21 +11,22 @@ use crate::segy::{Layout, SegyFile, text};
 use crate::table::formula::{Computed, Input, names};
 use crate::table::{Column, HeaderTable};
 
-/// The header table of one file, and what is not as the standard has it.
+/// The header table of one file, and what differs from the standard.
 #[derive(Clone, Debug)]
 pub struct Columns {
     pub table: HeaderTable,
     pub placed: Vec<PlacedField>,
-    /// What was decided about a header mapping that the file brings along.
+    /// The decision on a header mapping found in the file.
     pub decision: Option<Decision>,
     pub warning: Option<String>,
 }
 
 impl Columns {
-    /// The columns of the standard, of additional headers, and those that were placed.
+    /// The columns of the standard and of additional headers, and those placed by the user.
     ///
     /// # Errors
-    /// `Error::Usage` for fields outside the headers, that overlap, or that are there twice; with their place.
+    /// `Error::Usage`, with the source, for fields that are outside the headers, overlap, or are given twice.
+    ///
     /// `marks` says whether there are columns `file_index` and `n_samples` too.
     pub fn new(
         options: &HeaderOptions,
@@ -80,13 +81,13 @@ fn standard_columns(major: u8, preset: Option<&Preset>) -> Vec<Column> {
     columns
 }
 
-/// A field that the user placed, with where that is said.
+/// A field placed by the user, and where that was said.
 struct UserField<'a> {
     field: &'a FieldPlacement,
     canonical: &'a str,
     /// The option.
     by: &'static str,
-    /// The option with its file.
+    /// The option with its file, for messages.
     at: String,
 }
 
@@ -109,10 +110,10 @@ struct Builder {
 }
 
 impl Builder {
-    /// Applies the header mapping that the file brings along, if it has one that fits.
+    /// Applies the header mapping found in the file, if it fits.
     ///
-    /// It is applied whole: where an entry lies over a field of the standard that the mapping leaves where it is, the bytes
-    /// would have two meanings, and the standard's are kept.
+    /// It is applied as a whole: if an entry overlaps a standard field that the mapping does not move, the bytes
+    /// would have two meanings, so the standard is kept.
     fn place_stanza(&mut self, file: &SegyFile, layout: &Layout) -> Result<(Option<Decision>, Option<String>)> {
         let Some((record, xml)) = stanza::find(file, layout)? else { return Ok((None, None)) };
         let at = format!("the stanza SEG:Layout in extended textual header {record}");
@@ -155,7 +156,7 @@ impl Builder {
         }
     }
 
-    /// An entry over a field of the standard that no entry moves. Fields that rev 2 gave up do not count.
+    /// An entry that overlaps a standard field that no entry moves. Fields dropped in rev 2 do not count.
     fn conflict<'a>(&'a self, entries: &'a [Entry]) -> Option<(&'a Entry, &'a Column)> {
         let in_standard = || entries.iter().filter(|e| e.extension.is_none());
         let stays = |c: &&Column| {
@@ -170,7 +171,7 @@ impl Builder {
         in_standard().find_map(|e| staying.iter().find(|c| overlap(e, c)).map(|c| (e, *c)))
     }
 
-    /// Fields of the mapping file, and those of the options, which take the place of those of the same name.
+    /// Places the fields of the mapping file and of the options; an option replaces a field of the same name.
     fn place_user_fields(&mut self, options: &HeaderOptions) -> Result<()> {
         let mut fields: Vec<UserField> = Vec::new();
         let of_mapping = options.mapping.iter().flat_map(|m| {
@@ -199,8 +200,7 @@ impl Builder {
         }
     }
 
-    /// Puts a field where it was placed: a column of the standard moves, another one is new. `by` is for the metadata,
-    /// `at` for messages.
+    /// Places a field: a standard column moves, any other is new. `by` is for the metadata, `at` for messages.
     fn place(&mut self, placed: &FieldPlacement, by: &str, at: &str) -> Result<()> {
         let (end, header_bytes) = (last_byte(placed), self.header_bytes);
         let refused = |why: String| Err(Error::Usage(format!("{at}: field {}: {why}", placed.name)));
@@ -230,7 +230,7 @@ impl Builder {
         column.scalar = column.scalar.filter(|_| !matches!(placed.kind, FieldKind::Text(_)));
         if TRACE_FIELDS.iter().any(|f| f.name == canonical && is_scalar(f)) {
             if placed.kind != FieldKind::I16 {
-                return refused("the *_scaled columns are made with it, so it has to be i16".into());
+                return refused("the *_scaled columns are computed with it, so it has to be i16".into());
             }
             let scaled = self.columns.iter_mut().filter(|c| c.scalar == Some(old_byte));
             scaled.for_each(|c| c.scalar = Some(placed.first_byte));
@@ -239,8 +239,7 @@ impl Builder {
     }
 }
 
-/// The computed columns: those of the mapping file, and those of the options, which take the place of those of the same
-/// name.
+/// The computed columns of the mapping file and of the options; an option replaces one of the same name.
 fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Vec<Computed>> {
     let mut fields: Vec<(&ComputedField, String)> = Vec::new();
     let of_mapping = options
@@ -265,7 +264,7 @@ fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Ve
     fields.into_iter().map(one).collect()
 }
 
-/// Where a name of an expression is read: a column, by its name or an alias, as it stands or `_scaled`.
+/// Resolves a name in an expression: a column, by its name or an alias, raw or `_scaled`.
 fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
     let find = |name: &str| {
         let exact = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
@@ -289,12 +288,12 @@ fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
     })
 }
 
-/// Whether there are columns that are scaled by this field.
+/// Whether any columns are scaled by this field.
 fn is_scalar(field: &Field) -> bool {
     HeaderTable::standard_columns(1).iter().any(|c| c.scalar == Some(field.byte))
 }
 
-/// The columns of trace header extension 1, where the first trace has an additional header of that name.
+/// The columns of trace header extension 1, if the first trace has an additional header of that name.
 fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     let blocks = block_names(file, layout)?;
     let Some(index) = blocks.iter().position(|name| name == "SEG00001") else { return Ok(Vec::new()) };
@@ -303,13 +302,13 @@ fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
 }
 
-/// The names of the additional headers of the first trace.
+/// The names of the first trace's additional headers.
 fn block_names(file: &SegyFile, layout: &Layout) -> Result<Vec<String>> {
     let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
     Ok(header.chunks(TRACE_HEADER_BYTES).skip(1).map(|block| text::decode_field(&block[232..])).collect())
 }
 
-/// This program's name of a field that may be called by an alias; other names stay.
+/// The name used here for a field known by an alias; other names are unchanged.
 pub fn canonical_name(name: &str, major_revision: u8) -> &str {
     let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
     fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)

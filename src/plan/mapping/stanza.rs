@@ -1,7 +1,7 @@
-//! The header mapping that a file brings along: the stanza `SEG:Layout` among its extended textual headers.
+//! The header mapping in the file itself: the stanza `SEG:Layout` in its extended textual headers.
 //!
 //! Its text is XML: entries with name, byte and type for the standard trace header and for additional ones. Source:
-//! SEG-Y rev 2.1, annex on trace header mapping, and the files that segyio 2.0 is tested with.
+//! SEG-Y rev 2.1, annex on trace header mapping, and the test files of segyio 2.0.
 
 use crate::base::error::Result;
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
@@ -9,10 +9,10 @@ use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
 use crate::segy::{Layout, SegyFile};
 
-/// Extended textual headers that are looked through.
+/// Most extended textual headers to search.
 const MAX_RECORDS: u32 = 1000;
 
-/// Types of entries; `scale6`, a mantissa and an exponent, is two fields.
+/// Entry types; `scale6`, a mantissa and an exponent, gives two fields.
 #[rustfmt::skip]
 const TYPES: &[(&str, FieldKind)] = &[
     ("int1", FieldKind::I8), ("int2", FieldKind::I16), ("int4", FieldKind::I32), ("int8", FieldKind::I64),
@@ -23,7 +23,7 @@ const TYPES: &[(&str, FieldKind)] = &[
     ("string8", FieldKind::Text(8)),
 ];
 
-/// Names of the fields of the standard header, with the bytes where the standard has them.
+/// Names of the fields in the standard header, with their standard bytes.
 #[rustfmt::skip]
 const NAMES: &[(&str, u32)] = &[
     ("linetrc", 1), ("reeltrc", 5), ("ffid", 9), ("chan", 13), ("espnum", 17), ("cdp", 21), ("cdptrc", 25), ("trctype", 29),
@@ -42,7 +42,7 @@ const NAMES: &[(&str, u32)] = &[
     ("src_dir2", 221), ("src_dir3", 223), ("smeasure", 225), ("sm_unit", 231),
 ];
 
-/// Names of the fields of trace header extension 1, with their bytes.
+/// Names of the fields in trace header extension 1, with their bytes.
 #[rustfmt::skip]
 const EXTENSION_1_NAMES: &[(&str, u32)] = &[
     ("linetrc", 1), ("reeltrc", 9), ("ffid", 17), ("cdp", 25), ("relev", 33), ("rdepth", 41), ("selev", 49), ("sdepth", 57),
@@ -54,18 +54,18 @@ const EXTENSION_1_NAMES: &[(&str, u32)] = &[
 /// A field of the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Name of the additional header that it is in; `None` for the standard one.
+    /// Name of the additional header it is in; `None` for the standard one.
     pub extension: Option<String>,
     /// The column.
     pub column: String,
     /// First byte in its header, from 1.
     pub first_byte: u32,
     pub kind: FieldKind,
-    /// Whether it is where the standard has it.
+    /// Whether it is at its standard place.
     pub is_standard: bool,
 }
 
-/// The XML of the stanza, and the number of the extended textual header, from 1, in which it begins.
+/// The XML of the stanza, and the number (from 1) of the extended textual header in which it begins.
 pub(crate) fn find(file: &SegyFile, layout: &Layout) -> Result<Option<(u32, String)>> {
     let mut found: Option<(u32, String)> = None;
     for i in 0..layout.n_extended_text_headers.min(MAX_RECORDS) {
@@ -79,7 +79,7 @@ pub(crate) fn find(file: &SegyFile, layout: &Layout) -> Result<Option<(u32, Stri
         match (stanza, &mut found) {
             (Some(_), Some(_)) => break,
             (Some((name, xml)), None) if is_layout(name) => found = Some((i + 1, xml.to_owned())),
-            // A stanza goes on in the records that follow.
+            // A stanza continues in the following records.
             (None, Some((_, xml))) => xml.push_str(&record),
             _ => {}
         }
@@ -87,7 +87,7 @@ pub(crate) fn find(file: &SegyFile, layout: &Layout) -> Result<Option<(u32, Stri
     Ok(found)
 }
 
-/// `SEG:Layout`, letter case and blanks aside, also with the kind of its text behind.
+/// Whether the name is `SEG:Layout`, ignoring case and blanks, with or without a suffix for the text type.
 fn is_layout(name: &str) -> bool {
     let name: String = name.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     name == "seg:layout" || name.starts_with("seg:layout:")
@@ -149,7 +149,7 @@ fn entry(node: roxmltree::Node, extension: Option<&str>) -> Result<Vec<Entry>, S
     } else {
         let known = TYPES.iter().find(|(name, _)| *name == kind);
         let Some(&(_, kind)) = known else { return Err(format!("has {name} of the unknown type \"{kind}\"")) };
-        // The standard's own type where only the sign may differ: it is kept as unsigned.
+        // If only the sign may differ from the standard type, the standard type is kept (unsigned).
         let same = standard.filter(|f| f.byte == first_byte && f.kind.size() == kind.size());
         vec![part(column, first_byte, same.map_or(kind, |f| f.kind), standard)]
     };
@@ -176,7 +176,7 @@ fn rev2_field(byte: u32) -> Option<&'static Field> {
     TRACE_FIELDS.iter().find(|f| f.exists_in(2) && f.byte == byte)
 }
 
-/// A name for a column that the standard does not have.
+/// A column name for a field that is not in the standard.
 fn column_name(name: &str, extension: Option<&str>) -> String {
     let name = match extension {
         Some(extension) => format!("{extension}_{name}"),

@@ -1,4 +1,4 @@
-//! Statistics, and files that are joined.
+//! Statistics, and joined files.
 
 use crate::table::tests::*;
 
@@ -64,7 +64,7 @@ fn statistics_and_page_index_hold_for_all_but_the_raw_header() {
     let metadata = metadata(&path);
     assert_eq!(metadata.file_metadata().created_by(), Some("segy-import"));
     assert_eq!((metadata.num_row_groups(), metadata.file_metadata().num_rows()), (2, 12_000));
-    // Readers that do not know the order of IEEE 754 would take no notice of the statistics.
+    // Readers that do not know IEEE 754 order would ignore the statistics.
     let orders = metadata.file_metadata().column_orders().unwrap();
     assert!(orders.iter().all(|order| matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_))), "{orders:?}");
     let group = metadata.row_group(1);
@@ -185,7 +185,7 @@ fn what_cannot_be_is_refused() {
     std::fs::write(&a, &whole).unwrap();
     join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, true).unwrap();
     assert!(std::fs::read(&b).unwrap() == whole);
-    // As after a loss of power that left the old name, and the file cut off.
+    // As after a power failure that left the old name and a truncated file.
     std::fs::write(&a, &whole[..4 + part.row_groups.n_bytes as usize]).unwrap();
     std::fs::remove_file(&b).unwrap();
     join(&[part], &Place::of(&b).unwrap(), &one, true).unwrap();
