@@ -7,6 +7,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use serde_json::json;
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::visible::{visible, visible_lines};
 use crate::run::import::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
@@ -267,9 +268,17 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// One line on standard error.
+/// As [`print`], for people, whose terminal acts on nothing that stands in it.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_text(text: &str) -> Result<()> {
+    print(&visible_lines(text))
+}
+
+/// One line on standard error, whatever came from outside into it.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }
 
 /// A report on the way. Where it cannot be written, the last one cannot either, which is told.

@@ -10,6 +10,7 @@ mod header_reader;
 mod open;
 mod original;
 mod recoding;
+mod table_file;
 mod trace_extents;
 mod trace_part;
 pub mod units;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::visible::visible_path;
 use crate::input::{InputFile, PlannedFile};
 use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::{Walked, Watch};
@@ -130,7 +131,8 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
     for path in paths {
         if path.to_str().is_none() {
             // The plan is JSON, which has no other characters.
-            return Err(Error::Input(format!("{}: the name is not UTF-8; rename it or make a link", path.display())));
+            let shown = visible_path(path);
+            return Err(Error::Input(format!("{shown}: the name is not UTF-8; rename it or make a link")));
         }
         let mut file = SegyFile::open(path, io, Access::Headers)?;
         // Whatever is written to the file from here on is noticed at the end.
@@ -150,7 +152,7 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
 /// What came up on looking at the files, with the name of the file where there are several.
 pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
     let of_file = |f: &PlannedFile| -> Vec<String> {
-        let name = if files.len() > 1 { format!("{}: ", f.input.path.display()) } else { String::new() };
+        let name = if files.len() > 1 { format!("{}: ", visible_path(&f.input.path)) } else { String::new() };
         f.layout.warnings.iter().map(|w| format!("{name}{w}")).collect()
     };
     files.iter().flat_map(of_file).collect()

@@ -1,5 +1,7 @@
 //! Small steps on places that several modules take, with the place in every error.
 
+use std::io;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,7 +28,7 @@ pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
 pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
     match place.read() {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
-        Err(e) if is_absence(&e) => Ok(None),
+        Err(e) if is_absence(&e) || e.kind() == io::ErrorKind::InvalidData => Ok(None),
         Err(e) => Err(failed(place.display())(e)),
     }
 }

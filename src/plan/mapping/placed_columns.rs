@@ -2,6 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
+use crate::base::visible::visible;
 use crate::plan::mapping::presets::Preset;
 use crate::plan::mapping::stanza::{self, Entry};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
@@ -116,14 +117,15 @@ impl Builder {
     fn place_stanza(&mut self, file: &SegyFile, layout: &Layout) -> Result<(Option<Decision>, Option<String>)> {
         let Some((record, xml)) = stanza::find(file, layout)? else { return Ok((None, None)) };
         let at = format!("the stanza SEG:Layout in extended textual header {record}");
-        let ignored = |why: String| Ok((None, Some(format!("{at} {why}; it is ignored, --mapping places fields"))));
+        let ignored =
+            |why: String| Ok((None, Some(format!("{at} {}; it is ignored, --mapping places fields", visible(&why)))));
         let entries = match stanza::parse(&xml) {
             Ok(entries) => entries,
             Err(why) => return ignored(why),
         };
         let decided = |value: String| {
             let because = format!("extended textual header {record}");
-            Ok((Some(Decision { what: "header mapping".into(), value, because }), None))
+            Ok((Some(Decision { what: "header mapping".into(), value: visible(&value).into_owned(), because }), None))
         };
         if let Some((entry, column)) = self.conflict(&entries) {
             return decided(format!(
