@@ -3,6 +3,8 @@
 
 pub mod cancel;
 pub mod error;
+#[cfg(test)]
+pub mod growth;
 pub mod near_names;
 pub mod ranges;
 pub mod shell;

@@ -1,6 +1,8 @@
 //! Small steps on places that several modules take, with the place in every error.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +15,16 @@ pub fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(failed(place.display()))?;
     text.push(b'\n');
     place.write(&text).map_err(failed(place.display()))
+}
+
+/// Reads a text that the user names, which may come through a pipe and have no end.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    const MOST_BYTES: u64 = 256 << 20;
+    let mut text = String::new();
+    match File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)? as u64 {
+        n if n > MOST_BYTES => Err(io::Error::other(format!("has more than {MOST_BYTES} bytes"))),
+        _ => Ok(text),
+    }
 }
 
 /// Reads a JSON document.

@@ -12,6 +12,7 @@ use crate::base::near_names::near_names;
 use crate::plan::mapping::plain_document::Document;
 use crate::plan::mapping::{ComputedField, FieldPlacement, Mapping, is_name, parse_place};
 use crate::segy::fields::FieldKind;
+use crate::store::files::read_text;
 
 const TOP_KEYS: [&str; 5] = ["fields", "ensemble_keys", "computed", "computed_fields", "description"];
 const FIELD_KEYS: [&str; 4] = ["name", "byte_position", "format", "description"];
@@ -23,7 +24,7 @@ impl Mapping {
     /// # Errors
     /// `Error::Usage` for a file that cannot be read or says something else than fields, with its name and the place.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = read_text(path)
             .map_err(|e| Error::Usage(format!("--mapping {}: cannot be read: {e}", path.display())))?;
         let document = document(path, &text)
             .map_err(|why| Error::Usage(format!("--mapping {}: {}", path.display(), why.trim_end())))?;
