@@ -385,3 +385,51 @@ fn a_user_who_exchanges_the_staging_area_for_a_link_changes_nothing_elsewhere() 
     }
     assert!(n_disturbed > 5, "only {n_disturbed} of 40 imports were disturbed");
 }
+
+#[test]
+fn where_no_thread_can_be_started_it_is_done_with_fewer_or_refused_in_words() {
+    if !has_strace() {
+        return;
+    }
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "3000", "--samples", "25"]);
+    let reference = survey.import("reference", &[]);
+    let out = survey.path("out");
+    for options in
+        [&["-j", "2"][..], &["-j", "2", "--parallel-threshold", "0", "--segments", "3", "--chunk-traces", "200"]]
+    {
+        let reference = if options.len() > 2 { survey.import("in-parts", options) } else { reference.clone() };
+        let (mut n_done, mut n_refused) = (0, 0);
+        // Of each process and thread the n-th, or all from there on.
+        for nth in (1..=8).flat_map(|n| [n.to_string(), format!("{n}+")]) {
+            let injection = format!("inject=clone3:error=EAGAIN:when={nth}");
+            let mut strace = Command::new("strace");
+            strace
+                .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", &injection])
+                .arg(support::program());
+            let output = strace
+                .arg(&survey.input)
+                .arg(&out)
+                .args(options)
+                .arg("--no-sync")
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let message = stderr(&output);
+            assert!(!message.contains("panicked"), "{options:?}, {nth}: {message}");
+            match output.status.code() {
+                Some(0) => {
+                    assert_same(&reference, &out);
+                    n_done += 1;
+                }
+                Some(1) => {
+                    assert!(message.contains("cannot be started"), "{options:?}, {nth}: {message}");
+                    assert_no_dataset(&out);
+                    n_refused += 1;
+                }
+                other => panic!("{options:?}, {nth}: {other:?}: {message}"),
+            }
+            let _ = std::fs::remove_dir_all(&out);
+        }
+        assert!(n_done > 0 && n_refused > 0, "{options:?}: {n_done} were done and {n_refused} refused");
+    }
+}

@@ -19,6 +19,7 @@ mod flags;
 mod fuzz_corpus;
 mod golden;
 mod hostile;
+mod hostile_datasets;
 mod house;
 mod import;
 mod inputs;

@@ -214,7 +214,7 @@ fn inputs_and_output(mut paths: Vec<PathBuf>, list: Option<&Path>) -> Result<(Ve
 
 /// One path per line, relative to the working directory. Skips empty lines and those starting with "#".
 fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(list).map_err(|e| unreadable(list, &e))?;
+    let text = store::files::read_text(list).map_err(|e| unreadable(list, &e))?;
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let paths: Vec<PathBuf> = lines.map(PathBuf::from).collect();
     if paths.is_empty() { Err(Error::Input(format!("{}: lists no files", list.display()))) } else { Ok(paths) }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::visible::visible_lines;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{ReadingBar, print};
 use crate::inspect::{InspectConfig, Inspector, report};
@@ -100,5 +101,8 @@ impl InspectArgs {
 }
 
 fn shown<T: Serialize>(found: &T, json: bool, text: impl Fn(&T) -> String) -> Result<String> {
-    if json { Ok(serde_json::to_string_pretty(found).map_err(failed("the report"))? + "\n") } else { Ok(text(found)) }
+    if json {
+        return Ok(serde_json::to_string_pretty(found).map_err(failed("the report"))? + "\n");
+    }
+    Ok(visible_lines(&text(found)).into_owned())
 }

@@ -14,6 +14,7 @@ mod submit;
 mod verify;
 mod worker;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::visible::visible_lines;
 use crate::cli::progress::{Display, ProgressMode, say};
 use crate::run::import::{ImportProgress, Phase};
 
@@ -68,10 +70,7 @@ pub fn main() -> ExitCode {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => {
-            let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
-        }
+        Err(e) => return refused(&e),
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,6 +79,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Says what is wrong with the arguments, or the help that was asked for. An argument may be a name out of somebody's directory.
+fn refused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match visible_lines(&text) {
+        Cow::Borrowed(_) => drop(error.print()),
+        Cow::Owned(text) => text.lines().for_each(say),
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
 /// Runs an import, or a step of one, showing progress and listening to signals. `tell` reports the result.

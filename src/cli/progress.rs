@@ -8,6 +8,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use serde_json::json;
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::visible::{visible, visible_lines};
 use crate::run::import::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
@@ -268,9 +269,17 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints one line to standard error.
+/// As [`print`], for people, whose terminal acts on nothing that stands in it.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_text(text: &str) -> Result<()> {
+    print(&visible_lines(text))
+}
+
+/// Prints one line to standard error, whatever came into it from outside.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }
 
 /// Prints an intermediate report. A write error is ignored here, since the final report will hit it too.

@@ -8,7 +8,8 @@ use indicatif::{HumanBytes, HumanCount};
 use crate::base::error::{Result, failed};
 use crate::base::ranges::ranges;
 use crate::base::shell::quoted;
-use crate::cli::progress::print;
+use crate::base::visible::visible;
+use crate::cli::progress::{print, print_text};
 use crate::run::{SegmentStatus, State, Status, status};
 
 /// More segments than this are shown as ranges.
@@ -29,11 +30,10 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) fn run(self) -> Result<()> {
         let status = status(&self.output)?;
-        let text = match self.json {
-            true => serde_json::to_string_pretty(&status).map_err(failed("the status"))?,
-            false => describe(&self.output, &status),
-        };
-        print(&format!("{text}\n"))
+        match self.json {
+            true => print(&format!("{}\n", serde_json::to_string_pretty(&status).map_err(failed("the status"))?)),
+            false => print_text(&format!("{}\n", describe(&self.output, &status))),
+        }
     }
 }
 
@@ -91,5 +91,6 @@ fn line(group: &[SegmentStatus]) -> String {
 
 fn describe_attempt(attempt: &crate::run::Attempting) -> String {
     let heard = attempt.heard_s_ago.map_or(String::new(), |s| format!(", {s} s ago"));
-    format!("{} traces by process {} on {}{heard}", HumanCount(attempt.traces_done), attempt.pid, attempt.host)
+    let (traces, host) = (HumanCount(attempt.traces_done), visible(&attempt.host));
+    format!("{traces} traces by process {} on {host}{heard}", attempt.pid)
 }

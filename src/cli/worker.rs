@@ -100,7 +100,8 @@ fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
 }
 
 fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
-    std::thread::spawn(end_with_the_coordinator);
+    let watch = std::thread::Builder::new().name("coordinator".into());
+    watch.spawn(end_with_the_coordinator).map_err(failed("a thread that watches the coordinator cannot be started"))?;
     let is_no_plan = || Error::Usage(format!("{}: is not a plan", plan_file.display()));
     let (directory, name) = plan_file.parent().zip(plan_file.file_name()).ok_or_else(is_no_plan)?;
     let staging = Place::of(directory).and_then(|staging| staging.held_open()).map_err(failed(directory.display()))?;

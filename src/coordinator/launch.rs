@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -99,13 +99,17 @@ impl Launch for ProcessLauncher {
             .spawn()
             .map_err(failed(format!("cannot start a worker process ({})", self.program.display())))?;
         drop(lock);
-        let stdin = child.stdin.take();
-        if let Some(stdout) = child.stdout.take() {
-            std::thread::spawn(move || forward_messages(stdout, segment, &events));
-        }
-        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_lines(stderr)));
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ends_by_itself = store::is_remote(&self.plan_file);
-        Ok(Box::new(WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr, ending: None }))
+        // It is ended by being dropped where nobody can listen to it.
+        let mut worker = WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr: None, ending: None };
+        let listening = |e: std::io::Error| failed("a thread that listens to a worker cannot be started")(e);
+        let stderr = stderr.map(|stderr| Builder::new().spawn(move || last_lines(stderr)));
+        worker.stderr = stderr.transpose().map_err(listening)?;
+        if let Some(stdout) = stdout {
+            Builder::new().spawn(move || forward_messages(stdout, segment, &events)).map_err(listening)?;
+        }
+        Ok(Box::new(worker))
     }
 }
 
@@ -226,7 +230,7 @@ impl Launch for ThreadLauncher {
             Io::Mmap | Io::Pread => plan.clone(),
         };
         let (staging, stop) = (staging.clone(), cancel.clone());
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name(format!("segment {segment}"))
             .spawn(move || {
                 let output = ClosedOnDrop { segment, events };

@@ -131,7 +131,9 @@ impl<'a> Coordinator<'a> {
             while self.active.len() < self.n_workers
                 && let Some(segment) = self.waiting.pop_front()
             {
-                self.start(segment)?;
+                if let Err(error) = self.start(segment) {
+                    self.go_on_with_fewer(segment, error, listener)?;
+                }
             }
             listener.tally(self.tally());
             if self.active.is_empty() {
@@ -159,6 +161,17 @@ impl<'a> Coordinator<'a> {
     fn start(&mut self, segment: u32) -> Result<()> {
         let worker = self.launcher.launch(self.plan, &self.staging, segment, self.sender.clone())?;
         self.active.insert(segment, Active { worker, traces: 0, result: None, failure: None });
+        Ok(())
+    }
+
+    /// A worker cannot be started, as where there are no more processes or threads: those that there are do its work too.
+    fn go_on_with_fewer(&mut self, segment: u32, error: Error, listener: &mut dyn Listener) -> Result<()> {
+        if self.active.is_empty() {
+            return Err(error);
+        }
+        self.n_workers = self.active.len();
+        self.waiting.push_front(segment);
+        listener.note(&format!("{error}; it goes on with fewer workers ({})", self.n_workers));
         Ok(())
     }
 

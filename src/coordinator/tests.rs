@@ -20,6 +20,9 @@ enum Script {
     Die,
     DieOnce,
     RunForever,
+    /// Cannot be started while another runs.
+    StartAlone,
+    NeverStart,
 }
 
 struct ScriptedLauncher {
@@ -49,6 +52,12 @@ impl Running for ScriptedWorker {
 impl Launch for ScriptedLauncher {
     fn launch(&self, plan: &Arc<Plan>, _: &Place, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
         let nth = self.launches.fetch_add(1, Ordering::SeqCst);
+        let is_alone = self.running.load(Ordering::SeqCst) == 0;
+        match self.scripts[segment as usize % self.scripts.len()] {
+            Script::StartAlone if !is_alone => return Err(Error::Failed("there are no more threads".into())),
+            Script::NeverStart => return Err(Error::Failed("there are no threads".into())),
+            _ => {}
+        }
         self.most_running.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let send = |kind| events.send(Event { segment, kind }).unwrap();
         let killed = Ending { how: "was killed by SIGKILL".into(), signal: Some(9), stderr: "last words".into() };
@@ -70,7 +79,7 @@ impl Launch for ScriptedLauncher {
                 send(EventKind::Message(WorkerMessage::Progress { traces: 1 }));
                 return Ok(Box::new(ScriptedWorker { ending: None, running: self.running.clone(), ended: false }));
             }
-            Script::Succeed | Script::DieOnce => {
+            Script::Succeed | Script::DieOnce | Script::StartAlone | Script::NeverStart => {
                 send(EventKind::Message(WorkerMessage::Done(record)));
                 None
             }
@@ -149,6 +158,17 @@ fn all_segments_are_converted_two_at_a_time() {
     assert_eq!(segments, [0, 1, 2, 3]);
     assert_eq!(launcher.most_running.into_inner(), 2);
     assert_eq!(ears.last, Some(Tally { traces_done: 4000, active_workers: 0 }));
+}
+
+#[test]
+fn where_no_more_workers_can_be_started_those_that_run_do_it_all() {
+    let mut ears = Ears::default();
+    let (result, launcher) = run(vec![Script::StartAlone], &mut ears);
+    assert_eq!(result.unwrap().len(), 4);
+    assert_eq!(launcher.most_running.into_inner(), 1);
+    assert_eq!(ears.notes, ["there are no more threads; it goes on with fewer workers (1)"]);
+    let (result, _) = run(vec![Script::NeverStart], &mut Ears::default());
+    assert_eq!(result, Err(Error::Failed("there are no threads".into())));
 }
 
 #[test]

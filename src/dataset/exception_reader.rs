@@ -4,57 +4,39 @@ use std::ops::Range;
 
 use arrow::array::{Int32Array, Int64Array, UInt32Array};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result};
+use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, damaged};
 use crate::dataset_files::EXCEPTIONS;
 use crate::exceptions::{COLUMNS, Exception};
-use crate::store::{Place, Reader};
+use crate::store::Place;
 
-/// Rows decoded at a time.
-const BATCH_ROWS: usize = 4096;
+/// Bytes of the longest of its numbers.
+const VALUE_BYTES: usize = 8;
 
 /// The exceptions of a dataset, with the footer read; `None` inside if there are none.
 pub struct ExceptionTable {
     path: Place,
-    metadata: Option<ArrowReaderMetadata>,
+    table: Option<TableFile>,
 }
 
 impl ExceptionTable {
     pub fn open(dataset: &Dataset) -> Result<Self> {
-        let path = dataset.path(EXCEPTIONS);
-        if dataset.n_exceptions == 0 {
-            return Ok(Self { path, metadata: None });
-        }
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
-        if metadata.metadata().file_metadata().num_rows() as u64 != dataset.n_exceptions {
-            return Err(damaged(&path, format!("it does not have {} rows", dataset.n_exceptions)));
-        }
-        Ok(Self { path, metadata: Some(metadata) })
+        let (path, n) = (dataset.path(EXCEPTIONS), dataset.n_exceptions);
+        let table = (n > 0).then(|| TableFile::open(path.clone(), n, VALUE_BYTES)).transpose()?;
+        Ok(Self { path, table })
     }
 
     /// The exceptions of these traces, in chunk order.
     pub fn rows(&self, traces: &Range<u64>) -> Result<ExceptionRows> {
-        let reader = self.metadata.as_ref().map(|metadata| {
-            let file = Reader::open(&self.path).map_err(failed(self.path.display()))?;
-            let groups = metadata.metadata().row_groups().iter().enumerate();
-            let groups = groups.filter(|(_, group)| may_hold(group, traces)).map(|(i, _)| i).collect();
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
-                .with_row_groups(groups)
-                .with_batch_size(BATCH_ROWS)
-                .build()
-                .map_err(|e| damaged(&self.path, e))
-        });
-        let reader = reader.transpose()?;
+        let reader = self.table.as_ref().map(|table| table.rows_of_groups(&COLUMNS, |group| may_hold(group, traces)));
         Ok(ExceptionRows {
             path: self.path.clone(),
-            reader,
+            reader: reader.transpose()?,
             traces: traces.clone(),
             batch: Vec::new().into_iter(),
             next: None,

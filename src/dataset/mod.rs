@@ -10,6 +10,7 @@ mod header_reader;
 mod open;
 mod original;
 mod recoding;
+mod table_file;
 mod trace_extents;
 mod trace_part;
 pub mod units;
@@ -18,7 +19,7 @@ pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
-pub use original::{FilePart, Original, Sources};
+pub use original::{FilePart, Original, Sources, Tables};
 pub use recoding::{Conversion, Target};
 pub use trace_part::{Part, Span, file_head, fit_around};
 

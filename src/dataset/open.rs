@@ -31,7 +31,6 @@ pub struct Dataset {
     pub has_sample_counts: bool,
     /// Length of all headers of one trace, in bytes.
     pub header_bytes: usize,
-    pub row_group_rows: u64,
     /// Whether it has no samples.
     pub headers_only: bool,
     pub n_gathers: u64,
@@ -151,7 +150,6 @@ impl Dataset {
             files,
             has_sample_counts: geometry.samples_per_trace.is_some_and(|s| s.max == geometry.n_samples),
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
-            row_group_rows: options.row_group_rows,
             headers_only: options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
@@ -195,20 +193,16 @@ impl Dataset {
 
     /// Whether later code cannot divide by zero or overflow, and the traces fit the files.
     fn is_consistent(&self) -> bool {
+        const MOST_BYTES: u128 = 1 << 62;
+        const MOST_SAMPLE_BYTES: u128 = 8;
         let array = &self.array;
-        let sizes = [array.chunk_samples, array.chunk_traces, array.n_samples, array.n_traces, self.row_group_rows];
-        let chunk = array.chunk_samples.checked_mul(array.chunk_traces).and_then(|n| n.checked_mul(8));
-        let longest =
-            array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
-        let all = longest.and_then(|n| n.checked_mul(array.n_traces));
+        // As they may become in an export.
+        let longest = u128::from(array.n_samples) * MOST_SAMPLE_BYTES + self.header_bytes as u128;
         let mut next = 0;
         let in_order = self.files.iter().all(|f| std::mem::replace(&mut next, f.traces.end) == f.traces.start);
-        !sizes.contains(&0)
-            && array.shard_chunks != Some(0)
-            && chunk.is_some_and(|n| usize::try_from(n).is_ok())
-            && all.is_some_and(|n| {
-                n.checked_add(self.files.iter().map(|f| f.first_trace_offset).max().unwrap_or(0)).is_some()
-            })
+        array.is_consistent()
+            && longest * u128::from(array.n_traces) < MOST_BYTES
+            && self.files.iter().all(|f| u128::from(f.bytes) < MOST_BYTES)
             && in_order
             && next == array.n_traces
             && self.files.iter().all(|f| f.traces.start < f.traces.end && self.holds(f))
@@ -217,10 +211,12 @@ impl Dataset {
     /// Whether the traces of a file fit it. If their lengths differ, that is checked when they are read.
     fn holds(&self, file: &OriginalFile) -> bool {
         let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
+        if file.first_trace_offset > file.bytes || file.label_bytes > file.first_trace_offset {
+            return false;
+        }
         let n_traces = file.traces.end - file.traces.start;
         let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);
-        file.first_trace_offset <= file.bytes
-            && kept(&file.bytes_before_traces, file.first_trace_offset)
+        kept(&file.bytes_before_traces, file.first_trace_offset)
             && (self.has_sample_counts || end <= file.bytes && kept(&file.bytes_after_traces, file.bytes - end))
     }
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::trace_extents::{Extents, Lengths};
-use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
-use crate::dataset_files::TRACES;
+use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile, damaged};
+use crate::dataset_files::{METADATA, TRACES};
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{Dtype, SampleFormat};
@@ -40,20 +40,18 @@ pub enum FilePart {
     AfterTraces,
 }
 
-/// The tables needed to rebuild one file of a dataset, opened once for all threads.
-pub struct Sources<'a> {
-    pub dataset: &'a Dataset,
-    pub file: &'a OriginalFile,
+/// The tables of a dataset that can give its files back, opened once for all files and threads.
+pub struct Tables<'a> {
+    dataset: &'a Dataset,
     headers: HeaderTableFile,
-    lengths: Lengths,
     exceptions: ExceptionTable,
     restorer: Restorer,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> Tables<'a> {
     /// # Errors
-    /// `Error::Usage` for an incomplete dataset, naming the import option that made it so.
-    pub fn open(dataset: &'a Dataset, file: &'a OriginalFile) -> Result<Self> {
+    /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
+    pub fn open(dataset: &'a Dataset) -> Result<Self> {
         if dataset.headers_only {
             let root = dataset.root.display();
             return Err(Error::Usage(format!(
@@ -69,8 +67,25 @@ impl<'a> Sources<'a> {
             ))
         })?;
         let (headers, exceptions) = (HeaderTableFile::open(dataset)?, ExceptionTable::open(dataset)?);
-        let lengths = Lengths::new(dataset, file, &headers, units(dataset, &file.traces))?;
-        Ok(Self { dataset, file, headers, lengths, exceptions, restorer })
+        Ok(Self { dataset, headers, exceptions, restorer })
+    }
+}
+
+/// What gives one of the files back.
+pub struct Sources<'a> {
+    pub dataset: &'a Dataset,
+    pub file: &'a OriginalFile,
+    tables: &'a Tables<'a>,
+    lengths: Lengths,
+}
+
+impl<'a> Sources<'a> {
+    /// # Errors
+    /// `Error::Failed` where the lengths of the traces are not those of the file.
+    pub fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
+        let dataset = tables.dataset;
+        let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
+        Ok(Self { dataset, file, tables, lengths })
     }
 
     /// Number of units that threads can work on in parallel.
@@ -92,7 +107,7 @@ impl<'a> Sources<'a> {
     /// The byte range in the file of these traces, of which there is at least one.
     pub fn offsets_of(&self, traces: &Range<u64>) -> Result<Range<u64>> {
         let units = self.lengths.units_of(traces);
-        let extents = |unit| self.lengths.of_unit(self.dataset, &self.headers, unit);
+        let extents = |unit| self.lengths.of_unit(self.dataset, &self.tables.headers, unit);
         let start = extents(units.start)?.offset(traces.start);
         Ok(start..extents(units.end.saturating_sub(1))?.offset(traces.end))
     }
@@ -104,7 +119,7 @@ impl<'a> Sources<'a> {
             return Ok(FilePart::BeforeTraces);
         }
         let Some(unit) = self.lengths.unit_at(offset) else { return Ok(FilePart::AfterTraces) };
-        let extents = self.lengths.of_unit(dataset, &self.headers, unit)?;
+        let extents = self.lengths.of_unit(dataset, &self.tables.headers, unit)?;
         let trace = extents.trace_at(offset);
         let (within, header_bytes) = (offset - extents.offset(trace), dataset.header_bytes as u64);
         let in_file = trace - self.file.traces.start;
@@ -118,13 +133,18 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Divides a file's traces into units of whole chunks, clipped at the ends.
-fn units(dataset: &Dataset, traces: &Range<u64>) -> Vec<Range<u64>> {
+/// The traces of a file in parts of whole chunks, clipped at its ends.
+fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
     let array = &dataset.array;
     let by_bytes = UNIT_BYTES / (array.n_samples * array.chunk_traces * array.dtype.size() as u64).max(1);
     let per_unit = (UNIT_TRACES / array.chunk_traces).min(by_bytes).max(1) * array.chunk_traces;
     let numbers = traces.start / per_unit..traces.end.div_ceil(per_unit);
-    numbers.map(|i| (i * per_unit).max(traces.start)..((i + 1) * per_unit).min(traces.end)).collect()
+    let mut units = Vec::new();
+    // A document and a table may agree on more traces than memory has room for.
+    let n = usize::try_from(numbers.end - numbers.start).unwrap_or(usize::MAX);
+    units.try_reserve_exact(n).map_err(|e| damaged(&dataset.path(METADATA), e))?;
+    units.extend(numbers.map(|i| (i * per_unit).max(traces.start)..((i + 1) * per_unit).min(traces.end)));
+    Ok(units)
 }
 
 /// Rebuilds the traces of the file; each thread has its own. Memory: one chunk, a page of headers, and a piece of at
@@ -168,9 +188,9 @@ impl<'a> Original<'a> {
         let (sources, unit) = (self.sources, unit as usize);
         let array = &sources.dataset.array;
         let traces = sources.lengths.units[unit].clone();
-        let extents = sources.lengths.of_unit(sources.dataset, &sources.headers, unit)?;
-        let mut headers = sources.headers.rows(&traces)?;
-        let mut exceptions = sources.exceptions.rows(&traces)?;
+        let extents = sources.lengths.of_unit(sources.dataset, &sources.tables.headers, unit)?;
+        let mut headers = sources.tables.headers.rows(&traces)?;
+        let mut exceptions = sources.tables.exceptions.rows(&traces)?;
         for trace_chunk in traces.start / array.chunk_traces..traces.end.div_ceil(array.chunk_traces) {
             cancel.check()?;
             let in_chunk = array.traces_of_chunk(trace_chunk);
@@ -312,7 +332,7 @@ impl Restoration {
     fn new(sources: &Sources) -> Self {
         let dataset = sources.dataset;
         Self {
-            restorer: sources.restorer.clone(),
+            restorer: sources.tables.restorer.clone(),
             format: dataset.format,
             byte_order: dataset.byte_order,
             dtype: dataset.array.dtype,

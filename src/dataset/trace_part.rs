@@ -5,19 +5,19 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use arrow::array::Int64Array;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result};
+use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, OriginalFile, damaged};
 use crate::dataset_files::GATHER_INDEX;
 use crate::segy::ByteOrder;
 use crate::segy::layout::FILE_HEADER_BYTES;
-use crate::store::Reader;
 
 /// First byte (from 1) of the trace count and of the number of data trailer stanzas (rev 2.1, table 2).
 const TRACE_COUNT_BYTE: usize = 3513;
 const TRAILER_COUNT_BYTE: usize = 3529;
+/// Bytes of a number of the index.
+const VALUE_BYTES: usize = 8;
 
 /// `A:B`: from A up to but not including B, counted from 0; without A from the start, without B to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +90,8 @@ fn within(span: Span, n: u64, option: &str, what: &str, dataset: &Dataset) -> Re
 /// The traces of one gather.
 fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let path = dataset.path(GATHER_INDEX);
-    let file = Reader::open(&path).map_err(failed(path.display()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&path, e))?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), ["start_trace", "end_trace"]);
-    let builder = builder.with_projection(mask).with_offset(id as usize).with_limit(1);
-    let mut reader = builder.build().map_err(|e| damaged(&path, e))?;
+    let table = TableFile::open(path.clone(), dataset.n_gathers, VALUE_BYTES)?;
+    let mut reader = table.rows(&(id..id + 1), &["start_trace", "end_trace"])?;
     let row = reader.next().ok_or_else(|| damaged(&path, format!("gather {id} is not in it")))?;
     let row = row.map_err(|e| damaged(&path, e))?;
     let number = |name: &str| {

@@ -2,6 +2,7 @@
 
 mod output_file;
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit_on};
 use crate::dataset::{
-    Conversion, Dataset, Original, OriginalFile, Part, Sources, Target, damaged, file_head, fit_around,
+    Conversion, Dataset, Original, OriginalFile, Part, Sources, Tables, Target, damaged, file_head, fit_around,
 };
 use crate::dataset_files::METADATA;
 use crate::store::Place;
@@ -41,10 +42,23 @@ pub struct ExportConfig {
 /// The traces of a file to export, and the conversion to apply.
 struct Written<'a> {
     dataset: &'a Dataset,
+    tables: &'a Tables<'a>,
     file: &'a OriginalFile,
     traces: Range<u64>,
     conversion: Target,
     nan: Option<f64>,
+}
+
+impl<'a> Written<'a> {
+    fn new(
+        config: &ExportConfig,
+        dataset: &'a Dataset,
+        tables: &'a Tables<'a>,
+        file: &'a OriginalFile,
+        traces: Range<u64>,
+    ) -> Self {
+        Self { dataset, tables, file, traces, conversion: config.conversion, nan: config.nan }
+    }
 }
 
 /// A completed export.
@@ -89,7 +103,9 @@ pub fn export(
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
-        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
+        check_bytes_around_traces(&dataset, file)?;
+        let tables = Tables::open(&dataset)?;
+        let written = Written::new(config, &dataset, &tables, file, traces);
         let bytes = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
@@ -100,12 +116,13 @@ pub fn export(
         )));
     }
     let names = names(&dataset)?;
+    dataset.files.iter().try_for_each(|file| check_bytes_around_traces(&dataset, file).map(drop))?;
+    let tables = Tables::open(&dataset)?;
     let mut files = UnfinishedFiles::create(target, &dataset, &names, overwrite)?;
     let mut bytes = 0;
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let traces = file.traces.clone();
-        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
+        let written = Written::new(config, &dataset, &tables, file, file.traces.clone());
         bytes +=
             files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
     }
@@ -134,14 +151,14 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
 
 /// Exports one of the dataset's files, or some of its traces. Returns its length.
 fn write_file(
-    Written { dataset, file, traces, conversion, nan }: &Written,
+    Written { dataset, tables, file, traces, conversion, nan }: &Written,
     target: &Place,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
 ) -> Result<u64> {
     let n_after = check_bytes_around_traces(dataset, file)?;
-    let sources = Sources::open(dataset, file)?;
+    let sources = Sources::new(tables, file)?;
     let conversion = Conversion::new(conversion, dataset, file)?;
     let n_traces = traces.end - traces.start;
     let changed = (*traces != file.traces).then(|| fit_around(n_traces, dataset, file)).transpose()?;
@@ -187,19 +204,18 @@ fn write_file(
     Ok(bytes)
 }
 
-/// The names for the exported files: the original ones, with a number in front if several have the same.
+/// The names that the files get.
+///
+/// # Errors
+/// `Error::Failed` for what is no name, `Error::Usage` where two are the same.
 fn names(dataset: &Dataset) -> Result<Vec<String>> {
-    let files = &dataset.files;
+    let own: Vec<&str> = dataset.files.iter().map(|file| file.name.as_str()).collect();
     let is_plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
-    if let Some(file) = files.iter().find(|f| !is_plain(&f.name)) {
-        return Err(damaged(&dataset.path(METADATA), format!("\"{}\" is no name of a file", file.name)));
+    if let Some(name) = own.iter().find(|name| !is_plain(name)) {
+        return Err(damaged(&dataset.path(METADATA), format!("\"{name}\" is no name of a file")));
     }
-    let is_double = |name: &str| files.iter().filter(|f| f.name == name).count() > 1;
-    let mut names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
-    for (i, file) in files.iter().enumerate().filter(|(_, f)| is_double(&f.name)) {
-        names[i] = format!("{}_{}", i + 1, file.name);
-    }
-    let mut seen = std::collections::HashSet::new();
+    let names = numbered(&own);
+    let mut seen = HashSet::new();
     match names.iter().find(|n| !seen.insert(n.as_str())) {
         None => Ok(names),
         Some(name) => Err(Error::Usage(format!(
@@ -209,7 +225,18 @@ fn names(dataset: &Dataset) -> Result<Vec<String>> {
     }
 }
 
-/// Refuses a file whose bytes before or after the traces were not kept. Returns the number of those after.
+/// Each name as it is, or behind its number where several are the same.
+fn numbered(names: &[&str]) -> Vec<String> {
+    let mut n_of_name: HashMap<&str, u64> = HashMap::new();
+    names.iter().for_each(|name| *n_of_name.entry(name).or_default() += 1);
+    let numbered = |(i, name): (usize, &&str)| match n_of_name.get(name) {
+        Some(2..) => format!("{}_{name}", i + 1),
+        _ => (*name).to_owned(),
+    };
+    names.iter().enumerate().map(numbered).collect()
+}
+
+/// Refuses a file without the bytes in front of the traces or behind them. Returns the number of the latter.
 fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u64> {
     let missing = match (file.bytes_before_traces.len(), file.bytes_after_traces.len()) {
         (Some(_), Some(n_after)) => return Ok(n_after),
@@ -221,4 +248,23 @@ fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u
          again; import it again",
         dataset.root.display()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::growth::growth;
+
+    #[test]
+    fn only_names_that_are_there_twice_get_numbers() {
+        assert_eq!(numbered(&["a", "b", "a", "c"]), ["1_a", "b", "3_a", "c"]);
+    }
+
+    #[test]
+    fn many_names_are_no_more_work_each_than_a_few() {
+        let own: Vec<String> = (0..40_000).map(|i| format!("line_{i:09}.sgy")).collect();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        let growth = growth(10_000, |n| assert_eq!(numbered(&own[..n]).len(), n));
+        assert!(growth < 10.0, "{growth}");
+    }
 }

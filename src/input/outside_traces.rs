@@ -120,6 +120,9 @@ impl KeptBytes {
         checksums: &BTreeMap<String, Checksum>,
     ) -> Result<Self> {
         if let Some(text) = document {
+            if text.len() as u64 > MAX_IN_DOCUMENT.div_ceil(3) * 4 {
+                return Err(Error::Failed(format!("bytes outside the traces: are more than {MAX_IN_DOCUMENT}")));
+            }
             return Ok(Self::Here(STANDARD.decode(text).map_err(failed("bytes outside the traces"))?));
         }
         let name = part.file_name(of_several);

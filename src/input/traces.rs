@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::visible::visible_path;
 use crate::input::{InputFile, PlannedFile};
 use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::{Walked, Watch};
@@ -130,11 +131,9 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
     let mut files: Vec<PlannedFile> = Vec::with_capacity(paths.len());
     for path in paths {
         if path.to_str().is_none() {
-            // The plan is JSON, which holds only Unicode.
-            return Err(Error::Input(format!(
-                "{}: the file name is not UTF-8; rename the file or link to it",
-                path.display()
-            )));
+            // The plan is JSON, which has no other characters.
+            let shown = visible_path(path);
+            return Err(Error::Input(format!("{shown}: the name is not UTF-8; rename it or make a link")));
         }
         let mut file = SegyFile::open(path, io, Access::Headers)?;
         // Record its state first, so that any later write is noticed at the end.
@@ -154,7 +153,7 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
 /// The warnings about the files, with the file's name if there are several.
 pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
     let of_file = |f: &PlannedFile| -> Vec<String> {
-        let name = if files.len() > 1 { format!("{}: ", f.input.path.display()) } else { String::new() };
+        let name = if files.len() > 1 { format!("{}: ", visible_path(&f.input.path)) } else { String::new() };
         f.layout.warnings.iter().map(|w| format!("{name}{w}")).collect()
     };
     files.iter().flat_map(of_file).collect()

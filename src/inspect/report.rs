@@ -1,5 +1,6 @@
 //! The report as text for people.
 
+use crate::base::visible::{visible, visible_path};
 use crate::inspect::candidates::{Candidate, Role};
 use crate::inspect::computed_stats::ComputedSummary;
 use crate::inspect::field_table::FieldSummary;
@@ -19,13 +20,13 @@ const MOST_FINDINGS: usize = 40;
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
-    let mut text = format!("{}  ({} bytes)\n", report.input.display(), grouped(report.input_bytes));
+    let mut text = format!("{}  ({} bytes)\n", visible_path(&report.input), grouped(report.input_bytes));
     let decisions = report.decisions.iter();
     let rows: Vec<_> =
         decisions.map(|d| vec![d.what.clone(), d.value.clone(), format!("from {}", d.because)]).collect();
     text += &table(&rows, &[], INDENT);
     for warning in &report.warnings {
-        text += &format!("warning: {warning}\n");
+        text += &format!("warning: {}\n", visible(warning));
     }
     text += &file_headers(&report.file_headers);
     text += &geometry(&report.geometry, report.coverage);
@@ -87,7 +88,7 @@ fn textual(title: &str, header: &TextualHeader) -> String {
     if lines.is_empty() {
         return section(&format!("{title} ({encoding}): blank"));
     }
-    let lines: String = lines.iter().map(|l| format!("{INDENT}{l}\n")).collect();
+    let lines: String = lines.iter().map(|l| format!("{INDENT}{}\n", visible(l))).collect();
     section(&format!("{title} ({encoding}), without blank lines")) + &lines
 }
 

@@ -9,6 +9,7 @@ pub mod metadata_json;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::thread::Builder;
 
 use serde_json::json;
 
@@ -51,21 +52,23 @@ pub fn merge(
     let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
-    // Three independent tasks.
+    let join_tables = || table::join(&parts, &table, &plan.headers, is_durable);
+    let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
+    let panicked = || Error::Failed("a step of the merge panicked".into());
+    // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.
     let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = scope.spawn(|| table::join(&parts, &table, &plan.headers, is_durable));
-        let counts = scope
-            .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
+        let joined = Builder::new().spawn_scoped(scope, &join_tables);
+        let counts = Builder::new().spawn_scoped(scope, &index_gathers);
         let array = match plan.headers_only {
             true => Ok(None),
             false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
         };
-        (array, joined.join(), counts.join())
+        let joined = joined.map_or_else(|_| join_tables(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
+        let counts =
+            counts.map_or_else(|_| index_gathers(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
+        (array, joined, counts)
     });
-    let panicked = |_| Error::Failed("a step of the merge panicked".into());
-    let array = array?;
-    let table_checksum = joined.map_err(panicked)??;
-    let counts = counts.map_err(panicked)??;
+    let (array, table_checksum, counts) = (array?, joined?, counts?);
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =

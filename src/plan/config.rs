@@ -12,7 +12,7 @@ use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::mapping::HeaderOptions;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
-use crate::plan::{MAX_CHUNK_BYTES, MergeOptions, PLAN_VERSION, Plan};
+use crate::plan::{MAX_THREADS, MergeOptions, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::Watch;
@@ -20,14 +20,12 @@ use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
 use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
 use crate::table::{Column, HeaderTable, read_integer};
-use crate::zarr::{ArrayPlan, AxisOrder, Codec};
+use crate::zarr::{ArrayPlan, AxisOrder, Codec, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 
 /// Default for how many headers a split may move back to find the start of its gather.
 pub const DEFAULT_MAX_PROBE: u64 = 10_000;
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
-/// Most threads per worker: each holds a chunk in memory.
-const MAX_THREADS: usize = 64;
 /// Headers looked at to see whether a gather key changes at all.
 const SAMPLED_HEADERS: u64 = 200;
 /// How many of those to request at the same time from an object store.
@@ -192,7 +190,7 @@ impl ImportConfig {
             headers_only: self.headers_only,
             headers,
             placed_fields,
-            threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS) as u32,
+            threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS as usize) as u32,
             segments,
             segments_asked: self.segments,
             merge: self.merge_options(),
@@ -333,6 +331,13 @@ impl ImportConfig {
         array.codec = self.codec.clone();
         array.order = self.order;
         array.shard_chunks = self.shard_chunks.map(|n| n.min(array.n_trace_chunks()));
+        let in_shard = u128::from(array.chunks_per_object()) * u128::from(array.n_sample_chunks());
+        if in_shard > u128::from(MAX_SHARD_ENTRIES) {
+            return Err(Error::Usage(format!(
+                "--shard {}: a shard would hold {in_shard} chunks, cut along the samples too; it can hold {MAX_SHARD_ENTRIES}",
+                array.chunks_per_object()
+            )));
+        }
         Ok(array)
     }
 }

@@ -25,10 +25,8 @@ use crate::zarr::ArrayPlan;
 /// Version of `plan.json`; workers refuse any other.
 pub const PLAN_VERSION: u32 = 6;
 
-/// The largest chunk, in bytes before compression.
-pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
-/// The most chunks in a shard: more would make its index too large for memory.
-const MAX_SHARD_ENTRIES: u128 = 1 << 32;
+/// Most threads per worker: each holds a chunk in memory.
+pub const MAX_THREADS: u32 = 64;
 
 /// How to finish once all segments are done. The dataset does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,17 +112,15 @@ impl Plan {
             follows && end.is_some() && fits
         });
         let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
-        if n_samples != Some(array.n_samples) || !in_order || next != n {
+        let n_bytes: u128 = self.files.iter().map(|f| u128::from(f.input.bytes)).sum();
+        if n_samples != Some(array.n_samples) || !in_order || next != n || n_bytes >= MOST {
             return false;
         }
-        let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
-        if sizes.contains(&0) || array.shard_chunks == Some(0) || array.n_traces != n || array.chunk_traces > n {
+        if !array.is_consistent() || headers.row_group_rows == 0 || self.threads > MAX_THREADS {
             return false;
         }
-        let chunk = u128::from(array.chunk_samples) * u128::from(array.chunk_traces) * array.dtype.size() as u128;
         let samples = u128::from(array.n_samples) * array.dtype.size() as u128;
         let row = 16 * (u128::from(headers.header_bytes) + headers.columns.len() as u128);
-        let shard = array.shard_chunks.unwrap_or(1);
         let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
         let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
         // Computed keys have no bytes of their own, only those of their inputs.
@@ -133,13 +129,8 @@ impl Plan {
         let inputs = formulas.flat_map(|f| &f.inputs);
         let inputs = inputs.flat_map(|i| [Some((i.first_byte, i.kind)), i.scalar.map(|byte| (byte, FieldKind::I16))]);
         let mut fields = fields.chain(scalars).chain(keys).chain(inputs.flatten());
-        chunk <= u128::from(MAX_CHUNK_BYTES)
-            && samples < MOST
-            && (samples + row) * u128::from(n) < MOST
+        (samples + row) * u128::from(n) < MOST
             && u128::from(headers.row_group_rows) < MOST
-            && shard <= array.n_trace_chunks()
-            && u128::from(shard) * u128::from(array.chunk_traces) < MOST
-            && u128::from(shard) * u128::from(array.n_sample_chunks()) <= MAX_SHARD_ENTRIES
             && fields.all(|(byte, kind)| byte > 0 && byte as usize - 1 + kind.size() <= headers.header_bytes as usize)
             && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
     }

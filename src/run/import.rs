@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::visible::visible;
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
 use crate::plan::Plan;
 use crate::plan::config::ImportConfig;
@@ -187,7 +188,11 @@ impl<'a> Reporter<'a> {
     }
 
     pub fn say(&mut self, message: Message) {
-        self.progress.messages.push(message);
+        let shown = |text: String| visible(&text).into_owned();
+        self.progress.messages.push(match message {
+            Message::Warning(text) => Message::Warning(shown(text)),
+            Message::Info(text) => Message::Info(shown(text)),
+        });
         self.report();
     }
 

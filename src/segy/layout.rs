@@ -151,7 +151,9 @@ impl Layout {
             Some(index) => Some(index.end).filter(|end| index.is_consistent(self.n_traces, *end)),
         };
         let end = end.and_then(|end| end.checked_add(self.label_bytes));
-        sample_format(self.format_code).is_some() && end.is_some_and(|end| end <= self.file_bytes.min(MOST_BYTES))
+        sample_format(self.format_code).is_some()
+            && self.trailing_bytes <= self.file_bytes
+            && end.is_some_and(|end| end <= self.file_bytes.min(MOST_BYTES))
     }
 
     /// Opens the file that this layout was inferred from, for reading in the same way.

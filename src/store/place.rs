@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::base::visible::visible_path;
 use crate::store::address::is_remote;
 use crate::store::cloud;
 
@@ -24,6 +25,8 @@ use crate::store::cloud;
 const FILE_MODE: u32 = 0o666;
 /// More bytes than any document of this program has: what is longer is not read into memory.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 32;
+/// Bytes of a document that are read at a time.
+const PIECE_BYTES: u64 = 64 << 20;
 
 /// Where a file, a directory or an object is. Cheap to clone.
 #[derive(Clone)]
@@ -316,32 +319,42 @@ impl Place {
         Ok(has_proc.is_ok().then_some(file))
     }
 
-    /// Reads the whole of a document.
+    /// Reads the whole of a document. A long one is read piece by piece, and no further where it is none: a file of nothing
+    /// but a length has zeros.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.read_at_most(MAX_DOCUMENT_BYTES, &mut bytes)?;
-        Ok(bytes)
+        if self.is_remote() {
+            self.read_at_most(MAX_DOCUMENT_BYTES, &mut bytes)?;
+            return Ok(bytes);
+        }
+        let mut file = self.open_at_most(MAX_DOCUMENT_BYTES)?;
+        loop {
+            let start = bytes.len();
+            if ((&mut file).take(PIECE_BYTES).read_to_end(&mut bytes)? as u64) < PIECE_BYTES {
+                return Ok(bytes);
+            }
+            if bytes[start..].contains(&0) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "is no document: it has a zero byte"));
+            }
+        }
     }
 
     /// Appends the whole of it to `out`, if that is no more than `most` bytes.
     pub fn read_at_most(&self, most: u64, out: &mut Vec<u8>) -> io::Result<()> {
-        let too_long = |n: u64| io::Error::other(format!("has {n} bytes, more than the {most} that it can have"));
         if self.is_remote() {
-            let bytes = cloud::read(&self.path())?;
-            if bytes.len() as u64 > most {
-                return Err(too_long(bytes.len() as u64));
-            }
-            out.extend_from_slice(&bytes);
+            out.extend_from_slice(&cloud::read(&self.path(), most)?);
             return Ok(());
         }
-        let file = self.open()?;
-        let n = file.metadata()?.len();
-        if n > most {
-            return Err(too_long(n));
-        }
-        out.reserve(n as usize);
+        let file = self.open_at_most(most)?;
+        out.try_reserve(file.metadata()?.len() as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
         file.take(most).read_to_end(out)?;
         Ok(())
+    }
+
+    fn open_at_most(&self, most: u64) -> io::Result<File> {
+        let file = self.open()?;
+        let n = file.metadata()?.len();
+        if n > most { Err(too_long(n, most)) } else { Ok(file) }
     }
 
     /// Writes the whole content, in the place of what is there.
@@ -460,7 +473,7 @@ struct Shown<'a>(&'a Place);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.path().display().fmt(f)
+        f.write_str(&visible_path(&self.0.path()))
     }
 }
 
@@ -537,6 +550,11 @@ pub fn random_name(name: &OsStr) -> OsString {
     hidden.push(name);
     hidden.push(format!(".{number:016x}.segy-import"));
     hidden
+}
+
+/// The error for a file or an object of `n` bytes.
+pub(super) fn too_long(n: u64, most: u64) -> io::Error {
+    io::Error::other(format!("has {n} bytes, more than the {most} that it can have"))
 }
 
 fn no_file() -> io::Error {

@@ -122,6 +122,10 @@ impl ChunkReader for Reader {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        // What a footer says may be more than there is.
+        if self.bytes()?.checked_sub(length as u64).is_none_or(|last| last < start) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
         let mut bytes = vec![0; length];
         self.read_exact_at(&mut bytes, start)?;
         Ok(bytes.into())

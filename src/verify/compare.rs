@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit, n_threads};
-use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources};
+use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources, Tables};
 use crate::input::outside_traces::KeptBytes;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
@@ -62,10 +62,11 @@ pub fn compare_with(
             inputs.len()
         )));
     }
+    let tables = Tables::open(dataset)?;
     let mut all = Compared { n_traces: 0, bytes: 0, n_unknown: 0 };
     for (input, file) in inputs.iter().zip(&dataset.files) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let one = compare_file(input.as_ref(), dataset, file, &mut tell, cancel)?;
+        let one = compare_file(input.as_ref(), dataset, &tables, file, &mut tell, cancel)?;
         all.n_traces += one.n_traces;
         all.bytes += one.bytes;
         all.n_unknown += one.n_unknown;
@@ -76,6 +77,7 @@ pub fn compare_with(
 fn compare_file(
     input: &Path,
     dataset: &Dataset,
+    tables: &Tables,
     original: &OriginalFile,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
@@ -91,7 +93,7 @@ fn compare_file(
             original.bytes
         )));
     }
-    let sources = Sources::open(dataset, original)?;
+    let sources = Sources::new(tables, original)?;
     let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
     let after = sources.end_of_traces();
     let n_unknown = comparison.kept_bytes(0, original.first_trace_offset, &original.bytes_before_traces)?
@@ -229,5 +231,39 @@ fn kind(dtype: Dtype) -> crate::segy::fields::FieldKind {
         Dtype::UInt64 => FieldKind::U64,
         Dtype::Float32 => FieldKind::F32,
         Dtype::Float64 => FieldKind::F64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::config::ImportConfig;
+    use crate::store::faults::Faults;
+
+    #[test]
+    fn the_tables_are_opened_once_however_many_files_there_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let cancel = CancelHandle::new();
+        let calls = |n: usize| {
+            let inputs: Vec<_> = (0..n).map(|i| directory.path().join(format!("{i}.sgy"))).collect();
+            let survey = GenerateConfig { n_traces: 2, n_samples: 5, ..GenerateConfig::default() };
+            for input in inputs.iter().filter(|input| !input.exists()) {
+                generate(&survey, input, &mut |_| {}, &cancel).unwrap();
+            }
+            let mut config = ImportConfig::new("", directory.path().join(format!("out{n}")));
+            (config.inputs, config.sync) = (inputs.clone(), false);
+            crate::run::import::import(&config, &mut |_| {}, &cancel).unwrap();
+            let dataset = Dataset::open(&config.output).unwrap();
+            let faults = Faults::below(&dataset.headers().path(), 0, rustix::io::Errno::IO);
+            compare_with(&inputs, &dataset, &mut |_, _| {}, &cancel).unwrap();
+            faults.calls()
+        };
+        let of_one_more = (calls(9) - calls(5)) / 4;
+        assert!(
+            of_one_more < calls(2) - of_one_more,
+            "{of_one_more} more calls for one more file, {} for two",
+            calls(2)
+        );
     }
 }

@@ -12,6 +12,7 @@ use crate::base::near_names::near_names;
 use crate::plan::mapping::plain_document::Document;
 use crate::plan::mapping::{ComputedField, FieldPlacement, Mapping, is_name, parse_place};
 use crate::segy::fields::FieldKind;
+use crate::store::files::read_text;
 
 const TOP_KEYS: [&str; 5] = ["fields", "ensemble_keys", "computed", "computed_fields", "description"];
 const FIELD_KEYS: [&str; 4] = ["name", "byte_position", "format", "description"];
@@ -23,8 +24,8 @@ impl Mapping {
     /// # Errors
     /// `Error::Usage` for a file that cannot be read or is not a mapping; the message gives the file and the place.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::Usage(format!("--mapping {}: cannot be read: {e}", path.display())))?;
+        let text =
+            read_text(path).map_err(|e| Error::Usage(format!("--mapping {}: cannot be read: {e}", path.display())))?;
         let document = document(path, &text)
             .map_err(|why| Error::Usage(format!("--mapping {}: {}", path.display(), why.trim_end())))?;
         parse(path, document).map_err(|why| Error::Usage(format!("--mapping {}: {why}", path.display())))
@@ -34,12 +35,19 @@ impl Mapping {
 /// Parses JSON or TOML, by the extension or else by the content.
 fn document(path: &Path, text: &str) -> Result<Document, String> {
     let json = || serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"));
-    let toml = || toml::from_str(text).map_err(|e| format!("is not TOML: {e}"));
+    let toml = || toml::from_str(text).map_err(|e| format!("is not TOML: {}", in_one_line(&e, text)));
     match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
         Some("json") => json(),
         Some("toml") => toml(),
         _ => json().or_else(|json| toml().map_err(|toml| format!("{json}, and it {toml}"))),
     }
+}
+
+/// What is wrong with a TOML text, and where; the library would draw a picture of it.
+fn in_one_line(error: &toml::de::Error, text: &str) -> String {
+    let what = error.message().replace('\n', ", ");
+    let line = |at: usize| 1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count();
+    error.span().map_or_else(|| what.clone(), |span| format!("{what} at line {}", line(span.start)))
 }
 
 fn parse(path: &Path, document: Document) -> Result<Mapping, String> {
@@ -266,6 +274,7 @@ mod tests {
         assert!(refused(r#"{"field": []}"#).contains("did you mean \"fields\""));
         assert!(refused(r#"{"fields": {"a": "1:i32", "a": "5:i32"}}"#).contains("\"a\" twice"));
         assert!(refused("7").contains("holds a number"));
-        assert!(read("map", "= 7").unwrap_err().contains("is not TOML"));
+        let wrong = read("map", "a = 1\n= 7").unwrap_err();
+        assert!(wrong.contains("it is not TOML: ") && wrong.ends_with(" at line 2"), "{wrong}");
     }
 }

@@ -9,6 +9,7 @@ pub mod placed_columns;
 mod plain_document;
 pub mod presets;
 mod stanza;
+mod xml_limits;
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -1,7 +1,10 @@
 //! The columns of `headers.parquet`, from the standard and everything that overrides it.
 
+use std::collections::HashMap;
+
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
+use crate::base::visible::visible;
 use crate::plan::mapping::presets::Preset;
 use crate::plan::mapping::stanza::{self, Entry};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
@@ -117,14 +120,15 @@ impl Builder {
     fn place_stanza(&mut self, file: &SegyFile, layout: &Layout) -> Result<(Option<Decision>, Option<String>)> {
         let Some((record, xml)) = stanza::find(file, layout)? else { return Ok((None, None)) };
         let at = format!("the stanza SEG:Layout in extended textual header {record}");
-        let ignored = |why: String| Ok((None, Some(format!("{at} {why}; it is ignored, --mapping places fields"))));
+        let ignored =
+            |why: String| Ok((None, Some(format!("{at} {}; it is ignored, --mapping places fields", visible(&why)))));
         let entries = match stanza::parse(&xml) {
             Ok(entries) => entries,
             Err(why) => return ignored(why),
         };
         let decided = |value: String| {
             let because = format!("extended textual header {record}");
-            Ok((Some(Decision { what: "header mapping".into(), value, because }), None))
+            Ok((Some(Decision { what: "header mapping".into(), value: visible(&value).into_owned(), because }), None))
         };
         if let Some((entry, column)) = self.conflict(&entries) {
             return decided(format!(
@@ -174,6 +178,7 @@ impl Builder {
     /// Places the fields of the mapping file and of the options; an option replaces a field of the same name.
     fn place_user_fields(&mut self, options: &HeaderOptions) -> Result<()> {
         let mut fields: Vec<UserField> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let of_mapping = options.mapping.iter().flat_map(|m| {
             let at = format!("--mapping {}", m.path.display());
             m.fields.iter().map(move |f| (f, "--mapping", at.clone()))
@@ -181,7 +186,8 @@ impl Builder {
         let of_options = options.fields.iter().map(|f| (f, "--field", "--field".to_owned()));
         for (field, by, at) in of_mapping.chain(of_options) {
             let new = UserField { field, canonical: canonical_name(&field.name, self.major), by, at };
-            match fields.iter_mut().find(|known| known.canonical == new.canonical) {
+            let place = *places.entry(new.canonical).or_insert(fields.len());
+            match fields.get_mut(place) {
                 Some(known) if known.by != new.by => *known = new,
                 Some(known) => {
                     let known = known.describe();
@@ -190,14 +196,13 @@ impl Builder {
                 None => fields.push(new),
             }
         }
-        for user in &fields {
-            self.place(user.field, user.by, &user.at)?;
+        // No more than headers have bytes are left after this, however many a file has.
+        let mut in_order: Vec<&UserField> = fields.iter().collect();
+        in_order.sort_by_key(|u| u.field.first_byte);
+        if let Some(pair) = in_order.windows(2).find(|p| last_byte(p[0].field) >= p[1].field.first_byte as usize) {
+            return Err(Error::Usage(format!("{} and {} overlap", pair[0].describe(), pair[1].describe())));
         }
-        fields.sort_by_key(|u| u.field.first_byte);
-        match fields.windows(2).find(|pair| last_byte(pair[0].field) >= pair[1].field.first_byte as usize) {
-            Some(pair) => Err(Error::Usage(format!("{} and {} overlap", pair[0].describe(), pair[1].describe()))),
-            None => Ok(()),
-        }
+        fields.iter().try_for_each(|user| self.place(user.field, user.by, &user.at))
     }
 
     /// Places a field: a standard column moves, any other is new. `by` is for the metadata, `at` for messages.
@@ -242,13 +247,15 @@ impl Builder {
 /// The computed columns of the mapping file and of the options; an option replaces one of the same name.
 fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Vec<Computed>> {
     let mut fields: Vec<(&ComputedField, String)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     let of_mapping = options
         .mapping
         .iter()
         .flat_map(|m| m.computed.iter().map(move |f| (f, format!("--mapping {}: computed column", m.path.display()))));
     let of_options = options.computed.iter().map(|f| (f, "--compute".to_owned()));
     for (field, at) in of_mapping.chain(of_options) {
-        match fields.iter_mut().find(|(known, _)| known.name.eq_ignore_ascii_case(&field.name)) {
+        let place = *places.entry(field.name.to_ascii_lowercase()).or_insert(fields.len());
+        match fields.get_mut(place) {
             Some(known) if known.1 != at => *known = (field, at),
             Some(_) => return Err(Error::Usage(format!("{at} {}: is there twice", field.name))),
             None => fields.push((field, at)),
@@ -312,4 +319,41 @@ fn block_names(file: &SegyFile, layout: &Layout) -> Result<Vec<String>> {
 pub fn canonical_name(name: &str, major_revision: u8) -> &str {
     let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
     fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::growth::growth;
+    use crate::plan::mapping::Mapping;
+
+    fn mapping(fields: Vec<FieldPlacement>, computed: Vec<ComputedField>) -> HeaderOptions {
+        let mapping = Mapping { path: "map".into(), fields, ensemble_keys: Vec::new(), computed };
+        HeaderOptions { mapping: Some(mapping), ..HeaderOptions::default() }
+    }
+
+    #[test]
+    fn many_fields_are_no_more_work_each_than_a_few() {
+        let field = |i: u32| {
+            let (name, first_byte) = (format!("field_{i:09}"), 1 + i % 240);
+            FieldPlacement { name, first_byte, kind: FieldKind::U8, description: None }
+        };
+        let growth = growth(5_000, |n| {
+            let options = mapping((0..n as u32).map(field).collect(), Vec::new());
+            let mut builder = Builder { columns: Vec::new(), placed: Vec::new(), major: 1, header_bytes: 240 };
+            assert!(builder.place_user_fields(&options).is_err_and(|e| e.to_string().contains("overlap")));
+        });
+        assert!(growth < 10.0, "{growth}");
+    }
+
+    #[test]
+    fn many_computed_columns_are_no_more_work_each_than_a_few() {
+        let columns = HeaderTable::standard_columns(1);
+        let column = |i: usize| ComputedField { name: format!("column_{i:09}"), expression: "cdp".into() };
+        let growth = growth(2_000, |n| {
+            let options = mapping(Vec::new(), (0..n).map(column).collect());
+            assert_eq!(computed(&options, &columns, 1).map(|c| c.len()), Ok(n));
+        });
+        assert!(growth < 10.0, "{growth}");
+    }
 }

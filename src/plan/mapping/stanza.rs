@@ -4,6 +4,8 @@
 //! SEG-Y rev 2.1, annex on trace header mapping, and the test files of segyio 2.0.
 
 use crate::base::error::Result;
+use crate::base::visible::excerpt;
+use crate::plan::mapping::xml_limits;
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
@@ -99,10 +101,12 @@ fn is_layout(name: &str) -> bool {
 /// What is wrong with it, for a warning.
 pub(crate) fn parse(xml: &str) -> Result<Vec<Entry>, String> {
     let text: String = xml.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let document = roxmltree::Document::parse(text.trim()).map_err(|e| format!("is not XML: {e}"))?;
+    xml_limits::check(text.trim())?;
+    let not_xml = |e: roxmltree::Error| format!("is not XML: {}", excerpt(&e.to_string()));
+    let document = roxmltree::Document::parse(text.trim()).map_err(not_xml)?;
     let root = document.root_element();
     if root.tag_name().name() != "segy-layout" {
-        return Err(format!("holds <{}>, not <segy-layout>", root.tag_name().name()));
+        return Err(format!("holds <{}>, not <segy-layout>", excerpt(root.tag_name().name())));
     }
     let mut entries = Vec::new();
     for node in root.children().filter(roxmltree::Node::is_element) {
@@ -124,11 +128,12 @@ pub(crate) fn parse(xml: &str) -> Result<Vec<Entry>, String> {
 fn entry(node: roxmltree::Node, extension: Option<&str>) -> Result<Vec<Entry>, String> {
     let attribute = |name: &str| {
         let what = node.attribute("name").unwrap_or("without a name");
-        node.attribute(name).ok_or_else(|| format!("has the entry {what} without a {name}"))
+        node.attribute(name).ok_or_else(|| format!("has the entry {} without a {name}", excerpt(what)))
     };
     let (name, byte, kind) = (attribute("name")?, attribute("byte")?, attribute("type")?);
+    let called = excerpt(name);
     let first_byte: u32 =
-        byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| format!("has {name} at byte \"{byte}\""))?;
+        byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| format!("has {called} at byte \"{}\"", excerpt(byte)))?;
     let standard = standard_field(name, extension);
     let column = match standard {
         Some(field) => field.name.to_owned(),
@@ -148,14 +153,16 @@ fn entry(node: roxmltree::Node, extension: Option<&str>) -> Result<Vec<Entry>, S
         vec![part(format!("{base}_mantissa"), first_byte, FieldKind::I32, standard), second]
     } else {
         let known = TYPES.iter().find(|(name, _)| *name == kind);
-        let Some(&(_, kind)) = known else { return Err(format!("has {name} of the unknown type \"{kind}\"")) };
-        // If only the sign may differ from the standard type, the standard type is kept (unsigned).
+        let Some(&(_, kind)) = known else {
+            return Err(format!("has {called} of the unknown type \"{}\"", excerpt(kind)));
+        };
+        // The standard's own type where only the sign may differ: it is kept as unsigned.
         let same = standard.filter(|f| f.byte == first_byte && f.kind.size() == kind.size());
         vec![part(column, first_byte, same.map_or(kind, |f| f.kind), standard)]
     };
     let outside = |e: &Entry| e.first_byte as usize - 1 + e.kind.size() > TRACE_HEADER_BYTES;
     match parts.iter().find(|e| outside(e)) {
-        Some(_) => Err(format!("has {name} at byte {first_byte}, beyond the {TRACE_HEADER_BYTES} bytes of a header")),
+        Some(_) => Err(format!("has {called} at byte {first_byte}, beyond the {TRACE_HEADER_BYTES} bytes of a header")),
         None => Ok(parts),
     }
 }
@@ -221,6 +228,9 @@ mod tests {
         assert!(refused("<entry name=\"cdp\" byte=\"666\" type=\"int4\"/>").contains("byte 666, beyond"));
         assert!(refused("<entry name=\"cdp\" byte=\"1\" type=\"int3\"/>").contains("unknown type \"int3\""));
         assert!(refused("<entry").contains("is not XML"));
+        assert!(refused(&"<a>".repeat(20)).contains("elements in one another"));
+        let turned = refused("<entry name=\"a&#x202e;b\" byte=\"1\" type=\"&#x202e;&#x9b;&#10;\"/>");
+        assert_eq!(turned, r#"has a\u{202e}b of the unknown type "\u{202e}\u{9b}\u{a}""#);
         assert!(parse("<html/>").unwrap_err().contains("<html>"));
     }
 
