@@ -299,7 +299,8 @@ fn files_with_other_header_mappings_are_refused_with_the_difference() {
     let output = import(&inputs, &out, &[]);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(3), "{message}");
-    let difference = "field_record is at bytes 9-12 as i32 here and at bytes 21-24 as i32 there; import them separately";
+    let difference =
+        "field_record is at bytes 9-12 as i32 here and at bytes 21-24 as i32 there; import them separately";
     assert!(message.contains(difference) && message.contains("line_0.sgy"), "{message}");
     assert!(!out.exists());
     with_stanza(&inputs[1]);
