@@ -424,10 +424,18 @@ fn numbers_beyond_the_plan_and_directories_without_one_are_told() {
     // Sixty chunks make no hundred segments; those of the array that are too many have nothing to do.
     let target = Target::new(&survey, "out");
     let planned = target.plan(100, &CHUNKS);
-    assert!(stderr(&planned).contains("60 segments (0-59), as gathers and chunks make no 100"), "{}", stderr(&planned));
+    assert!(
+        stderr(&planned).contains("60 segments (0-59), as gathers and chunks do not allow 100"),
+        "{}",
+        stderr(&planned)
+    );
     let needless = target.worker(99);
     succeeds(&needless);
-    assert!(stderr(&needless).contains("segment 99: there is none"), "{}", stderr(&needless));
+    assert!(
+        stderr(&needless).contains("segment 99: does not exist, as gathers and chunks allow only 60 segments"),
+        "{}",
+        stderr(&needless)
+    );
     refused(&target.worker(100), 2, "there is no segment 100: the plan has 60 segments, numbered from 0");
     let without_number = command(&["worker", target.path()]).env("SLURM_ARRAY_TASK_ID", "1").output().unwrap();
     refused(&without_number, 2, "--segment <N>");

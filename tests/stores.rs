@@ -67,7 +67,7 @@ fn an_export_to_a_store_has_the_bytes_of_the_file_and_replaces_only_when_asked()
         let arguments = ["export", out.to_str().unwrap(), url.to_str().unwrap(), "--progress", "none"];
         bucket.run(&arguments);
         let again = bucket.refused(&arguments, 4);
-        assert!(again.contains("already exists; use --overwrite"), "{again}");
+        assert!(again.contains("already exists; --overwrite"), "{again}");
         bucket.run(&[&arguments[..], &["--overwrite"]].concat());
         bucket.get_all(name, &survey.path("back"));
         assert!(std::fs::read(survey.path("back/back.sgy")).unwrap() == std::fs::read(&survey.input).unwrap());

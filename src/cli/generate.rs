@@ -59,7 +59,7 @@ impl GenerateArgs {
         }
         let path = self.output.display();
         if !self.overwrite && self.output.try_exists().map_err(failed(&path))? {
-            return Err(Error::OutputInTheWay(format!("{path}: already exists; use --overwrite to replace it")));
+            return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite replaces it")));
         }
         let config = GenerateConfig {
             kind: self.kind,

@@ -26,7 +26,9 @@ const RETRIES: u32 = 1;
 /// What the coordinator receives from a worker.
 #[derive(Debug)]
 pub struct Event {
+    /// Number of the segment, from 0.
     pub segment: u32,
+    /// What happened.
     pub kind: EventKind,
 }
 
@@ -42,6 +44,7 @@ pub enum EventKind {
 pub struct Ending {
     /// `was killed by SIGKILL`, `exited with code 101`.
     pub how: String,
+    /// The signal that killed it, if one did.
     pub signal: Option<i32>,
     /// The last lines it wrote to standard error.
     pub stderr: String,
@@ -50,12 +53,15 @@ pub struct Ending {
 /// Progress of the running segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
+    /// Traces done in all segments.
     pub traces_done: u64,
+    /// Workers running now.
     pub active_workers: usize,
 }
 
 /// Receives the coordinator's reports.
 pub trait Listener {
+    /// Reports progress, about ten times a second.
     fn tally(&mut self, tally: Tally);
     /// Something to log: for example, a worker died and is being restarted.
     fn note(&mut self, line: &str);

@@ -24,6 +24,7 @@ const BYTE_ORDER_MARK: u32 = 0x0102_0304;
 pub struct Target {
     /// Sample format code.
     pub format: Option<u16>,
+    /// Byte order of all numbers in the file.
     pub byte_order: Option<ByteOrder>,
     /// Take the nearest value if the format cannot hold a sample exactly; otherwise that is an error.
     pub round: bool,

@@ -22,7 +22,9 @@ const VALUE_BYTES: usize = 8;
 /// `A:B`: from A up to but not including B, counted from 0; without A from the start, without B to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// First number, from 0.
     pub start: u64,
+    /// One past the last number; `None` for the end.
     pub end: Option<u64>,
 }
 
@@ -52,6 +54,7 @@ impl fmt::Display for Span {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Part {
     #[default]
+    /// All traces of the file.
     All,
     /// By `trace_index` of `headers.parquet`.
     Traces(Span),

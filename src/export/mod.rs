@@ -64,7 +64,9 @@ impl<'a> Written<'a> {
 /// A completed export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportResult {
+    /// Number of files written.
     pub n_files: usize,
+    /// Traces in all files.
     pub n_traces: u64,
     /// Total length of all files.
     pub bytes: u64,

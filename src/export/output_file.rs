@@ -81,7 +81,7 @@ fn check_place(target: &Place, overwrite: bool) -> Result<()> {
 fn refuse(found: Option<Kind>, target: &Path, overwrite: bool) -> Result<()> {
     let in_the_way = |what: &str| Err(Error::OutputInTheWay(format!("{}: {what}", target.display())));
     match found {
-        Some(Kind::File) if !overwrite => in_the_way("already exists; use --overwrite to replace it"),
+        Some(Kind::File) if !overwrite => in_the_way("already exists; --overwrite replaces it"),
         None | Some(Kind::File) => Ok(()),
         Some(_) => in_the_way("already exists and is not a regular file; choose another"),
     }

@@ -25,16 +25,22 @@ const TWO_BYTES: i64 = 1 << 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Inline number.
     Inline,
+    /// Crossline number.
     Crossline,
+    /// CDP (ensemble) number.
     Cdp,
+    /// Source-receiver offset.
     Offset,
+    /// A coordinate, x or y.
     Coordinate,
 }
 
 /// Bytes in the trace header that look like a field of some role.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
+    /// What the field may be.
     pub role: Role,
     /// More means likelier; comparable only within a role.
     pub points: i32,
@@ -42,6 +48,7 @@ pub struct Candidate {
     pub evidence: Vec<String>,
     /// The standard field at these bytes.
     pub standard_field: Option<String>,
+    /// Statistics of the field.
     pub field: FieldSummary,
 }
 

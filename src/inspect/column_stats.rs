@@ -21,7 +21,9 @@ pub struct ColumnStats {
     pub downs: u64,
     /// Neighbouring pairs that differ by the given step.
     pub n_steps: u64,
+    /// Runs of equal values.
     pub runs: Runs,
+    /// Distinct keys.
     pub distinct: Distinct,
     /// Smallest and largest value, with each trace's own scalar applied.
     pub scaled: Option<(f64, f64)>,

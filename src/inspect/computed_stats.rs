@@ -11,7 +11,9 @@ use crate::table::formula::{Computed, Formula};
 /// One computed column, summarised over the headers read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComputedSummary {
+    /// Name of the column.
     pub name: String,
+    /// The expression, as given.
     pub expression: String,
     /// Smallest and largest value; `null` if it is undefined for every trace.
     pub min: Option<f64>,
@@ -20,6 +22,7 @@ pub struct ComputedSummary {
     pub undefined: u64,
     /// Number of distinct values, counting undefined as one; `null` above 1000.
     pub distinct: Option<usize>,
+    /// Whether all traces have the same value.
     pub constant: bool,
     /// Runs of equal values; undefined values count as equal.
     pub runs: RunSummary,

@@ -12,8 +12,11 @@ use crate::table::Column;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Number {
+    /// A signed integer.
     Integer(i64),
+    /// A uint64.
     Unsigned(u64),
+    /// A float, IBM or IEEE.
     Float(f64),
 }
 
@@ -41,9 +44,11 @@ impl Number {
 /// Consecutive headers, as the scan holds them.
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
+    /// The headers, `width` bytes each.
     pub bytes: &'a [u8],
     /// Length of one trace's headers in bytes.
     pub width: usize,
+    /// Byte order of the numbers.
     pub order: ByteOrder,
 }
 

@@ -14,6 +14,7 @@ const REGULAR_SHARE: f64 = 0.5;
 /// One header field, summarised over the headers read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldSummary {
+    /// Name of the field.
     pub name: String,
     /// First and last byte in the trace's headers, from 1; beyond 240 in the additional headers.
     pub first_byte: u32,
@@ -30,6 +31,7 @@ pub struct FieldSummary {
     pub scaled: Option<(f64, f64)>,
     /// Number of distinct values; `null` above 1000.
     pub distinct: Option<usize>,
+    /// Whether all headers have the same value.
     pub constant: bool,
     /// Whether all its bytes are zero in all headers.
     pub zero: bool,
@@ -39,6 +41,7 @@ pub struct FieldSummary {
     /// Traces with a larger (or smaller) value than the one before.
     pub increases: u64,
     pub decreases: u64,
+    /// Runs of equal values.
     pub runs: RunSummary,
 }
 

@@ -16,9 +16,11 @@ const MAX_EXTENDED_SHOWN: u32 = 100;
 /// The file header; empty for Seismic Unix files, which have none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FileHeaders {
+    /// The textual file header.
     pub textual_header: Option<TextualHeader>,
     /// The first 100 extended textual headers.
     pub extended_textual_headers: Vec<TextualHeader>,
+    /// Number of extended textual headers in the file.
     pub n_extended_textual_headers: u32,
     /// The nonzero fields of the binary header.
     pub binary_header: Vec<BinaryField>,
@@ -27,6 +29,7 @@ pub struct FileHeaders {
 /// A textual header, extended or not: 3200 bytes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TextualHeader {
+    /// Character set it was decoded from.
     pub encoding: TextEncoding,
     /// Name of the stanza that begins in it, like `SEG: EndText` (rev 1, section 6).
     pub stanza: Option<String>,
@@ -37,12 +40,15 @@ pub struct TextualHeader {
 /// A field of the binary header.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BinaryField {
+    /// Name of the field.
     pub name: &'static str,
     /// First and last byte in the file, from 1.
     pub first_byte: u32,
     pub last_byte: u32,
     #[serde(rename = "type")]
+    /// Type, like `i16`.
     pub kind: String,
+    /// Value.
     pub value: serde_json::Value,
 }
 

@@ -15,6 +15,7 @@ const DISORDER: f64 = 0.1;
 pub struct GatherSuggestion {
     /// Names of the fields; empty for `none`.
     pub keys: Vec<String>,
+    /// Why, in words.
     pub reason: String,
     /// Mean number of traces per gather, if any gathers were seen to end.
     pub mean_traces: Option<f64>,

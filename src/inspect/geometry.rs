@@ -24,7 +24,9 @@ const PLACES: &[&str] = &[
 /// Size and extent of the data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Geometry {
+    /// Traces in the file.
     pub n_traces: u64,
+    /// Samples per trace, or of the longest one.
     pub n_samples: u32,
     /// Domain, units, first value (`start`) and `interval` (microseconds for time; `null` if the file does not give
     /// it).
@@ -33,14 +35,18 @@ pub struct Geometry {
     pub last_sample: Option<f64>,
     /// Inlines times crosslines, if each was counted exactly over all headers.
     pub grid: Option<(usize, usize)>,
+    /// Extent in coordinates, line and gather numbers, and offset.
     pub ranges: Vec<PlaceRange>,
 }
 
 /// The extent of the traces in one field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlaceRange {
+    /// Name of the field.
     pub name: String,
+    /// Smallest value.
     pub min: f64,
+    /// Largest value.
     pub max: f64,
     /// Whether a scalar other than 1 was applied.
     pub scaled: bool,

@@ -49,7 +49,9 @@ use scan::{Source, TableVisitor, Visitor, windows};
 /// What to look at, and how.
 #[derive(Clone, Debug)]
 pub struct InspectConfig {
+    /// SEG-Y or Seismic Unix file to read.
     pub input: PathBuf,
+    /// What the user says about the file, overriding its headers.
     pub overrides: Overrides,
     /// Header fields in other places, as for an import.
     pub headers: HeaderOptions,
@@ -57,10 +59,12 @@ pub struct InspectConfig {
     pub scan: bool,
     /// Threads for a scan; by default one per core available to this process.
     pub threads: Option<usize>,
+    /// How to read the input.
     pub io: Io,
 }
 
 impl InspectConfig {
+    /// The configuration for `segy-import inspect IN`.
     pub fn new(input: impl Into<PathBuf>) -> Self {
         Self {
             input: input.into(),
@@ -76,7 +80,9 @@ impl InspectConfig {
 /// How many headers were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
+    /// Headers read.
     pub headers_read: u64,
+    /// Traces in the file.
     pub n_traces: u64,
 }
 
@@ -90,19 +96,27 @@ impl Coverage {
 /// The report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// The file.
     pub input: PathBuf,
+    /// Its length in bytes.
     pub input_bytes: u64,
+    /// What was decided about the file, with reasons.
     pub decisions: Vec<Decision>,
+    /// Warnings, as for an import.
     pub warnings: Vec<String>,
     #[serde(flatten)]
+    /// Textual and binary file headers.
     pub file_headers: FileHeaders,
+    /// Size and extent of the data.
     pub geometry: Geometry,
     #[serde(flatten)]
+    /// How many headers the statistics are from.
     pub coverage: Coverage,
     /// Every field of the trace headers.
     pub fields: Vec<FieldSummary>,
     /// Columns computed for the user.
     pub computed: Vec<ComputedSummary>,
+    /// The suggested gather key.
     pub gather: GatherSuggestion,
 }
 
@@ -110,7 +124,9 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct Findings {
     #[serde(flatten)]
+    /// How many headers were searched.
     pub coverage: Coverage,
+    /// Places that hold the number.
     pub findings: Vec<Finding>,
 }
 
@@ -118,7 +134,9 @@ pub struct Findings {
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidates {
     #[serde(flatten)]
+    /// How many headers the statistics are from.
     pub coverage: Coverage,
+    /// Likely places, by role, the best first.
     pub candidates: Vec<Candidate>,
 }
 
@@ -155,10 +173,12 @@ impl Inspector {
         Ok(Self { config, file, layout, columns, computed, formulas, windows })
     }
 
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.config.input
     }
 
+    /// The layout worked out for the file.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }

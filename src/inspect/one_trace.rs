@@ -22,6 +22,7 @@ pub struct TraceDump {
     pub trace: u64,
     /// First byte of its header in the file, from 1.
     pub file_byte: u64,
+    /// All header fields.
     pub fields: Vec<FieldValue>,
     /// Columns computed for the user.
     pub computed: Vec<ComputedValue>,
@@ -32,14 +33,17 @@ pub struct TraceDump {
 /// A header field of the trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldValue {
+    /// Name of the field.
     pub name: String,
     /// First and last byte in the trace's headers, from 1.
     pub first_byte: u32,
     pub last_byte: u32,
     #[serde(rename = "type")]
+    /// Type, like `i16`.
     pub kind: String,
     /// As stored; `null` for text.
     pub value: Option<Number>,
+    /// The text, for a text field.
     pub text: Option<String>,
     /// With the trace's scalar applied, for coordinates and elevations.
     pub scaled: Option<f64>,
@@ -48,7 +52,9 @@ pub struct FieldValue {
 /// A computed column of the trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComputedValue {
+    /// Name of the column.
     pub name: String,
+    /// The expression, as given.
     pub expression: String,
     /// `null` if undefined.
     pub value: Option<f64>,

@@ -78,25 +78,35 @@ pub enum DtypeChoice {
 pub struct ImportConfig {
     /// Files to combine into one dataset, in trace order.
     pub inputs: Vec<PathBuf>,
+    /// Directory for the dataset.
     pub output: PathBuf,
     /// Most worker processes at the same time; by default one per core.
     pub workers: Option<usize>,
     /// Number of segments; by default as many as workers, or more for large files.
     pub segments: Option<u32>,
+    /// What makes a gather.
     pub gather: Gather,
+    /// Most trace headers to look back for the start of a gather.
     pub max_probe: u64,
     /// Header field positions that override the standard.
     pub headers: HeaderOptions,
+    /// Keep the header bytes in the column `raw_header`.
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
+    /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
     pub chunk_traces: Option<u64>,
+    /// Compressor for the chunks.
     pub codec: Codec,
+    /// Order of the declared axes.
     pub order: AxisOrder,
+    /// Data type of the stored samples.
     pub dtype: DtypeChoice,
     /// Chunks per shard.
     pub shard_chunks: Option<u64>,
+    /// How to read the input.
     pub io: Io,
+    /// What the user says about the files, overriding their headers.
     pub overrides: Overrides,
     /// Replace an existing dataset, once the new one is complete.
     pub overwrite: bool,
@@ -113,6 +123,7 @@ pub struct ImportConfig {
 }
 
 impl ImportConfig {
+    /// The configuration for `segy-import IN OUT`.
     pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
         Self {
             inputs: vec![input.into()],

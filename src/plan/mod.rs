@@ -43,27 +43,34 @@ pub struct MergeOptions {
 /// A complete description of one import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// [`PLAN_VERSION`] of the program that wrote it.
     pub version: u32,
     /// In trace order; at least one. All agree in everything that decides how traces are read.
     pub files: Vec<PlannedFile>,
+    /// How to read the input.
     pub io: Io,
     /// Permissions of the dataset's files, before the umask; directories also get search wherever they get read.
     pub file_mode: u32,
+    /// Fields that make a gather; empty without gathers.
     pub gather_keys: Vec<GatherKey>,
     /// How many headers a split may move back to find the start of its gather.
     pub max_probe: u64,
+    /// The array of the samples.
     pub traces: ArrayPlan,
     /// Whether the samples are left out.
     pub headers_only: bool,
+    /// The header table.
     pub headers: HeaderTable,
     /// Header fields that are not at their standard places.
     pub placed_fields: Vec<PlacedField>,
+    /// The segments, in trace order, without gaps.
     pub segments: Vec<Segment>,
     /// The number of segments requested; gathers and chunks may allow fewer.
     pub segments_asked: Option<u32>,
     /// Threads with which each worker converts long traces, split along the samples: more than one if there are fewer
     /// segments than workers. The output does not depend on it.
     pub threads: u32,
+    /// How to finish once all segments are done.
     pub merge: MergeOptions,
     /// Whether others start the workers that follow this plan, possibly later.
     #[serde(default)]
@@ -135,6 +142,7 @@ impl Plan {
             && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
     }
 
+    /// Traces in all files.
     pub fn n_traces(&self) -> u64 {
         self.traces.n_traces
     }

@@ -21,32 +21,43 @@ use crate::staging::{Output, SegmentRecord};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
+    /// Cutting the traces into segments at gathers.
     Partitioning,
     /// Following the trace lengths through the file. The number of traces is estimated from the bytes.
     Indexing,
+    /// Converting the segments.
     Importing,
+    /// Putting the dataset together.
     Merging,
+    /// Waiting until the files are on disk.
     Syncing,
+    /// Comparing the dataset with its input or checksums.
     Verifying,
+    /// Writing SEG-Y.
     Exporting,
 }
 
 /// A message for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// Something about the input or result to check.
     Warning(String),
+    /// Something worth knowing.
     Info(String),
 }
 
 /// The progress of an import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportProgress {
+    /// What is being done.
     pub phase: Phase,
     /// Traces done in this phase.
     pub current_traces: u64,
     /// Traces in the file; 0 until it is known.
     pub total_traces: u64,
+    /// Workers running now.
     pub active_workers: usize,
+    /// Time since the start.
     pub elapsed: Duration,
     /// Time left, once there is a rate.
     pub eta: Option<Duration>,
@@ -57,14 +68,17 @@ pub struct ImportProgress {
 /// A completed import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportResult {
+    /// Traces in the dataset.
     pub n_traces: u64,
     /// Gathers by the requested keys; 0 with `Gather::None`.
     pub n_gathers: u64,
+    /// Duration of the import.
     pub elapsed: Duration,
     /// Duration of each phase.
     pub phases: Vec<(Phase, Duration)>,
     /// The output directory.
     pub output: PathBuf,
+    /// All warnings, in order.
     pub warnings: Vec<String>,
 }
 

@@ -193,7 +193,7 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
     }
     let in_the_way = |what: String| {
         let staging = output.staging();
-        Err(Error::OutputInTheWay(format!("{}: {what}; use --fresh to replace it", staging.display())))
+        Err(Error::OutputInTheWay(format!("{}: {what}; --fresh replaces it", staging.display())))
     };
     let staged = match Staged::find(output.root()) {
         Ok(Some(staged)) => staged,

@@ -35,6 +35,7 @@ pub enum InputFormat {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overrides {
+    /// Byte order of the file.
     pub byte_order: Option<ByteOrder>,
     /// Sample format code.
     pub format: Option<u16>,
@@ -44,7 +45,9 @@ pub struct Overrides {
     pub interval: Option<f64>,
     /// Value of the first sample: milliseconds, or the units of a domain other than time.
     pub start: Option<f64>,
+    /// What the sample axis measures.
     pub domain: Option<Domain>,
+    /// Character set of the textual headers.
     pub text_encoding: Option<TextEncoding>,
     /// Extended textual headers after the file header.
     pub extended_text_headers: Option<u32>,

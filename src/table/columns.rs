@@ -54,9 +54,11 @@ pub struct Column {
 /// The columns of `headers.parquet` and how to read the headers: everything a worker needs to write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderTable {
+    /// The header fields, in order.
     pub columns: Vec<Column>,
     /// Length of all headers of one trace: 240, plus 240 for each additional header.
     pub header_bytes: u32,
+    /// Byte order of the header bytes.
     pub byte_order: ByteOrder,
     /// Rows in every row group but the last of the file.
     pub row_group_rows: u64,

@@ -24,6 +24,7 @@ use crate::table::columns::HeaderTable;
 
 /// The file of one segment.
 pub struct TablePart {
+    /// Where it is.
     pub path: Place,
     /// Its row groups, which fill it without gaps after the magic number.
     pub row_groups: ByteSums,

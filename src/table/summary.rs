@@ -43,6 +43,7 @@ mod int64_or_uint64 {
 /// The number of rows written, and the range of each integer field in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderSummary {
+    /// Rows written.
     pub n_rows: u64,
     /// Traces with the identification code for dead.
     pub n_dead: u64,

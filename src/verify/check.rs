@@ -21,6 +21,7 @@ use crate::store::files::is_there;
 /// The result of a successful check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
+    /// Traces in the dataset.
     pub n_traces: u64,
     /// Number of files, including `metadata.json`.
     pub n_files: u64,

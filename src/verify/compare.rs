@@ -15,7 +15,9 @@ use crate::verify::check::check_tables;
 /// The result of a successful comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared {
+    /// Traces compared.
     pub n_traces: u64,
+    /// Bytes compared.
     pub bytes: u64,
     /// Bytes before and after the traces that the dataset does not keep and cannot compare.
     pub n_unknown: u64,
