@@ -126,7 +126,7 @@ fn numbers_that_fit_one_another_but_not_the_memory_are_refused() {
     let good = read_json(&dataset.join("metadata.json"));
     let most = 1_u64 << 62;
     for (chunk_traces, chunk_samples, shard, n_traces, n_samples) in [
-        (1 << 32, 1, Some(1 << 32), 12, 25),
+        (1_u64 << 32, 1_u64, Some(1_u64 << 32), 12_u64, 25_u64),
         (1 << 58, 1, None, 1 << 58, 1),
         (1 << 31, 1 << 29, None, 1 << 31, 1 << 29),
         (1, 1, Some(1 << 40), 1 << 40, 1),
@@ -135,12 +135,15 @@ fn numbers_that_fit_one_another_but_not_the_memory_are_refused() {
         (1, 25, None, 1 << 50, 25),
     ] {
         let mut document = good.clone();
-        document["input"]["bytes"] = most.into();
+        if n_traces > 12 {
+            document["input"]["bytes"] = most.into();
+            document["bytes_after_traces"] = Value::Null;
+        }
         document["geometry"]["n_traces"] = n_traces.into();
         document["geometry"]["n_samples"] = n_samples.into();
-        document["options"]["chunk_traces"] = Value::from(chunk_traces as u64);
-        document["options"]["chunk_samples"] = Value::from(chunk_samples as u64);
-        document["options"]["shard_chunks"] = shard.map_or(Value::Null, |n: u64| n.into());
+        document["options"]["chunk_traces"] = chunk_traces.into();
+        document["options"]["chunk_samples"] = chunk_samples.into();
+        document["options"]["shard_chunks"] = shard.map_or(Value::Null, Value::from);
         write_metadata(&dataset, &document);
         let back = survey.path("back.sgy");
         for arguments in [
@@ -257,7 +260,7 @@ fn what_lies_in_the_place_of_a_file_of_a_dataset_blocks_nobody_and_is_not_read_w
     file[3840..3844].copy_from_slice(&[0x41, 0, 0, 1]);
     file.resize(file.len() + (1 << 20) + 1, 7);
     fs::write(&survey.input, file).unwrap();
-    let options = ["--trailer-bytes", "1048577"];
+    let options = ["--trailer", "1048577"];
     let dataset = survey.import("out", &options);
     let sharded = survey.import("sharded", &[&options[..], &["--chunk-traces", "5", "--shard", "2"]].concat());
     let back = survey.path("back.sgy");

@@ -6,6 +6,7 @@ use exmex::{BinOp, Express, FlatEx, MakeOperators, Operator, ops_factory};
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::base::visible::excerpt;
 use crate::parquet::values::Values;
 use crate::segy::ByteOrder;
 use crate::segy::fields::FieldKind;
@@ -17,6 +18,9 @@ pub const FUNCTIONS: [&str; 25] = [
     "abs", "sign", "floor", "ceil", "round", "trunc", "sqrt", "exp", "ln", "log10", "sin", "cos", "tan", "asin",
     "acos", "atan", "degrees", "radians", "float", "atan2", "hypot", "pow", "mod", "min", "max",
 ];
+
+/// The library takes time by the square of the depth of an expression.
+const MOST_CHARACTERS: usize = 4096;
 
 /// A computed column as plain data, for the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +65,8 @@ impl Formula {
     /// `Error::Usage` for an invalid expression; [`names`] checks the names beforehand.
     pub fn new(computed: &Computed) -> Result<Self> {
         let expression = parse(&computed.expression).map_err(|why| {
-            Error::Usage(format!("computed column {}: \"{}\": {why}", computed.name, computed.expression))
+            let shown = excerpt(&computed.expression);
+            Error::Usage(format!("computed column {}: \"{shown}\": {why}", computed.name))
         })?;
         if expression.var_names().len() != computed.inputs.len() {
             return Err(Error::Failed(format!(
@@ -136,6 +141,9 @@ fn words(expression: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn parse(expression: &str) -> Result<FlatEx<f64, Operators>, String> {
+    if expression.len() > MOST_CHARACTERS {
+        return Err(format!("it has {} characters, and can have {MOST_CHARACTERS}", expression.len()));
+    }
     // In braces, because the library would take a function out of a name that starts like one: min of minute_of_hour.
     let (mut braced, mut at) = (String::new(), 0);
     for (start, word) in words(expression) {
@@ -306,5 +314,7 @@ mod tests {
             let error = names(expression).unwrap_err();
             assert!(error.contains(expected), "{expression}: {error}");
         }
+        let deep = format!("{}a{}", "floor(".repeat(1000), ")".repeat(1000));
+        assert!(names(&deep).unwrap_err().contains("7001 characters"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
-use crate::base::visible::visible;
+use crate::base::visible::{excerpt, visible};
 use crate::plan::mapping::presets::Preset;
 use crate::plan::mapping::stanza::{self, Entry};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
@@ -262,7 +262,8 @@ fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Ve
         }
     }
     let one = |(field, at): (&ComputedField, String)| {
-        let wrong = |why: String| Error::Usage(format!("{at} {} = {}: {why}", field.name, field.expression));
+        let shown = excerpt(&field.expression);
+        let wrong = |why: String| Error::Usage(format!("{at} {} = {shown}: {why}", field.name));
         let inputs =
             names(&field.expression).and_then(|names| names.iter().map(|n| input(n, columns, major)).collect());
         let (name, expression) = (field.name.clone(), field.expression.clone());
