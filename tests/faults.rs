@@ -63,7 +63,8 @@ fn a_disk_that_fills_up_in_the_merge_is_reported_and_the_next_run_goes_on_from_t
     let output = import(&survey, &out, &PARTS);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("headers.parquet: No space left on device"), "{message}");
+    // The header table grows while the array is put together: either finds the disk full.
+    assert!(message.contains("/.segy-import/dataset/") && message.contains(": No space left on device"), "{message}");
     assert!(message.contains("4 of 4 segments are done and kept in"), "{message}");
     assert_no_dataset(&out);
     let mut larger = Command::new("mount");
@@ -422,7 +423,10 @@ fn where_no_thread_can_be_started_it_is_done_with_fewer_or_refused_in_words() {
                     n_done += 1;
                 }
                 Some(1) => {
-                    assert!(message.contains("cannot be started"), "{options:?}, {nth}: {message}");
+                    assert!(
+                        message.contains("cannot start") || message.contains("cannot be started"),
+                        "{options:?}, {nth}: {message}"
+                    );
                     assert_no_dataset(&out);
                     n_refused += 1;
                 }
