@@ -57,8 +57,8 @@ pub fn merge(
     let panicked = || Error::Failed("a step of the merge panicked".into());
     // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.
     let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = Builder::new().spawn_scoped(scope, &join_tables);
-        let counts = Builder::new().spawn_scoped(scope, &index_gathers);
+        let joined = Builder::new().spawn_scoped(scope, join_tables);
+        let counts = Builder::new().spawn_scoped(scope, index_gathers);
         let array = match plan.headers_only {
             true => Ok(None),
             false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),

@@ -20,12 +20,11 @@ pub struct Preset {
 }
 
 /// All presets; each is documented somewhere:
-/// - `rev0`: SEG, "Recommended standards for digital tape formats" (Barry, Cavers and Kneale, 1975): bytes 181-240
-/// are
-/// unassigned.
+/// - `rev0`: SEG, "Recommended standards for digital tape formats" (Barry, Cavers and Kneale, 1975): bytes 181-240 are
+///   unassigned.
 /// - `rev1`, `rev2`: SEG-Y rev 1 (2002), table 3, and rev 2.1, table 3.
 /// - `petrel`, `petrel2d`: where Petrel exports, by `KNOWN_BYTES["petrel_3d"]` and `["petrel_2d"]` of segysak
-/// (`segysak/segy/_segy_loader.py`).
+///   (`segysak/segy/_segy_loader.py`).
 /// - `segysak`: `KNOWN_BYTES["standard_3d"]` there, with line numbers and coordinates swapped compared to rev 1.
 pub const PRESETS: &[Preset] = &[
     Preset {
