@@ -122,7 +122,6 @@ fn headers(c: &mut Criterion) {
         if raw_header {
             let joined = directory.path().join("joined.parquet");
             let row_groups = write().expect("the header table").row_groups;
-            // The file of the first segment becomes the output; that of the second is copied.
             let parts = ["first", "second"].map(|name| TablePart {
                 path: segy_import::internals::Place::of(&directory.path().join(name)).unwrap(),
                 row_groups,
@@ -131,7 +130,7 @@ fn headers(c: &mut Criterion) {
                 || parts.iter().for_each(|part| std::fs::copy(&path, part.path.path()).map(drop).expect("a copy"));
             group.bench_function("join", |b| {
                 let join = |()| {
-                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table, false)
+                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table)
                         .expect("the joined table")
                 };
                 b.iter_batched(copies, join, BatchSize::PerIteration);

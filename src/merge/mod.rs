@@ -1,5 +1,4 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups copied behind those of the first segment,
-//! gathers joined.
+//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
 //!
 //! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are in their places already.
@@ -46,14 +45,12 @@ pub fn merge(
         row_groups: r.headers.row_groups,
     };
     let parts: Vec<TablePart> = with_rows.map(part).collect();
-    // A segment that does not outlive the computer being restarted is converted again then.
-    let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
     let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
     // Three things that have nothing to do with each other.
     let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = scope.spawn(|| table::join(&parts, &table, &plan.headers, is_durable));
+        let joined = scope.spawn(|| table::join(&parts, &table, &plan.headers));
         let counts = scope
             .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
         let array = match plan.headers_only {
