@@ -140,7 +140,6 @@ fn write_file(
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
 ) -> Result<u64> {
-    let n_after = check_bytes_around_traces(dataset, file)?;
     let sources = Sources::open(dataset, file)?;
     let conversion = Conversion::new(conversion, dataset, file)?;
     let n_traces = traces.end - traces.start;
@@ -151,7 +150,7 @@ fn write_file(
     }
     let behind = file.first_trace_offset + (range.end - range.start);
     let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
-    let bytes = behind + if keeps_after { n_after } else { 0 };
+    let bytes = behind + if keeps_after { file.bytes_after_traces.len() } else { 0 };
 
     let target = Unfinished::create(target, bytes, replacing)?;
     let mut head = changed.map_or_else(|| file_head(file), |around| Ok(around.head))?;
@@ -207,18 +206,4 @@ fn names(dataset: &Dataset) -> Result<Vec<String>> {
             dataset.root.display()
         ))),
     }
-}
-
-/// Refuses a file without the bytes in front of the traces or behind them. Returns the number of the latter.
-fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u64> {
-    let missing = match (file.bytes_before_traces.len(), file.bytes_after_traces.len()) {
-        (Some(_), Some(n_after)) => return Ok(n_after),
-        (None, _) => "in front of",
-        (_, None) => "behind",
-    };
-    Err(Error::Usage(format!(
-        "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \
-         again; import it again",
-        dataset.root.display()
-    )))
 }
