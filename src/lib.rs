@@ -1,8 +1,9 @@
 //! Turns SEG-Y files into Zarr arrays and Parquet tables.
 //!
-//! [`import`] does what the command line does: it reads the headers of a file, makes a plan, lets workers convert one
-//! segment of the traces each, and merges their results. [`export`] writes the file again, [`verify::compare`] and
-//! [`verify::check`] prove what a dataset holds, [`inspect`] says what a file holds, and [`generate`] makes surveys to try it on.
+//! [`import`] does what the command line does: it reads a file's headers, makes a plan, runs workers that convert one
+//! segment of the traces each, and merges their results. [`export`] writes the SEG-Y file again, [`verify::compare`]
+//! and [`verify::check`] prove what a dataset holds, [`inspect`] reports what a file holds, and [`generate`] makes
+//! synthetic surveys to try it on.
 //!
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
@@ -13,60 +14,83 @@
 //! # Ok::<(), segy_import::Error>(())
 //! ```
 
-// Tests may take an error for "is not there": they fail then.
+// Tests may treat any error as "not there": they fail in that case.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 // In the order of the data: each module uses only those above it.
 
-/// Errors, cancelling, and other small things that every module uses.
+/// Errors, cancelling, and other small things used everywhere.
 mod base;
+
+/// The file names in a dataset.
+mod dataset_files;
+
+/// Files and objects in object stores: reading, writing, syncing, checksums.
+mod store;
+
+/// The SEG-Y format: headers and samples, and working out what they mean in a given file.
+mod segy;
+
+/// The input files of an import as one sequence of traces, and the bytes outside their traces.
+mod input;
+
+/// Parquet files, written page by page.
+mod parquet;
+
+/// Zarr arrays: plan, codecs, chunks, metadata documents.
+mod zarr;
+
+/// The header table: its columns, writing it, joining it.
+mod table;
+
+/// Samples that cannot be restored from their stored values, with their original words.
+mod exceptions;
+
+/// Gathers: their keys, where they begin, and their index.
+mod gather;
+
+/// Planning: deciding everything before the work begins.
+mod plan;
+
+/// Reading a dataset back.
+mod dataset;
+
+/// The output directory while a dataset is being made: staging area, segments, commit.
+mod staging;
+
+/// What a worker says to its coordinator.
+mod protocol;
+
+/// Converting one segment.
+mod worker;
+
+/// Merging the segments into the dataset.
+mod merge;
+
+/// Exporting a dataset to SEG-Y.
+mod export;
+
+/// Comparing a dataset with its input, or with its checksums.
+pub mod verify;
+
+/// Reporting what a SEG-Y file holds.
+pub mod inspect;
+
+/// Making synthetic surveys.
+pub mod generate;
+
+/// Running the workers.
+mod coordinator;
+
+/// An import from start to finish, and its steps as a scheduler runs them.
+mod run;
+
+/// Submitting an import to Slurm.
+mod slurm;
+
 /// The command line.
 #[doc(hidden)]
 pub mod cli;
-/// Running the workers.
-mod coordinator;
-/// Reading a dataset back.
-mod dataset;
-/// The names of what a dataset consists of.
-mod dataset_files;
-/// Samples that their stored values do not give back, and their words.
-mod exceptions;
-/// Writing SEG-Y files of a dataset.
-mod export;
-/// Gathers: their keys, where they begin, and the index of all.
-mod gather;
-/// Making synthetic surveys.
-pub mod generate;
-/// The input files of an import as one row of traces, and their bytes outside the traces.
-mod input;
-/// Saying what a SEG-Y file holds.
-pub mod inspect;
-/// Making the dataset of the segments.
-mod merge;
-/// Parquet files, written page by page.
-mod parquet;
-/// Deciding everything before the work begins.
-mod plan;
-/// What a worker says to its coordinator.
-mod protocol;
-/// An import from its beginning to its end, and its steps as a scheduler runs them.
-mod run;
-/// The SEG-Y format: what its headers and samples mean, and deciding that for a file.
-mod segy;
-/// The jobs of an import for Slurm.
-mod slurm;
-/// The output directory while a dataset is made: staging area, segments, commit.
-mod staging;
-/// Files and objects in object stores: reading, writing, syncing, checksums.
-mod store;
-/// The header table: which columns it has, and writing and joining it.
-mod table;
-/// Comparing a dataset with its input, or with its checksums.
-pub mod verify;
-/// Converting one segment.
-mod worker;
-/// Zarr arrays: the plan of one, its codecs, its chunks, its documents.
-mod zarr;
 
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
@@ -77,7 +101,7 @@ pub use segy::layout::{InputFormat, Overrides};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
 pub use zarr::{AxisOrder, Codec};
 
-/// What the tests, benchmarks and fuzzers of this crate use. It changes without notice.
+/// For this crate's tests, benchmarks and fuzzers. May change without notice.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::coordinator::{

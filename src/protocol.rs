@@ -1,6 +1,6 @@
 //! What a worker says to its coordinator: one JSON object per line on the worker's standard output.
 //!
-//! Lines of a type that the reader does not know are skipped, so that a newer worker can say more.
+//! Readers skip lines of a type they do not know, so that a newer worker can say more.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::staging::SegmentRecord;
 pub enum WorkerMessage {
     /// The worker has read its plan and begins.
     Started { segment: u32 },
-    /// So many traces of the segment are done.
+    /// Traces of the segment done so far.
     Progress { traces: u64 },
     /// The segment is complete on disk.
     Done(SegmentRecord),
@@ -24,7 +24,7 @@ pub enum WorkerMessage {
 /// Why a segment cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The exit code that the error stands for.
+    /// The exit code for this error.
     pub exit_code: u8,
     pub message: String,
 }
@@ -35,6 +35,7 @@ impl From<Failure> for Error {
             2 => Self::Usage(failure.message),
             3 => Self::Input(failure.message),
             4 => Self::OutputInTheWay(failure.message),
+            5 => Self::Damaged(failure.message),
             _ => Self::Failed(failure.message),
         }
     }
@@ -46,7 +47,7 @@ impl From<&Error> for Failure {
     }
 }
 
-/// Reads one line. `None` for what is not understood.
+/// Parses one line; `None` if it is not understood.
 pub fn parse_line(line: &str) -> Option<WorkerMessage> {
     serde_json::from_str(line).ok()
 }

@@ -1,4 +1,4 @@
-//! A planned import as two jobs of Slurm: an array with a task for each segment, and a merge that waits for it.
+//! A planned import as two Slurm jobs: an array that converts the segments, and a merge that waits for it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,9 +7,9 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::ranges::ranges;
 use crate::base::shell::{quoted, quoted_word};
 
-/// `MaxArraySize` of a Slurm whose configuration does not say another: numbers of tasks are below it.
+/// Slurm's default for `MaxArraySize`; array indices stay below it.
 pub const DEFAULT_MAX_ARRAY: u32 = 1001;
-/// What submitting decides by itself: options that would take the jobs apart.
+/// `sbatch` options that submitting sets itself; changing them would break the link between the two jobs.
 const OUR_OPTIONS: [&str; 5] = ["--array", "--dependency", "--wrap", "-a", "-d"];
 
 /// The import to submit.
@@ -19,50 +19,50 @@ pub struct Jobs {
     /// The output directory, absolute.
     pub output: PathBuf,
     pub n_segments: u32,
-    /// The segments that are not done, in order.
+    /// The segments still to be done, in order.
     pub missing: Vec<u32>,
-    /// Tasks that run at the same time at most.
+    /// Most tasks to run at the same time.
     pub at_once: Option<u32>,
     /// `MaxArraySize` of the site.
     pub max_array: u32,
-    /// What `sbatch` is told besides, for both jobs.
+    /// Further `sbatch` options, for both jobs.
     pub options: Vec<String>,
 }
 
-/// The numbers that Slurm gave the jobs.
+/// The job numbers from Slurm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submitted {
-    /// `None` where all segments were done.
+    /// `None` if all segments were already done.
     pub array: Option<String>,
     pub merge: String,
 }
 
 impl Jobs {
-    /// Refuses options of `sbatch` that are for this program to say.
+    /// Refuses `sbatch` options that this program sets itself.
     ///
     /// # Errors
-    /// `Error::Usage` with the option.
+    /// `Error::Usage`, naming the option.
     pub fn check_options(options: &[String]) -> Result<()> {
         let is_ours = |o: &&String| OUR_OPTIONS.iter().any(|ours| o.starts_with(ours));
         match options.iter().find(is_ours) {
             Some(option) => Err(Error::Usage(format!(
-                "{option}: the array and what the merge waits for come of the plan; --at-once limits the tasks that run at a time"
+                "{option}: the plan decides the array and what the merge waits for; use --at-once to limit how many tasks run at a time"
             ))),
             None => Ok(()),
         }
     }
 
-    /// Tasks of the array: one for each segment, or as many as the site allows, which then do several each.
+    /// Tasks in the array: one per segment, or as many as the site allows, each doing several.
     fn n_tasks(&self) -> u32 {
         self.n_segments.min(self.max_array.max(1))
     }
 
-    /// Segments that a task does at most.
+    /// Most segments that one task does.
     pub fn segments_per_task(&self) -> u32 {
         self.n_segments.div_ceil(self.n_tasks().max(1))
     }
 
-    /// The arguments of `sbatch` for the array. `None` where all segments are done.
+    /// The `sbatch` arguments for the array; `None` if all segments are done.
     pub fn array(&self) -> Option<Vec<String>> {
         if self.missing.is_empty() {
             return None;
@@ -84,10 +84,10 @@ impl Jobs {
         Some(self.arguments("convert", &[array, "--requeue".into()], task))
     }
 
-    /// The arguments of `sbatch` for the merge, which waits until all tasks of the array have succeeded.
+    /// The `sbatch` arguments for the merge, which waits until every task of the array has succeeded.
     pub fn merge(&self, array: Option<&str>) -> Vec<String> {
         let task = format!("exec {} merge {}", quoted(&self.program), quoted(&self.output));
-        // Without the second one it would wait for ever after a task that failed.
+        // Without the second option it would wait forever after a failed task.
         let waits = |array| vec![format!("--dependency=afterok:{array}"), "--kill-on-invalid-dep=yes".into()];
         let mut options = array.map_or(Vec::new(), waits);
         options.push("--requeue".into());
@@ -102,11 +102,11 @@ impl Jobs {
         arguments
     }
 
-    /// The commands for a shell, a line each.
+    /// The shell commands, one per line.
     pub fn commands(&self) -> Vec<String> {
         let line = |arguments: &[String]| {
             let words = arguments.iter().map(|word| match word.split_once('=') {
-                // The number of the array comes from the line before.
+                // The array's job number comes from the line before.
                 Some(("--dependency", job)) => format!("--dependency={job}"),
                 Some((option, value)) if option.starts_with("--") => format!("{option}={}", quoted_word(value)),
                 _ => quoted_word(word),
@@ -114,7 +114,7 @@ impl Jobs {
             format!("sbatch {}", words.collect::<Vec<_>>().join(" "))
         };
         match self.array() {
-            // Where there are several clusters, the name of the one follows the number of the job.
+            // With several clusters, the cluster name follows the job number.
             Some(array) => vec![format!("job=$({})", line(&array)), line(&self.merge(Some("\"${job%%;*}\"")))],
             None => vec![line(&self.merge(None))],
         }
@@ -123,12 +123,12 @@ impl Jobs {
     /// Submits both jobs.
     ///
     /// # Errors
-    /// `Error::Failed` with what `sbatch` said.
+    /// `Error::Failed` with the message from `sbatch`.
     pub fn submit(&self) -> Result<Submitted> {
         let array = self.array().map(|arguments| sbatch(&arguments)).transpose()?;
         let merge = sbatch(&self.merge(array.as_deref())).map_err(|error| match &array {
             Some(job) => Error::Failed(format!(
-                "{error}; the array is submitted as job {job}; once it has ended: segy-import merge {}",
+                "{error}; the array is submitted as job {job}; when it has ended, run: segy-import merge {}",
                 quoted(&self.output)
             )),
             None => error,
@@ -137,7 +137,7 @@ impl Jobs {
     }
 }
 
-/// Runs `sbatch`. Returns the number of the job.
+/// Runs `sbatch` and returns the job number.
 fn sbatch(arguments: &[String]) -> Result<String> {
     let output = Command::new("sbatch").args(arguments).stdin(Stdio::null()).output().map_err(failed("sbatch"))?;
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -149,7 +149,7 @@ fn sbatch(arguments: &[String]) -> Result<String> {
     Err(Error::Failed(format!("sbatch took no job ({}): {}", output.status, wrong.join(" | "))))
 }
 
-/// `MaxArraySize` of the site, where its Slurm can be asked.
+/// `MaxArraySize` of the site; `None` if Slurm cannot be asked.
 pub fn max_array_of_site() -> Option<u32> {
     let output = Command::new("scontrol").args(["show", "config"]).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -157,10 +157,10 @@ pub fn max_array_of_site() -> Option<u32> {
     value.trim().parse().ok()
 }
 
-/// The path as it is on every node, as a place in an object store is by itself.
+/// The path as every node sees it; a place in an object store is unchanged.
 ///
 /// # Errors
-/// `Error::Usage` where it cannot be told.
+/// `Error::Usage` if the path cannot be made absolute.
 pub fn absolute(path: &Path) -> Result<PathBuf> {
     if crate::store::is_remote(path) {
         return Ok(path.to_owned());
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// What a shell gives to `sbatch`, where that prints its arguments.
+    /// The arguments that a shell passes to `sbatch`.
     fn as_seen_by_sbatch(commands: &[String]) -> Vec<String> {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
@@ -223,7 +223,7 @@ mod tests {
         let jobs = Jobs { max_array: 4, ..jobs(10, &[1, 5, 6, 9]) };
         let array = jobs.array().unwrap();
         assert!(array.contains(&"--array=1-2".to_owned()), "{array:?}");
-        // The tasks of the whole array do every segment once.
+        // Together, the tasks of the array do every segment once.
         let task = array.last().unwrap().strip_prefix("--wrap=").unwrap().replace("/opt/segy-import worker", "echo");
         let mut done = Vec::new();
         for id in 0..4 {

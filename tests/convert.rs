@@ -186,7 +186,7 @@ fn a_sample_that_does_not_fit_is_named_and_nothing_is_left() {
         (&["--format", "3"], "trace 1, sample 1: 40000 is beyond int16"),
         (&["--format", "3", "--round"], "trace 1, sample 1: 40000 is beyond int16"),
         (&["--format", "4"], "fixed point with gain is read only"),
-        (&["--format", "13"], "--format 13: there are the sample formats 1 IBM float32"),
+        (&["--format", "13"], "--format 13: is not a sample format; use 1 IBM float32"),
     ] {
         let output = export(&out, &target, options);
         assert_eq!(output.status.code(), Some(2), "{options:?}");

@@ -242,3 +242,108 @@ fn links_in_the_output_lead_nothing_out_of_it() {
     assert!(contents(&precious) == before);
     assert!(segy_import::verify::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).is_ok());
 }
+
+/// Whether a terminal does nothing but to show a text in lines.
+fn only_shows(text: &str) -> bool {
+    let turns = |c| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().all(|c| c == '\n' || !c.is_control() && !turns(c))
+}
+
+/// The records of 3200 bytes in front of the traces of a file: the text, and a mapping.
+fn with_texts(mut file: Vec<u8>, text: &str, mapping: &str) -> Vec<u8> {
+    let record = |text: &str| {
+        let mut record = text.as_bytes().to_vec();
+        record.resize(3200, b' ');
+        record
+    };
+    file[..3200].copy_from_slice(&record(text));
+    file[3504..3506].copy_from_slice(&1_u16.to_be_bytes());
+    file.splice(3600..3600, record(&format!("((SEG: Layout)){mapping}")));
+    file
+}
+
+#[test]
+fn nothing_that_a_file_says_reaches_the_terminal_as_a_command() {
+    const HOSTILE: &str = "\u{1B}]0;owned\u{7}\u{9B}2J\u{202E}txt\u{2066}\u{200F}";
+    let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
+    let good = std::fs::read(&survey.input).unwrap();
+    let directory = survey.path(&format!("dir{HOSTILE}\nline"));
+    std::fs::create_dir(&directory).unwrap();
+    let (a, b) = (directory.join(format!("a{HOSTILE}\nb.sgy")), directory.join("b.sgy"));
+    let references = "&#x9b;&#x202e;&#10;&#x7f;";
+    let entries = [
+        format!("<entry name=\"x{references}\" byte=\"{references}\" type=\"int4\"/>"),
+        format!("<entry name=\"x{references}\" byte=\"1\" type=\"{references}\"/>"),
+        format!("<entry name=\"x{references}\" byte=\"500\" type=\"int4\"/>"),
+        format!("<entry name=\"x{references}\" byte=\"5\" type=\"int4\"/>"),
+        "<entry name=\"iline\" byte=\"181\" type=\"int4\"/>".to_owned(),
+    ];
+    let mapping = survey.path("mapping");
+    let mut said = Vec::new();
+    let mut tell = |what: &[&std::ffi::OsStr]| {
+        let output = support::run(what);
+        assert!(matches!(output.status.code(), Some(0..=5)), "{what:?}: {output:?}");
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).unwrap();
+            assert!(only_shows(&text), "{what:?}: {text:?}");
+            said.push(text);
+        }
+    };
+    for (i, entry) in entries.iter().enumerate() {
+        let file = with_texts(good.clone(), HOSTILE, &format!("<segy-layout>{entry}</segy-layout>"));
+        std::fs::write(&a, &file).unwrap();
+        std::fs::write(&b, &file).unwrap();
+        let out = directory.join(format!("out{i}"));
+        for option in [None, Some("--candidates"), Some("--find=1"), Some("--trace=1"), Some("--scan")] {
+            let arguments = ["inspect".as_ref(), a.as_os_str(), "--text-encoding=utf8".as_ref()];
+            tell(&arguments.into_iter().chain(option.map(std::ffi::OsStr::new)).collect::<Vec<_>>());
+        }
+        tell(&[a.as_ref(), b.as_ref(), out.as_ref(), "--dry-run".as_ref()]);
+        tell(&[a.as_ref(), b.as_ref(), out.as_ref(), "--progress=plain".as_ref()]);
+        tell(&[a.as_ref(), out.as_ref()]);
+        tell(&["status".as_ref(), out.as_ref()]);
+        tell(&["verify".as_ref(), out.as_ref()]);
+        tell(&["verify".as_ref(), b.as_ref(), a.as_ref(), out.as_ref()]);
+        tell(&["verify".as_ref(), a.as_ref(), out.as_ref()]);
+        tell(&["export".as_ref(), out.as_ref(), a.as_ref()]);
+    }
+    // What is refused.
+    std::fs::write(&a, &good[..3700]).unwrap();
+    tell(&[a.as_ref(), directory.join("out").as_ref()]);
+    tell(&[directory.join("none").as_ref(), directory.join("out").as_ref()]);
+    tell(&[b.as_ref(), directory.join("out0").as_ref()]);
+    for text in [
+        format!("{{\"{}\": 1}}", references),
+        format!("[{{\"name\": \"{HOSTILE}\"}}]"),
+        format!("a = 1\n{HOSTILE} = 3\n"),
+    ] {
+        std::fs::write(&mapping, text.replace("&#x202e;", "\u{202E}")).unwrap();
+        tell(&[b.as_ref(), directory.join("out").as_ref(), "--mapping".as_ref(), mapping.as_ref()]);
+    }
+    tell(&[format!("--{HOSTILE}").as_ref()]);
+    tell(&[b.as_ref(), directory.join("out").as_ref(), format!("--field={HOSTILE}").as_ref()]);
+    tell(&[b.as_ref(), directory.join("out").as_ref(), format!("--gather={HOSTILE}").as_ref()]);
+    let said = said.concat();
+    for shown in [r"a\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}txt\u{2066}\u{200f}\u{a}b.sgy", r"of the unknown type"] {
+        assert!(said.contains(shown), "{shown} is not in {said}");
+    }
+}
+
+#[test]
+fn deep_xml_in_a_file_is_refused_and_the_file_is_imported() {
+    let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
+    let mut file = std::fs::read(&survey.input).unwrap();
+    let deep: String = (0..20_000).map(|i| format!("<n{i}:a xmlns:n{i}=\"x{i}\">")).collect();
+    let mut stanza = format!("((SEG: Layout))<segy-layout>{deep}").into_bytes();
+    stanza.resize(stanza.len().next_multiple_of(3200), b' ');
+    file[3504..3506].copy_from_slice(&((stanza.len() / 3200) as u16).to_be_bytes());
+    file.splice(3600..3600, stanza);
+    std::fs::write(&survey.input, file).unwrap();
+    let output = survey.command("out", &[]).output().unwrap();
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    assert!(
+        message.contains("SEG:Layout in extended textual header 1 has") && message.contains("it is ignored"),
+        "{message}"
+    );
+}

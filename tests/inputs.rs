@@ -63,7 +63,7 @@ fn several_files_become_one_dataset_and_come_back() {
         assert!(output.status.success(), "{}", stderr(&output));
     }
     assert_eq!(verify(&paths[..2], &out).status.code(), Some(2));
-    assert_eq!(verify(&[paths[0], paths[1], paths[3], paths[2]], &out).status.code(), Some(1));
+    assert_eq!(verify(&[paths[0], paths[1], paths[3], paths[2]], &out).status.code(), Some(5));
 
     let back = directory.path().join("back");
     let output = run(&["export".as_ref(), out.as_os_str(), back.as_os_str()]);
@@ -299,7 +299,8 @@ fn files_with_other_header_mappings_are_refused_with_the_difference() {
     let output = import(&inputs, &out, &[]);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(3), "{message}");
-    let difference = "field_record is at bytes 9-12 as i32 here and at bytes 21-24 as i32 there; import them apart";
+    let difference =
+        "field_record is at bytes 9-12 as i32 here and at bytes 21-24 as i32 there; import them separately";
     assert!(message.contains(difference) && message.contains("line_0.sgy"), "{message}");
     assert!(!out.exists());
     with_stanza(&inputs[1]);

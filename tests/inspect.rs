@@ -157,7 +157,9 @@ fn a_number_is_found_in_whatever_form_it_is_stored() {
     // The interval is in the binary header as well, and the i16 of the trace header is no half of something.
     let interval = found("4000");
     assert!(interval.contains(&(3217, "i16".into(), 0, None)) && interval.contains(&(117, "i16".into(), 60, Some(1))));
-    assert!(report(&survey.input, &["--find", "-7777"]).contains("-7777 is in no header, from all 60 trace headers"));
+    assert!(
+        report(&survey.input, &["--find", "-7777"]).contains("-7777 is not in any header, from all 60 trace headers")
+    );
     assert_eq!(inspect(&survey.input, &["--find", "0"]).status.code(), Some(2));
 }
 

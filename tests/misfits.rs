@@ -137,7 +137,7 @@ fn an_input_that_is_rewritten_meanwhile_is_noticed_and_nothing_is_kept() {
         };
         let error = segy_import::import(&config, &mut on_progress, &segy_import::CancelHandle::new()).unwrap_err();
         assert_eq!(error.exit_code(), 3, "{error}");
-        assert!(error.to_string().contains("was changed or replaced while it was read"), "{error}");
+        assert!(error.to_string().contains("was changed or replaced while it was being read"), "{error}");
         assert!(!survey.path("out").exists());
     }
     segy_import::import(&config, &mut |_| {}, &segy_import::CancelHandle::new()).unwrap();

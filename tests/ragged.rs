@@ -227,7 +227,7 @@ fn a_difference_in_a_trace_of_varying_length_is_named() {
     bytes[FILE_HEADER + 6 * HEADER + (30 + 7 + 12 + 30 + 7 + 2) * 4] ^= 1;
     std::fs::write(&survey.input, bytes).unwrap();
     let output = verify(&[&survey.input], &out);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(5));
     assert!(stderr(&output).contains("(trace 6, sample 3)"), "{}", stderr(&output));
 }
 

@@ -401,7 +401,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
     assert!(matches!(export(&config, &mut |_, _| {}, &cancel), Err(Error::Cancelled { .. })));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     std::fs::remove_file(out.join("traces.zarr/c/0/7")).unwrap();
-    assert!(matches!(export(&config, &mut |_, _| {}, &CancelHandle::new()), Err(Error::Failed(_))));
+    assert!(matches!(export(&config, &mut |_, _| {}, &CancelHandle::new()), Err(Error::Damaged(_))));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
@@ -412,7 +412,7 @@ fn the_first_difference_is_named() {
     let bytes = std::fs::read(&survey.input).unwrap();
     let trace = |i: usize| FILE_HEADER + i * (HEADER + 400);
     let cases = [
-        (10, "byte 11 (in front of the traces)"),
+        (10, "byte 11 (before the traces)"),
         (trace(0) + 20, "(trace 1, byte 21 of its headers)"),
         (trace(123) + HEADER + 4 * 45 + 2, "(trace 124, sample 46)"),
         (trace(299) + HEADER + 396, "(trace 300, sample 100)"),
@@ -425,7 +425,7 @@ fn the_first_difference_is_named() {
         }
         std::fs::write(&survey.input, changed).unwrap();
         let output = verify(&[&survey.input, &out]);
-        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
         let message = stderr(&output);
         let named =
             message.contains(place) && message.contains(" in the file, ") && message.contains(" in the dataset");
@@ -433,7 +433,7 @@ fn the_first_difference_is_named() {
     }
     std::fs::write(&survey.input, &bytes[..bytes.len() - 1]).unwrap();
     let output = verify(&[&survey.input, &out]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(5));
     assert!(stderr(&output).contains(&format!("was made from had {}", bytes.len())), "{}", stderr(&output));
 }
 
@@ -480,7 +480,7 @@ fn chunks_in_each_others_places_are_found() {
     for other in [&third, &eighth] {
         std::fs::write(chunk(8), other).unwrap();
         let output = verify(&[&out]);
-        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
         assert!(
             stderr(&output).contains("not the ones that were written, or not in that order"),
             "{}",

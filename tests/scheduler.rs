@@ -177,7 +177,7 @@ fn a_segment_that_is_done_is_left_as_it_is() {
     let before = contents(&target.out);
     let again = target.worker(1);
     succeeds(&again);
-    assert!(stderr(&again).contains("segment 1 of 2: is done already"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("segment 1 of 2: is already done"), "{}", stderr(&again));
     assert!(contents(&target.out) == before);
     let json = command(&["worker", target.path(), "--segment", "0", "--progress", "json"]).output().unwrap();
     let last: serde_json::Value = serde_json::from_str(stdout(&json).lines().last().unwrap()).unwrap();
@@ -193,7 +193,7 @@ fn several_workers_on_one_segment_at_once_do_it_once() {
         let workers: Vec<Child> = (0..4).map(|_| target.start_worker(segment)).collect();
         let outputs: Vec<Output> = workers.into_iter().map(wait_for).collect();
         outputs.iter().for_each(succeeds);
-        let late = outputs.iter().filter(|o| stderr(o).contains("is done already")).count();
+        let late = outputs.iter().filter(|o| stderr(o).contains("is already done")).count();
         assert_eq!(late, 3, "{:?}", outputs.iter().map(stderr).collect::<Vec<_>>());
         assert_eq!(target.attempts(), [""; 0]);
     }
@@ -288,7 +288,7 @@ fn a_straggler_of_another_plan_adds_nothing_to_the_new_one() {
     succeeds(&target.plan(2, &["--chunk-traces", "100", "--codec", "none", "--fresh"]));
     let before = contents(&target.out);
     signal(straggler.id(), "CONT");
-    refused(&wait_for(straggler), 1, "another plan took the place");
+    refused(&wait_for(straggler), 1, "another plan replaced this one");
     assert!(contents(&target.out) == before);
     target.convert([0, 1]);
     succeeds(&target.merge());
@@ -323,7 +323,7 @@ fn an_input_that_changes_while_a_segment_is_converted_is_refused() {
     let file = std::fs::OpenOptions::new().append(true).open(&survey.input).unwrap();
     file.set_len(file.metadata().unwrap().len() + 1).unwrap();
     signal(worker.id(), "CONT");
-    // One that was stopped before it opened the file has "it changed meanwhile", others "was changed or replaced while it was read".
+    // One that was stopped before it opened the file has "it changed meanwhile", others "was changed or replaced while it was being read".
     refused(&wait_for(worker), 3, "changed");
     assert_eq!((target.state().as_str(), target.attempts().len()), ("planned", 0));
 }
@@ -424,10 +424,18 @@ fn numbers_beyond_the_plan_and_directories_without_one_are_told() {
     // Sixty chunks make no hundred segments; those of the array that are too many have nothing to do.
     let target = Target::new(&survey, "out");
     let planned = target.plan(100, &CHUNKS);
-    assert!(stderr(&planned).contains("60 segments (0-59), as gathers and chunks make no 100"), "{}", stderr(&planned));
+    assert!(
+        stderr(&planned).contains("60 segments (0-59), as gathers and chunks do not allow 100"),
+        "{}",
+        stderr(&planned)
+    );
     let needless = target.worker(99);
     succeeds(&needless);
-    assert!(stderr(&needless).contains("segment 99: there is none"), "{}", stderr(&needless));
+    assert!(
+        stderr(&needless).contains("segment 99: does not exist, as gathers and chunks allow only 60 segments"),
+        "{}",
+        stderr(&needless)
+    );
     refused(&target.worker(100), 2, "there is no segment 100: the plan has 60 segments, numbered from 0");
     let without_number = command(&["worker", target.path()]).env("SLURM_ARRAY_TASK_ID", "1").output().unwrap();
     refused(&without_number, 2, "--segment <N>");

@@ -67,7 +67,7 @@ fn an_export_to_a_store_has_the_bytes_of_the_file_and_replaces_only_when_asked()
         let arguments = ["export", out.to_str().unwrap(), url.to_str().unwrap(), "--progress", "none"];
         bucket.run(&arguments);
         let again = bucket.refused(&arguments, 4);
-        assert!(again.contains("is there already; --overwrite"), "{again}");
+        assert!(again.contains("already exists; --overwrite"), "{again}");
         bucket.run(&[&arguments[..], &["--overwrite"]].concat());
         bucket.get_all(name, &survey.path("back"));
         assert!(std::fs::read(survey.path("back/back.sgy")).unwrap() == std::fs::read(&survey.input).unwrap());
@@ -246,7 +246,7 @@ fn a_worker_that_is_killed_is_started_again_and_nothing_differs() {
     signal(workers[0], "KILL");
     let output = wait_for(child);
     let said = stderr(&output);
-    assert!(output.status.success() && said.contains("SIGKILL") && said.contains("it is started again"), "{said}");
+    assert!(output.status.success() && said.contains("SIGKILL") && said.contains("restarting it"), "{said}");
     assert_same_objects(&bucket, &survey, "out", &survey.import("local", &MANY));
 }
 

@@ -19,6 +19,8 @@ mod flags;
 mod fuzz_corpus;
 mod golden;
 mod hostile;
+mod hostile_datasets;
+mod house;
 mod import;
 mod inputs;
 mod inspect;

@@ -1,6 +1,9 @@
-//! What can go wrong, sorted by what the caller does about it. Each message is one full sentence.
+//! What can go wrong, sorted by what the caller does about it. Each message is one full sentence on one line: what came from
+//! outside is made [`visible`].
 
 use std::fmt::Display;
+
+use crate::base::visible::{visible, visible_path};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -9,19 +12,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Wrong options: an unknown key, codec or field, a value out of range (exit code 2).
-    #[error("{0}")]
+    #[error("{}", visible(.0))]
     Usage(String),
     /// The input is not what it should be (exit code 3).
-    #[error("{0}")]
+    #[error("{}", visible(.0))]
     Input(String),
     /// Something is already where the output should go (exit code 4).
-    #[error("{0}")]
+    #[error("{}", visible(.0))]
     OutputInTheWay(String),
     /// It failed while working: disk full, permission, a lost worker (exit code 1).
-    #[error("{0}")]
+    #[error("{}", visible(.0))]
     Failed(String),
+    /// A dataset is damaged, or is not what its input is (exit code 5).
+    #[error("{0}")]
+    Damaged(String),
     /// Stopped by a signal, or by the caller's cancel handle (exit code 128 + signal).
-    #[error("stopped by {}{}", signal_name(*.signal), .left.as_ref().map_or(String::new(), |l| format!("; {l}")))]
+    #[error("stopped by {}{}", signal_name(*.signal), .left.as_ref().map_or(String::new(), |l| format!("; {}", visible(l))))]
     Cancelled {
         signal: i32,
         /// What is left in the output directory, if anything.
@@ -37,6 +43,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Input(_) => 3,
             Self::OutputInTheWay(_) => 4,
+            Self::Damaged(_) => 5,
             Self::Cancelled { signal, .. } => u8::try_from(128 + signal).unwrap_or(255),
         }
     }
@@ -62,5 +69,5 @@ pub fn failed<E: Display>(what: impl Display) -> impl FnOnce(E) -> Error {
 
 /// Whether an operating system error says that the input has gone or cannot be read, as the user sees it.
 pub fn unreadable(path: &std::path::Path, cause: &std::io::Error) -> Error {
-    Error::Input(format!("{}: cannot be read: {cause}", path.display()))
+    Error::Input(format!("{}: cannot be read: {cause}", visible_path(path)))
 }

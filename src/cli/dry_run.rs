@@ -1,28 +1,28 @@
-//! `--dry-run`: what would be done.
+//! `--dry-run`: showing the plan.
 
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::base::error::{Result, failed};
-use crate::cli::progress::{print as print_out, say};
+use crate::base::visible::visible;
+use crate::cli::progress::{print as print_out, print_text, say};
 use crate::dataset_files::{HEADERS, TRACES};
 use crate::plan::Plan;
 
-/// Prints the plan for people, or whole as JSON.
+/// Prints the plan as text, or in full as JSON.
 pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
-    let text = if json {
-        serde_json::to_string_pretty(plan).map_err(failed("the plan"))?
-    } else {
-        for warning in plan.all_warnings() {
-            say(&format!("warning: {warning}"));
-        }
-        describe(plan)
-    };
-    print_out(&format!("{text}\n"))
+    if json {
+        let text = serde_json::to_string_pretty(plan).map_err(failed("the plan"))?;
+        return print_out(&format!("{text}\n"));
+    }
+    for warning in plan.all_warnings() {
+        say(&format!("warning: {warning}"));
+    }
+    print_text(&format!("{}\n", describe(plan)))
 }
 
 fn describe(plan: &Plan) -> String {
     let (layout, array) = (plan.layout(), &plan.traces);
-    let mut lines = vec![format!("{} ({})", plan.input_name(), HumanBytes(plan.input_bytes()))];
+    let mut lines = vec![format!("{} ({})", visible(&plan.input_name()), HumanBytes(plan.input_bytes()))];
     let width = layout.decisions.iter().map(|d| d.what.len()).max().unwrap_or(0);
     lines.extend(layout.decisions.iter().map(|d| format!("  {:width$}  {}  (from {})", d.what, d.value, d.because)));
 

@@ -13,64 +13,65 @@ use crate::dataset::{Part, Span, Target};
 use crate::export::{ExportConfig, export};
 use crate::run::import::Phase;
 
-/// Write the SEG-Y file again that a dataset was made from, or the files, byte for byte
+/// Export a dataset to the SEG-Y file or files it was made from, byte for byte
 ///
-/// With --traces or --gathers it writes a part: headers and samples of each trace as they were, and the file headers as they
-/// were but for the trace count of revision 2 (bytes 3513-3520), which becomes that of the part where there is one. Bytes behind
-/// the last trace stay only where the binary header declares them as data trailer (bytes 3529-3532). A part lies in one file:
-/// of several, --file says which.
+/// With --traces or --gathers it exports a part: the headers and samples of each trace unchanged, and the file
+/// headers unchanged except for the revision 2 trace count (bytes 3513-3520), which is set to that of the part if
+/// there was one. Bytes after the last trace are kept only if the binary header declares them as data trailer (bytes
+/// 3529-3532). A part comes from one file: if there are several, --file says which.
 ///
-/// With --format or --endian it writes another sample format or byte order. Bytes 3225-3226 and, in revision 2, 3297-3300 say
-/// so. A sample that the format does not hold exactly is an error that names it, unless --round takes the nearest value; one
-/// beyond its range is an error always. In the other byte order the numbers of the binary header, the trace headers and
-/// additional headers named SEG00001 are turned around where the standard has them; unassigned bytes, text, and all else stay as
-/// they were.
+/// With --format or --endian it converts to another sample format or byte order. Bytes 3225-3226 and, in revision 2,
+/// 3297-3300 are set to match. A sample that the format cannot hold exactly is an error that names it, unless --round
+/// takes the nearest value; one out of range is always an error. To change the byte order, the standard numeric
+/// fields of the binary header, the trace headers and additional headers named SEG00001 are reversed; unassigned
+/// bytes, text and everything else stay unchanged.
 #[derive(Args)]
 pub(super) struct ExportArgs {
-    /// Directory of the dataset
+    /// Dataset directory
     #[arg(value_name = "DATASET")]
     dataset: PathBuf,
 
-    /// SEG-Y file to write; directory, if the dataset was made from several files
+    /// SEG-Y file to write, or a directory if the dataset was made from several files
     #[arg(value_name = "OUT")]
     target: PathBuf,
 
-    /// Write this one of several files alone, from 1, to the file OUT
+    /// Export only this one of several files, counted from 1, to the file OUT
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     file: Option<u32>,
-    /// Write traces A up to, not including, B, counted from 0 as trace_index in the dataset; "A:" and ":B" go to the end
+    /// Export traces A up to but not including B, counted from 0 like trace_index in the dataset; "A:" and ":B" are
+    /// open-ended
     #[arg(long, value_name = "A:B", conflicts_with = "gathers")]
     traces: Option<Span>,
 
-    /// Write gathers A up to, not including, B, counted from 0 as ensemble_id in ensemble_index.parquet
+    /// Export gathers A up to but not including B, counted from 0 like ensemble_id in ensemble_index.parquet
     #[arg(long, value_name = "A:B")]
     gathers: Option<Span>,
 
-    /// Write the samples in this sample format (a code of bytes 3225-3226), by their exact values
+    /// Convert the samples to this sample format (a code of bytes 3225-3226), keeping exact values
     #[arg(long, value_name = "CODE")]
     format: Option<u16>,
 
-    /// Write numbers in this byte order
+    /// Convert numbers to this byte order
     #[arg(long, value_enum)]
     endian: Option<EndianChoice>,
 
-    /// Take the nearest value, ties to even, where --format does not hold a sample exactly
+    /// Round to the nearest value, ties to even, if --format cannot hold a sample exactly
     #[arg(long, requires = "format")]
     round: bool,
 
-    /// Write VALUE for samples that are infinite or no number, where the sample format has none; an error otherwise
+    /// Write VALUE for infinite or NaN samples if the sample format has neither; otherwise an error
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = finite)]
     nan: Option<f64>,
 
-    /// Replace a file that is there, once the new one is complete
+    /// Replace an existing file, once the new one is complete
     #[arg(long)]
     overwrite: bool,
 
-    /// Do not wait until the file is on the disk
+    /// Do not wait until the file is on disk
     #[arg(long)]
     no_sync: bool,
 
-    /// How progress is shown
+    /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
 }

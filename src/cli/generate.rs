@@ -15,11 +15,11 @@ pub(super) struct GenerateArgs {
     #[arg(value_name = "OUT")]
     output: PathBuf,
 
-    /// Which gathers it consists of
+    /// Kind of survey
     #[arg(long, value_enum, default_value_t = SurveyKind::Poststack)]
     kind: SurveyKind,
 
-    /// Traces in the file
+    /// Number of traces
     #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().n_traces,
           value_parser = clap::value_parser!(u64).range(1..=i32::MAX as u64))]
     traces: u64,
@@ -42,11 +42,11 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_enum, default_value_t = Endian::Big)]
     endian: Endian,
 
-    /// Equal seeds give equal bytes
+    /// Random seed: the same seed gives the same bytes
     #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().seed)]
     seed: u64,
 
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     overwrite: bool,
 }
@@ -59,7 +59,7 @@ impl GenerateArgs {
         }
         let path = self.output.display();
         if !self.overwrite && self.output.try_exists().map_err(failed(&path))? {
-            return Err(Error::OutputInTheWay(format!("{path}: is there already; --overwrite replaces it")));
+            return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite replaces it")));
         }
         let config = GenerateConfig {
             kind: self.kind,
@@ -71,9 +71,9 @@ impl GenerateArgs {
             seed: self.seed,
         };
         let cancel = CancelHandle::new();
-        // A pipe that nobody reads is waited for, which a signal should end.
+        // Writing to a pipe waits for a reader, so a signal must be able to end it.
         if !is_written_in_place(&self.output) {
-            cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+            cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
         }
         generate(&config, &self.output, &mut |_| {}, &cancel)
             .map_err(|e| cancel.check().err().unwrap_or_else(|| Error::Failed(format!("{e:#}"))))

@@ -19,20 +19,22 @@ use crate::zarr::{AxisOrder, Codec};
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// SEG-Y files to read, which become one dataset in this order, and the directory to write it to
-    // They are there unless a subcommand takes their place.
+    /// SEG-Y files to read, combined into one dataset in this order, then the directory to write it to
+    // Required unless a subcommand is given.
     #[arg(value_names = ["IN", "OUT"], num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
 
-    /// Read the names of the SEG-Y files from this file, one in a line, as seen from here; lines with "#" in front are comments
+    /// Read the names of the SEG-Y files from this file, one per line, relative to the working directory; lines
+    /// starting with "#" are comments
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
-    /// Header fields whose equal values make consecutive traces a gather, or "none" [default: the keys of --mapping, or cdp]
+    /// Header fields: consecutive traces with equal values form a gather; or "none" [default: the keys of --mapping,
+    /// or cdp]
     #[arg(long, value_name = "KEY[,KEY...]", help_heading = "Gathers")]
     gather: Option<Gather>,
 
-    /// Trace headers to look back at most for the start of a gather
+    /// Most trace headers to look back for the start of a gather
     #[arg(long, value_name = "TRACES", default_value_t = DEFAULT_MAX_PROBE, help_heading = "Gathers")]
     max_probe: u64,
 
@@ -47,7 +49,7 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     headers_only: bool,
 
-    /// Compressor of the chunks
+    /// Compressor for the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
     codec: Codec,
 
@@ -59,16 +61,16 @@ pub(super) struct ImportArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     dtype: DtypeChoice,
 
-    /// Traces in a chunk [default: what makes 8 MiB, 1000 at most]
+    /// Traces per chunk [default: as many as make 8 MiB, at most 1000]
     #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     chunk_traces: Option<u64>,
 
-    /// Group so many chunks in one shard file
+    /// Group this many chunks in one shard file
     #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "16",
           value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Output")]
     shard: Option<u64>,
 
-    /// Replace a dataset that is there, once the new one is complete, or put it beside other files
+    /// Replace an existing dataset once the new one is complete, or write into a directory with other files
     #[arg(long, help_heading = "Output")]
     overwrite: bool,
 
@@ -76,44 +78,44 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Output")]
     verify: bool,
 
-    /// Do not wait until the dataset is on the disk: faster, for what can be made again after a power failure
+    /// Do not wait until the dataset is on disk: faster, if you can import again after a power failure
     #[arg(long, help_heading = "Output")]
     no_sync: bool,
 
-    /// Start over where an interrupted import, or one with other options, left finished segments
+    /// Start over instead of keeping segments finished by an interrupted import or one with other options
     #[arg(long, help_heading = "Output")]
     fresh: bool,
 
     #[command(flatten)]
     overrides: OverrideArgs,
 
-    /// Worker processes at a time [default: one for each core]
+    /// Most worker processes at the same time [default: one per core]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Work")]
     workers: Option<u32>,
 
-    /// Segments to cut the file into [default: one for each worker, more for large files]
+    /// Number of segments to cut the file into [default: one per worker, more for large files]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Work")]
     segments: Option<u32>,
 
-    /// Convert files of at most so many traces (and 256 MiB) in this process
+    /// Convert files of at most this many traces (and 256 MiB) in this process
     #[arg(long, value_name = "TRACES", default_value_t = 100_000, help_heading = "Work")]
     parallel_threshold: u64,
 
-    /// How the input is read
+    /// How to read the input
     #[arg(long, value_enum, default_value_t, help_heading = "Work")]
     io: Io,
 
-    /// Show what would be done, and create nothing
+    /// Show what would be done without creating anything
     #[arg(long, help_heading = "Work")]
     dry_run: bool,
 
-    /// How progress is shown
+    /// How to show progress
     #[arg(long, value_enum, default_value_t, help_heading = "Work")]
     progress: ProgressMode,
 }
 
 fn codec_help() -> String {
-    format!("Compressor of the chunks: {}. Every chunk ends with a CRC-32C checksum.", Codec::help())
+    format!("Compressor for the chunks: {}. Every chunk ends with a CRC-32C checksum.", Codec::help())
 }
 
 impl ImportArgs {
@@ -121,7 +123,8 @@ impl ImportArgs {
         self.run_as(import, |display, result| display.finish(result))
     }
 
-    /// Runs an import, or what else begins with these options, unless it is only to be shown. `tell` says what came of it.
+    /// Runs an import, or another command that starts from these options, or only shows the plan. `tell` reports the
+    /// result.
     pub(super) fn run_as<T>(
         self,
         work: impl FnOnce(&ImportConfig, &mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
@@ -145,7 +148,7 @@ impl ImportArgs {
 
     fn resolve(self) -> Result<ImportConfig> {
         const SMALL_BYTES: u64 = 256 << 20;
-        let program = std::env::current_exe().map_err(failed("the path of this program cannot be found"))?;
+        let program = std::env::current_exe().map_err(failed("cannot find the path of this program"))?;
         let (inputs, output) = inputs_and_output(self.paths, self.list.as_deref())?;
         let mut config = ImportConfig::new(PathBuf::new(), output);
         config.inputs = inputs;
@@ -178,7 +181,7 @@ impl ImportArgs {
     }
 }
 
-/// Sees that an input is there, before what is in the way of the output is looked at: a misspelt command is taken for one.
+/// Checks that the input exists before checking the output: it may be a misspelt command.
 fn check_input(input: &Path) -> Result<()> {
     match std::fs::metadata(input) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !store::is_remote(input) => {
@@ -192,27 +195,27 @@ fn check_input(input: &Path) -> Result<()> {
     }
 }
 
-/// The last path is the output; all others, or those in the list, are read.
+/// The last path is the output; the inputs are the others, or those in the list.
 fn inputs_and_output(mut paths: Vec<PathBuf>, list: Option<&Path>) -> Result<(Vec<PathBuf>, PathBuf)> {
     if paths.iter().any(|p| p.as_os_str().is_empty()) {
-        return Err(Error::Usage("an empty path names neither a file nor a directory".into()));
+        return Err(Error::Usage("a path is empty; give a file or a directory".into()));
     }
     let output = paths.pop().unwrap_or_default();
     match (list, paths.as_slice()) {
         (None, []) => Err(Error::Usage(format!(
-            "{}: name the SEG-Y file, and behind it a directory for the dataset",
+            "{}: give the SEG-Y file, and after it a directory for the dataset",
             output.display()
         ))),
         (None, _) => Ok((paths, output)),
         (Some(list), []) => Ok((read_list(list)?, output)),
-        (Some(_), _) => Err(Error::Usage("with --list only the directory for the dataset is named besides".into())),
+        (Some(_), _) => Err(Error::Usage("with --list, give only the directory for the dataset".into())),
     }
 }
 
-/// One path in each line, as seen from the working directory. Empty lines and those behind a "#" count for nothing.
+/// One path per line, relative to the working directory. Skips empty lines and those starting with "#".
 fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(list).map_err(|e| unreadable(list, &e))?;
+    let text = store::files::read_text(list).map_err(|e| unreadable(list, &e))?;
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let paths: Vec<PathBuf> = lines.map(PathBuf::from).collect();
-    if paths.is_empty() { Err(Error::Input(format!("{}: names no file", list.display()))) } else { Ok(paths) }
+    if paths.is_empty() { Err(Error::Input(format!("{}: lists no files", list.display()))) } else { Ok(paths) }
 }

@@ -7,15 +7,16 @@ use serde::Serialize;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::visible::visible_lines;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{ReadingBar, print};
 use crate::inspect::{InspectConfig, Inspector, report};
 use crate::segy::Io;
 
-/// Say what a SEG-Y file holds: what was decided and why, headers, geometry, a gather key
+/// Report what a SEG-Y file holds: decisions and their reasons, headers, geometry, a gather key
 ///
-/// Reads the file headers and 1,000 trace headers in runs spread over the file, unless --scan asks for all. What an
-/// import would refuse is refused in the same words.
+/// Reads the file headers and 1,000 trace headers in runs spread over the file, or all of them with --scan. A file
+/// that an import would refuse is refused with the same message.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct InspectArgs {
@@ -27,16 +28,16 @@ pub(super) struct InspectArgs {
     #[arg(long)]
     scan: bool,
 
-    /// Threads that read headers with --scan [default: one for each core]
+    /// Threads for --scan [default: one per core]
     #[arg(long, short = 'j', value_name = "N", requires = "scan", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
-    /// Show all header fields and the first samples of this trace, from 1
+    /// Show all header fields and the first samples of this trace, counted from 1
     #[arg(long, value_name = "N", conflicts_with_all = ["scan", "find", "candidates"],
           value_parser = clap::value_parser!(u64).range(1..))]
     trace: Option<u64>,
 
-    /// Show which bytes of the headers hold this number, in any type that can
+    /// Show which header bytes hold this number, in any type that can represent it
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, conflicts_with = "candidates")]
     find: Option<String>,
 
@@ -44,11 +45,11 @@ pub(super) struct InspectArgs {
     #[arg(long)]
     candidates: bool,
 
-    /// Print one JSON document
+    /// Print a JSON document
     #[arg(long)]
     json: bool,
 
-    /// How the input is read
+    /// How to read the input
     #[arg(long, value_enum, default_value_t)]
     io: Io,
 
@@ -67,7 +68,7 @@ Examples: segy-import inspect line_042.sgy
 impl InspectArgs {
     pub(super) fn run(self) -> Result<()> {
         if self.input.as_os_str().is_empty() {
-            return Err(Error::Usage("an empty path names no file".into()));
+            return Err(Error::Usage("the input path is empty; give a SEG-Y file".into()));
         }
         let mut config = InspectConfig::new(self.input);
         config.overrides = self.overrides.resolve();
@@ -77,9 +78,9 @@ impl InspectArgs {
         config.threads = self.threads.map(usize::from);
         let inspector = Inspector::open(config)?;
         let cancel = CancelHandle::new();
-        // Only a scan takes long enough to look whether it should stop; elsewhere a signal ends the process at once.
+        // Only a scan takes long enough to poll for signals; otherwise a signal ends the process at once.
         if self.scan {
-            cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+            cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
         }
         let bar = ReadingBar::new(inspector.coverage().headers_read);
         let mut on_progress = |n| bar.set(n);
@@ -100,5 +101,8 @@ impl InspectArgs {
 }
 
 fn shown<T: Serialize>(found: &T, json: bool, text: impl Fn(&T) -> String) -> Result<String> {
-    if json { Ok(serde_json::to_string_pretty(found).map_err(failed("the report"))? + "\n") } else { Ok(text(found)) }
+    if json {
+        return Ok(serde_json::to_string_pretty(found).map_err(failed("the report"))? + "\n");
+    }
+    Ok(visible_lines(&text(found)).into_owned())
 }

@@ -11,13 +11,14 @@ use crate::cli::progress::ProgressMode;
 use crate::cli::shown;
 use crate::run::{Merged, merge};
 
-/// Make the dataset of a planned import, once all its segments are converted
+/// Merge the converted segments of a planned import into the dataset
 ///
-/// It appears in OUT whole or not at all, as the plan says (--overwrite, --verify, --no-sync). While segments are missing, it
-/// says which, ends with 1 and changes nothing. Once the dataset is there, it says so and ends with 0.
+/// The dataset appears in OUT complete or not at all, as planned (--overwrite, --verify, --no-sync). If segments are
+/// missing, merge lists them, exits with 1 and changes nothing. If the dataset is already there, it says so and exits
+/// with 0.
 #[derive(Args)]
 pub(super) struct MergeArgs {
-    /// Directory of the dataset, where "segy-import plan" has left its plan
+    /// Dataset directory where "segy-import plan" stored its plan
     #[arg(value_name = "OUT")]
     output: PathBuf,
 
@@ -25,7 +26,7 @@ pub(super) struct MergeArgs {
     #[arg(long)]
     verify: bool,
 
-    /// How progress is shown
+    /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
 }
@@ -39,7 +40,7 @@ impl MergeArgs {
                 Merged::Now(result) => display.finish(result),
                 Merged::Before { n_traces } => {
                     let out = self.output.display().to_string();
-                    let line = format!("{out}: is complete ({} traces); nothing is left to do", HumanCount(*n_traces));
+                    let line = format!("{out}: is complete ({} traces); nothing left to do", HumanCount(*n_traces));
                     display.done(&line, &json!({"type": "done", "n_traces": n_traces, "output": out}))
                 }
             },

@@ -1,4 +1,4 @@
-//! The command line: options as the user writes them, resolved into values that nothing behind here has to check.
+//! The command line: options as the user writes them, resolved into validated values.
 
 mod dry_run;
 mod export;
@@ -14,6 +14,7 @@ mod submit;
 mod verify;
 mod worker;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::visible::visible_lines;
 use crate::cli::progress::{Display, ProgressMode, say};
 use crate::run::import::{ImportProgress, Phase};
 
@@ -62,16 +64,13 @@ enum Command {
     Submit(submit::SubmitArgs),
 }
 
-/// Runs the command of this process and says what went wrong. Returns the exit code.
+/// Runs the command of this process and prints any error. Returns the exit code.
 pub fn main() -> ExitCode {
-    // A file that reaches a limit on its size (`ulimit -f`) is then an error like a full disk, and does not kill.
+    // Makes exceeding a file size limit (`ulimit -f`) an error like a full disk, instead of killing the process.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => {
-            let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
-        }
+        Err(e) => return refused(&e),
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,14 +81,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs an import, or a step of one, with its progress shown and signals listened to. `tell` says what came of it.
+/// Says what is wrong with the arguments, or the help that was asked for. An argument may be a name out of somebody's directory.
+fn refused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match visible_lines(&text) {
+        Cow::Borrowed(_) => drop(error.print()),
+        Cow::Owned(text) => text.lines().for_each(say),
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// Runs an import, or a step of one, showing progress and listening to signals. `tell` reports the result.
 fn shown<T>(
     mode: ProgressMode,
     work: impl FnOnce(&mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
     tell: impl FnOnce(&Display, &T) -> Result<()>,
 ) -> Result<()> {
     let cancel = CancelHandle::new();
-    cancel.listen_to_signals().map_err(failed("signals cannot be listened to"))?;
+    cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
     let mut display = Display::new(mode);
     match work(&mut |progress| display.update(progress), &cancel) {
         Ok(result) => tell(&display, &result),
@@ -100,8 +109,8 @@ fn shown<T>(
     }
 }
 
-/// Runs a command on a dataset with its progress shown and signals listened to. `work` gets a function for the traces
-/// done and the number of all, and gives the last line for people and the last document for programs.
+/// Runs a command on a dataset, showing progress and listening to signals. `work` gets a callback for the traces done
+/// and in total, and returns the last line for people and the last document for programs.
 fn run_shown(
     mode: ProgressMode,
     phase: Phase,

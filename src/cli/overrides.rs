@@ -1,4 +1,4 @@
-//! Options that several commands take: what the user says against the headers, and where fields are.
+//! Options shared by several commands: overrides of the headers, and where header fields are.
 
 use std::path::PathBuf;
 
@@ -12,55 +12,56 @@ use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Ragged};
 use crate::table::formula::FUNCTIONS;
 
-/// What the user says about the file, against what its headers say.
+/// What the user says about the file, overriding its headers.
 #[derive(Args)]
 pub(super) struct OverrideArgs {
-    /// Sample format code, against the binary header
+    /// Sample format code, instead of the one in the binary header
     #[arg(long, value_name = "CODE", help_heading = "Override the headers")]
     format: Option<u16>,
 
-    /// Kind of the input file, against its name
+    /// Kind of the input file, whatever its name
     #[arg(long, value_enum, value_name = "KIND", help_heading = "Override the headers")]
     input_format: Option<InputFormat>,
 
-    /// Byte order of the file, against what it looks like
+    /// Byte order of the file, instead of detecting it
     #[arg(long, value_enum, help_heading = "Override the headers")]
     endian: Option<EndianChoice>,
 
-    /// Samples per trace, against the headers
+    /// Samples per trace, instead of the count in the headers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Override the headers")]
     samples: Option<u32>,
 
-    /// Sample interval, against the headers: in microseconds, or in metres, feet or Hz where --domain says so
+    /// Sample interval, instead of the one in the headers: in microseconds, or in metres, feet or Hz depending on
+    /// --domain
     #[arg(long, value_name = "MICROSECONDS", value_parser = interval, allow_negative_numbers = true,
           help_heading = "Override the headers")]
     interval: Option<f64>,
 
-    /// First sample, against the delay of the first trace: in ms, or in metres, feet or Hz where --domain says so
+    /// First sample, instead of the delay of the first trace: in ms, or in metres, feet or Hz depending on --domain
     #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Override the headers")]
     start: Option<f64>,
 
-    /// What the samples are counted along, which no header tells [default: time]
+    /// What the sample axis measures, which no header says [default: time]
     #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Override the headers")]
     domain: Option<Domain>,
 
-    /// Character set of the textual headers, against what they look like
+    /// Character set of the textual headers, instead of detecting it
     #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Override the headers")]
     text_encoding: Option<TextEncoding>,
 
-    /// Extended textual headers of 3200 bytes behind the file header, against bytes 3505-3506
+    /// Number of 3200-byte extended textual headers after the file header, instead of bytes 3505-3506
     #[arg(long, value_name = "N", help_heading = "Override the headers")]
     extended_headers: Option<u32>,
 
-    /// Bytes behind the last trace that are no traces
+    /// Bytes after the last trace that are not traces
     #[arg(long, value_name = "BYTES", help_heading = "Override the headers")]
     trailer: Option<u64>,
 
-    /// Revision of the standard to read by: 0, 1, 2.0 or 2.1, against bytes 3501-3502
+    /// Revision of the standard to read by: 0, 1, 2.0 or 2.1, instead of bytes 3501-3502
     #[arg(long, value_name = "REVISION", value_parser = revision, help_heading = "Override the headers")]
     revision: Option<(u8, u8)>,
 
-    /// Take the whole traces of a file that ends inside one
+    /// Import the whole traces of a file that ends in the middle of one
     #[arg(long, help_heading = "Override the headers")]
     allow_truncated: bool,
 
@@ -79,34 +80,34 @@ pub(super) struct OverrideArgs {
 /// Where header fields are.
 #[derive(Args)]
 pub(super) struct FieldArgs {
-    /// Place a header field: a column of this name from this byte (from 1) of the trace header
+    /// Define a header field: a column of this name, from this byte (counted from 1) of the trace header
     #[arg(long, value_name = "NAME=BYTE:TYPE", help_heading = "Headers")]
     field: Vec<FieldPlacement>,
 
-    /// Read the places of header fields from a TOML or JSON file; --field counts before it
+    /// Read field positions from a TOML or JSON file; --field takes precedence
     #[arg(long, value_name = "FILE", help_heading = "Headers")]
     mapping: Option<PathBuf>,
 
-    /// Read header fields where a revision or a program has them; --mapping and --field count before it
+    /// Read header fields where a revision or a program puts them; --mapping and --field take precedence
     #[arg(long, value_name = "NAME", long_help = preset_help(), help_heading = "Headers")]
     preset: Option<PresetName>,
 
-    /// Compute a column of float64 from header fields, as in "azimuth = degrees(atan2(gx - sx, gy - sy))"
+    /// Compute a float64 column from header fields, as in "azimuth = degrees(atan2(gx - sx, gy - sy))"
     #[arg(long, value_name = "NAME=EXPRESSION", long_help = compute_help(), help_heading = "Headers")]
     compute: Vec<ComputedField>,
 }
 
 fn compute_help() -> String {
     format!(
-        "Compute a column of float64 from header fields, as in \"azimuth = degrees(atan2(gx - sx, gy - sy))\"; null where it \
-         is not defined. Names are columns and their aliases. There are + - * /, pi, and the functions {}",
+        "Compute a float64 column from header fields, as in \"azimuth = degrees(atan2(gx - sx, gy - sy))\"; null where it \
+         is undefined. Names are columns and their aliases. Use + - * /, pi, and the functions {}",
         FUNCTIONS.join(", ")
     )
 }
 
 fn preset_help() -> String {
     format!(
-        "Read header fields where a revision or a program has them; --mapping and --field count before it. Presets: {}",
+        "Read header fields where a revision or a program puts them; --mapping and --field take precedence. Presets: {}",
         presets::help()
     )
 }
@@ -122,7 +123,7 @@ impl FieldArgs {
     }
 }
 
-/// Byte order as the user says it.
+/// Byte order as an option.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(super) enum EndianChoice {
     Big,
@@ -138,13 +139,13 @@ impl From<EndianChoice> for ByteOrder {
     }
 }
 
-/// The largest number of microseconds, metres … that is no mistake.
+/// Larger numbers of microseconds, metres … are taken for mistakes.
 const LARGEST: f64 = 1e12;
 
 fn interval(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (1e-9..=LARGEST).contains(&value) => Ok(value),
-        _ => Err("it has to be a number greater than 0, up to 1e12".into()),
+        _ => Err("give a number greater than 0, up to 1e12".into()),
     }
 }
 
@@ -154,14 +155,14 @@ fn revision(text: &str) -> std::result::Result<(u8, u8), String> {
         "1" | "1.0" => Ok((1, 0)),
         "2" | "2.0" => Ok((2, 0)),
         "2.1" => Ok((2, 1)),
-        _ => Err("it has to be 0, 1, 2.0 or 2.1".into()),
+        _ => Err("give 0, 1, 2.0 or 2.1".into()),
     }
 }
 
 fn start(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.abs() <= LARGEST => Ok(value),
-        _ => Err("it has to be a number between -1e12 and 1e12".into()),
+        _ => Err("give a number between -1e12 and 1e12".into()),
     }
 }
 

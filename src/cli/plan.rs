@@ -9,13 +9,15 @@ use crate::base::shell::quoted;
 use crate::cli::import::ImportArgs;
 use crate::run::{PlanResult, plan};
 
-/// Plan an import whose segments are converted by themselves, on one computer or many
+/// Plan an import whose segments are converted separately, on one computer or many
 ///
-/// Three commands make a dataset on a cluster. "plan" looks at IN, decides everything and keeps the plan in the staging area
-/// of OUT; "worker" converts one segment, and is called for each of them, from 0, on any computer that has IN and OUT under
-/// the same names; "merge" makes the dataset of the segments. It is the same, byte by byte, as "segy-import IN OUT" makes.
+/// Three commands make a dataset on a cluster. "plan" inspects IN, decides everything and stores the plan in the
+/// staging area of OUT; "worker" converts one segment, and is run for each of them, from 0, on any computer that sees
+/// IN and OUT under the same names; "merge" makes the dataset from the segments. The result is identical, byte for
+/// byte, to that of "segy-import IN OUT".
 ///
-/// The same command again keeps the segments that are done. The merge keeps to --overwrite, --verify and --no-sync as they are given here.
+/// Planning again with the same options keeps finished segments. The merge follows the --overwrite, --verify and
+/// --no-sync given here.
 #[derive(Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
@@ -37,16 +39,16 @@ impl PlanArgs {
     }
 }
 
-/// What is planned, and the next command, in one line.
+/// What was planned and the next command, in one line.
 fn describe(planned: &PlanResult) -> String {
     let out = quoted(&planned.output);
     if planned.is_complete {
-        return format!("{out}: is complete ({} traces); nothing is left to do", HumanCount(planned.n_traces));
+        return format!("{out}: is complete ({} traces); nothing left to do", HumanCount(planned.n_traces));
     }
     let n = planned.n_segments;
     let numbers = if n == 1 { "1 segment (0)".into() } else { format!("{n} segments (0-{})", n - 1) };
     let fewer = match planned.n_asked {
-        Some(asked) if asked > n => format!(", as gathers and chunks make no {asked}"),
+        Some(asked) if asked > n => format!(", as gathers and chunks do not allow {asked}"),
         _ => String::new(),
     };
     let done = if planned.n_done > 0 { format!(", {} of them done", planned.n_done) } else { String::new() };

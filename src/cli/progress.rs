@@ -1,4 +1,5 @@
-//! Showing progress: a bar on a terminal, plain lines in a log, JSON lines for programs. Only this file knows indicatif.
+//! Showing progress: a bar on a terminal, plain lines in a log, JSON lines for programs. The only file that uses
+//! indicatif.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -7,12 +8,13 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use serde_json::json;
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::visible::{visible, visible_lines};
 use crate::run::import::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ProgressMode {
-    /// A bar where standard error is a terminal, plain lines elsewhere.
+    /// A bar if standard error is a terminal, plain lines otherwise.
     #[default]
     Auto,
     /// One bar on standard error.
@@ -21,14 +23,14 @@ pub enum ProgressMode {
     Plain,
     /// JSON lines on standard output.
     Json,
-    /// Nothing but warnings and errors.
+    /// Only warnings and errors.
     None,
 }
 
-/// Plain lines come no more often than this.
+/// The shortest time between plain lines.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shows what it is given in one of the modes. A closed pipe is nobody listening, and no error.
+/// Shows progress in one of the modes. A closed pipe just means that nobody is listening.
 pub enum Display {
     Bar(Bar),
     Plain { last: Option<(Phase, Instant)> },
@@ -47,7 +49,7 @@ impl Display {
         }
     }
 
-    /// Shows one report.
+    /// Shows one progress report.
     pub fn update(&mut self, progress: &ImportProgress) {
         for message in &progress.messages {
             self.message(message);
@@ -59,7 +61,7 @@ impl Display {
                     Some((phase, at)) => *phase != progress.phase || at.elapsed() >= PLAIN_INTERVAL,
                     None => true,
                 };
-                // The first report of a phase is due; what goes by in a moment is not worth a line each.
+                // The first report of a phase is always due; phases that take a moment get no lines.
                 if due && progress.total_traces > 0 {
                     *last = Some((progress.phase, Instant::now()));
                     let (current, total) = (HumanCount(progress.current_traces), HumanCount(progress.total_traces));
@@ -91,7 +93,7 @@ impl Display {
             Self::Silent if kind == "info" => {}
             Self::Json => {
                 print_json(&json!({"type": kind, "message": text}));
-                // A log that keeps only standard error should have the warnings too.
+                // A log that keeps only standard error should show the warnings too.
                 if kind == "warning" {
                     say(&format!("{kind}: {text}"));
                 }
@@ -100,10 +102,10 @@ impl Display {
         }
     }
 
-    /// Clears the bar and says what has been done.
+    /// Clears the bar and says what was done.
     ///
     /// # Errors
-    /// As [`Self::done`].
+    /// See [`Self::done`].
     pub fn finish(&self, result: &ImportResult) -> Result<()> {
         let elapsed = result.elapsed.as_secs_f64();
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
@@ -128,10 +130,10 @@ impl Display {
         self.done(&line, &document)
     }
 
-    /// Clears the bar and says what has been done: a line for people, a document for programs.
+    /// Clears the bar and says what was done: a line for people, or a document for programs.
     ///
     /// # Errors
-    /// `Error::Failed` where standard output is for the document and cannot be written.
+    /// `Error::Failed` if the document cannot be written to standard output.
     pub fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
         match self {
             Self::Bar(bar) => {
@@ -145,12 +147,12 @@ impl Display {
         Ok(())
     }
 
-    /// Whether standard output is for JSON lines.
+    /// Whether standard output carries JSON lines.
     pub fn is_json(&self) -> bool {
         matches!(self, Self::Json)
     }
 
-    /// Takes the bar away before an error message, and tells programs of it.
+    /// Removes the bar before an error message, and reports the error to programs.
     pub fn abandon(&self, error: &Error) {
         match self {
             Self::Bar(bar) => bar.clear(),
@@ -162,15 +164,15 @@ impl Display {
     }
 }
 
-/// The bar of an import, on one line of 60 columns or more.
+/// The bar of an import: one line, in at least 60 columns.
 pub struct Bar {
     bar: ProgressBar,
     is_wide: bool,
 }
 
-/// Columns that the counts of a large survey, the rate and a bar take. On a narrower terminal there is a percentage.
+/// Columns needed for the bar, the rate and the counts of a large survey. Narrower terminals show a percentage.
 const WIDE_COLUMNS: u16 = 110;
-/// What a bar is made of: full, in eighths, empty.
+/// The bar's characters: full, eighths, empty.
 const BLOCKS: &str = "█▉▊▋▌▍▎▏ ";
 
 impl Bar {
@@ -192,7 +194,7 @@ impl Bar {
         }
     }
 
-    /// Takes the bar away while something else is written.
+    /// Hides the bar while something else is written.
     fn suspend(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
     }
@@ -216,16 +218,16 @@ impl Bar {
     }
 }
 
-/// Whether standard error is a terminal with room for all.
+/// Whether standard error is a terminal wide enough for everything.
 fn is_wide() -> bool {
     rustix::termios::tcgetwinsize(std::io::stderr()).is_ok_and(|size| size.ws_col >= WIDE_COLUMNS)
 }
 
-/// A bar for reading headers, where standard error is a terminal; otherwise nothing.
+/// A bar for reading headers, if standard error is a terminal.
 pub struct ReadingBar(Option<ProgressBar>);
 
 impl ReadingBar {
-    /// A bar for so many headers. It appears when it is first moved.
+    /// A bar for this many headers. It appears on its first update.
     pub fn new(n_headers: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(n_headers), ProgressDrawTarget::stderr_with_hz(10));
@@ -238,7 +240,7 @@ impl ReadingBar {
         Self(bar)
     }
 
-    /// So many headers have been read.
+    /// Sets the number of headers read.
     pub fn set(&self, n_read: u64) {
         if let Some(bar) = &self.0 {
             bar.set_position(n_read);
@@ -247,7 +249,7 @@ impl ReadingBar {
 }
 
 impl Drop for ReadingBar {
-    /// Leaves nothing on the terminal, whatever the end.
+    /// Clears the terminal line, however the reading ended.
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
@@ -255,10 +257,10 @@ impl Drop for ReadingBar {
     }
 }
 
-/// Text on standard output. A pipe that is closed is nobody listening, and no error.
+/// Prints text to standard output. A closed pipe just means that nobody is listening.
 ///
 /// # Errors
-/// `Error::Failed` where it cannot be written.
+/// `Error::Failed` if it cannot be written.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -267,12 +269,20 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// One line on standard error.
-pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// As [`print`], for people, whose terminal acts on nothing that stands in it.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_text(text: &str) -> Result<()> {
+    print(&visible_lines(text))
 }
 
-/// A report on the way. Where it cannot be written, the last one cannot either, which is told.
+/// Prints one line to standard error, whatever came into it from outside.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", visible(line));
+}
+
+/// Prints an intermediate report. A write error is ignored here, since the final report will hit it too.
 fn print_json(value: &serde_json::Value) {
     let _ = print(&format!("{value}\n"));
 }
@@ -293,7 +303,7 @@ fn phase_name(phase: Phase) -> &'static str {
 fn details(progress: &ImportProgress) -> String {
     let mut parts = Vec::new();
     if progress.elapsed.as_millis() > 0 && progress.current_traces > 0 && progress.phase == Phase::Importing {
-        // The time left tells the rate too, without what an earlier run has done.
+        // The estimate uses the rate without the work of earlier runs.
         let left = progress.total_traces.saturating_sub(progress.current_traces);
         let (n, time) = match progress.eta {
             Some(eta) if left > 0 && !eta.is_zero() => (left, eta),

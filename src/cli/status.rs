@@ -8,16 +8,17 @@ use indicatif::{HumanBytes, HumanCount};
 use crate::base::error::{Result, failed};
 use crate::base::ranges::ranges;
 use crate::base::shell::quoted;
-use crate::cli::progress::print;
+use crate::base::visible::visible;
+use crate::cli::progress::{print, print_text};
 use crate::run::{SegmentStatus, State, Status, status};
 
-/// More segments than these are shown as ranges.
+/// More segments than this are shown as ranges.
 const SHOWN_SINGLY: usize = 32;
 
-/// Say how far a planned import is: which segments are done, being converted, or missing
+/// Show how far a planned import is: which segments are done, in progress or missing
 #[derive(Args)]
 pub(super) struct StatusArgs {
-    /// Directory of the dataset
+    /// Dataset directory
     #[arg(value_name = "OUT")]
     output: PathBuf,
 
@@ -29,11 +30,10 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) fn run(self) -> Result<()> {
         let status = status(&self.output)?;
-        let text = match self.json {
-            true => serde_json::to_string_pretty(&status).map_err(failed("the status"))?,
-            false => describe(&self.output, &status),
-        };
-        print(&format!("{text}\n"))
+        match self.json {
+            true => print(&format!("{}\n", serde_json::to_string_pretty(&status).map_err(failed("the status"))?)),
+            false => print_text(&format!("{}\n", describe(&self.output, &status))),
+        }
     }
 }
 
@@ -42,9 +42,9 @@ fn describe(root: &Path, status: &Status) -> String {
     let traces = status.n_traces.map_or(String::new(), |n| format!(", {} traces", HumanCount(n)));
     let of = format!("{} of {} segments done{traces}", status.n_done, status.n_segments);
     let state = match status.state {
-        State::Nothing => return format!("{out}: nothing is planned here, and there is no dataset"),
+        State::Nothing => return format!("{out}: there is no plan and no dataset here"),
         State::Merging => {
-            return format!("{out}: the dataset is becoming visible; segy-import merge {out} goes on with it");
+            return format!("{out}: the dataset is being put in place; to continue: segy-import merge {out}");
         }
         State::Complete => return format!("{out}: complete{traces}"),
         State::Planned => format!("planned, {of}"),
@@ -60,7 +60,8 @@ fn describe(root: &Path, status: &Status) -> String {
     lines.join("\n")
 }
 
-/// Single segments if they are few, otherwise neighbours of the same state; those that workers are at stand alone.
+/// A few segments are listed singly, otherwise neighbours in the same state are grouped, except those being
+/// converted.
 fn groups(segments: &[SegmentStatus]) -> impl Iterator<Item = &[SegmentStatus]> {
     let singly = segments.len() <= SHOWN_SINGLY;
     let alike =
@@ -90,5 +91,6 @@ fn line(group: &[SegmentStatus]) -> String {
 
 fn describe_attempt(attempt: &crate::run::Attempting) -> String {
     let heard = attempt.heard_s_ago.map_or(String::new(), |s| format!(", {s} s ago"));
-    format!("{} traces by process {} on {}{heard}", HumanCount(attempt.traces_done), attempt.pid, attempt.host)
+    let (traces, host) = (HumanCount(attempt.traces_done), visible(&attempt.host));
+    format!("{traces} traces by process {} on {host}{heard}", attempt.pid)
 }

@@ -18,11 +18,10 @@ enum Scheduler {
 const EXAMPLE: &str = "\
 Example: segy-import submit line_042.sgy line_042/ --scheduler slurm --segments 64 -- --account=seis";
 
-/// Plan an import and hand it to a batch scheduler: a task for each segment, and a merge behind them
+/// Plan an import and submit it to a batch scheduler: one task per segment, then a merge
 ///
-/// It prints the two commands, for a shell; with --now it runs them and prints the numbers of the jobs. Tasks that were
-/// interrupted may be requeued. If one fails, the merge is cancelled, and the same submit again is for the segments that
-/// are missing.
+/// Prints the two commands for a shell; with --now it runs them and prints the job numbers. Interrupted tasks may be
+/// requeued. If a task fails, the merge is cancelled; the same submit again handles the missing segments.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct SubmitArgs {
@@ -37,7 +36,7 @@ pub(super) struct SubmitArgs {
     #[arg(long, help_heading = "Submitting")]
     now: bool,
 
-    /// Run so many tasks at the same time at most [default: as many as the scheduler lets]
+    /// Run at most this many tasks at the same time [default: no limit]
     #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Submitting")]
     at_once: Option<u32>,
 
@@ -59,14 +58,14 @@ impl SubmitArgs {
     }
 }
 
-/// `None` where the dataset is complete.
+/// The jobs to submit; `None` if the dataset is complete.
 fn jobs(planned: &PlanResult, at_once: Option<u32>, options: Vec<String>) -> Result<Option<Jobs>> {
     if planned.is_complete {
         return Ok(None);
     }
     let asked = max_array_of_site();
     let jobs = Jobs {
-        program: std::env::current_exe().map_err(failed("the path of this program cannot be found"))?,
+        program: std::env::current_exe().map_err(failed("cannot find the path of this program"))?,
         output: absolute(&planned.output)?,
         n_segments: planned.n_segments,
         missing: status(&planned.output)?.missing,
@@ -76,10 +75,10 @@ fn jobs(planned: &PlanResult, at_once: Option<u32>, options: Vec<String>) -> Res
     };
     let per_task = jobs.segments_per_task();
     if per_task > 1 {
-        let whose = if asked.is_some() { "of this site" } else { "of a site that says nothing else" };
+        let whose = if asked.is_some() { "of this site" } else { "by default" };
         let (n, most) = (jobs.n_segments, jobs.max_array);
         say(&format!(
-            "warning: {n} segments are more than MaxArraySize {whose} ({most}) has tasks for: each task converts up to {per_task}"
+            "warning: {n} segments are more than the tasks that MaxArraySize {whose} ({most}) allows: each task converts up to {per_task}"
         ));
     }
     Ok(Some(jobs))
@@ -91,7 +90,7 @@ fn tell(display: &Display, planned: &PlanResult, jobs: Option<&Jobs>, now: bool)
     let (n, n_traces) = (planned.n_segments, HumanCount(planned.n_traces));
     let Some(jobs) = jobs else {
         let document = json!({"type": "done", "n_traces": planned.n_traces, "output": out});
-        return display.done(&format!("{out}: is complete ({n_traces} traces); nothing is left to do"), &document);
+        return display.done(&format!("{out}: is complete ({n_traces} traces); nothing left to do"), &document);
     };
     let done = if planned.n_done > 0 { format!(", {} of them done", planned.n_done) } else { String::new() };
     let what = format!("{out}: planned {n_traces} traces in {n} segments{done}");

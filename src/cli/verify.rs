@@ -11,17 +11,17 @@ use crate::cli::run_shown;
 use crate::run::import::Phase;
 use crate::verify::{check, compare};
 
-/// Prove that a dataset equals the file it was made from (IN DATASET), or that it is undamaged (DATASET)
+/// Prove that a dataset matches the file it was made from (IN DATASET), or that it is undamaged (DATASET)
 #[derive(Args)]
 #[command(
     override_usage = "segy-import verify [OPTIONS] <IN>... <DATASET>\n       segy-import verify [OPTIONS] <DATASET>"
 )]
 pub(super) struct VerifyArgs {
-    /// The SEG-Y files, if they are still there, in the order of the import, and the directory of the dataset
+    /// The original SEG-Y files, if available, in the order of the import, then the dataset directory
     #[arg(value_names = ["IN", "DATASET"], num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
 
-    /// How progress is shown
+    /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
 }
@@ -45,7 +45,7 @@ impl VerifyArgs {
                     json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes}),
                 ))
             }
-            [] => Err(Error::Usage("name a dataset, or SEG-Y files and a dataset".into())),
+            [] => Err(Error::Usage("give a dataset, or SEG-Y files and a dataset".into())),
         })
     }
 }

@@ -1,5 +1,5 @@
-//! `segy-import worker`: one segment of a plan. A scheduler names the output directory; the coordinator names the plan and
-//! listens to JSON lines on standard output.
+//! `segy-import worker`: converts one segment of a plan. A scheduler gives the output directory; the coordinator
+//! gives the plan and reads JSON lines from standard output.
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,28 +22,28 @@ use crate::store::{self, Place};
 
 /// Convert one segment of a planned import
 ///
-/// It is called once for each segment, as in segy-import worker OUT --segment "$SLURM_ARRAY_TASK_ID", on any computer that has
-/// the SEG-Y file and OUT under the same names. It may be repeated after any end, and run twice at once: a segment counts
-/// once it is complete, and one that is done is left as it is (exit code 0).
+/// Run it once per segment, for example segy-import worker OUT --segment "$SLURM_ARRAY_TASK_ID", on any computer that
+/// sees the SEG-Y file and OUT under the same names. It is safe to repeat after any failure, and to run twice at
+/// once: a segment counts once it is complete, and a finished one is left alone (exit code 0).
 ///
-/// Exit code 3 says that the input is damaged, or not the one that was planned: trying again does not help.
+/// Exit code 3 means that the input is damaged, or is not the file that was planned: trying again does not help.
 #[derive(Args)]
 #[command(override_usage = "segy-import worker [OPTIONS] --segment <N> <OUT>")]
 pub(super) struct WorkerArgs {
-    /// Directory of the dataset, where "segy-import plan" has left its plan
-    // It is there unless --plan takes its place.
+    /// Dataset directory where "segy-import plan" stored its plan
+    // Required unless --plan is given.
     #[arg(value_name = "OUT", required_unless_present = "plan")]
     output: Option<PathBuf>,
 
-    /// Number of the segment, from 0
+    /// Segment number, from 0
     #[arg(long, value_name = "N")]
     segment: u32,
 
-    /// How progress is shown
+    /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
 
-    /// The plan that an import follows that has started this worker
+    /// The plan of the import that started this worker
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "progress"], hide = true)]
     plan: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ fn work_alone(root: &Path, segment: u32, mode: ProgressMode) -> Result<()> {
     })
 }
 
-/// A line for people, and a document for programs.
+/// A line for people and a document for programs.
 fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
     let traces = |record: &SegmentRecord| format!("{} traces", HumanCount(record.n_traces));
     let document = |outcome: &str, record: Option<&SegmentRecord>| {
@@ -84,11 +84,13 @@ fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
             document("converted", Some(record)),
         ),
         SegmentOutcome::WasDone { record, n_segments } => (
-            format!("segment {segment} of {n_segments}: is done already ({})", traces(record)),
+            format!("segment {segment} of {n_segments}: is already done ({})", traces(record)),
             document("was_done", Some(record)),
         ),
         SegmentOutcome::NotNeeded { n_segments } => (
-            format!("segment {segment}: there is none, as gathers and chunks make {n_segments}; nothing to do"),
+            format!(
+                "segment {segment}: does not exist, as gathers and chunks allow only {n_segments} segments; nothing to do"
+            ),
             document("not_needed", None),
         ),
         SegmentOutcome::Merged => {
@@ -98,17 +100,19 @@ fn describe(segment: u32, outcome: &SegmentOutcome) -> (String, Value) {
 }
 
 fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
-    std::thread::spawn(end_with_the_coordinator);
-    let is_no_plan = || Error::Usage(format!("{}: is no plan", plan_file.display()));
+    let watch = std::thread::Builder::new().name("coordinator".into());
+    watch.spawn(end_with_the_coordinator).map_err(failed("a thread that watches the coordinator cannot be started"))?;
+    let is_no_plan = || Error::Usage(format!("{}: is not a plan", plan_file.display()));
     let (directory, name) = plan_file.parent().zip(plan_file.file_name()).ok_or_else(is_no_plan)?;
     let staging = Place::of(directory).and_then(|staging| staging.held_open()).map_err(failed(directory.display()))?;
     let plan = Plan::read(&staging.join(name))?;
+    let staging = staging.with_file_mode(plan.file_mode).map_err(failed(directory.display()))?;
     let last = work(&plan, &staging, segment, &CancelHandle::new(), &send);
     send(last);
     Ok(())
 }
 
-/// One line. A coordinator that has gone needs no answer.
+/// Sends one line. If the coordinator is gone, that does not matter.
 fn send(message: WorkerMessage) {
     let Ok(mut line) = serde_json::to_vec(&message) else { return };
     line.push(b'\n');
@@ -119,10 +123,10 @@ fn send(message: WorkerMessage) {
     }
 }
 
-/// The coordinator holds the other end of standard input; when it dies, however it dies, this end closes.
+/// Exits when standard input closes: the coordinator holds its other end, so it closes however the coordinator dies.
 fn end_with_the_coordinator() {
     let mut byte = [0];
-    // A signal that interrupts the waiting is not the end of the coordinator.
+    // An interrupted read does not mean that the coordinator is gone.
     let goes_on = |read: std::io::Result<usize>| read.map_or_else(|e| e.kind() == ErrorKind::Interrupted, |n| n > 0);
     while goes_on(std::io::stdin().read(&mut byte)) {}
     store::abort_uploads();

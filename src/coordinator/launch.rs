@@ -1,4 +1,4 @@
-//! Starting workers: as processes of this program, or as threads where there is no such program at hand.
+//! Starting workers: as processes of this program, or as threads if the program is not available.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -21,18 +21,18 @@ use crate::segy::Io;
 use crate::store::{self, Place};
 use crate::worker::convert_segment;
 
-/// So many of the last lines of a worker's standard error are kept for the report.
+/// How many of the last lines of a worker's standard error are kept for the report.
 const STDERR_LINES: usize = 8;
-/// A worker reports its progress no more often.
+/// The shortest time between a worker's progress reports.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// A worker that writes to an object store has so long to give up what it has begun there: where somebody waits for the end,
-/// and where another worker has failed.
+/// How long a worker that writes to an object store has to abort its uploads when the import is cancelled, or when
+/// another worker has failed.
 pub(super) const TIME_TO_END: Duration = Duration::from_millis(800);
 pub(super) const TIME_TO_GIVE_UP: Duration = Duration::from_secs(11);
 
-/// Starts workers. A test can put its own in the place of processes.
+/// Starts workers. Tests replace it with their own.
 pub trait Launch {
-    /// Starts the worker of one segment. Its messages arrive as events, `OutputClosed` last.
+    /// Starts the worker for one segment. Its messages arrive as events, with `OutputClosed` last.
     fn launch(
         &self,
         plan: &Arc<Plan>,
@@ -44,33 +44,33 @@ pub trait Launch {
 
 /// A started worker.
 pub trait Running {
-    /// Makes it end at once, or, where something of it would stay that nobody else can remove, within `time`.
+    /// Stops it at once, or within `time` if it must first clean up what nobody else can remove.
     fn stop(&mut self, time: Duration);
-    /// Whether [`Self::wait`] has nothing more to wait for than the end that it brings about.
+    /// Whether the worker has ended, so that [`Self::wait`] will not block for long.
     fn has_ended(&mut self) -> bool {
         true
     }
-    /// Waits for its end. `None` if it ended as it should.
+    /// Waits until it ends. `None` if it succeeded.
     fn wait(&mut self) -> Option<Ending>;
 }
 
 /// Workers as child processes: `<program> worker --plan … --segment …`.
 pub struct ProcessLauncher {
     pub program: PathBuf,
-    /// Name of the plan file in the staging directory.
+    /// Path of the plan file in the staging directory.
     pub plan_file: PathBuf,
-    /// The lock of the output directory. Every worker inherits it, so that none of an import that was killed writes into
-    /// what the next one makes. There is none in an object store.
+    /// The lock of the output directory. Every worker inherits it, so that a surviving worker of a killed import
+    /// cannot write into what the next one makes. Object stores have none.
     pub lock: Option<File>,
 }
 
 struct WorkerProcess {
     child: Child,
-    /// Held open: a worker whose standard input closes knows that its coordinator is gone, and ends.
+    /// Held open: when a worker's standard input closes, it knows that its coordinator is gone, and exits.
     stdin: Option<ChildStdin>,
-    /// Whether it gets the time to give up what it has begun in an object store, where it would stay.
+    /// Whether it gets time to abort its uploads to an object store, which would otherwise stay there.
     ends_by_itself: bool,
-    /// When it is killed that was asked to end.
+    /// When to kill it after asking it to end.
     deadline: Option<Instant>,
     stderr: Option<JoinHandle<String>>,
     ending: Option<Option<Ending>>,
@@ -85,7 +85,7 @@ impl Launch for ProcessLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let lock = self.lock.as_ref().map(inheritable).transpose();
-        let lock = lock.map_err(failed("the lock cannot be given to a worker"))?;
+        let lock = lock.map_err(failed("cannot pass the lock to a worker"))?;
         let mut child = Command::new(&self.program)
             .arg("worker")
             .arg("--plan")
@@ -94,29 +94,33 @@ impl Launch for ProcessLauncher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A ^C at the terminal reaches the coordinator alone, which then decides.
+            // ^C at the terminal reaches only the coordinator, which then decides.
             .process_group(0)
             .spawn()
-            .map_err(failed(format!("a worker process ({}) cannot be started", self.program.display())))?;
+            .map_err(failed(format!("cannot start a worker process ({})", self.program.display())))?;
         drop(lock);
-        let stdin = child.stdin.take();
-        if let Some(stdout) = child.stdout.take() {
-            std::thread::spawn(move || forward_messages(stdout, segment, &events));
-        }
-        let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || last_lines(stderr)));
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ends_by_itself = store::is_remote(&self.plan_file);
-        Ok(Box::new(WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr, ending: None }))
+        // It is ended by being dropped where nobody can listen to it.
+        let mut worker = WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr: None, ending: None };
+        let listening = |e: std::io::Error| failed("a thread that listens to a worker cannot be started")(e);
+        let stderr = stderr.map(|stderr| Builder::new().spawn(move || last_lines(stderr)));
+        worker.stderr = stderr.transpose().map_err(listening)?;
+        if let Some(stdout) = stdout {
+            Builder::new().spawn(move || forward_messages(stdout, segment, &events)).map_err(listening)?;
+        }
+        Ok(Box::new(worker))
     }
 }
 
-/// The same open file once more, for child processes that are started while it is there.
+/// A duplicate of the open file that child processes inherit while it exists.
 fn inheritable(file: &File) -> std::io::Result<File> {
     let copy = file.try_clone()?;
     rustix::io::fcntl_setfd(&copy, rustix::io::FdFlags::empty())?;
     Ok(copy)
 }
 
-/// Sends the messages in what a worker writes to its standard output, and that it is closed.
+/// Forwards the messages in a worker's standard output, and the fact that it closed.
 pub fn forward_messages(stdout: impl Read, segment: u32, events: &Sender<Event>) {
     for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
         if let Some(message) = parse_line(&line) {
@@ -144,7 +148,7 @@ impl Running for WorkerProcess {
             let deadline = Instant::now() + time;
             self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
         } else {
-            // Its segment is not done and is converted anew, so nothing is lost by the hard way.
+            // Its unfinished segment will be converted again, so killing it loses nothing.
             let _ = self.child.kill();
         }
     }
@@ -162,7 +166,7 @@ impl Running for WorkerProcess {
             std::thread::sleep(Duration::from_millis(10));
         }
         if self.deadline.is_some() {
-            // Where it has ended there is nothing to kill.
+            // If it has already ended there is nothing to kill.
             let _ = self.child.kill();
         }
         let status = self.child.wait();
@@ -194,7 +198,7 @@ impl Drop for WorkerProcess {
 /// Workers as threads of this process.
 pub struct ThreadLauncher;
 
-/// Says that the output is closed however the thread ends, by a panic too.
+/// Reports the output as closed however the thread ends, even by a panic.
 struct ClosedOnDrop {
     segment: u32,
     events: Sender<Event>,
@@ -220,25 +224,25 @@ impl Launch for ThreadLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let cancel = CancelHandle::new();
-        // A file that shrinks under a map would end this process, which nobody watches.
+        // A mapped file that shrinks would kill this process, which nobody watches.
         let plan = match plan.io {
-            Io::Auto => Arc::new(Plan { io: Io::Pread, ..Plan::clone(plan) }),
+            Io::Auto => Arc::new(Plan { io: plan.io.unwatched(), ..Plan::clone(plan) }),
             Io::Mmap | Io::Pread => plan.clone(),
         };
         let (staging, stop) = (staging.clone(), cancel.clone());
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name(format!("segment {segment}"))
             .spawn(move || {
                 let output = ClosedOnDrop { segment, events };
                 let send = |message| drop(output.events.send(Event { segment, kind: EventKind::Message(message) }));
                 send(work(&plan, &staging, segment, &stop, &send));
             })
-            .map_err(failed("a worker thread cannot be started"))?;
+            .map_err(failed("cannot start a worker thread"))?;
         Ok(Box::new(WorkerThread { thread: Some(thread), cancel }))
     }
 }
 
-/// Converts a segment and puts what there is to say into messages; the last one is returned.
+/// Converts a segment, reporting by messages; returns the last one.
 pub fn work(
     plan: &Plan,
     staging: &Place,

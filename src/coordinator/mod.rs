@@ -1,4 +1,4 @@
-//! Running the workers: at most so many at a time, one progress for all of them, and an orderly end when one fails.
+//! Running the workers: a limited number at a time, with combined progress, and an orderly end if one fails.
 
 mod launch;
 
@@ -18,46 +18,52 @@ use crate::protocol::WorkerMessage;
 use crate::staging::SegmentRecord;
 use crate::store::Place;
 
-/// Between two looks at the cancel handle, and between two reports of progress.
+/// Time between checks of the cancel handle, and between progress reports.
 const TICK: Duration = Duration::from_millis(100);
-/// A worker that dies (not one that reports a failure) is started again so many times.
+/// How often a worker that dies (rather than reporting a failure) is restarted.
 const RETRIES: u32 = 1;
 
-/// What reaches the coordinator from a worker.
+/// What the coordinator receives from a worker.
 #[derive(Debug)]
 pub struct Event {
+    /// Number of the segment, from 0.
     pub segment: u32,
+    /// What happened.
     pub kind: EventKind,
 }
 
 #[derive(Debug)]
 pub enum EventKind {
     Message(WorkerMessage),
-    /// The worker will say no more.
+    /// No more messages will come.
     OutputClosed,
 }
 
-/// How a worker came to its end, for the report.
+/// How a worker ended, for the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// `was killed by SIGKILL`, `exited with code 101`.
     pub how: String,
+    /// The signal that killed it, if one did.
     pub signal: Option<i32>,
-    /// The last of what it wrote to its standard error.
+    /// The last lines it wrote to standard error.
     pub stderr: String,
 }
 
-/// State of the running segments, as the coordinator tells it.
+/// Progress of the running segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally {
+    /// Traces done in all segments.
     pub traces_done: u64,
+    /// Workers running now.
     pub active_workers: usize,
 }
 
-/// Where the coordinator's words go while it works.
+/// Receives the coordinator's reports.
 pub trait Listener {
+    /// Reports progress, about ten times a second.
     fn tally(&mut self, tally: Tally);
-    /// Something worth a line in the log: a worker that died and is started again.
+    /// Something to log: for example, a worker died and is being restarted.
     fn note(&mut self, line: &str);
 }
 
@@ -68,10 +74,10 @@ struct Active {
     failure: Option<Error>,
 }
 
-/// Converts the segments that are not `done` yet, `n_workers` at a time. Returns the records of all, by segment.
+/// Converts the segments not in `done` yet, `n_workers` at a time. Returns the records of all, by segment.
 ///
 /// # Errors
-/// The first failure, after all workers have been stopped; `Error::Cancelled` within a second of being asked.
+/// The first failure, after stopping all workers; `Error::Cancelled` within a second of cancelling.
 pub fn convert_segments(
     plan: &Arc<Plan>,
     staging: &Place,
@@ -131,7 +137,9 @@ impl<'a> Coordinator<'a> {
             while self.active.len() < self.n_workers
                 && let Some(segment) = self.waiting.pop_front()
             {
-                self.start(segment)?;
+                if let Err(error) = self.start(segment) {
+                    self.go_on_with_fewer(segment, error, listener)?;
+                }
             }
             listener.tally(self.tally());
             if self.active.is_empty() {
@@ -142,7 +150,7 @@ impl<'a> Coordinator<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            // Whatever else has come meanwhile belongs to the same picture.
+            // Include everything else that has arrived by now.
             while let Ok(event) = self.events.try_recv() {
                 self.take(event, listener)?;
             }
@@ -162,6 +170,17 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
+    /// A worker cannot be started, as where there are no more processes or threads: those that there are do its work too.
+    fn go_on_with_fewer(&mut self, segment: u32, error: Error, listener: &mut dyn Listener) -> Result<()> {
+        if self.active.is_empty() {
+            return Err(error);
+        }
+        self.n_workers = self.active.len();
+        self.waiting.push_front(segment);
+        listener.note(&format!("{error}; it goes on with fewer workers ({})", self.n_workers));
+        Ok(())
+    }
+
     fn take(&mut self, event: Event, listener: &mut dyn Listener) -> Result<()> {
         let Some(active) = self.active.get_mut(&event.segment) else { return Ok(()) };
         match event.kind {
@@ -171,7 +190,7 @@ impl<'a> Coordinator<'a> {
                 if record.segment == event.segment && record.fits(self.plan) {
                     active.result = Some(record);
                 } else {
-                    let what = "its worker says that it found what the plan does not have";
+                    let what = "its worker reports results that do not match the plan";
                     active.failure = Some(Error::Failed(format!("segment {}: {what}", event.segment)));
                 }
             }
@@ -203,7 +222,7 @@ impl<'a> Coordinator<'a> {
         if *deaths > RETRIES {
             return Err(Error::Failed(format!("{what}, for the second time")));
         }
-        listener.note(&format!("{what}; it is started again"));
+        listener.note(&format!("{what}; restarting it"));
         self.waiting.push_front(segment);
         Ok(())
     }
@@ -217,15 +236,15 @@ impl<'a> Coordinator<'a> {
             return format!("the worker of segment {segment}{range} ended without a result");
         };
         let hint = match ending.signal {
-            Some(SIGBUS) => "; the input became shorter or cannot be read, or the disk is full",
-            Some(signal_hook::consts::SIGKILL) => "; the system kills so when memory runs out",
+            Some(SIGBUS) => "; the input was truncated or cannot be read, or the disk is full",
+            Some(signal_hook::consts::SIGKILL) => "; perhaps the system ran out of memory",
             _ => "",
         };
         let stderr = if ending.stderr.is_empty() { String::new() } else { format!("; it said: {}", ending.stderr) };
         format!("the worker of segment {segment}{range} {}{hint}{stderr}", ending.how)
     }
 
-    /// Ends all workers within `time`, or sooner once somebody asks to stop.
+    /// Ends all workers within `time`, or sooner if cancelled.
     fn stop_all(&mut self, time: Duration, cancel: &CancelHandle) {
         self.active.values_mut().for_each(|active| active.worker.stop(time));
         while !self.active.values_mut().all(|active| active.worker.has_ended()) {

@@ -1,4 +1,4 @@
-//! The coordinator with workers of the tests' own.
+//! Tests of the coordinator with fake workers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,16 +10,19 @@ use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
 use crate::table::HeaderSummary;
 
-/// What a worker of the test does.
+/// What a fake worker does.
 #[derive(Clone)]
 enum Script {
     Succeed,
     Fail(Failure),
-    /// Says that it has done something else than the plan asks for.
+    /// Claims to have done something that is not in the plan.
     Claim(fn(&mut SegmentRecord)),
     Die,
     DieOnce,
     RunForever,
+    /// Cannot be started while another runs.
+    StartAlone,
+    NeverStart,
 }
 
 struct ScriptedLauncher {
@@ -49,6 +52,12 @@ impl Running for ScriptedWorker {
 impl Launch for ScriptedLauncher {
     fn launch(&self, plan: &Arc<Plan>, _: &Place, segment: u32, events: Sender<Event>) -> Result<Box<dyn Running>> {
         let nth = self.launches.fetch_add(1, Ordering::SeqCst);
+        let is_alone = self.running.load(Ordering::SeqCst) == 0;
+        match self.scripts[segment as usize % self.scripts.len()] {
+            Script::StartAlone if !is_alone => return Err(Error::Failed("there are no more threads".into())),
+            Script::NeverStart => return Err(Error::Failed("there are no threads".into())),
+            _ => {}
+        }
         self.most_running.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let send = |kind| events.send(Event { segment, kind }).unwrap();
         let killed = Ending { how: "was killed by SIGKILL".into(), signal: Some(9), stderr: "last words".into() };
@@ -70,7 +79,7 @@ impl Launch for ScriptedLauncher {
                 send(EventKind::Message(WorkerMessage::Progress { traces: 1 }));
                 return Ok(Box::new(ScriptedWorker { ending: None, running: self.running.clone(), ended: false }));
             }
-            Script::Succeed | Script::DieOnce => {
+            Script::Succeed | Script::DieOnce | Script::StartAlone | Script::NeverStart => {
                 send(EventKind::Message(WorkerMessage::Done(record)));
                 None
             }
@@ -80,7 +89,7 @@ impl Launch for ScriptedLauncher {
     }
 }
 
-/// What a worker can find that follows the plan.
+/// The record of a worker that follows the plan.
 fn record(plan: &Plan, segment: u32) -> SegmentRecord {
     let [traces, rows] = [Plan::traces_of, Plan::rows_of].map(|of| of(plan, &plan.segments[segment as usize]));
     let (n_traces, n_rows) = (traces.end - traces.start, rows.end - rows.start);
@@ -152,6 +161,17 @@ fn all_segments_are_converted_two_at_a_time() {
 }
 
 #[test]
+fn where_no_more_workers_can_be_started_those_that_run_do_it_all() {
+    let mut ears = Ears::default();
+    let (result, launcher) = run(vec![Script::StartAlone], &mut ears);
+    assert_eq!(result.unwrap().len(), 4);
+    assert_eq!(launcher.most_running.into_inner(), 1);
+    assert_eq!(ears.notes, ["there are no more threads; it goes on with fewer workers (1)"]);
+    let (result, _) = run(vec![Script::NeverStart], &mut Ears::default());
+    assert_eq!(result, Err(Error::Failed("there are no threads".into())));
+}
+
+#[test]
 fn a_worker_that_dies_once_is_started_again() {
     let mut ears = Ears::default();
     let (result, launcher) = run(vec![Script::DieOnce, Script::Succeed], &mut ears);
@@ -195,7 +215,7 @@ fn a_worker_that_claims_what_the_plan_does_not_have_is_not_believed() {
     for change in changes {
         let (result, _) = run(vec![Script::Claim(change)], &mut Ears::default());
         let message = result.unwrap_err().to_string();
-        assert!(message.contains("what the plan does not have"), "{message}");
+        assert!(message.contains("results that do not match the plan"), "{message}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading chunks, each checked against its checksum, from files of their own or from shards.
+//! Reading chunks from their own files or from shards, with checksums verified.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,16 @@ use crate::base::error::{Result, failed};
 use crate::dataset::{Dataset, damaged};
 use crate::dataset_files::TRACES;
 use crate::store::checksum::crc32c;
+use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
 use crate::zarr::{ArrayPlan, ChunkDecoder};
 
-/// Bytes of a CRC-32C at the end of a chunk or of a shard's index.
+/// Length of the CRC-32C at the end of a chunk or shard index.
 const CRC_BYTES: usize = 4;
-/// Bytes of one entry in the index of a shard: offset and length.
+/// Length of a shard index entry: offset and length.
 const ENTRY_BYTES: usize = 16;
 
-/// Reads the chunks of the trace array. Memory: one chunk as stored and one decoded, and the index of one shard.
+/// Reads the chunks of the trace array. Memory: one stored and one decoded chunk, and one shard's index.
 pub struct ChunkReader<'a> {
     array: &'a ArrayPlan,
     directory: Place,
@@ -23,13 +24,13 @@ pub struct ChunkReader<'a> {
     shard: Option<Shard>,
 }
 
-/// The shard that was read last.
+/// The shard read last.
 struct Shard {
     trace_index: u64,
     path: Place,
     file: Reader,
     bytes: u64,
-    /// Offset and length by sample chunk and trace chunk in the order of the declared axes.
+    /// Offset and length by sample chunk and trace chunk, in the order of the declared axes.
     index: Vec<[u64; 2]>,
 }
 
@@ -44,7 +45,7 @@ impl<'a> ChunkReader<'a> {
         })
     }
 
-    /// A chunk: little-endian values trace after trace, of full size with its padding.
+    /// A chunk: little-endian values, trace after trace, in full size including padding.
     pub fn read(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Cow<'_, [u8]>> {
         let (path, _) = self.load(sample_chunk, trace_chunk)?;
         let n = self.array.chunk_bytes();
@@ -56,12 +57,12 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
-    /// Compares a chunk with its checksum, which is returned, without decoding it.
+    /// Verifies a chunk's checksum without decoding the chunk, and returns it.
     pub fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
         self.load(sample_chunk, trace_chunk).map(|(_, crc)| crc)
     }
 
-    /// Compares the index of a shard with its checksum, and sees that its chunks fill the shard without gaps.
+    /// Verifies the checksum of a shard's index, and that the chunks fill the shard without gaps.
     pub fn check_shard(&mut self, trace_index: u64) -> Result<()> {
         let (n_sample_chunks, per_shard) = (self.array.n_sample_chunks(), self.array.chunks_per_object());
         let n_chunks = self.array.n_trace_chunks().min((trace_index + 1) * per_shard) - trace_index * per_shard;
@@ -78,19 +79,22 @@ impl<'a> ChunkReader<'a> {
         Ok(())
     }
 
-    /// The most that a chunk can have as stored: no codec makes one of noise much longer.
+    /// The largest a stored chunk can be: no codec expands noise by much.
     fn most_stored_bytes(&self) -> u64 {
         2 * self.array.chunk_bytes() as u64 + 1024
     }
 
-    /// Reads a chunk as stored, without its checksum. Returns the file it comes from, and the checksum.
+    /// Reads a stored chunk, without its checksum. Returns its file and its checksum.
     fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<(Place, u32)> {
         let path = if self.array.shard_chunks.is_some() {
             self.load_from_shard(sample_chunk, trace_chunk)?
         } else {
             let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
             self.stored.clear();
-            path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(failed(path.display()))?;
+            path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(|e| match is_absence(&e) {
+                true => damaged(&path, "it is missing"),
+                false => failed(path.display())(e),
+            })?;
             path
         };
         match take_checksum(&mut self.stored) {
@@ -158,7 +162,7 @@ fn read_at(file: &Reader, path: &Place, offset: u64, n: u64, buffer: &mut Vec<u8
     file.read_exact_at(buffer, offset).map_err(failed(path.display()))
 }
 
-/// Takes the CRC-32C off the end. Returns it if it is that of the bytes in front.
+/// Removes the CRC-32C from the end. Returns it if it matches the bytes before it.
 fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
     let (bytes, checksum) = stored.split_last_chunk()?;
     let crc = crc32c(bytes);

@@ -1,8 +1,9 @@
-//! `metadata.json`: what the files said, what was decided, and what was found. No times, host names or directories are in it.
+//! `metadata.json`: what the files said, what was decided, and what was found. It contains no times, host names or
+//! directories.
 //!
-//! [`Document`] is the whole of it, for writing and for reading. Its fields stand in the order in which they are written.
-//! Readers ignore keys that they do not know, so a new key needs no new version; a key that goes away or changes its
-//! meaning does. `docs/format.md` describes the same document for people, and a test holds the two together.
+//! [`Document`] is the complete schema, for writing and reading. Fields are in the order they are written. Readers
+//! ignore unknown keys, so a new key needs no new version; removing a key or changing its meaning does.
+//! `docs/format.md` describes the same document for people, and a test keeps the two in step.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +22,14 @@ use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
 use crate::zarr::{AxisOrder, Codec};
 
-/// Version of the dataset's format that this program writes, and the newest that it reads.
+/// The dataset format version written by this program, and the newest it reads.
 const FORMAT_VERSION: u32 = 1;
 /// Name of the format.
 const FORMAT_NAME: &str = "segy-import";
 
-/// What comes right before the document's own checksum. Inside a text the quotation marks would be escaped.
+/// What directly precedes the document's own checksum. Inside a string its quotation marks would be escaped.
 const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
-/// What the checksum is while it is computed.
+/// The checksum's value while it is being computed.
 pub const NO_CHECKSUM: &str = "00000000";
 
 /// The whole of `metadata.json`.
@@ -42,24 +43,24 @@ pub struct Document {
     pub options: Options,
     pub counts: Counts,
     pub exceptions: Exceptions,
-    /// Of every other file of the dataset but the chunks of the traces, by its path in the dataset.
+    /// Checksums of all other files except the trace chunks, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     pub chunk_checksums: ChunkChecksums,
-    /// CRC-32C of the bytes of this document with [`NO_CHECKSUM`] here, which is what this is in memory.
+    /// CRC-32C of this document's bytes with [`NO_CHECKSUM`] in this place, which is also the value in memory.
     pub self_crc32c: String,
-    /// Of the samples as they are stored.
+    /// Statistics of the stored samples.
     pub statistics: SampleStatistics,
-    /// What was noticed about the input and its contents; with several files, about all of them together.
+    /// Warnings about the input and its contents; with several files, about all of them together.
     pub warnings: Vec<String>,
-    /// Of the one input file. Several have theirs in `files`.
+    /// For a single input file; several have theirs in `files`.
     #[serde(flatten, deserialize_with = "of_one_file")]
     pub outside_traces: Option<OutsideTraces>,
-    /// The input files in the order of their traces if there are several, otherwise empty.
+    /// The input files in trace order if there are several, otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileEntry>,
 }
 
-/// Which program wrote the dataset, and in which version of the format.
+/// The program that wrote the dataset, and the format version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
     /// `segy-import`.
@@ -69,11 +70,11 @@ pub struct Format {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// Length of all input files together.
+    /// Total length of all input files.
     pub bytes: u64,
 }
 
-/// How a file was read. The last four belong to a single file: with several files only their entries have them.
+/// How a file was read. The last four are for a single file: with several, only their entries have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segy {
     pub byte_order: ByteOrder,
@@ -82,13 +83,13 @@ pub struct Segy {
     pub sample_format: NamedFormat,
     /// Additional 240-byte headers of each trace.
     pub additional_trace_headers: u32,
-    /// The revision that the file was read by: `1.0`.
+    /// The revision used to read the file, like `1.0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Bytes of a tape label at the front of the file.
+    /// Length of a tape label at the start of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tape_label_bytes: Option<u64>,
-    /// Bytes before the first trace, a label included.
+    /// Bytes before the first trace, including a label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_trace_offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,15 +104,15 @@ pub struct NamedFormat {
     pub name: String,
 }
 
-/// Everything in a file but its traces.
+/// Everything in a file except its traces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutsideTraces {
-    /// `None` in a Seismic Unix file, like the binary header.
+    /// `None` for a Seismic Unix file, as for the binary header.
     pub textual_header: Option<TextualHeader>,
     pub extended_textual_headers: Vec<TextualHeader>,
-    /// Every field of the file's revision with its value, `null` for a double that is not finite.
+    /// Every field of the file's revision and its value; `null` for a double that is not finite.
     pub binary_header: Option<Map<String, Value>>,
-    /// The bytes in base64; `None` if they are in a file of their own.
+    /// The bytes in base64; `None` if they are in a separate file.
     pub bytes_before_traces: Option<String>,
     /// Likewise; empty if there are none.
     pub bytes_after_traces: Option<String>,
@@ -120,7 +121,7 @@ pub struct OutsideTraces {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextualHeader {
     pub encoding: TextEncoding,
-    /// 40 lines without the blanks at their ends.
+    /// 40 lines without trailing blanks.
     pub lines: Vec<String>,
 }
 
@@ -134,11 +135,11 @@ pub struct FileEntry {
     pub name: String,
     /// Length of the file.
     pub bytes: u64,
-    /// Its first trace in the dataset, from 0.
+    /// Its first trace, numbered in the dataset from 0.
     pub start_trace: u64,
-    /// The trace after its last one.
+    /// One past its last trace.
     pub end_trace: u64,
-    /// What was noticed about this file.
+    /// Warnings about this file.
     pub warnings: Vec<String>,
 }
 
@@ -146,17 +147,17 @@ pub struct FileEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
     pub n_traces: u64,
-    /// Samples of each trace, or of the longest one.
+    /// Samples per trace, or of the longest one.
     pub n_samples: u64,
-    /// In microseconds; `None` if the axis is not time or the interval is not known.
+    /// In microseconds; `None` if the axis is not time or the interval is unknown.
     pub sample_interval_us: Option<f64>,
     /// In milliseconds; `None` if the axis is not time.
     pub first_sample_ms: Option<f64>,
     pub sample_axis: SampleAxis,
-    /// Smallest and largest value in the file of every integer field that is not zero throughout, by column.
+    /// Smallest and largest value of every integer field that is not always zero, by column.
     #[serde(with = "in_order")]
     pub header_ranges: Vec<(String, [i128; 2])>,
-    /// Present if every trace has a sample count of its own.
+    /// Present if every trace has its own sample count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples_per_trace: Option<SamplesPerTrace>,
 }
@@ -176,53 +177,53 @@ pub struct Gathers {
     pub n_gathers: u64,
     /// Traces in the longest gather.
     pub longest: u64,
-    /// How many headers a split was moved back at most to find the start of its gather.
+    /// How many headers a split could be moved back to find the start of its gather.
     pub max_probe: u64,
     pub n_longer_than_max_probe: u64,
 }
 
-/// What the user asked for, or got by default.
+/// The options used, given or default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     pub dtype: Dtype,
     pub order: AxisOrder,
     pub codec: Codec,
-    /// Traces in a chunk.
+    /// Traces per chunk.
     pub chunk_traces: u64,
-    /// Samples of each of them in a chunk.
+    /// Samples per trace in a chunk.
     pub chunk_samples: u64,
-    /// Trace chunks in a shard; `None` without shards.
+    /// Trace chunks per shard; `None` without shards.
     pub shard_chunks: Option<u64>,
-    /// Rows of a row group of the header table.
+    /// Rows per row group of the header table.
     pub row_group_rows: u64,
-    /// Header fields that are not where the standard has them.
+    /// Header fields that are not at their standard places.
     pub fields: Vec<PlacedField>,
     /// Computed columns.
     pub computed: Vec<ComputedField>,
     pub headers_only: bool,
 }
 
-/// How many there are.
+/// Counts of files and traces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub n_traces: u64,
-    /// Chunk files, or shard files.
+    /// Number of chunk or shard files.
     pub n_objects: u64,
-    /// Traces whose identification code is 2.
+    /// Traces with identification code 2.
     pub n_dead: u64,
-    /// Traces of zeros; `None` if only headers were imported.
+    /// All-zero traces; `None` if only headers were imported.
     pub n_zero: Option<u64>,
-    /// Traces that repeat the samples of the one before; `None` if only headers were imported.
+    /// Traces with the same samples as the one before; `None` if only headers were imported.
     pub n_duplicate: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exceptions {
-    /// Rows of the table of exceptions.
+    /// Rows in the exceptions table.
     pub n_samples: u64,
 }
 
-/// One checksum over those that the chunks end with: see [`ChunkSums`].
+/// One checksum over the checksums at the ends of the chunks: see [`ChunkSums`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkChecksums {
     pub n_chunks: u64,
@@ -230,23 +231,23 @@ pub struct ChunkChecksums {
     pub crc32c: String,
 }
 
-/// The part of the document that every version has.
+/// The part of the document shared by all versions.
 #[derive(Deserialize)]
 struct Header {
     format: Format,
 }
 
 impl Document {
-    /// Writes the document with its own checksum in it.
+    /// Writes the document, filling in its own checksum.
     pub fn write(&self, path: &Place) -> Result<()> {
         write_checked(path, self)
     }
 
-    /// Reads the document if it is as it was written.
+    /// Reads the document and verifies its checksum.
     ///
     /// # Errors
-    /// `Error::Input` if it cannot be read or is not of a version that this program knows, `Error::Failed` if it is damaged
-    /// or has no checksum.
+    /// `Error::Input` if it cannot be read or has a version unknown to this program, `Error::Damaged` if it is
+    /// damaged or has no checksum.
     pub fn read(path: &Place) -> Result<Self> {
         let value = read_checked(path)?;
         let format = Header::deserialize(&value).map_err(|e| damaged(path, e))?.format;
@@ -256,7 +257,7 @@ impl Document {
         serde_json::from_value(value).map_err(|e| damaged(path, e))
     }
 
-    /// Whether the document of a dataset of this program is there, of any version. The rest of it is not looked at.
+    /// Whether there is a document of any version written by this program. Looks at nothing else in it.
     ///
     /// # Errors
     /// `Error::Failed` if it cannot be read.
@@ -267,12 +268,12 @@ impl Document {
 }
 
 impl Format {
-    /// What this program writes.
+    /// The format this program writes.
     pub fn current() -> Self {
         Self { name: FORMAT_NAME.into(), version: FORMAT_VERSION }
     }
 
-    /// Why this program cannot read it, if so.
+    /// Why this program cannot read it, if it cannot.
     fn refusal(&self) -> Option<String> {
         if self.name != FORMAT_NAME {
             return Some("is not the document of a segy-import dataset".into());
@@ -293,7 +294,7 @@ impl From<ChunkSums> for ChunkChecksums {
     }
 }
 
-/// Writes a document with its own checksum in the place of [`NO_CHECKSUM`].
+/// Writes a document with its own checksum in place of [`NO_CHECKSUM`].
 fn write_checked(path: &Place, document: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(document).map_err(failed(path.display()))?;
     text.push(b'\n');
@@ -304,12 +305,12 @@ fn write_checked(path: &Place, document: &impl Serialize) -> Result<()> {
     path.write(&text).map_err(failed(path.display()))
 }
 
-/// The document as JSON, if its checksum is that of its bytes.
+/// The document as JSON, if its checksum matches.
 fn read_checked(path: &Place) -> Result<Value> {
     let mut text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
     let wrong = || damaged(path, "its checksum is not that of its bytes");
     let digits = self_checksum(&text).ok_or_else(|| {
-        Error::Failed(format!(
+        Error::Damaged(format!(
             "{}: has no checksum of its own (self_crc32c); it is damaged, or no segy-import of this version wrote it",
             path.display()
         ))
@@ -323,13 +324,13 @@ fn read_checked(path: &Place) -> Result<Value> {
     serde_json::from_slice(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
 }
 
-/// Where the digits of the checksum stand in the text.
+/// Where the checksum's digits are in the text.
 fn self_checksum(text: &[u8]) -> Option<usize> {
     let at = text.windows(SELF_CHECKSUM.len()).rposition(|w| w == SELF_CHECKSUM)?;
     Some(at + SELF_CHECKSUM.len())
 }
 
-/// Reads the keys of a single file, if there are any. Left to itself, serde would take damaged ones for missing.
+/// Reads the keys of a single file, if there are any. By default, serde would take damaged ones for missing.
 fn of_one_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OutsideTraces>, D::Error> {
     let others = Map::deserialize(deserializer)?;
     if !others.contains_key("extended_textual_headers") {
@@ -338,7 +339,7 @@ fn of_one_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Outs
     serde_json::from_value(Value::Object(others)).map(Some).map_err(D::Error::custom)
 }
 
-/// A JSON object whose keys stay in their order.
+/// A JSON object that keeps the order of its keys.
 mod in_order {
     use super::*;
 

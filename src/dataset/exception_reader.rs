@@ -4,57 +4,39 @@ use std::ops::Range;
 
 use arrow::array::{Int32Array, Int64Array, UInt32Array};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result};
+use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, damaged};
 use crate::dataset_files::EXCEPTIONS;
 use crate::exceptions::{COLUMNS, Exception};
-use crate::store::{Place, Reader};
+use crate::store::Place;
 
-/// Rows that are decoded at a time.
-const BATCH_ROWS: usize = 4096;
+/// Bytes of the longest of its numbers.
+const VALUE_BYTES: usize = 8;
 
-/// The exceptions of a dataset, with their footer read; `None` inside where there are none.
+/// The exceptions of a dataset, with the footer read; `None` inside if there are none.
 pub struct ExceptionTable {
     path: Place,
-    metadata: Option<ArrowReaderMetadata>,
+    table: Option<TableFile>,
 }
 
 impl ExceptionTable {
     pub fn open(dataset: &Dataset) -> Result<Self> {
-        let path = dataset.path(EXCEPTIONS);
-        if dataset.n_exceptions == 0 {
-            return Ok(Self { path, metadata: None });
-        }
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
-        if metadata.metadata().file_metadata().num_rows() as u64 != dataset.n_exceptions {
-            return Err(damaged(&path, format!("it does not have {} rows", dataset.n_exceptions)));
-        }
-        Ok(Self { path, metadata: Some(metadata) })
+        let (path, n) = (dataset.path(EXCEPTIONS), dataset.n_exceptions);
+        let table = (n > 0).then(|| TableFile::open(path.clone(), n, VALUE_BYTES)).transpose()?;
+        Ok(Self { path, table })
     }
 
-    /// The exceptions of these traces, in the order of the chunks.
+    /// The exceptions of these traces, in chunk order.
     pub fn rows(&self, traces: &Range<u64>) -> Result<ExceptionRows> {
-        let reader = self.metadata.as_ref().map(|metadata| {
-            let file = Reader::open(&self.path).map_err(failed(self.path.display()))?;
-            let groups = metadata.metadata().row_groups().iter().enumerate();
-            let groups = groups.filter(|(_, group)| may_hold(group, traces)).map(|(i, _)| i).collect();
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
-                .with_row_groups(groups)
-                .with_batch_size(BATCH_ROWS)
-                .build()
-                .map_err(|e| damaged(&self.path, e))
-        });
-        let reader = reader.transpose()?;
+        let reader = self.table.as_ref().map(|table| table.rows_of_groups(&COLUMNS, |group| may_hold(group, traces)));
         Ok(ExceptionRows {
             path: self.path.clone(),
-            reader,
+            reader: reader.transpose()?,
             traces: traces.clone(),
             batch: Vec::new().into_iter(),
             next: None,
@@ -62,7 +44,7 @@ impl ExceptionTable {
     }
 }
 
-/// Whether the statistics of a row group leave room for one of these traces.
+/// Whether, by its statistics, a row group may contain any of these traces.
 fn may_hold(group: &RowGroupMetaData, traces: &Range<u64>) -> bool {
     match group.column(0).statistics() {
         Some(Statistics::Int64(s)) => {
@@ -74,18 +56,18 @@ fn may_hold(group: &RowGroupMetaData, traces: &Range<u64>) -> bool {
     }
 }
 
-/// Exceptions in the order in which chunks are gone through.
+/// Exceptions in the order in which chunks are processed.
 pub struct ExceptionRows {
     path: Place,
     reader: Option<ParquetRecordBatchReader>,
     traces: Range<u64>,
     batch: std::vec::IntoIter<Exception>,
-    /// Read, but not asked for yet.
+    /// Read but not yet returned.
     next: Option<Exception>,
 }
 
 impl ExceptionRows {
-    /// The next exception if it lies in these traces and samples.
+    /// The next exception, if it is in these traces and samples.
     pub fn next_in(&mut self, traces: &Range<u64>, samples: &Range<u64>) -> Result<Option<Exception>> {
         if self.next.is_none() {
             self.next = self.advance()?;
@@ -93,7 +75,7 @@ impl ExceptionRows {
         Ok(self.next.take_if(|e| traces.contains(&e.trace) && samples.contains(&u64::from(e.sample))))
     }
 
-    /// Sees that none is left: one that was passed by is not where it belongs.
+    /// Checks that none is left: one that was passed over is misplaced.
     pub fn finish(&mut self) -> Result<()> {
         let next = self.next.take();
         match next.map_or_else(|| self.advance(), |e| Ok(Some(e)))? {
@@ -102,13 +84,13 @@ impl ExceptionRows {
         }
     }
 
-    /// The error for an exception of a sample that is not there, or that stands out of its order.
+    /// The error for an exception out of order, or for a sample that does not exist.
     pub fn misplaced(&self, e: &Exception) -> Error {
         let (trace, sample) = (e.trace + 1, u64::from(e.sample) + 1);
         damaged(&self.path, format!("trace {trace}, sample {sample}: is not where it belongs"))
     }
 
-    /// The next row of the traces asked for.
+    /// Reads the next row for the requested traces.
     fn advance(&mut self) -> Result<Option<Exception>> {
         loop {
             if let Some(exception) = self.batch.find(|e| self.traces.contains(&e.trace)) {

@@ -1,7 +1,7 @@
-//! Reading a dataset back: its document ([`Dataset`]), its chunks, its headers, its exceptions, and the bytes of the
-//! file it was made from ([`Original`]).
+//! Reading a dataset back: its document ([`Dataset`]), chunks, headers and exceptions, and the bytes of the original
+//! file ([`Original`]).
 //!
-//! Everything here is shared by `export`, which writes the file again, and `verify`, which compares.
+//! Shared by `export`, which writes the file, and `verify`, which compares it.
 
 mod chunk_reader;
 pub mod document;
@@ -10,6 +10,7 @@ mod header_reader;
 mod open;
 mod original;
 mod recoding;
+mod table_file;
 mod trace_extents;
 mod trace_part;
 pub mod units;
@@ -18,14 +19,14 @@ pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
-pub use original::{FilePart, Original, Sources};
+pub use original::{FilePart, Original, Sources, Tables};
 pub use recoding::{Conversion, Target};
 pub use trace_part::{Part, Span, file_head, fit_around};
 
 use crate::base::error::Error;
 use crate::store::Place;
 
-/// The error for a file of the dataset that is not as it was written.
+/// The error for a dataset file that is not as it was written.
 pub fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {
-    Error::Failed(format!("{}: is damaged: {what}", path.display()))
+    Error::Damaged(format!("{}: is damaged: {what}", path.display()))
 }

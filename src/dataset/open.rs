@@ -1,4 +1,4 @@
-//! A dataset as `export` and `verify` see it: what its document says, checked, and where its parts are.
+//! A dataset as `export` and `verify` see it: its document, checked, and where its parts are.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,59 +17,58 @@ use crate::store::checksum::{Checksum, ChunkSums};
 use crate::store::place::is_absence;
 use crate::zarr::ArrayPlan;
 
-/// A complete dataset, with all that is needed to find its parts and to write the original file again.
+/// A complete dataset, with everything needed to find its parts and rebuild the original file.
 pub struct Dataset {
     pub root: Place,
     pub array: ArrayPlan,
     pub format: &'static SampleFormat,
     pub byte_order: ByteOrder,
-    /// Whether neighbouring bytes of the original are exchanged behind the textual header.
+    /// Whether neighbouring bytes of the original are swapped after the textual header.
     pub pairwise_swapped: bool,
-    /// The files that it was made from, in the order of their traces; at least one.
+    /// The files it was made from, in trace order; at least one.
     pub files: Vec<OriginalFile>,
-    /// Whether the header table has the number of samples of each trace, which may be fewer than those of the array.
+    /// Whether the header table has each trace's number of samples, which may be fewer than in the array.
     pub has_sample_counts: bool,
-    /// Bytes of all headers of one trace.
+    /// Length of all headers of one trace, in bytes.
     pub header_bytes: usize,
-    pub row_group_rows: u64,
-    /// Whether there are no samples.
+    /// Whether it has no samples.
     pub headers_only: bool,
     pub n_gathers: u64,
     pub n_exceptions: u64,
-    /// What the document counts.
+    /// The counts in the document.
     pub counts: Counts,
-    /// Samples that were infinite or no number when they were imported.
+    /// Samples that were infinite or NaN when imported.
     pub n_nonfinite: u64,
-    /// Of every file but the chunks of the traces and the document itself.
+    /// Checksums of every file except the trace chunks and the document itself.
     pub checksums: BTreeMap<String, Checksum>,
-    /// Of the chunks of the traces.
+    /// Checksum of the trace chunks.
     pub chunk_sums: ChunkSums,
 }
 
 /// A file that a dataset was made from.
 pub struct OriginalFile {
-    /// Without directories; empty where it was the only file.
+    /// Without directories; empty if it was the only file.
     pub name: String,
     /// Length in bytes.
     pub bytes: u64,
-    /// Numbers of its traces in the dataset.
+    /// Its traces, numbered as in the dataset.
     pub traces: Range<u64>,
-    /// The first number of the revision that the file was read by.
+    /// Major revision used to read the file.
     pub major_revision: u8,
-    /// Bytes of a tape label in front of the file header.
+    /// Length of a tape label before the file header.
     pub label_bytes: u64,
-    /// In the whole file, a label included.
+    /// In the whole file, including a label.
     pub first_trace_offset: u64,
-    /// As they stand in the file.
+    /// As in the file.
     pub bytes_before_traces: KeptBytes,
     pub bytes_after_traces: KeptBytes,
 }
 
 impl OriginalFile {
-    /// `of_several` is the number of the file, from 0, where there are several.
+    /// `of_several` is the number of the file, from 0, if there are several.
     ///
     /// # Errors
-    /// What is wrong with the bytes that were kept.
+    /// What is wrong with the kept bytes.
     fn new(
         entry: FileEntry,
         of_several: Option<usize>,
@@ -92,14 +91,14 @@ impl OriginalFile {
 }
 
 impl Dataset {
-    /// Reads the document of the dataset in this directory.
+    /// Opens the dataset in this directory.
     ///
     /// # Errors
-    /// `Error::Input` where there is no dataset, or one that this program does not know how to read; `Error::Failed` where
-    /// its document is damaged.
+    /// `Error::Input` if there is no dataset, or one that this program cannot read; `Error::Damaged` if its document
+    /// is damaged.
     pub fn open(root: &Path) -> Result<Self> {
         crate::store::check_address(root)?;
-        let missing = || Error::Input(format!("{}: holds no dataset: there is no {METADATA} in it", root.display()));
+        let missing = || Error::Input(format!("{}: is not a dataset: it has no {METADATA}", root.display()));
         let place = match Place::to_read(root) {
             Ok(place) => place,
             Err(e) if is_absence(&e) => return Err(missing()),
@@ -113,13 +112,13 @@ impl Dataset {
         }
     }
 
-    /// The dataset in this directory whose document is still elsewhere, at `path`.
+    /// Opens the dataset in this directory while its document is still elsewhere, at `path`.
     pub fn open_described(root: Place, path: &Place) -> Result<Self> {
         Self::new(root, Document::read(path)?).map_err(|what| damaged(path, what))
     }
 
     /// # Errors
-    /// What the document says that cannot be.
+    /// What is inconsistent in the document.
     fn new(root: Place, mut document: Document) -> Result<Self, String> {
         let code = document.segy.sample_format.code;
         let format = sample_format(code).ok_or_else(|| format!("there is no sample format {code}"))?;
@@ -151,7 +150,6 @@ impl Dataset {
             files,
             has_sample_counts: geometry.samples_per_trace.is_some_and(|s| s.max == geometry.n_samples),
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
-            row_group_rows: options.row_group_rows,
             headers_only: options.headers_only,
             n_gathers: document.gathers.n_gathers,
             n_exceptions: document.exceptions.n_samples,
@@ -188,38 +186,36 @@ impl Dataset {
         self.path(HEADERS)
     }
 
-    /// Bytes of a trace of so many samples in its file.
+    /// Length in the file of a trace with this many samples, in bytes.
     pub fn trace_bytes(&self, n_samples: u64) -> u64 {
         self.header_bytes as u64 + n_samples * self.format.bytes as u64
     }
 
-    /// Whether nothing that follows divides by zero or runs over, and the traces fit the files.
+    /// Whether later code cannot divide by zero or overflow, and the traces fit the files.
     fn is_consistent(&self) -> bool {
+        const MOST_BYTES: u128 = 1 << 62;
+        const MOST_SAMPLE_BYTES: u128 = 8;
         let array = &self.array;
-        let sizes = [array.chunk_samples, array.chunk_traces, array.n_samples, array.n_traces, self.row_group_rows];
-        let chunk = array.chunk_samples.checked_mul(array.chunk_traces).and_then(|n| n.checked_mul(8));
-        let longest =
-            array.n_samples.checked_mul(self.format.bytes as u64).and_then(|n| n.checked_add(self.header_bytes as u64));
-        let all = longest.and_then(|n| n.checked_mul(array.n_traces));
+        // As they may become in an export.
+        let longest = u128::from(array.n_samples) * MOST_SAMPLE_BYTES + self.header_bytes as u128;
         let mut next = 0;
         let in_order = self.files.iter().all(|f| std::mem::replace(&mut next, f.traces.end) == f.traces.start);
-        !sizes.contains(&0)
-            && array.shard_chunks != Some(0)
-            && chunk.is_some_and(|n| usize::try_from(n).is_ok())
-            && all.is_some_and(|n| {
-                n.checked_add(self.files.iter().map(|f| f.first_trace_offset).max().unwrap_or(0)).is_some()
-            })
+        array.is_consistent()
+            && longest * u128::from(array.n_traces) < MOST_BYTES
+            && self.files.iter().all(|f| u128::from(f.bytes) < MOST_BYTES)
             && in_order
             && next == array.n_traces
             && self.files.iter().all(|f| f.traces.start < f.traces.end && self.holds(f))
     }
 
-    /// Whether the traces of a file fit it. Where their lengths differ, that is seen when they are read.
+    /// Whether the traces of a file fit it. If their lengths differ, that is checked when they are read.
     fn holds(&self, file: &OriginalFile) -> bool {
+        if file.first_trace_offset > file.bytes || file.label_bytes > file.first_trace_offset {
+            return false;
+        }
         let n_traces = file.traces.end - file.traces.start;
         let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);
-        file.first_trace_offset <= file.bytes
-            && file.bytes_before_traces.len() == file.first_trace_offset
+        file.bytes_before_traces.len() == file.first_trace_offset
             && (self.has_sample_counts || end <= file.bytes && file.bytes_after_traces.len() == file.bytes - end)
     }
 }

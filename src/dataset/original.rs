@@ -1,29 +1,29 @@
-//! The bytes of the file that a dataset was made from, made again piece by piece.
+//! Rebuilding the original file's bytes, piece by piece.
 
 use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::trace_extents::{Extents, Lengths};
-use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile};
-use crate::dataset_files::TRACES;
+use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile, damaged};
+use crate::dataset_files::{METADATA, TRACES};
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{Dtype, SampleFormat};
 use crate::segy::samples::restore::{Restorer, word_bytes};
 use crate::store::Place;
 
-/// Bytes that are put together before they are given away; they stay in the second-level cache until they are compared.
+/// Size of the pieces passed on; they stay in the L2 cache until they are compared.
 const PIECE_BYTES: usize = 256 << 10;
-/// Traces of a unit: below, pages of headers would be decoded several times for one unit each.
+/// Minimum traces per unit: with fewer, units would decode the same pages of headers again.
 const UNIT_TRACES: u64 = 4096;
-/// Bytes of samples of a unit, beyond the first chunk.
+/// Bytes of samples per unit, beyond the first chunk.
 const UNIT_BYTES: u64 = 64 << 20;
 
-/// Receives bytes that belong at an offset of the file.
+/// Receives bytes and their offset in the file.
 pub type Sink<'s> = dyn FnMut(u64, &[u8]) -> Result<()> + 's;
 
-/// What an offset in the file belongs to. Traces (of the file), samples and bytes count from 0.
+/// What is at an offset in the file. Traces (of the file), samples and bytes count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilePart {
     BeforeTraces,
@@ -31,7 +31,7 @@ pub enum FilePart {
         trace: u64,
         byte: u64,
     },
-    /// `offset` is that of the sample.
+    /// `offset` is where the sample begins.
     Sample {
         trace: u64,
         sample: u64,
@@ -40,20 +40,18 @@ pub enum FilePart {
     AfterTraces,
 }
 
-/// The tables of a dataset that can give one of its files back, opened once for all threads.
-pub struct Sources<'a> {
-    pub dataset: &'a Dataset,
-    pub file: &'a OriginalFile,
+/// The tables of a dataset that can give its files back, opened once for all files and threads.
+pub struct Tables<'a> {
+    dataset: &'a Dataset,
     headers: HeaderTableFile,
-    lengths: Lengths,
     exceptions: ExceptionTable,
     restorer: Restorer,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> Tables<'a> {
     /// # Errors
     /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
-    pub fn open(dataset: &'a Dataset, file: &'a OriginalFile) -> Result<Self> {
+    pub fn open(dataset: &'a Dataset) -> Result<Self> {
         if dataset.headers_only {
             let root = dataset.root.display();
             return Err(Error::Usage(format!(
@@ -69,42 +67,59 @@ impl<'a> Sources<'a> {
             ))
         })?;
         let (headers, exceptions) = (HeaderTableFile::open(dataset)?, ExceptionTable::open(dataset)?);
-        let lengths = Lengths::new(dataset, file, &headers, units(dataset, &file.traces))?;
-        Ok(Self { dataset, file, headers, lengths, exceptions, restorer })
+        Ok(Self { dataset, headers, exceptions, restorer })
+    }
+}
+
+/// What gives one of the files back.
+pub struct Sources<'a> {
+    pub dataset: &'a Dataset,
+    pub file: &'a OriginalFile,
+    tables: &'a Tables<'a>,
+    lengths: Lengths,
+}
+
+impl<'a> Sources<'a> {
+    /// # Errors
+    /// `Error::Failed` where the lengths of the traces are not those of the file.
+    pub fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
+        let dataset = tables.dataset;
+        let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
+        Ok(Self { dataset, file, tables, lengths })
     }
 
-    /// Units that threads can work on at the same time.
+    /// Number of units that threads can work on in parallel.
     pub fn n_units(&self) -> u64 {
         self.lengths.units.len() as u64
     }
 
-    /// Offset behind the last trace of the file.
+    /// Offset of the end of the last trace in the file.
     pub fn end_of_traces(&self) -> u64 {
         self.lengths.end()
     }
 
-    /// The units that these traces of the file, of which there is at least one, are in.
+    /// The units that contain these traces of the file, of which there is at least one.
     pub fn units_of(&self, traces: &Range<u64>) -> Range<u64> {
         let units = self.lengths.units_of(traces);
         units.start as u64..units.end as u64
     }
 
-    /// Where these traces of the file, of which there is at least one, lie in it.
+    /// The byte range in the file of these traces, of which there is at least one.
     pub fn offsets_of(&self, traces: &Range<u64>) -> Result<Range<u64>> {
         let units = self.lengths.units_of(traces);
-        let extents = |unit| self.lengths.of_unit(self.dataset, &self.headers, unit);
+        let extents = |unit| self.lengths.of_unit(self.dataset, &self.tables.headers, unit);
         let start = extents(units.start)?.offset(traces.start);
         Ok(start..extents(units.end.saturating_sub(1))?.offset(traces.end))
     }
 
-    /// What stands at an offset of the file.
+    /// What is at an offset in the file.
     pub fn part_at(&self, offset: u64) -> Result<FilePart> {
         let dataset = self.dataset;
         if offset < self.file.first_trace_offset {
             return Ok(FilePart::BeforeTraces);
         }
         let Some(unit) = self.lengths.unit_at(offset) else { return Ok(FilePart::AfterTraces) };
-        let extents = self.lengths.of_unit(dataset, &self.headers, unit)?;
+        let extents = self.lengths.of_unit(dataset, &self.tables.headers, unit)?;
         let trace = extents.trace_at(offset);
         let (within, header_bytes) = (offset - extents.offset(trace), dataset.header_bytes as u64);
         let in_file = trace - self.file.traces.start;
@@ -119,16 +134,21 @@ impl<'a> Sources<'a> {
 }
 
 /// The traces of a file in parts of whole chunks, clipped at its ends.
-fn units(dataset: &Dataset, traces: &Range<u64>) -> Vec<Range<u64>> {
+fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
     let array = &dataset.array;
     let by_bytes = UNIT_BYTES / (array.n_samples * array.chunk_traces * array.dtype.size() as u64).max(1);
     let per_unit = (UNIT_TRACES / array.chunk_traces).min(by_bytes).max(1) * array.chunk_traces;
     let numbers = traces.start / per_unit..traces.end.div_ceil(per_unit);
-    numbers.map(|i| (i * per_unit).max(traces.start)..((i + 1) * per_unit).min(traces.end)).collect()
+    let mut units = Vec::new();
+    // A document and a table may agree on more traces than memory has room for.
+    let n = usize::try_from(numbers.end - numbers.start).unwrap_or(usize::MAX);
+    units.try_reserve_exact(n).map_err(|e| damaged(&dataset.path(METADATA), e))?;
+    units.extend(numbers.map(|i| (i * per_unit).max(traces.start)..((i + 1) * per_unit).min(traces.end)));
+    Ok(units)
 }
 
-/// Makes the traces of the file again; each thread has one.
-/// Memory: one chunk, a page of headers, a piece of at most 256 KiB or one trace (of a chunk, where traces are cut).
+/// Rebuilds the traces of the file; each thread has its own. Memory: one chunk, a page of headers, and a piece of at
+/// most 256 KiB or one trace (all traces of a chunk, if chunks split traces).
 pub struct Original<'a> {
     sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
@@ -144,8 +164,8 @@ impl<'a> Original<'a> {
         Ok(Self { sources, chunks, restoration, conversion: None, headers: Vec::new(), piece: Vec::new() })
     }
 
-    /// Gives the traces away converted, if there is a conversion, and with `substitute` in the place of samples that are no
-    /// finite numbers where the format has none.
+    /// Also converts the traces, if there is a conversion, writing `substitute` for infinite or NaN samples if the
+    /// format has neither.
     #[must_use]
     pub fn converted(self, conversion: Option<Conversion>, substitute: Option<f64>) -> Self {
         let of_values = conversion.as_ref().and_then(Conversion::of_values);
@@ -157,7 +177,7 @@ impl<'a> Original<'a> {
         Self { conversion, restoration, ..self }
     }
 
-    /// Gives the bytes of all traces of a unit to `sink`, and the number of traces that are complete to `on_traces`.
+    /// Passes all bytes of a unit's traces to `sink`, and the number of completed traces to `on_traces`.
     pub fn traces_of_unit(
         &mut self,
         unit: u64,
@@ -168,9 +188,9 @@ impl<'a> Original<'a> {
         let (sources, unit) = (self.sources, unit as usize);
         let array = &sources.dataset.array;
         let traces = sources.lengths.units[unit].clone();
-        let extents = sources.lengths.of_unit(sources.dataset, &sources.headers, unit)?;
-        let mut headers = sources.headers.rows(&traces)?;
-        let mut exceptions = sources.exceptions.rows(&traces)?;
+        let extents = sources.lengths.of_unit(sources.dataset, &sources.tables.headers, unit)?;
+        let mut headers = sources.tables.headers.rows(&traces)?;
+        let mut exceptions = sources.tables.exceptions.rows(&traces)?;
         for trace_chunk in traces.start / array.chunk_traces..traces.end.div_ceil(array.chunk_traces) {
             cancel.check()?;
             let in_chunk = array.traces_of_chunk(trace_chunk);
@@ -189,7 +209,7 @@ impl<'a> Original<'a> {
         exceptions.finish()
     }
 
-    /// Traces of a chunk that spans all samples: headers and samples in one piece.
+    /// Traces of a chunk that spans all samples: headers and samples together.
     fn whole_traces(
         &mut self,
         traces: &Range<u64>,
@@ -221,7 +241,7 @@ impl<'a> Original<'a> {
                 continue;
             }
             if dataset.pairwise_swapped {
-                // The raw headers are as they stand in the file already.
+                // The raw headers are already as in the file.
                 for trace in window.clone() {
                     let (from, to) = (extents.offset(trace) - start, extents.offset(trace + 1) - start);
                     swap_pairs(&mut self.piece[from as usize + header_bytes..to as usize]);
@@ -232,7 +252,7 @@ impl<'a> Original<'a> {
         Ok(())
     }
 
-    /// The headers of traces that are cut along the samples.
+    /// The headers of traces that are split between chunks.
     fn headers_alone(
         &mut self,
         traces: &Range<u64>,
@@ -250,7 +270,7 @@ impl<'a> Original<'a> {
         Ok(())
     }
 
-    /// The samples of traces in one chunk that are cut along the samples.
+    /// One chunk's samples of traces that are split between chunks.
     fn parts_of_traces(
         &mut self,
         sample_chunk: u64,
@@ -266,7 +286,7 @@ impl<'a> Original<'a> {
         let chunk = self.chunks.read(sample_chunk, traces.start / array.chunk_traces)?;
         let skipped = (traces.start % array.chunk_traces) as usize * row;
         for (trace, values) in traces.clone().zip(chunk[skipped..].chunks(row)) {
-            // A trace shorter than others may end before, or within.
+            // A shorter trace may end before or inside this chunk.
             let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
             self.piece.clear();
             self.restoration.words.clear();
@@ -288,19 +308,19 @@ impl<'a> Original<'a> {
     }
 }
 
-/// Makes samples as they stood in the file of what is stored.
+/// Restores the file's samples from the stored values.
 struct Restoration {
     restorer: Restorer,
     format: &'static SampleFormat,
     byte_order: ByteOrder,
     dtype: Dtype,
-    /// Whether infinity may be what an IBM word became that has no exception; see [`crate::segy::samples::ibm`].
+    /// Whether an infinity without an exception may have been an IBM word; see [`crate::segy::samples::ibm`].
     may_be_infinite: bool,
-    /// Whether values stay as they are stored, to be converted to another format.
+    /// Whether to keep the stored values, for conversion to another format.
     keeps_values: bool,
-    /// What takes the place of values that are no finite numbers.
+    /// Replacement for values that are not finite.
     substitute: Option<f64>,
-    /// The words of exceptions that stand for what is stored, of the traces since this was cleared.
+    /// Original words from exceptions that match the stored values, since the last clear.
     words: Vec<Exception>,
     values: Vec<u8>,
     /// What messages call the samples, and the number of the file's first trace in the dataset.
@@ -312,7 +332,7 @@ impl Restoration {
     fn new(sources: &Sources) -> Self {
         let dataset = sources.dataset;
         Self {
-            restorer: sources.restorer.clone(),
+            restorer: sources.tables.restorer.clone(),
             format: dataset.format,
             byte_order: dataset.byte_order,
             dtype: dataset.array.dtype,
@@ -326,11 +346,13 @@ impl Restoration {
         }
     }
 
-    /// Appends to `out` the samples of a trace in one chunk, which has `samples` of all traces. An exception counts only where
-    /// its word stands for the stored value; otherwise that was changed, and becomes the nearest sample.
+    /// Appends to `out` the samples of a trace in one chunk, which has `samples` of all traces. An exception applies
+    /// only if its word gives the stored value; otherwise the value was edited, and is converted to the nearest
+    /// sample.
     ///
     /// # Errors
-    /// `Error::Input` for a value that the format has no sample for, `Error::Failed` for an exception beyond the trace.
+    /// `Error::Input` for a value that the format cannot represent, `Error::Damaged` for an exception beyond the
+    /// trace.
     fn append(
         &mut self,
         trace: u64,
@@ -397,7 +419,7 @@ impl Restoration {
     }
 }
 
-/// The values with another in the place of those that are no finite numbers; put together in `buffer` where there are any.
+/// The values with those that are not finite replaced; copied to `buffer` only if there are any.
 fn substituted<'v>(stored: &'v [u8], dtype: Dtype, value: f64, buffer: &'v mut Vec<u8>) -> &'v [u8] {
     let is_finite = |bytes: &[u8]| match *bytes {
         [a, b, c, d] => f32::from_le_bytes([a, b, c, d]).is_finite(),
@@ -415,7 +437,7 @@ fn substituted<'v>(stored: &'v [u8], dtype: Dtype, value: f64, buffer: &'v mut V
     buffer
 }
 
-/// Consecutive parts of `step` traces, the last one shorter.
+/// Consecutive windows of `step` traces, the last one shorter.
 fn windows(traces: &Range<u64>, step: usize) -> impl Iterator<Item = Range<u64>> + use<> {
     let end = traces.end;
     (traces.start..end).step_by(step).map(move |start| start..(start + step as u64).min(end))
@@ -425,8 +447,8 @@ fn swap_pairs(bytes: &mut [u8]) {
     bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
 }
 
-/// Gives away bytes whose neighbours are exchanged in the file, where pairs begin at even offsets. A byte at either end
-/// that has its neighbour in another part goes to the place of that one.
+/// Passes on bytes that are swapped in pairs in the file; pairs begin at even offsets. A first or last byte whose
+/// partner is outside this piece goes to the partner's place.
 fn put_swapped(offset: u64, bytes: &mut [u8], sink: &mut Sink) -> Result<()> {
     let n_before = bytes.len().min((offset % 2) as usize);
     let (first, bytes) = bytes.split_at_mut(n_before);

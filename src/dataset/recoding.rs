@@ -1,4 +1,4 @@
-//! Writing a file in another sample format or byte order than the one it had.
+//! Converting a file to another sample format or byte order.
 
 use crate::base::error::{Error, Result};
 use crate::dataset::original::Sink;
@@ -12,38 +12,39 @@ use crate::segy::samples::recode::{Misfit, Recoder};
 use crate::segy::samples::restore::word_bytes;
 use crate::segy::{ByteOrder, reorder_binary_header, reorder_trace_headers};
 
-/// Offset of the binary header in the file header, and of its numbers that say how the file is written (rev 2.1, table 2).
+/// Offset of the binary header in the file, and of the fields that describe its format (rev 2.1, table 2).
 const BINARY_HEADER: usize = 3200;
 const FORMAT: usize = 3224;
 const BYTE_ORDER: usize = 3296;
-/// What the bytes 3297-3300 say, in the byte order of the file.
+/// The value at bytes 3297-3300, in the byte order of the file.
 const BYTE_ORDER_MARK: u32 = 0x0102_0304;
 
-/// What the file is to become; what is not given stays as it was.
+/// What to convert the file to; options not given leave things as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// Sample format code.
     pub format: Option<u16>,
+    /// Byte order of all numbers in the file.
     pub byte_order: Option<ByteOrder>,
-    /// Take the nearest value where the format does not hold a sample exactly, which is otherwise an error.
+    /// Take the nearest value if the format cannot hold a sample exactly; otherwise that is an error.
     pub round: bool,
 }
 
-/// Turns the traces of one file into what was asked for.
+/// Converts the traces of one file.
 #[derive(Clone, Debug)]
 pub struct Conversion {
-    /// Of samples as they stood in the file where only their byte order changes, else of their stored values: those may have
-    /// been changed to what the format of the file does not hold.
+    /// Converts the original samples if only their byte order changes, otherwise the stored values, which may have
+    /// been edited to something the file's format cannot hold.
     recoder: Recoder,
-    /// Of the words that exceptions kept, where the rest comes from stored values.
+    /// Converts original words from exceptions, when all else comes from stored values.
     word_recoder: Option<Recoder>,
-    /// The words of the file, as numbers in this order.
+    /// Byte order of the file's words.
     words_order: ByteOrder,
-    /// Bytes of a sample in the file as it was, and as it becomes.
+    /// Size of a sample in bytes, before and after.
     bytes: (usize, usize),
     format: &'static SampleFormat,
     byte_order: ByteOrder,
-    /// Whether the numbers in headers are turned around.
+    /// Whether to change the byte order of the headers.
     reorders: bool,
     major_revision: u8,
     header_bytes: usize,
@@ -52,21 +53,21 @@ pub struct Conversion {
 }
 
 impl Conversion {
-    /// `None` where nothing was asked for.
+    /// `None` if no conversion was asked for.
     ///
     /// # Errors
-    /// `Error::Usage` for what cannot be written.
+    /// `Error::Usage` for a conversion that is impossible.
     pub fn new(target: &Target, dataset: &Dataset, file: &OriginalFile) -> Result<Option<Self>> {
         if target.format.is_none() && target.byte_order.is_none() {
             return Ok(None);
         }
         let refused = |why: String| Err(Error::Usage(format!("{}: {why}", dataset.root.display())));
         if dataset.pairwise_swapped {
-            return refused("the bytes of its file are exchanged in pairs; it is exported as it was only".into());
+            return refused("its file has its bytes swapped in pairs; it can only be exported unchanged".into());
         }
         let code = target.format.unwrap_or(dataset.format.code);
         let Some(format) = sample_format(code) else {
-            return refused(format!("--format {code}: there are the sample formats {}", known_formats()));
+            return refused(format!("--format {code}: is not a sample format; use {}", known_formats()));
         };
         if file.first_trace_offset.saturating_sub(file.label_bytes) < FILE_HEADER_BYTES && code != dataset.format.code {
             return refused(format!("--format {code}: its file has no file header that could say so"));
@@ -101,12 +102,12 @@ impl Conversion {
         }))
     }
 
-    /// The format that stored values become; `None` where samples are taken as they stood in the file.
+    /// The format to convert stored values to; `None` if original samples are used.
     pub(super) fn of_values(&self) -> Option<&'static SampleFormat> {
         self.word_recoder.map(|_| self.format)
     }
 
-    /// Fits the 3600 bytes of a file header, or none, to the samples that follow.
+    /// Adapts the 3600 bytes of a file header, if there is one, to the new samples.
     pub fn file_header(&self, header: &mut [u8]) {
         let Some(binary) = header.get_mut(BINARY_HEADER..FILE_HEADER_BYTES as usize) else { return };
         if self.reorders {
@@ -123,14 +124,14 @@ impl Conversion {
         }
     }
 
-    /// Where a trace, or the end of the one before it, lies that was at `offset`.
+    /// The new offset of a trace, or of the end of the one before, that was at `offset`.
     pub fn offset(&self, trace: u64, offset: u64) -> u64 {
         let (old, new) = self.bytes;
         let headers = (trace - self.first_trace) * self.header_bytes as u64;
         self.first_trace_offset + headers + (offset - self.first_trace_offset - headers) / old as u64 * new as u64
     }
 
-    /// Gives whole traces from number `first` on away, of which `piece` is made, with `words` for some of their samples.
+    /// Passes on whole traces from number `first` on, given as `piece`, with the original `words` of some samples.
     pub(super) fn traces(
         &self,
         first: u64,
@@ -151,14 +152,14 @@ impl Conversion {
         sink(self.offset(first, extents.offset(first)), &out)
     }
 
-    /// Gives the headers of one trace away.
+    /// Passes on the headers of one trace.
     pub(super) fn headers(&self, trace: u64, extents: &Extents, headers: &[u8], sink: &mut Sink) -> Result<()> {
         let mut out = Vec::with_capacity(headers.len());
         self.put_headers(headers, &mut out);
         sink(self.offset(trace, extents.offset(trace)), &out)
     }
 
-    /// Gives samples of one trace from number `first` on away.
+    /// Passes on samples of one trace from number `first` on.
     pub(super) fn samples(
         &self,
         trace: u64,
@@ -208,7 +209,7 @@ impl Conversion {
     }
 }
 
-/// The sample format that has the values of a stored type.
+/// The sample format with the same values as a stored type.
 fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
     FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && !matches!(f.code, 1 | 4))
 }

@@ -1,31 +1,31 @@
-//! Where traces lie in the file that is made again.
+//! Where traces lie in the rebuilt file.
 
 use std::ops::Range;
 
 use crate::base::error::Result;
 use crate::dataset::{Dataset, HeaderTableFile, OriginalFile, damaged};
 
-/// Offsets and lengths of some consecutive traces.
+/// Offsets and lengths of consecutive traces.
 pub struct Extents {
     first_trace: u64,
-    /// Of the first trace.
+    /// Offset of the first trace.
     offset: u64,
     header_bytes: u64,
     sample_bytes: u64,
-    /// Samples of all traces, unless `ends` says otherwise.
+    /// Samples in every trace, unless `ends` says otherwise.
     n_samples: u64,
-    /// Offset behind each trace, where lengths may differ.
+    /// Offset of the end of each trace, if lengths may differ.
     ends: Option<Vec<u64>>,
 }
 
 impl Extents {
-    /// Traces of one length from `first_trace` on.
+    /// Traces of the same length, from `first_trace` on.
     pub fn uniform(dataset: &Dataset, first_trace: u64, offset: u64) -> Self {
         let (header_bytes, sample_bytes) = (dataset.header_bytes as u64, dataset.format.bytes as u64);
         Self { first_trace, offset, header_bytes, sample_bytes, n_samples: dataset.array.n_samples, ends: None }
     }
 
-    /// Traces that have these numbers of samples.
+    /// Traces with these numbers of samples.
     fn varying(dataset: &Dataset, first_trace: u64, offset: u64, counts: &[u32]) -> Self {
         let mut end = offset;
         let ends = counts.iter().map(|&n| {
@@ -35,7 +35,7 @@ impl Extents {
         Self { ends: Some(ends.collect()), ..Self::uniform(dataset, first_trace, offset) }
     }
 
-    /// Offset of a trace in the file, or behind the trace in front of it.
+    /// Offset of a trace in the file, or of the end of the previous trace.
     pub fn offset(&self, trace: u64) -> u64 {
         let i = trace - self.first_trace;
         match &self.ends {
@@ -45,7 +45,7 @@ impl Extents {
         }
     }
 
-    /// Samples of a trace.
+    /// Number of samples in a trace.
     pub fn n_samples(&self, trace: u64) -> u64 {
         match &self.ends {
             None => self.n_samples,
@@ -55,7 +55,7 @@ impl Extents {
         }
     }
 
-    /// The trace that an offset lies in.
+    /// The trace that contains an offset.
     pub fn trace_at(&self, offset: u64) -> u64 {
         let stride = self.header_bytes + self.n_samples * self.sample_bytes;
         self.first_trace
@@ -66,16 +66,16 @@ impl Extents {
     }
 }
 
-/// Where the traces of one file lie, for each of the units that it is worked on by.
+/// Where the traces of one file lie, for each unit of work.
 pub struct Lengths {
-    /// The traces of each unit, clipped to those of the file.
+    /// The traces of each unit, clipped to the file.
     pub units: Vec<Range<u64>>,
-    /// Offset of the first trace of each unit, and behind the last unit.
+    /// Offset of the first trace of each unit, and of the end of the last unit.
     offsets: Vec<u64>,
 }
 
 impl Lengths {
-    /// Goes through the sample counts where the dataset has them.
+    /// Goes through the sample counts, if the dataset has them.
     pub fn new(
         dataset: &Dataset,
         file: &OriginalFile,
@@ -102,7 +102,7 @@ impl Lengths {
         Ok(Self { units, offsets })
     }
 
-    /// Offset behind the last trace of the file.
+    /// Offset of the end of the last trace in the file.
     pub fn end(&self) -> u64 {
         self.offsets.last().copied().unwrap_or(0)
     }
@@ -117,12 +117,12 @@ impl Lengths {
         })
     }
 
-    /// The units that these traces are in.
+    /// The units that contain these traces.
     pub fn units_of(&self, traces: &Range<u64>) -> Range<usize> {
         self.units.partition_point(|u| u.end <= traces.start)..self.units.partition_point(|u| u.start < traces.end)
     }
 
-    /// The unit that an offset lies in; `None` in front of the traces and behind them.
+    /// The unit that contains an offset; `None` before and after the traces.
     pub fn unit_at(&self, offset: u64) -> Option<usize> {
         self.offsets.partition_point(|&start| start <= offset).checked_sub(1).filter(|&unit| unit < self.units.len())
     }

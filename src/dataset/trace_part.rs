@@ -1,28 +1,30 @@
-//! A part of the traces of a dataset, and the file headers that go with it.
+//! A part of a dataset's traces, and the matching file headers.
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
 use arrow::array::Int64Array;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result};
+use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, OriginalFile, damaged};
 use crate::dataset_files::GATHER_INDEX;
 use crate::segy::ByteOrder;
 use crate::segy::layout::FILE_HEADER_BYTES;
-use crate::store::Reader;
 
-/// Bytes of the binary header (from 1): the trace count and the number of data trailer stanzas (rev 2.1, table 2).
+/// First byte (from 1) of the trace count and of the number of data trailer stanzas (rev 2.1, table 2).
 const TRACE_COUNT_BYTE: usize = 3513;
 const TRAILER_COUNT_BYTE: usize = 3529;
+/// Bytes of a number of the index.
+const VALUE_BYTES: usize = 8;
 
-/// `A:B`: from number A up to, and not including, number B, counted from 0; without A from the first, without B up to the last.
+/// `A:B`: from A up to but not including B, counted from 0; without A from the start, without B to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// First number, from 0.
     pub start: u64,
+    /// One past the last number; `None` for the end.
     pub end: Option<u64>,
 }
 
@@ -35,7 +37,7 @@ impl FromStr for Span {
         let start = if start.is_empty() { 0 } else { number(start)? };
         let end = if end.is_empty() { None } else { Some(number(end)?) };
         if end.is_some_and(|end| end <= start) {
-            return Err(format!("{text} is empty: it ends in front of B"));
+            return Err(format!("{text} is empty: B is not included"));
         }
         Ok(Self { start, end })
     }
@@ -48,10 +50,11 @@ impl fmt::Display for Span {
     }
 }
 
-/// Which traces are meant.
+/// Which traces to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Part {
     #[default]
+    /// All traces of the file.
     All,
     /// By `trace_index` of `headers.parquet`.
     Traces(Span),
@@ -60,10 +63,10 @@ pub enum Part {
 }
 
 impl Part {
-    /// The traces of the dataset, from 0, that this is.
+    /// The dataset's traces (from 0) that this selects.
     ///
     /// # Errors
-    /// `Error::Usage` for numbers that are not there.
+    /// `Error::Usage` for numbers out of range.
     pub fn traces(self, dataset: &Dataset) -> Result<Range<u64>> {
         match self {
             Self::All => Ok(0..dataset.array.n_traces),
@@ -84,17 +87,14 @@ fn within(span: Span, n: u64, option: &str, what: &str, dataset: &Dataset) -> Re
         return Ok(span.start..end);
     }
     let root = dataset.root.display();
-    Err(Error::Usage(format!("{option} {span}: {root} has {n} {what}, so that 0:{n} are all of them")))
+    Err(Error::Usage(format!("{option} {span}: {root} has {n} {what}; 0:{n} selects all of them")))
 }
 
 /// The traces of one gather.
 fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let path = dataset.path(GATHER_INDEX);
-    let file = Reader::open(&path).map_err(failed(path.display()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&path, e))?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), ["start_trace", "end_trace"]);
-    let builder = builder.with_projection(mask).with_offset(id as usize).with_limit(1);
-    let mut reader = builder.build().map_err(|e| damaged(&path, e))?;
+    let table = TableFile::open(path.clone(), dataset.n_gathers, VALUE_BYTES)?;
+    let mut reader = table.rows(&(id..id + 1), &["start_trace", "end_trace"])?;
     let row = reader.next().ok_or_else(|| damaged(&path, format!("gather {id} is not in it")))?;
     let row = row.map_err(|e| damaged(&path, e))?;
     let number = |name: &str| {
@@ -107,7 +107,7 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     }
 }
 
-/// The first bytes of a file, up to the end of the binary header at most.
+/// The first bytes of a file, at most up to the end of the binary header.
 pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
     let end = file.label_bytes as usize + FILE_HEADER_BYTES as usize;
     let mut head = Vec::new();
@@ -119,16 +119,16 @@ pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What changes in front of and behind the traces when only some of them are written.
+/// What changes before and after the traces when only some of them are exported.
 pub struct Around {
-    /// The first bytes of the file, up to the end of the binary header at most.
+    /// The first bytes of the file, at most up to the end of the binary header.
     pub head: Vec<u8>,
-    /// Whether the bytes behind the traces stay.
+    /// Whether the bytes after the traces are kept.
     pub keeps_after: bool,
 }
 
-/// Fits what is in front of and behind the traces to `n_traces` of them: a trace count of revision 2 is set, and bytes
-/// behind the traces stay only where the binary header declares them.
+/// Adapts the file header and trailer to `n_traces` traces: sets the trace count of revision 2, and keeps bytes after
+/// the traces only if the binary header declares them.
 pub fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Result<Around> {
     let start = file.label_bytes as usize;
     let end = start + FILE_HEADER_BYTES as usize;

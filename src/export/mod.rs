@@ -1,7 +1,8 @@
-//! Writing the file again that a dataset was made from, or the files, byte for byte, or a part of the traces of one.
+//! Exporting a dataset to the SEG-Y file or files it was made from, byte for byte, or to a part of the traces of one.
 
 mod output_file;
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -9,60 +10,75 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit_on};
 use crate::dataset::{
-    Conversion, Dataset, Original, OriginalFile, Part, Sources, Target, damaged, file_head, fit_around,
+    Conversion, Dataset, Original, OriginalFile, Part, Sources, Tables, Target, damaged, file_head, fit_around,
 };
 use crate::dataset_files::METADATA;
 use crate::store::Place;
 use output_file::{Replacing, Unfinished, UnfinishedFiles, check_target, place_of};
 
-/// An export as the caller wants it.
+/// The export the caller wants.
 #[derive(Clone, Debug)]
 pub struct ExportConfig {
     /// Directory of the dataset.
     pub dataset: PathBuf,
-    /// The file to write; of a dataset that was made from several, the directory to write them to.
+    /// The file to write; a directory if the dataset was made from several files.
     pub target: PathBuf,
-    /// Write this one of several files alone, from 0; `target` is a file then.
+    /// Export only this one of several files, counted from 0; `target` is then a file.
     pub file: Option<usize>,
-    /// The traces to write, of one file. For all of them the file is the one that was imported; else a trace count in the
-    /// binary header is set, and bytes behind the traces that it does not declare are left out.
+    /// The traces to export, from one file. All of them give the imported file; otherwise a trace count in the binary
+    /// header is adjusted, and bytes after the traces that it does not declare are left out.
     pub part: Part,
-    /// Another sample format or byte order to write. Samples become those of the new format by their exact values, numbers in
-    /// the binary and trace headers are turned around by the fields of the standard, and all else stays as it was.
+    /// Sample format or byte order to convert to. Samples keep their exact values, the standard numeric fields of the
+    /// binary and trace headers change byte order, and everything else stays unchanged.
     pub conversion: Target,
-    /// What to write for samples that are infinite or no number where the format has none, which is otherwise an error.
+    /// What to write for infinite or NaN samples if the format has neither; by default that is an error.
     pub nan: Option<f64>,
-    /// Replace files that are there, once the new ones are complete.
+    /// Replace existing files, once the new ones are complete.
     pub overwrite: bool,
-    /// Bring the file to the disk before it gets its name, so that it outlasts a power failure.
+    /// Sync the file to disk before it gets its name, so that it survives a power failure.
     pub sync: bool,
 }
 
-/// The traces of a file that are written, and what they become.
+/// The traces of a file to export, and the conversion to apply.
 struct Written<'a> {
     dataset: &'a Dataset,
+    tables: &'a Tables<'a>,
     file: &'a OriginalFile,
     traces: Range<u64>,
     conversion: Target,
     nan: Option<f64>,
 }
 
+impl<'a> Written<'a> {
+    fn new(
+        config: &ExportConfig,
+        dataset: &'a Dataset,
+        tables: &'a Tables<'a>,
+        file: &'a OriginalFile,
+        traces: Range<u64>,
+    ) -> Self {
+        Self { dataset, tables, file, traces, conversion: config.conversion, nan: config.nan }
+    }
+}
+
 /// A completed export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportResult {
+    /// Number of files written.
     pub n_files: usize,
+    /// Traces in all files.
     pub n_traces: u64,
-    /// Length of all files.
+    /// Total length of all files.
     pub bytes: u64,
 }
 
-/// Writes the file, or the files. `on_progress` hears the traces done so far and the number of all.
+/// Exports the file or files. `on_progress` gets the traces done so far and in total.
 ///
 /// The target appears by rename when it is complete; an export that fails or is cancelled leaves nothing.
 ///
 /// # Errors
-/// `Error::Usage` for a dataset that was imported without a part of the file, `Error::Input` where there is none,
-/// `Error::OutputInTheWay` for a target that is there, `Error::Failed` for a damaged dataset or where writing fails.
+/// `Error::Usage` for a dataset imported without a part of the file, `Error::Input` if there is no dataset,
+/// `Error::OutputInTheWay` for an existing target, `Error::Failed` for a damaged dataset or if writing fails.
 pub fn export(
     config: &ExportConfig,
     on_progress: &mut dyn FnMut(u64, u64),
@@ -73,7 +89,7 @@ pub fn export(
     let replacing = Replacing { overwrite, sync: config.sync };
     let dataset = match Dataset::open(&config.dataset) {
         Ok(dataset) => dataset,
-        // What is in the way is seen first, whatever else is wrong.
+        // An existing target is reported first, whatever else is wrong.
         Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
     };
     let n_files = dataset.files.len();
@@ -89,23 +105,24 @@ pub fn export(
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
-        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
+        let tables = Tables::open(&dataset)?;
+        let written = Written::new(config, &dataset, &tables, file, traces);
         let bytes = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
     if config.part != Part::All {
         return Err(Error::Usage(format!(
-            "{}: was made from {n_files} files, and a part is one of a file; name it with --file",
+            "{}: was made from {n_files} files, but a part comes from a single file; choose it with --file",
             dataset.root.display()
         )));
     }
     let names = names(&dataset)?;
+    let tables = Tables::open(&dataset)?;
     let mut files = UnfinishedFiles::create(target, &dataset, &names, overwrite)?;
     let mut bytes = 0;
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let traces = file.traces.clone();
-        let written = Written { dataset: &dataset, file, traces, conversion: config.conversion, nan: config.nan };
+        let written = Written::new(config, &dataset, &tables, file, file.traces.clone());
         bytes +=
             files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
     }
@@ -113,7 +130,7 @@ pub fn export(
     Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
 }
 
-/// The traces of a part, numbered as in the dataset, which are those of one file.
+/// The traces of a part, numbered as in the dataset; all must be from one file.
 fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<Range<u64>> {
     if part == Part::All {
         return Ok(file.traces.clone());
@@ -132,15 +149,15 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
     )))
 }
 
-/// Writes one of the files that the dataset was made from, or some of its traces. Returns its length.
+/// Exports one of the dataset's files, or some of its traces. Returns its length.
 fn write_file(
-    Written { dataset, file, traces, conversion, nan }: &Written,
+    Written { dataset, tables, file, traces, conversion, nan }: &Written,
     target: &Place,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
 ) -> Result<u64> {
-    let sources = Sources::open(dataset, file)?;
+    let sources = Sources::new(tables, file)?;
     let conversion = Conversion::new(conversion, dataset, file)?;
     let n_traces = traces.end - traces.start;
     let changed = (*traces != file.traces).then(|| fit_around(n_traces, dataset, file)).transpose()?;
@@ -165,7 +182,7 @@ fn write_file(
     let units = sources.units_of(traces);
     let write_unit = |original: &mut Original, unit, shared: &Shared| {
         let mut sink = |offset: u64, bytes: &[u8]| {
-            // A unit may reach beyond the part at either end.
+            // The first and last units may reach beyond the part.
             let (start, end) = (offset.max(range.start), (offset + bytes.len() as u64).min(range.end));
             if start >= end {
                 return Ok(());
@@ -186,24 +203,53 @@ fn write_file(
     Ok(bytes)
 }
 
-/// The names that the files get: their own, behind their number where several have the same.
+/// The names that the files get.
+///
+/// # Errors
+/// `Error::Failed` for what is no name, `Error::Usage` where two are the same.
 fn names(dataset: &Dataset) -> Result<Vec<String>> {
-    let files = &dataset.files;
+    let own: Vec<&str> = dataset.files.iter().map(|file| file.name.as_str()).collect();
     let is_plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
-    if let Some(file) = files.iter().find(|f| !is_plain(&f.name)) {
-        return Err(damaged(&dataset.path(METADATA), format!("\"{}\" is no name of a file", file.name)));
+    if let Some(name) = own.iter().find(|name| !is_plain(name)) {
+        return Err(damaged(&dataset.path(METADATA), format!("\"{name}\" is no name of a file")));
     }
-    let is_double = |name: &str| files.iter().filter(|f| f.name == name).count() > 1;
-    let mut names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
-    for (i, file) in files.iter().enumerate().filter(|(_, f)| is_double(&f.name)) {
-        names[i] = format!("{}_{}", i + 1, file.name);
-    }
-    let mut seen = std::collections::HashSet::new();
+    let names = numbered(&own);
+    let mut seen = HashSet::new();
     match names.iter().find(|n| !seen.insert(n.as_str())) {
         None => Ok(names),
         Some(name) => Err(Error::Usage(format!(
             "{}: two of its files would be written as {name}; export them one by one with --file",
             dataset.root.display()
         ))),
+    }
+}
+
+/// Each name as it is, or behind its number where several are the same.
+fn numbered(names: &[&str]) -> Vec<String> {
+    let mut n_of_name: HashMap<&str, u64> = HashMap::new();
+    names.iter().for_each(|name| *n_of_name.entry(name).or_default() += 1);
+    let numbered = |(i, name): (usize, &&str)| match n_of_name.get(name) {
+        Some(2..) => format!("{}_{name}", i + 1),
+        _ => (*name).to_owned(),
+    };
+    names.iter().enumerate().map(numbered).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::growth::growth;
+
+    #[test]
+    fn only_names_that_are_there_twice_get_numbers() {
+        assert_eq!(numbered(&["a", "b", "a", "c"]), ["1_a", "b", "3_a", "c"]);
+    }
+
+    #[test]
+    fn many_names_are_no_more_work_each_than_a_few() {
+        let own: Vec<String> = (0..40_000).map(|i| format!("line_{i:09}.sgy")).collect();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        let growth = growth(10_000, |n| assert_eq!(numbered(&own[..n]).len(), n));
+        assert!(growth < 10.0, "{growth}");
     }
 }

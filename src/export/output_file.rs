@@ -1,5 +1,5 @@
-//! Where exported files are written: to a file without a name, which gets that of the target once it is complete, or to an
-//! object store, where an object is not there before it is complete. Several files are written into a directory of their own.
+//! Where exported files are written: to an unnamed file that gets the target's name once it is complete, or to an
+//! object store, where objects only appear when complete. Several files are written into a new directory.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,30 +19,31 @@ use crate::store::place::{Kind, is_absence, random_name};
 use crate::store::sync::{begin_sync, sync, sync_parent};
 use crate::store::{self, Place, Writer};
 
-/// Name of the file in a directory of unfinished files that is locked while it is filled, and what it says: without it the
-/// directory is somebody else's.
+/// The file that is locked while a directory of unfinished files is being filled, and its content; a directory
+/// without it is not ours.
 const LOCK: &str = ".lock";
 const MARK: &[u8] = b"unfinished export of segy-import\n";
 
-/// How a file gets its name.
+/// How a file takes its final name.
 #[derive(Clone, Copy)]
 pub(crate) struct Replacing {
     pub overwrite: bool,
     pub sync: bool,
 }
 
-/// The place of a file or directory to write, in the directory that holds it, with the permissions that new files get: those
-/// of the dataset that is exported.
+/// The place of a file or directory to write, inside the directory that holds it, with permissions for new files
+/// taken from the exported dataset.
 ///
 /// # Errors
-/// `Error::Usage` for what is no name, or a part of the dataset; `Error::Failed` where its directory cannot be opened.
+/// `Error::Usage` if it is not a file name, or is part of the dataset; `Error::Failed` if its directory cannot be
+/// opened.
 pub(crate) fn place_of(target: &Path, dataset: &Dataset) -> Result<Place> {
     let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
     if store::is_remote(target) {
         return Place::to_write(target).map_err(cannot);
     }
     let Some(name) = target.file_name() else {
-        return Err(Error::Usage(format!("{}: is no name for a file", target.display())));
+        return Err(Error::Usage(format!("{}: is not a file name", target.display())));
     };
     let document = entry(&dataset.root.join(METADATA))?;
     let file_mode = document.map_or(0o666, |document| document.mode & 0o666 | 0o600);
@@ -52,14 +53,14 @@ pub(crate) fn place_of(target: &Path, dataset: &Dataset) -> Result<Place> {
         && (NAMED_OUTPUTS.iter().any(|name| part == *name) || part == STAGING)
     {
         return Err(Error::Usage(format!(
-            "{}: is a part of the dataset that is exported; name another place",
+            "{}: is part of the dataset being exported; choose another place",
             target.display()
         )));
     }
     Ok(parent.join(name))
 }
 
-/// Refuses a target that is there.
+/// Refuses an existing target.
 pub(crate) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     let found = match store::is_remote(target) {
         true => entry(&Place::to_write(target).map_err(failed(target.display()))?)?.map(|entry| entry.kind),
@@ -72,7 +73,7 @@ pub(crate) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
     refuse(found, target, overwrite)
 }
 
-/// As [`check_target`], with the directory of the target held open.
+/// Like [`check_target`], with the target's directory held open.
 fn check_place(target: &Place, overwrite: bool) -> Result<()> {
     refuse(entry(target)?.map(|entry| entry.kind), &target.path(), overwrite)
 }
@@ -80,20 +81,20 @@ fn check_place(target: &Place, overwrite: bool) -> Result<()> {
 fn refuse(found: Option<Kind>, target: &Path, overwrite: bool) -> Result<()> {
     let in_the_way = |what: &str| Err(Error::OutputInTheWay(format!("{}: {what}", target.display())));
     match found {
-        Some(Kind::File) if !overwrite => in_the_way("is there already; --overwrite replaces it"),
+        Some(Kind::File) if !overwrite => in_the_way("already exists; --overwrite replaces it"),
         None | Some(Kind::File) => Ok(()),
-        Some(_) => in_the_way("is there already and is no regular file; name another"),
+        Some(_) => in_the_way("already exists and is not a regular file; choose another"),
     }
 }
 
-/// A file or an object that is being written; it vanishes unless it is completed.
+/// A file or object being written; it is removed unless completed.
 pub(crate) enum Unfinished {
     File(UnfinishedFile),
     Object(Box<UnfinishedObject>),
 }
 
 impl Unfinished {
-    /// For so many bytes.
+    /// Creates it for this many bytes.
     pub(crate) fn create(target: &Place, bytes: u64, replacing: Replacing) -> Result<Self> {
         if !target.is_remote() {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
@@ -103,7 +104,7 @@ impl Unfinished {
         Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
-    /// Threads that may write to it: bytes that come far ahead of others would have to wait in memory.
+    /// How many threads may write to it: bytes that arrive far ahead of others would wait in memory.
     pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
@@ -118,7 +119,7 @@ impl Unfinished {
         }
     }
 
-    /// Gives it its name. What appeared there meanwhile is replaced only if that was asked for.
+    /// Gives it its final name. A file that appeared there meanwhile is replaced only if that was asked for.
     pub(crate) fn complete(self, replacing: Replacing) -> Result<()> {
         match self {
             Self::File(file) => file.complete(replacing),
@@ -127,14 +128,14 @@ impl Unfinished {
     }
 }
 
-/// An object that is being written.
+/// An object being written.
 pub(crate) struct UnfinishedObject {
     target: Place,
     bytes: u64,
     parts: Mutex<InOrder>,
 }
 
-/// Bytes of an object, which is written from front to back; those that come too early wait for the others.
+/// The bytes of an object, written in order; those that arrive early wait.
 struct InOrder {
     writer: Writer,
     end: u64,
@@ -152,7 +153,7 @@ impl UnfinishedObject {
         let parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         if parts.end != self.bytes {
             let path = self.target.display();
-            return Err(Error::Failed(format!("{path}: {} of its {} bytes came", parts.end, self.bytes)));
+            return Err(Error::Failed(format!("{path}: only {} of its {} bytes were written", parts.end, self.bytes)));
         }
         check_place(&self.target, replacing.overwrite)?;
         parts.writer.finish().map_err(failed(self.target.display()))
@@ -175,14 +176,14 @@ impl InOrder {
     }
 }
 
-/// Where several files are being written; they vanish unless all are completed.
+/// Several files being written; they are removed unless all are completed.
 pub(crate) enum UnfinishedFiles {
     Directory(UnfinishedDirectory),
     Objects(UnfinishedObjects),
 }
 
 impl UnfinishedFiles {
-    /// For files of these names in the directory `target`, which is made with those around it.
+    /// Creates files with these names in the directory `target`, creating it and its parents.
     pub(crate) fn create(target: &Path, dataset: &Dataset, names: &[String], overwrite: bool) -> Result<Self> {
         if !store::is_remote(target) {
             return UnfinishedDirectory::create(target, dataset, names, overwrite).map(Self::Directory);
@@ -192,7 +193,8 @@ impl UnfinishedFiles {
         Ok(Self::Objects(UnfinishedObjects { prefix, overwrite, written: Vec::new() }))
     }
 
-    /// Writes the file of this name with `write`, which gets its place and how it gets that name, and returns its length.
+    /// Writes the file of this name with `write`, which gets its place and how it takes its name, and returns its
+    /// length.
     pub(crate) fn add(
         &mut self,
         name: &str,
@@ -210,7 +212,7 @@ impl UnfinishedFiles {
         }
     }
 
-    /// Lets them stay.
+    /// Keeps the files.
     pub(crate) fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
         match self {
             Self::Directory(directory) => directory.complete(names, replacing),
@@ -222,7 +224,7 @@ impl UnfinishedFiles {
     }
 }
 
-/// Objects that were written one after the other, each of which took the place of another at once.
+/// Objects written one after the other; each replaced any earlier one at once.
 pub(crate) struct UnfinishedObjects {
     prefix: Place,
     overwrite: bool,
@@ -231,26 +233,26 @@ pub(crate) struct UnfinishedObjects {
 
 impl Drop for UnfinishedObjects {
     fn drop(&mut self) {
-        // Whoever sees the error that led here is told that.
+        // The error that led here is what gets reported.
         let _ = store::remove_all(&self.written);
     }
 }
 
-/// A directory of files that is being filled beside its place; it vanishes unless it is completed.
+/// A directory of files being filled next to its final place; it is removed unless completed.
 pub(crate) struct UnfinishedDirectory {
-    /// Its name that hardly anything else has.
+    /// Its name, which is practically unique.
     temporary: Place,
-    /// The same, held open.
+    /// The same directory, held open.
     files: Place,
     target: Place,
-    /// The directories that were made for the target, the outermost first.
+    /// The directories created for the target, the outermost first.
     created: Vec<PathBuf>,
-    /// Held while it is filled.
+    /// Held while it is being filled.
     _lock: File,
 }
 
 impl UnfinishedDirectory {
-    /// What killed exports of the same name left is removed.
+    /// Removes what killed exports of the same name left.
     fn create(target: &Path, dataset: &Dataset, names: &[String], overwrite: bool) -> Result<Self> {
         check_directory(target, names, overwrite)?;
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
@@ -271,12 +273,12 @@ impl UnfinishedDirectory {
         let files = temporary.held_open().map_err(cannot)?;
         let mut lock = files.join(LOCK).create_new().map_err(cannot)?;
         lock.write_all(MARK).map_err(cannot)?;
-        // Where there are no locks, nobody takes what is left for dead.
+        // Without locks, leftovers are never assumed to be abandoned.
         let _ = lock.try_lock();
         Ok(Self { temporary, files, target, created, _lock: lock })
     }
 
-    /// Gives the files their places: a rename of all of them, or of each where a directory is there already.
+    /// Moves the files into place: one rename for all, or one for each if the directory exists already.
     fn complete(self, names: &[String], replacing: Replacing) -> Result<()> {
         check_directory(&self.target.path(), names, replacing.overwrite)?;
         if is_there(&self.target)? {
@@ -301,18 +303,18 @@ impl UnfinishedDirectory {
 
 impl Drop for UnfinishedDirectory {
     fn drop(&mut self) {
-        // As with a file: whoever sees the error that led here is told that.
+        // The error that led here is what gets reported, as for a file.
         let _ = remove(&self.temporary);
     }
 }
 
-/// A name beside a target that hardly anything else has.
+/// A practically unique name next to a target.
 fn beside(target: &Place) -> Place {
     let name = random_name(&target.file_name().unwrap_or_default());
     target.parent().map_or_else(|| target.clone(), |parent| parent.join(name))
 }
 
-/// Removes directories that killed exports of this name left: those that carry our mark and that nobody holds.
+/// Removes directories left by killed exports of this name: those with our mark that nobody has locked.
 fn remove_leftovers(target: &Place) {
     let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else { return };
     let is_like = |found: &OsStr| {
@@ -327,13 +329,13 @@ fn remove_leftovers(target: &Place) {
             if text == MARK { held.join(LOCK).open_to_write() } else { Err(std::io::ErrorKind::NotFound.into()) }
         });
         if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            // What cannot be removed is nobody's and does no harm.
+            // What cannot be removed is unused and does no harm.
             let _ = directory.remove();
         }
     }
 }
 
-/// Refuses a target for several files that is no directory, or where one of their names is taken.
+/// Refuses a target for several files if it is not a directory, or if one of their names is taken.
 fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<()> {
     let path = target.display();
     match std::fs::metadata(target) {
@@ -341,7 +343,7 @@ fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<(
         Err(e) => return Err(Error::Failed(format!("{path}: {e}"))),
         Ok(metadata) if !metadata.is_dir() => {
             return Err(Error::OutputInTheWay(format!(
-                "{path}: is a file, and the dataset was made from {} files; name a directory, or one of them with --file",
+                "{path}: is a file, but the dataset was made from {} files; give a directory, or choose one file with --file",
                 names.len()
             )));
         }
@@ -350,22 +352,22 @@ fn check_directory(target: &Path, names: &[String], overwrite: bool) -> Result<(
     names.iter().try_for_each(|name| check_target(&target.join(name), overwrite))
 }
 
-/// A file that is being written, without a name where the system has such files; it vanishes unless it is completed.
+/// A file being written, unnamed if the system allows; it is removed unless completed.
 pub(crate) struct UnfinishedFile {
     file: File,
-    /// The name that it has until it is complete, where it has one.
+    /// Its temporary name until it is complete, if it has one.
     temporary: Option<Place>,
     target: Place,
-    /// Whether it is going to be synced, so that the disk may begin early.
+    /// Whether it will be synced, so that writing to disk can start early.
     is_durable: bool,
 }
 
 impl UnfinishedFile {
-    /// Makes room for `bytes` bytes.
+    /// Creates it and reserves `bytes` bytes.
     fn create(target: &Place, bytes: u64, is_durable: bool) -> Result<Self> {
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
         let (file, temporary) = unnamed(target).map_err(cannot)?;
-        // A file that is replaced keeps its permissions.
+        // The new file takes over the permissions of the one it replaces.
         if let Some(replaced) = entry(target)? {
             file.set_permissions(std::fs::Permissions::from_mode(replaced.mode)).map_err(cannot)?;
         }
@@ -375,18 +377,18 @@ impl UnfinishedFile {
         Ok(unfinished)
     }
 
-    /// Asks for the space at once, so that a full disk is found before the work and not in its midst.
+    /// Reserves the space now, so that a full disk is noticed before the work begins.
     fn reserve(&self, bytes: u64) -> Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             use rustix::fs::{FallocateFlags, fallocate};
             use rustix::io::Errno;
-            // Where the file system cannot do it, writing will find out.
+            // If the file system cannot reserve space, writing will show.
             if let Err(e @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) =
                 fallocate(&self.file, FallocateFlags::empty(), 0, bytes)
             {
                 let path = self.target.display();
-                return Err(Error::Failed(format!("{path}: there is no room for its {bytes} bytes: {e}")));
+                return Err(Error::Failed(format!("{path}: no space for its {bytes} bytes: {e}")));
             }
         }
         Ok(())
@@ -401,23 +403,21 @@ impl UnfinishedFile {
         Ok(())
     }
 
-    /// Where tests make a call fail.
+    /// Where tests inject failures.
     fn step(&self) -> Result<()> {
         store::place::step(&self.target.path()).map_err(failed(self.target.display()))
     }
 
-    /// Gives the file its name. One that appeared meanwhile is replaced only if that was asked for.
+    /// Gives the file its final name. One that appeared there meanwhile is replaced only if that was asked for.
     fn complete(mut self, replacing: Replacing) -> Result<()> {
         if replacing.sync {
             self.step()?;
-            self.file
-                .sync_all()
-                .map_err(failed(format!("{}: cannot be brought to the disk", self.target.display())))?;
+            self.file.sync_all().map_err(failed(format!("{}: cannot be synced to disk", self.target.display())))?;
         }
         check_place(&self.target, replacing.overwrite)?;
         match self.temporary.take() {
             Some(temporary) => {
-                // Until it has its name it goes away with this.
+                // Dropping this removes it until it has its final name.
                 self.temporary = Some(temporary.clone());
                 move_to(&temporary, &self.target)?;
                 self.temporary = None;
@@ -427,7 +427,7 @@ impl UnfinishedFile {
         if replacing.sync { sync_parent(&self.target) } else { Ok(()) }
     }
 
-    /// Gives a file without a name that of the target.
+    /// Gives an unnamed file the name of the target.
     #[cfg(target_os = "linux")]
     fn give_name(&mut self, overwrite: bool) -> Result<()> {
         match self.target.link_unnamed(&self.file) {
@@ -449,8 +449,7 @@ impl UnfinishedFile {
     }
 }
 
-/// A new file in the directory of a target: without a name where it can get one later, else with one that hardly anything
-/// else has.
+/// A new file in the target's directory: unnamed if it can be named later, otherwise with a practically unique name.
 fn unnamed(target: &Place) -> std::io::Result<(File, Option<Place>)> {
     #[cfg(target_os = "linux")]
     if let Some(parent) = target.parent()
@@ -465,7 +464,7 @@ fn unnamed(target: &Place) -> std::io::Result<(File, Option<Place>)> {
 impl Drop for UnfinishedFile {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // Whoever sees the error that led here is told that; a file that cannot be removed has the name of no other.
+            // The error that led here is what gets reported; a file that cannot be removed is in nobody's way.
             let _ = remove(temporary);
         }
     }

@@ -1,4 +1,4 @@
-//! `ensemble_index.parquet`: one row per gather, made from the runs that the segments found.
+//! `ensemble_index.parquet`: one row per gather, made from the runs found in the segments.
 
 use crate::base::error::{Error, Result};
 use crate::gather::GatherKey;
@@ -7,27 +7,27 @@ use crate::parquet::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
 use crate::store::Place;
 
-/// Gathers in one row group of the index.
+/// Gathers per row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
-/// Gathers in one page.
+/// Gathers per page.
 const PAGE_ROWS: usize = 1 << 14;
 
-/// Number and greatest length of the gathers.
+/// Number and size of the gathers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GatherCounts {
     pub n_gathers: u64,
     /// Traces in the longest gather.
     pub longest: u64,
-    /// Gathers of more traces than the probe may go back.
+    /// Gathers longer than the probe can look back.
     pub n_beyond_probe: u64,
 }
 
-/// Joins the runs of all segments, in order, and writes the index. Of each segment there is the file with its runs, and how
-/// many there are. A gather that the end of one segment's rows cuts goes on in the next and becomes one row. No gather goes
-/// on at `file_starts`, the first traces of the files.
+/// Joins the runs of all segments, in order, and writes the index. Each segment gives its runs file and the number of
+/// runs. A gather cut by a segment boundary becomes one row. No gather continues across `file_starts`, the first
+/// traces of the files.
 ///
 /// # Errors
-/// `Error::Failed` for a file with another number of runs, or whose runs are not in order.
+/// `Error::Failed` for a file with the wrong number of runs, or with runs out of order.
 pub fn write_index(
     output: &Place,
     keys: &[GatherKey],
@@ -62,7 +62,7 @@ fn join(
                 }
                 last_start = run[0];
             }
-            // Within a segment each run is another gather.
+            // Within a segment every run is a new gather.
             let start = first[0] as u64;
             if std::mem::take(&mut is_first)
                 && writer.goes_on(&first[1..])
@@ -83,8 +83,8 @@ struct IndexWriter {
     table: NumberTable,
     counts: GatherCounts,
     max_probe: u64,
-    /// Of the gathers of a page and the one behind, whose start is the end of the last: their first traces, and a column
-    /// for each key.
+    /// Start traces, and a column for each key, of the gathers on this page and the next gather, whose start is the
+    /// end of the last one.
     starts: Vec<i64>,
     keys: Vec<Vec<i64>>,
     page_rows: usize,
@@ -118,11 +118,11 @@ impl IndexWriter {
         !self.starts.is_empty() && self.keys.iter().map(|column| column.last()).eq(key.iter().map(Some))
     }
 
-    /// Adds gathers: for each its first trace and its keys, one number behind the other.
+    /// Appends gathers, each as its first trace followed by its keys.
     fn push(&mut self, mut runs: &[i64]) -> Result<()> {
         let width = 1 + self.keys.len();
         while !runs.is_empty() {
-            // A page is written once the gather behind it is known too.
+            // A page is written once the gather after it is known.
             let room = (self.page_rows + 1 - self.starts.len()) * width;
             let (some, rest) = runs.split_at(room.min(runs.len()));
             for (i, column) in std::iter::once(&mut self.starts).chain(&mut self.keys).enumerate() {
@@ -136,7 +136,7 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Writes all gathers but the last, whose end is not known.
+    /// Writes all gathers but the last, whose end is still unknown.
     fn end_page(&mut self) -> Result<()> {
         let Some(&next) = self.starts.last() else { return Ok(()) };
         let mut starts = std::mem::replace(&mut self.starts, Vec::with_capacity(self.page_rows + 1));
@@ -181,7 +181,7 @@ mod tests {
     use crate::segy::fields::FieldKind;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-    /// The index of these keys, their headers cut into segments at `cuts`.
+    /// The index for these keys, with the headers cut into segments at `cuts`.
     fn index_of(keys: &[i32], cuts: &[usize], file_starts: &[u64]) -> (Vec<[i64; 5]>, GatherCounts) {
         index_in_pages(keys, cuts, file_starts, 16, 64)
     }

@@ -11,28 +11,28 @@ use crate::segy::fields::FieldKind;
 use crate::segy::{ByteOrder, Layout};
 use crate::table::{Computed, Formula, read_integer};
 
-/// A header field whose value is part of what makes a gather.
+/// A header field that is part of the gather key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatherKey {
     /// Column name in `headers.parquet`.
     pub name: String,
-    /// First byte in the header of a trace, from 1.
+    /// First byte in the trace header, from 1.
     pub first_byte: u32,
     pub kind: FieldKind,
-    /// How it is computed, for a computed column, which has no bytes of its own.
+    /// The formula, for a computed column, which has no bytes of its own.
     #[serde(default)]
     pub formula: Option<Computed>,
 }
 
 impl GatherKey {
-    /// Whether its values are doubles, kept as their bits.
+    /// Whether its values are doubles, stored as their bits.
     pub fn is_computed(&self) -> bool {
         self.formula.is_some()
     }
 }
 
-/// The values of the gather keys of one trace: those of a uint64 field as the bits of an int64, of a computed one the bits of
-/// the double, those of `f64::NAN` for nothing.
+/// The gather key values of one trace: a uint64 field as the bits of an int64, a computed column as the bits of the
+/// double, with those of `f64::NAN` for undefined.
 pub type KeyValues = Vec<i64>;
 
 /// Reads gather keys from headers.
@@ -56,7 +56,7 @@ impl Keys {
         self.keys.len()
     }
 
-    /// The values in one header, into room for just these.
+    /// Reads the values from one header into `values`, which has exactly one place for each.
     pub fn read(&self, header: &[u8], values: &mut [i64]) {
         for ((key, formula), out) in self.keys.iter().zip(values) {
             *out = match formula {
@@ -70,7 +70,7 @@ impl Keys {
     }
 }
 
-/// Reads the gather keys of single traces.
+/// Reads gather keys of single traces.
 pub struct KeyReader<'a> {
     inputs: Inputs<'a>,
     layout: &'a Layout,
@@ -78,24 +78,24 @@ pub struct KeyReader<'a> {
     buffer: Vec<u8>,
     /// Where mapped pages were last dropped.
     last_offset: u64,
-    /// The trace that was read before, and from where on the bytes before it are being read ahead.
+    /// The trace read last, and the offset up from which bytes before it have been announced for reading.
     before: Option<u64>,
     ahead_from: u64,
 }
 
 /// Headers further apart than this share no mapped pages worth keeping.
 const RELEASE_DISTANCE: u64 = 1 << 20;
-/// Bytes that are read ahead of a walk back from trace to trace.
+/// Bytes to read ahead when walking back from trace to trace.
 const WALK_BYTES: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
-    /// `layout` is that of the first file, like which all are read.
+    /// `layout` is that of the first file and applies to all of them.
     pub fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
         let keys = Keys::new(keys, layout.byte_order)?;
         Ok(Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0, before: None, ahead_from: 0 })
     }
 
-    /// The key values of trace `index`, from 0, behind the number of its file: gathers end with their file.
+    /// The key values of trace `index` (from 0) after the number of its file, since gathers end with their file.
     pub fn read(&mut self, index: u64) -> Result<KeyValues> {
         let place = self.inputs.stretch(index, 1)?;
         let offset = place.offset;
@@ -119,16 +119,16 @@ impl<'a> KeyReader<'a> {
     }
 }
 
-/// What probing back from a trace found.
+/// The result of probing back from a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatherStart {
     /// The first trace of the gather.
     Found(u64),
-    /// The gather begins further back than the probe may go.
+    /// The gather begins further back than the probe can look.
     BeyondReach,
 }
 
-/// Goes back from `trace`, one header at a time, to the first trace of its gather: at most `max_probe` headers.
+/// Walks back from `trace`, one header at a time, to the first trace of its gather: at most `max_probe` headers.
 pub fn probe_back(
     trace: u64,
     max_probe: u64,
@@ -146,8 +146,8 @@ pub fn probe_back(
     Ok(if start == 0 { GatherStart::Found(0) } else { GatherStart::BeyondReach })
 }
 
-/// Whether the gather of `trace` seems to go back over `distance` traces: it, those 1, 2, 4 … before it
-/// and the one at the distance have the key.
+/// Whether the gather of `trace` seems to extend back over `distance` traces: the traces 1, 2, 4 … before it and the
+/// one at the distance have the same key.
 pub fn seems_unchanged(
     trace: u64,
     distance: u64,

@@ -1,9 +1,9 @@
-//! Runs of traces with equal gather keys, as a worker finds them and leaves them for the merge.
+//! Runs of traces with equal gather keys, as workers find them and store them for the merge.
 //!
-//! The file `gathers.bin` of a segment holds, for each run, its first trace and its key values, each as the difference from
-//! that of the run before (0 before the first), modulo 2^64, in the variable-length code of the Thrift compact protocol
-//! (signed, so zigzag): two bytes for a short run whose one key counts up. A run ends where the next one begins; the last one ends
-//! with the rows of the segment.
+//! A segment's `gathers.bin` holds, for each run, its first trace and its key values, each as the difference from the
+//! previous run (from 0 for the first), modulo 2^64, in the variable-length encoding of the Thrift compact protocol
+//! (signed, so zigzag): two bytes for a short run with a single key that counts up. A run ends where the next one
+//! begins, and the last one with the segment's rows.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -13,23 +13,23 @@ use crate::parquet::zigzag;
 use crate::segy::ByteOrder;
 use crate::store::{Place, Reader, Stream, Writer};
 
-/// Bytes of runs that are written and read at a time.
+/// Bytes of runs written and read at a time.
 const BUFFER_BYTES: usize = 1 << 16;
-/// The longest code of a number.
+/// The longest encoding of a number.
 const MAX_CODE_BYTES: usize = 10;
 
-/// Finds the runs in headers that come in trace order and writes them down.
+/// Finds the runs in headers given in trace order, and writes them.
 pub struct RunWriter {
     path: Place,
     file: Writer,
     buffer: Vec<u8>,
     keys: Keys,
-    /// Keys of the trace before.
+    /// Keys of the previous trace.
     previous: KeyValues,
     current: KeyValues,
-    /// First trace of the run before.
+    /// First trace of the previous run.
     previous_start: u64,
-    /// Whether the next trace begins a run in any case.
+    /// Whether the next trace starts a run regardless of its keys.
     begins: bool,
     n_runs: u64,
 }
@@ -50,19 +50,19 @@ impl RunWriter {
         })
     }
 
-    /// Begins a run with the next trace, whatever its keys: a gather ends with its file.
+    /// Starts a run at the next trace regardless of its keys: gathers end with their file.
     pub fn begin_file(&mut self) {
         self.begins = true;
     }
 
-    /// The headers of `n` traces from `first_trace` on, each at a multiple of `stride` in `block`.
+    /// Adds the headers of `n` traces from `first_trace` on, `stride` bytes apart in `block`.
     pub fn push(&mut self, first_trace: u64, block: &[u8], stride: usize, n: usize) -> Result<()> {
         if self.keys.is_empty() {
             return Ok(());
         }
         for (trace, header) in (first_trace..).zip(block.chunks(stride).take(n)) {
             self.keys.read(header, &mut self.current);
-            // Item by item: a call of `memcmp` takes longer for one or two keys.
+            // Item by item: for one or two keys, calling `memcmp` takes longer.
             if std::mem::take(&mut self.begins) || self.current.iter().ne(&self.previous) {
                 self.begin_run(trace)?;
             }
@@ -99,10 +99,10 @@ impl RunWriter {
 pub struct RunReader {
     path: Place,
     file: Stream,
-    /// Codes that were read, of which the first `n_left` are still to be taken.
+    /// Encoded bytes that were read; the first `n_left` are not decoded yet.
     buffer: Vec<u8>,
     n_left: usize,
-    /// The run before: its first trace and its keys.
+    /// The previous run: its first trace and its keys.
     previous: Vec<i64>,
     runs: Vec<i64>,
 }
@@ -115,7 +115,7 @@ impl RunReader {
         Ok(Self { path: path.to_owned(), file, buffer, n_left: 0, previous: vec![0; width], runs: Vec::new() })
     }
 
-    /// The next runs: for each its first trace and its key values, one number behind the other. Empty at the end.
+    /// The next runs, each as its first trace followed by its key values. Empty at the end.
     pub fn next_runs(&mut self) -> Result<&[i64]> {
         while self.n_left < self.buffer.len() {
             match self.file.read(&mut self.buffer[self.n_left..]) {
@@ -145,7 +145,7 @@ impl RunReader {
     }
 }
 
-/// Takes the numbers of one run. Returns the codes behind it, or `None` if they end before.
+/// Decodes one run. Returns the remaining bytes, or `None` if they end too early.
 fn take_run<'a>(mut codes: &'a [u8], width: usize, runs: &mut Vec<i64>) -> Option<&'a [u8]> {
     let n_runs = runs.len();
     for _ in 0..width {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::segy::fields::FieldKind;
 
-    /// The runs of traces with these keys of 64 bits, through a file.
+    /// The runs of traces with these 64-bit keys, written to a file and read back.
     fn there_and_back(keys: &[[u64; 2]]) -> (Vec<i64>, std::path::PathBuf, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gathers.bin");
@@ -190,7 +190,7 @@ mod tests {
         #![proptest_config(proptest::test_runner::Config::with_cases(40))]
         #[test]
         fn runs_come_back_whatever_the_keys(keys in proptest::collection::vec([0u64..3, 0..u64::MAX], 0..40), n in 1usize..600) {
-            // Many of them, to go beyond one buffer.
+            // Enough to exceed one buffer.
             let keys: Vec<[u64; 2]> = keys.iter().flat_map(|&key| vec![key; 1 + n % 3]).cycle().take(keys.len() * n).collect();
             let mut expected = Vec::new();
             for (i, key) in keys.iter().enumerate() {

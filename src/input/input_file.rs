@@ -1,4 +1,4 @@
-//! An input file as it was when the import was planned, and which traces of the dataset are its own.
+//! An input file as it was when the import was planned, and which traces of the dataset come from it.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,20 @@ use crate::base::error::{Error, Result, unreadable};
 use crate::segy::Layout;
 use crate::store::{self, State};
 
-/// The input file as it was when the plan was made.
+/// An input file as it was when the import was planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
-    /// Absolute, so that a worker may start anywhere; or a place in an object store.
+    /// Absolute, so that workers may start in any directory; or an address in an object store.
     pub path: PathBuf,
     pub bytes: u64,
     /// Time of last modification, nanoseconds since 1970.
     pub modified_ns: u128,
-    /// Number of the file in its file system: another file of the same name has another one. 0 in an object store.
+    /// Time of the last change of content or metadata (ctime), likewise, which nobody can set back. 0 in an object
+    /// store.
+    pub changed_ns: i128,
+    /// Inode number: a replacement of the same name has a different one. 0 in an object store.
     pub inode: u64,
-    /// Of an object in a store: what tells its content from every other. It then stands for the time too.
+    /// For an object: identifies its content, and replaces the times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
 }
@@ -29,12 +32,12 @@ impl InputFile {
     /// The file as it is now.
     ///
     /// # Errors
-    /// `Error::Input` where it cannot be found.
+    /// `Error::Input` if it cannot be found.
     pub fn of(path: &Path) -> Result<Self> {
         if store::is_remote(path) {
             let State { bytes, etag, modified_ns } = store::state(path).map_err(|e| unreadable(path, &e))?;
             let modified_ns = if etag.is_some() { 0 } else { modified_ns };
-            return Ok(Self { path: path.to_owned(), bytes, modified_ns, inode: 0, etag });
+            return Ok(Self { path: path.to_owned(), bytes, modified_ns, changed_ns: 0, inode: 0, etag });
         }
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
@@ -42,15 +45,16 @@ impl InputFile {
             path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
             bytes: metadata.len(),
             modified_ns: modified.map_or(0, |d| d.as_nanos()),
+            changed_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
             inode: metadata.ino(),
             etag: None,
         })
     }
 
-    /// The planned file as a node of a cluster sees it, where files may have other numbers.
+    /// The planned file as this cluster node sees it, where inode numbers may differ.
     ///
     /// # Errors
-    /// `Error::Input` where it is not the one that was planned.
+    /// `Error::Input` if it is not the file that was planned.
     pub fn as_seen_here(&self) -> Result<Self> {
         let here = Self::of(&self.path)?;
         if (Self { inode: self.inode, ..here.clone() }) == *self {
@@ -62,32 +66,32 @@ impl InputFile {
         )))
     }
 
-    /// Looks again, once everything has been read.
+    /// Checks again, after everything has been read.
     ///
     /// # Errors
-    /// `Error::Input` where the file has been written to, replaced or removed since the plan was made.
+    /// `Error::Input` if the file was written to, replaced or removed since planning.
     pub fn check_unchanged(&self) -> Result<()> {
         if Self::of(&self.path)? == *self {
             return Ok(());
         }
         Err(Error::Input(format!(
-            "{}: was changed or replaced while it was read, so nothing was kept of it; import it again when it is complete",
+            "{}: was changed or replaced while it was being read, so its import was discarded; import it again when it is complete",
             self.path.display()
         )))
     }
 }
 
-/// An input file, what it is, and which traces of the dataset are its own.
+/// An input file, its layout, and which traces of the dataset come from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedFile {
     pub input: InputFile,
     pub layout: Layout,
-    /// Number of its first trace among those of all files, from 0.
+    /// Number of its first trace in the dataset, from 0.
     pub first_trace: u64,
 }
 
 impl PlannedFile {
-    /// Behind the number of its last trace among those of all files.
+    /// One past its last trace in the dataset.
     pub fn end_trace(&self) -> u64 {
         self.first_trace + self.layout.n_traces
     }

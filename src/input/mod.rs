@@ -1,4 +1,5 @@
-//! The input files: what they were when the import was planned, their traces as one row, and the bytes outside their traces.
+//! The input files: their state when the import was planned, their traces as one sequence, and the bytes outside
+//! their traces.
 
 mod input_file;
 pub mod outside_traces;

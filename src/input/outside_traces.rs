@@ -1,5 +1,5 @@
-//! The bytes of the file outside its traces, kept so that the file can be written again as it was: in `metadata.json`
-//! as base64 if they are few, in the files of `original/` beyond 1 MiB.
+//! The bytes of a file outside its traces, kept so that the file can be rebuilt: as base64 in `metadata.json`, or
+//! above 1 MiB in files in `original/`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -17,12 +17,12 @@ use crate::segy::{Access, Io, Layout, SegyFile};
 use crate::store::checksum::{Checksum, Summing};
 use crate::store::{Place, Reader, Writer};
 
-/// More bytes than this have a file of their own.
+/// Longer parts get their own file.
 const MAX_IN_DOCUMENT: u64 = 1 << 20;
-/// Bytes that are copied or compared at a time.
+/// Bytes copied or compared at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A part of the file that is no trace.
+/// A part of the file outside the traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     BeforeTraces,
@@ -30,8 +30,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// The file of the dataset that holds it if it is long: of the only input file, or of one of several (from 0), whose
-    /// number (from 1) is in front.
+    /// The dataset file that holds this part if it is long: for the only input file, or for one of several (from 0),
+    /// whose number (from 1) is prefixed.
     pub fn file_name(self, of_several: Option<usize>) -> String {
         let number = of_several.map_or(String::new(), |i| format!("{}_", i + 1));
         match self {
@@ -40,7 +40,7 @@ impl Part {
         }
     }
 
-    /// Where it lies in the file, a label included.
+    /// Where it lies in the file, including a label.
     fn range(self, layout: &Layout) -> Range<u64> {
         match self {
             Self::BeforeTraces => 0..layout.label_bytes + layout.first_trace_offset,
@@ -48,7 +48,7 @@ impl Part {
         }
     }
 
-    /// The bytes as base64 for the document; `None` if they have a file of their own.
+    /// The bytes as base64 for the document; `None` if they get their own file.
     pub fn in_document(self, input: &Path, layout: &Layout) -> Result<Option<String>> {
         let range = self.range(layout);
         let n = range.end - range.start;
@@ -60,8 +60,7 @@ impl Part {
     }
 }
 
-/// Writes the parts of all input files that are too long for the document into the dataset. Returns their names and
-/// checksums.
+/// Writes those parts of all input files that are too long for the document. Returns their names and checksums.
 pub fn write_files(files: &[PlannedFile], dataset: &Place, cancel: &CancelHandle) -> Result<Vec<(String, Checksum)>> {
     crate::store::files::remove(&dataset.join(ORIGINAL))?;
     let mut written = Vec::new();
@@ -97,17 +96,17 @@ fn write_file(input: &Path, range: Range<u64>, path: &Place, cancel: &CancelHand
     Ok(checksum)
 }
 
-/// A part of the file as a dataset has it.
+/// A part of the file as stored in a dataset.
 pub enum KeptBytes {
     Here(Vec<u8>),
     File { path: Place, bytes: u64 },
 }
 
 impl KeptBytes {
-    /// Finds the part where the document, or its list of checksums, says that it is.
+    /// Finds the part by the document or its list of checksums.
     ///
     /// # Errors
-    /// `Error::Failed` for text that is no base64, and where neither says so.
+    /// `Error::Failed` for invalid base64, and if neither has it.
     pub fn find(
         part: Part,
         of_several: Option<usize>,
@@ -116,6 +115,9 @@ impl KeptBytes {
         checksums: &BTreeMap<String, Checksum>,
     ) -> Result<Self> {
         if let Some(text) = document {
+            if text.len() as u64 > MAX_IN_DOCUMENT.div_ceil(3) * 4 {
+                return Err(Error::Failed(format!("bytes outside the traces: are more than {MAX_IN_DOCUMENT}")));
+            }
             return Ok(Self::Here(STANDARD.decode(text).map_err(failed("bytes outside the traces"))?));
         }
         let name = part.file_name(of_several);
@@ -131,10 +133,10 @@ impl KeptBytes {
         }
     }
 
-    /// Gives the bytes away piece by piece, each with its offset in the part.
+    /// Passes on the bytes piece by piece, each with its offset in the part.
     ///
     /// # Errors
-    /// `Error::Failed` for a file that cannot be read or is too short; whatever `each` fails with.
+    /// `Error::Failed` for a file that cannot be read or is too short; any error from `each`.
     pub fn pieces(&self, each: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         let (path, bytes) = match self {
             Self::Here(bytes) => return each(0, bytes),

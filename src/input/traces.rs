@@ -1,34 +1,36 @@
-//! The traces of all input files as one row: which file has a trace, where in it, and how many follow at a fixed distance.
+//! The traces of all input files as one sequence: which file has a trace, where, and how many follow at a fixed
+//! distance.
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::visible::visible_path;
 use crate::input::{InputFile, PlannedFile};
 use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::{Walked, Watch};
 use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
 
-/// The input files of a plan, of which one at a time is open.
+/// The input files of a plan, with one open at a time.
 pub struct Inputs<'a> {
     files: &'a [PlannedFile],
     io: Io,
     access: Access,
-    /// No trace from this one on is going to be read.
+    /// Traces from this one on will not be read.
     end_trace: u64,
     open: Option<(usize, Arc<SegyFile>)>,
     finder: TraceFinder,
 }
 
-/// Traces of one file that lie one behind the other and have the same number of samples.
+/// Consecutive traces of one file with the same number of samples.
 pub struct Stretch {
     pub file: Arc<SegyFile>,
     /// Number of the file, from 0.
     pub file_index: u32,
-    /// Number of the first trace among those of all files, from 0.
+    /// Number of the first trace in the dataset, from 0.
     pub first_trace: u64,
-    /// Whether the first trace is that of its file.
+    /// Whether the first trace is the first of its file.
     pub begins_file: bool,
     pub n_traces: usize,
     /// Offset of the first trace in the file.
@@ -40,28 +42,28 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// The numbers of its traces.
+    /// The traces, numbered in the dataset.
     pub fn traces(&self) -> Range<u64> {
         self.first_trace..self.first_trace + self.n_traces as u64
     }
 }
 
 impl<'a> Inputs<'a> {
-    /// None is opened yet. `files` are in the order of their traces.
+    /// Opens no file yet. `files` are in trace order.
     pub fn new(files: &'a [PlannedFile], io: Io, access: Access) -> Self {
         Self { files, io, access, end_trace: u64::MAX, open: None, finder: TraceFinder::default() }
     }
 
-    /// The same, of which no trace from `end_trace` on is going to be read.
+    /// Limits reading to traces before `end_trace`.
     pub fn up_to(self, end_trace: u64) -> Self {
         Self { end_trace, ..self }
     }
 
-    /// Trace `trace` and those behind it in the same file that are as long, at most `most` together and at least one.
+    /// Trace `trace` and the following ones in the same file with the same length: at least one, at most `most`.
     ///
     /// # Errors
-    /// `Error::Input` where a file is not what it was when the import was planned, `Error::Failed` for a trace that
-    /// the plan does not have.
+    /// `Error::Input` if a file has changed since the import was planned, `Error::Failed` for a trace that is not in
+    /// the plan.
     pub fn stretch(&mut self, trace: u64, most: usize) -> Result<Stretch> {
         let index = self.files.partition_point(|f| f.end_trace() <= trace);
         let Some(planned) = self.files.get(index) else {
@@ -81,7 +83,7 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    /// Says that the headers of these traces, far apart, will be read soon.
+    /// Announces that the headers of these widely spaced traces will be read soon.
     pub fn will_read_headers(&mut self, traces: impl Iterator<Item = u64>) -> Result<()> {
         for trace in traces {
             let index = self.files.partition_point(|f| f.end_trace() <= trace);
@@ -92,7 +94,7 @@ impl<'a> Inputs<'a> {
         Ok(())
     }
 
-    /// The file that has this number, open.
+    /// The file with this number, opened.
     pub fn file(&mut self, index: usize) -> Result<Arc<SegyFile>> {
         if let Some((_, file)) = self.open.as_ref().filter(|(open, _)| *open == index) {
             return Ok(file.clone());
@@ -121,19 +123,20 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Opens every file, decides what it is, and puts their traces behind one another.
+/// Opens every file, works out its layout, and numbers the traces of all files consecutively.
 ///
 /// # Errors
-/// `Error::Input` for a file that cannot be converted, or that does not fit the first one, with the difference.
+/// `Error::Input` for a file that cannot be converted, or that does not fit the first one, naming the difference.
 pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watch) -> Result<Vec<PlannedFile>> {
     let mut files: Vec<PlannedFile> = Vec::with_capacity(paths.len());
     for path in paths {
         if path.to_str().is_none() {
             // The plan is JSON, which has no other characters.
-            return Err(Error::Input(format!("{}: the name is not UTF-8; rename it or make a link", path.display())));
+            let shown = visible_path(path);
+            return Err(Error::Input(format!("{shown}: the name is not UTF-8; rename it or make a link")));
         }
         let mut file = SegyFile::open(path, io, Access::Headers)?;
-        // Whatever is written to the file from here on is noticed at the end.
+        // Record its state first, so that any later write is noticed at the end.
         let input = InputFile::of(path)?;
         let layout = Layout::infer_watched(&mut file, overrides, watch)?;
         let first_trace = files.last().map_or(0, PlannedFile::end_trace);
@@ -147,16 +150,16 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
     Ok(files)
 }
 
-/// What came up on looking at the files, with the name of the file where there are several.
+/// The warnings about the files, with the file's name if there are several.
 pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
     let of_file = |f: &PlannedFile| -> Vec<String> {
-        let name = if files.len() > 1 { format!("{}: ", f.input.path.display()) } else { String::new() };
+        let name = if files.len() > 1 { format!("{}: ", visible_path(&f.input.path)) } else { String::new() };
         f.layout.warnings.iter().map(|w| format!("{name}{w}")).collect()
     };
     files.iter().flat_map(of_file).collect()
 }
 
-/// Refuses a file whose traces cannot stand in one array and one table with those of the first one.
+/// Refuses a file whose traces cannot share an array and a table with those of the first file.
 fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result<()> {
     let (a, b) = (&first.layout, &other.layout);
     let domain = |l: &Layout| format!("{:?}", l.axis.domain).to_lowercase();
@@ -165,7 +168,7 @@ fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result
     };
     let format = |l: &Layout| format!("{} {}", l.format_code, l.format().name);
     let order = |l: &Layout| format!("{}{}", l.byte_order, if l.pairwise_swapped { ", swapped in pairs" } else { "" });
-    // Rev 2 gave other meanings to some bytes of the trace header, so the columns differ.
+    // Rev 2 changed the meaning of some trace header bytes, so the columns differ.
     let fields = |l: &Layout| if l.revision.0 >= 2 { "as of rev 2" } else { "as before rev 2" }.to_owned();
     let differences = [
         ("samples per trace", a.n_samples.to_string(), b.n_samples.to_string(), "--ragged pad pads the shorter traces"),
@@ -178,8 +181,11 @@ fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result
     ];
     for (what, of_first, of_other, hint) in differences {
         if of_first != of_other && !(what == "samples per trace" && ragged == Ragged::Pad) {
-            let hint =
-                if hint.is_empty() { "import them apart".to_owned() } else { format!("import them apart, or {hint}") };
+            let hint = if hint.is_empty() {
+                "import them separately".to_owned()
+            } else {
+                format!("import them separately, or {hint}")
+            };
             let (first, other) = (first.input.path.display(), other.input.path.display());
             return Err(Error::Input(format!(
                 "{other}: does not fit {first}: {what} {} {of_other} here and {of_first} there; {hint}",

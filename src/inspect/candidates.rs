@@ -1,7 +1,7 @@
-//! Which bytes look like inline, crossline, cdp, offset and coordinates, for files that keep them elsewhere.
+//! Which bytes look like inline, crossline, cdp, offset and coordinates, for files with non-standard headers.
 //!
-//! Every second byte of the header is read as an i32 and as an i16, and judged by how it goes through the file. Each
-//! observation gives points; none alone decides, so all are shown.
+//! The header is read as an i32 and an i16 at every second byte, and each is judged by how it changes through the
+//! file. Each observation gives points; none decides alone, so all are shown.
 
 use serde::Serialize;
 
@@ -10,42 +10,49 @@ use crate::segy::ByteOrder;
 use crate::segy::fields::FieldKind;
 use crate::table::Column;
 
-/// Places shown for each role, and the points that they need.
+/// Most places to show per role, and the points they need.
 const MOST: usize = 3;
 const MOST_COORDINATES: usize = 6;
 const ENOUGH: i32 = 4;
-/// Points for being where the standard has the field: as much as the best observation.
+/// Points for being at the standard bytes: as much as the best observation.
 const AT_STANDARD_BYTES: i32 = 3;
-/// Line and gather numbers, and offsets in metres, are smaller.
+/// Line and gather numbers, and offsets in metres, do not exceed this.
 const LARGEST_NUMBER: i64 = 100_000;
-/// A number of four bytes that goes in steps of this lies across two fields.
+/// A four-byte number with steps of this size straddles two fields.
 const TWO_BYTES: i64 = 1 << 16;
 
-/// What a place in the header may be.
+/// What a header field may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Inline number.
     Inline,
+    /// Crossline number.
     Crossline,
+    /// CDP (ensemble) number.
     Cdp,
+    /// Source-receiver offset.
     Offset,
+    /// A coordinate, x or y.
     Coordinate,
 }
 
-/// A place in the trace header that looks like a field of some role.
+/// Bytes in the trace header that look like a field of some role.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
+    /// What the field may be.
     pub role: Role,
-    /// The more, the likelier. Comparable within a role.
+    /// More means likelier; comparable only within a role.
     pub points: i32,
-    /// What speaks for it, and against it.
+    /// The evidence for and against.
     pub evidence: Vec<String>,
-    /// Name of the standard field of these bytes.
+    /// The standard field at these bytes.
     pub standard_field: Option<String>,
+    /// Statistics of the field.
     pub field: FieldSummary,
 }
 
-/// Every place that is looked at: i32 and i16 at every second byte.
+/// Every place considered: i32 and i16 at every second byte.
 pub(super) fn places(header_bytes: u32) -> Vec<Column> {
     let bytes = (1..header_bytes).step_by(2);
     let both = bytes.flat_map(|byte| [(byte, FieldKind::I32), (byte, FieldKind::I16)]);
@@ -79,21 +86,21 @@ pub(super) fn rank(fields: &[FieldSummary], standard: &[Column], order: ByteOrde
     ranked.collect()
 }
 
-/// A place in the header and what of it matters here.
+/// A place in the header with the statistics used here.
 struct Place<'a> {
     field: &'a FieldSummary,
-    /// The standard field of just these bytes.
+    /// The standard field with exactly these bytes.
     standard: Option<&'a Column>,
     min: i64,
     max: i64,
-    /// Traces that a value stays the same, as far as can be told.
+    /// Estimated number of traces for which a value stays the same.
     run: f64,
-    /// Share of the changes that go against the main direction.
+    /// Share of the changes against the main direction.
     against: f64,
 }
 
 impl<'a> Place<'a> {
-    /// `None` for what never changes or is no field of its own.
+    /// `None` if it never changes or is not a field of its own.
     fn new(field: &'a FieldSummary, standard: &'a [Column]) -> Option<Self> {
         let (min, max) = (field.min.as_ref()?.as_f64() as i64, field.max.as_ref()?.as_f64() as i64);
         let across_two = |v: i64| v % TWO_BYTES == 0;
@@ -128,7 +135,7 @@ impl<'a> Place<'a> {
         twin.is_some_and(|twin| if is_short { self.standard.is_none() } else { twin.standard.is_some() })
     }
 
-    /// Whether these two bytes are no standard field but a part of one that changes.
+    /// Whether these two bytes are not a standard field but part of one that changes.
     fn is_inside_another(&self, places: &[Place]) -> bool {
         let around = |p: &Place| (p.field.first_byte..=p.field.last_byte).contains(&self.field.first_byte);
         let longer = |p: &Place| p.field.kind == "i32" && p.standard.is_some() && around(p);
@@ -139,7 +146,7 @@ impl<'a> Place<'a> {
         self.standard.is_some_and(|c| names.contains(&c.name.as_str()))
     }
 
-    /// Whether the usual difference of neighbours is within these bounds.
+    /// Whether the usual difference between neighbours is within these bounds.
     fn has_step(&self, smallest: u64, largest: u64) -> bool {
         self.field.step.is_some_and(|s| (smallest..=largest).contains(&s.unsigned_abs()))
     }
@@ -150,7 +157,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Points and what they were given for.
+/// Points, with the evidence for them.
 #[derive(Default)]
 struct Case {
     points: i32,
@@ -170,7 +177,7 @@ impl Case {
         self
     }
 
-    /// The case where this is necessary and does not hold.
+    /// Drops the case unless this necessary condition holds.
     fn only_if(self, holds: bool) -> Self {
         if holds { self } else { Self::default() }
     }

@@ -1,4 +1,4 @@
-//! What is known of one header field over some traces, and joining what is known of their parts.
+//! Statistics of one header field over some traces, and joining those of several parts.
 
 use crate::inspect::distinct::Distinct;
 use crate::inspect::field_keys::{Headers, number};
@@ -6,8 +6,8 @@ use crate::inspect::run_lengths::{Runs, Seam};
 use crate::segy::apply_scalar;
 use crate::table::Column;
 
-/// What was found of one field over some traces in file order. Joining parts is associative, so the result does not
-/// depend on how the file was cut for the threads.
+/// Statistics of one field over some traces in file order. Joining is associative, so the result does not depend on
+/// how the file was divided among threads.
 #[derive(Clone, Debug)]
 pub struct ColumnStats {
     /// Key of the first and of the last trace.
@@ -16,19 +16,21 @@ pub struct ColumnStats {
     /// Smallest and largest key.
     pub min: i64,
     pub max: i64,
-    /// Pairs of neighbours of which the second is larger, or smaller.
+    /// Neighbouring pairs in which the second is larger (or smaller).
     pub ups: u64,
     pub downs: u64,
-    /// Pairs of neighbours that differ by the step that was asked for.
+    /// Neighbouring pairs that differ by the given step.
     pub n_steps: u64,
+    /// Runs of equal values.
     pub runs: Runs,
+    /// Distinct keys.
     pub distinct: Distinct,
-    /// Smallest and largest value after applying the scalar of its own trace.
+    /// Smallest and largest value, with each trace's own scalar applied.
     pub scaled: Option<(f64, f64)>,
 }
 
 impl ColumnStats {
-    /// `n` traces (at least one) of one value, which is not among the distinct ones yet.
+    /// `n` traces (at least one) with one value, not yet added to the distinct ones.
     fn constant(key: i64, n: u64) -> Self {
         Self {
             first: key,
@@ -44,7 +46,7 @@ impl ColumnStats {
         }
     }
 
-    /// Any traces, at least one. Pairs that differ by `step` are counted; the distinct values are not.
+    /// Statistics of at least one trace. Counts pairs that differ by `step`, but not the distinct values.
     pub(super) fn of(keys: &[i64], step: Option<i64>) -> Option<Self> {
         let (&first, &last) = (keys.first()?, keys.last()?);
         let found = compare_neighbours(keys, step.unwrap_or(0));
@@ -64,7 +66,7 @@ impl ColumnStats {
         })
     }
 
-    /// Adds the different values of `keys`, which repeat in runs.
+    /// Adds the distinct values of `keys`, which repeat in runs.
     pub(super) fn add_distinct(&mut self, keys: &[i64]) {
         let mut last = None;
         for &key in keys {
@@ -75,7 +77,7 @@ impl ColumnStats {
         }
     }
 
-    /// Adds what follows, either directly behind or elsewhere in the file.
+    /// Appends the statistics of later traces, directly following or elsewhere in the file.
     pub(super) fn join(&mut self, next: &Self, is_adjacent: bool, step: Option<i64>) {
         let seam = match (is_adjacent, self.last == next.first) {
             (false, _) => Seam::Apart,
@@ -98,13 +100,13 @@ impl ColumnStats {
         };
     }
 
-    /// Whether all traces have this one value.
+    /// Whether all traces have the same value.
     pub fn is_constant(&self) -> bool {
         self.min == self.max
     }
 }
 
-/// Reads one column of headers, with buffers that serve all columns and blocks.
+/// Reads one column of the headers, reusing its buffers for all columns and blocks.
 #[derive(Default)]
 pub(super) struct ColumnReader {
     keys: Vec<i64>,
@@ -112,8 +114,8 @@ pub(super) struct ColumnReader {
 }
 
 impl ColumnReader {
-    /// Adds one block of headers to what is known of a column. `changed` has a byte for each byte of the header, 0
-    /// where it is the same in the whole block.
+    /// Adds one block of headers to the statistics of a column. `changed` has one byte per header byte, 0 if it is
+    /// the same in the whole block.
     pub(super) fn push(
         &mut self,
         known: &mut Option<ColumnStats>,
@@ -138,7 +140,7 @@ impl ColumnReader {
         if let Some(byte) = column.scalar {
             block.scaled = self.scaled(column, headers, byte, same(byte, 2), (block.min, block.max));
         }
-        // The values go straight into the one set, which soon is full for most of the columns that change.
+        // Values go straight into the shared set, which fills up quickly for most columns that change.
         match known {
             Some(known) => {
                 let is_new = !is_constant || known.last != first;
@@ -154,7 +156,7 @@ impl ColumnReader {
         }
     }
 
-    /// The range of the scaled values: a scalar never turns the order around.
+    /// The range of the scaled values; scaling never reverses the order.
     fn scaled(
         &mut self,
         column: &Column,
@@ -172,7 +174,7 @@ impl ColumnReader {
             return Some((scale(min, scalar)?, scale(max, scalar)?));
         }
         headers.scalars(scalar_byte, &mut self.scalars);
-        // The keys are one only where the column itself does not change in this block.
+        // The keys are a single one only if the column itself is constant in this block.
         let last = self.keys.last().copied()?;
         let keys = self.keys.iter().copied().chain(std::iter::repeat(last));
         let mut values = keys.zip(&self.scalars).filter_map(|(key, &scalar)| scale(key, scalar));
@@ -181,7 +183,7 @@ impl ColumnReader {
     }
 }
 
-/// What one pass over keys finds.
+/// The result of one pass over keys.
 struct Neighbours {
     min: i64,
     max: i64,
@@ -190,7 +192,7 @@ struct Neighbours {
     steps: u64,
 }
 
-/// Extremes, and how neighbours differ; the loop is left to the compiler to vectorise.
+/// Extremes and differences between neighbours; the compiler vectorises the loop.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn compare_neighbours(keys: &[i64], step: i64) -> Neighbours {
     let first = keys.first().copied().unwrap_or(0);
@@ -211,7 +213,7 @@ mod tests {
     use crate::segy::ByteOrder;
     use crate::segy::fields::FieldKind;
 
-    /// Headers of four bytes: a field and its scalar.
+    /// Four-byte headers: a field and its scalar.
     fn column() -> Column {
         Column { name: "x".into(), first_byte: 1, kind: FieldKind::I16, scalar: Some(3) }
     }
@@ -220,7 +222,7 @@ mod tests {
         values.iter().flat_map(|(v, s)| [v.to_be_bytes(), s.to_be_bytes()].concat()).collect()
     }
 
-    /// Goes through `values` in blocks of these lengths.
+    /// Feeds `values` in blocks of these lengths.
     fn stats(values: &[(i16, i16)], blocks: &[usize]) -> ColumnStats {
         let (mut known, mut reader, mut rest) = (None, ColumnReader::default(), values);
         for &n in blocks {

@@ -1,4 +1,4 @@
-//! Columns that the user has computed, counted like fields of the headers.
+//! Columns computed for the user, summarised like header fields.
 
 use serde::Serialize;
 
@@ -8,24 +8,27 @@ use crate::inspect::field_table::{RunSummary, run_summary};
 use crate::inspect::scan::Visitor;
 use crate::table::formula::{Computed, Formula};
 
-/// One computed column over the headers that were read.
+/// One computed column, summarised over the headers read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComputedSummary {
+    /// Name of the column.
     pub name: String,
+    /// The expression, as given.
     pub expression: String,
-    /// Smallest and largest value; `null` where it is defined for no trace.
+    /// Smallest and largest value; `null` if it is undefined for every trace.
     pub min: Option<f64>,
     pub max: Option<f64>,
-    /// Traces for which it is not defined.
+    /// Number of traces for which it is undefined.
     pub undefined: u64,
-    /// Different values, of which being undefined is one; `null` for more than 1000.
+    /// Number of distinct values, counting undefined as one; `null` above 1000.
     pub distinct: Option<usize>,
+    /// Whether all traces have the same value.
     pub constant: bool,
-    /// Runs of equal values; traces without a value are equal.
+    /// Runs of equal values; undefined values count as equal.
     pub runs: RunSummary,
 }
 
-/// What is known of every computed column.
+/// Statistics of every computed column.
 pub(super) struct ComputedVisitor<'a> {
     formulas: &'a [Formula],
     columns: Vec<Option<Known>>,
@@ -33,7 +36,7 @@ pub(super) struct ComputedVisitor<'a> {
 }
 
 struct Known {
-    /// Of keys; `scaled` is the range of the values that are defined.
+    /// Statistics of the keys; `scaled` is the range of the defined values.
     stats: ColumnStats,
     undefined: u64,
 }
@@ -43,7 +46,7 @@ impl<'a> ComputedVisitor<'a> {
         Self { formulas, columns: formulas.iter().map(|_| None).collect(), keys: Vec::new() }
     }
 
-    /// Rows of all columns. `is_whole` says that all headers of the file were read.
+    /// Rows for all columns. `is_whole` means that all headers of the file were read.
     pub(super) fn summarise(&self, computed: &[Computed], is_whole: bool) -> Vec<ComputedSummary> {
         let known = computed.iter().zip(&self.columns);
         known.filter_map(|(c, known)| Some(row(c, known.as_ref()?, is_whole))).collect()
@@ -106,7 +109,7 @@ mod tests {
     use crate::segy::fields::FieldKind;
     use crate::table::formula::Input;
 
-    /// A column of the square roots of these numbers, read in blocks of some.
+    /// A column of the square roots of these numbers, read in blocks of this size.
     fn roots(numbers: &[i16], block: usize) -> ComputedSummary {
         let inputs = vec![Input { first_byte: 1, kind: FieldKind::I16, scalar: None }];
         let computed = Computed { name: "root".into(), expression: "sqrt(n)".into(), inputs };

@@ -1,12 +1,12 @@
-//! Counting different values up to a bound.
+//! Counting distinct values up to a limit.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Up to so many different values are counted exactly.
+/// Up to this many distinct values are counted exactly.
 pub const MAX_DISTINCT: usize = 1000;
 
-/// Different keys, as long as they are at most [`MAX_DISTINCT`]. Memory is bounded whatever the file.
+/// Distinct keys, up to [`MAX_DISTINCT`], so that memory is bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Distinct {
     seen: HashSet<i64, BuildHasherDefault<MultiplyHasher>>,
@@ -21,7 +21,7 @@ impl Distinct {
         }
     }
 
-    /// Adds what another part of the file has.
+    /// Adds the keys from another part of the file.
     pub(super) fn merge(&mut self, other: &Self) {
         self.many |= other.many;
         self.seen.extend(&other.seen);
@@ -35,17 +35,17 @@ impl Distinct {
         }
     }
 
-    /// Whether there are more than the bound, so that adding tells nothing more.
+    /// Whether the limit is exceeded, so that adding more changes nothing.
     pub fn is_many(&self) -> bool {
         self.many
     }
 
-    /// How many there are; `None` for more than the bound.
+    /// The number of distinct keys; `None` above the limit.
     pub fn count(&self) -> Option<usize> {
         (!self.many).then_some(self.seen.len())
     }
 
-    /// The keys in order; none where there are more than the bound.
+    /// The keys in order; empty above the limit.
     pub fn sorted(&self) -> Vec<i64> {
         let mut keys: Vec<i64> = self.seen.iter().copied().collect();
         keys.sort_unstable();
@@ -53,8 +53,8 @@ impl Distinct {
     }
 }
 
-/// Header values are no attack: one multiplication spreads them well enough, where the default hash would take
-/// more time than all the rest of a scan.
+/// Header values are not hostile: one multiplication spreads them well enough, while the default hash would take
+/// longer than the rest of a scan.
 #[derive(Clone, Default)]
 struct MultiplyHasher(u64);
 

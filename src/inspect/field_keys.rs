@@ -1,5 +1,5 @@
-//! Header fields as 64-bit keys: equal keys are equal values, and keys are in the order of their values. So one
-//! piece of code compares, counts and subtracts fields of every type.
+//! Header fields as 64-bit keys: equal keys mean equal values, and keys sort like their values. So the same code
+//! compares, counts and subtracts fields of every type.
 
 use serde::Serialize;
 
@@ -12,8 +12,11 @@ use crate::table::Column;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Number {
+    /// A signed integer.
     Integer(i64),
+    /// A uint64.
     Unsigned(u64),
+    /// A float, IBM or IEEE.
     Float(f64),
 }
 
@@ -38,16 +41,18 @@ impl Number {
     }
 }
 
-/// Headers one behind the other, as the scan holds them.
+/// Consecutive headers, as the scan holds them.
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
+    /// The headers, `width` bytes each.
     pub bytes: &'a [u8],
-    /// Bytes of the headers of one trace.
+    /// Length of one trace's headers in bytes.
     pub width: usize,
+    /// Byte order of the numbers.
     pub order: ByteOrder,
 }
 
-/// Fills `$keys` with `$key` of the number of type `$t` at `$offset` of each header.
+/// Fills `$keys` with `$key` applied to the number of type `$t` at `$offset` of each header.
 macro_rules! keys_of {
     ($self:expr, $offset:expr, $keys:expr, $t:ty, |$value:ident| $key:expr) => {
         match $self.order {
@@ -74,12 +79,12 @@ impl<'a> Headers<'a> {
         self.len() == 0
     }
 
-    /// The headers of the first trace alone.
+    /// Only the first trace's headers.
     pub fn first(&self) -> Headers<'a> {
         Headers { bytes: &self.bytes[..self.width.min(self.bytes.len())], ..*self }
     }
 
-    /// The key of this column in every header, in place of what `keys` held.
+    /// Replaces `keys` with this column's key in every header.
     pub fn keys(&self, column: &Column, keys: &mut Vec<i64>) {
         keys.clear();
         let offset = column.first_byte as usize - 1;
@@ -102,7 +107,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The scalar at this byte (from 1) of every header.
+    /// Replaces `scalars` with the scalar at this byte (from 1) of every header.
     pub(super) fn scalars(&self, first_byte: u32, scalars: &mut Vec<i64>) {
         scalars.clear();
         keys_of!(self, first_byte as usize - 1, scalars, i16, |v| i64::from(v));
@@ -115,7 +120,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// The value that a key stands for; `None` for text, whose keys only tell it apart.
+/// The value of a key; `None` for text, whose keys only distinguish values.
 pub fn number(key: i64, kind: FieldKind) -> Option<Number> {
     match kind {
         FieldKind::Text(_) => None,
@@ -125,13 +130,13 @@ pub fn number(key: i64, kind: FieldKind) -> Option<Number> {
     }
 }
 
-/// The text of a field in one header, without its padding.
+/// The text of a field in one header, without padding.
 pub fn text_of(header: &[u8], column: &Column) -> String {
     let start = column.first_byte as usize - 1;
     text::decode_field(header.get(start..start + column.kind.size()).unwrap_or_default())
 }
 
-/// A double as an integer of the same order: IEEE numbers are sign and magnitude. Both zeros are one.
+/// A double as an integer that sorts the same: IEEE numbers are sign and magnitude. Both zeros give the same key.
 pub(super) fn ordered(value: f64) -> i64 {
     let bits = (value + 0.0).to_bits() as i64;
     bits ^ (bits >> 63) & i64::MAX
@@ -141,7 +146,7 @@ fn unordered(key: i64) -> f64 {
     f64::from_bits((key ^ (key >> 63) & i64::MAX) as u64)
 }
 
-/// FNV-1a. A field of nothing but zero bytes has the key 0, like a number.
+/// FNV-1a, except that all zero bytes give 0, as for a number.
 fn hash(bytes: &[u8]) -> i64 {
     if bytes.iter().all(|&b| b == 0) {
         return 0;

@@ -1,4 +1,4 @@
-//! The header table: one row for each field, made of what was counted.
+//! The header table: one row per field.
 
 use serde::Serialize;
 
@@ -8,14 +8,15 @@ use crate::inspect::step_guess::StepGuess;
 use crate::segy::fields::FieldKind;
 use crate::table::Column;
 
-/// A field is called regular from this share of its changes on.
+/// A field is called regular if at least this share of its changes is the usual step.
 const REGULAR_SHARE: f64 = 0.5;
 
-/// One header field over the headers that were read.
+/// One header field, summarised over the headers read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldSummary {
+    /// Name of the field.
     pub name: String,
-    /// First and last byte in the header of a trace, from 1; beyond 240 in the additional headers.
+    /// First and last byte in the trace's headers, from 1; beyond 240 in the additional headers.
     pub first_byte: u32,
     pub last_byte: u32,
     /// `i16`, `u32`, `f64`, `text:8` …
@@ -26,36 +27,38 @@ pub struct FieldSummary {
     pub max: Option<Number>,
     /// Text in the first trace.
     pub text: Option<String>,
-    /// Smallest and largest value with the scalar of its own trace applied.
+    /// Smallest and largest value, with each trace's own scalar applied.
     pub scaled: Option<(f64, f64)>,
-    /// Different values; `null` for more than 1000.
+    /// Number of distinct values; `null` above 1000.
     pub distinct: Option<usize>,
+    /// Whether all headers have the same value.
     pub constant: bool,
-    /// Whether all of its bytes are zero in all headers.
+    /// Whether all its bytes are zero in all headers.
     pub zero: bool,
-    /// The usual difference between neighbours that differ, and its share of them, 0 to 1.
+    /// The usual nonzero difference between neighbouring traces, and its share of all nonzero ones, 0 to 1.
     pub step: Option<i64>,
     pub step_share: Option<f64>,
-    /// Traces with a larger, or smaller, value than the one before.
+    /// Traces with a larger (or smaller) value than the one before.
     pub increases: u64,
     pub decreases: u64,
+    /// Runs of equal values.
     pub runs: RunSummary,
 }
 
 /// Runs of equal consecutive values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
-    /// Number of runs, where all headers were read.
+    /// Number of runs, if all headers were read.
     pub count: Option<u64>,
-    /// Mean traces of a run; `null` where none was seen to end.
+    /// Mean length in traces; `null` if no run was seen to end.
     pub mean: Option<f64>,
-    /// Traces of the shortest run that was seen whole.
+    /// Length in traces of the shortest run seen in full.
     pub shortest: Option<u64>,
-    /// Traces of the longest run; where not all headers were read, at least.
+    /// Length in traces of the longest run; a lower bound unless all headers were read.
     pub longest: u64,
 }
 
-/// Rows of all columns. `is_whole` says that the statistics are of all headers of the file, not of windows.
+/// One row per column. `is_whole` means that the statistics cover all headers of the file, not just windows.
 pub(super) fn summarise(
     columns: &[Column],
     stats: &[Option<ColumnStats>],
@@ -102,12 +105,12 @@ pub(super) fn run_summary(s: &ColumnStats, is_whole: bool) -> RunSummary {
         let shortest = Some(runs.shortest_of_all());
         return RunSummary { count: Some(n_runs), mean: Some(mean), shortest, longest: runs.longest };
     }
-    // Of pairs that lie anywhere, one in as many as a run has traces is at its end.
+    // Of randomly placed pairs, one in every mean run length straddles the end of a run.
     let mean = (runs.n_changes > 0).then(|| runs.n_pairs as f64 / runs.n_changes as f64);
     RunSummary { count: None, mean, shortest: runs.shortest_whole, longest: runs.longest }
 }
 
-/// `i16`, `f64`, `text:8` …: what `--field` takes.
+/// `i16`, `f64`, `text:8` …, as `--field` takes them.
 pub fn type_name(kind: FieldKind) -> String {
     kind.to_string()
 }

@@ -1,4 +1,4 @@
-//! What stands in front of the traces: textual headers and the binary header.
+//! What comes before the traces: textual headers and the binary header.
 
 use serde::Serialize;
 
@@ -10,43 +10,49 @@ use crate::segy::fields::BINARY_FIELDS;
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 
-/// Extended textual headers that are shown; files with a count that is rubbish are kept from filling the memory.
+/// Most extended textual headers to show, so that a garbage count does not fill the memory.
 const MAX_EXTENDED_SHOWN: u32 = 100;
 
-/// The file header. Seismic Unix files have none, and all of it is empty.
+/// The file header; empty for Seismic Unix files, which have none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FileHeaders {
+    /// The textual file header.
     pub textual_header: Option<TextualHeader>,
-    /// The first 100 of them.
+    /// The first 100 extended textual headers.
     pub extended_textual_headers: Vec<TextualHeader>,
+    /// Number of extended textual headers in the file.
     pub n_extended_textual_headers: u32,
-    /// The fields of the binary header that are not zero.
+    /// The nonzero fields of the binary header.
     pub binary_header: Vec<BinaryField>,
 }
 
-/// A textual header or an extended one: 3200 bytes.
+/// A textual header, extended or not: 3200 bytes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TextualHeader {
+    /// Character set it was decoded from.
     pub encoding: TextEncoding,
-    /// Name of the stanza that begins in it, as `SEG: EndText` (rev 1, section 6).
+    /// Name of the stanza that begins in it, like `SEG: EndText` (rev 1, section 6).
     pub stanza: Option<String>,
-    /// 40 lines without the blanks at their ends.
+    /// 40 lines without trailing blanks.
     pub lines: Vec<String>,
 }
 
 /// A field of the binary header.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BinaryField {
+    /// Name of the field.
     pub name: &'static str,
     /// First and last byte in the file, from 1.
     pub first_byte: u32,
     pub last_byte: u32,
     #[serde(rename = "type")]
+    /// Type, like `i16`.
     pub kind: String,
+    /// Value.
     pub value: serde_json::Value,
 }
 
-/// Reads all of it.
+/// Reads all file headers.
 pub(super) fn read(source: &Source) -> Result<FileHeaders> {
     let layout = source.layout;
     if !layout.has_file_header() {

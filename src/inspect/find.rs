@@ -1,4 +1,4 @@
-//! Where in the headers a number stands: for files whose fields are not where the standard has them.
+//! Finding where the headers hold a number: for files whose fields are not in their standard places.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::table::Column;
 /// The scalars of the standard trace header (first bytes): elevations, coordinates, shot point.
 const SCALARS: [u32; 3] = [69, 71, 201];
 
-/// A place that holds the number.
+/// Bytes that hold the number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// Where: `trace header` or `binary header`.
@@ -21,14 +21,14 @@ pub struct Finding {
     /// First and last byte, from 1: in the headers of a trace, or in the file.
     pub first_byte: u32,
     pub last_byte: u32,
-    /// How the bytes are read to be the number.
+    /// The type under which the bytes give the number.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// The standard field of just these bytes.
+    /// The standard field with exactly these bytes.
     pub field: Option<String>,
-    /// First byte of the scalar that makes the number of what is stored.
+    /// First byte of the scalar that turns the stored value into the number.
     pub scalar_byte: Option<u32>,
-    /// Traces that hold it, of those read, and the first of them, from 1.
+    /// How many of the traces read hold it, and the first of those, counted from 1.
     pub n_traces: u64,
     pub first_trace: Option<u64>,
 }
@@ -41,10 +41,10 @@ struct Pattern {
     scalar_byte: Option<u32>,
 }
 
-/// Every form of `value` in this byte order. `scalars` are those of the first trace with their first byte.
+/// Every form of `value` in this byte order. `scalars` are those of the first trace, with their first bytes.
 ///
 /// # Errors
-/// `Error::Usage` for what is no number, and for 0, which is nearly everywhere.
+/// `Error::Usage` if it is not a number, or is 0, which is nearly everywhere.
 fn patterns(value: &str, order: ByteOrder, scalars: &[(u32, i16)]) -> Result<Vec<Pattern>> {
     let wrong = |why: &str| Error::Usage(format!("--find {value}: {why}"));
     let number: f64 = value.trim().parse().map_err(|_| wrong("is not a number"))?;
@@ -58,7 +58,7 @@ fn patterns(value: &str, order: ByteOrder, scalars: &[(u32, i16)]) -> Result<Vec
         }
         found.push(Pattern { kind, bytes, scalar_byte });
     };
-    // Beyond 2^53 a double has not all digits.
+    // Beyond 2^53 a double loses digits.
     let whole = value.trim().parse::<i128>().ok().or_else(|| (number.fract() == 0.0).then_some(number as i128));
     if let Some(whole) = whole {
         integer_forms(whole).into_iter().for_each(|(kind, bytes)| add(kind, bytes, None));
@@ -73,7 +73,7 @@ fn patterns(value: &str, order: ByteOrder, scalars: &[(u32, i16)]) -> Result<Vec
     }
     for &(byte, scalar) in scalars.iter().filter(|(_, s)| !matches!(s, 0 | 1)) {
         let raw = if scalar > 0 { number / f64::from(scalar) } else { number * -f64::from(scalar) };
-        // What was stored was a whole number, and the decimal fraction of the number given hardly ever is exact.
+        // The stored value was an integer, and decimal fractions are rarely exact.
         if (raw - raw.round()).abs() < 1e-6 && raw.round() != 0.0 && raw.abs() < f64::from(i32::MAX) {
             add("i32", (raw.round() as i32).to_be_bytes().to_vec(), Some(byte));
         }
@@ -100,7 +100,7 @@ fn integer_forms(value: i128) -> Vec<(&'static str, Vec<u8>)> {
     forms
 }
 
-/// The normalised IBM single that is just this number, if there is one.
+/// The normalised IBM single that is exactly this number, if any.
 fn ibm_word(value: f64) -> Option<u32> {
     let (mut fraction, mut exponent) = (value.abs(), 64);
     while fraction >= 1.0 && exponent < 128 {
@@ -113,10 +113,10 @@ fn ibm_word(value: f64) -> Option<u32> {
     (crate::segy::samples::ibm::exact(word) == value).then_some(word)
 }
 
-/// Looks for all patterns in all headers that it is shown.
+/// Searches the headers it visits for all patterns.
 pub(super) struct FindVisitor<'a> {
     patterns: &'a [Pattern],
-    /// For each pattern and offset: traces that hold it, and the first of them from 0.
+    /// For each pattern and offset: how many traces hold it, and the first of them, from 0.
     hits: Vec<Vec<(u64, u64)>>,
 }
 
@@ -147,7 +147,7 @@ impl Visitor for FindVisitor<'_> {
     }
 }
 
-/// Counts where in one header the pattern stands. Of a length known here, a comparison is one instruction.
+/// Counts where the pattern occurs in one header. With `N` known at compile time, a comparison is one instruction.
 fn search<const N: usize>(header: &[u8], pattern: &[u8], trace: u64, hits: &mut [(u64, u64)]) {
     let Some(pattern) = pattern.first_chunk::<N>() else { return };
     for (window, hit) in header.windows(N).zip(hits) {
@@ -157,7 +157,7 @@ fn search<const N: usize>(header: &[u8], pattern: &[u8], trace: u64, hits: &mut 
     }
 }
 
-/// A search through headers, in the parts that the way of reading them needs.
+/// A search through headers, split as reading them in parallel needs.
 pub(super) struct Search {
     patterns: Vec<Pattern>,
     width: usize,
@@ -181,7 +181,7 @@ impl Search {
         FindVisitor::new(&self.patterns, self.width)
     }
 
-    /// What was found, fields of the standard first, then by the number of traces.
+    /// The findings, standard fields first, then by number of traces.
     pub(super) fn findings(&self, visitor: FindVisitor, columns: &[Column], source: &Source) -> Result<Vec<Finding>> {
         let mut found = Vec::new();
         for (pattern, hits) in self.patterns.iter().zip(&visitor.hits) {
@@ -195,7 +195,8 @@ impl Search {
                 finding("trace header", pattern, offset as u32 + 1, field.map(|c| c.name.clone()), n, Some(first + 1))
             }));
         }
-        // With a scalar only the fields that it belongs to: one number has as many other readings as scalars.
+        // A scaled reading counts only in fields with that scalar, otherwise every number would have a reading per
+        // scalar.
         found.retain(|f: &Finding| f.scalar_byte.is_none() || f.field.is_some());
         found.sort_by_key(|f| (f.field.is_none(), std::cmp::Reverse(f.n_traces), f.first_byte));
         let mut all = self.in_binary_header(source)?;
@@ -203,7 +204,7 @@ impl Search {
         Ok(all)
     }
 
-    /// Two bytes that are merely the lower half of a longer number found around them.
+    /// Whether these two bytes are just the lower half of a longer match.
     fn is_half_of_more(&self, pattern: &Pattern, offset: usize, n: u64, visitor: &FindVisitor) -> bool {
         let start = if self.order == ByteOrder::Big { offset.checked_sub(2) } else { Some(offset) };
         let is_longer = |p: &Pattern| matches!(p.kind, "i32" | "u32") && p.scalar_byte.is_none();
@@ -220,7 +221,7 @@ impl Search {
         }
         let header = source.file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?;
         let fields = BINARY_FIELDS.iter().filter(|f| f.exists_in(source.layout.revision.0));
-        // Much of the binary header is numbers of two bytes, so only whole fields count there.
+        // Most of the binary header is two-byte numbers, so only whole fields count there.
         let found = fields.filter_map(|f| {
             let start = (f.byte as usize).checked_sub(BINARY_HEADER_OFFSET as usize + 1)?;
             let bytes = header.get(start..start + f.kind.size())?;

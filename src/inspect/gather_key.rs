@@ -1,35 +1,36 @@
-//! Which gather key suits the file, and why.
+//! Suggesting a gather key, with the reason.
 
 use serde::Serialize;
 
 use crate::inspect::field_table::FieldSummary;
 use crate::inspect::text_columns::grouped;
 
-/// A run has to be longer than this on average to be called a gather.
+/// Runs must be longer than this on average to be called gathers.
 const MIN_MEAN: f64 = 1.5;
-/// A key in good order goes the other way in at most this share of its changes: where a survey begins a new line.
+/// A well-ordered key reverses direction in at most this share of its changes: where a survey starts a new line.
 const DISORDER: f64 = 0.1;
 
-/// What to give to `--gather`.
+/// The suggested value for `--gather`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GatherSuggestion {
     /// Names of the fields; empty for `none`.
     pub keys: Vec<String>,
+    /// Why, in words.
     pub reason: String,
-    /// Mean traces of a gather, where gathers were seen to end.
+    /// Mean number of traces per gather, if any gathers were seen to end.
     pub mean_traces: Option<f64>,
-    /// Number of gathers, where all headers were read and one key is enough.
+    /// Number of gathers, if all headers were read and one key is enough.
     pub n_gathers: Option<u64>,
 }
 
 impl GatherSuggestion {
-    /// As the option takes it.
+    /// As the option's value.
     pub fn option(&self) -> String {
         if self.keys.is_empty() { "none".into() } else { self.keys.join(",") }
     }
 }
 
-/// Looks at the runs of the fields that usually are gather keys.
+/// Picks a key by the runs of the usual gather fields.
 pub(super) fn suggest(fields: &[FieldSummary], n_traces: u64) -> GatherSuggestion {
     let find = |name: &str| fields.iter().find(|f| f.name == name);
     let gathers = |name: &str| find(name).filter(|f| makes_gathers(f));
@@ -45,7 +46,7 @@ pub(super) fn suggest(fields: &[FieldSummary], n_traces: u64) -> GatherSuggestio
     }
     let shot = ["field_record", "energy_source_point", "shot_point"].into_iter().find_map(gathers);
     let line = ["inline", "crossline"].into_iter().find_map(gathers);
-    // Stacked volumes often repeat the number of the line in the field record.
+    // Stacked volumes often repeat the line number in the field record.
     let same = |a: &FieldSummary, b: &FieldSummary| (a.runs == b.runs).then_some(());
     let found = match (shot, line) {
         (Some(shot), Some(line)) if same(shot, line).is_some() => Some(line),

@@ -1,4 +1,4 @@
-//! The geometry in a few numbers: how many traces and samples, and from where to where.
+//! The geometry in a few numbers: how many traces and samples, and their extent.
 
 use serde::Serialize;
 
@@ -24,28 +24,35 @@ const PLACES: &[&str] = &[
 /// Size and extent of the data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Geometry {
+    /// Traces in the file.
     pub n_traces: u64,
+    /// Samples per trace, or of the longest one.
     pub n_samples: u32,
-    /// Domain, units, first value (`start`) and `interval` (microseconds in time; `null` where the file does not tell).
+    /// Domain, units, first value (`start`) and `interval` (microseconds for time; `null` if the file does not give
+    /// it).
     pub sample_axis: SampleAxis,
     /// Value of the last sample; `null` without an interval.
     pub last_sample: Option<f64>,
-    /// Inlines times crosslines, where each was counted exactly over all headers.
+    /// Inlines times crosslines, if each was counted exactly over all headers.
     pub grid: Option<(usize, usize)>,
+    /// Extent in coordinates, line and gather numbers, and offset.
     pub ranges: Vec<PlaceRange>,
 }
 
-/// From where to where the traces lie in one field.
+/// The extent of the traces in one field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlaceRange {
+    /// Name of the field.
     pub name: String,
+    /// Smallest value.
     pub min: f64,
+    /// Largest value.
     pub max: f64,
     /// Whether a scalar other than 1 was applied.
     pub scaled: bool,
 }
 
-/// Picks them from the header table.
+/// Extracts the geometry from the header table.
 pub(super) fn geometry(layout: &Layout, fields: &[FieldSummary], is_whole: bool) -> Geometry {
     let find = |name: &str| fields.iter().find(|f| f.name == name && !f.zero);
     let ranges = PLACES.iter().filter_map(|name| find(name)).filter_map(range).collect();

@@ -1,10 +1,10 @@
-//! What a geophysicist wants to know of a file before importing it: decisions, file headers, geometry, a table of the
-//! trace header fields, and a gather key. Nothing is written.
+//! What a geophysicist wants to know about a file before importing it: decisions, file headers, geometry, a table of
+//! the trace header fields, and a gather key. Writes nothing.
 //!
-//! [`scan`] goes through headers, a sample of them or all → [`values`], [`column`] and [`computed`] count what is in them →
-//! [`table`] makes rows of it → [`gathers`], [`geometry`] and [`candidates`] draw conclusions → [`report`] prints.
-//! [`find`] and [`trace`] answer single questions. All that is found is plain data with `Serialize`: the JSON document
-//! of `segy-import inspect --json` is just that.
+//! [`scan`] goes through a sample of the headers or all of them → [`field_keys`], [`column_stats`] and
+//! [`computed_stats`] gather statistics → [`field_table`] makes rows of them → [`gather_key`], [`geometry`] and
+//! [`candidates`] draw conclusions → [`report`] prints. [`find`] and [`one_trace`] answer single questions. All
+//! results are plain data with `Serialize`, which `segy-import inspect --json` prints as they are.
 
 pub mod candidates;
 pub mod column_stats;
@@ -49,18 +49,22 @@ use scan::{Source, TableVisitor, Visitor, windows};
 /// What to look at, and how.
 #[derive(Clone, Debug)]
 pub struct InspectConfig {
+    /// SEG-Y or Seismic Unix file to read.
     pub input: PathBuf,
+    /// What the user says about the file, overriding its headers.
     pub overrides: Overrides,
-    /// Header fields at other places, as for an import.
+    /// Header fields in other places, as for an import.
     pub headers: HeaderOptions,
-    /// Read all trace headers and not a sample of 1000.
+    /// Read all trace headers instead of a sample of 1000.
     pub scan: bool,
-    /// Threads of a scan; one for each core that this process may use, if not given.
+    /// Threads for a scan; by default one per core available to this process.
     pub threads: Option<usize>,
+    /// How to read the input.
     pub io: Io,
 }
 
 impl InspectConfig {
+    /// The configuration for `segy-import inspect IN`.
     pub fn new(input: impl Into<PathBuf>) -> Self {
         Self {
             input: input.into(),
@@ -73,10 +77,12 @@ impl InspectConfig {
     }
 }
 
-/// How many headers were looked at.
+/// How many headers were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
+    /// Headers read.
     pub headers_read: u64,
+    /// Traces in the file.
     pub n_traces: u64,
 }
 
@@ -90,19 +96,27 @@ impl Coverage {
 /// The report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// The file.
     pub input: PathBuf,
+    /// Its length in bytes.
     pub input_bytes: u64,
+    /// What was decided about the file, with reasons.
     pub decisions: Vec<Decision>,
+    /// Warnings, as for an import.
     pub warnings: Vec<String>,
     #[serde(flatten)]
+    /// Textual and binary file headers.
     pub file_headers: FileHeaders,
+    /// Size and extent of the data.
     pub geometry: Geometry,
     #[serde(flatten)]
+    /// How many headers the statistics are from.
     pub coverage: Coverage,
     /// Every field of the trace headers.
     pub fields: Vec<FieldSummary>,
-    /// Columns that the user has computed.
+    /// Columns computed for the user.
     pub computed: Vec<ComputedSummary>,
+    /// The suggested gather key.
     pub gather: GatherSuggestion,
 }
 
@@ -110,7 +124,9 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct Findings {
     #[serde(flatten)]
+    /// How many headers were searched.
     pub coverage: Coverage,
+    /// Places that hold the number.
     pub findings: Vec<Finding>,
 }
 
@@ -118,11 +134,13 @@ pub struct Findings {
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidates {
     #[serde(flatten)]
+    /// How many headers the statistics are from.
     pub coverage: Coverage,
+    /// Likely places, by role, the best first.
     pub candidates: Vec<Candidate>,
 }
 
-/// A file that has been opened and understood, ready to be looked at.
+/// An opened file with its layout known, ready for questions.
 pub struct Inspector {
     config: InspectConfig,
     file: SegyFile,
@@ -133,16 +151,16 @@ pub struct Inspector {
     windows: Vec<Range<u64>>,
 }
 
-/// Told of the headers read so far.
+/// Called with the number of headers read so far.
 pub type OnProgress<'a> = &'a mut dyn FnMut(u64);
 
 impl Inspector {
-    /// Opens a file and decides what it is, as an import would.
+    /// Opens a file and works out its layout, as an import would.
     ///
     /// # Errors
-    /// What an import with the same options would be refused with.
+    /// Any error with which an import with the same options would refuse the file.
     pub fn open(config: InspectConfig) -> Result<Self> {
-        let mut file = SegyFile::open(&config.input, config.io, Access::Headers)?;
+        let mut file = SegyFile::open(&config.input, config.io.unwatched(), Access::Headers)?;
         let mut layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);
@@ -155,22 +173,24 @@ impl Inspector {
         Ok(Self { config, file, layout, columns, computed, formulas, windows })
     }
 
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.config.input
     }
 
+    /// The layout worked out for the file.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The number of headers that will be read.
+    /// How many headers will be read.
     pub fn coverage(&self) -> Coverage {
         let n_traces = self.layout.n_traces;
         let sampled = self.windows.iter().map(|w| w.end - w.start).sum();
         Coverage { headers_read: if self.config.scan { n_traces } else { sampled }, n_traces }
     }
 
-    /// The whole report.
+    /// Makes the whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
         let (fields, computed) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
         let whole = self.coverage().is_whole();
@@ -188,12 +208,12 @@ impl Inspector {
         })
     }
 
-    /// One trace, from 1.
+    /// Reads one trace, counted from 1.
     pub fn trace(&self, trace: u64) -> Result<TraceDump> {
         one_trace::dump(&self.source(), &self.columns, &self.computed, trace)
     }
 
-    /// Where headers hold a number.
+    /// Finds where headers hold a number.
     pub fn find(&self, value: &str, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Findings> {
         let source = self.source();
         let search = Search::new(value, &source)?;
@@ -202,7 +222,7 @@ impl Inspector {
         Ok(Findings { coverage: self.coverage(), findings })
     }
 
-    /// Which bytes look like inline, crossline, cdp, offset and coordinates.
+    /// Ranks the bytes that look like inline, crossline, cdp, offset and coordinates.
     pub fn candidates(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Candidates> {
         let places = candidates::places(self.layout.header_bytes() as u32);
         let (fields, _) = self.table(&places, &[], on_progress, cancel)?;
@@ -210,7 +230,7 @@ impl Inspector {
         Ok(Candidates { coverage: self.coverage(), candidates })
     }
 
-    /// The rows of these columns, and what is known of computed ones.
+    /// The rows for these columns, and the summaries of computed ones.
     fn table<'a>(
         &self,
         columns: &[Column],
@@ -228,9 +248,9 @@ impl Inspector {
         Ok((fields, computed))
     }
 
-    /// Shows the headers to a visitor: those of the windows, or all with a visitor for each thread.
+    /// Visits the headers: those in the windows, or all of them with one visitor per thread.
     fn visit<V: Visitor>(&self, make: impl Fn() -> V, on_progress: OnProgress, cancel: &CancelHandle) -> Result<V> {
-        // There may be no more to read than the windows.
+        // A small file is a single window already.
         if self.config.scan && self.windows.len() > 1 {
             return self.source().visit_all(self.n_threads(), make, on_progress, cancel);
         }

@@ -12,52 +12,58 @@ use crate::segy::{Dtype, apply_scalar};
 use crate::table::Column;
 use crate::table::formula::{Computed, Formula};
 
-/// Samples that are shown.
+/// Number of samples shown.
 const FIRST_SAMPLES: usize = 10;
 
-/// What one trace holds.
+/// The contents of one trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceDump {
     /// Number of the trace in the file, from 1.
     pub trace: u64,
     /// First byte of its header in the file, from 1.
     pub file_byte: u64,
+    /// All header fields.
     pub fields: Vec<FieldValue>,
-    /// Columns that the user has computed.
+    /// Columns computed for the user.
     pub computed: Vec<ComputedValue>,
-    /// The first samples; `null` for those that are not finite.
+    /// The first samples; `null` if not finite.
     pub samples: Vec<f64>,
 }
 
 /// A header field of the trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldValue {
+    /// Name of the field.
     pub name: String,
-    /// First and last byte in the header of the trace, from 1.
+    /// First and last byte in the trace's headers, from 1.
     pub first_byte: u32,
     pub last_byte: u32,
     #[serde(rename = "type")]
+    /// Type, like `i16`.
     pub kind: String,
     /// As stored; `null` for text.
     pub value: Option<Number>,
+    /// The text, for a text field.
     pub text: Option<String>,
-    /// With the scalar of the trace applied, for coordinates and elevations.
+    /// With the trace's scalar applied, for coordinates and elevations.
     pub scaled: Option<f64>,
 }
 
 /// A computed column of the trace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComputedValue {
+    /// Name of the column.
     pub name: String,
+    /// The expression, as given.
     pub expression: String,
-    /// `null` where it is not defined.
+    /// `null` if undefined.
     pub value: Option<f64>,
 }
 
-/// Reads trace `trace`, from 1.
+/// Reads trace `trace`, counted from 1.
 ///
 /// # Errors
-/// `Error::Usage` for a number that the file does not have.
+/// `Error::Usage` if the file has no trace of that number.
 pub(super) fn dump(source: &Source, columns: &[Column], computed: &[Computed], trace: u64) -> Result<TraceDump> {
     let layout = source.layout;
     let index = trace.checked_sub(1).filter(|&i| i < layout.n_traces);
@@ -112,7 +118,7 @@ fn samples(source: &Source, place: &Places) -> Result<Vec<f64>> {
     Ok(native.chunks_exact(format.native.size()).map(|bytes| sample(bytes, format.native)).collect())
 }
 
-/// A little-endian sample as a double, which rounds integers beyond 2^53.
+/// A little-endian sample as a double; integers beyond 2^53 are rounded.
 fn sample(bytes: &[u8], dtype: Dtype) -> f64 {
     let mut wide = [0; 8];
     wide[..bytes.len()].copy_from_slice(bytes);

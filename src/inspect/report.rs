@@ -1,5 +1,6 @@
 //! The report as text for people.
 
+use crate::base::visible::{visible, visible_path};
 use crate::inspect::candidates::{Candidate, Role};
 use crate::inspect::computed_stats::ComputedSummary;
 use crate::inspect::field_table::FieldSummary;
@@ -13,19 +14,19 @@ use crate::inspect::text_columns::{grouped, table, wrap};
 use crate::inspect::{Candidates, Coverage, Findings, Report};
 
 const INDENT: &str = "  ";
-/// Extended textual headers that are listed, and places that hold a number.
+/// Most extended textual headers, and places that hold a number, to list.
 const MOST_EXTENDED: usize = 20;
 const MOST_FINDINGS: usize = 40;
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
-    let mut text = format!("{}  ({} bytes)\n", report.input.display(), grouped(report.input_bytes));
+    let mut text = format!("{}  ({} bytes)\n", visible_path(&report.input), grouped(report.input_bytes));
     let decisions = report.decisions.iter();
     let rows: Vec<_> =
         decisions.map(|d| vec![d.what.clone(), d.value.clone(), format!("from {}", d.because)]).collect();
     text += &table(&rows, &[], INDENT);
     for warning in &report.warnings {
-        text += &format!("warning: {warning}\n");
+        text += &format!("warning: {}\n", visible(warning));
     }
     text += &file_headers(&report.file_headers);
     text += &geometry(&report.geometry, report.coverage);
@@ -87,11 +88,11 @@ fn textual(title: &str, header: &TextualHeader) -> String {
     if lines.is_empty() {
         return section(&format!("{title} ({encoding}): blank"));
     }
-    let lines: String = lines.iter().map(|l| format!("{INDENT}{l}\n")).collect();
+    let lines: String = lines.iter().map(|l| format!("{INDENT}{}\n", visible(l))).collect();
     section(&format!("{title} ({encoding}), without blank lines")) + &lines
 }
 
-/// A line that says nothing but its number.
+/// Whether a line is blank apart from its number.
 fn is_blank(line: &str) -> bool {
     line.strip_prefix('C').unwrap_or(line).trim().chars().all(|c| c.is_ascii_digit() || c.is_whitespace())
 }
@@ -212,7 +213,7 @@ pub fn trace(dump: &TraceDump) -> String {
 pub fn findings(value: &str, found: &Findings) -> String {
     let Coverage { headers_read, .. } = found.coverage;
     if found.findings.is_empty() {
-        return format!("{value} is in no header, {}\n", from(found.coverage));
+        return format!("{value} is not in any header, {}\n", from(found.coverage));
     }
     let mut text = format!("{value} is here, {}\n", from(found.coverage));
     let row = |f: &Finding| {

@@ -1,31 +1,32 @@
-//! Runs of equal consecutive values: what makes a gather.
+//! Runs of equal consecutive values, which make gathers.
 
 /// How two pieces of a file join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seam {
-    /// The second begins with the value that the first ends with.
+    /// The second piece begins with the last value of the first.
     Same,
     /// The second begins with another value.
     Differs,
-    /// There are traces between them that nobody looked at.
+    /// There are unread traces between them.
     Apart,
 }
 
-/// The runs in one piece of a file, or in several. [`Runs::join`] is associative: the same for any partition.
+/// The runs in one or more pieces of a file. [`Runs::join`] is associative: any partition gives the same result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runs {
     /// Neighbouring traces that were compared.
     pub n_pairs: u64,
     /// Pairs that differ.
     pub n_changes: u64,
-    /// Traces of the longest run, as far as it was seen.
+    /// Length in traces of the longest run, as far as seen.
     pub longest: u64,
-    /// Traces of the shortest run both ends of which were seen.
+    /// Length in traces of the shortest run with both ends seen.
     pub shortest_whole: Option<u64>,
-    /// Traces of the first run, which may begin before the piece, and of the last, which may go on behind it.
+    /// Length in traces of the first run, which may begin before the piece, and of the last, which may continue after
+    /// it.
     pub(super) first: u64,
     pub(super) last: u64,
-    /// Whether the first run is the last one too.
+    /// Whether the first run is also the last.
     single: bool,
 }
 
@@ -43,7 +44,7 @@ impl Runs {
         }
     }
 
-    /// `n` runs of one trace each; at least one.
+    /// `n` runs (at least one) of one trace each.
     pub(super) fn of_ones(n: u64) -> Self {
         Self {
             n_pairs: n - 1,
@@ -56,7 +57,7 @@ impl Runs {
         }
     }
 
-    /// The runs of these keys, at least one.
+    /// The runs in these keys, of which there is at least one.
     pub(super) fn in_order(keys: &[i64]) -> Self {
         let (mut start, mut first, mut longest, mut shortest, mut n_changes) = (0, 0, 0, u64::MAX, 0);
         for (i, _) in keys.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]) {
@@ -81,10 +82,10 @@ impl Runs {
         }
     }
 
-    /// Adds what follows.
+    /// Appends the next piece.
     pub(super) fn join(&mut self, next: &Self, seam: Seam) {
         let joined = self.last + next.first;
-        // Runs that the seam makes whole.
+        // Runs completed by the seam.
         let whole = match seam {
             Seam::Same => [(!self.single && !next.single).then_some(joined), None],
             Seam::Differs => [(!self.single).then_some(self.last), (!next.single).then_some(next.first)],
@@ -102,7 +103,7 @@ impl Runs {
         self.single = self.single && next.single && seam == Seam::Same;
     }
 
-    /// Traces of the shortest run where the first and the last one are whole, as they are in a whole file.
+    /// Length of the shortest run, counting the first and the last one as complete, as in a whole file.
     pub(super) fn shortest_of_all(&self) -> u64 {
         self.shortest_whole.unwrap_or(u64::MAX).min(self.first).min(self.last)
     }

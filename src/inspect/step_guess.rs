@@ -1,7 +1,7 @@
-//! Guessing the step of a field, the usual difference between neighbours that differ, before it is counted.
+//! Guessing the step of a field (the usual nonzero difference between neighbours) before counting it.
 //!
-//! A scan that counted every difference would need unbounded memory. So the windows of the sample propose one
-//! difference for each column, and the scan counts how often it is the right one.
+//! Counting every difference would need unbounded memory. So the sampled windows propose one difference per column,
+//! and the scan counts how often it occurs.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,17 +12,17 @@ use crate::inspect::scan::{Source, Visitor};
 use crate::segy::fields::FieldKind;
 use crate::table::Column;
 
-/// The usual difference in some pairs of neighbours.
+/// The most frequent nonzero difference between neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepGuess {
     pub difference: i64,
-    /// Pairs that differ by just that, of all pairs looked at that differ.
+    /// Pairs with exactly this difference, out of all pairs looked at that differ.
     pub agreeing: u64,
     pub seen: u64,
 }
 
-/// The step of each column, as far as the windows tell. A column that changes between the windows only is followed
-/// to the traces where it does.
+/// The step of each column, if the windows show one. A column that only changes between windows is bisected to the
+/// traces where it does.
 pub(super) fn guess(source: &Source, columns: &[Column], windows: &[Range<u64>]) -> Result<Vec<Option<StepGuess>>> {
     let mut visitor = Differences::new(columns);
     source.visit_windows(windows, &mut visitor)?;
@@ -44,7 +44,7 @@ fn is_whole_number(kind: FieldKind) -> bool {
     kind.is_integer()
 }
 
-/// Halves the way between two traces with different values until they are neighbours. Returns their difference.
+/// Bisects between two traces with different values until they are neighbours. Returns their difference.
 fn difference_between(source: &Source, column: &Column, from: u64, to: u64) -> Result<Option<i64>> {
     let mut keys = Vec::new();
     let mut key = |trace| -> Result<i64> {
@@ -67,13 +67,13 @@ fn difference_between(source: &Source, column: &Column, from: u64, to: u64) -> R
     Ok(Some(end_key.wrapping_sub(start)))
 }
 
-/// The difference that came most often; among equals the smallest, so that it does not depend on chance.
+/// The most frequent difference; on a tie the smallest, so that the result is deterministic.
 fn most_frequent(counts: &HashMap<i64, u64>) -> Option<StepGuess> {
     let best = counts.iter().min_by_key(|&(&d, &n)| (std::cmp::Reverse(n), d.unsigned_abs(), d < 0));
     best.map(|(&difference, &agreeing)| StepGuess { difference, agreeing, seen: counts.values().sum() })
 }
 
-/// Counts the differences of neighbours.
+/// Counts the differences between neighbours.
 struct Differences<'a> {
     columns: &'a [Column],
     counts: Vec<HashMap<i64, u64>>,
@@ -105,7 +105,7 @@ impl Visitor for Differences<'_> {
         }
     }
 
-    /// Windows come one after the other to one visitor.
+    /// One visitor sees all windows in turn.
     fn append(&mut self, _next: Self) {}
 }
 

@@ -1,15 +1,20 @@
-//! Text in columns, for reports that people read.
+//! Text laid out in columns, for reports.
 
-/// Width that running text is broken at.
+use std::borrow::Cow;
+
+use crate::base::visible::visible;
+
+/// Width at which running text wraps.
 const LINE: usize = 100;
 
-/// Lines of cells under one another, two blanks between them. Columns named in `right` end at the same place.
+/// Aligned columns, separated by two blanks. Columns in `right` are right-aligned. What came from outside is made visible.
 pub(super) fn table(rows: &[Vec<String>], right: &[usize], indent: &str) -> String {
+    let rows: Vec<Vec<Cow<str>>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..n_columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, &width))| {
             if right.contains(&i) { format!("{cell:>width$}") } else { format!("{cell:width$}") }
         });
@@ -20,7 +25,7 @@ pub(super) fn table(rows: &[Vec<String>], right: &[usize], indent: &str) -> Stri
     text
 }
 
-/// Pieces behind one another, separated by ", " and broken into lines.
+/// Pieces separated by ", " and wrapped into lines.
 pub(super) fn wrap<S: AsRef<str>>(pieces: &[S], indent: &str) -> String {
     let mut lines = vec![String::new()];
     for (i, piece) in pieces.iter().map(AsRef::as_ref).enumerate() {
@@ -37,7 +42,7 @@ pub(super) fn wrap<S: AsRef<str>>(pieces: &[S], indent: &str) -> String {
     lines.iter().map(|line| format!("{indent}{line}\n")).collect()
 }
 
-/// A number with a comma between thousands.
+/// A number with commas between thousands.
 pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -63,6 +68,8 @@ mod tests {
     fn cells_end_or_begin_at_the_same_place() {
         let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "234".to_owned()]];
         assert_eq!(table(&rows, &[1], "  "), "  a      1\n  bcd  234\n");
+        let rows = [vec!["a\n".to_owned(), "1".to_owned()], vec!["bcd".to_owned(), "2".to_owned()]];
+        assert_eq!(table(&rows, &[], ""), "a\\u{a}  1\nbcd     2\n");
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! What only the samples and headers themselves can tell, once all of them have been read.
+//! Warnings that need all samples and headers to have been read.
 //!
-//! Nothing here depends on how the file was cut: these warnings are in `metadata.json` too.
+//! They do not depend on how the file was cut into segments, since they are in `metadata.json` too.
 
 use crate::plan::Plan;
 use crate::segy::Domain;
 use crate::staging::SegmentRecord;
 use crate::table::HeaderSummary;
 
-/// The warnings that the records of all segments together give rise to.
+/// The warnings that follow from the records of all segments.
 pub fn of_contents(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
     [beyond_float32(plan, records), varying_delay(plan, records)].into_iter().flatten().collect()
 }

@@ -22,7 +22,7 @@ use crate::staging::SegmentRecord;
 use crate::store::checksum::{Checksum, ChunkSums};
 use crate::table::HeaderSummary;
 
-/// The document of the dataset that was made by this plan.
+/// The document of the dataset made by this plan.
 pub fn dataset_document(
     plan: &Plan,
     records: &[SegmentRecord],
@@ -41,7 +41,7 @@ pub fn dataset_document(
         [only] => (segy_of(&only.layout), Some(outside_traces(only)?), Vec::new()),
         several => (common_segy(plan.layout()), None, several.iter().map(file_entry).collect::<Result<_>>()?),
     };
-    // Those of each of several files are in its entry; here they would have its path.
+    // With several files, each one's warnings are in its own entry, without its path.
     let of_files = plan.files.iter().map(|f| f.layout.warnings.len()).sum();
     let skipped = if plan.files.len() > 1 { of_files } else { 0 };
     let mut warnings: Vec<String> = plan.warnings.iter().skip(skipped).cloned().collect();
@@ -113,7 +113,7 @@ fn options(plan: &Plan) -> Options {
     }
 }
 
-/// What is the same in all input files.
+/// What all input files share.
 fn common_segy(layout: &Layout) -> Segy {
     Segy {
         byte_order: layout.byte_order,
@@ -127,7 +127,7 @@ fn common_segy(layout: &Layout) -> Segy {
     }
 }
 
-/// With what a file has of its own.
+/// Also with what is specific to one file.
 fn segy_of(layout: &Layout) -> Segy {
     Segy {
         revision: Some(format!("{}.{}", layout.revision.0, layout.revision.1)),

@@ -1,13 +1,14 @@
 //! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
 //!
-//! Every chunk and every row group was written whole by one segment, so nothing is decoded or encoded again but the
-//! gather index. Each step can be repeated after an interruption. In an object store the chunks are in their places already.
+//! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
+//! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
 
 pub mod content_warnings;
 pub mod metadata_json;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::thread::Builder;
 
 use serde_json::json;
 
@@ -27,7 +28,7 @@ use crate::store::{self, Place};
 use crate::table::{self, TablePart};
 use crate::zarr::{array_document, coordinate_document, group_document};
 
-/// Merges the segments of a plan, all of which are done. `on_progress` hears the traces placed so far.
+/// Merges the segments of a plan, all of which are done. `on_progress` gets the traces placed so far.
 pub fn merge(
     plan: &Plan,
     output: &Output,
@@ -48,21 +49,23 @@ pub fn merge(
     let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
-    // Three things that have nothing to do with each other.
+    let join_tables = || table::join(&parts, &table, &plan.headers);
+    let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
+    let panicked = || Error::Failed("a step of the merge panicked".into());
+    // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.
     let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = scope.spawn(|| table::join(&parts, &table, &plan.headers));
-        let counts = scope
-            .spawn(|| write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe));
+        let joined = Builder::new().spawn_scoped(scope, &join_tables);
+        let counts = Builder::new().spawn_scoped(scope, &index_gathers);
         let array = match plan.headers_only {
             true => Ok(None),
             false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
         };
-        (array, joined.join(), counts.join())
+        let joined = joined.map_or_else(|_| join_tables(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
+        let counts =
+            counts.map_or_else(|_| index_gathers(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
+        (array, joined, counts)
     });
-    let panicked = |_| Error::Failed("a step of the merge panicked".into());
-    let array = array?;
-    let table_checksum = joined.map_err(panicked)??;
-    let counts = counts.map_err(panicked)??;
+    let (array, table_checksum, counts) = (array?, joined?, counts?);
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
@@ -83,7 +86,7 @@ pub fn merge(
     Ok(counts)
 }
 
-/// Brings the chunks or shards of all segments into the final array, and writes what describes it.
+/// Moves the chunks or shards of all segments into the final array, and writes its metadata.
 fn write_array(
     plan: &Plan,
     segments: &[SegmentPaths],
@@ -103,8 +106,8 @@ fn write_array(
     Ok(document)
 }
 
-/// Sees that the workers have put every chunk or shard in its place, and removes what an earlier dataset, or an import that
-/// came to nothing, had there besides.
+/// Checks that the workers have put every chunk or shard in place, and removes any others left there by an earlier
+/// dataset or an abandoned import.
 fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<()> {
     let mut found: HashSet<String> =
         store::list(&target.path()).map_err(failed(target.display()))?.into_iter().collect();
@@ -122,7 +125,7 @@ fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<(
     store::remove_all(&others).map_err(failed(format!("{}: its earlier chunks cannot be removed", target.display())))
 }
 
-/// Moves the chunks or shards of all segments to the final array. One that is there already was moved before.
+/// Moves the chunks or shards of all segments to the final array, skipping those already moved.
 fn place_chunks(
     plan: &Plan,
     segments: &[SegmentPaths],
@@ -161,7 +164,7 @@ fn place_chunks(
     Ok(())
 }
 
-/// The coordinate array `sample`: time, depth or frequency of each sample, or its number where the interval is not known.
+/// The coordinate array `sample`: time, depth or frequency of each sample, or its index if the interval is unknown.
 fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Place) -> Result<serde_json::Value> {
     let mut attributes = json!({"long_name": axis.long_name()});
     match &axis.units {

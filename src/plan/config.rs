@@ -1,10 +1,10 @@
-//! What the caller asks for, and making it a plan.
+//! What the caller asks for, and making a plan from it.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
 use crate::gather::{GatherKey, KeyReader};
 use crate::input::PlannedFile;
@@ -12,7 +12,7 @@ use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::mapping::HeaderOptions;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
-use crate::plan::{MAX_CHUNK_BYTES, MergeOptions, PLAN_VERSION, Plan};
+use crate::plan::{MAX_THREADS, MergeOptions, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::Watch;
@@ -20,17 +20,15 @@ use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
 use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
 use crate::table::{Column, HeaderTable, read_integer};
-use crate::zarr::{ArrayPlan, AxisOrder, Codec};
+use crate::zarr::{ArrayPlan, AxisOrder, Codec, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 
-/// Headers that a split is moved back at most to find the start of its gather.
+/// Default for how many headers a split may move back to find the start of its gather.
 pub const DEFAULT_MAX_PROBE: u64 = 10_000;
-/// A segment of a large file aims at this many bytes, so that an interrupted run loses little.
+/// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
-/// Threads of one worker at most: each has a chunk of its own in memory.
-const MAX_THREADS: usize = 64;
-/// Headers that are looked at to see whether a gather key changes at all.
+/// Headers looked at to see whether a gather key changes at all.
 const SAMPLED_HEADERS: u64 = 200;
-/// So many of them are asked for at the same time where they lie in an object store.
+/// How many of those to request at the same time from an object store.
 const HEADERS_AHEAD: u64 = 16;
 
 /// What makes a gather.
@@ -68,53 +66,64 @@ impl FromStr for Gather {
 /// Data type of the samples in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DtypeChoice {
-    /// The type that loses nothing.
+    /// The type that holds every value exactly.
     #[default]
     Native,
-    /// The nearest float32 of every sample.
+    /// float32, rounding every sample to the nearest.
     Float32,
 }
 
-/// An import as the caller wants it. `ImportConfig::new` fills in what `segy-import IN OUT` does.
+/// The import the caller wants. `ImportConfig::new` has the defaults of `segy-import IN OUT`.
 #[derive(Clone, Debug)]
 pub struct ImportConfig {
-    /// Files that become one dataset, in the order of their traces.
+    /// Files to combine into one dataset, in trace order.
     pub inputs: Vec<PathBuf>,
+    /// Directory for the dataset.
     pub output: PathBuf,
-    /// Worker processes at a time; all cores if not given.
+    /// Most worker processes at the same time; by default one per core.
     pub workers: Option<usize>,
-    /// Segments that the file is cut into; the workers' number, or more for large files, if not given.
+    /// Number of segments; by default as many as workers, or more for large files.
     pub segments: Option<u32>,
+    /// What makes a gather.
     pub gather: Gather,
+    /// Most trace headers to look back for the start of a gather.
     pub max_probe: u64,
-    /// Where header fields are, against the standard.
+    /// Header field positions that override the standard.
     pub headers: HeaderOptions,
+    /// Keep the header bytes in the column `raw_header`.
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
+    /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
     pub chunk_traces: Option<u64>,
+    /// Compressor for the chunks.
     pub codec: Codec,
+    /// Order of the declared axes.
     pub order: AxisOrder,
+    /// Data type of the stored samples.
     pub dtype: DtypeChoice,
-    /// Chunks in one shard.
+    /// Chunks per shard.
     pub shard_chunks: Option<u64>,
+    /// How to read the input.
     pub io: Io,
+    /// What the user says about the files, overriding their headers.
     pub overrides: Overrides,
-    /// Replace a dataset that is there, once the new one is complete.
+    /// Replace an existing dataset, once the new one is complete.
     pub overwrite: bool,
     /// Compare the dataset with the input, byte by byte, before it becomes visible.
     pub verify: bool,
-    /// Bring the dataset to the disk before it becomes visible, so that it outlasts a power failure.
+    /// Sync the dataset to disk before it becomes visible, so that it survives a power failure.
     pub sync: bool,
-    /// Start over, even where an interrupted run left finished segments.
+    /// Start over, even if an interrupted run left finished segments.
     pub fresh: bool,
-    /// Files of at most so many traces and bytes are converted in this process.
+    /// Files of at most this many traces and bytes are converted in this process.
     pub parallel_threshold: (u64, u64),
-    /// The program that has the `worker` subcommand. Without one, segments are converted by threads of this process.
+    /// The program with the `worker` subcommand. Without one, threads of this process convert the segments.
     pub worker_program: Option<PathBuf>,
 }
 
 impl ImportConfig {
+    /// The configuration for `segy-import IN OUT`.
     pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
         Self {
             inputs: vec![input.into()],
@@ -142,7 +151,7 @@ impl ImportConfig {
         }
     }
 
-    /// Worker processes at a time: as asked, or one for each core that this process may use.
+    /// Most worker processes at the same time: as requested, or one per core available to this process.
     pub fn n_workers(&self) -> usize {
         self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
     }
@@ -150,16 +159,16 @@ impl ImportConfig {
     /// Reads the headers of the input and decides everything. Creates nothing.
     ///
     /// # Errors
-    /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not fit it.
+    /// `Error::Input` for a file that cannot be converted, `Error::Usage` for options that do not suit it.
     pub fn plan(&self) -> Result<Plan> {
         self.plan_watched(&|_| Ok(()), &CancelHandle::new())
     }
 
-    /// As [`Self::plan`], but ends soon after it was cancelled: looking for gathers, and following the lengths of traces
-    /// with `--ragged pad`, may take a while. `watch` is told how far the latter is.
+    /// Like [`Self::plan`], but stops soon after being cancelled: finding gathers, and following trace lengths with
+    /// `--ragged pad`, may take a while. `watch` is told the progress of the latter.
     pub fn plan_watched(&self, watch: &Watch, cancel: &CancelHandle) -> Result<Plan> {
         let watch = |walked| cancel.check().and_then(|()| watch(walked));
-        let mut files = plan_files(&self.inputs, self.io, &self.overrides, &watch)?;
+        let mut files = plan_files(&self.inputs, self.io.unwatched(), &self.overrides, &watch)?;
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
@@ -173,7 +182,7 @@ impl ImportConfig {
         let gather_keys = self.gather_keys(&headers)?;
         let traces = self.array(&files)?;
         let mut warnings = warnings_of(&files);
-        let inputs = || Inputs::new(&files, self.io, Access::Headers);
+        let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         warnings.extend(constant_key_warning(&mut inputs(), &mut key_reader, traces.n_traces, &headers, &gather_keys)?);
 
@@ -185,13 +194,14 @@ impl ImportConfig {
             version: PLAN_VERSION,
             files,
             io: self.io,
+            file_mode: self.file_mode()?,
             gather_keys,
             max_probe: self.max_probe,
             traces,
             headers_only: self.headers_only,
             headers,
             placed_fields,
-            threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS) as u32,
+            threads: self.n_workers().div_ceil(segments.len().max(1)).min(MAX_THREADS as usize) as u32,
             segments,
             segments_asked: self.segments,
             merge: self.merge_options(),
@@ -202,12 +212,23 @@ impl ImportConfig {
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
 
-    /// What becomes of the segments once all are done.
+    /// Permissions of the dataset's files, before the umask: readable only for those who may read every input.
+    fn file_mode(&self) -> Result<u32> {
+        use std::os::unix::fs::PermissionsExt;
+        let local = self.inputs.iter().filter(|input| !crate::store::is_remote(input));
+        let modes = local.map(|input| {
+            let metadata = std::fs::metadata(input).map_err(|e| unreadable(input, &e))?;
+            Ok(metadata.permissions().mode())
+        });
+        Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
+    }
+
+    /// How to finish once all segments are done.
     pub fn merge_options(&self) -> MergeOptions {
         MergeOptions { overwrite: self.overwrite, verify: self.verify, sync: self.sync }
     }
 
-    /// Whether the file is small enough to be converted in this process.
+    /// Whether the file is small enough to convert in this process.
     pub fn is_small(&self, plan: &Plan) -> bool {
         let (traces, bytes) = self.parallel_threshold;
         plan.n_traces() <= traces && plan.input_bytes() <= bytes
@@ -237,9 +258,9 @@ impl ImportConfig {
         Columns::new(&self.headers, self.raw_header, marks, file, layout)
     }
 
-    /// The columns that all files have: one may bring a header mapping along that another does not have.
+    /// The columns for all files, which must agree: one file may bring a header mapping that another lacks.
     fn columns_of_all(&self, files: &[PlannedFile]) -> Result<Columns> {
-        let mut inputs = Inputs::new(files, self.io, Access::Headers);
+        let mut inputs = Inputs::new(files, self.io.unwatched(), Access::Headers);
         let mut of_first: Option<Columns> = None;
         for (i, planned) in files.iter().enumerate() {
             let columns = self.columns(&*inputs.file(i)?, &planned.layout)?;
@@ -249,7 +270,7 @@ impl ImportConfig {
                 Some(first) => {
                     let difference = columns.table.difference(&first.table);
                     return Err(Error::Input(format!(
-                        "{}: does not fit {}: {difference}; import them apart",
+                        "{}: does not fit {}: {difference}; import them separately",
                         planned.input.path.display(),
                         files[0].input.path.display()
                     )));
@@ -261,7 +282,7 @@ impl ImportConfig {
 
     fn gather_keys(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
         let Gather::Keys(names) = &self.gather else { return Ok(Vec::new()) };
-        // Keys that a file asked for are to be mended there.
+        // Keys that came from the mapping file must be corrected there.
         let mapping = self.headers.mapping.as_ref().filter(|m| m.ensemble_keys == *names);
         let at = mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()));
         let mut keys: Vec<GatherKey> = Vec::new();
@@ -309,7 +330,7 @@ impl ImportConfig {
         if let Some(n) = self.chunk_traces {
             array.chunk_traces = n;
         }
-        // Chunks are padded to full size, so none is longer than the file.
+        // Chunks are padded to full size, so keep them no longer than the file.
         array.chunk_traces = array.chunk_traces.min(n_traces);
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
         if chunk > u128::from(MAX_CHUNK_BYTES) {
@@ -321,11 +342,18 @@ impl ImportConfig {
         array.codec = self.codec.clone();
         array.order = self.order;
         array.shard_chunks = self.shard_chunks.map(|n| n.min(array.n_trace_chunks()));
+        let in_shard = u128::from(array.chunks_per_object()) * u128::from(array.n_sample_chunks());
+        if in_shard > u128::from(MAX_SHARD_ENTRIES) {
+            return Err(Error::Usage(format!(
+                "--shard {}: a shard would hold {in_shard} chunks, cut along the samples too; it can hold {MAX_SHARD_ENTRIES}",
+                array.chunks_per_object()
+            )));
+        }
         Ok(array)
     }
 }
 
-/// The column of this name or alias. `at` is where it was asked for.
+/// The column of this name or alias. `at` is where it was requested, for messages.
 fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a Column> {
     let exact = headers.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
     let alias = || {
@@ -341,7 +369,7 @@ fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a
     })
 }
 
-/// Looks at headers spread over the file: a key that is the same in all of them makes one gather of everything.
+/// Looks at headers spread over the file: a key that is the same in all of them makes everything one gather.
 fn constant_key_warning(
     inputs: &mut Inputs,
     key_reader: &mut KeyReader,
@@ -365,7 +393,7 @@ fn constant_key_warning(
             inputs.will_read_headers((i..(i + HEADERS_AHEAD).min(n)).map(trace))?;
         }
         let trace = trace(i);
-        // The first value is the number of the file.
+        // The first value is the file number.
         if key_reader.read(trace)?[1..] != first_key[1..] {
             return Ok(None);
         }
@@ -392,10 +420,10 @@ fn constant_key_warning(
     Ok(Some(format!("the gather key {names} {noun} the same in all {n} trace headers looked at; {advice}")))
 }
 
-/// Refuses to compare a dataset that will not hold every byte of its file.
+/// Refuses to verify a dataset that will not hold every byte of its file.
 ///
 /// # Errors
-/// `Error::Usage` with the option that leaves something out.
+/// `Error::Usage`, naming the option that leaves something out.
 pub fn can_be_verified(plan: &Plan) -> Result<()> {
     let layout = plan.layout();
     let missing = if plan.headers_only {
@@ -407,5 +435,5 @@ pub fn can_be_verified(plan: &Plan) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::Usage(format!("--verify cannot go with {missing}")))
+    Err(Error::Usage(format!("--verify cannot be combined with {missing}")))
 }

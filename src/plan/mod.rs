@@ -1,7 +1,7 @@
 //! The plan: everything that a worker needs to know, decided once and written to `plan.json`.
 //!
-//! It is the same for a process on this machine and for a node of a cluster. What the output holds depends on the
-//! input and the options alone; the segments decide only who writes which part of it.
+//! It is the same for a local process and a cluster node. The output depends only on the input and the options; the
+//! segments only decide who writes which part.
 
 pub mod config;
 pub mod mapping;
@@ -22,63 +22,70 @@ use crate::store::Place;
 use crate::table::HeaderTable;
 use crate::zarr::ArrayPlan;
 
-/// Version of `plan.json`; a worker of another version refuses it.
-pub const PLAN_VERSION: u32 = 5;
+/// Version of `plan.json`; workers refuse any other.
+pub const PLAN_VERSION: u32 = 6;
 
-/// The most bytes that a chunk may have before compression.
-pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
-/// Chunks in a shard whose index is worth its memory.
-const MAX_SHARD_ENTRIES: u128 = 1 << 32;
+/// Most threads per worker: each holds a chunk in memory.
+pub const MAX_THREADS: u32 = 64;
 
-/// What becomes of the segments once all are done. The dataset is the same with any of it.
+/// How to finish once all segments are done. The dataset does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergeOptions {
-    /// Replace a dataset that is there, once the new one is complete.
+    /// Replace an existing dataset, once the new one is complete.
     pub overwrite: bool,
     /// Compare the dataset with the input, byte by byte, before it becomes visible.
     pub verify: bool,
-    /// Bring the dataset to the disk before it becomes visible, and segments that are converted by themselves before they
-    /// count as done.
+    /// Sync the dataset to disk before it becomes visible, and separately converted segments before they count as
+    /// done.
     pub sync: bool,
 }
 
 /// A complete description of one import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// [`PLAN_VERSION`] of the program that wrote it.
     pub version: u32,
-    /// In the order of their traces; at least one. They agree in all that decides how traces are read.
+    /// In trace order; at least one. All agree in everything that decides how traces are read.
     pub files: Vec<PlannedFile>,
+    /// How to read the input.
     pub io: Io,
+    /// Permissions of the dataset's files, before the umask; directories also get search wherever they get read.
+    pub file_mode: u32,
+    /// Fields that make a gather; empty without gathers.
     pub gather_keys: Vec<GatherKey>,
-    /// Headers that a split may be moved back to find the start of its gather.
+    /// How many headers a split may move back to find the start of its gather.
     pub max_probe: u64,
+    /// The array of the samples.
     pub traces: ArrayPlan,
     /// Whether the samples are left out.
     pub headers_only: bool,
+    /// The header table.
     pub headers: HeaderTable,
-    /// Header fields that are not where the standard has them.
+    /// Header fields that are not at their standard places.
     pub placed_fields: Vec<PlacedField>,
+    /// The segments, in trace order, without gaps.
     pub segments: Vec<Segment>,
-    /// As many segments were asked for; gathers and chunks may be fewer.
+    /// The number of segments requested; gathers and chunks may allow fewer.
     pub segments_asked: Option<u32>,
-    /// Threads of each worker that convert long traces, which are cut along the samples: more than one where there are
-    /// fewer segments than workers. The output does not depend on it.
+    /// Threads with which each worker converts long traces, split along the samples: more than one if there are fewer
+    /// segments than workers. The output does not depend on it.
     pub threads: u32,
+    /// How to finish once all segments are done.
     pub merge: MergeOptions,
-    /// Whether workers follow it that somebody else starts, some of them perhaps later.
+    /// Whether others start the workers that follow this plan, possibly later.
     #[serde(default)]
     pub is_for_others: bool,
-    /// What was noticed of the files; in `metadata.json` too.
+    /// Warnings about the files; also in `metadata.json`.
     pub warnings: Vec<String>,
-    /// What was noticed on cutting it, which is nothing of the dataset.
+    /// Warnings about cutting it into segments, which do not concern the dataset.
     pub segment_warnings: Vec<String>,
 }
 
 impl Plan {
-    /// Reads a plan that a file holds, which another version of this program or somebody's hand may have written.
+    /// Reads a plan from a file, which may have been written by another version or by hand.
     ///
     /// # Errors
-    /// `Error::Failed` where it is none, or not one that this version can follow.
+    /// `Error::Failed` if it is not a plan, or not one that this version can follow.
     pub fn read(path: &Place) -> Result<Self> {
         let text = path.read().map_err(failed(path.display()))?;
         Self::from_json(&text).map_err(failed(path.display()))
@@ -86,17 +93,17 @@ impl Plan {
 
     /// The plan in the text of a file; see [`Self::read`].
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let plan: Self = serde_json::from_slice(text).map_err(failed("is no plan"))?;
+        let plan: Self = serde_json::from_slice(text).map_err(failed("is not a plan"))?;
         if plan.version != PLAN_VERSION {
             return Err(Error::Failed(format!(
-                "is a plan of version {}, and this program works by version {PLAN_VERSION}",
+                "is a plan of version {}, but this program needs version {PLAN_VERSION}",
                 plan.version
             )));
         }
         if plan.is_consistent() { Ok(plan) } else { Err(Error::Failed("its numbers contradict each other".into())) }
     }
 
-    /// Whether nothing that follows divides by zero, runs over, or looks outside the headers.
+    /// Whether following the plan can neither divide by zero, overflow, nor look outside the headers.
     fn is_consistent(&self) -> bool {
         const MOST: u128 = 1 << 62;
         let (array, headers, n) = (&self.traces, &self.headers, self.n_traces());
@@ -105,43 +112,37 @@ impl Plan {
             let end = f.first_trace.checked_add(f.layout.n_traces);
             let follows = f.first_trace == next && f.layout.n_traces > 0;
             next = end.unwrap_or(0);
-            // What a worker takes from the first file holds for all of them.
+            // What workers take from the first file must hold for all of them.
             let fits = f.layout.format_code == self.layout().format_code
                 && f.layout.header_bytes() == headers.header_bytes as usize
                 && f.layout.is_consistent();
             follows && end.is_some() && fits
         });
         let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
-        if n_samples != Some(array.n_samples) || !in_order || next != n {
+        let n_bytes: u128 = self.files.iter().map(|f| u128::from(f.input.bytes)).sum();
+        if n_samples != Some(array.n_samples) || !in_order || next != n || n_bytes >= MOST {
             return false;
         }
-        let sizes = [array.n_traces, array.n_samples, array.chunk_traces, array.chunk_samples, headers.row_group_rows];
-        if sizes.contains(&0) || array.shard_chunks == Some(0) || array.n_traces != n || array.chunk_traces > n {
+        if !array.is_consistent() || headers.row_group_rows == 0 || self.threads > MAX_THREADS {
             return false;
         }
-        let chunk = u128::from(array.chunk_samples) * u128::from(array.chunk_traces) * array.dtype.size() as u128;
         let samples = u128::from(array.n_samples) * array.dtype.size() as u128;
         let row = 16 * (u128::from(headers.header_bytes) + headers.columns.len() as u128);
-        let shard = array.shard_chunks.unwrap_or(1);
         let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
         let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
-        // Computed keys have no bytes of their own, but those of what they are computed of.
+        // Computed keys have no bytes of their own, only those of their inputs.
         let keys = self.gather_keys.iter().filter(|k| !k.is_computed()).map(|k| (k.first_byte, k.kind));
         let formulas = headers.computed.iter().chain(self.gather_keys.iter().filter_map(|k| k.formula.as_ref()));
         let inputs = formulas.flat_map(|f| &f.inputs);
         let inputs = inputs.flat_map(|i| [Some((i.first_byte, i.kind)), i.scalar.map(|byte| (byte, FieldKind::I16))]);
         let mut fields = fields.chain(scalars).chain(keys).chain(inputs.flatten());
-        chunk <= u128::from(MAX_CHUNK_BYTES)
-            && samples < MOST
-            && (samples + row) * u128::from(n) < MOST
+        (samples + row) * u128::from(n) < MOST
             && u128::from(headers.row_group_rows) < MOST
-            && shard <= array.n_trace_chunks()
-            && u128::from(shard) * u128::from(array.chunk_traces) < MOST
-            && u128::from(shard) * u128::from(array.n_sample_chunks()) <= MAX_SHARD_ENTRIES
             && fields.all(|(byte, kind)| byte > 0 && byte as usize - 1 + kind.size() <= headers.header_bytes as usize)
             && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
     }
 
+    /// Traces in all files.
     pub fn n_traces(&self) -> u64 {
         self.traces.n_traces
     }
@@ -156,7 +157,7 @@ impl Plan {
         self.files.iter().map(|f| f.input.bytes).sum()
     }
 
-    /// The input as messages call it: `a.sgy`, or `a.sgy and 3 more files`.
+    /// The input's name in messages: `a.sgy`, or `a.sgy and 3 more files`.
     pub fn input_name(&self) -> String {
         let first = self.files[0].input.path.display();
         match self.files.len() {
@@ -166,12 +167,12 @@ impl Plan {
         }
     }
 
-    /// All that there is to say before the work begins.
+    /// All warnings to show before the work begins.
     pub fn all_warnings(&self) -> impl Iterator<Item = &String> {
         self.warnings.iter().chain(&self.segment_warnings)
     }
 
-    /// Whether both plans lead to the same output from the same input, however it is cut.
+    /// Whether both plans give the same output from the same input, however it is cut into segments.
     pub fn makes_the_same_as(&self, other: &Self) -> bool {
         self.version == other.version
             && self.files == other.files
@@ -188,26 +189,25 @@ impl Plan {
         if self.headers_only { 0 } else { self.traces.n_objects() }
     }
 
-    /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace is its own.
+    /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace it owns.
     ///
-    /// So every object has one writer and no two segments share one; a segment reads on behind its last trace to
-    /// complete its last object.
+    /// So every object has exactly one writer; a segment reads past its last trace to complete its last object.
     pub fn objects_of(&self, segment: &Segment) -> Range<u64> {
         if self.headers_only { 0..0 } else { owned(segment, self.traces.traces_per_object()) }
     }
 
-    /// The traces in the objects of a segment.
+    /// The traces in a segment's objects.
     pub fn traces_of(&self, segment: &Segment) -> Range<u64> {
         self.units(self.objects_of(segment), self.traces.traces_per_object())
     }
 
-    /// The traces in the row groups that a segment writes: those row groups whose first row is its own.
+    /// The traces in the row groups that a segment writes: those whose first row it owns.
     pub fn rows_of(&self, segment: &Segment) -> Range<u64> {
         let rows = self.headers.row_group_rows;
         self.units(owned(segment, rows), rows)
     }
 
-    /// The traces in some units; a segment without any has none anywhere.
+    /// The traces in some units; an empty range if there are none.
     fn units(&self, units: Range<u64>, length: u64) -> Range<u64> {
         if units.is_empty() {
             return 0..0;
@@ -224,7 +224,7 @@ impl Plan {
         self.traces.n_samples * self.traces.n_traces * self.traces.dtype.size() as u64
     }
 
-    /// An upper bound of the memory that one worker needs for its buffers, in bytes.
+    /// An upper bound for the memory of one worker's buffers, in bytes.
     pub fn worker_bytes(&self) -> u64 {
         let threads = if self.traces.n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
         let chunk = if self.headers_only { 0 } else { self.traces.chunk_bytes() as u64 * threads };

@@ -1,4 +1,4 @@
-//! Cutting the traces into segments of nearly equal length that begin where a gather begins.
+//! Cutting the traces into segments of nearly equal length that start where a gather starts.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,27 +11,28 @@ pub struct Segment {
     pub id: u32,
     /// First trace, from 0.
     pub start_trace: u64,
-    /// Behind the last trace.
+    /// One past the last trace.
     pub end_trace: u64,
-    /// The start lies inside a gather: its first trace is further back than the probe may go.
+    /// The segment starts inside a gather, whose first trace is further back than the probe can look.
     pub starts_inside_gather: bool,
 }
 
-/// A split whose gather was long: going back through it once more for the next split would be as much work again.
+/// A split in a long gather: walking back through it again for the next split would be as much work again.
 struct LongGather {
     split: u64,
     key: KeyValues,
     start: GatherStart,
 }
 
-/// A gather that was gone through for so many headers is long.
+/// A gather is long if walking back took this many headers.
 const LONG: u64 = 64;
 
 /// Cuts `n_traces` into at most `n_segments`: even splits, each moved back to the first trace of its gather.
 ///
-/// Where no boundary is within `max_probe` headers the split stays where it is, and the segment says so; where two
-/// splits fall into one gather they become one. `key_of` is `None` for even splits. A split in the long gather of the
-/// split before is known by a few headers between them, so that a key that never changes is not read over and over.
+/// If there is no boundary within `max_probe` headers, the split stays where it is and the segment is marked; two
+/// splits in one gather become one. `key_of` is `None` for even splits. A split in the same long gather as the
+/// previous one is recognised by a few headers in between, so that a key that never changes is not read over and
+/// over.
 pub fn partition(
     n_traces: u64,
     n_segments: u32,
@@ -63,7 +64,8 @@ pub fn partition(
     Ok(segments.collect())
 }
 
-/// Where the gather of a split begins. `long` is the long gather of a split before, and becomes this one's if it is long.
+/// Where the gather at a split begins. `long` is the long gather of an earlier split, replaced by this one if it is
+/// long.
 fn gather_start(
     split: u64,
     max_probe: u64,
@@ -90,7 +92,7 @@ fn gather_start(
     Ok(start)
 }
 
-/// Says which segments begin inside a gather.
+/// A message on the segments that begin inside a gather.
 pub fn cuts_inside_gathers(segments: &[Segment], max_probe: u64) -> Option<String> {
     const LISTED: usize = 5;
     let inside: Vec<u64> = segments.iter().filter(|s| s.starts_inside_gather).map(|s| s.start_trace + 1).collect();
@@ -170,7 +172,7 @@ mod tests {
         let segments = partition(1_000_000, 1000, 500_000, Some(&mut key_of)).unwrap();
         assert_eq!((segments.len(), segments[1].start_trace), (500, 501_000));
         assert!(reads < 500_000 + 1000 * 20, "{reads} headers read");
-        // A boundary that the few headers show is still found.
+        // A boundary visible in the few headers is still found.
         let keys: Vec<i64> = (0..4000).map(|i| i64::from((2800..2900).contains(&i))).collect();
         assert_eq!(cut(&keys, 4, 200).iter().map(|s| s.start_trace).collect::<Vec<_>>(), [0, 1000, 2000, 2900]);
     }

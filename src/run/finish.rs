@@ -1,4 +1,4 @@
-//! Merging: the dataset is put together from the segments, looked at, brought to the disk, and becomes visible.
+//! Merging: the dataset is put together from the segments, verified, synced to disk, and made visible.
 
 use std::path::Path;
 
@@ -19,21 +19,22 @@ use crate::staging::{self, Output, SegmentRecord, Staged};
 use crate::store::Place;
 use crate::verify::compare_with;
 
-/// What a merge found, or did.
+/// The result of a merge.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Merged {
-    /// The dataset is there already.
+    /// The dataset was already there.
     Before {
         n_traces: u64,
     },
     Now(ImportResult),
 }
 
-/// Merges the segments of the plan in an output directory and makes the dataset visible, as the plan says. `verify`
-/// compares it with the input even if the plan does not say so.
+/// Merges the segments of the plan in an output directory and makes the dataset visible, following the plan. `verify`
+/// compares it with the input even if the plan does not ask for it.
 ///
 /// # Errors
-/// `Error::Failed` with the segments that are not done, `Error::Usage` without a plan. The segments stay, whatever fails.
+/// `Error::Failed` with the segments that are not done, `Error::Usage` without a plan. On any error the segments are
+/// kept.
 pub fn merge(
     root: &Path,
     verify: bool,
@@ -45,7 +46,8 @@ pub fn merge(
     if Staged::find(&place)?.is_none() && !staging::is_merged(&place)? {
         return complete(&place);
     }
-    let output = Output::open(root, true)?;
+    let file_mode = Staged::find(&place)?.map_or(0o666, |staged| staged.plan.file_mode);
+    let output = Output::open(root, true, file_mode)?;
     let staged = Staged::find(&place)?;
     if output.is_merged()? {
         output.resume_commit(staged.as_ref().is_none_or(|s| s.plan.merge.sync))?;
@@ -53,7 +55,7 @@ pub fn merge(
         return complete(&place);
     }
     let Some(Staged { plan, done, .. }) = staged else {
-        // Another merge came to its end meanwhile.
+        // Another merge finished meanwhile.
         output.discard()?;
         return complete(&place);
     };
@@ -73,7 +75,7 @@ pub fn merge(
         .map(|(n_gathers, found)| Merged::Now(reporter.result(root, &plan, n_gathers, found)))
 }
 
-/// What there is to say where nothing is left to merge.
+/// The result when there is nothing left to merge.
 fn complete(root: &Place) -> Result<Merged> {
     if !staging::holds_dataset(root)? {
         return Err(no_plan(&root.path()));
@@ -92,18 +94,18 @@ fn not_done(root: &Path, missing: &[u32], n: usize) -> String {
     format!("{}: {noun} {} of {n} {verb} not done", root.display(), ranges(missing))
 }
 
-/// The last step, once all segments are done.
+/// The last step, after all segments are done.
 pub(crate) struct Finish<'a> {
     pub plan: &'a Plan,
-    /// The input files as they have to be at the end.
+    /// The input files as they must still be at the end.
     pub inputs: Vec<InputFile>,
     pub options: MergeOptions,
-    /// Whether the segments stay even where nothing can be made of them.
+    /// Whether to keep the segments even if they are useless.
     pub keeps_segments: bool,
 }
 
 impl Finish<'_> {
-    /// Puts the dataset together and makes it visible. Returns the number of gathers, with the warnings that came up.
+    /// Puts the dataset together and makes it visible. Returns the number of gathers and any new warnings.
     pub fn run(
         &self,
         output: Output,
@@ -126,7 +128,7 @@ impl Finish<'_> {
         {
             return Err(match error {
                 Error::Cancelled { .. } => self.leave(output, error),
-                // The segments are as wrong as the dataset that was made of them.
+                // The segments are as wrong as the dataset made from them.
                 error => self.discard(output, error),
             });
         }
@@ -146,7 +148,7 @@ impl Finish<'_> {
         Ok((counts.n_gathers, warnings))
     }
 
-    /// Compares the dataset that has been put together with the input, before anybody sees it.
+    /// Compares the finished dataset with the input, before it becomes visible.
     fn verify(&self, output: &Output, reporter: &mut Reporter, cancel: &CancelHandle) -> Result<()> {
         reporter.begin(Phase::Verifying, self.plan.n_traces());
         let mut tally = |traces_done, _| reporter.tally(Tally { traces_done, active_workers: 0 });
@@ -155,12 +157,12 @@ impl Finish<'_> {
         compare_with(&inputs, &dataset, &mut tally, cancel).map(|_| ())
     }
 
-    /// Decides what stays of an import that failed, and says so in the error.
+    /// Decides what to keep of a failed import, and says so in the error.
     pub fn leave(&self, output: Output, error: Error) -> Error {
         let finished = match output.n_finished(self.plan) {
             Ok(finished) => finished,
-            // What is there is not known, so it stays.
-            Err(cause) => return Error::Failed(format!("{error}; and what is left cannot be told: {cause}")),
+            // Unknown what is there, so it stays.
+            Err(cause) => return Error::Failed(format!("{error}; and what is left cannot be determined: {cause}")),
         };
         if error.is_final() || finished == 0 {
             return self.discard(output, error);
@@ -182,7 +184,7 @@ impl Finish<'_> {
     }
 }
 
-/// Removes all that the import made, because of this error.
+/// Removes everything the import made, because of this error.
 pub(crate) fn discard(output: Output, error: Error) -> Error {
     match output.discard() {
         Ok(()) => error,
@@ -190,7 +192,7 @@ pub(crate) fn discard(output: Output, error: Error) -> Error {
     }
 }
 
-/// The number of gathers of a dataset that an earlier run merged.
+/// The number of gathers in a dataset merged by an earlier run.
 pub(crate) fn finished_gathers(output: &Output) -> Result<u64> {
     Ok(Document::read(&output.root().join(METADATA))?.gathers.n_gathers)
 }

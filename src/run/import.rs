@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::visible::visible;
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
 use crate::plan::Plan;
 use crate::plan::config::ImportConfig;
@@ -16,60 +17,74 @@ use crate::run::planning::{Job, OtherPlan, Prepared, prepare};
 use crate::segy::lengths::ragged::Walked;
 use crate::staging::{Output, SegmentRecord};
 
-/// What an import is doing, or another command on a dataset.
+/// What an import, or another command on a dataset, is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
+    /// Cutting the traces into segments at gathers.
     Partitioning,
-    /// Following the lengths of traces through the file. How many there are is estimated by the bytes.
+    /// Following the trace lengths through the file. The number of traces is estimated from the bytes.
     Indexing,
+    /// Converting the segments.
     Importing,
+    /// Putting the dataset together.
     Merging,
+    /// Waiting until the files are on disk.
     Syncing,
+    /// Comparing the dataset with its input or checksums.
     Verifying,
+    /// Writing SEG-Y.
     Exporting,
 }
 
-/// Something to tell the user.
+/// A message for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// Something about the input or result to check.
     Warning(String),
+    /// Something worth knowing.
     Info(String),
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportProgress {
+    /// What is being done.
     pub phase: Phase,
     /// Traces done in this phase.
     pub current_traces: u64,
-    /// Traces of the file; 0 until it is known.
+    /// Traces in the file; 0 until it is known.
     pub total_traces: u64,
+    /// Workers running now.
     pub active_workers: usize,
+    /// Time since the start.
     pub elapsed: Duration,
-    /// Time left, once a rate can be told.
+    /// Time left, once there is a rate.
     pub eta: Option<Duration>,
-    /// What there is to say since the last report.
+    /// Messages since the last report.
     pub messages: Vec<Message>,
 }
 
 /// A completed import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportResult {
+    /// Traces in the dataset.
     pub n_traces: u64,
-    /// Gathers by the keys asked for; 0 with `Gather::None`.
+    /// Gathers by the requested keys; 0 with `Gather::None`.
     pub n_gathers: u64,
+    /// Duration of the import.
     pub elapsed: Duration,
-    /// Time of each phase.
+    /// Duration of each phase.
     pub phases: Vec<(Phase, Duration)>,
     /// The output directory.
     pub output: PathBuf,
+    /// All warnings, in order.
     pub warnings: Vec<String>,
 }
 
 /// Imports a SEG-Y file.
 ///
-/// `on_progress` is called about ten times a second while it works. After `cancel` it ends within a second.
+/// `on_progress` is called about ten times a second during the work. After `cancel`, it returns within a second.
 ///
 /// # Errors
 /// See [`Error`]. Nothing is visible in the output directory unless the import is complete.
@@ -103,7 +118,7 @@ pub fn import(
     Ok(reporter.result(&config.output, &plan, n_gathers, found))
 }
 
-/// Converts the segments that are not `done` yet, on this computer.
+/// Converts the segments not in `done` yet, on this computer.
 fn convert(
     config: &ImportConfig,
     plan: &Arc<Plan>,
@@ -125,12 +140,12 @@ fn convert(
     convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)
 }
 
-/// Turns what happens into reports of progress.
+/// Turns events into progress reports.
 pub(crate) struct Reporter<'a> {
     on_progress: &'a mut dyn FnMut(&ImportProgress),
     started: Instant,
     phase_started: Instant,
-    /// Traces that were done when the phase began: an earlier run's work says nothing of the rate.
+    /// Traces done when the phase began: an earlier run's work must not count towards the rate.
     first_traces: Option<u64>,
     phases: Vec<(Phase, Duration)>,
     progress: ImportProgress,
@@ -156,7 +171,7 @@ impl<'a> Reporter<'a> {
         self.first_traces = None;
         self.progress = ImportProgress {
             phase,
-            // Every trace is written by the time when files are synced.
+            // By the time files are synced, every trace has been written.
             current_traces: if phase == Phase::Syncing { total_traces } else { 0 },
             total_traces,
             active_workers: 0,
@@ -166,7 +181,7 @@ impl<'a> Reporter<'a> {
         self.report();
     }
 
-    /// Reports how far the traces of a file have been followed, about ten times a second.
+    /// Reports how many traces of a file have been followed, about ten times a second.
     pub(crate) fn walked(&mut self, walked: Walked) {
         const INTERVAL: Duration = Duration::from_millis(100);
         let Walked { n_traces, bytes, of_bytes } = walked;
@@ -187,7 +202,11 @@ impl<'a> Reporter<'a> {
     }
 
     pub fn say(&mut self, message: Message) {
-        self.progress.messages.push(message);
+        let shown = |text: String| visible(&text).into_owned();
+        self.progress.messages.push(match message {
+            Message::Warning(text) => Message::Warning(shown(text)),
+            Message::Info(text) => Message::Info(shown(text)),
+        });
         self.report();
     }
 
@@ -197,7 +216,7 @@ impl<'a> Reporter<'a> {
         self.progress.messages.clear();
     }
 
-    /// What there is to tell at the end of an import into `output`.
+    /// The result of an import into `output`.
     pub fn result(mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
         self.end_phase();
         let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
@@ -206,7 +225,7 @@ impl<'a> Reporter<'a> {
             n_traces: plan.n_traces(),
             n_gathers,
             elapsed: self.started.elapsed(),
-            // The first entry is the time before the first phase began.
+            // The first entry is the time before the first phase.
             phases: self.phases.split_off(1),
             output: output.to_owned(),
             warnings,

@@ -1,7 +1,9 @@
-//! The three steps of an import: [`plan`], [`convert_one`] for each segment, and [`merge`]. A scheduler runs each as a command of
-//! its own, anywhere the file system reaches; [`import`](crate::run::import::import) runs them in a row. Each may be repeated, and
-//! may run twice at once. [`status`] says how far they are.
+//! The three steps of an import: [`plan`], [`convert_one`] for each segment, and [`merge`]. A scheduler runs each as
+//! a separate command, anywhere that reaches the file system; [`import`](crate::run::import::import) runs all of
+//! them. Each may be repeated, and may run twice at once. [`status`] reports the progress.
 
+#[cfg(test)]
+mod fault_tests;
 pub mod finish;
 pub mod import;
 mod one_segment;
@@ -17,7 +19,7 @@ use std::path::Path;
 
 use crate::base::error::Error;
 
-/// Says that a step was asked for before the plan was made.
+/// The error for a step run before planning.
 fn no_plan(root: &Path) -> Error {
-    Error::Usage(format!("{}: no import is planned here; segy-import plan IN {0} does it", root.display()))
+    Error::Usage(format!("{}: no import is planned here; to plan one: segy-import plan IN {0}", root.display()))
 }

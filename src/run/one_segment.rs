@@ -1,4 +1,4 @@
-//! Converting one segment of a plan, by itself.
+//! Converting a single segment of a plan.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,37 +12,38 @@ use crate::staging::{self, SegmentRecord, has_plan, plan_in};
 use crate::store::Place;
 use crate::worker;
 
-/// Progress is reported no more often.
+/// The shortest time between progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What became of a segment.
+/// The result for a segment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SegmentOutcome {
     Converted {
         record: SegmentRecord,
         n_segments: u32,
     },
-    /// By another worker, before this one began or while it worked.
+    /// Done by another worker, before or while this one ran.
     WasDone {
         record: SegmentRecord,
         n_segments: u32,
     },
-    /// More segments were asked for than the plan has, and this is one of those.
+    /// More segments were requested than the plan has, and this is one of the extra ones.
     NotNeeded {
         n_segments: u32,
     },
-    /// The segments are merged, or are being merged.
+    /// The segments have been merged, or are being merged.
     Merged,
 }
 
-/// Converts one segment of the plan in an output directory. `on_progress` hears the traces done and those of the segment.
+/// Converts one segment of the plan in an output directory. `on_progress` gets the traces done and the number in the
+/// segment.
 ///
-/// It may run on any computer that sees the input and the output under the same names, again after any end, and several
-/// times at once.
+/// May run on any computer that sees the input and the output under the same names, may be repeated after any
+/// failure, and may run several times at once.
 ///
 /// # Errors
-/// `Error::Usage` without a plan, or with a number that it does not have; `Error::Input` where the input is not the one that
-/// was planned; otherwise as for an import. The segment is then not done, and nothing is left of the work on it.
+/// `Error::Usage` without a plan, or for a segment it does not have; `Error::Input` if the input is not the one that
+/// was planned; otherwise as for an import. On error the segment is not done, and nothing is left of the attempt.
 pub fn convert_one(
     root: &Path,
     segment: u32,
@@ -54,12 +55,13 @@ pub fn convert_one(
     if !attempt::is_open(&staging)? {
         return without_plan(&place);
     }
-    // The plan is read once there is something that its end would take away.
+    // Read the plan only after creating something that would be removed along with it.
     let mut attempt = Attempt::begin(&staging, segment)?;
     if !has_plan(&staging)? {
         return without_plan(&place);
     }
     let plan = Plan::read(&plan_in(&staging))?;
+    attempt.set_file_mode(plan.file_mode)?;
     let n_segments = plan.segments.len() as u32;
     if segment >= n_segments {
         return match plan.segments_asked {
@@ -79,10 +81,10 @@ pub fn convert_one(
     }) {
         Ok((record, true)) => Ok(SegmentOutcome::Converted { record, n_segments }),
         Ok((record, false)) => Ok(SegmentOutcome::WasDone { record, n_segments }),
-        // Whatever the error, it comes of the end of the plan.
+        // Whatever the error, it is because the plan is gone.
         Err(_) if attempt.is_gone()? && !has_plan(&staging)? => without_plan(&place),
         Err(_) if attempt.is_gone()? => Err(Error::Failed(format!(
-            "{}: another plan took the place of this one while segment {segment} was converted, and nothing is left of it",
+            "{}: another plan replaced this one while segment {segment} was being converted; its work is discarded",
             root.display()
         ))),
         Err(error) => Err(error),
@@ -114,7 +116,7 @@ fn convert(
     Ok(record)
 }
 
-/// What there is to say where no segment is to be converted.
+/// The result when there is no plan.
 fn without_plan(root: &Place) -> Result<SegmentOutcome> {
     if staging::is_merged(root)? || staging::holds_dataset(root)? {
         return Ok(SegmentOutcome::Merged);

@@ -1,40 +1,41 @@
-//! Planning: deciding everything, and putting it where the workers of the segments find it.
+//! Planning: deciding everything, and storing the plan where the workers find it.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
+use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
 use crate::plan::config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
 use crate::run::import::{ImportProgress, Message, Phase, Reporter};
 use crate::staging::attempt::attempts;
-use crate::staging::{self, Output, SegmentRecord, Staged};
+use crate::staging::{self, Output, STAGING, SegmentRecord, Staged};
 use crate::store;
 
-/// An import that is planned.
+/// A planned import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanResult {
     pub n_traces: u64,
     pub n_segments: u32,
-    /// As many were asked for; gathers and chunks may be fewer.
+    /// The number of segments requested; gathers and chunks may allow fewer.
     pub n_asked: Option<u32>,
-    /// Segments that an earlier run has done.
+    /// Segments done by an earlier run.
     pub n_done: u32,
-    /// All was done but the last step, which is done now: there is nothing left to do.
+    /// Only the last step was missing, and it is now done: nothing is left to do.
     pub is_complete: bool,
     /// The output directory.
     pub output: PathBuf,
 }
 
-/// Plans an import, for [`convert_one`](crate::run::convert_one) and [`merge`](crate::run::merge). The same plan again keeps the segments
-/// that are done.
+/// Plans an import, for [`convert_one`](crate::run::convert_one) and [`merge`](crate::run::merge). Planning the same
+/// again keeps finished segments.
 ///
 /// # Errors
-/// As for an import; `Error::OutputInTheWay` where another plan is there already, unless `config.fresh`.
+/// As for an import; `Error::OutputInTheWay` if there is another plan already, unless `config.fresh`.
 pub fn plan(
     config: &ImportConfig,
     on_progress: &mut dyn FnMut(&ImportProgress),
@@ -64,18 +65,18 @@ pub fn plan(
     }
 }
 
-/// A planned import that this process alone works on, but for the workers of single segments.
+/// A planned import that only this process works on, apart from workers of single segments.
 pub(crate) struct Job {
     pub output: Output,
     pub plan: Arc<Plan>,
-    /// Segments that an earlier run has done.
+    /// Segments done by an earlier run.
     pub done: Vec<SegmentRecord>,
-    /// Set where the plan is an earlier run's: segments that were done and may be lost.
+    /// Set if the plan is from an earlier run: segments that were done but may be lost.
     pub n_lost: Option<usize>,
 }
 
 impl Job {
-    /// What there is to say of an earlier run's work that is taken up.
+    /// A message about an earlier run's work that is being resumed.
     pub fn resuming(&self) -> Option<String> {
         let n_lost = self.n_lost?;
         let resuming = format!("resuming: {} of {} segments done", self.done.len(), self.plan.segments.len());
@@ -86,22 +87,22 @@ impl Job {
 
 pub(crate) enum Prepared {
     Open(Job),
-    /// An earlier run was stopped while its dataset became visible, which it is now.
+    /// An earlier run was stopped while its dataset was becoming visible; it now is.
     Complete {
         plan: Arc<Plan>,
         n_gathers: u64,
     },
 }
 
-/// What becomes of an earlier plan that leads to another dataset.
+/// What to do with an earlier plan for a different dataset.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OtherPlan {
-    /// Unless somebody would miss what was done of it.
+    /// Replace it, unless that would lose somebody's work.
     IsReplaced,
     IsRefused,
 }
 
-/// Makes the plan and decides what is to be done by what an earlier run left.
+/// Makes the plan, and decides what to do by what an earlier run left.
 pub(crate) fn prepare(
     config: &ImportConfig,
     other: OtherPlan,
@@ -109,7 +110,7 @@ pub(crate) fn prepare(
     cancel: &CancelHandle,
 ) -> Result<Prepared> {
     if let Err(in_the_way) = staging::check(&config.output, config.overwrite) {
-        // A run that was killed when its dataset was complete may have left its lock, which goes away with another one.
+        // A run killed after its dataset was complete may have left its lock.
         if let Some(root) = staging::find_root(&config.output)?
             && !root.is_remote()
             && staging::holds_dataset(&root)?
@@ -131,7 +132,8 @@ pub(crate) fn prepare(
         reporter.say(Message::Warning(warning.clone()));
     }
     cancel.check()?;
-    let output = Output::open(&config.output, config.overwrite)?;
+    check_inputs_stay(&plan, &config.output)?;
+    let output = Output::open(&config.output, config.overwrite, plan.file_mode)?;
     if let Some(warning) = output.warning() {
         reporter.say(Message::Warning(warning));
     }
@@ -144,12 +146,12 @@ pub(crate) fn prepare(
             output.discard()?;
             return Ok(Prepared::Complete { plan: Arc::new(plan), n_gathers });
         }
-        // Another import's dataset is whole again, and is in the way like any other.
+        // Another import's dataset, now complete, is in the way like any other.
         if let Err(in_the_way) = staging::check(&config.output, config.overwrite) {
             return Err(discard(output, in_the_way));
         }
     }
-    // What another import makes in an object store may be in the making, as there is no lock that would tell.
+    // In an object store another import may be running, since no lock can show that.
     let other = if store::is_remote(&config.output) { OtherPlan::IsRefused } else { other };
     if config.fresh {
         output.forget()?;
@@ -160,19 +162,33 @@ pub(crate) fn prepare(
     }
     match output.start(&plan) {
         Ok(()) => Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done: Vec::new(), n_lost: None })),
-        // What is there is another's.
+        // It belongs to another import.
         Err(error @ Error::OutputInTheWay(_)) => Err(error),
         Err(error) => Err(discard(output, error)),
     }
 }
 
-/// What is there of the same import.
+/// Refuses an input inside what the import removes: its staging area, or a dataset that is replaced.
+fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
+    let Some(root) = staging::find_root(output)? else { return Ok(()) };
+    for input in plan.files.iter().map(|file| &file.input.path) {
+        let name = root.name_on_the_way_to(input).map_err(|e| unreadable(input, &e))?;
+        if name.is_some_and(|name| name == STAGING || NAMED_OUTPUTS.iter().any(|part| name == *part)) {
+            let (input, output) = (input.display(), output.display());
+            let what = "is inside what an import into this directory replaces; move the file, or choose another output";
+            return Err(Error::Usage(format!("{input}: {what} than {output}")));
+        }
+    }
+    Ok(())
+}
+
+/// What is left of the same import.
 ///
 /// # Errors
-/// `Error::OutputInTheWay` for what is there of another, where it is not to be replaced.
+/// `Error::OutputInTheWay` for remains of another import that must not be replaced.
 fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan) -> Result<Option<Staged>> {
     if other == OtherPlan::IsReplaced && !would_be_missed(plan, output)? {
-        // A plan that cannot be followed, of which nothing is done, is replaced.
+        // A plan that cannot be followed and has no finished segments is replaced.
         return Ok(output.find(plan).unwrap_or(None));
     }
     let in_the_way = |what: String| {
@@ -200,13 +216,13 @@ fn earlier(config: &ImportConfig, plan: &Plan, output: &Output, other: OtherPlan
     in_the_way(format!("holds a plan {differs} ({n} segments, done: {done})"))
 }
 
-/// Whether there is work of another import: segments that are done, workers that are at it, or a plan that was made for some.
-/// Where its files were changed since, nobody can use it any more.
+/// Whether replacing the plan would lose work of another import: finished segments, running workers, or a plan that
+/// others are to follow. If its files have changed since, the work is useless anyway.
 fn would_be_missed(plan: &Plan, output: &Output) -> Result<bool> {
     let staged = match Staged::find(output.root()) {
         Ok(Some(staged)) => staged,
         Ok(None) => return Ok(false),
-        // Of a plan that cannot be followed, the segments may be of use to another version of this program.
+        // If the plan cannot be followed here, its segments may still be useful to another version of this program.
         Err(_) => return output.has_finished_segments(),
     };
     let paths = |plan: &Plan| plan.files.iter().map(|f| f.input.path.clone()).collect::<Vec<_>>();

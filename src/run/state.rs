@@ -1,4 +1,4 @@
-//! How far the import in an output directory is.
+//! The progress of the import in an output directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,31 +13,31 @@ use crate::run::finish::missing;
 use crate::staging::attempt::attempts;
 use crate::staging::{self, SegmentRecord, Staged};
 
-/// Where an import stands.
+/// The state of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Neither a plan nor a dataset.
     Nothing,
-    /// No segment is done or being converted.
+    /// No segment is done or in progress.
     Planned,
     Converting,
-    /// All segments are done, and the merge can begin.
+    /// All segments are done; the merge can begin.
     Converted,
-    /// The dataset has been put together, and the merge was stopped while it became visible, or is still at it.
+    /// The dataset is complete, and the merge is making it visible or was stopped at that point.
     Merging,
     Complete,
 }
 
-/// An import as its output directory shows it.
+/// The state of an import according to its output directory.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     pub state: State,
-    /// Of the dataset, or of the plan.
+    /// Traces in the dataset, or in the plan.
     pub n_traces: Option<u64>,
     pub n_segments: usize,
     pub n_done: usize,
-    /// Numbers of the segments that are not done.
+    /// Numbers of the segments not done.
     pub missing: Vec<u32>,
     pub segments: Vec<SegmentStatus>,
 }
@@ -47,33 +47,33 @@ pub struct SegmentStatus {
     pub segment: u32,
     /// First trace, from 0.
     pub start_trace: u64,
-    /// Behind the last trace.
+    /// One past the last trace.
     pub end_trace: u64,
     pub is_done: bool,
-    /// Traces in its chunks, which begin in its range and may end beyond, once it is done.
+    /// Once it is done: traces in its chunks, which begin in its range and may end beyond.
     pub n_traces: Option<u64>,
-    /// Rows of its part of the header table.
+    /// Rows in its part of the header table.
     pub n_rows: Option<u64>,
-    /// Bytes of its chunks.
+    /// Bytes in its chunks.
     pub stored_bytes: Option<u64>,
-    /// Workers that are at it.
+    /// Workers converting it.
     pub attempts: Vec<Attempting>,
 }
 
-/// A worker that converts a segment, or was stopped at it on another computer.
+/// A worker that is converting a segment, or was stopped while doing so on another computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempting {
     pub host: String,
     pub pid: u32,
     pub traces_done: u64,
-    /// Seconds since it last said so, by the clock of this computer.
+    /// Seconds since its last sign of life, by the clock of this computer.
     pub heard_s_ago: Option<u64>,
 }
 
-/// Looks at an output directory and changes nothing.
+/// Looks at an output directory without changing anything.
 ///
 /// # Errors
-/// `Error::Failed` for a plan that cannot be read or followed; for a dataset, as [`Document::read`].
+/// `Error::Failed` for a plan that cannot be read or followed; for a dataset, see [`Document::read`].
 pub fn status(root: &Path) -> Result<Status> {
     let nothing = Status {
         state: State::Nothing,

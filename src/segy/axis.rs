@@ -1,4 +1,4 @@
-//! The axis of the samples: time, depth or frequency of each.
+//! The sample axis: the time, depth or frequency of each sample.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,24 +15,25 @@ pub enum Domain {
     Frequency,
 }
 
-/// From where in which steps the samples are counted.
+/// Start and step of the sample axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleAxis {
     pub domain: Domain,
-    /// Units of the values: `ms`, `m`, `ft`, `Hz`; `None` for depths where the file does not tell its measurement system.
+    /// Units of the values: `ms`, `m`, `ft` or `Hz`; `None` for depths if the file does not give its measurement
+    /// system.
     pub units: Option<String>,
-    /// Value of the first sample, in these units.
+    /// Value of the first sample, in `units`.
     pub start: f64,
-    /// Distance of two samples, if the file tells it: in microseconds for time, in the units of the values otherwise.
+    /// Distance between samples, if known: in microseconds for time, otherwise in `units`.
     pub interval: Option<f64>,
 }
 
 impl SampleAxis {
-    /// The value of sample `index` (from 0) in `units`; its number where the interval is not known.
+    /// The value of sample `index` (from 0) in `units`, or the index itself if the interval is unknown.
     pub fn value(&self, index: u64) -> f64 {
         match (self.interval, self.domain) {
             (None, _) => index as f64,
-            // One division of whole numbers of microseconds rounds once.
+            // A single division of whole microseconds rounds only once.
             (Some(us), Domain::Time) => (self.start * 1000.0 + index as f64 * us) / 1000.0,
             (Some(step), _) => self.start + index as f64 * step,
         }
@@ -46,17 +47,17 @@ impl SampleAxis {
         }
     }
 
-    /// The interval if it is one of time, in microseconds.
+    /// The interval in microseconds, on a time axis.
     pub fn interval_us(&self) -> Option<f64> {
         self.interval.filter(|_| self.domain == Domain::Time)
     }
 
-    /// The first sample if it is one of time, in milliseconds.
+    /// The first sample in milliseconds, on a time axis.
     pub fn start_ms(&self) -> Option<f64> {
         (self.domain == Domain::Time).then_some(self.start)
     }
 
-    /// Name of the coordinate for people.
+    /// Human-readable name of the coordinate.
     pub fn long_name(&self) -> &'static str {
         match (self.interval, self.domain) {
             (None, _) => "sample number",
@@ -67,7 +68,7 @@ impl SampleAxis {
     }
 }
 
-/// An interval that a file means: a double from bytes that mean nothing is anything.
+/// Whether a value can be an interval: meaningless bytes read as a double give anything.
 fn is_interval(value: f64) -> bool {
     (1e-9..=1e12).contains(&value)
 }
@@ -75,11 +76,11 @@ fn is_interval(value: f64) -> bool {
 const SAMPLE_INTERVAL_BYTE: usize = 117;
 const DELAY_BYTE: usize = 109;
 const TIME_SCALAR_BYTE: usize = 215;
-/// Measurement system of the binary header: 1 metres, 2 feet.
+/// Measurement system in the binary header: 1 metres, 2 feet.
 const MEASUREMENT_SYSTEM_BYTE: u32 = 3255;
 
 impl Inference<'_> {
-    /// The axis by the headers of the file and of its first trace, and by what the user says.
+    /// The axis from the file header, the first trace header and the user's overrides.
     pub(crate) fn axis(&mut self, first: &[u8]) -> SampleAxis {
         let domain = self.overrides.domain.unwrap_or_default();
         if self.overrides.domain.is_some() {
@@ -134,7 +135,8 @@ impl Inference<'_> {
         Some(value)
     }
 
-    /// Delay recording time (bytes 109-110) of the first trace with its scalar (bytes 215-216), unless the user says.
+    /// Delay recording time (bytes 109-110) of the first trace with its scalar (bytes 215-216), unless the user gives
+    /// it.
     fn start(&mut self, first: &[u8], axis: &SampleAxis) -> f64 {
         let units = axis.units.as_deref().unwrap_or("units of depth");
         if let Some(start) = self.overrides.start {

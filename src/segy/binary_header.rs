@@ -3,19 +3,19 @@
 use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::ByteOrder;
 
-/// Bytes of the binary file header, which follows the textual one.
+/// Length of the binary file header, which follows the textual one.
 pub const BINARY_HEADER_BYTES: usize = 400;
-/// Offset of the binary file header in the file.
+/// File offset of the binary file header.
 pub const BINARY_HEADER_OFFSET: u64 = 3200;
 
-/// The bytes of a binary file header with the order they are read in.
+/// A binary file header and its byte order.
 #[derive(Clone)]
 pub struct BinaryHeader {
     pub bytes: [u8; BINARY_HEADER_BYTES],
     pub order: ByteOrder,
 }
 
-/// `N` bytes of `bytes` as a big-endian array, whatever order they are in.
+/// `N` bytes of `bytes` as a big-endian array, converted from `order`.
 pub(crate) fn big_endian<const N: usize>(bytes: &[u8], start: usize, order: ByteOrder) -> [u8; N] {
     let mut out = [0; N];
     if let Some(source) = bytes.get(start..start + N) {
@@ -28,7 +28,7 @@ pub(crate) fn big_endian<const N: usize>(bytes: &[u8], start: usize, order: Byte
 }
 
 impl BinaryHeader {
-    /// The bytes of the file header at file byte `byte` (from 3201) as a big-endian array.
+    /// The field at file byte `byte` (from 3201) as a big-endian array.
     fn at<const N: usize>(&self, byte: u32) -> [u8; N] {
         big_endian(&self.bytes, byte as usize - 3201, self.order)
     }
@@ -61,7 +61,7 @@ impl BinaryHeader {
         f64::from_be_bytes(self.at(byte))
     }
 
-    /// Every field of this revision with its value, as JSON.
+    /// Every field of this revision and its value, as JSON.
     pub fn to_json(&self, major_revision: u8) -> serde_json::Map<String, serde_json::Value> {
         let fields = BINARY_FIELDS.iter().filter(|f| f.exists_in(major_revision));
         fields.map(|f| (f.name.to_owned(), self.value(f.byte, f.kind))).collect()

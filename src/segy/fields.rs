@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use FieldKind::{F64, I16, I32, I64, Text, U8, U16, U32, U64};
 use Revisions::{Any, BeforeRev2, Rev2};
 
-/// Bytes of one standard trace header, and of each additional one (rev 2).
+/// Length of the standard trace header, and of each additional one (rev 2).
 pub const TRACE_HEADER_BYTES: usize = 240;
 
-/// How the bytes of a header field are read. Numbers follow the byte order of the file.
+/// The type of a header field. Numbers follow the byte order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldKind {
@@ -27,9 +27,9 @@ pub enum FieldKind {
     F32,
     /// IEEE double.
     F64,
-    /// IBM single, read as the exact double.
+    /// IBM single, read exactly as a double.
     Ibm32,
-    /// So many bytes of EBCDIC or ASCII text.
+    /// This many bytes of EBCDIC or ASCII text.
     Text(u16),
 }
 
@@ -45,14 +45,14 @@ impl FieldKind {
         }
     }
 
-    /// Whether the value is a whole number, so that it can be a gather key.
+    /// Whether values are integers, so that the field can be a gather key.
     pub const fn is_integer(self) -> bool {
         !matches!(self, Self::F32 | Self::F64 | Self::Ibm32 | Self::Text(_))
     }
 }
 
 impl std::fmt::Display for FieldKind {
-    /// `i16`, `f64`, `text:8` …: what `--field` takes.
+    /// `i16`, `f64`, `text:8` …, as `--field` takes them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(n) => write!(f, "text:{n}"),
@@ -97,8 +97,8 @@ impl std::str::FromStr for FieldKind {
 /// The revisions of the standard in which a field has this meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revisions {
-    /// Every revision. Bytes 181-240 are unassigned in rev 0 and are read as rev 1 fields all the same:
-    /// most rev 0 files in use fill them that way, and the raw bytes are kept beside.
+    /// Every revision. Rev 0 leaves bytes 181-240 unassigned, but they are read as rev 1 fields anyway: most rev 0
+    /// files in use fill them that way, and the raw bytes are kept too.
     Any,
     /// Rev 0 and 1 only.
     BeforeRev2,
@@ -109,9 +109,9 @@ pub enum Revisions {
 /// One header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Name in this program: the column in `headers.parquet`.
+    /// Name in this program, and of the column in `headers.parquet`.
     pub name: &'static str,
-    /// First byte: of the file for the binary header (3201 …), of the header block for trace headers (1 … 240).
+    /// First byte: in the file for the binary header (3201 …), in the header block for trace headers (1 … 240).
     pub byte: u32,
     pub kind: FieldKind,
     pub revisions: Revisions,
@@ -133,7 +133,7 @@ const fn field(
 }
 
 impl Field {
-    /// Whether the field exists in a file of this major revision.
+    /// Whether files of this major revision have the field.
     pub fn exists_in(&self, major_revision: u8) -> bool {
         match self.revisions {
             Any => true,
@@ -142,7 +142,7 @@ impl Field {
         }
     }
 
-    /// Whether `name` is the name of this field or one of its aliases, letter case aside.
+    /// Whether `name` is the field's name or an alias; case does not matter.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
     }
@@ -279,7 +279,7 @@ pub const EXTENSION_1_FIELDS: &[Field] = &[
     field("ext1_trace_header_name", 233, Text(8), Any, None, &["EXT1_TRACE_HEADER_NAME"]),
 ];
 
-/// The 400-byte binary file header (rev 2.1, table 2), by byte of the file.
+/// The 400-byte binary file header (rev 2.1, table 2), by file byte.
 #[rustfmt::skip]
 pub const BINARY_FIELDS: &[Field] = &[
     field("job_id", 3201, I32, Any, None, &[]),

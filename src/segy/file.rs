@@ -1,4 +1,4 @@
-//! A SEG-Y file as bytes at offsets, through a memory map, positioned reads, or requests to an object store.
+//! A SEG-Y file as bytes at offsets, read through a memory map, positioned reads, or object store requests.
 
 use std::fs::File;
 use std::io;
@@ -16,33 +16,41 @@ use crate::store::{self, Object};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Io {
-    /// Single headers through a memory map, whole traces by positioned reads.
+    /// Memory map for single headers, positioned reads for whole traces.
     #[default]
     Auto,
-    /// All through a memory map. A file that shrinks meanwhile kills the worker.
+    /// Memory map for everything. If the file shrinks meanwhile, the worker is killed.
     Mmap,
-    /// All by positioned reads: for network file systems.
+    /// Positioned reads for everything: for network file systems.
     Pread,
 }
 
-/// Records far apart that are asked for at the same time, where they lie in an object store.
+/// Widely spaced records requested at the same time from an object store.
 const RECORDS_AHEAD: u64 = 16;
-/// So far apart that what lies between them is not worth being asked for.
+/// Records this far apart are requested one by one, without the bytes between them.
 const FAR_BYTES: usize = 64 << 10;
 
 /// What is going to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// A header here and there.
+    /// Scattered headers.
     Headers,
-    /// All headers from front to back, where they lie close together: a map needs no copy, while a copy takes the samples too.
+    /// All headers in order, close together: a map needs no copy, while positioned reads would copy the samples too.
     DenseHeaders,
-    /// The traces from front to back. Reading 512 KiB at a time into the same buffer, which stays in the cache, is as
-    /// fast as a map and its page faults, needs less memory, and a file that shrinks is an error and no signal.
+    /// All traces in order. Reading 512 KiB at a time into one buffer, which stays in the cache, is as fast as a map
+    /// with its page faults, needs less memory, and if the file shrinks there is an error instead of a signal.
     Traces,
 }
 
 impl Io {
+    /// The access to use in a process that nobody watches: a mapped file that shrinks would kill it.
+    pub fn unwatched(self) -> Self {
+        match self {
+            Self::Auto | Self::Pread => Self::Pread,
+            Self::Mmap => Self::Mmap,
+        }
+    }
+
     fn is_mapped(self, access: Access) -> bool {
         self == Self::Mmap || (self == Self::Auto && access != Access::Traces)
     }
@@ -52,17 +60,17 @@ impl Io {
 pub struct SegyFile {
     path: PathBuf,
     source: Source,
-    /// Bytes of a label in front, which is left out: offsets count from behind it.
+    /// Length of the tape label at the start, which is skipped: offsets count from its end.
     label_bytes: u64,
     len: u64,
     map: Option<Mmap>,
-    /// Offset from which on neighbouring bytes are exchanged, if they are.
+    /// Offset from which neighbouring bytes are swapped, if they are.
     pairwise_swapped_from: Option<u64>,
 }
 
 enum Source {
     File(File),
-    /// What lies at `end` or behind is not going to be read.
+    /// Nothing at or after `end` will be read.
     Object {
         object: Arc<Object>,
         end: u64,
@@ -70,22 +78,22 @@ enum Source {
 }
 
 impl SegyFile {
-    /// Opens a regular file, or an object in a store, for reading.
+    /// Opens a regular file or an object for reading.
     ///
     /// # Errors
-    /// `Error::Input` where it does not exist, is no regular file, is empty or cannot be opened; `Error::Usage` for a place
-    /// in an object store that cannot be one.
+    /// `Error::Input` if it does not exist, is not a regular file, is empty or cannot be opened; `Error::Usage` for
+    /// an invalid object store address.
     pub fn open(path: &Path, io: Io, access: Access) -> Result<Self> {
         if store::is_remote(path) {
             return Self::open_object(path);
         }
-        // Before it is opened: opening a pipe waits for somebody to write to it.
+        // Check first: opening a pipe waits for a writer.
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         if metadata.is_dir() {
             return Err(Error::Input(format!("{}: is a directory; name a SEG-Y file", path.display())));
         }
         if !metadata.is_file() {
-            let hint = "SEG-Y is read at many places at once, so copy it to a regular file first";
+            let hint = "SEG-Y is read in many places at once; copy it to a regular file first";
             return Err(Error::Input(format!("{}: is not a regular file; {hint}", path.display())));
         }
         let file = File::open(path).map_err(|e| unreadable(path, &e))?;
@@ -94,7 +102,7 @@ impl SegyFile {
             return Err(Error::Input(format!("{}: is empty", path.display())));
         }
         let map = match io.is_mapped(access).then(|| map(&file)) {
-            // Under a limit on the address space; positioned reads give the same bytes.
+            // Mapping fails under an address space limit; positioned reads give the same bytes.
             Some(Err(_)) if io == Io::Auto => None,
             map => map.transpose().map_err(|e| unreadable(path, &e))?,
         };
@@ -118,27 +126,27 @@ impl SegyFile {
         Ok(Self { path: path.to_owned(), source, label_bytes: 0, len, map: None, pairwise_swapped_from: None })
     }
 
-    /// Exchanges neighbouring bytes from this even offset on whenever they are read (rev 2.1, bytes 3297-3300).
+    /// Swaps neighbouring bytes from this even offset on, in everything read from now on (rev 2.1, bytes 3297-3300).
     pub fn swap_pairs_from(&mut self, offset: u64) {
         self.pairwise_swapped_from = Some(offset);
     }
 
-    /// Leaves out a label of so many bytes (an even number) in front: offset 0 is behind it from now on.
+    /// Skips a label of this even length at the start; offset 0 is now the byte after it.
     ///
     /// # Errors
-    /// `Error::Input` where the file is shorter.
+    /// `Error::Input` if the file is shorter.
     pub fn skip_label(&mut self, bytes: u64) -> Result<()> {
         self.len = self.len.checked_sub(bytes).ok_or_else(|| self.ends_before(0, bytes as usize))?;
         self.label_bytes += bytes;
         Ok(())
     }
 
-    /// The number of the byte at an offset as it is counted in the whole file, from 1.
+    /// The position of an offset in the whole file, counted from 1.
     pub fn byte_number(&self, offset: u64) -> u64 {
         self.label_bytes + offset + 1
     }
 
-    /// Whether neighbouring bytes are exchanged when they are read.
+    /// Whether neighbouring bytes are swapped on reading.
     pub fn is_pairwise_swapped(&self) -> bool {
         self.pairwise_swapped_from.is_some()
     }
@@ -147,21 +155,21 @@ impl SegyFile {
         &self.path
     }
 
-    /// Length in bytes when it was opened, a label included.
+    /// Length in bytes when opened, including a label.
     pub fn stored_len(&self) -> u64 {
         self.label_bytes + self.len
     }
 
-    /// Length in bytes behind a label.
+    /// Length in bytes without the label.
     #[allow(clippy::len_without_is_empty, reason = "an empty file is refused on opening")]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// `n` bytes at `offset`: a slice of the map, or `buffer` filled from the file.
+    /// `n` bytes at `offset`: a slice of the map, or of `buffer` filled from the file.
     ///
     /// # Errors
-    /// `Error::Input` where the file ends before, or cannot be read.
+    /// `Error::Input` if the file ends too early or cannot be read.
     pub fn bytes<'a>(&'a self, offset: u64, n: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         match self.pairwise_swapped_from {
             Some(from) if offset + n as u64 > from => self.swapped_bytes(offset, n, from, buffer),
@@ -188,7 +196,7 @@ impl SegyFile {
                 range.and_then(|r| map.get(r)).ok_or_else(|| self.ends_before(offset, n))
             }
             None => {
-                // Never made shorter, as what it grows by would have to be zeroed.
+                // Never shrunk, since growing it again would zero bytes.
                 if buffer.len() < n {
                     buffer.resize(n, 0);
                 }
@@ -206,7 +214,8 @@ impl SegyFile {
         }
     }
 
-    /// Fills `buffer` with `n` records of `length` bytes, the first at `offset` and each `stride` behind the one before.
+    /// Fills `buffer` with `n` records of `length` bytes, the first at `offset`, each `stride` bytes after the one
+    /// before.
     pub fn records(&self, offset: u64, stride: usize, length: usize, n: usize, buffer: &mut Vec<u8>) -> Result<()> {
         let mut record = Vec::new();
         buffer.clear();
@@ -228,37 +237,39 @@ impl SegyFile {
         Ok(self.bytes(offset, n, &mut buffer)?.to_vec())
     }
 
-    /// Says that these bytes will be read soon. In an object store they are asked for; a file is near enough.
+    /// Announces that these bytes will be read soon, so that they are requested from an object store; no effect on a
+    /// file.
     pub fn will_read(&self, offset: u64, n: usize) {
         if let Source::Object { object, .. } = &self.source {
             object.will_read(self.label_bytes + offset, n);
         }
     }
 
-    /// Before number `i` of `n` records far apart is read: says where it and those behind it lie, now and then.
+    /// Called before reading record `i` of `n` widely spaced ones: now and then announces where it and the next ones
+    /// lie.
     pub fn will_read_each(&self, i: u64, n: u64, length: usize, place: impl Fn(u64) -> u64) {
         if i.is_multiple_of(RECORDS_AHEAD) && matches!(self.source, Source::Object { .. }) {
             (i..(i + RECORDS_AHEAD).min(n)).for_each(|i| self.will_read(place(i), length));
         }
     }
 
-    /// Says that nothing at this offset or behind it will be read, so that nothing is asked for ahead there.
+    /// Announces that nothing at or after this offset will be read, so that nothing is requested there.
     pub fn read_no_further_than(&mut self, offset: u64) {
         if let Source::Object { end, .. } = &mut self.source {
             *end = (self.label_bytes + offset).min(*end);
         }
     }
 
-    /// Says that so many threads go through the file at the same time, each with a part of its own.
+    /// Announces that this many threads will read the file at the same time, each its own part.
     pub fn is_read_by(&self, threads: usize) {
         if let Source::Object { object, .. } = &self.source {
             object.is_read_by(threads);
         }
     }
 
-    /// Says that reading goes through the file from front to back, so that the kernel reads ahead.
+    /// Tells the kernel to read ahead.
     pub fn expect_sequential_reads(&self) {
-        // Advice only: where the kernel does not take it, the reads are slower and nothing else.
+        // Only advice: if the kernel ignores it, reads are just slower.
         if let Some(map) = &self.map {
             let _ = map.advise(Advice::Sequential);
         } else {
@@ -267,7 +278,7 @@ impl SegyFile {
         }
     }
 
-    /// Says that reading takes little here and there, so that the kernel reads nothing ahead.
+    /// Tells the kernel not to read ahead.
     pub fn expect_scattered_reads(&self) {
         if let Some(map) = &self.map {
             let _ = map.advise(Advice::Random);
@@ -277,7 +288,7 @@ impl SegyFile {
         }
     }
 
-    /// Of `n` stored bytes, or of all to the end with 0.
+    /// Advises on `n` stored bytes, or on everything to the end if `n` is 0.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn advise(&self, stored: u64, n: u64, advice: rustix::fs::Advice) {
         if let Source::File(file) = &self.source {
@@ -285,7 +296,7 @@ impl SegyFile {
         }
     }
 
-    /// Says that these bytes are going to be read soon, however scattered the others are.
+    /// Announces that these bytes will be read soon, even if reads are otherwise scattered.
     pub fn expect_read(&self, offset: u64, n: usize) {
         let stored = self.label_bytes + offset;
         if let Some(map) = &self.map {
@@ -297,8 +308,7 @@ impl SegyFile {
         }
     }
 
-    /// Drops the pages of these bytes from this process, so that its resident memory stays small.
-    /// The page cache keeps them.
+    /// Unmaps the pages of these bytes to keep resident memory small. The page cache keeps them.
     pub fn release(&self, offset: u64, n: usize) {
         let Some(map) = &self.map else { return };
         let (Ok(start), page) = (usize::try_from(self.label_bytes + offset), rustix::param::page_size()) else {
@@ -306,13 +316,14 @@ impl SegyFile {
         };
         let (first, end) = (start / page * page, (start + n).min(map.len()) / page * page);
         if first < end {
-            // SAFETY: MADV_DONTNEED on a private, read-only map of a file drops page table entries; the next
-            // access reads the same file bytes again. No memory that was written to is lost.
+            // SAFETY: MADV_DONTNEED on a private, read-only map of a file drops page table entries; the next access
+            // reads the same file bytes again. Nothing written is lost.
             let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, first, end - first) };
         }
     }
 
-    /// Drops what reading single bytes at `offset` may have mapped: the kernel maps up to the whole huge page around.
+    /// Unmaps what reading single bytes at `offset` may have mapped: the kernel maps up to the whole huge page
+    /// around.
     pub fn release_around(&self, offset: u64) {
         const HUGE_PAGE: u64 = 2 << 20;
         let start = offset / HUGE_PAGE * HUGE_PAGE;
@@ -329,8 +340,7 @@ impl SegyFile {
 }
 
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is only read. A file that another process truncates meanwhile raises SIGBUS, which ends
-    // the worker and is reported by the coordinator; bytes that change meanwhile are read as numbers, for which
-    // every bit pattern is valid.
+    // SAFETY: the map is only read. If another process truncates the file, SIGBUS kills the worker and the
+    // coordinator reports it; bytes that change are read as numbers, for which every bit pattern is valid.
     unsafe { Mmap::map(file) }
 }

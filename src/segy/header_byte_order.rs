@@ -1,18 +1,18 @@
-//! Headers in the other byte order: each field of the standard is turned around, all other bytes stay.
+//! Switching the byte order of headers: the bytes of each standard field are reversed, all others stay.
 
 use crate::segy::fields::{BINARY_FIELDS, EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::text;
 
-/// First byte of the binary header in the file, and of the revision in it.
+/// First byte of the binary header in the file.
 const BINARY_HEADER_BYTE: u32 = 3201;
 const REVISION_BYTE: usize = 3501;
 
-/// Turns around the fields of the binary file header (400 bytes) that this revision has.
+/// Reverses the bytes of each field that this revision has in the binary file header (400 bytes).
 pub fn reorder_binary_header(header: &mut [u8], major_revision: u8) {
     let fields = BINARY_FIELDS.iter().filter(|f| f.exists_in(major_revision));
     fields.for_each(|f| turn(header, f.byte - BINARY_HEADER_BYTE, f.kind));
     if major_revision < 2 {
-        // Rev 1 has one number of 16 bits where rev 2 has two of 8.
+        // Rev 1 has one 16-bit number where rev 2 has two 8-bit ones.
         let at = REVISION_BYTE - BINARY_HEADER_BYTE as usize;
         if let Some(revision) = header.get_mut(at..at + 2) {
             revision.reverse();
@@ -20,8 +20,8 @@ pub fn reorder_binary_header(header: &mut [u8], major_revision: u8) {
     }
 }
 
-/// Turns around the fields of the headers of one trace: of the standard one, and of additional ones named `SEG00001`.
-/// Other additional headers, whose fields nobody knows, stay as they are.
+/// Reverses the bytes of each field in one trace's headers: the standard one and additional ones named `SEG00001`.
+/// Other additional headers stay as they are, since their fields are unknown.
 pub fn reorder_trace_headers(headers: &mut [u8], major_revision: u8) {
     let (standard, additional) = headers.split_at_mut(TRACE_HEADER_BYTES.min(headers.len()));
     let is_assigned = |f: &&Field| f.exists_in(major_revision) && !f.name.starts_with("unassigned");

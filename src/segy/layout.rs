@@ -1,7 +1,7 @@
-//! What a SEG-Y file is and where everything lies in it, with the reason of every decision.
+//! What kind of SEG-Y a file is and where its parts lie, with the reason for each decision.
 //!
-//! Every decision is kept with its reason, none is a silent guess: where the headers contradict the file size, the
-//! file is refused with what would fit. `inference` decides.
+//! Nothing is guessed silently: if the headers contradict the file size, the file is refused with a list of what
+//! would fit. `infer` decides.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
 use crate::segy::tape_label::{self, LABEL_BYTES};
 use crate::segy::text::{self, TextEncoding};
 
-/// Offset of what follows the textual and the binary file header.
+/// Length of the textual and binary file headers together.
 pub const FILE_HEADER_BYTES: u64 = 3600;
 
 /// The kind of the input file.
@@ -31,32 +31,35 @@ pub enum InputFormat {
     Su,
 }
 
-/// What the user says about the file, against what its headers say.
+/// What the user says about the file, overriding its headers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Overrides {
+    /// Byte order of the file.
     pub byte_order: Option<ByteOrder>,
     /// Sample format code.
     pub format: Option<u16>,
     /// Samples per trace.
     pub n_samples: Option<u32>,
-    /// Sample interval: microseconds, or the units of another domain.
+    /// Sample interval: microseconds, or the units of a domain other than time.
     pub interval: Option<f64>,
-    /// Value of the first sample: milliseconds, or the units of another domain.
+    /// Value of the first sample: milliseconds, or the units of a domain other than time.
     pub start: Option<f64>,
+    /// What the sample axis measures.
     pub domain: Option<Domain>,
+    /// Character set of the textual headers.
     pub text_encoding: Option<TextEncoding>,
-    /// Extended textual headers behind the file header.
+    /// Extended textual headers after the file header.
     pub extended_text_headers: Option<u32>,
-    /// Bytes behind the last trace.
+    /// Bytes after the last trace.
     pub trailer_bytes: Option<u64>,
     /// Major and minor revision.
     pub revision: Option<(u8, u8)>,
-    /// Take the whole traces of a file that ends inside one.
+    /// Take the whole traces of a file that ends in the middle of one.
     pub allow_truncated: bool,
-    /// The kind of the file, against its name.
+    /// The kind of the file, whatever its name says.
     pub input_format: Option<InputFormat>,
-    /// What is done with traces of varying length.
+    /// What to do with traces of varying length.
     pub ragged: Ragged,
 }
 
@@ -65,45 +68,45 @@ pub struct Overrides {
 pub struct Decision {
     pub what: String,
     pub value: String,
-    /// Which bytes or which reasoning it rests on.
+    /// The bytes or the reasoning behind it.
     pub because: String,
 }
 
-/// Where everything lies in a file, and what it is.
+/// What a file is and where its parts lie.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
-    /// Length of the file, with a label.
+    /// Length of the file, including a label.
     pub file_bytes: u64,
-    /// Bytes of a tape label in front. All offsets count from behind it.
+    /// Length of a tape label at the start. All offsets count from its end.
     pub label_bytes: u64,
     pub byte_order: ByteOrder,
-    /// Whether neighbouring bytes are exchanged throughout, behind the textual header; they are read in right order.
+    /// Whether neighbouring bytes are swapped everywhere after the textual header; reading puts them right.
     pub pairwise_swapped: bool,
-    /// Major and minor revision that the file is read by.
+    /// Major and minor revision used for reading.
     pub revision: (u8, u8),
     /// Sample format code, one of `format::FORMATS`.
     pub format_code: u16,
     pub n_traces: u64,
-    /// Samples per trace; of the longest one where they vary.
+    /// Samples per trace; of the longest one if they vary.
     pub n_samples: u32,
-    /// Where the traces lie if they differ in length.
+    /// Where the traces lie, if their lengths differ.
     pub varying: Option<TraceIndex>,
     pub axis: SampleAxis,
     /// Of the textual header.
     pub text_encoding: TextEncoding,
-    /// Whether the user said so, and so of the extended ones.
+    /// Whether the user gave the encoding, which then applies to the extended headers too.
     pub text_encoding_given: bool,
     pub n_extended_text_headers: u32,
     /// Offset of the first trace.
     pub first_trace_offset: u64,
-    /// Additional 240-byte headers of each trace (rev 2).
+    /// Additional 240-byte headers per trace (rev 2).
     pub n_additional_headers: u32,
-    /// Bytes behind the last trace.
+    /// Bytes after the last trace.
     pub trailing_bytes: u64,
     /// Whether the file declares that all traces have the same length.
     pub fixed_length: bool,
-    /// Whether the sample count in the trace headers agrees with `n_samples` where it was looked at, so that a
-    /// trace that says otherwise is an odd one.
+    /// Whether the sample counts in the trace headers checked agree with `n_samples`, so that a trace that disagrees
+    /// is unusual.
     pub trace_counts_agree: bool,
     pub decisions: Vec<Decision>,
     pub warnings: Vec<String>,
@@ -115,32 +118,33 @@ impl Layout {
         sample_format(self.format_code).unwrap_or(&crate::segy::samples::format::FORMATS[0])
     }
 
-    /// The encoding of an extended textual header: each is looked at, unless the user said it.
+    /// The encoding of an extended textual header, detected for each one unless the user gave it.
     pub fn encoding_of(&self, bytes: &[u8]) -> TextEncoding {
         if self.text_encoding_given { self.text_encoding } else { text::detect(bytes) }
     }
 
-    /// Bytes of the headers in front of each trace's samples.
+    /// Length of the headers before each trace's samples.
     pub fn header_bytes(&self) -> usize {
         TRACE_HEADER_BYTES * (1 + self.n_additional_headers as usize)
     }
 
-    /// Bytes of the samples of one trace, the longest one.
+    /// Length of the samples of the longest trace.
     pub fn sample_bytes(&self) -> usize {
         self.n_samples as usize * self.format().bytes
     }
 
-    /// Bytes from the start of one trace to that of the next, at most.
+    /// Bytes from the start of one trace to the next, at most.
     pub fn stride(&self) -> usize {
         self.header_bytes() + self.sample_bytes()
     }
 
-    /// Offset of trace `index` (from 0) in a file whose traces have one length; [`crate::segy::TraceFinder`] knows others too.
+    /// Offset of trace `index` (from 0) if all traces have one length; [`crate::segy::TraceFinder`] handles the
+    /// others too.
     pub fn trace_offset(&self, index: u64) -> u64 {
         self.first_trace_offset + index * self.stride() as u64
     }
 
-    /// Whether all traces lie within the file, so that no offset runs over: for a layout that comes from a plan.
+    /// Whether all traces lie within the file, so that no offset overflows. For a layout that was read from a plan.
     pub(crate) fn is_consistent(&self) -> bool {
         const MOST_BYTES: u64 = 1 << 62;
         let end = match &self.varying {
@@ -150,10 +154,12 @@ impl Layout {
             Some(index) => Some(index.end).filter(|end| index.is_consistent(self.n_traces, *end)),
         };
         let end = end.and_then(|end| end.checked_add(self.label_bytes));
-        sample_format(self.format_code).is_some() && end.is_some_and(|end| end <= self.file_bytes.min(MOST_BYTES))
+        sample_format(self.format_code).is_some()
+            && self.trailing_bytes <= self.file_bytes
+            && end.is_some_and(|end| end <= self.file_bytes.min(MOST_BYTES))
     }
 
-    /// Opens the file that this layout was inferred from, to be read the same way.
+    /// Opens the file that this layout was inferred from, for reading in the same way.
     pub fn open(&self, path: &Path, io: Io, access: Access) -> Result<SegyFile> {
         let mut file = SegyFile::open(path, io, access)?;
         file.skip_label(self.label_bytes)?;
@@ -163,18 +169,19 @@ impl Layout {
         Ok(file)
     }
 
-    /// Reads the headers of a file and decides.
+    /// Reads the headers of a file and works out its layout.
     ///
     /// # Errors
-    /// `Error::Input` for what is no SEG-Y, contradicts itself or ends inside a trace, with what would fit.
+    /// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would
+    /// fit.
     pub fn infer(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
         Self::infer_watched(file, overrides, &|_| Ok(()))
     }
 
-    /// As [`Self::infer`]; `watch` is asked now and then while all trace headers are gone through.
+    /// Like [`Self::infer`], checking `watch` now and then while going through all trace headers.
     pub fn infer_watched(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
         let mut layout = Self::decide(file, overrides, watch)?;
-        // Who names the format has decided.
+        // The user's choice of format settles it.
         if overrides.format.is_none() {
             layout.warnings.extend(float_kind::warning(file, &layout)?);
         }
@@ -191,7 +198,7 @@ impl Layout {
                 if label.is_some() {
                     file.skip_label(LABEL_BYTES)?;
                 }
-                // Behind the textual header; its characters come one by one.
+                // Swapped only after the textual header, whose characters are single bytes.
                 if is_pairwise_swapped(file, overrides)? {
                     file.swap_pairs_from(BINARY_HEADER_OFFSET);
                 }
@@ -200,7 +207,7 @@ impl Layout {
         }
     }
 
-    /// Whether textual and binary file headers are in front of the traces.
+    /// Whether the file starts with textual and binary headers.
     pub fn has_file_header(&self) -> bool {
         self.first_trace_offset >= FILE_HEADER_BYTES
     }

@@ -1,6 +1,7 @@
-//! Reading SEG-Y: the standard as tables, and what one file makes of it.
+//! The SEG-Y format: the standard as tables, and reading a file by them.
 //!
-//! [`SegyFile`] gives bytes, [`layout`] decides what they mean, [`format`] converts samples, [`restore`] converts them back.
+//! [`SegyFile`] reads bytes, [`layout`] says what they mean, [`format`] converts samples, [`restore`] converts them
+//! back.
 
 pub(crate) mod axis;
 pub mod binary_header;

@@ -1,4 +1,4 @@
-//! The tape label that may stand in front of a SEG-Y file: 128 bytes of ASCII.
+//! The tape label that may start a SEG-Y file: 128 bytes of ASCII.
 //!
 //! Source: SEG-Y rev 1, section 3.1 and rev 2.1, section 3.3 (SEG-Y tape label): bytes 1-4 number of the storage unit,
 //! 5-9 revision ("SY1.0"), 10-15 structure of the storage unit ("RECORD").
@@ -9,9 +9,9 @@ use crate::segy::file::SegyFile;
 /// Length of a tape label.
 pub const LABEL_BYTES: u64 = 128;
 
-/// The revision that a label in front of the file names, `SY1.0`; `None` without a label.
+/// The revision in the file's tape label, `SY1.0`; `None` without a label.
 ///
-/// A textual header in ASCII could begin with something like it, but says neither of its two other fields.
+/// A textual header in ASCII could begin similarly, but not with the two other fields checked here.
 pub(crate) fn find(file: &SegyFile) -> Result<Option<String>> {
     if file.len() < LABEL_BYTES {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Textual headers: EBCDIC (code page 037) or ASCII, told apart by a score over all the bytes.
+//! Textual headers: EBCDIC (code page 037) or ASCII, told apart by scoring all bytes.
 //!
 //! Source: SEG-Y rev 2.1, section 4 (textual file header), 40 lines of 80 characters.
 
@@ -23,7 +23,7 @@ pub enum TextEncoding {
 }
 
 impl TextEncoding {
-    /// As people write it.
+    /// Display name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ebcdic => "EBCDIC",
@@ -34,7 +34,7 @@ impl TextEncoding {
     }
 }
 
-/// Code page 037 to Latin-1, which Unicode begins with.
+/// Code page 037 to Latin-1, the first 256 characters of Unicode.
 #[rustfmt::skip]
 const CP037: [u8; 256] = [
     0x00, 0x01, 0x02, 0x03, 0x9C, 0x09, 0x86, 0x7F, 0x97, 0x8D, 0x8E, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F,
@@ -55,7 +55,7 @@ const CP037: [u8; 256] = [
     0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xB3, 0xDB, 0xDC, 0xD9, 0xDA, 0x9F,
 ];
 
-/// A decoded character: controls, which no header should hold, become spaces where they end or pad a line.
+/// A decoded character; control characters, which headers should not hold, become spaces at line ends and in padding.
 fn character(byte: u8, encoding: TextEncoding) -> char {
     let latin1 = match encoding {
         TextEncoding::Ebcdic => CP037[usize::from(byte)],
@@ -69,7 +69,7 @@ fn character(byte: u8, encoding: TextEncoding) -> char {
     }
 }
 
-/// All characters of some bytes.
+/// Decodes every byte to a character.
 fn characters(bytes: &[u8], encoding: TextEncoding) -> String {
     if encoding != TextEncoding::Utf8 {
         return bytes.iter().map(|&b| character(b, encoding)).collect();
@@ -90,9 +90,9 @@ fn plausibility(bytes: &[u8], encoding: TextEncoding) -> f64 {
     plausible as f64 / bytes.len().max(1) as f64
 }
 
-/// The encoding under which more of the bytes read as text; EBCDIC, the standard's own, where both do alike.
+/// The encoding in which more of the bytes read as text; on a tie EBCDIC, the standard's own.
 pub fn detect(bytes: &[u8]) -> TextEncoding {
-    // Blanks alone decide nothing: an EBCDIC blank is "@" in ASCII, so those bytes are left out.
+    // Blanks decide nothing and are left out: an EBCDIC blank is "@" in ASCII.
     let telling: Vec<u8> = bytes.iter().copied().filter(|b| !matches!(b, 0x00 | 0x40)).collect();
     if plausibility(&telling, TextEncoding::Ascii) > plausibility(&telling, TextEncoding::Ebcdic) {
         TextEncoding::Ascii
@@ -101,27 +101,27 @@ pub fn detect(bytes: &[u8]) -> TextEncoding {
     }
 }
 
-/// Whether the bytes read as text under the encoding: nine in ten are characters that headers are made of.
+/// Whether the bytes read as text in this encoding: nine in ten are characters usual in headers.
 pub fn is_text(bytes: &[u8], encoding: TextEncoding) -> bool {
     plausibility(bytes, encoding) >= 0.9
 }
 
-/// The lines of a textual header, blanks at their ends removed. Bytes that are no characters become U+FFFD.
+/// The lines of a textual header without trailing blanks. Invalid bytes become U+FFFD.
 pub fn lines(bytes: &[u8], encoding: TextEncoding) -> Vec<String> {
     bytes.chunks(LINE).map(|line| characters(line, encoding).trim_end().to_owned()).collect()
 }
 
-/// The bytes as one string, without line ends or trimming: for stanza names and XML that span lines.
+/// The bytes as one string, without line breaks or trimming: for stanza names and XML that span lines.
 pub fn decode(bytes: &[u8], encoding: TextEncoding) -> String {
     characters(bytes, encoding)
 }
 
-/// A short text field of a trace header, in whichever encoding it reads, without the padding.
+/// A short text field of a trace header, in the encoding that fits it, without padding.
 pub fn decode_field(bytes: &[u8]) -> String {
     decode(bytes, detect(bytes)).trim().to_owned()
 }
 
-/// ASCII text in EBCDIC. Characters that code page 037 lacks become "?".
+/// Text as EBCDIC. Characters not in code page 037 become "?".
 pub fn to_ebcdic(text: &str) -> Vec<u8> {
     let byte = |c: char| CP037.iter().position(|&l| char::from(l) == c).unwrap_or(0x6F) as u8;
     text.chars().map(byte).collect()

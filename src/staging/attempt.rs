@@ -77,6 +77,12 @@ impl Attempt {
         Ok(attempt)
     }
 
+    /// Gives the files of the segment these permissions, before the umask, once the plan is known.
+    pub fn set_file_mode(&mut self, file_mode: u32) -> Result<()> {
+        self.directory = self.directory.with_file_mode(file_mode).map_err(failed(self.directory.display()))?;
+        Ok(())
+    }
+
     pub fn paths(&self) -> SegmentPaths {
         SegmentPaths::in_directory(self.directory.clone())
     }

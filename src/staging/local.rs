@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
@@ -12,7 +13,7 @@ use crate::staging::lock::Lock;
 use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
 use crate::store::Place;
 use crate::store::files::{create_directories, entry, is_there, move_to, remove, write_json};
-use crate::store::place::{Entry, Kind, is_absence};
+use crate::store::place::{Entry, Kind, directory_mode, is_absence};
 use crate::store::sync::{sync, sync_tree};
 
 /// An output directory on this computer.
@@ -29,16 +30,17 @@ impl LocalArea {
     ///
     /// # Errors
     /// `Error::OutputInTheWay` where another import holds it, or something else is in the place of the staging area.
-    pub(super) fn create(root: &Path) -> Result<Self> {
+    pub(super) fn create(root: &Path, file_mode: u32) -> Result<Self> {
         let created = missing_directories(root)?;
-        Self::open(root, created.clone()).inspect_err(|_| remove_directories(&created))
+        Self::open(root, created.clone(), file_mode).inspect_err(|_| remove_directories(&created))
     }
 
     /// As [`Self::create`], where the missing directories are known.
-    pub(super) fn open(root: &Path, created: Vec<PathBuf>) -> Result<Self> {
+    pub(super) fn open(root: &Path, created: Vec<PathBuf>, file_mode: u32) -> Result<Self> {
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", root.display()));
-        std::fs::create_dir_all(root).map_err(cannot)?;
-        let place = Place::to_write(root).map_err(cannot)?;
+        let mut directories = std::fs::DirBuilder::new();
+        directories.recursive(true).mode(directory_mode(file_mode)).create(root).map_err(cannot)?;
+        let place = Place::to_write(root).and_then(|place| place.with_file_mode(file_mode)).map_err(cannot)?;
         let (staging, lock) = Lock::take(&place)?;
         Ok(Self { root: place, staging, created, lock })
     }

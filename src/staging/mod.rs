@@ -224,7 +224,7 @@ pub fn holds_dataset(root: &Place) -> Result<bool> {
 pub fn remove_lock(root: &Path) -> Result<()> {
     if let Some(place) = find_root(root)?.filter(|place| !place.is_remote())
         && is_there(&place.join(STAGING).join(lock::LOCK))?
-        && let Ok(area) = LocalArea::open(root, Vec::new())
+        && let Ok(area) = LocalArea::open(root, Vec::new(), 0o666)
     {
         area.leave();
     }
@@ -232,17 +232,18 @@ pub fn remove_lock(root: &Path) -> Result<()> {
 }
 
 impl Output {
-    /// Makes the directory and its staging area and locks it against another import.
+    /// Makes the directory and its staging area and locks it against another import. New files get these permissions, before
+    /// the umask.
     ///
     /// # Errors
     /// `Error::OutputInTheWay` as [`check`] does, for what another import completed since that was asked.
-    pub fn open(root: &Path, overwrite: bool) -> Result<Self> {
+    pub fn open(root: &Path, overwrite: bool, file_mode: u32) -> Result<Self> {
         if store::is_remote(root) {
             check(root, overwrite)?;
             let root = Place::to_write(root).map_err(failed(root.display()))?;
             return Ok(Self { area: Box::new(ObjectArea::new(root)) });
         }
-        let area = LocalArea::create(root)?;
+        let area = LocalArea::create(root, file_mode)?;
         if let Err(in_the_way) = check_directory(area.root(), overwrite) {
             area.leave();
             area.remove_created();

@@ -6,7 +6,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Result, failed};
-use crate::store::{Place, Reader};
+use crate::store::{Place, Reader, Stream};
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -60,7 +60,21 @@ pub struct Checksum {
 impl Checksum {
     /// Reads a file through.
     pub fn of_file(path: &Place) -> Result<Self> {
-        let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
+        let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
+        Self::of_stream(file, path)
+    }
+
+    /// Whether it is that of a file, which is read only where it has the right length.
+    pub fn is_of_file(&self, path: &Place) -> Result<bool> {
+        let file = Reader::open(path).map_err(failed(path.display()))?;
+        if file.bytes().map_err(failed(path.display()))? != self.bytes {
+            return Ok(false);
+        }
+        let file = file.stream(0, self.bytes).map_err(failed(path.display()))?;
+        Ok(Self::of_stream(file, path)? == *self)
+    }
+
+    fn of_stream(mut file: Stream, path: &Place) -> Result<Self> {
         let mut sums = Summing::new(std::io::sink());
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
@@ -221,6 +235,11 @@ mod tests {
         assert_eq!(Checksum::of_file(&Place::of(&path).unwrap()).unwrap(), file.checksum());
         std::fs::write(&path, b"123456789").unwrap();
         let check = Checksum { bytes: 9, crc32c: "e3069283".into() };
-        assert_eq!(Checksum::of_file(&Place::of(&path).unwrap()).unwrap(), check);
+        let place = Place::of(&path).unwrap();
+        assert_eq!(Checksum::of_file(&place).unwrap(), check);
+        assert_eq!(check.is_of_file(&place), Ok(true));
+        for other in [Checksum { bytes: 8, ..check.clone() }, Checksum { crc32c: "e3069284".into(), ..check }] {
+            assert_eq!(other.is_of_file(&place), Ok(false));
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! Small steps on places that several modules take, with the place in every error.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,6 +15,16 @@ pub fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(failed(place.display()))?;
     text.push(b'\n');
     place.write(&text).map_err(failed(place.display()))
+}
+
+/// Reads a text that the user names, which may come through a pipe and have no end.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    const MOST_BYTES: u64 = 256 << 20;
+    let mut text = String::new();
+    match File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)? as u64 {
+        n if n > MOST_BYTES => Err(io::Error::other(format!("has more than {MOST_BYTES} bytes"))),
+        _ => Ok(text),
+    }
 }
 
 /// Reads a JSON document.
@@ -26,7 +40,7 @@ pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
 pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
     match place.read() {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
-        Err(e) if is_absence(&e) => Ok(None),
+        Err(e) if is_absence(&e) || e.kind() == io::ErrorKind::InvalidData => Ok(None),
         Err(e) => Err(failed(place.display())(e)),
     }
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::base::visible::visible_path;
 use crate::store::address::is_remote;
 use crate::store::cloud;
 
@@ -24,6 +25,8 @@ use crate::store::cloud;
 const FILE_MODE: u32 = 0o666;
 /// More bytes than any document of this program has: what is longer is not read into memory.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 32;
+/// Bytes of a document that are read at a time.
+const PIECE_BYTES: u64 = 64 << 20;
 
 /// Where a file, a directory or an object is. Cheap to clone.
 #[derive(Clone)]
@@ -168,7 +171,7 @@ impl Place {
 
     /// As [`Self::path`], to be put into a message.
     pub fn display(&self) -> impl fmt::Display + '_ {
-        fmt::from_fn(|f| fmt::Display::fmt(&self.path().display(), f))
+        Shown(self)
     }
 
     /// Whether it is in an object store, where nothing can be renamed or locked and there are no directories.
@@ -316,32 +319,42 @@ impl Place {
         Ok(has_proc.is_ok().then_some(file))
     }
 
-    /// Reads the whole of a document.
+    /// Reads the whole of a document. A long one is read piece by piece, and no further where it is none: a file of nothing
+    /// but a length has zeros.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.read_at_most(MAX_DOCUMENT_BYTES, &mut bytes)?;
-        Ok(bytes)
+        if self.is_remote() {
+            self.read_at_most(MAX_DOCUMENT_BYTES, &mut bytes)?;
+            return Ok(bytes);
+        }
+        let mut file = self.open_at_most(MAX_DOCUMENT_BYTES)?;
+        loop {
+            let start = bytes.len();
+            if ((&mut file).take(PIECE_BYTES).read_to_end(&mut bytes)? as u64) < PIECE_BYTES {
+                return Ok(bytes);
+            }
+            if bytes[start..].contains(&0) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "is no document: it has a zero byte"));
+            }
+        }
     }
 
     /// Appends the whole of it to `out`, if that is no more than `most` bytes.
     pub fn read_at_most(&self, most: u64, out: &mut Vec<u8>) -> io::Result<()> {
-        let too_long = |n: u64| io::Error::other(format!("has {n} bytes, more than the {most} that it can have"));
         if self.is_remote() {
-            let bytes = cloud::read(&self.path())?;
-            if bytes.len() as u64 > most {
-                return Err(too_long(bytes.len() as u64));
-            }
-            out.extend_from_slice(&bytes);
+            out.extend_from_slice(&cloud::read(&self.path(), most)?);
             return Ok(());
         }
-        let file = self.open()?;
-        let n = file.metadata()?.len();
-        if n > most {
-            return Err(too_long(n));
-        }
-        out.reserve(n as usize);
+        let file = self.open_at_most(most)?;
+        out.try_reserve(file.metadata()?.len() as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
         file.take(most).read_to_end(out)?;
         Ok(())
+    }
+
+    fn open_at_most(&self, most: u64) -> io::Result<File> {
+        let file = self.open()?;
+        let n = file.metadata()?.len();
+        if n > most { Err(too_long(n, most)) } else { Ok(file) }
     }
 
     /// Writes the whole content, in the place of what is there.
@@ -356,8 +369,7 @@ impl Place {
 
     /// Makes a directory where there is nothing.
     pub fn create_directory(&self) -> io::Result<()> {
-        let mode = self.directory()?.file_mode;
-        let searched = mode | (mode & 0o444) >> 2;
+        let searched = directory_mode(self.directory()?.file_mode);
         self.in_parent(|parent, name| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(searched as _)))
     }
 
@@ -456,6 +468,15 @@ impl Place {
     }
 }
 
+/// A place as it is put into a message.
+struct Shown<'a>(&'a Place);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&visible_path(&self.0.path()))
+    }
+}
+
 /// To search a directory, which needs no right to read it where the system has such a thing.
 #[cfg(target_os = "linux")]
 const SEARCH: OFlags = OFlags::PATH;
@@ -492,6 +513,7 @@ impl Directory {
 }
 
 impl Entry {
+    #[allow(clippy::unnecessary_cast, reason = "the types are not the same on all systems")]
     fn of(stat: &rustix::fs::Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Kind::File,
@@ -510,6 +532,11 @@ impl Entry {
     }
 }
 
+/// The permissions of a directory whose files have these: who may read them may search it.
+pub fn directory_mode(file_mode: u32) -> u32 {
+    file_mode | (file_mode & 0o444) >> 2
+}
+
 /// Whether an error says that nothing has a name. All others leave that open.
 pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
@@ -523,6 +550,11 @@ pub fn random_name(name: &OsStr) -> OsString {
     hidden.push(name);
     hidden.push(format!(".{number:016x}.segy-import"));
     hidden
+}
+
+/// The error for a file or an object of `n` bytes.
+pub(super) fn too_long(n: u64, most: u64) -> io::Error {
+    io::Error::other(format!("has {n} bytes, more than the {most} that it can have"))
 }
 
 fn no_file() -> io::Error {
@@ -547,4 +579,28 @@ pub(crate) fn step(_path: &Path) -> io::Result<()> {
     #[cfg(test)]
     crate::store::faults::step(_path)?;
     Ok(())
+}
+
+/// Where the bytes of a file come from or go to, for tests that make calls on them fail. Nothing otherwise.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    #[cfg(test)]
+    path: PathBuf,
+}
+
+impl Probe {
+    pub(crate) fn of(_place: &Place) -> Self {
+        Self {
+            #[cfg(test)]
+            path: _place.path(),
+        }
+    }
+
+    /// See [`step`].
+    #[inline(always)]
+    pub(crate) fn step(&self) -> io::Result<()> {
+        #[cfg(test)]
+        step(&self.path)?;
+        Ok(())
+    }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::store::place::Place;
+use crate::store::place::{Place, Probe};
 use crate::store::{Object, Writer};
 
 /// Bytes that are copied at a time.
@@ -17,20 +17,24 @@ const COPY_BYTES: usize = 1 << 18;
 
 /// A file or an object of known length.
 pub enum Reader {
-    File(File),
+    File(File, Probe),
     Object(Arc<Object>),
 }
 
 impl Reader {
     /// Opens a regular file or an object.
     pub fn open(place: &Place) -> io::Result<Self> {
-        if place.is_remote() { Object::open(&place.path()).map(Self::Object) } else { place.open().map(Self::File) }
+        if place.is_remote() {
+            Object::open(&place.path()).map(Self::Object)
+        } else {
+            place.open().map(|file| Self::File(file, Probe::of(place)))
+        }
     }
 
     /// Length in bytes.
     pub fn bytes(&self) -> io::Result<u64> {
         match self {
-            Self::File(file) => file.metadata().map(|m| m.len()),
+            Self::File(file, probe) => probe.step().and_then(|()| file.metadata()).map(|m| m.len()),
             Self::Object(object) => Ok(object.bytes()),
         }
     }
@@ -38,7 +42,7 @@ impl Reader {
     /// Fills `out` from `offset` on.
     pub fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
-            Self::File(file) => file.read_exact_at(out, offset),
+            Self::File(file, probe) => probe.step().and_then(|()| file.read_exact_at(out, offset)),
             Self::Object(object) => object.read_at(offset, out, offset + out.len() as u64),
         }
     }
@@ -46,9 +50,9 @@ impl Reader {
     /// To be read from `offset` up to `end`.
     pub fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
         match self {
-            Self::File(mut file) => {
+            Self::File(mut file, probe) => {
                 file.seek(SeekFrom::Start(offset))?;
-                Ok(Stream::File(file.take(end.saturating_sub(offset))))
+                Ok(Stream::File(file.take(end.saturating_sub(offset)), probe))
             }
             Self::Object(object) => Ok(Stream::Object { object, offset, end }),
         }
@@ -58,7 +62,7 @@ impl Reader {
     pub fn whole(self) -> io::Result<Stream> {
         let end = match &self {
             // A file may grow while it is read.
-            Self::File(_) => u64::MAX,
+            Self::File(..) => u64::MAX,
             Self::Object(object) => object.bytes(),
         };
         self.stream(0, end)
@@ -67,7 +71,7 @@ impl Reader {
 
 /// A part of a file or an object that is read from front to back.
 pub enum Stream {
-    File(io::Take<File>),
+    File(io::Take<File>, Probe),
     Object { object: Arc<Object>, offset: u64, end: u64 },
 }
 
@@ -75,7 +79,7 @@ impl Stream {
     /// Copies what is left of it. From file to file the kernel does that.
     pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
         match (self, out) {
-            (Self::File(file), Writer::File(out)) => {
+            (Self::File(file, _), Writer::File(out)) => {
                 out.step()?;
                 io::copy(file, &mut out.file)
             }
@@ -87,7 +91,7 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.read(out),
+            Self::File(file, probe) => probe.step().and_then(|()| file.read(out)),
             Self::Object { object, offset, end } => {
                 let last = object.bytes().min(*end);
                 let n = last.saturating_sub(*offset).min(out.len() as u64) as usize;
@@ -110,7 +114,7 @@ impl ChunkReader for Reader {
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         let same = match self {
-            Self::File(file) => Self::File(file.try_clone()?),
+            Self::File(file, probe) => Self::File(file.try_clone()?, probe.clone()),
             Self::Object(object) => Self::Object(object.clone()),
         };
         let end = self.bytes()?;
@@ -118,6 +122,10 @@ impl ChunkReader for Reader {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        // What a footer says may be more than there is.
+        if self.bytes()?.checked_sub(length as u64).is_none_or(|last| last < start) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
         let mut bytes = vec![0; length];
         self.read_exact_at(&mut bytes, start)?;
         Ok(bytes.into())

@@ -18,7 +18,7 @@ pub(super) fn check(_: &Address) -> Result<()> {
     Err(Error::Usage(MISSING.into()))
 }
 
-pub(super) fn read(_: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(_: &Path, _: u64) -> io::Result<Vec<u8>> {
     missing()
 }
 

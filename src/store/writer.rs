@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use crate::store::cloud::{Pending, Upload};
-use crate::store::place::Place;
+use crate::store::place::{Place, Probe};
 use crate::store::sync::begin_sync;
 
 /// The most that goes into a file in one call. ext4 makes a folio of the page cache as large as what is written, and on virtual
@@ -37,12 +37,8 @@ impl Writer {
         }
     }
 
-    fn file(_place: &Place, file: File) -> io::Result<Self> {
-        Ok(Self::File(LocalFile {
-            file,
-            #[cfg(test)]
-            path: _place.path(),
-        }))
+    fn file(place: &Place, file: File) -> io::Result<Self> {
+        Ok(Self::File(LocalFile { file, probe: Probe::of(place) }))
     }
 
     fn object(upload: Upload) -> Self {
@@ -93,17 +89,13 @@ impl Write for Writer {
 /// A file that is being written.
 pub struct LocalFile {
     pub(super) file: File,
-    #[cfg(test)]
-    path: std::path::PathBuf,
+    probe: Probe,
 }
 
 impl LocalFile {
     /// Where tests make writing fail.
-    #[inline(always)]
     pub(super) fn step(&self) -> io::Result<()> {
-        #[cfg(test)]
-        crate::store::place::step(&self.path)?;
-        Ok(())
+        self.probe.step()
     }
 }
 

@@ -7,14 +7,14 @@ use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
 use crate::table::columns::Source;
 use crate::table::rows::Rows;
 
-/// One column of the row group that is being written.
+/// One column of the row group being written.
 ///
-/// As long as all rows have the value of the first one, they are only counted. If the column varies after all, they are
+/// As long as all rows have the value of the first one, they are only counted. If the column does vary, they are
 /// written out.
 pub(super) struct ColumnWriter {
     source: Source,
     chunk: Chunk,
-    /// Rows from the first of the row group on that have its value and are not in `chunk`.
+    /// Rows since the first of the row group that have its value and are not in `chunk`.
     n_like_first: usize,
 }
 
@@ -23,8 +23,8 @@ impl ColumnWriter {
         Self { source, chunk: Chunk::new(descr), n_like_first: 0 }
     }
 
-    /// Adds the rows of one page. `first` is the first row of the row group, which `rows` equal where their `changed` is 0.
-    /// Every page but the last of a row group has `page_rows` rows.
+    /// Adds the rows of one page. `first` is the first row of the row group; `rows` equal it wherever their `changed`
+    /// is 0. Every page but the last of a row group has `page_rows` rows.
     pub fn push(
         &mut self,
         rows: &Rows<'_>,
@@ -46,10 +46,10 @@ impl ColumnWriter {
         self.chunk.push(&rows.values(self.source), encoder)
     }
 
-    /// Turns the rows that were only counted into pages.
+    /// Turns the rows counted so far into pages.
     fn write_out_first(&mut self, first: &Rows<'_>, page_rows: usize, encoder: &mut Encoder) -> std::io::Result<()> {
         let values = first.values(self.source).repeat_first(page_rows);
-        // These are whole pages: only the last page of a row group is short, and the page that varies comes after them.
+        // Whole pages only: just the last page of a row group is short, and the varying page comes after these.
         for _ in 0..std::mem::take(&mut self.n_like_first) / page_rows {
             self.chunk.push(&values, encoder)?;
         }
@@ -61,7 +61,7 @@ impl ColumnWriter {
         self.chunk.take_bytes()
     }
 
-    /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.
+    /// Ends the chunk, whose first byte is at `position` in the file, and begins that of the next row group.
     pub fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
         if self.n_like_first > 0 {
             self.chunk.push_constant(&first.values(self.source), std::mem::take(&mut self.n_like_first));

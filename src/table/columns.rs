@@ -1,4 +1,4 @@
-//! Which columns the table has, as plain data for the plan and as Arrow and Parquet schemas.
+//! The columns of the table, as plain data for the plan and as Arrow and Parquet schemas.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::samples::format::ByteOrder;
 use crate::table::formula::Computed;
 
-/// Rows of a row group where the header of a trace is 240 bytes.
+/// Rows per row group for trace headers of 240 bytes.
 pub const ROW_GROUP_ROWS: u64 = 65_536;
 
 /// Name of the first column: the number of the trace in the file, from 0.
 const TRACE_INDEX: &str = "trace_index";
-/// Name of the column of the number of the input file, from 0, where there are several.
+/// Name of the column with the number of the input file, from 0, if there are several.
 pub const FILE_INDEX: &str = "file_index";
-/// Name of the column of the samples that each trace has in its file, where they may differ.
+/// Name of the column with each trace's number of samples in its file, if they may differ.
 pub const N_SAMPLES: &str = "n_samples";
-/// Bytes of each of these two, which a row has behind its header bytes.
+/// Length of each of these two, which follow the header bytes in a row.
 const MARK_BYTES: usize = 4;
-/// Name of the last column: the header as it stands in the file.
+/// Name of the last column: the header bytes as in the file.
 pub const RAW_HEADER: &str = "raw_header";
-/// Name of the column of the additional trace headers (rev 2), where the file has them.
+/// Name of the column with the additional trace headers (rev 2), if the file has them.
 pub const ADDITIONAL_HEADERS: &str = "additional_headers";
-/// Flag of a trace whose samples are all zero, as stored in the dataset.
+/// Flag for a trace whose stored samples are all zero.
 pub const ZERO_TRACE: u8 = 1;
-/// Flag of a trace whose samples are, byte by byte in the file, those of the trace before, and not all zero.
+/// Flag for a trace whose samples in the file are byte for byte those of the trace before, and not all zero.
 pub const DUPLICATE_TRACE: u8 = 2;
 /// The trace identification code of a dead trace (SEG-Y rev 2.1, table 3, bytes 29-30).
 const DEAD: i64 = 2;
-/// First byte of the scalar of times (SEG-Y rev 2.1, table 3). Times stay raw.
+/// First byte of the time scalar (SEG-Y rev 2.1, table 3). Times are not scaled.
 const TIMES_SCALAR: u32 = 215;
-/// Header bytes that are held at a time, which with the rows of a page bounds the memory of a writer.
+/// Header bytes held at a time; with the rows per page, this limits a writer's memory.
 const PAGE_BYTES: u64 = 1 << 20;
 const MAX_PAGE_ROWS: u64 = 4096;
 
@@ -44,46 +44,48 @@ const MAX_PAGE_ROWS: u64 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
-    /// First byte, counted from 1, in the header bytes of the trace; 241 begins the first additional header.
+    /// First byte, from 1, in the trace's headers; the first additional header begins at 241.
     pub first_byte: u32,
     pub kind: FieldKind,
-    /// First byte of the int16 scalar of this field, if it has one: adds the float64 column `<name>_scaled`.
+    /// First byte of the field's int16 scalar, if it has one; this adds the float64 column `<name>_scaled`.
     pub scalar: Option<u32>,
 }
 
-/// The columns of `headers.parquet` and how the header bytes are read: all that a worker needs to write it.
+/// The columns of `headers.parquet` and how to read the headers: everything a worker needs to write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderTable {
+    /// The header fields, in order.
     pub columns: Vec<Column>,
-    /// Bytes of all headers of one trace: 240, and 240 more for each additional header.
+    /// Length of all headers of one trace: 240, plus 240 for each additional header.
     pub header_bytes: u32,
+    /// Byte order of the header bytes.
     pub byte_order: ByteOrder,
-    /// Rows of every row group but the last of the file.
+    /// Rows in every row group but the last of the file.
     pub row_group_rows: u64,
-    /// Whether the header bytes are kept in a column of their own.
+    /// Whether there is a column with the header bytes.
     pub raw_header: bool,
-    /// Whether there are `is_zero` and `is_duplicate`, which only the samples tell.
+    /// Whether there are `is_zero` and `is_duplicate`, which need the samples.
     pub sample_flags: bool,
-    /// Whether neighbouring bytes are exchanged in the file; the raw columns keep them so.
+    /// Whether neighbouring bytes are swapped in the file; the raw columns keep them swapped.
     pub pairwise_swapped: bool,
-    /// Columns that are computed of header fields.
+    /// Columns computed from header fields.
     pub computed: Vec<Computed>,
-    /// Whether there is a column of the number of the input file.
+    /// Whether there is a column with the number of the input file.
     pub file_index: bool,
-    /// Whether there is a column of the samples that each trace has.
+    /// Whether there is a column with each trace's number of samples.
     pub n_samples: bool,
 }
 
-/// What is known of a trace beside its header bytes.
+/// What is known about a trace besides its header bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// Number of its file, from 0.
     pub file_index: u32,
-    /// Samples that it has in its file.
+    /// Number of its samples in the file.
     pub n_samples: u32,
 }
 
-/// Where the values of one column of the file come from. Offsets count from 0 in the header bytes.
+/// Where the values of a column come from. Offsets count from 0 in the header bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     TraceIndex,
@@ -91,7 +93,7 @@ pub(crate) enum Source {
         offset: usize,
         kind: FieldKind,
     },
-    /// A number of 32 bits behind the header bytes that is no header field.
+    /// A 32-bit number after the header bytes that is not a header field.
     Mark {
         offset: usize,
     },
@@ -100,7 +102,7 @@ pub(crate) enum Source {
         kind: FieldKind,
         scalar_offset: usize,
     },
-    /// A computed column, by its number; NaN stands for nothing.
+    /// A computed column, by index; NaN stands for null.
     Computed(usize),
     /// Whether a field has this value.
     Equals {
@@ -110,7 +112,7 @@ pub(crate) enum Source {
     },
     /// Whether the trace has this flag.
     Flag(u8),
-    /// Bytes as they stand in the file.
+    /// Bytes as in the file.
     RawBytes {
         offset: usize,
         width: usize,
@@ -119,7 +121,7 @@ pub(crate) enum Source {
 }
 
 impl HeaderTable {
-    /// The columns of the standard trace header in a file of this major revision.
+    /// The columns for the standard trace header in a file of this major revision.
     pub fn standard_columns(major_revision: u8) -> Vec<Column> {
         let fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
         fields
@@ -132,7 +134,7 @@ impl HeaderTable {
             .collect()
     }
 
-    /// The first column that another table does not have at the same place, in words.
+    /// The first column that differs in another table, in words.
     pub fn difference(&self, other: &Self) -> String {
         let place = |table: &Self, name: &str| match table.columns.iter().find(|c| c.name == name) {
             Some(c) => format!("at bytes {}-{} as {}", c.first_byte, c.first_byte as usize - 1 + c.kind.size(), c.kind),
@@ -145,10 +147,10 @@ impl HeaderTable {
         })
     }
 
-    /// Rows of a row group that keep a row group of headers of this length below 16 MiB, so that a writer
-    /// needs no more memory for long headers than for those of 240 bytes. Those have up to four times as many rows where a
-    /// file of so many traces would have more than 1000 row groups, each of which costs its readers 14 kB of metadata;
-    /// and all have as many as it takes where there would be more than can be numbered.
+    /// Rows per row group that keep a row group of headers of this length below 16 MiB, so that long headers need no
+    /// more memory than those of 240 bytes. The latter get up to four times as many rows if `n_traces` would
+    /// otherwise give more than 1000 row groups, each of which costs readers 14 kB of metadata; and all get as many
+    /// as needed to keep the number of row groups within its limit.
     pub fn default_row_group_rows(header_bytes: u32, n_traces: u64) -> u64 {
         const MANY_GROUPS: u64 = 1000;
         const MOST_GROUPS: u64 = i16::MAX as u64;
@@ -159,20 +161,20 @@ impl HeaderTable {
         least * enough(MANY_GROUPS).min(most_times).max(enough(MOST_GROUPS))
     }
 
-    /// The schema of the file. Only computed columns have nulls.
+    /// The Arrow schema of the file. Only computed columns have nulls.
     pub fn arrow_schema(&self) -> SchemaRef {
         let fields: Vec<Field> =
             self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(), source.is_nullable())).collect();
         Arc::new(Schema::new(fields))
     }
 
-    /// The schema as Parquet sees it.
+    /// The Parquet schema of the file.
     pub(crate) fn parquet_schema(&self) -> Result<SchemaDescPtr> {
         let converted = ArrowSchemaConverter::new().convert(&self.arrow_schema());
         Ok(Arc::new(converted.map_err(failed("the columns of the header table"))?))
     }
 
-    /// Every column of the file in order: its name and where its values come from.
+    /// All columns of the file in order: name and source of the values.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = (String, Source)> {
         let fields = self.columns.iter().flat_map(|column| {
             let (offset, kind) = (offset(column.first_byte), column.kind);
@@ -183,7 +185,7 @@ impl HeaderTable {
             });
             std::iter::once(raw).chain(scaled)
         });
-        // The standard header comes last: its pages are written before all others.
+        // The standard header comes last, but its pages are written before all others.
         let width = self.header_bytes as usize;
         let standard = width.min(TRACE_HEADER_BYTES);
         let raw = [(ADDITIONAL_HEADERS, standard, width - standard), (RAW_HEADER, 0, standard)];
@@ -207,7 +209,7 @@ impl HeaderTable {
         first.chain(marks).chain(fields).chain(computed).chain(flags).chain(raw)
     }
 
-    /// Where a header says that its trace is dead: in its trace identification code, wherever that is.
+    /// How to tell a dead trace: by its trace identification code, wherever that is.
     pub(crate) fn is_dead(&self) -> Source {
         let code = self.columns.iter().find(|c| c.name == "trace_id_code" && c.kind.is_integer());
         let (first_byte, kind) = code.map_or((29, FieldKind::I16), |c| (c.first_byte, c.kind));
@@ -221,12 +223,12 @@ impl HeaderTable {
             .map(|(n, _)| n)
     }
 
-    /// Bytes of one row on its way: the header bytes of the trace, and its marks.
+    /// Length of one buffered row: the trace's header bytes and its marks.
     pub(crate) fn row_bytes(&self) -> usize {
         self.header_bytes as usize + self.mark_names().count() * MARK_BYTES
     }
 
-    /// The marks of a trace as they stand behind its header bytes, as numbers in the byte order of the table.
+    /// The marks of a trace as they follow its header bytes, in the byte order of the table.
     pub(crate) fn mark_bytes(&self, mark: Mark) -> Vec<u8> {
         let values = [(mark.file_index, self.file_index), (mark.n_samples, self.n_samples)];
         let values = values.into_iter().filter(|(_, is_there)| *is_there);
@@ -237,14 +239,14 @@ impl HeaderTable {
         values.flat_map(|(value, _)| bytes(value)).collect()
     }
 
-    /// Rows of every page but the last of a row group.
+    /// Rows in every page but the last of a row group.
     pub(crate) fn page_rows(&self) -> u64 {
         let fitting = PAGE_BYTES / u64::from(self.header_bytes).max(1);
         1 << fitting.clamp(1, MAX_PAGE_ROWS).ilog2()
     }
 
-    /// Refuses a table that no file can have: fields outside the header, two columns of one name.
-    /// The table comes from `plan.json`, which another process wrote.
+    /// Refuses an impossible table: fields outside the header, two columns with the same name. The table comes from
+    /// `plan.json`, written by another process.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Failed(format!("the plan of the header table is not valid: {what}")));
         if self.row_group_rows == 0 || self.header_bytes == 0 {
@@ -316,8 +318,8 @@ impl Source {
         matches!(self, Self::Computed(_))
     }
 
-    /// Whether the values are the same wherever `changed` is 0: a byte for each byte of the header, and one
-    /// for the flags of the trace. For computed columns see `Formula::is_constant`.
+    /// Whether the values are constant, given that `changed` (one byte per header byte, and one for the trace flags)
+    /// is 0 for constant bytes. For computed columns see `Formula::is_constant`.
     pub(crate) fn is_constant(self, changed: &[u8]) -> bool {
         let same = |offset: usize, size: usize| changed[offset..offset + size].iter().all(|&c| c == 0);
         match self {
@@ -331,7 +333,7 @@ impl Source {
     }
 }
 
-/// The offset from 0 of a byte counted from 1.
+/// The offset, from 0, of a byte counted from 1.
 fn offset(first_byte: u32) -> usize {
     first_byte.saturating_sub(1) as usize
 }

@@ -1,36 +1,40 @@
-//! Computed columns: an expression of header fields, with a float64 for every trace or nothing where it is not defined.
+//! Computed columns: an expression over header fields that gives each trace a float64, or null if undefined.
 //!
-//! Functions are those of `libm` and of IEEE 754, which give the same bits on every machine.
+//! Functions are those of `libm` and IEEE 754, which give the same bits on every machine.
 
 use exmex::{BinOp, Express, FlatEx, MakeOperators, Operator, ops_factory};
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::base::visible::excerpt;
 use crate::parquet::values::Values;
 use crate::segy::ByteOrder;
 use crate::segy::fields::FieldKind;
 use crate::table::columns::Source;
 use crate::table::rows::Rows;
 
-/// Functions that an expression can use, `pi` aside. Those with two arguments come last.
+/// Functions allowed in an expression, besides `pi`. Those with two arguments come last.
 pub const FUNCTIONS: [&str; 25] = [
     "abs", "sign", "floor", "ceil", "round", "trunc", "sqrt", "exp", "ln", "log10", "sin", "cos", "tan", "asin",
     "acos", "atan", "degrees", "radians", "float", "atan2", "hypot", "pow", "mod", "min", "max",
 ];
+
+/// The library takes time by the square of the depth of an expression.
+const MOST_CHARACTERS: usize = 4096;
 
 /// A computed column as plain data, for the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Computed {
     pub name: String,
     pub expression: String,
-    /// Where the names in the expression are read, in alphabetical order of the names.
+    /// Where the names in the expression are read, sorted by name.
     pub inputs: Vec<Input>,
 }
 
-/// A number of a header that an expression uses.
+/// A header number used by an expression.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// First byte in the headers of a trace, from 1.
+    /// First byte in the trace's headers, from 1.
     pub first_byte: u32,
     pub kind: FieldKind,
     /// First byte of the int16 scalar to apply.
@@ -49,7 +53,7 @@ impl Input {
     }
 }
 
-/// A formula ready to be evaluated, 10 million times a second and core.
+/// A parsed formula, evaluated 10 million times per second and core.
 #[derive(Clone, Debug)]
 pub struct Formula {
     expression: FlatEx<f64, Operators>,
@@ -58,10 +62,11 @@ pub struct Formula {
 
 impl Formula {
     /// # Errors
-    /// `Error::Usage` for what is no expression; whose names are known is for [`names`] to find out before.
+    /// `Error::Usage` for an invalid expression; [`names`] checks the names beforehand.
     pub fn new(computed: &Computed) -> Result<Self> {
         let expression = parse(&computed.expression).map_err(|why| {
-            Error::Usage(format!("computed column {}: \"{}\": {why}", computed.name, computed.expression))
+            let shown = excerpt(&computed.expression);
+            Error::Usage(format!("computed column {}: \"{shown}\": {why}", computed.name))
         })?;
         if expression.var_names().len() != computed.inputs.len() {
             return Err(Error::Failed(format!(
@@ -72,38 +77,38 @@ impl Formula {
         Ok(Self { expression, inputs: computed.inputs.iter().map(Input::source).collect() })
     }
 
-    /// The value of each row; NaN where it is not defined.
+    /// The value of each row; NaN if undefined.
     pub(crate) fn values(&self, rows: &Rows<'_>) -> Vec<f64> {
         let columns: Vec<Vec<f64>> = self.inputs.iter().map(|&input| rows.numbers(input)).collect();
         let mut numbers = vec![0.0; columns.len()];
         let mut value = |row: usize| {
             numbers.iter_mut().zip(&columns).for_each(|(number, column)| *number = column[row]);
-            // Adding 0 makes one zero of both, so that equal values have equal bits.
+            // Adding 0 turns -0 into 0, so that equal values have equal bits.
             defined(self.expression.eval(&numbers).unwrap_or(f64::NAN)) + 0.0
         };
         (0..rows.n_rows()).map(&mut value).collect()
     }
 
-    /// The value for one header; NaN where it is not defined.
+    /// The value for one header; NaN if undefined.
     pub fn value(&self, header: &[u8], order: ByteOrder) -> f64 {
         self.values_of(header, header.len(), order).first().copied().unwrap_or(f64::NAN)
     }
 
-    /// The values for headers of `width` bytes each, one after the other; NaN where it is not defined.
+    /// The values for consecutive headers of `width` bytes each; NaN if undefined.
     pub fn values_of(&self, headers: &[u8], width: usize, order: ByteOrder) -> Vec<f64> {
         self.values(&Rows { bytes: headers, width, order, first_trace: 0, flags: &[], formulas: &[], changed: &[] })
     }
 
-    /// Whether all inputs are the same wherever `changed` is 0.
+    /// Whether all inputs are constant, given that `changed` is 0 for constant bytes.
     pub(crate) fn is_constant(&self, changed: &[u8]) -> bool {
         self.inputs.iter().all(|input| input.is_constant(changed))
     }
 }
 
-/// The names of fields in an expression, in alphabetical order.
+/// The field names in an expression, sorted.
 ///
 /// # Errors
-/// What is wrong with it, with near names for unknown functions.
+/// What is wrong with the expression, with similar names for unknown functions.
 pub fn names(expression: &str) -> Result<Vec<String>, String> {
     if let Some(wrong) = expression.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.+-*/(), ".contains(*c))) {
         let hint = if wrong == '^' { "; write pow(x, y)" } else { "" };
@@ -123,7 +128,7 @@ pub fn names(expression: &str) -> Result<Vec<String>, String> {
     parse(expression).map(|e| e.var_names().to_vec())
 }
 
-/// The names and numbers in an expression, with where they begin.
+/// The names and numbers in an expression, and where they begin.
 fn words(expression: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     let mut at = 0;
@@ -136,7 +141,10 @@ fn words(expression: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn parse(expression: &str) -> Result<FlatEx<f64, Operators>, String> {
-    // In braces, as the library would take the function out of a name that begins like one: min of minute_of_hour.
+    if expression.len() > MOST_CHARACTERS {
+        return Err(format!("it has {} characters, and can have {MOST_CHARACTERS}", expression.len()));
+    }
+    // In braces, because the library would take a function out of a name that starts like one: min of minute_of_hour.
     let (mut braced, mut at) = (String::new(), 0);
     for (start, word) in words(expression) {
         let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -152,17 +160,17 @@ fn parse(expression: &str) -> Result<FlatEx<f64, Operators>, String> {
     })
 }
 
-/// What is infinite is not defined either: it comes of a division by zero or is beyond all numbers.
+/// Infinity is undefined too: it comes from a division by zero or an overflow.
 fn defined(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
 
 fn binary(apply: fn(f64, f64) -> f64, prio: i64) -> BinOp<f64> {
-    // Not said to be commutative: the terms stay in the order in which they are written.
+    // Not declared commutative, so that terms stay in the order written.
     BinOp { apply, prio, is_commutative: false }
 }
 
-/// With a NaN the result is NaN, other than IEEE 754 has it for some.
+/// NaN if either argument is NaN, even where IEEE 754 says otherwise.
 fn both(a: f64, b: f64, f: impl Fn(f64, f64) -> f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { defined(f(a, b)) }
 }
@@ -173,7 +181,7 @@ fn modulo(a: f64, b: f64) -> f64 {
     if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
 }
 
-/// The direction of nothing is not defined.
+/// The direction of a zero vector is undefined.
 fn direction(y: f64, x: f64) -> f64 {
     if y == 0.0 && x == 0.0 { f64::NAN } else { libm::atan2(y, x) }
 }
@@ -306,5 +314,7 @@ mod tests {
             let error = names(expression).unwrap_err();
             assert!(error.contains(expected), "{expression}: {error}");
         }
+        let deep = format!("{}a{}", "floor(".repeat(1000), ")".repeat(1000));
+        assert!(names(&deep).unwrap_err().contains("7001 characters"));
     }
 }

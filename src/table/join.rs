@@ -1,4 +1,4 @@
-//! Puts the files of the segments behind one another.
+//! Joining the segments' files.
 
 use std::fs::File;
 use std::io::Write;
@@ -22,15 +22,16 @@ use crate::table::columns::HeaderTable;
 
 /// The file of one segment.
 pub struct TablePart {
+    /// Where it is.
     pub path: Place,
-    /// Its row groups, which fill it from behind the magic number without gaps.
+    /// Its row groups, which fill it without gaps after the magic number.
     pub row_groups: ByteSums,
 }
 
 /// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
 ///
-/// The row groups stay as they are; only the offsets in the footer change. The result has the same bytes as the file of one
-/// writer over all the traces. Memory: the footer of one segment.
+/// The row groups are unchanged; only the offsets in the footer change. The result is identical to the file of a
+/// single writer for all traces. Memory: the footer of one segment.
 pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
     let mut out = Writer::create(output).map_err(failed(output.display()))?;
@@ -64,7 +65,7 @@ pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable) -> Result<
     Ok(checksum)
 }
 
-/// A file without a name that goes away by itself: on the disk of the output or, where that is an object, on a local one.
+/// An unnamed temporary file on the output's disk, or on a local one if the output is an object.
 fn temporary_beside(output: &Place) -> std::io::Result<File> {
     match output.parent() {
         Some(directory) if !output.is_remote() => directory.create_unnamed(),
@@ -80,7 +81,7 @@ fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
     }
 }
 
-/// The end of a file, behind its row groups, for a reader of Parquet that reads nothing in front of it.
+/// The end of a file, after its row groups, for a Parquet reader that reads nothing before it.
 struct TableEnd {
     start: u64,
     bytes: Bytes,
@@ -99,7 +100,7 @@ impl TableEnd {
         read().map_err(failed::<std::io::Error>(part.path.display()))
     }
 
-    /// The metadata that it holds, if that describes the row groups of this part with these columns.
+    /// The metadata in it, if it describes the part's row groups with these columns.
     fn metadata(&self, part: &TablePart, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
         let metadata = read_metadata(self).map_err(failed(part.path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
@@ -134,7 +135,7 @@ impl ChunkReader for TableEnd {
     }
 }
 
-/// All metadata, so that it can be written again without loss.
+/// Reads all metadata, so that it can be written again without loss.
 fn read_metadata(file: &TableEnd) -> Result<ParquetMetaData, ParquetError> {
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_as_mask(false)
@@ -145,7 +146,7 @@ fn read_metadata(file: &TableEnd) -> Result<ParquetMetaData, ParquetError> {
         .parse_and_finish(file)
 }
 
-/// Bytes of the row groups, if they fill the file from behind the magic number without gaps.
+/// Length of the row groups, if they fill the file without gaps after the magic number.
 fn data_bytes(metadata: &ParquetMetaData) -> Option<u64> {
     let chunks = || metadata.row_groups().iter().flat_map(|group| group.columns());
     let start = |chunk: &ColumnChunkMetaData| chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
@@ -155,7 +156,7 @@ fn data_bytes(metadata: &ParquetMetaData) -> Option<u64> {
     (end.unwrap_or(first) == first.saturating_add(n_bytes)).then(|| n_bytes.try_into().ok())?
 }
 
-/// A row group with all its offsets moved by `shift` bytes.
+/// A row group with all offsets moved by `shift` bytes.
 fn moved(
     metadata: &ParquetMetaData,
     group: usize,

@@ -1,4 +1,4 @@
-//! From the bytes of headers to the values of a column.
+//! From header bytes to column values.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use crate::segy::text;
 use crate::table::columns::Source;
 use crate::table::formula::Formula;
 
-/// Headers one after the other.
+/// Consecutive headers.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub bytes: &'a [u8],
-    /// Bytes of one row.
+    /// Length of a row in bytes.
     pub width: usize,
     pub order: ByteOrder,
     /// Number of the trace in the first row, from 0.
@@ -22,11 +22,11 @@ pub(crate) struct Rows<'a> {
     /// The flags of each trace, see `ZERO_TRACE`.
     pub flags: &'a [u8],
     pub formulas: &'a [Formula],
-    /// A byte for each byte of a row, 0 where all rows have the same; empty where that is not known.
+    /// One byte per byte of a row, 0 if all rows have the same value; empty if unknown.
     pub changed: &'a [u8],
 }
 
-/// Reads a number of type `$t` in the byte order of `$rows` and turns each value into `$result`.
+/// Reads a number of type `$t` in the byte order of `$rows` and converts each value to `$result`.
 macro_rules! numbers {
     ($rows:expr, $offset:expr, $t:ty, |$value:ident| $result:expr) => {
         match $rows.order {
@@ -109,7 +109,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Whether a column has the same value in all rows, as far as `changed` tells.
+    /// Whether a column has the same value in all rows, according to `changed`.
     pub fn is_constant(&self, source: Source) -> bool {
         match source {
             Source::Computed(i) => self.formulas.get(i).is_some_and(|f| f.is_constant(self.changed)),
@@ -117,7 +117,7 @@ impl Rows<'_> {
         }
     }
 
-    /// A number of any kind as a double, which rounds integers beyond 2^53.
+    /// A number of any type as a double; integers beyond 2^53 are rounded.
     pub fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
         match kind {
             FieldKind::I8 => numbers!(self, offset, i8, |v| f64::from(v)),
@@ -139,7 +139,7 @@ impl Rows<'_> {
     #[inline(always)]
     fn fields<const N: usize, T: Default + Clone>(&self, offset: usize, f: impl Fn([u8; N]) -> T) -> Vec<T> {
         let rows = self.bytes.chunks_exact(self.width);
-        // Said once, so that it is not asked for each row.
+        // Checked once here, so that it need not be checked for every row.
         if offset + N > self.width {
             return vec![T::default(); rows.len()];
         }
@@ -148,11 +148,11 @@ impl Rows<'_> {
     }
 }
 
-/// Applies to each value the scalar of its own trace, or to all the only one.
+/// Applies to each value its own trace's scalar, or a single scalar to all.
 fn scale(values: &mut [f64], scalars: &[i16]) {
     let Some((&first, others)) = scalars.split_first() else { return };
     if others.iter().all(|&scalar| scalar == first) {
-        // Nearly every file has one scalar only, and with that the loop takes several values at a time.
+        // Nearly every file has only one scalar; then the loop is vectorised.
         match f64::from(first) {
             0.0 => {}
             s if s > 0.0 => values.iter_mut().for_each(|v| *v *= s),
@@ -163,7 +163,7 @@ fn scale(values: &mut [f64], scalars: &[i16]) {
     }
 }
 
-/// A coordinate or elevation with its scalar: a positive one multiplies, a negative one divides, 0 counts as 1.
+/// A coordinate or elevation with its scalar applied: positive multiplies, negative divides, 0 counts as 1.
 /// Source: SEG-Y rev 2.1, table 3, bytes 69-72 and 201-202.
 fn scaled(raw: f64, scalar: i16) -> f64 {
     match scalar {
@@ -173,9 +173,9 @@ fn scaled(raw: f64, scalar: i16) -> f64 {
     }
 }
 
-/// One integer field of a header, whose bytes count from 1. A uint64 beyond the range of int64 wraps around, so
-/// it stays different from every other value, though its order is lost. A field that is no integer gives its
-/// bits, which serves to tell different values apart.
+/// One integer field of a header; bytes count from 1. A uint64 beyond the range of int64 wraps around, so it stays
+/// distinct but loses its order. A field that is not an integer gives its bits, which is enough to distinguish
+/// values.
 ///
 /// # Panics
 /// If the field does not lie within `header`.

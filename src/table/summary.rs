@@ -1,4 +1,4 @@
-//! What a worker tells of the headers it wrote.
+//! What a worker reports about the headers it wrote.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct FieldRange {
     pub max: i128,
 }
 
-/// JSON numbers as both signed and unsigned 64-bit integers write them: serde reads no wider ones inside messages.
+/// Writes JSON numbers as signed or unsigned 64-bit integers: serde reads no wider ones inside tagged enums.
 mod int64_or_uint64 {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -40,19 +40,20 @@ mod int64_or_uint64 {
     }
 }
 
-/// How many rows were written, and the range of each integer field over them.
+/// The number of rows written, and the range of each integer field in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderSummary {
+    /// Rows written.
     pub n_rows: u64,
-    /// Traces with the identification code of a dead one.
+    /// Traces with the identification code for dead.
     pub n_dead: u64,
     /// Traces whose samples are all zero.
     pub n_zero: u64,
-    /// Traces that repeat the samples of the trace before.
+    /// Traces with the same samples as the one before.
     pub n_duplicate: u64,
-    /// One for each of `HeaderTable::columns`; `None` for a field that is no integer, and without rows.
+    /// One for each of `HeaderTable::columns`; `None` for a field that is not an integer, or without rows.
     pub ranges: Vec<Option<FieldRange>>,
-    /// The row groups as they stand in the file, one behind the other.
+    /// The row groups in the order they have in the file.
     pub row_groups: ByteSums,
 }
 
@@ -64,7 +65,7 @@ impl HeaderSummary {
         self.n_duplicate += u64::from(flags & DUPLICATE_TRACE != 0);
     }
 
-    /// The summary of both parts. Their order and grouping do not matter, and the default summary adds nothing.
+    /// Combines both summaries. Order and grouping do not matter; the default summary is neutral.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         self.n_rows += other.n_rows;

@@ -81,7 +81,7 @@ fn put(header: &mut [u8], first_byte: usize, big_endian: &[u8]) {
     header[first_byte - 1..][..big_endian.len()].copy_from_slice(big_endian);
 }
 
-/// Headers with a counter in bytes 1-4, a constant in 5-6, something else from trace `step` on in 9-12, a random
+/// Headers with a counter in bytes 1-4, a constant in 5-6, a value that changes at trace `step` in 9-12, a random
 /// number in 13-16, a coordinate in 73-76 and its scalar, −100, in 71-72.
 fn survey(n_traces: usize, step: usize) -> Vec<u8> {
     let mut headers = vec![0; n_traces * 240];

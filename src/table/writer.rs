@@ -1,4 +1,4 @@
-//! Writes the rows of one segment.
+//! Writing the rows of one segment.
 
 use std::io::{BufWriter, Cursor, Write};
 
@@ -19,7 +19,7 @@ use crate::table::summary::{FieldRange, HeaderSummary};
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Writes the headers of consecutive traces to a Parquet file of their own, in whole row groups of the joined file.
+/// Writes the headers of consecutive traces to a separate Parquet file, in whole row groups of the joined file.
 ///
 /// Memory: the headers of one page (at most 1 MiB), and the encoded bytes of one row group.
 pub struct SegmentWriter {
@@ -29,11 +29,11 @@ pub struct SegmentWriter {
     file: BufWriter<Writer>,
     encoder: Encoder,
     columns: Vec<ColumnWriter>,
-    /// For each of `columns` the index in `HeaderTable::columns` of the field whose raw values it holds.
+    /// For each of `columns`, the index in `HeaderTable::columns` of the field whose raw values it holds.
     field_of_column: Vec<Option<usize>>,
-    /// Headers of the page that is being filled, each with its marks.
+    /// Headers of the current page, each with its marks.
     page: Vec<u8>,
-    /// Flags of the traces of the page.
+    /// Flags of the traces in the page.
     flags: Vec<u8>,
     page_rows: usize,
     /// Number of the first trace of `page`, from 0.
@@ -41,21 +41,21 @@ pub struct SegmentWriter {
     /// First header of the row group.
     first_row: Vec<u8>,
     first_flags: u8,
-    /// A byte for each byte of a row, and one for the flags: 0 where all rows of the page equal `first_row`.
+    /// One byte per byte of a row, and one for the flags: 0 if all rows of the page equal `first_row`.
     changed: Vec<u8>,
-    /// Rows of the row group before `page`.
+    /// Rows in the row group before `page`.
     rows_before_page: u64,
-    /// Where the raw headers of the row group begin in the file, once their first page is written.
+    /// File position of the row group's raw headers, once their first page is written.
     raw_headers_at: Option<u64>,
     row_groups: Vec<RowGroup>,
     formulas: Vec<Formula>,
-    /// What tells that a trace is dead.
+    /// How to tell a dead trace.
     is_dead: Source,
     summary: HeaderSummary,
 }
 
 impl SegmentWriter {
-    /// Creates the file at `path` for the traces from number `first_trace` (from 0), the first of a row group.
+    /// Creates the file at `path` for the traces from number `first_trace` (from 0), which must begin a row group.
     pub fn create(path: &Place, table: &HeaderTable, first_trace: u64) -> Result<Self> {
         table.check()?;
         if !first_trace.is_multiple_of(table.row_group_rows) {
@@ -106,8 +106,8 @@ impl SegmentWriter {
     }
 
     /// Adds the headers of the next `n` traces. `block` holds traces every `stride` bytes, each beginning with its
-    /// header bytes; what follows them is not looked at, and the last trace may end with its header.
-    /// `flags` has those of each trace, see [`ZERO_TRACE`](crate::table::ZERO_TRACE).
+    /// headers; what follows them is ignored, and the last trace may end with its headers. `flags` has the flags of
+    /// each trace, see [`ZERO_TRACE`](crate::table::ZERO_TRACE).
     pub fn push(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8]) -> Result<()> {
         self.push_marked(block, stride, n, flags, Mark::default())
     }
@@ -145,7 +145,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Compares the rows of the page from number `from` on with the first of the row group.
+    /// Compares the rows of the page from number `from` on with the first row of the row group.
     fn note_changes(&mut self, from: usize) {
         let width = self.table.row_bytes();
         if self.rows_before_page == 0 && from == 0 {
@@ -176,7 +176,7 @@ impl SegmentWriter {
         footer.finish(&mut self.file)
     }
 
-    /// Bytes of the file so far: the magic number and row groups.
+    /// Length of the file so far: the magic number and row groups.
     fn position(&self) -> u64 {
         MAGIC.len() as u64 + self.summary.row_groups.n_bytes
     }
@@ -188,8 +188,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Writes the pages of the raw headers as soon as they are encoded, so that they take no memory. That is why they come
-    /// before all other chunks of their row group, though they are the last column.
+    /// Writes the pages of raw headers as soon as they are encoded, to save memory. So they come before all other
+    /// chunks of their row group, although they are the last column.
     fn write_raw_headers(&mut self) -> Result<()> {
         if self.table.raw_header
             && let Some(column) = self.columns.last_mut()
@@ -203,7 +203,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Encodes the headers of the page, and ends the row group if it is full.
+    /// Encodes the page's headers, and ends the row group if it is full.
     fn end_page(&mut self) -> Result<()> {
         let width = self.table.row_bytes();
         let n_rows = (self.page.len() / width) as u64;
@@ -272,7 +272,7 @@ impl SegmentWriter {
     }
 }
 
-/// Sets the bits of `changed` in which any of the rows differs from `first`. `first` and `changed` are as long as a row.
+/// Sets the bits of `changed` in which any row differs from `first`. `first` and `changed` are as long as a row.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn gather_changes(rows: &[u8], first: &[u8], changed: &mut [u8]) {
     for row in rows.chunks_exact(first.len()) {

@@ -1,8 +1,8 @@
-//! A dataset against its own checksums, without the file it was made from.
+//! Checks a dataset against its own checksums, without its original file.
 //!
-//! Every byte of a dataset is under one CRC-32C: chunks and the indexes of shards end with theirs, `metadata.json` has
-//! its own and those of all other files. A CRC finds every change of a single byte. A CRC of the CRCs of all chunks finds
-//! those that are undamaged but belong elsewhere.
+//! Every byte of a dataset is covered by a CRC-32C: chunks and shard indexes end with theirs, `metadata.json` has its
+//! own and those of all other files. A CRC detects every change of a single byte. A CRC over the CRCs of all chunks
+//! detects undamaged chunks in the wrong place.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,22 +15,23 @@ use crate::dataset::units::{Shared, for_each_unit};
 use crate::dataset::{ChunkReader, Dataset, damaged};
 use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, TRACES, ZARR_JSON, checked_files};
 use crate::store::Reader;
-use crate::store::checksum::{Checksum, ChunkSums};
+use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
 
-/// What was found undamaged.
+/// The result of a successful check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
+    /// Traces in the dataset.
     pub n_traces: u64,
-    /// Files, `metadata.json` among them.
+    /// Number of files, including `metadata.json`.
     pub n_files: u64,
 }
 
-/// Compares every file of the dataset with its checksum. `on_progress` hears the traces whose chunks are done
-/// and the number of all.
+/// Compares every file of the dataset with its checksum. `on_progress` gets the traces whose chunks are done, and the
+/// total.
 ///
 /// # Errors
-/// `Error::Input` where there is no dataset, `Error::Failed` with what is damaged or missing.
+/// `Error::Input` if there is no dataset, `Error::Damaged` with what is damaged or missing.
 pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
     let dataset = Dataset::open(root)?;
     check_tables(&dataset, cancel)?;
@@ -66,13 +67,13 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
 }
 
-/// Compares all files but the chunks with their checksums and with each other.
+/// Checks all files but the chunks against their checksums and each other.
 pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     check_files(dataset, cancel)?;
     check_counts(dataset)
 }
 
-/// All files but the chunks: each there, and as it was written.
+/// Checks that every file but the chunks is there and unchanged.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
     for name in checked_files(dataset.headers_only).chain([HEADERS]).chain(exceptions) {
@@ -84,16 +85,16 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
         cancel.check()?;
         let path = dataset.path(name);
         if !is_there(&path)? {
-            return Err(Error::Failed(format!("{}: is missing", path.display())));
+            return Err(Error::Damaged(format!("{}: is missing", path.display())));
         }
-        if Checksum::of_file(&path)? != *expected {
+        if !expected.is_of_file(&path)? {
             return Err(damaged(&path, "its length or checksum is not the one in metadata.json"));
         }
     }
     Ok(())
 }
 
-/// The tables have as many rows as the document says, and the array is the one that it describes.
+/// Checks that the tables have the documented number of rows, and that the array is the documented one.
 fn check_counts(dataset: &Dataset) -> Result<()> {
     if dataset.counts.n_objects != dataset.n_objects() {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));

@@ -1,4 +1,4 @@
-//! A dataset against the file it was made from: the file is made again, piece by piece, and every byte compared.
+//! Compares a dataset with its file: rebuilds the file piece by piece and compares every byte.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -6,32 +6,33 @@ use std::sync::Mutex;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit, n_threads};
-use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources};
+use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources, Tables};
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
 use crate::verify::check::check_tables;
 
-/// What was found to be equal.
+/// The result of a successful comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared {
+    /// Traces compared.
     pub n_traces: u64,
+    /// Bytes compared.
     pub bytes: u64,
 }
 
-/// The first byte that differs, with what it belongs to.
+/// The first byte that differs, and what it belongs to.
 struct Difference {
     offset: u64,
     in_file: Vec<u8>,
     in_dataset: Vec<u8>,
 }
 
-/// Compares every byte of the files `inputs` with what the dataset says of them, in the order in which they were imported,
-/// and what else the dataset has, its tables and Zarr documents, with their checksums.
-/// `on_progress` hears the traces done so far and the number of all.
+/// Compares every byte of the files `inputs`, in the order of the import, with the dataset, and checks its tables and
+/// Zarr documents against their checksums. `on_progress` gets the traces done so far and in total.
 ///
 /// # Errors
-/// `Error::Failed` with the first difference, `Error::Usage` for another number of files than the dataset was made from;
-/// otherwise as [`export`](crate::export::export).
+/// `Error::Damaged` with the first difference, `Error::Usage` if the dataset was made from a different number of
+/// files; otherwise as for [`export`](crate::export::export).
 pub fn compare(
     inputs: &[impl AsRef<Path>],
     dataset: &Path,
@@ -40,12 +41,12 @@ pub fn compare(
 ) -> Result<Compared> {
     let dataset = Dataset::open(dataset)?;
     let compared = compare_with(inputs, &dataset, on_progress, cancel)?;
-    // What the samples and the header bytes do not come from is compared with its checksum.
+    // Files that do not feed into samples or header bytes are checked by checksum.
     check_tables(&dataset, cancel)?;
     Ok(compared)
 }
 
-/// As [`compare`], with a dataset that is open.
+/// Like [`compare`], for an open dataset.
 pub fn compare_with(
     inputs: &[impl AsRef<Path>],
     dataset: &Dataset,
@@ -60,10 +61,11 @@ pub fn compare_with(
             inputs.len()
         )));
     }
+    let tables = Tables::open(dataset)?;
     let mut all = Compared { n_traces: 0, bytes: 0 };
     for (input, file) in inputs.iter().zip(&dataset.files) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let one = compare_file(input.as_ref(), dataset, file, &mut tell, cancel)?;
+        let one = compare_file(input.as_ref(), dataset, &tables, file, &mut tell, cancel)?;
         all.n_traces += one.n_traces;
         all.bytes += one.bytes;
     }
@@ -73,6 +75,7 @@ pub fn compare_with(
 fn compare_file(
     input: &Path,
     dataset: &Dataset,
+    tables: &Tables,
     original: &OriginalFile,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
@@ -80,7 +83,7 @@ fn compare_file(
     let file = SegyFile::open(input, Io::Pread, Access::Traces)?;
     file.is_read_by(n_threads());
     if file.len() != original.bytes {
-        return Err(Error::Failed(format!(
+        return Err(Error::Damaged(format!(
             "{}: has {} bytes, and the file that {} was made from had {}",
             input.display(),
             file.len(),
@@ -88,7 +91,7 @@ fn compare_file(
             original.bytes
         )));
     }
-    let sources = Sources::open(dataset, original)?;
+    let sources = Sources::new(tables, original)?;
     let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
     for (offset, kept) in [(0, &original.bytes_before_traces), (sources.end_of_traces(), &original.bytes_after_traces)]
     {
@@ -126,7 +129,7 @@ impl Comparison<'_> {
             return Ok(false);
         }
         let Some(at) = in_file.iter().zip(bytes).position(|(a, b)| a != b) else { return Ok(false) };
-        // All bytes of the sample that begins or goes on there, as far as the piece has them.
+        // All bytes of the sample at this place, as far as the piece contains them.
         let range = self.sample_range(offset + at as u64)?;
         let start = range.start.max(offset) - offset;
         let end = (range.end - offset).min(bytes.len() as u64);
@@ -143,7 +146,7 @@ impl Comparison<'_> {
         Ok(true)
     }
 
-    /// The bytes of the sample at an offset; elsewhere that byte alone.
+    /// The bytes of the sample at an offset, or just that byte outside samples.
     fn sample_range(&self, offset: u64) -> Result<std::ops::Range<u64>> {
         Ok(match self.sources.part_at(offset)? {
             FilePart::Sample { offset, .. } => offset..offset + self.sources.dataset.format.bytes as u64,
@@ -157,8 +160,8 @@ impl Comparison<'_> {
         let Some(difference) = first.as_ref() else { return Ok(()) };
         let found = self.sources.part_at(difference.offset)?;
         let place = match found {
-            FilePart::BeforeTraces => "in front of the traces".to_owned(),
-            FilePart::AfterTraces => "behind the traces".to_owned(),
+            FilePart::BeforeTraces => "before the traces".to_owned(),
+            FilePart::AfterTraces => "after the traces".to_owned(),
             FilePart::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
             FilePart::Sample { trace, sample, .. } => format!("trace {}, sample {}", trace + 1, sample + 1),
         };
@@ -166,7 +169,7 @@ impl Comparison<'_> {
             FilePart::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
             _ => hexadecimal(bytes),
         };
-        Err(Error::Failed(format!(
+        Err(Error::Damaged(format!(
             "{} is not what {} was made from: byte {} ({place}) is the first that differs: {} in the file, {} in the dataset",
             self.file.path().display(),
             self.sources.dataset.root.display(),
@@ -176,7 +179,7 @@ impl Comparison<'_> {
         )))
     }
 
-    /// ` (1.5)`: the value of a sample, where its bytes are those of the file in order.
+    /// ` (1.5)`: the value of a sample, if its bytes are in file order.
     fn number(&self, bytes: &[u8]) -> String {
         let dataset = self.sources.dataset;
         let native = dataset.format.native;
@@ -197,7 +200,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     format!("0x{digits}")
 }
 
-/// A little-endian value as people write it.
+/// A little-endian value as text.
 fn display(dtype: Dtype, bytes: &[u8]) -> String {
     let unsigned = || crate::table::read_integer(bytes, 1, kind(dtype), ByteOrder::Little);
     match dtype {
@@ -221,5 +224,39 @@ fn kind(dtype: Dtype) -> crate::segy::fields::FieldKind {
         Dtype::UInt64 => FieldKind::U64,
         Dtype::Float32 => FieldKind::F32,
         Dtype::Float64 => FieldKind::F64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::config::ImportConfig;
+    use crate::store::faults::Faults;
+
+    #[test]
+    fn the_tables_are_opened_once_however_many_files_there_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let cancel = CancelHandle::new();
+        let calls = |n: usize| {
+            let inputs: Vec<_> = (0..n).map(|i| directory.path().join(format!("{i}.sgy"))).collect();
+            let survey = GenerateConfig { n_traces: 2, n_samples: 5, ..GenerateConfig::default() };
+            for input in inputs.iter().filter(|input| !input.exists()) {
+                generate(&survey, input, &mut |_| {}, &cancel).unwrap();
+            }
+            let mut config = ImportConfig::new("", directory.path().join(format!("out{n}")));
+            (config.inputs, config.sync) = (inputs.clone(), false);
+            crate::run::import::import(&config, &mut |_| {}, &cancel).unwrap();
+            let dataset = Dataset::open(&config.output).unwrap();
+            let faults = Faults::below(&dataset.headers().path(), 0, rustix::io::Errno::IO);
+            compare_with(&inputs, &dataset, &mut |_, _| {}, &cancel).unwrap();
+            faults.calls()
+        };
+        let of_one_more = (calls(9) - calls(5)) / 4;
+        assert!(
+            of_one_more < calls(2) - of_one_more,
+            "{of_one_more} more calls for one more file, {} for two",
+            calls(2)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Proving that a dataset is what it should be: equal to its file ([`compare`]), or undamaged ([`check`]).
+//! Proving that a dataset is correct: equal to its file ([`compare`]), or undamaged ([`check`]).
 
 mod check;
 mod compare;

@@ -32,6 +32,10 @@ impl AxisOrder {
 pub const CHUNK_TARGET_BYTES: u64 = 8 << 20;
 /// Chunks span at most this many traces unless the user says so.
 pub const MAX_CHUNK_TRACES: u64 = 1000;
+/// The most bytes that a chunk may have before compression.
+pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// The most chunks that a shard may hold: its index, of 16 bytes for each, is in memory.
+pub const MAX_SHARD_ENTRIES: u64 = 1 << 26;
 /// Traces longer than this are chunked along the samples too.
 const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
 
@@ -67,6 +71,22 @@ impl ArrayPlan {
             shard_chunks: None,
             codec: Codec::default(),
         }
+    }
+
+    /// Whether nothing that is made of its numbers divides by zero or runs over, and chunks and shards have a size that memory
+    /// has room for: where a file says what they are.
+    pub fn is_consistent(&self) -> bool {
+        const MOST_BYTES: u128 = 1 << 62;
+        let sizes = [self.n_samples, self.n_traces, self.chunk_samples, self.chunk_traces, self.chunks_per_object()];
+        if sizes.contains(&0) || self.chunk_samples > self.n_samples || self.chunk_traces > self.n_traces {
+            return false;
+        }
+        let [n_samples, n_traces, chunk_samples, chunk_traces, per_shard] = sizes.map(u128::from);
+        let size = self.dtype.size() as u128;
+        chunk_samples * chunk_traces * size <= u128::from(MAX_CHUNK_BYTES)
+            && n_samples * n_traces < MOST_BYTES / size
+            && per_shard <= u128::from(self.n_trace_chunks())
+            && per_shard * u128::from(self.n_sample_chunks()) <= u128::from(MAX_SHARD_ENTRIES)
     }
 
     /// Chunks along the sample axis.
@@ -142,6 +162,37 @@ mod tests {
             let bytes = array.chunk_bytes() as u64;
             assert!((4 << 20..=8 << 20).contains(&bytes), "{n_samples} samples: {bytes} bytes");
             assert!(array.n_sample_chunks() * array.chunk_samples - n_samples < array.n_sample_chunks());
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_not_consistent() {
+        let good = ArrayPlan { shard_chunks: Some(3), ..ArrayPlan::new(100, 12_000, Dtype::Float32) };
+        assert!(good.is_consistent());
+        let extremes = [0, 1 << 31, 1 << 32, (1 << 61) - 1, 1 << 61, 1 << 63, u64::MAX];
+        for n in extremes {
+            for change in [
+                |a: &mut ArrayPlan, n| a.shard_chunks = Some(n),
+                |a: &mut ArrayPlan, n| a.chunk_traces = n,
+                |a: &mut ArrayPlan, n| a.chunk_samples = n,
+            ] {
+                let mut array = good.clone();
+                change(&mut array, n);
+                assert!(!array.is_consistent(), "{array:?}");
+            }
+            // However the array is cut, nothing runs over where it is called consistent.
+            for (n_samples, chunk_samples, chunk_traces) in [(n, n, 1), (n, 1, n), (1, 1, n), (n, 1, 1)] {
+                let array = ArrayPlan { n_samples, chunk_samples, chunk_traces, n_traces: n, ..good.clone() };
+                if array.is_consistent() {
+                    let last = array.n_trace_chunks() - 1;
+                    let _ = (
+                        array.chunk_bytes(),
+                        array.n_objects(),
+                        array.traces_per_object(),
+                        array.traces_of_chunk(last),
+                    );
+                }
+            }
         }
     }
 

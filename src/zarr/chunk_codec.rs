@@ -7,8 +7,11 @@ use zarrs::array::{ArrayBytes, ArrayToBytesCodecTraits, CodecChain, CodecOptions
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::base::error::{Error, Result, failed};
-use crate::zarr::ArrayPlan;
+#[cfg(feature = "pcodec")]
+use crate::segy::Dtype;
 use crate::zarr::blosc::{BloscLz4, UnbloscLz4};
+use crate::zarr::codec::Packing;
+use crate::zarr::{ArrayPlan, unpack};
 
 /// The compressor of one array as a stream: samples go in as they are converted, encoded bytes come out, chunk by chunk.
 ///
@@ -135,6 +138,9 @@ impl ChunkDecoder {
 
 /// A codec chain of the library.
 struct WholeChunk {
+    packing: Packing,
+    #[cfg(feature = "pcodec")]
+    dtype: Dtype,
     chain: CodecChain,
     data_type: DataType,
     item_bytes: usize,
@@ -153,6 +159,9 @@ impl WholeChunk {
         let data_type = DataType::from_metadata(&MetadataV3::new(array.dtype.name()))
             .map_err(failed(format!("the data type {}", array.dtype.name())))?;
         Ok(Self {
+            packing: array.codec.packing(),
+            #[cfg(feature = "pcodec")]
+            dtype: array.dtype,
             chain,
             data_type,
             item_bytes: array.dtype.size(),
@@ -175,7 +184,19 @@ impl WholeChunk {
             .map_err(failed("encoding a chunk"))
     }
 
+    /// Only what says itself how long it becomes is left to the library.
     fn decode<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
+        match self.packing {
+            Packing::AsIs => Ok(Cow::Borrowed(encoded)),
+            Packing::Blosc => unpack::check_blosc(encoded, n).and_then(|()| self.decode_by_library(encoded, n)),
+            Packing::Zstd => unpack::zstd(encoded, n).map(Cow::Owned),
+            Packing::Gzip => unpack::gzip(encoded, n).map(Cow::Owned),
+            #[cfg(feature = "pcodec")]
+            Packing::Pco => unpack::pco(encoded, n, self.dtype).map(Cow::Owned),
+        }
+    }
+
+    fn decode_by_library<'a>(&self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let shape = self.shape(n)?;
         let decoded = self
             .chain
@@ -210,9 +231,10 @@ mod tests {
         let mut decoder = ChunkDecoder::new(array).unwrap();
         let ours = decoder.blocks.as_mut().map(|blocks| blocks.decode(&encoded).unwrap().to_vec());
         decoder.blocks = None;
-        let library = decoder.decode(&encoded, array.chunk_bytes()).unwrap().into_owned();
-        assert!(ours.is_none_or(|ours| ours == library));
-        library
+        let decoded = decoder.decode(&encoded, array.chunk_bytes()).unwrap().into_owned();
+        let library = WholeChunk::new(array).unwrap().decode_by_library(&encoded, array.chunk_bytes()).unwrap();
+        assert!(ours.is_none_or(|ours| ours == *library) && decoded == *library);
+        decoded
     }
 
     proptest::proptest! {
@@ -246,7 +268,7 @@ mod tests {
     fn the_library_reads_chunks_of_every_codec_type_and_size() {
         let noise = |n: usize| (0..n as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>();
         let smooth = |n: usize| (0..n).map(|i| (i / 700 % 7) as u8).collect::<Vec<_>>();
-        let mut codecs = vec!["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "gzip"];
+        let mut codecs = vec!["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "zstd-plain", "gzip"];
         codecs.extend(cfg!(feature = "pcodec").then_some("pcodec"));
         for (codec, dtype) in codecs.into_iter().flat_map(|codec| DTYPES.map(|dtype| (codec, dtype))) {
             if codec.parse::<Codec>().unwrap().takes(dtype) {

@@ -23,8 +23,20 @@ struct Row {
     about: &'static str,
     levels: std::ops::RangeInclusive<u8>,
     default_level: u8,
+    packing: Packing,
     /// The codecs in Zarr v3 metadata, from the values of a chunk to its bytes.
     definition: fn(level: u8, dtype: Dtype) -> Vec<Value>,
+}
+
+/// How the bytes of a chunk are packed, for whoever unpacks them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    AsIs,
+    Blosc,
+    Zstd,
+    Gzip,
+    #[cfg(feature = "pcodec")]
+    Pco,
 }
 
 /// Adding a codec is adding a row. All but `pcodec` are read by zarr-python 3 without further packages.
@@ -34,6 +46,7 @@ const CODECS: &[Row] = &[
         about: "samples as they are",
         levels: 0..=0,
         default_level: 0,
+        packing: Packing::AsIs,
         definition: |_, _| vec![little_endian()],
     },
     Row {
@@ -41,6 +54,7 @@ const CODECS: &[Row] = &[
         about: "Blosc LZ4 behind a byte shuffle",
         levels: 1..=9,
         default_level: 5,
+        packing: Packing::Blosc,
         definition: |level, dtype| vec![little_endian(), blosc("lz4", level, "shuffle", dtype)],
     },
     Row {
@@ -48,6 +62,7 @@ const CODECS: &[Row] = &[
         about: "Blosc LZ4 behind a bit shuffle",
         levels: 1..=9,
         default_level: 5,
+        packing: Packing::Blosc,
         definition: |level, dtype| vec![little_endian(), blosc("lz4", level, "bitshuffle", dtype)],
     },
     Row {
@@ -55,6 +70,7 @@ const CODECS: &[Row] = &[
         about: "Zstandard behind Blosc's byte shuffle",
         levels: 1..=9,
         default_level: 1,
+        packing: Packing::Blosc,
         definition: |level, dtype| vec![little_endian(), blosc("zstd", level, "shuffle", dtype)],
     },
     Row {
@@ -62,6 +78,7 @@ const CODECS: &[Row] = &[
         about: "Zstandard alone",
         levels: 1..=22,
         default_level: 1,
+        packing: Packing::Zstd,
         definition: |level, _| {
             vec![little_endian(), json!({"name": "zstd", "configuration": {"level": level, "checksum": false}})]
         },
@@ -71,6 +88,7 @@ const CODECS: &[Row] = &[
         about: "gzip",
         levels: 1..=9,
         default_level: 1,
+        packing: Packing::Gzip,
         definition: |level, _| vec![little_endian(), json!({"name": "gzip", "configuration": {"level": level}})],
     },
     #[cfg(feature = "pcodec")]
@@ -79,6 +97,7 @@ const CODECS: &[Row] = &[
         about: "Pco, for the smallest output; readers need the package of this name",
         levels: 0..=12,
         default_level: 8,
+        packing: Packing::Pco,
         definition: |level, _| {
             vec![json!({"name": "numcodecs.pcodec", "configuration": {
                 "level": level, "mode_spec": "auto", "delta_spec": "auto", "delta_encoding_order": null,
@@ -114,7 +133,11 @@ impl Codec {
 
     /// Whether chunks are stored as they are.
     pub fn is_none(&self) -> bool {
-        self.row().name == "none"
+        self.packing() == Packing::AsIs
+    }
+
+    pub(super) fn packing(&self) -> Packing {
+        self.row().packing
     }
 
     /// Filter and level, if it is LZ4 in Blosc's container.

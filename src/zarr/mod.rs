@@ -10,8 +10,9 @@ mod chunk_codec;
 mod codec;
 mod documents;
 mod segment_store;
+mod unpack;
 
-pub use array::{ArrayPlan, AxisOrder};
+pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
 pub use documents::{array_document, coordinate_document, group_document};

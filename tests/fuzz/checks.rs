@@ -118,6 +118,13 @@ fn of_this_version(survey: &Survey, text: &[u8]) -> Vec<u8> {
         let merge = serde_json::to_string(&survey.plan.merge).unwrap();
         plan.splice(1..1, format!("\"merge\":{merge},").into_bytes());
     }
+    // Version 6 has permissions, and the time of the last change of each input.
+    if find(b"\"file_mode\":").is_none() && plan.first() == Some(&b'{') {
+        plan.splice(1..1, *b"\"file_mode\":438,");
+        let key = b"\"modified_ns\"";
+        let places: Vec<usize> = (0..plan.len()).filter(|&at| plan[at..].starts_with(key)).collect();
+        places.into_iter().rev().for_each(|at| drop(plan.splice(at..at, *b"\"changed_ns\":0,")));
+    }
     plan
 }
 
@@ -134,7 +141,7 @@ pub fn lines(survey: &Survey, text: &[u8]) {
     let launcher = Recorded { said, next: Cell::new(0) };
     let (plan, cancel) = (Arc::new(survey.plan.clone()), CancelHandle::new());
     let root = survey.directory.path().join("out");
-    let output = Output::open(&root, false).unwrap();
+    let output = Output::open(&root, false, 0o666).unwrap();
     output.start(&plan).unwrap();
     let staging = output.staging();
     if let Ok(records) = convert_segments(&plan, &staging, &launcher, 2, Vec::new(), &cancel, &mut Deaf) {

@@ -39,7 +39,7 @@ fn survey(path: PathBuf, extended: bool, ragged: bool) -> PathBuf {
     path
 }
 
-/// Imports with these changes of the usual options. Returns the place of the document.
+/// Imports with changes to the usual options. Returns the path of the document.
 fn imported(inputs: &[&PathBuf], output: PathBuf, change: impl Fn(&mut ImportConfig)) -> PathBuf {
     let mut config = ImportConfig::new(inputs[0], &output);
     config.inputs = inputs.iter().map(|&input| input.clone()).collect();
@@ -49,7 +49,8 @@ fn imported(inputs: &[&PathBuf], output: PathBuf, change: impl Fn(&mut ImportCon
     output.join(METADATA)
 }
 
-/// Documents with every key that there can be: of one file, several files, traces of varying length, headers alone.
+/// Documents that together have every possible key: from one file, several files, traces of varying length, headers
+/// only.
 fn documents(directory: &Path) -> Vec<PathBuf> {
     let one = survey(directory.join("one.sgy"), true, false);
     let other = survey(directory.join("other.sgy"), true, false);
@@ -67,11 +68,11 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
     ]
 }
 
-/// Adds the key paths of a document: `segy.decisions.what`. What is an object in an entry of `files` or at the top of the
-/// document of a single file counts as the latter.
+/// Adds the key paths of a document, like `segy.decisions.what`. Objects in `files` entries or at the top of a
+/// single-file document count as the latter.
 fn add_keys(value: &Value, place: &str, keys: &mut BTreeSet<String>) {
     match value {
-        // Their keys are the fields of the headers.
+        // Their keys are header fields.
         Value::Object(_) if ["binary_header.", "geometry.header_ranges."].contains(&place) => {}
         Value::Object(object) => {
             for (key, value) in object {
@@ -87,7 +88,7 @@ fn add_keys(value: &Value, place: &str, keys: &mut BTreeSet<String>) {
     }
 }
 
-/// The key paths that the tables of `docs/format.md` name in their first columns.
+/// The key paths in the first columns of the tables in `docs/format.md`.
 fn documented_keys() -> BTreeSet<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md");
     let text = std::fs::read_to_string(path).unwrap();
@@ -148,12 +149,12 @@ fn what_another_version_wrote_is_read_or_refused_and_what_is_damaged_is_named() 
     };
     let said = |what: &str| format!("{}: {what}", path.display());
     let refused = |what: &str| Err(Error::Input(said(what)));
-    let damaged = |what: &str| Err(Error::Failed(said(&format!("is damaged: {what}"))));
+    let damaged = |what: &str| Err(Error::Damaged(said(&format!("is damaged: {what}"))));
 
     assert_eq!(open(&|d| (d["later"], d["segy"]["later"]) = (json!([1.5]), json!({"a": null}))), Ok(()));
     let newer = "was written by a newer segy-import (format version 3); this one reads up to version 1";
     assert_eq!(open(&|d| d["format"]["version"] = json!(3)), refused(newer));
-    // Whatever else has changed in it.
+    // Whatever else has changed in the document.
     assert_eq!(open(&|d| (d["format"]["version"], d["segy"]) = (json!(3), json!([]))), refused(newer));
     assert!(Document::is_at(&Place::of(&path).unwrap()).unwrap());
     assert_eq!(open(&|d| d["format"]["version"] = json!(0)), refused("has format version 0, which there never was"));

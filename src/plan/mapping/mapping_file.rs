@@ -1,9 +1,9 @@
 //! Mapping files: `--mapping FILE`, as JSON or TOML.
 //!
-//! JSON, as the Python predecessor (SeisProc) writes it: a list of fields, or `{"fields": {NAME: FIELD} or [FIELD…],
-//! "ensemble_keys": [NAME…], "computed": {NAME: EXPRESSION}}`; a field has `name`, `byte_position` (from 1), `format` and, if wanted, `description`.
-//! Formats are the types of `--field` or the codes of Python's `struct`: `i`, `h`, `B`, `f`, `8s` …
-//! TOML is the same in its notation; there `inline = "189:i32"` is a field too.
+//! The JSON format is that of the Python predecessor (SeisProc): a list of fields, or `{"fields": {NAME: FIELD} or
+//! [FIELD…], "ensemble_keys": [NAME…], "computed": {NAME: EXPRESSION}}`; a field has `name`, `byte_position` (from
+//! 1), `format` and optionally `description`. Formats are the types of `--field` or the codes of Python's `struct`:
+//! `i`, `h`, `B`, `f`, `8s` … TOML has the same structure, and also allows `inline = "189:i32"` as a field.
 
 use std::path::Path;
 
@@ -12,34 +12,42 @@ use crate::base::near_names::near_names;
 use crate::plan::mapping::plain_document::Document;
 use crate::plan::mapping::{ComputedField, FieldPlacement, Mapping, is_name, parse_place};
 use crate::segy::fields::FieldKind;
+use crate::store::files::read_text;
 
 const TOP_KEYS: [&str; 5] = ["fields", "ensemble_keys", "computed", "computed_fields", "description"];
 const FIELD_KEYS: [&str; 4] = ["name", "byte_position", "format", "description"];
 const COMPUTED_KEYS: [&str; 4] = ["name", "expression", "format", "description"];
 
 impl Mapping {
-    /// Reads a mapping file. Whether its fields fit the headers of a SEG-Y file is found out with that file.
+    /// Reads a mapping file. Whether its fields fit the headers is checked later, against the SEG-Y file.
     ///
     /// # Errors
-    /// `Error::Usage` for a file that cannot be read or says something else than fields, with its name and the place.
+    /// `Error::Usage` for a file that cannot be read or is not a mapping; the message gives the file and the place.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::Usage(format!("--mapping {}: cannot be read: {e}", path.display())))?;
+        let text =
+            read_text(path).map_err(|e| Error::Usage(format!("--mapping {}: cannot be read: {e}", path.display())))?;
         let document = document(path, &text)
             .map_err(|why| Error::Usage(format!("--mapping {}: {}", path.display(), why.trim_end())))?;
         parse(path, document).map_err(|why| Error::Usage(format!("--mapping {}: {why}", path.display())))
     }
 }
 
-/// JSON or TOML by the extension, else by the content.
+/// Parses JSON or TOML, by the extension or else by the content.
 fn document(path: &Path, text: &str) -> Result<Document, String> {
     let json = || serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"));
-    let toml = || toml::from_str(text).map_err(|e| format!("is not TOML: {e}"));
+    let toml = || toml::from_str(text).map_err(|e| format!("is not TOML: {}", in_one_line(&e, text)));
     match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
         Some("json") => json(),
         Some("toml") => toml(),
         _ => json().or_else(|json| toml().map_err(|toml| format!("{json}, and it {toml}"))),
     }
+}
+
+/// What is wrong with a TOML text, and where; the library would draw a picture of it.
+fn in_one_line(error: &toml::de::Error, text: &str) -> String {
+    let what = error.message().replace('\n', ", ");
+    let line = |at: usize| 1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count();
+    error.span().map_or_else(|| what.clone(), |span| format!("{what} at line {}", line(span.start)))
 }
 
 fn parse(path: &Path, document: Document) -> Result<Mapping, String> {
@@ -77,7 +85,7 @@ fn fields(value: Document) -> Result<Vec<FieldPlacement>, String> {
     }
 }
 
-/// One field. `key` is its name where it stands in a table; `what` names it in messages.
+/// One field. `key` is its name if it is in a table; `what` names it in messages.
 fn field(item: Document, key: Option<&str>, what: &str) -> Result<FieldPlacement, String> {
     let (mut name, mut first_byte, mut kind, mut description) = (key.map(str::to_owned), None, None, None);
     match (item, key) {
@@ -114,7 +122,7 @@ fn field(item: Document, key: Option<&str>, what: &str) -> Result<FieldPlacement
     Ok(FieldPlacement { name, first_byte, kind: kind.ok_or_else(|| missing("format"))?, description })
 }
 
-/// Computed columns: `{NAME: EXPRESSION}`, or a list of `{name, expression}`. They are float64 whatever `format` says.
+/// Computed columns: `{NAME: EXPRESSION}`, or a list of `{name, expression}`. Always float64, whatever `format` says.
 fn computed(value: Document, key: &str) -> Result<Vec<ComputedField>, String> {
     let named = |name: String, expression: String| {
         if is_name(&name) {
@@ -155,7 +163,7 @@ fn byte(value: &Document, what: &str) -> Result<u32, String> {
     }
 }
 
-/// A type by the name that `--field` takes or by its code in Python's `struct`.
+/// A type, by the name that `--field` takes or its code in Python's `struct`.
 fn kind_of(format: &str, what: &str) -> Result<FieldKind, String> {
     Ok(match format {
         "b" => FieldKind::I8,
@@ -179,7 +187,7 @@ fn kind_of(format: &str, what: &str) -> Result<FieldKind, String> {
 fn text(value: Document, what: &str) -> Result<String, String> {
     match value {
         Document::Text(text) => Ok(text),
-        other => Err(format!("{what} is {}, not a text", other.what())),
+        other => Err(format!("{what} is {}, not a string", other.what())),
     }
 }
 
@@ -190,7 +198,7 @@ fn texts(value: Document, what: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Refuses keys that nobody would read.
+/// Refuses unknown and duplicate keys.
 fn check_keys(entries: &[(String, Document)], known: &[&str], what: &str) -> Result<(), String> {
     if let Some((wrong, _)) = entries.iter().find(|(key, _)| !known.contains(&key.as_str())) {
         return Err(format!("{what} has the unknown key \"{wrong}\"; {}", near_names(wrong, known.iter().copied())));
@@ -266,6 +274,7 @@ mod tests {
         assert!(refused(r#"{"field": []}"#).contains("did you mean \"fields\""));
         assert!(refused(r#"{"fields": {"a": "1:i32", "a": "5:i32"}}"#).contains("\"a\" twice"));
         assert!(refused("7").contains("holds a number"));
-        assert!(read("map", "= 7").unwrap_err().contains("is not TOML"));
+        let wrong = read("map", "a = 1\n= 7").unwrap_err();
+        assert!(wrong.contains("it is not TOML: ") && wrong.ends_with(" at line 2"), "{wrong}");
     }
 }

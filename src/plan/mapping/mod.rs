@@ -1,14 +1,15 @@
-//! Where the fields of the trace header are: what the file, a preset, a mapping file and the options say, in that order.
+//! Where the trace header fields are, according to the file, a preset, a mapping file and the options, in that order.
 //!
-//! [`file`] reads mapping files, [`presets`] has the places that well-known programs use, [`columns`] makes the columns of
-//! `headers.parquet` of it all. Of a field that is placed several times, the last of these counts: the standard, the
-//! stanza `SEG:Layout` of the file, a preset, the mapping file, `--field`.
+//! [`mapping_file`] reads mapping files, [`presets`] has the positions used by well-known programs,
+//! [`placed_columns`] makes the columns of `headers.parquet` from all of it. For a field placed several times the
+//! last of these counts: the standard, the file's stanza `SEG:Layout`, a preset, the mapping file, `--field`.
 
 mod mapping_file;
 pub mod placed_columns;
 mod plain_document;
 pub mod presets;
 mod stanza;
+mod xml_limits;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -45,17 +46,17 @@ impl FromStr for FieldPlacement {
 
 /// `BYTE:TYPE`.
 fn parse_place(place: &str) -> std::result::Result<(u32, FieldKind), String> {
-    let (byte, kind) = place.split_once(':').ok_or("there is no \":\" behind the byte")?;
+    let (byte, kind) = place.split_once(':').ok_or("there is no \":\" after the byte")?;
     let first_byte = byte.parse().ok().filter(|&b| b > 0).ok_or("the byte is a number from 1")?;
     Ok((first_byte, kind.parse()?))
 }
 
-/// Whether this can be the name of a column.
+/// Whether this is a valid column name.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A column that the user has computed: `NAME = EXPRESSION`.
+/// A column computed for the user: `NAME = EXPRESSION`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComputedField {
     pub name: String,
@@ -80,34 +81,34 @@ impl FromStr for ComputedField {
     }
 }
 
-/// What a mapping file says.
+/// The contents of a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// The file, for messages.
     pub path: PathBuf,
     pub fields: Vec<FieldPlacement>,
-    /// Names of the gather keys; empty where the file has none.
+    /// Names of the gather keys; empty if the file has none.
     pub ensemble_keys: Vec<String>,
     pub computed: Vec<ComputedField>,
 }
 
-/// All that a caller says of header fields.
+/// Everything the caller says about header fields.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderOptions {
     pub preset: Option<&'static Preset>,
     pub mapping: Option<Mapping>,
-    /// Fields of the options, which count before all others.
+    /// Fields given as options, which take precedence over all others.
     pub fields: Vec<FieldPlacement>,
-    /// Computed columns of the options, which count before those of the mapping file.
+    /// Computed columns given as options, which take precedence over the mapping file.
     pub computed: Vec<ComputedField>,
 }
 
-/// A field that is not where the standard has it, and who says so. For the metadata.
+/// A field not at its standard place, and who placed it. For the metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedField {
     /// The column.
     pub name: String,
-    /// First byte in the headers of a trace, from 1.
+    /// First byte in the trace's headers, from 1.
     pub first_byte: u32,
     #[serde(rename = "type")]
     pub kind: String,

@@ -1,7 +1,10 @@
-//! The columns of `headers.parquet`, made of the standard and of all that says otherwise.
+//! The columns of `headers.parquet`, from the standard and everything that overrides it.
+
+use std::collections::HashMap;
 
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
+use crate::base::visible::{excerpt, visible};
 use crate::plan::mapping::presets::Preset;
 use crate::plan::mapping::stanza::{self, Entry};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
@@ -11,21 +14,22 @@ use crate::segy::{Layout, SegyFile, text};
 use crate::table::formula::{Computed, Input, names};
 use crate::table::{Column, HeaderTable};
 
-/// The header table of one file, and what is not as the standard has it.
+/// The header table of one file, and what differs from the standard.
 #[derive(Clone, Debug)]
 pub struct Columns {
     pub table: HeaderTable,
     pub placed: Vec<PlacedField>,
-    /// What was decided about a header mapping that the file brings along.
+    /// The decision on a header mapping found in the file.
     pub decision: Option<Decision>,
     pub warning: Option<String>,
 }
 
 impl Columns {
-    /// The columns of the standard, of additional headers, and those that were placed.
+    /// The columns of the standard and of additional headers, and those placed by the user.
     ///
     /// # Errors
-    /// `Error::Usage` for fields outside the headers, that overlap, or that are there twice; with their place.
+    /// `Error::Usage`, with the source, for fields that are outside the headers, overlap, or are given twice.
+    ///
     /// `marks` says whether there are columns `file_index` and `n_samples` too.
     pub fn new(
         options: &HeaderOptions,
@@ -80,13 +84,13 @@ fn standard_columns(major: u8, preset: Option<&Preset>) -> Vec<Column> {
     columns
 }
 
-/// A field that the user placed, with where that is said.
+/// A field placed by the user, and where that was said.
 struct UserField<'a> {
     field: &'a FieldPlacement,
     canonical: &'a str,
     /// The option.
     by: &'static str,
-    /// The option with its file.
+    /// The option with its file, for messages.
     at: String,
 }
 
@@ -109,21 +113,22 @@ struct Builder {
 }
 
 impl Builder {
-    /// Applies the header mapping that the file brings along, if it has one that fits.
+    /// Applies the header mapping found in the file, if it fits.
     ///
-    /// It is applied whole: where an entry lies over a field of the standard that the mapping leaves where it is, the bytes
-    /// would have two meanings, and the standard's are kept.
+    /// It is applied as a whole: if an entry overlaps a standard field that the mapping does not move, the bytes
+    /// would have two meanings, so the standard is kept.
     fn place_stanza(&mut self, file: &SegyFile, layout: &Layout) -> Result<(Option<Decision>, Option<String>)> {
         let Some((record, xml)) = stanza::find(file, layout)? else { return Ok((None, None)) };
         let at = format!("the stanza SEG:Layout in extended textual header {record}");
-        let ignored = |why: String| Ok((None, Some(format!("{at} {why}; it is ignored, --mapping places fields"))));
+        let ignored =
+            |why: String| Ok((None, Some(format!("{at} {}; it is ignored, --mapping places fields", visible(&why)))));
         let entries = match stanza::parse(&xml) {
             Ok(entries) => entries,
             Err(why) => return ignored(why),
         };
         let decided = |value: String| {
             let because = format!("extended textual header {record}");
-            Ok((Some(Decision { what: "header mapping".into(), value, because }), None))
+            Ok((Some(Decision { what: "header mapping".into(), value: visible(&value).into_owned(), because }), None))
         };
         if let Some((entry, column)) = self.conflict(&entries) {
             return decided(format!(
@@ -155,7 +160,7 @@ impl Builder {
         }
     }
 
-    /// An entry over a field of the standard that no entry moves. Fields that rev 2 gave up do not count.
+    /// An entry that overlaps a standard field that no entry moves. Fields dropped in rev 2 do not count.
     fn conflict<'a>(&'a self, entries: &'a [Entry]) -> Option<(&'a Entry, &'a Column)> {
         let in_standard = || entries.iter().filter(|e| e.extension.is_none());
         let stays = |c: &&Column| {
@@ -170,9 +175,10 @@ impl Builder {
         in_standard().find_map(|e| staying.iter().find(|c| overlap(e, c)).map(|c| (e, *c)))
     }
 
-    /// Fields of the mapping file, and those of the options, which take the place of those of the same name.
+    /// Places the fields of the mapping file and of the options; an option replaces a field of the same name.
     fn place_user_fields(&mut self, options: &HeaderOptions) -> Result<()> {
         let mut fields: Vec<UserField> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let of_mapping = options.mapping.iter().flat_map(|m| {
             let at = format!("--mapping {}", m.path.display());
             m.fields.iter().map(move |f| (f, "--mapping", at.clone()))
@@ -180,7 +186,8 @@ impl Builder {
         let of_options = options.fields.iter().map(|f| (f, "--field", "--field".to_owned()));
         for (field, by, at) in of_mapping.chain(of_options) {
             let new = UserField { field, canonical: canonical_name(&field.name, self.major), by, at };
-            match fields.iter_mut().find(|known| known.canonical == new.canonical) {
+            let place = *places.entry(new.canonical).or_insert(fields.len());
+            match fields.get_mut(place) {
                 Some(known) if known.by != new.by => *known = new,
                 Some(known) => {
                     let known = known.describe();
@@ -189,18 +196,16 @@ impl Builder {
                 None => fields.push(new),
             }
         }
-        for user in &fields {
-            self.place(user.field, user.by, &user.at)?;
+        // No more than headers have bytes are left after this, however many a file has.
+        let mut in_order: Vec<&UserField> = fields.iter().collect();
+        in_order.sort_by_key(|u| u.field.first_byte);
+        if let Some(pair) = in_order.windows(2).find(|p| last_byte(p[0].field) >= p[1].field.first_byte as usize) {
+            return Err(Error::Usage(format!("{} and {} overlap", pair[0].describe(), pair[1].describe())));
         }
-        fields.sort_by_key(|u| u.field.first_byte);
-        match fields.windows(2).find(|pair| last_byte(pair[0].field) >= pair[1].field.first_byte as usize) {
-            Some(pair) => Err(Error::Usage(format!("{} and {} overlap", pair[0].describe(), pair[1].describe()))),
-            None => Ok(()),
-        }
+        fields.iter().try_for_each(|user| self.place(user.field, user.by, &user.at))
     }
 
-    /// Puts a field where it was placed: a column of the standard moves, another one is new. `by` is for the metadata,
-    /// `at` for messages.
+    /// Places a field: a standard column moves, any other is new. `by` is for the metadata, `at` for messages.
     fn place(&mut self, placed: &FieldPlacement, by: &str, at: &str) -> Result<()> {
         let (end, header_bytes) = (last_byte(placed), self.header_bytes);
         let refused = |why: String| Err(Error::Usage(format!("{at}: field {}: {why}", placed.name)));
@@ -230,7 +235,7 @@ impl Builder {
         column.scalar = column.scalar.filter(|_| !matches!(placed.kind, FieldKind::Text(_)));
         if TRACE_FIELDS.iter().any(|f| f.name == canonical && is_scalar(f)) {
             if placed.kind != FieldKind::I16 {
-                return refused("the *_scaled columns are made with it, so it has to be i16".into());
+                return refused("the *_scaled columns are computed with it, so it has to be i16".into());
             }
             let scaled = self.columns.iter_mut().filter(|c| c.scalar == Some(old_byte));
             scaled.for_each(|c| c.scalar = Some(placed.first_byte));
@@ -239,24 +244,26 @@ impl Builder {
     }
 }
 
-/// The computed columns: those of the mapping file, and those of the options, which take the place of those of the same
-/// name.
+/// The computed columns of the mapping file and of the options; an option replaces one of the same name.
 fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Vec<Computed>> {
     let mut fields: Vec<(&ComputedField, String)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     let of_mapping = options
         .mapping
         .iter()
         .flat_map(|m| m.computed.iter().map(move |f| (f, format!("--mapping {}: computed column", m.path.display()))));
     let of_options = options.computed.iter().map(|f| (f, "--compute".to_owned()));
     for (field, at) in of_mapping.chain(of_options) {
-        match fields.iter_mut().find(|(known, _)| known.name.eq_ignore_ascii_case(&field.name)) {
+        let place = *places.entry(field.name.to_ascii_lowercase()).or_insert(fields.len());
+        match fields.get_mut(place) {
             Some(known) if known.1 != at => *known = (field, at),
             Some(_) => return Err(Error::Usage(format!("{at} {}: is there twice", field.name))),
             None => fields.push((field, at)),
         }
     }
     let one = |(field, at): (&ComputedField, String)| {
-        let wrong = |why: String| Error::Usage(format!("{at} {} = {}: {why}", field.name, field.expression));
+        let shown = excerpt(&field.expression);
+        let wrong = |why: String| Error::Usage(format!("{at} {} = {shown}: {why}", field.name));
         let inputs =
             names(&field.expression).and_then(|names| names.iter().map(|n| input(n, columns, major)).collect());
         let (name, expression) = (field.name.clone(), field.expression.clone());
@@ -265,7 +272,7 @@ fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Ve
     fields.into_iter().map(one).collect()
 }
 
-/// Where a name of an expression is read: a column, by its name or an alias, as it stands or `_scaled`.
+/// Resolves a name in an expression: a column, by its name or an alias, raw or `_scaled`.
 fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
     let find = |name: &str| {
         let exact = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
@@ -289,12 +296,12 @@ fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
     })
 }
 
-/// Whether there are columns that are scaled by this field.
+/// Whether any columns are scaled by this field.
 fn is_scalar(field: &Field) -> bool {
     HeaderTable::standard_columns(1).iter().any(|c| c.scalar == Some(field.byte))
 }
 
-/// The columns of trace header extension 1, where the first trace has an additional header of that name.
+/// The columns of trace header extension 1, if the first trace has an additional header of that name.
 fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     let blocks = block_names(file, layout)?;
     let Some(index) = blocks.iter().position(|name| name == "SEG00001") else { return Ok(Vec::new()) };
@@ -303,14 +310,51 @@ fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
 }
 
-/// The names of the additional headers of the first trace.
+/// The names of the first trace's additional headers.
 fn block_names(file: &SegyFile, layout: &Layout) -> Result<Vec<String>> {
     let header = file.copy(layout.trace_offset(0), layout.header_bytes())?;
     Ok(header.chunks(TRACE_HEADER_BYTES).skip(1).map(|block| text::decode_field(&block[232..])).collect())
 }
 
-/// This program's name of a field that may be called by an alias; other names stay.
+/// The name used here for a field known by an alias; other names are unchanged.
 pub fn canonical_name(name: &str, major_revision: u8) -> &str {
     let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
     fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::growth::growth;
+    use crate::plan::mapping::Mapping;
+
+    fn mapping(fields: Vec<FieldPlacement>, computed: Vec<ComputedField>) -> HeaderOptions {
+        let mapping = Mapping { path: "map".into(), fields, ensemble_keys: Vec::new(), computed };
+        HeaderOptions { mapping: Some(mapping), ..HeaderOptions::default() }
+    }
+
+    #[test]
+    fn many_fields_are_no_more_work_each_than_a_few() {
+        let field = |i: u32| {
+            let (name, first_byte) = (format!("field_{i:09}"), 1 + i % 240);
+            FieldPlacement { name, first_byte, kind: FieldKind::U8, description: None }
+        };
+        let growth = growth(5_000, |n| {
+            let options = mapping((0..n as u32).map(field).collect(), Vec::new());
+            let mut builder = Builder { columns: Vec::new(), placed: Vec::new(), major: 1, header_bytes: 240 };
+            assert!(builder.place_user_fields(&options).is_err_and(|e| e.to_string().contains("overlap")));
+        });
+        assert!(growth < 10.0, "{growth}");
+    }
+
+    #[test]
+    fn many_computed_columns_are_no_more_work_each_than_a_few() {
+        let columns = HeaderTable::standard_columns(1);
+        let column = |i: usize| ComputedField { name: format!("column_{i:09}"), expression: "cdp".into() };
+        let growth = growth(2_000, |n| {
+            let options = mapping(Vec::new(), (0..n).map(column).collect());
+            assert_eq!(computed(&options, &columns, 1).map(|c| c.len()), Ok(n));
+        });
+        assert!(growth < 10.0, "{growth}");
+    }
 }

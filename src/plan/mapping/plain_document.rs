@@ -1,4 +1,4 @@
-//! A JSON or TOML document as plain data that keeps every key, also one that is there twice.
+//! A JSON or TOML document as plain data that keeps every key, even duplicates.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ pub(crate) enum Document {
     Float(f64),
     Text(String),
     List(Vec<Document>),
-    /// Keys in the order of the file.
+    /// Keys in file order.
     Table(Vec<(String, Document)>),
 }
 
 impl Document {
-    /// What it is, for messages.
+    /// Its type, for messages.
     pub(crate) fn what(&self) -> &'static str {
         match self {
             Self::Null => "nothing",

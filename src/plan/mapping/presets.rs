@@ -1,4 +1,4 @@
-//! Places of header fields by the name of who uses them: `--preset NAME`.
+//! Named sets of header field positions: `--preset NAME`.
 
 use std::str::FromStr;
 
@@ -11,21 +11,22 @@ use crate::segy::fields::FieldKind::{self, I32};
 pub struct Preset {
     pub name: &'static str,
     pub description: &'static str,
-    /// The revision whose fields are read, whatever the file says of itself.
+    /// The revision whose fields are read, whatever the file declares.
     pub revision: Option<u8>,
-    /// The last byte that is read as fields, from 1; those behind are in the raw header alone.
+    /// The last byte read as fields, from 1; later ones are only in the raw header.
     pub last_byte: Option<u32>,
     /// Column, first byte from 1, type.
     pub fields: &'static [(&'static str, u32, FieldKind)],
 }
 
-/// All presets. Only places that are documented have one:
-/// - `rev0`: SEG, "Recommended standards for digital tape formats" (Barry, Cavers and Kneale, 1975): bytes 181-240 are
-///   unassigned.
+/// All presets; each is documented somewhere:
+/// - `rev0`: SEG, "Recommended standards for digital tape formats" (Barry, Cavers and Kneale, 1975): bytes 181-240
+/// are
+/// unassigned.
 /// - `rev1`, `rev2`: SEG-Y rev 1 (2002), table 3, and rev 2.1, table 3.
 /// - `petrel`, `petrel2d`: where Petrel exports, by `KNOWN_BYTES["petrel_3d"]` and `["petrel_2d"]` of segysak
-///   (`segysak/segy/_segy_loader.py`).
-/// - `segysak`: `KNOWN_BYTES["standard_3d"]` there, with line numbers and coordinates the other way round than in rev 1.
+/// (`segysak/segy/_segy_loader.py`).
+/// - `segysak`: `KNOWN_BYTES["standard_3d"]` there, with line numbers and coordinates swapped compared to rev 1.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "rev0",
@@ -71,7 +72,7 @@ pub const PRESETS: &[Preset] = &[
     },
 ];
 
-/// A preset by its name, as an option takes it.
+/// A preset, parsed from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PresetName(pub &'static Preset);
 
@@ -89,7 +90,7 @@ impl FromStr for PresetName {
     }
 }
 
-/// All presets with what they do, for the help.
+/// All presets and what they do, for the help.
 pub fn help() -> String {
     let all: Vec<String> = PRESETS.iter().map(|p| format!("{} ({})", p.name, p.description)).collect();
     all.join(", ")

@@ -1,18 +1,20 @@
-//! The header mapping that a file brings along: the stanza `SEG:Layout` among its extended textual headers.
+//! The header mapping in the file itself: the stanza `SEG:Layout` in its extended textual headers.
 //!
 //! Its text is XML: entries with name, byte and type for the standard trace header and for additional ones. Source:
-//! SEG-Y rev 2.1, annex on trace header mapping, and the files that segyio 2.0 is tested with.
+//! SEG-Y rev 2.1, annex on trace header mapping, and the test files of segyio 2.0.
 
 use crate::base::error::Result;
+use crate::base::visible::excerpt;
+use crate::plan::mapping::xml_limits;
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
 use crate::segy::{Layout, SegyFile};
 
-/// Extended textual headers that are looked through.
+/// Most extended textual headers to search.
 const MAX_RECORDS: u32 = 1000;
 
-/// Types of entries; `scale6`, a mantissa and an exponent, is two fields.
+/// Entry types; `scale6`, a mantissa and an exponent, gives two fields.
 #[rustfmt::skip]
 const TYPES: &[(&str, FieldKind)] = &[
     ("int1", FieldKind::I8), ("int2", FieldKind::I16), ("int4", FieldKind::I32), ("int8", FieldKind::I64),
@@ -23,7 +25,7 @@ const TYPES: &[(&str, FieldKind)] = &[
     ("string8", FieldKind::Text(8)),
 ];
 
-/// Names of the fields of the standard header, with the bytes where the standard has them.
+/// Names of the fields in the standard header, with their standard bytes.
 #[rustfmt::skip]
 const NAMES: &[(&str, u32)] = &[
     ("linetrc", 1), ("reeltrc", 5), ("ffid", 9), ("chan", 13), ("espnum", 17), ("cdp", 21), ("cdptrc", 25), ("trctype", 29),
@@ -42,7 +44,7 @@ const NAMES: &[(&str, u32)] = &[
     ("src_dir2", 221), ("src_dir3", 223), ("smeasure", 225), ("sm_unit", 231),
 ];
 
-/// Names of the fields of trace header extension 1, with their bytes.
+/// Names of the fields in trace header extension 1, with their bytes.
 #[rustfmt::skip]
 const EXTENSION_1_NAMES: &[(&str, u32)] = &[
     ("linetrc", 1), ("reeltrc", 9), ("ffid", 17), ("cdp", 25), ("relev", 33), ("rdepth", 41), ("selev", 49), ("sdepth", 57),
@@ -54,18 +56,18 @@ const EXTENSION_1_NAMES: &[(&str, u32)] = &[
 /// A field of the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Name of the additional header that it is in; `None` for the standard one.
+    /// Name of the additional header it is in; `None` for the standard one.
     pub extension: Option<String>,
     /// The column.
     pub column: String,
     /// First byte in its header, from 1.
     pub first_byte: u32,
     pub kind: FieldKind,
-    /// Whether it is where the standard has it.
+    /// Whether it is at its standard place.
     pub is_standard: bool,
 }
 
-/// The XML of the stanza, and the number of the extended textual header, from 1, in which it begins.
+/// The XML of the stanza, and the number (from 1) of the extended textual header in which it begins.
 pub(crate) fn find(file: &SegyFile, layout: &Layout) -> Result<Option<(u32, String)>> {
     let mut found: Option<(u32, String)> = None;
     for i in 0..layout.n_extended_text_headers.min(MAX_RECORDS) {
@@ -79,7 +81,7 @@ pub(crate) fn find(file: &SegyFile, layout: &Layout) -> Result<Option<(u32, Stri
         match (stanza, &mut found) {
             (Some(_), Some(_)) => break,
             (Some((name, xml)), None) if is_layout(name) => found = Some((i + 1, xml.to_owned())),
-            // A stanza goes on in the records that follow.
+            // A stanza continues in the following records.
             (None, Some((_, xml))) => xml.push_str(&record),
             _ => {}
         }
@@ -87,7 +89,7 @@ pub(crate) fn find(file: &SegyFile, layout: &Layout) -> Result<Option<(u32, Stri
     Ok(found)
 }
 
-/// `SEG:Layout`, letter case and blanks aside, also with the kind of its text behind.
+/// Whether the name is `SEG:Layout`, ignoring case and blanks, with or without a suffix for the text type.
 fn is_layout(name: &str) -> bool {
     let name: String = name.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     name == "seg:layout" || name.starts_with("seg:layout:")
@@ -99,10 +101,12 @@ fn is_layout(name: &str) -> bool {
 /// What is wrong with it, for a warning.
 pub(crate) fn parse(xml: &str) -> Result<Vec<Entry>, String> {
     let text: String = xml.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let document = roxmltree::Document::parse(text.trim()).map_err(|e| format!("is not XML: {e}"))?;
+    xml_limits::check(text.trim())?;
+    let not_xml = |e: roxmltree::Error| format!("is not XML: {}", excerpt(&e.to_string()));
+    let document = roxmltree::Document::parse(text.trim()).map_err(not_xml)?;
     let root = document.root_element();
     if root.tag_name().name() != "segy-layout" {
-        return Err(format!("holds <{}>, not <segy-layout>", root.tag_name().name()));
+        return Err(format!("holds <{}>, not <segy-layout>", excerpt(root.tag_name().name())));
     }
     let mut entries = Vec::new();
     for node in root.children().filter(roxmltree::Node::is_element) {
@@ -124,11 +128,12 @@ pub(crate) fn parse(xml: &str) -> Result<Vec<Entry>, String> {
 fn entry(node: roxmltree::Node, extension: Option<&str>) -> Result<Vec<Entry>, String> {
     let attribute = |name: &str| {
         let what = node.attribute("name").unwrap_or("without a name");
-        node.attribute(name).ok_or_else(|| format!("has the entry {what} without a {name}"))
+        node.attribute(name).ok_or_else(|| format!("has the entry {} without a {name}", excerpt(what)))
     };
     let (name, byte, kind) = (attribute("name")?, attribute("byte")?, attribute("type")?);
+    let called = excerpt(name);
     let first_byte: u32 =
-        byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| format!("has {name} at byte \"{byte}\""))?;
+        byte.parse().ok().filter(|&b| b > 0).ok_or_else(|| format!("has {called} at byte \"{}\"", excerpt(byte)))?;
     let standard = standard_field(name, extension);
     let column = match standard {
         Some(field) => field.name.to_owned(),
@@ -148,14 +153,16 @@ fn entry(node: roxmltree::Node, extension: Option<&str>) -> Result<Vec<Entry>, S
         vec![part(format!("{base}_mantissa"), first_byte, FieldKind::I32, standard), second]
     } else {
         let known = TYPES.iter().find(|(name, _)| *name == kind);
-        let Some(&(_, kind)) = known else { return Err(format!("has {name} of the unknown type \"{kind}\"")) };
+        let Some(&(_, kind)) = known else {
+            return Err(format!("has {called} of the unknown type \"{}\"", excerpt(kind)));
+        };
         // The standard's own type where only the sign may differ: it is kept as unsigned.
         let same = standard.filter(|f| f.byte == first_byte && f.kind.size() == kind.size());
         vec![part(column, first_byte, same.map_or(kind, |f| f.kind), standard)]
     };
     let outside = |e: &Entry| e.first_byte as usize - 1 + e.kind.size() > TRACE_HEADER_BYTES;
     match parts.iter().find(|e| outside(e)) {
-        Some(_) => Err(format!("has {name} at byte {first_byte}, beyond the {TRACE_HEADER_BYTES} bytes of a header")),
+        Some(_) => Err(format!("has {called} at byte {first_byte}, beyond the {TRACE_HEADER_BYTES} bytes of a header")),
         None => Ok(parts),
     }
 }
@@ -176,7 +183,7 @@ fn rev2_field(byte: u32) -> Option<&'static Field> {
     TRACE_FIELDS.iter().find(|f| f.exists_in(2) && f.byte == byte)
 }
 
-/// A name for a column that the standard does not have.
+/// A column name for a field that is not in the standard.
 fn column_name(name: &str, extension: Option<&str>) -> String {
     let name = match extension {
         Some(extension) => format!("{extension}_{name}"),
@@ -221,6 +228,9 @@ mod tests {
         assert!(refused("<entry name=\"cdp\" byte=\"666\" type=\"int4\"/>").contains("byte 666, beyond"));
         assert!(refused("<entry name=\"cdp\" byte=\"1\" type=\"int3\"/>").contains("unknown type \"int3\""));
         assert!(refused("<entry").contains("is not XML"));
+        assert!(refused(&"<a>".repeat(20)).contains("elements in one another"));
+        let turned = refused("<entry name=\"a&#x202e;b\" byte=\"1\" type=\"&#x202e;&#x9b;&#10;\"/>");
+        assert_eq!(turned, r#"has a\u{202e}b of the unknown type "\u{202e}\u{9b}\u{a}""#);
         assert!(parse("<html/>").unwrap_err().contains("<html>"));
     }
 

@@ -1,4 +1,4 @@
-//! Finding the offsets and lengths that agree with the size of the file, and saying what would fit where none do.
+//! Finding the offsets and lengths that agree with the file size, and listing what would fit if none do.
 
 use crate::base::error::{Error, Result};
 use crate::segy::fields::TRACE_HEADER_BYTES;
@@ -9,18 +9,18 @@ use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::lengths::ragged::TraceIndex;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
 
-/// More additional headers than this are rubbish in bytes that an older revision left unassigned.
+/// A larger count of additional headers is garbage in bytes that older revisions leave unassigned.
 const MAX_ADDITIONAL_HEADERS: i64 = 1000;
-/// Searching for the stanza that ends the extended textual headers stops here.
+/// Gives up looking for the stanza that ends the extended textual headers after this many.
 const MAX_EXTENDED_TEXT_HEADERS: u64 = 10_000;
 const TEXT: u64 = TEXT_HEADER_BYTES as u64;
 
-/// Where the traces lie.
+/// Where the traces lie in the file.
 pub(crate) struct Fit {
     pub(crate) n_traces: u64,
-    /// Of the longest trace.
+    /// Samples in the longest trace.
     pub(crate) n_samples: u32,
-    /// If they differ in length.
+    /// Set if the traces differ in length.
     pub(crate) varying: Option<TraceIndex>,
     pub(crate) n_extended_text_headers: u32,
     pub(crate) first_trace_offset: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Fit {
     pub(crate) warnings: Vec<String>,
 }
 
-/// One reading of the header fields that decide where the traces lie.
+/// One interpretation of the header fields that decide where the traces lie.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) n_extended: u32,
@@ -42,12 +42,12 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Bytes from one trace to the next, with samples of so many bytes.
+    /// Bytes from one trace to the next, for samples of this size.
     pub(crate) fn stride(&self, sample_bytes: usize) -> u64 {
         TRACE_HEADER_BYTES as u64 * (1 + u64::from(self.n_additional)) + u64::from(self.n_samples) * sample_bytes as u64
     }
 
-    /// Whole traces and the bytes left over, in a file of `len` bytes.
+    /// The number of whole traces and of bytes left over, in a file of `len` bytes.
     pub(crate) fn divide(&self, len: u64, sample_bytes: usize) -> (u64, u64) {
         let data = len.saturating_sub(self.offset).saturating_sub(self.trailer);
         let stride = self.stride(sample_bytes);
@@ -55,13 +55,13 @@ impl Reading {
     }
 }
 
-/// The first reading of the headers, in the order of trust, that agrees with the file size.
+/// The most trusted reading of the headers that agrees with the file size.
 pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     let len = inference.file.len();
     let size = inference.format.bytes;
     if let Some(trailer) = inference.overrides.trailer_bytes.filter(|&n| n > len - FILE_HEADER_BYTES) {
         return Err(Error::Input(format!(
-            "{}: --trailer {trailer}: the file has {} bytes behind the file header",
+            "{}: --trailer {trailer}: the file has {} bytes after the file header",
             inference.file.path().display(),
             len - FILE_HEADER_BYTES
         )));
@@ -69,7 +69,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     let readings = readings(inference)?;
     let declared = if inference.rev2 { inference.binary.u64(3513) } else { 0 };
     let exact = |r: &&Reading| matches!(r.divide(len, size), (1.., 0));
-    // Best is what the count and the size agree on, then what the size says.
+    // Best is a reading on which the declared trace count and the file size agree, then one by the size.
     if let Some(reading) = readings.iter().filter(exact).find(|r| r.divide(len, size).0 == declared) {
         return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520, and the file size"));
     }
@@ -89,7 +89,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     imperfect_end(inference, &readings[0])
 }
 
-/// Every reading of the declared fields that is worth a try, the most trusted first. Never empty.
+/// Every reading of the declared fields worth trying, the most trusted first. Never empty.
 pub(crate) fn readings(inference: &Inference) -> Result<Vec<Reading>> {
     let mut all = Vec::new();
     let starts = starts(inference)?;
@@ -137,7 +137,7 @@ fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
     if end < file.len() {
         starts.push((n as u32, end));
     }
-    // Rev 0 leaves bytes 3505-3506 unassigned, so a count there may mean nothing.
+    // Rev 0 leaves bytes 3505-3506 unassigned, so a count there may be garbage.
     if n > 0 && inference.revision.0 == 0 {
         starts.push((0, FILE_HEADER_BYTES));
     }
@@ -157,7 +157,7 @@ fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
     }))
 }
 
-/// Counts the extended textual headers up to the one with the stanza `((SEG: EndText))`.
+/// Counts the extended textual headers up to and including the one with the stanza `((SEG: EndText))`.
 fn text_headers_up_to_end(inference: &Inference) -> Result<u64> {
     let file = inference.file;
     let most = ((file.len() - FILE_HEADER_BYTES) / TEXT).min(MAX_EXTENDED_TEXT_HEADERS);
@@ -172,7 +172,7 @@ fn text_headers_up_to_end(inference: &Inference) -> Result<u64> {
     }
     Err(Error::Input(format!(
         "{}: bytes 3505-3506 declare a variable number of extended textual headers, but none of the {most} records of 3200 \
-         bytes behind the file header holds the stanza ((SEG: EndText)) that ends them; say their number with \
+         bytes after the file header holds the stanza ((SEG: EndText)) that ends them; give their number with \
          --extended-headers{}",
         file.path().display(),
         extended_headers_that_fit(inference)
@@ -201,7 +201,7 @@ fn sample_counts(inference: &Inference, n_extended: u32, offset: u64) -> Result<
     Ok(counts)
 }
 
-/// The count of samples in the first trace header, 0 where it says none.
+/// The sample count in the first trace header, 0 if it has none.
 pub(crate) fn first_trace_count(inference: &Inference, offset: u64) -> u32 {
     let header =
         inference.file.copy(offset, TRACE_HEADER_BYTES.min(inference.file.len().saturating_sub(offset) as usize));
@@ -220,7 +220,7 @@ fn additional_headers(inference: &Inference) -> Vec<u32> {
             counts.push(n as u32);
         }
     }
-    // A count of 0 in the preferred field is an answer, but 2.0 and 2.1 differ in where it stands.
+    // A count of 0 in the preferred field is tried last: revs 2.0 and 2.1 put the count in different bytes.
     counts.sort_by_key(|&n| n == 0);
     counts
 }
@@ -242,7 +242,7 @@ fn trailers(inference: &Inference, offset: u64) -> Vec<u64> {
     }
 }
 
-/// Whether the record `from_end` bytes before the end of the file begins with a stanza.
+/// Whether a stanza begins `from_end` bytes before the end of the file.
 fn begins_stanza(inference: &Inference, from_end: u64) -> bool {
     let start = inference.file.copy(inference.file.len() - from_end, 2).unwrap_or_default();
     matches!(start.as_slice(), b"((" | [0x4D, 0x4D])
@@ -316,7 +316,7 @@ fn start_reason(inference: &Inference, reading: &Reading) -> String {
     }
 }
 
-/// The size does not agree: stray bytes, a cut trace, or headers that do not belong to this file.
+/// The size does not agree: stray bytes, a trace cut short, or headers that do not belong to this file.
 fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let path = inference.file.path().display();
     let (n, rest) = reading.divide(inference.file.len(), inference.format.bytes);
@@ -334,14 +334,14 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let agreement = last_bytes::agreement(inference, reading, inference.format.bytes, n);
     if agreement == Agreement::Contradicted {
         return Err(Error::Input(format!(
-            "{path}: the size does not agree with the headers: {n} traces of {stride} bytes ({} samples of {}) leave {rest} \
+            "{path}: the file size does not agree with the headers: {n} traces of {stride} bytes ({} samples of {}) leave {rest} \
              bytes, and what would be trace {n} does not look like the first{}",
             reading.n_samples,
             inference.format.name,
             fits()
         )));
     }
-    // Only headers that are where they should be make sure that nothing but the end is wrong.
+    // Only if the headers are where they should be is the end the only thing wrong.
     if agreement == Agreement::Agreed && !last_bytes::looks_like_a_trace(inference, reading, n, rest)? {
         let reason = format!("the file size; the {rest} bytes left over do not look like the beginning of a trace");
         return Ok(accept(inference, reading, n, &reason));
@@ -352,7 +352,7 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
         return Ok(fit);
     }
     Err(Error::Input(format!(
-        "{path}: ends inside trace {}: {rest} of its {stride} bytes are there, from byte {}; --allow-truncated takes the {n} \
+        "{path}: ends inside trace {}: {rest} of its {stride} bytes are there, from byte {}; --allow-truncated imports the {n} \
          whole ones{}",
         n + 1,
         inference.file.byte_number(reading.offset + n * stride),

@@ -1,4 +1,4 @@
-//! Fitting the lengths that the trace headers state, where traces need not have one length.
+//! Fitting the trace lengths stated in the trace headers, for files whose traces differ in length.
 
 use crate::base::error::{Error, Result};
 use crate::segy::fields::TRACE_HEADER_BYTES;
@@ -6,19 +6,19 @@ use crate::segy::infer::Inference;
 use crate::segy::infer::fit::{self, Fit, Reading, accept, readings};
 use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
 
-/// As [`fit::find`], and where no length common to all traces agrees with the file size, or is asked for, the lengths that
-/// the trace headers state.
+/// Like [`fit::find`], but if no single length fits the file size, or on request, follows the lengths stated in the
+/// trace headers.
 pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     if inference.overrides.ragged == Ragged::Refuse {
         let found = fit::find(inference);
-        // A size that one length divides may be chance, where the first trace header says another.
+        // One length may divide the size by chance if the first trace header says another.
         let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit));
         return if is_sure { found } else { first_odd_trace(inference).map_or(found, Err) };
     }
     let path = inference.file.path().display();
     if let Some(n) = inference.overrides.n_samples {
         return Err(Error::Usage(format!(
-            "--samples {n} gives all traces one length, and --ragged pad reads that of each from its header; give one of them"
+            "--samples {n} gives all traces one length, and --ragged pad reads each trace's length from its header; give only one of the two"
         )));
     }
     if inference.fixed_length()
@@ -28,7 +28,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     }
     match by_stated_lengths(inference)? {
         Ok(fit) => Ok(fit),
-        // The counts in the trace headers are stale in many files whose size is right for one length.
+        // In many files the trace header counts are stale and one length fits the size.
         Err(complaint) => match fit::find(inference) {
             Ok(mut fit) => {
                 fit.warnings.push(format!(
@@ -44,7 +44,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     }
 }
 
-/// Whether the first trace header says the length that was found.
+/// Whether the first trace header agrees with the length found.
 fn is_stated(inference: &Inference, fit: &Fit) -> bool {
     let header = inference.file.copy(fit.first_trace_offset, TRACE_HEADER_BYTES);
     header.is_ok_and(|h| u32::from(inference.trace_u16(&h, 115)) == fit.n_samples)
@@ -125,9 +125,9 @@ fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
     fit
 }
 
-/// The refusal of a file that no single length fits but those of the trace headers, naming the first odd trace.
+/// Refuses a file that fits the trace header counts but no single length, naming the first trace that differs.
 fn first_odd_trace(inference: &Inference) -> Option<Error> {
-    /// So many traces that agree with each other are no chance.
+    /// This many traces cannot agree by chance.
     const CONVINCING: u64 = 10_000;
     if inference.overrides.n_samples.is_some() || inference.fixed_length() {
         return None;

@@ -1,10 +1,10 @@
-//! Whether 4-byte floats are what the format code says: IBM and IEEE words taken for one another give plausible numbers
-//! of a wrong size, and nothing in a file contradicts them but their statistics.
+//! Whether 4-byte floats are what the format code says: IBM and IEEE words mistaken for each other give plausible
+//! numbers of the wrong size, and only their statistics show it.
 //!
-//! Both kinds hold sign, exponent and fraction in this order, IBM 1, 7 and 24 bits with a base of 16, IEEE 1, 8 and 23
-//! bits with a base of 2. An IBM fraction is normalised: its first hexadecimal digit is not 0. In an IEEE word these
+//! Both formats store sign, exponent and fraction in this order: IBM 1, 7 and 24 bits with base 16, IEEE 1, 8 and 23
+//! bits with base 2. An IBM fraction is normalised: its first hexadecimal digit is not 0. In an IEEE word the same
 //! four bits are the last bit of the exponent and the first three of the fraction, all zero for about one value in
-//! twelve: those in the first eighth of every other octave. So values from several octaves tell the two apart.
+//! twelve: those in the first eighth of every other octave. So values spread over several octaves tell the two apart.
 
 use crate::base::error::Result;
 use crate::segy::file::SegyFile;
@@ -15,23 +15,23 @@ use crate::segy::samples::ibm;
 
 const IBM: u16 = 1;
 const IEEE: u16 = 5;
-/// Traces that are looked at, spread over the file, and consecutive samples from the middle of each.
+/// Traces sampled, spread over the file, with consecutive samples from the middle of each.
 const TRACES: u64 = 128;
 const SAMPLES: u64 = 512;
-/// Fewer different values tell nothing.
+/// Fewer different values than this decide nothing.
 const FEWEST_VALUES: usize = 100;
-/// Values that an octave needs to count as used.
+/// Values needed in an octave for it to count as used.
 const FEWEST_IN_OCTAVE: usize = 20;
-/// Most octaves between the smallest and the largest hundredth of the values: 19 decades. Noise has 254.
+/// Most octaves between the 1st and 99th percentile of the values: 19 decades. Noise has 254.
 const MOST_OCTAVES: u32 = 64;
-/// Advantage of one distribution over another, as a natural logarithm, that counts as certain.
+/// Advantage of one distribution over another (a natural logarithm) that counts as certain.
 const CERTAIN: f64 = 10.0;
-/// A power law takes the kurtosis up; the wrong reading of IEEE words does so at least by this.
+/// A power law raises the kurtosis; misreading IEEE words raises it by at least this factor.
 const KURTOSIS_RATIO: f64 = 2.5;
 
-/// A warning with the evidence where the samples look like the other kind of float.
+/// A warning with the evidence, if the samples look like the other kind of float.
 ///
-/// Looks at a bounded number of samples, the same ones in every run.
+/// Looks at a limited number of samples, the same ones in every run.
 pub(crate) fn warning(file: &SegyFile, layout: &Layout) -> Result<Option<String>> {
     if !matches!(layout.format_code, IBM | IEEE) {
         return Ok(None);
@@ -56,7 +56,7 @@ pub(crate) fn warning(file: &SegyFile, layout: &Layout) -> Result<Option<String>
     })
 }
 
-/// The words of some samples, zeros left out.
+/// The words of the samples looked at, without zeros.
 fn sampled(file: &SegyFile, layout: &Layout) -> Result<Vec<u32>> {
     let n_traces = layout.n_traces.min(TRACES);
     let mut finder = TraceFinder::default();
@@ -85,10 +85,10 @@ fn sampled(file: &SegyFile, layout: &Layout) -> Result<Vec<u32>> {
     Ok(words)
 }
 
-/// Words that are no zeros, and what can be counted in them.
+/// Nonzero sample words, and statistics over them.
 struct Words {
     all: Vec<u32>,
-    /// Each once, in order, without the sign.
+    /// Distinct words without the sign bit, sorted.
     different: Vec<u32>,
 }
 
@@ -100,25 +100,25 @@ impl Words {
         Self { all, different }
     }
 
-    /// The share of words that are not normalised as IBM floats.
+    /// The share of words that are not normalised IBM floats.
     fn zero_digit_share(&self) -> f64 {
         self.share(|digit| digit == 0)
     }
 
-    /// The share of words whose first digit of the IBM fraction is like this.
+    /// The share of words whose first IBM fraction digit satisfies `is_like`.
     fn share(&self, is_like: impl Fn(u32) -> bool) -> f64 {
         let n = self.different.iter().filter(|&&w| is_like(w >> 20 & 0xF)).count();
         n as f64 / self.different.len().max(1) as f64
     }
 
-    /// Whether the values as IEEE floats lie in a range that numbers of one kind have.
+    /// Whether the values, read as IEEE floats, span a plausible range.
     fn have_a_range(&self) -> bool {
         let n = self.different.len();
         let exponent = |index: usize| self.different[index] >> 23;
         n >= FEWEST_VALUES && exponent(n - 1 - n / 100) - exponent(n / 100) <= MOST_OCTAVES
     }
 
-    /// Not normalised as IBM floats are, and spread as IEEE floats are.
+    /// Not normalised as IBM floats, but spread like IEEE floats.
     fn look_like_ieee(&self) -> bool {
         self.have_a_range()
             && (0.02..0.25).contains(&self.zero_digit_share())
@@ -127,9 +127,9 @@ impl Words {
                 || self.kurtosis(ibm::exact) > KURTOSIS_RATIO * self.kurtosis(|w| f64::from(f32::from_bits(w))))
     }
 
-    /// None of the values that only IEEE floats have, where IEEE floats would have had some.
+    /// Has no values that only IEEE floats can have, although IEEE floats would be expected to have some.
     fn look_like_ibm(&self) -> bool {
-        // Octaves with an even exponent are those that have a place for such values.
+        // Only octaves with an even exponent can hold such values.
         let mut in_octave = [0; 256];
         self.different.iter().filter(|&&w| w >> 23 & 1 == 0).for_each(|w| in_octave[(w >> 23) as usize] += 1);
         let used = in_octave.iter().filter(|&&n| n >= FEWEST_IN_OCTAVE);
@@ -137,12 +137,12 @@ impl Words {
             && self.zero_digit_share() == 0.0
             && used.clone().count() >= 2
             && used.sum::<usize>() >= FEWEST_VALUES
-            // The other octaves hold half of the IEEE floats and a quarter of the IBM floats.
+            // The other octaves hold half of all IEEE floats but a quarter of all IBM floats.
             && self.share(|digit| digit >= 8) < 0.45
     }
 
-    /// How much better the first four bits of the IEEE fractions follow Benford's law, as those of measured numbers
-    /// do, than an even spread: the logarithm of the ratio of the likelihoods.
+    /// How much better the first four bits of the IEEE fractions follow Benford's law, as measured numbers do, than a
+    /// uniform distribution: the log likelihood ratio.
     fn advantage_of_benford(&self) -> f64 {
         let bits = self.different.iter().map(|w| f64::from(16 + (w >> 19 & 0xF)));
         bits.map(|b| (16.0 * (1.0 + 1.0 / b).log2()).ln()).sum()
@@ -162,7 +162,7 @@ impl Words {
 mod tests {
     use super::*;
 
-    /// Normally distributed numbers, the same every time.
+    /// Normally distributed numbers, the same in every run.
     fn normal(n: usize) -> Vec<f32> {
         let mut state = 1u64;
         let mut uniform = || {
@@ -188,7 +188,7 @@ mod tests {
                 let (ieee, ibm) = (ieee(&values), ibm(&values));
                 assert!(!ieee.look_like_ibm(), "IEEE, {n} × {scale}");
                 assert!(!ibm.look_like_ieee(), "IBM, {n} × {scale}");
-                // Few values may not be enough to tell.
+                // A few values may not be enough to decide.
                 assert!(n == 300 || ieee.look_like_ieee(), "IEEE, {n} × {scale}");
                 assert!(n == 300 || ibm.look_like_ibm(), "IBM, {n} × {scale}");
             }

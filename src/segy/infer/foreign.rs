@@ -1,6 +1,6 @@
-//! What a file that is no SEG-Y looks like, for the message that refuses it.
+//! What a file that is not SEG-Y looks like, for the error message.
 
-/// First bytes of files that are met under the name .sgy.
+/// First bytes of other files found under the name .sgy.
 const MAGIC: &[(&[u8], &str)] = &[
     (b"\x89PNG", "a PNG picture"),
     (b"version https://git-lfs", "a Git LFS pointer (fetch the file itself with \"git lfs pull\")"),
@@ -16,13 +16,13 @@ const MAGIC: &[(&[u8], &str)] = &[
     (b"{", "JSON text"),
 ];
 
-/// What the first bytes of a file look like, if they look like anything but SEG-Y.
+/// What the first bytes of a file look like, if that is not SEG-Y.
 pub fn looks_like(start: &[u8]) -> Option<&'static str> {
     if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(what);
     }
     let plain = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7E | 0x80..);
-    // A textual header has no line ends of its own before column 80, or a few; a text file has many.
+    // A textual header has few or no newlines; a text file has many.
     let is_text = !start.is_empty() && start.iter().all(plain) && start.iter().take(4000).any(|&b| b == b'\n');
     if is_text {
         return Some("plain text");

@@ -1,5 +1,5 @@
-//! What stands behind the last whole trace where the size leaves something over: the beginning of a trace that was cut
-//! off, or bytes that belong to no trace.
+//! What follows the last whole trace if the file size leaves a remainder: the beginning of a truncated trace, or
+//! bytes that belong to no trace.
 
 use crate::base::error::Result;
 use crate::segy::binary_header::big_endian;
@@ -7,26 +7,26 @@ use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
 use crate::segy::infer::Inference;
 use crate::segy::infer::fit::Reading;
 
-/// Traces before the end whose headers say what the next one would be like.
+/// Traces before the end whose headers predict the next one.
 const HISTORY: u64 = 16;
-/// Traces spread over the file whose headers are compared with the first one's.
+/// Traces, spread over the file, whose headers are compared with the first one.
 const COMPARED: u64 = 16;
-/// Number of the trace in its line, which the first bytes of a header hold.
+/// Length of the trace sequence number at the start of a header.
 const SEQUENCE_BYTES: usize = 4;
 
-/// What the headers say of a reading of the file.
+/// How the trace headers agree with a reading of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agreement {
-    /// Headers stand where the reading has them.
+    /// Headers are where this reading expects them.
     Agreed,
-    /// They hold nothing that could tell.
+    /// The headers hold nothing to compare.
     Unknown,
-    /// What stands there differs from the first header.
+    /// What is there differs from the first header.
     Contradicted,
 }
 
-/// Whether `n` traces of this reading begin with headers that look like the first one: the same sample count, interval
-/// and coordinate scalar, looked at here and there and in the last trace.
+/// Whether trace headers where this reading expects them look like the first one: same sample count, interval and
+/// coordinate scalar, checked in a few of the `n` traces and in the last one.
 pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: usize, n: u64) -> Agreement {
     let stride = reading.stride(sample_bytes);
     let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);
@@ -41,7 +41,7 @@ pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: 
             _ => return Agreement::Contradicted,
         }
     }
-    // One byte over and over is padding or blank text.
+    // The same byte throughout is padding or blank text.
     let is_padding = first.iter().all(|b| *b == first[0]);
     let tells = if is_padding {
         false
@@ -53,10 +53,10 @@ pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: 
     if tells { Agreement::Agreed } else { Agreement::Unknown }
 }
 
-/// Whether the `rest` bytes behind trace `n` (from 1) could be the beginning of the next one: most of their fields
-/// hold what the headers before let expect, and so do half of those that are not zero there.
+/// Whether the `rest` bytes after trace `n` (from 1) could be the beginning of the next trace: most of their fields
+/// hold what the previous headers suggest, and so do half of the nonzero ones.
 ///
-/// Where nothing can be told they count as a trace, as losing one is the worse mistake.
+/// When in doubt they count as a trace, since losing one is the worse mistake.
 pub(crate) fn looks_like_a_trace(inference: &Inference, reading: &Reading, n: u64, rest: u64) -> Result<bool> {
     let stride = reading.stride(inference.format.bytes);
     let order = inference.binary.order;
@@ -93,7 +93,7 @@ pub(crate) fn looks_like_a_trace(inference: &Inference, reading: &Reading, n: u6
     Ok(expected * 4 >= fields * 3 && used_expected * 2 >= used)
 }
 
-/// Whether a number goes on from those before: within their range, or beyond it in the direction in which they go.
+/// Whether a number continues the ones before: within their range, or beyond it in the direction they run.
 fn may_follow(before: &[i64], value: i64) -> bool {
     let (min, max) = before.iter().fold((i64::MAX, i64::MIN), |(min, max), &v| (min.min(v), max.max(v)));
     let reach = 2 * (max - min) + 1;

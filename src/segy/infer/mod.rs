@@ -1,4 +1,5 @@
-//! Deciding what the bytes of a SEG-Y file mean: byte order, revision, format, samples, where the traces lie.
+//! Working out what the bytes of a SEG-Y file mean: byte order, revision, sample format and count, where the traces
+//! lie.
 //!
 //! Source: SEG-Y rev 2.1, sections 4 to 6.
 
@@ -21,12 +22,12 @@ use crate::segy::samples::format::{ByteOrder, SampleFormat, known_formats, sampl
 use crate::segy::tape_label::LABEL_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 
-/// The byte-order constant of rev 2 at bytes 3297-3300.
+/// The rev 2 byte order constant, at bytes 3297-3300.
 const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
-/// The constant as it reads where neighbouring bytes are exchanged.
+/// The same constant with neighbouring bytes swapped.
 const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
 
-/// The headers of a file while it is being decided what they mean.
+/// The headers of a file and what has been decided about it so far.
 pub(crate) struct Inference<'a> {
     pub(crate) file: &'a SegyFile,
     pub(crate) overrides: &'a Overrides,
@@ -34,7 +35,7 @@ pub(crate) struct Inference<'a> {
     pub(crate) binary: BinaryHeader,
     pub(crate) format: &'static SampleFormat,
     pub(crate) revision: (u8, u8),
-    /// Whether the fields that rev 2 added are believed.
+    /// Whether to trust the fields added in rev 2.
     pub(crate) rev2: bool,
     pub(crate) text_encoding: TextEncoding,
     decisions: Vec<Decision>,
@@ -54,7 +55,7 @@ impl<'a> Inference<'a> {
             return Err(Error::Input(match foreign::looks_like(&start) {
                 Some(what) => format!("{path}: is not SEG-Y but looks like {what}"),
                 None => format!(
-                    "{path}: holds {} bytes, less than the 3600 of a SEG-Y file header; it is cut off or not SEG-Y",
+                    "{path}: holds {} bytes, less than the 3600 of a SEG-Y file header; it is truncated or not SEG-Y",
                     file.len()
                 ),
             }));
@@ -126,7 +127,7 @@ impl<'a> Inference<'a> {
         let odd_length = layout.sample_bytes() % 2 == 1 || layout.varying.is_some() && layout.format().bytes % 2 == 1;
         if layout.pairwise_swapped && odd_length {
             return Err(Error::Input(format!(
-                "{}: its bytes are swapped in pairs and its traces have {} bytes, an odd number, so that pairs would reach \
+                "{}: its bytes are swapped in pairs and its traces have {} bytes, an odd number, so a pair would reach \
                  from one trace into the next",
                 self.file.path().display(),
                 layout.stride()
@@ -134,13 +135,13 @@ impl<'a> Inference<'a> {
         }
         if layout.pairwise_swapped && !layout.first_trace_offset.is_multiple_of(2) {
             return Err(Error::Input(format!(
-                "{}: its bytes are swapped in pairs and its first trace begins at offset {}, an odd number, so that a pair \
+                "{}: its bytes are swapped in pairs and its first trace begins at offset {}, an odd number, so a pair \
                  would reach from the headers into it",
                 self.file.path().display(),
                 layout.first_trace_offset
             )));
         }
-        // A count given by the user stands against whatever the trace headers say.
+        // A count from the user overrides the trace headers.
         if self.overrides.n_samples.is_none() && layout.varying.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
         }
@@ -150,7 +151,7 @@ impl<'a> Inference<'a> {
         Ok(layout)
     }
 
-    /// Bytes 3503-3504: all traces are of the length that the binary header says.
+    /// Bytes 3503-3504: whether all traces have the length given in the binary header.
     pub(crate) fn fixed_length(&self) -> bool {
         self.binary.i16(3503) == 1
     }
@@ -160,7 +161,7 @@ impl<'a> Inference<'a> {
         u16::from_be_bytes(big_endian(header, byte - 1, self.binary.order))
     }
 
-    /// The same headers read by another revision, with nothing decided.
+    /// The same headers read by another revision, with nothing decided yet.
     pub(crate) fn as_revision(&self, revision: (u8, u8)) -> Self {
         Self {
             binary: self.binary.clone(),
@@ -172,7 +173,7 @@ impl<'a> Inference<'a> {
         }
     }
 
-    /// Adds a decision with its reason.
+    /// Records a decision and its reason.
     pub(crate) fn decide(&mut self, what: &str, value: impl ToString, because: impl ToString) {
         decide(&mut self.decisions, what, value, because);
     }
@@ -206,7 +207,7 @@ fn byte_order(file: &SegyFile, bytes: &[u8], overrides: &Overrides) -> (ByteOrde
     let orders = [(ByteOrder::Big, code), (ByteOrder::Little, code.swap_bytes())];
     match orders.into_iter().find(|&(_, code)| sample_format(code).is_some()) {
         Some((order, code)) => (order, format!("the format code at bytes 3225-3226 reads {code} that way")),
-        // Big-endian is what the standard says; the format code is then refused, or given by the user.
+        // The standard says big-endian; the format code is then refused, or given by the user.
         None => (ByteOrder::Big, "the standard".into()),
     }
 }
@@ -223,7 +224,7 @@ fn format(file: &SegyFile, binary: &BinaryHeader, overrides: &Overrides) -> Resu
         Error::Input(match foreign::looks_like(&start) {
             Some(what) => format!("{path}: is not SEG-Y but looks like {what}"),
             None => format!(
-                "{path}: bytes 3225-3226 hold {code}, which is not a sample format; if it is SEG-Y all the same, give \
+                "{path}: bytes 3225-3226 hold {code}, which is not a sample format; if the file is SEG-Y anyway, give \
                  its format with --format ({})",
                 known_formats()
             ),
@@ -231,7 +232,7 @@ fn format(file: &SegyFile, binary: &BinaryHeader, overrides: &Overrides) -> Resu
     })
 }
 
-/// The revision to read by, and whether the fields of rev 2 are believed.
+/// The revision to read by, and whether to trust the rev 2 fields.
 fn revision(
     binary: &BinaryHeader,
     overrides: &Overrides,

@@ -1,5 +1,5 @@
-//! Seismic Unix files: traces as in SEG-Y, IEEE float32, in the byte order of the machine that wrote them, and no file
-//! header in front. Source: Seismic Unix, `segy.h` and `segyread`.
+//! Seismic Unix files: traces as in SEG-Y, IEEE float32, in the byte order of the machine that wrote them, without a
+//! file header. Source: Seismic Unix, `segy.h` and `segyread`.
 
 use crate::base::error::{Error, Result};
 use crate::segy::axis::{Domain, SampleAxis};
@@ -11,12 +11,12 @@ use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk, Watch};
 use crate::segy::samples::format::{ByteOrder, sample_format};
 use crate::segy::text::TextEncoding;
 
-/// Format code of the samples: IEEE float32, unless the user says otherwise.
+/// Default sample format code: IEEE float32.
 const FLOAT32: u16 = 5;
-/// Traces in which the sample count is compared to tell the byte order.
+/// Traces whose sample counts are compared to find the byte order.
 const COMPARED: u64 = 16;
 
-/// What one reading of the sample count makes of the file.
+/// The file as read in one byte order.
 struct Reading {
     order: ByteOrder,
     n_samples: u32,
@@ -24,10 +24,10 @@ struct Reading {
     rest: u64,
 }
 
-/// Decides on a Seismic Unix file.
+/// Works out the layout of a Seismic Unix file.
 ///
 /// # Errors
-/// `Error::Input` where the sample count of the first trace fits the file size in neither byte order.
+/// `Error::Input` if the sample count of the first trace fits the file size in neither byte order.
 pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let path = file.path().display();
     let of_segy = [
@@ -154,7 +154,7 @@ pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
     })
 }
 
-/// Milliseconds unless the user says otherwise; no header has the units of depths.
+/// The sample axis, in milliseconds unless the user says otherwise; no header gives units for depths.
 fn axis(overrides: &Overrides, interval: u16, delay: f64) -> SampleAxis {
     let domain = overrides.domain.unwrap_or_default();
     let units = match domain {
@@ -170,7 +170,7 @@ fn axis(overrides: &Overrides, interval: u16, delay: f64) -> SampleAxis {
     }
 }
 
-/// The byte order in which the chain of trace headers ends where the file does.
+/// The byte order in which the chain of trace headers ends at the end of the file.
 fn by_stated_lengths(
     file: &SegyFile,
     orders: &[ByteOrder],
@@ -190,7 +190,7 @@ fn by_stated_lengths(
     Ok(None)
 }
 
-/// How many of some traces repeat the sample count: the wrong byte order hardly ever does.
+/// How many of a few traces repeat the sample count, which hardly ever happens in the wrong byte order.
 fn agreement(file: &SegyFile, reading: &Reading, sample_bytes: u64) -> usize {
     let stride = TRACE_HEADER_BYTES as u64 + u64::from(reading.n_samples) * sample_bytes;
     let count = |index: u64| {
@@ -207,8 +207,8 @@ fn refusal(file: &SegyFile, readings: &[Reading]) -> Error {
         return Error::Input(format!("{path}: the first trace header says 0 samples (bytes 115-116); give --samples"));
     }
     Error::Input(format!(
-        "{path}: is no Seismic Unix file of {} bytes: the first trace header says {} (bytes 115-116), and neither fits; give \
-         --samples, or --allow-truncated to take the whole traces",
+        "{path}: is not a Seismic Unix file of {} bytes: the first trace header says {} (bytes 115-116), and neither fits; give \
+         --samples, or --allow-truncated to import only the whole traces",
         file.len(),
         tried.join(", ")
     ))

@@ -1,4 +1,4 @@
-//! What would make headers and file size agree, where they do not: options for the user to choose from.
+//! What would make headers and file size agree when they do not: options to suggest to the user.
 
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::Inference;
@@ -8,14 +8,14 @@ use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::samples::format::FORMATS;
 use crate::segy::text::TEXT_HEADER_BYTES;
 
-/// Numbers of extended textual headers that are tried.
+/// Highest number of extended textual headers tried.
 const MOST_EXTENDED: u32 = 16;
-/// Options that are listed.
+/// Most options to list.
 const MOST_OPTIONS: usize = 5;
-/// The revisions whose fields are tried, as `--revision` takes them.
+/// The revisions tried, as `--revision` takes them.
 const REVISIONS: [((u8, u8), &str); 3] = [((1, 0), "1"), ((2, 0), "2.0"), ((2, 1), "2.1")];
 
-/// The options found so far, those whose trace headers agree apart.
+/// The options found so far; those confirmed by the trace headers are kept apart.
 #[derive(Default)]
 struct Options {
     agreeing: Vec<String>,
@@ -23,7 +23,7 @@ struct Options {
 }
 
 impl Options {
-    /// Takes the option if the reading that it leads to fits the size.
+    /// Adds the option if the reading it gives fits the size.
     fn consider(&mut self, inference: &Inference, reading: &Reading, sample_bytes: usize, option: &str) {
         let (n, rest) = reading.divide(inference.file.len(), sample_bytes);
         if n == 0 || rest != 0 {
@@ -37,7 +37,7 @@ impl Options {
         }
     }
 
-    /// Takes the numbers of extended textual headers, other than that of the reading, which fit.
+    /// Adds other counts of extended textual headers that fit.
     fn consider_extended_headers(&mut self, inference: &Inference, reading: &Reading) {
         for n_extended in (0..=MOST_EXTENDED).filter(|&n| n != reading.n_extended) {
             let offset = FILE_HEADER_BYTES + u64::from(n_extended) * TEXT_HEADER_BYTES as u64;
@@ -48,14 +48,14 @@ impl Options {
 
     /// `; what would fit: --samples 25 (12 traces, whose headers agree), …`
     fn listed(self) -> String {
-        // What the headers speak for leaves no room for what is only possible.
+        // If the trace headers confirm some options, the merely possible ones are not listed.
         let mut all = if self.agreeing.is_empty() { self.others } else { self.agreeing };
         all.truncate(MOST_OPTIONS);
         if all.is_empty() { String::new() } else { format!("; what would fit: {}", all.join(", or ")) }
     }
 }
 
-/// Other readings than this one that fit the size, with the options that lead to them.
+/// Options that lead to other readings that fit the size.
 pub(crate) fn what_would_fit(inference: &Inference, reading: &Reading) -> String {
     let size = inference.format.bytes;
     let mut options = Options::default();
@@ -86,7 +86,7 @@ pub(crate) fn what_would_fit(inference: &Inference, reading: &Reading) -> String
     options.listed()
 }
 
-/// What would fit a file of which no header tells the number of samples.
+/// Options for a file in which no header gives the number of samples.
 pub(crate) fn samples_that_fit(inference: &Inference, n_extended: u32, offset: u64) -> String {
     let reading = Reading { n_extended, offset, n_additional: 0, n_samples: 0, trailer: 0 };
     let mut options = Options::default();
@@ -94,7 +94,7 @@ pub(crate) fn samples_that_fit(inference: &Inference, n_extended: u32, offset: u
     for n_samples in solved(inference, &reading).into_iter().chain(one_trace(inference, &reading)) {
         options.consider(inference, &Reading { n_samples, ..reading }, size, &format!("--samples {n_samples}"));
     }
-    // A single trace fits whatever it is, so it comes last and with the doubt that is due.
+    // A single trace always fits, so it is suggested last, with the doubt stated.
     if options.agreeing.is_empty()
         && let Some(n) = one_trace(inference, &reading)
     {
@@ -103,7 +103,7 @@ pub(crate) fn samples_that_fit(inference: &Inference, n_extended: u32, offset: u
     options.listed()
 }
 
-/// The numbers of extended textual headers that fit, where the one declared does not.
+/// Counts of extended textual headers that fit, when the declared one does not.
 pub(crate) fn extended_headers_that_fit(inference: &Inference) -> String {
     let n_samples = inference.overrides.n_samples.unwrap_or_else(|| u32::from(inference.binary.u16(3221)));
     let mut options = Options::default();
@@ -115,7 +115,7 @@ pub(crate) fn extended_headers_that_fit(inference: &Inference) -> String {
     options.listed()
 }
 
-/// The counts of samples that are worth a try: that of the first trace header, and what the size makes of the headers.
+/// Sample counts worth trying: the one in the first trace header, and the one that the file size suggests.
 fn counts(inference: &Inference, reading: &Reading) -> Vec<u32> {
     let first = Some(first_trace_count(inference, reading.offset)).filter(|&n| n > 0);
     let mut counts: Vec<u32> = first.into_iter().chain(solved(inference, reading)).collect();
@@ -124,7 +124,7 @@ fn counts(inference: &Inference, reading: &Reading) -> Vec<u32> {
     counts
 }
 
-/// The smallest number of samples that divides the file into traces whose headers agree. Its multiples do so too.
+/// The smallest sample count that divides the file into traces whose headers agree. Its multiples do so too.
 fn solved(inference: &Inference, reading: &Reading) -> Option<u32> {
     let (len, size) = (inference.file.len(), inference.format.bytes);
     (1..=u32::from(u16::MAX)).find(|&n_samples| {
@@ -133,14 +133,14 @@ fn solved(inference: &Inference, reading: &Reading) -> Option<u32> {
     })
 }
 
-/// The samples of a file that is one trace.
+/// The sample count of a file that is a single trace.
 fn one_trace(inference: &Inference, reading: &Reading) -> Option<u32> {
     let data = inference.file.len().checked_sub(reading.offset + TRACE_HEADER_BYTES as u64)?;
     let size = inference.format.bytes as u64;
     u32::try_from(data / size).ok().filter(|&n| n > 0 && data.is_multiple_of(size))
 }
 
-/// The bytes behind the traces that look like the first one, if some do and others do not.
+/// The number of bytes after the traces that look like the first one, if some do and others do not.
 fn trailer(inference: &Inference, reading: &Reading) -> Option<u64> {
     let size = inference.format.bytes;
     let (whole, _) = reading.divide(inference.file.len(), size);
@@ -152,6 +152,6 @@ fn trailer(inference: &Inference, reading: &Reading) -> Option<u64> {
         if agrees(middle) { low = middle } else { high = middle }
     }
     let end = reading.offset + low * reading.stride(size);
-    // One trace alone agrees with itself.
+    // A single trace agrees only with itself.
     (low > 1 && low < whole).then(|| inference.file.len() - end)
 }

@@ -87,13 +87,16 @@ impl Restorer {
     }
 }
 
+/// Whether all of a run of stored values lie between two numbers.
+type AllFit = fn(&[u8], f64, f64) -> bool;
+
 /// The values of a stored type of four bytes that a format has samples for.
 #[derive(Clone, Copy)]
 struct Range {
     min: f64,
     max: f64,
     /// Whether all values of a run lie between these two.
-    all_fit: fn(&[u8], f64, f64) -> bool,
+    all_fit: AllFit,
     value: fn([u8; 4]) -> f64,
 }
 
@@ -109,7 +112,7 @@ impl Range {
             11 | 15 | 16 => (-0.5, (top - 0.5).next_down()),
             _ => return None,
         };
-        let (all_fit, value): (fn(&[u8], f64, f64) -> bool, fn([u8; 4]) -> f64) = match (format.code, stored) {
+        let (all_fit, value): (AllFit, fn([u8; 4]) -> f64) = match (format.code, stored) {
             (1 | 4, Dtype::Float32) => (all_finite, |b| f32::from_le_bytes(b).into()),
             (_, Dtype::Float32) => (float32s_fit, |b| f32::from_le_bytes(b).into()),
             (7, Dtype::Int32) => (int32s_fit, |b| i32::from_le_bytes(b).into()),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::panic::UnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,8 +55,18 @@ impl Place {
 /// What requests run on.
 pub(super) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
-    let start = || Builder::new_multi_thread().worker_threads(THREADS).thread_name("store").enable_all().build();
+    let build = || Builder::new_multi_thread().worker_threads(THREADS).thread_name("store").enable_all().build();
+    let start = || without_panic(build).unwrap_or_else(|| Err(io::Error::other("its threads cannot be started")));
     RUNTIME.get_or_init(start).as_ref().map_err(|e| io::Error::new(e.kind(), e.to_string()))
+}
+
+/// What `work` gives; `None` where it panics, as the runtime does where the system has no thread for it. Nothing is said of it.
+fn without_panic<T>(work: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let done = std::panic::catch_unwind(work);
+    std::panic::set_hook(hook);
+    done.ok()
 }
 
 /// Waits for a request and explains its failure.

@@ -18,15 +18,22 @@ pub use upload::{Pending, Upload, abort_uploads};
 use crate::base::error::{Error, Result};
 use crate::store::State;
 use crate::store::address::Address;
+use crate::store::place::too_long;
 use connect::{Place, again, wait, wait_for};
 
 pub fn check(address: &Address) -> Result<()> {
     connect::store(address).map(drop).map_err(|e| Error::Usage(e.to_string()))
 }
 
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The bytes of an object, if they are no more than `most`.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let place = Place::of(path)?;
-    wait(again(|| async { place.store.get(&place.key).await?.bytes().await })).map(Vec::from)
+    let get = || async {
+        let found = place.store.get(&place.key).await?;
+        let n = found.meta.size;
+        if n > most { Ok(Err(too_long(n, most))) } else { found.bytes().await.map(Ok) }
+    };
+    wait(again(get))?.map(Vec::from)
 }
 
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -71,7 +78,7 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let put = || place.store.put_opts(&place.key, bytes.to_vec().into(), PutOptions::from(PutMode::Create));
     match wait_for(again(put))? {
         Ok(_) => Ok(true),
-        Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path)? == bytes),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path, u64::MAX)? == bytes),
         // A store without such requests; whoever writes at the same moment is not noticed.
         Err(object_store::Error::NotImplemented { .. }) => match state(path) {
             Ok(_) => Ok(false),

@@ -1,4 +1,4 @@
-//! Statistics, and files that are joined.
+//! Statistics, and joined files.
 
 use crate::table::tests::*;
 
@@ -63,7 +63,7 @@ fn statistics_and_page_index_hold_for_all_but_the_raw_header() {
     let metadata = metadata(&path);
     assert_eq!(metadata.file_metadata().created_by(), Some("segy-import"));
     assert_eq!((metadata.num_row_groups(), metadata.file_metadata().num_rows()), (2, 12_000));
-    // Readers that do not know the order of IEEE 754 would take no notice of the statistics.
+    // Readers that do not know IEEE 754 order would ignore the statistics.
     let orders = metadata.file_metadata().column_orders().unwrap();
     assert!(orders.iter().all(|order| matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_))), "{orders:?}");
     let group = metadata.row_group(1);

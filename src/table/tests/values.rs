@@ -162,7 +162,7 @@ fn additional_headers_have_a_raw_column_of_their_own() {
     let mut table = table(vec![column("far", 473, U64, None)], HeaderTable::default_row_group_rows(480, 1));
     table.header_bytes = 480;
     assert_eq!(table.row_group_rows, ROW_GROUP_ROWS / 2);
-    // With samples behind the headers, which must not matter.
+    // With samples after the headers, which must not matter.
     let traces: Vec<u8> = (0..5000u32 * 500).map(|i| (i / 7 % 255) as u8).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.parquet");
@@ -201,7 +201,7 @@ fn raw_headers_of_a_pairwise_swapped_file_stay_as_they_stand_in_it() {
 fn flags_of_traces_are_columns_and_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("headers.parquet");
-    // A row group without any, one in which all traces have one, and one in which some have.
+    // One row group without any, one in which all traces have one, and one in which some have.
     let (n, per_group) = (12_000, 4000);
     let flags: Vec<u8> = (0..n).map(|i| [0, ZERO_TRACE, (i % 4) as u8][i / per_group]).collect();
     let mut headers = survey(n, 7000);

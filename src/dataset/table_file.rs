@@ -1,0 +1,259 @@
+//! The Parquet tables of a dataset, whose numbers are not taken at their word: somebody else may have written them.
+
+use std::io::{self, BufReader, Read};
+use std::ops::Range;
+
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::base::error::{Result, failed};
+use crate::dataset::damaged;
+use crate::store::{Place, Reader, Stream};
+
+/// A page of this program has 1 MiB at most, or one row; those of others that write its tables again are not much longer.
+const MOST_PAGE_BYTES: u64 = 64 << 20;
+/// Bytes of the longest column that are decoded at a time, and rows.
+const BATCH_BYTES: usize = 1 << 20;
+const MOST_BATCH_ROWS: usize = 4096;
+
+/// A table with its footer read. Every reader has a file of its own, so threads can share it.
+pub struct TableFile {
+    pub path: Place,
+    metadata: ArrowReaderMetadata,
+    /// Number of the first row of each row group, and behind the last one.
+    group_starts: Vec<u64>,
+    /// The longest value that a column may have.
+    value_bytes: usize,
+}
+
+impl TableFile {
+    /// A table that has `n_rows`, with values of up to `value_bytes`.
+    ///
+    /// # Errors
+    /// `Error::Failed` for one that is damaged.
+    pub fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
+        let file = Reader::open(&path).map_err(failed(path.display()))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
+        let mut group_starts = vec![0];
+        for group in metadata.metadata().row_groups() {
+            let start = group_starts.last().copied().unwrap_or(0);
+            let end = u64::try_from(group.num_rows()).ok().and_then(|n| n.checked_add(start));
+            group_starts.push(end.ok_or_else(|| damaged(&path, "its row groups cannot have so many rows"))?);
+        }
+        if group_starts.last() != Some(&n_rows) {
+            return Err(damaged(&path, format!("it does not have {n_rows} rows")));
+        }
+        Ok(Self { path, metadata, group_starts, value_bytes })
+    }
+
+    /// Whether it has a column of this name.
+    pub fn has(&self, column: &str) -> bool {
+        self.metadata.schema().column_with_name(column).is_some()
+    }
+
+    /// Some of its rows.
+    pub fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
+        let first = self.group_starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
+        let end = self.group_starts.partition_point(|&start| start < rows.end).min(self.group_starts.len() - 1);
+        let skipped = rows.start - self.group_starts[first];
+        let n = rows.end.saturating_sub(rows.start);
+        let builder = self.builder(columns, (first..end).collect())?;
+        let reader = builder.with_offset(skipped as usize).with_limit(n as usize).build();
+        reader.map_err(|e| damaged(&self.path, e))
+    }
+
+    /// The rows of those row groups that may have what is wanted.
+    pub fn rows_of_groups(
+        &self,
+        columns: &[&str],
+        may_have: impl Fn(&RowGroupMetaData) -> bool,
+    ) -> Result<ParquetRecordBatchReader> {
+        let groups = self.metadata.metadata().row_groups().iter().enumerate();
+        let groups = groups.filter(|(_, group)| may_have(group)).map(|(i, _)| i).collect();
+        self.builder(columns, groups)?.build().map_err(|e| damaged(&self.path, e))
+    }
+
+    fn builder(&self, columns: &[&str], groups: Vec<usize>) -> Result<ParquetRecordBatchReaderBuilder<Pages>> {
+        let schema = self.metadata.parquet_schema();
+        for column in schema.columns() {
+            let Some(name) = column.path().parts().first().filter(|name| columns.contains(&name.as_str())) else {
+                continue;
+            };
+            let is_short = match column.physical_type() {
+                Type::BYTE_ARRAY => false,
+                Type::FIXED_LEN_BYTE_ARRAY => {
+                    usize::try_from(column.type_length()).is_ok_and(|n| n <= self.value_bytes)
+                }
+                _ => true,
+            };
+            if !is_short || column.max_rep_level() > 0 {
+                return Err(damaged(&self.path, format!("its column {name} has values of another length")));
+            }
+        }
+        let file = Reader::open(&self.path).map_err(failed(self.path.display()))?;
+        let most_bytes = MOST_PAGE_BYTES.max(2 * self.value_bytes as u64);
+        let mask = ProjectionMask::columns(schema, columns.iter().copied());
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(Pages { file, most_bytes }, self.metadata.clone());
+        let batch_rows = (BATCH_BYTES / self.value_bytes.max(1)).clamp(1, MOST_BATCH_ROWS);
+        Ok(builder.with_projection(mask).with_row_groups(groups).with_batch_size(batch_rows))
+    }
+}
+
+/// A table as its reader sees it, page by page.
+struct Pages {
+    file: Reader,
+    most_bytes: u64,
+}
+
+impl Length for Pages {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+}
+
+impl ChunkReader for Pages {
+    type T = PageHeader;
+
+    /// The reader asks so for the header of a page.
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(PageHeader { bytes: self.file.get_read(start)?, most_bytes: self.most_bytes, is_checked: false })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.file.get_bytes(start, length)
+    }
+}
+
+/// The header of a page. It is refused, when it is read, where the page would unpack to more than the table can have.
+struct PageHeader {
+    bytes: BufReader<Stream>,
+    most_bytes: u64,
+    is_checked: bool,
+}
+
+impl Read for PageHeader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        use io::BufRead;
+        if !std::mem::replace(&mut self.is_checked, true) {
+            match unpacked_bytes(self.bytes.fill_buf()?) {
+                Some(n) if n <= self.most_bytes => {}
+                Some(n) => return Err(io::Error::other(format!("a page of it says that it unpacks to {n} bytes"))),
+                None => return Err(io::Error::other("a page of it has no header")),
+            }
+        }
+        self.bytes.read(out)
+    }
+}
+
+/// What a page says that it unpacks to: the second field of its header in the Thrift compact protocol, behind its type.
+/// Source: `PageHeader` in <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
+fn unpacked_bytes(header: &[u8]) -> Option<u64> {
+    const NEXT_I32: u8 = 1 << 4 | crate::parquet::thrift::I32;
+    let (_, header) = number(header.strip_prefix(&[NEXT_I32])?)?;
+    let (n, _) = number(header.strip_prefix(&[NEXT_I32])?)?;
+    // Of a signed number the last bit is the sign.
+    (n & 1 == 0).then_some(n >> 1)
+}
+
+/// A number of seven bits a byte, and what is behind it.
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let n = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
+    let (code, behind) = bytes.split_at(n);
+    Some((code.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7F)), behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, BinaryArray, FixedSizeBinaryArray, Int64Array};
+    use arrow::record_batch::RecordBatch;
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::Compression;
+    use parquet::file::properties::WriterProperties;
+    use std::sync::Arc;
+
+    /// A table of one column `x` in row groups of 100 rows; `change` is at its bytes then.
+    fn table(column: ArrayRef, change: impl Fn(&mut Vec<u8>)) -> (tempfile::TempDir, Place) {
+        let batch = RecordBatch::try_from_iter([("x", column)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(Default::default()))
+            .set_dictionary_enabled(false)
+            .set_max_row_group_row_count(Some(100))
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        let mut bytes = writer.into_inner().unwrap();
+        change(&mut bytes);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.parquet");
+        std::fs::write(&path, bytes).unwrap();
+        (directory, Place::of(&path).unwrap())
+    }
+
+    fn read(place: &Place, rows: Range<u64>, value_bytes: usize) -> Result<Vec<i64>> {
+        let table = TableFile::open(place.clone(), 250, value_bytes)?;
+        let mut values = Vec::new();
+        for batch in table.rows(&rows, &["x"])? {
+            let batch = batch.map_err(|e| damaged(place, e))?;
+            let column = batch.column(0).as_any().downcast_ref::<Int64Array>();
+            values.extend(column.map_or(vec![], |c| c.values().to_vec()));
+        }
+        Ok(values)
+    }
+
+    #[test]
+    fn any_rows_are_found_in_row_groups_of_any_length() {
+        let (_directory, place) = table(Arc::new(Int64Array::from_iter_values(0..250)), |_| {});
+        for (start, end) in [(0, 250), (0, 1), (99, 100), (99, 101), (100, 200), (150, 250), (249, 250), (7, 7)] {
+            let expected: Vec<i64> = (start..end).collect();
+            assert_eq!(read(&place, start as u64..end as u64, 8).unwrap(), expected, "{start}:{end}");
+        }
+        assert!(TableFile::open(place, 251, 8).is_err_and(|e| e.to_string().contains("does not have 251 rows")));
+    }
+
+    #[test]
+    fn a_page_that_claims_gigabytes_is_refused() {
+        // Behind the magic bytes: the type of the page, 0, and its unpacked size, of two bytes.
+        let (_directory, place) = table(Arc::new(Int64Array::from_iter_values(0..250)), |bytes| {
+            assert_eq!((bytes[4..7].to_vec(), bytes[9]), (vec![0x15, 0, 0x15], 0x15));
+            assert!(unpacked_bytes(&bytes[4..]).is_some_and(|n| (800..900).contains(&n)));
+            bytes.splice(7..9, [0xFE, 0xFF, 0xFF, 0xFF, 0x0F]);
+        });
+        // The footer lies three bytes further back than it says of the pages.
+        let error = read(&place, 0..100, 8).unwrap_err().to_string();
+        assert!(error.contains("unpacks to 2147483647 bytes"), "{error}");
+    }
+
+    #[test]
+    fn values_of_any_length_are_not_read() {
+        let long = vec![0; 1000];
+        let columns: [ArrayRef; 2] = [
+            Arc::new(BinaryArray::from_iter_values((0..250).map(|_| &long))),
+            Arc::new(FixedSizeBinaryArray::try_from_iter((0..250).map(|_| &long)).unwrap()),
+        ];
+        for column in columns {
+            let (_directory, place) = table(column, |_| {});
+            let error = read(&place, 0..250, 240).unwrap_err().to_string();
+            assert!(error.contains("column x has values of another length"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_size_of_a_page_is_read_as_it_is_written() {
+        assert_eq!(unpacked_bytes(&[0x15, 0, 0x15, 0x80, 0x01, 0x15]), Some(64));
+        assert_eq!(unpacked_bytes(&[0x15, 4, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F]), Some(0x7FFF_FFFF));
+        for wrong in
+            [&[][..], &[0x15], &[0x15, 0, 0x15, 0x80], &[0x15, 0, 0x15, 1], &[0x25, 0, 0x15, 2], &[0x15, 0, 0x16, 2]]
+        {
+            assert_eq!(unpacked_bytes(wrong), None, "{wrong:?}");
+        }
+    }
+}

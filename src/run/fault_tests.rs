@@ -1,0 +1,288 @@
+//! Makes every system call fail once, in an import, one that replaces a dataset, a merge and an export. Success must
+//! mean what was promised; after a failure nothing may be left half done, and repeating must succeed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::Result;
+use crate::dataset::{Part, Target};
+use crate::export::{ExportConfig, export};
+use crate::generate::{GenerateConfig, generate};
+use crate::plan::config::ImportConfig;
+use crate::run::import::import;
+use crate::run::{convert_one, merge, plan};
+use crate::store::faults::Faults;
+
+/// Two small surveys, and a directory for each attempt, on a file system in memory if there is one.
+struct Bench {
+    directory: tempfile::TempDir,
+}
+
+type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
+impl Bench {
+    fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let directory = match memory.is_dir() {
+            true => tempfile::tempdir_in(memory).unwrap(),
+            false => tempfile::tempdir().unwrap(),
+        };
+        for (name, seed) in [("a.sgy", 1), ("b.sgy", 2)] {
+            let config = GenerateConfig { n_traces: 24, n_samples: 5, seed, ..GenerateConfig::default() };
+            generate(&config, &directory.path().join(name), &mut |_| {}, &CancelHandle::new()).unwrap();
+        }
+        Self { directory }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn config(&self, inputs: &[&str], output: &Path) -> ImportConfig {
+        let mut config = ImportConfig::new(self.path(inputs[0]), output);
+        config.inputs = inputs.iter().map(|name| self.path(name)).collect();
+        (config.segments, config.chunk_traces, config.workers) = (Some(2), Some(6), Some(1));
+        config
+    }
+
+    fn import(&self, inputs: &[&str], output: &Path, overwrite: bool) -> Result<()> {
+        let config = ImportConfig { overwrite, ..self.config(inputs, output) };
+        import(&config, &mut |_| {}, &CancelHandle::new()).map(drop)
+    }
+
+    /// For every n, fails the n-th call of `act` on a new directory set up by `prepare`. `judge` gets the directory
+    /// and whether `act` succeeded; after a failure `act` must succeed, and is judged again.
+    fn sweep(&self, prepare: impl Fn(&Path), act: impl Fn(&Path) -> Result<()>, judge: impl Fn(&Path, bool, &str)) {
+        let (mut n, mut n_failed) = (0, 0);
+        loop {
+            n += 1;
+            let directory = self.path(&format!("attempt {n}"));
+            std::fs::create_dir(&directory).unwrap();
+            prepare(&directory);
+            let error = if n % 2 == 0 { Errno::IO } else { Errno::STALE };
+            let faults = Faults::below(&directory, n, error);
+            let result = act(&directory);
+            let calls = faults.calls();
+            drop(faults);
+            let what = format!("call {n} fails: {:?}", result.as_ref().err().map(ToString::to_string));
+            judge(&directory, result.is_ok(), &what);
+            if result.is_err() {
+                n_failed += 1;
+                let again = act(&directory);
+                assert!(again.is_ok(), "{what}; then {}", again.unwrap_err());
+                judge(&directory, true, &format!("{what}; then again"));
+            }
+            std::fs::remove_dir_all(&directory).unwrap();
+            if calls < n {
+                assert!(n_failed > 10, "of {n} calls only {n_failed} mattered");
+                return;
+            }
+        }
+    }
+}
+
+/// Every file below a directory with its bytes, except the staging area, which is not part of a dataset.
+fn tree(directory: &Path) -> Tree {
+    let (mut found, mut open) = (Tree::new(), vec![directory.to_owned()]);
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(directory).unwrap().to_owned(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn is_visible(output: &Path) -> bool {
+    output.join("metadata.json").exists()
+}
+
+fn without_staging(directory: &Path) -> Tree {
+    tree(directory).into_iter().filter(|(path, _)| !path.starts_with(".segy-import")).collect()
+}
+
+fn assert_is(found: &Tree, wanted: &Tree, what: &str) {
+    let differs = wanted.keys().chain(found.keys()).find(|path| wanted.get(*path) != found.get(*path));
+    assert_eq!(differs, None, "{what}");
+}
+
+#[test]
+fn an_import_is_complete_or_not_visible() {
+    let bench = Bench::new();
+    bench.import(&["a.sgy"], &bench.path("reference"), false).unwrap();
+    let reference = tree(&bench.path("reference"));
+    bench.sweep(
+        |_| {},
+        |directory| bench.import(&["a.sgy"], &directory.join("out"), false),
+        |directory, is_done, what| {
+            let out = directory.join("out");
+            if is_done {
+                assert_is(&tree(&out), &reference, what);
+            } else if is_visible(&out) {
+                assert_is(&without_staging(&out), &reference, what);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_dataset_that_is_replaced_is_whole_before_and_after() {
+    let bench = Bench::new();
+    bench.import(&["a.sgy"], &bench.path("old"), false).unwrap();
+    bench.import(&["a.sgy", "b.sgy"], &bench.path("new"), false).unwrap();
+    let (old, new) = (tree(&bench.path("old")), tree(&bench.path("new")));
+    bench.sweep(
+        |directory| bench.import(&["a.sgy"], &directory.join("out"), false).unwrap(),
+        |directory| bench.import(&["a.sgy", "b.sgy"], &directory.join("out"), true),
+        |directory, is_done, what| {
+            let out = directory.join("out");
+            if is_done {
+                assert_is(&tree(&out), &new, what);
+            } else if is_visible(&out) {
+                let found = without_staging(&out);
+                assert_is(
+                    &found,
+                    if found.get(Path::new("metadata.json")) == old.get(Path::new("metadata.json")) {
+                        &old
+                    } else {
+                        &new
+                    },
+                    what,
+                );
+            }
+        },
+    );
+}
+
+#[test]
+fn segments_that_are_merged_make_the_dataset_or_stay() {
+    let bench = Bench::new();
+    bench.import(&["a.sgy"], &bench.path("reference"), false).unwrap();
+    let reference = tree(&bench.path("reference"));
+    bench.sweep(
+        |directory| {
+            let out = directory.join("out");
+            plan(&bench.config(&["a.sgy"], &out), &mut |_| {}, &CancelHandle::new()).unwrap();
+            for segment in 0..2 {
+                convert_one(&out, segment, &CancelHandle::new(), &mut |_, _| {}).unwrap();
+            }
+        },
+        |directory| merge(&directory.join("out"), false, &mut |_| {}, &CancelHandle::new()).map(drop),
+        |directory, is_done, what| {
+            let out = directory.join("out");
+            if is_done {
+                assert_is(&tree(&out), &reference, what);
+            } else if is_visible(&out) {
+                assert_is(&without_staging(&out), &reference, what);
+            }
+        },
+    );
+}
+
+#[test]
+fn an_export_is_the_file_or_nothing() {
+    let bench = Bench::new();
+    let original = std::fs::read(bench.path("a.sgy")).unwrap();
+    for overwrite in [false, true] {
+        bench.sweep(
+            |directory| {
+                bench.import(&["a.sgy"], &directory.join("dataset"), false).unwrap();
+                if overwrite {
+                    std::fs::write(directory.join("back.sgy"), "old").unwrap();
+                }
+            },
+            |directory| export_to(&directory.join("dataset"), &directory.join("back.sgy"), overwrite),
+            |directory, is_done, what| {
+                let names: Vec<_> = beside_the_dataset(directory).into_iter().collect();
+                let whole = [(PathBuf::from("back.sgy"), original.clone())];
+                let before = [(PathBuf::from("back.sgy"), b"old".to_vec())];
+                let is_before = if overwrite { names == before } else { names.is_empty() };
+                assert!(
+                    names == whole || !is_done && is_before,
+                    "{what}: {:?}",
+                    names.iter().map(|n| &n.0).collect::<Vec<_>>()
+                );
+                if !is_done && !overwrite {
+                    // The file has its name but may not be synced: it would be in the way of repeating.
+                    let _ = std::fs::remove_file(directory.join("back.sgy"));
+                }
+            },
+        );
+    }
+}
+
+#[test]
+fn an_export_of_several_files_is_all_of_them_or_nothing() {
+    let bench = Bench::new();
+    let names = ["a.sgy", "b.sgy"];
+    let files: Tree =
+        names.map(|name| (PathBuf::from("back").join(name), std::fs::read(bench.path(name)).unwrap())).into();
+    bench.sweep(
+        |directory| bench.import(&names, &directory.join("dataset"), false).unwrap(),
+        |directory| export_to(&directory.join("dataset"), &directory.join("back"), false),
+        |directory, is_done, what| {
+            let found = beside_the_dataset(directory);
+            if is_done || !found.is_empty() {
+                assert_is(&found, &files, what);
+            }
+            if !is_done {
+                let _ = std::fs::remove_dir_all(directory.join("back"));
+            }
+        },
+    );
+}
+
+#[test]
+fn damage_is_never_taken_for_a_whole_dataset() {
+    let bench = Bench::new();
+    let verify = |directory: &Path, with_input: bool| {
+        let (dataset, cancel) = (directory.join("dataset"), CancelHandle::new());
+        match with_input {
+            true => crate::verify::compare(&[bench.path("a.sgy")], &dataset, &mut |_, _| {}, &cancel).map(drop),
+            false => crate::verify::check(&dataset, &mut |_, _| {}, &cancel).map(drop),
+        }
+    };
+    for with_input in [false, true] {
+        bench.sweep(
+            |directory| bench.import(&["a.sgy"], &directory.join("dataset"), false).unwrap(),
+            |directory| verify(directory, with_input),
+            |_, _, _| {},
+        );
+        let directory = bench.path("damaged");
+        bench.import(&["a.sgy"], &directory.join("dataset"), true).unwrap();
+        let chunk = directory.join("dataset/traces.zarr/c/0/2");
+        let mut bytes = std::fs::read(&chunk).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(chunk, bytes).unwrap();
+        for n in 1..200 {
+            let _faults = Faults::below(&directory, n, Errno::IO);
+            assert!(verify(&directory, with_input).is_err(), "call {n}");
+        }
+    }
+}
+
+/// Everything in a directory besides `dataset`.
+fn beside_the_dataset(directory: &Path) -> Tree {
+    tree(directory).into_iter().filter(|(path, _)| !path.starts_with("dataset")).collect()
+}
+
+fn export_to(dataset: &Path, target: &Path, overwrite: bool) -> Result<()> {
+    let config = ExportConfig {
+        dataset: dataset.to_owned(),
+        target: target.to_owned(),
+        file: None,
+        part: Part::All,
+        conversion: Target::default(),
+        nan: None,
+        overwrite,
+        sync: true,
+    };
+    export(&config, &mut |_, _| {}, &CancelHandle::new()).map(drop)
+}
