@@ -39,7 +39,7 @@ use survey::Survey;
 const BLOCK_BYTES: usize = 2 << 20;
 
 /// Which gathers a synthetic survey consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SurveyKind {
     /// A stacked 3-D volume: inline by crossline, crossline fastest, one trace per CDP.
     Poststack,

@@ -15,7 +15,7 @@ use crate::segy::samples::format::ByteOrder;
 use crate::segy::text;
 
 /// What is done with a file whose traces differ in length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ragged {
     /// It is refused, and the first odd trace named.
