@@ -10,7 +10,6 @@ use segy_import::generate::{GenerateConfig, generate_to};
 use segy_import::internals::Dtype;
 use segy_import::internals::SampleStatistics;
 use segy_import::internals::partition;
-use segy_import::internals::plain_kernel;
 use segy_import::internals::{ArrayPlan, ChunkEncoder};
 use segy_import::internals::{Converter, FORMATS, sample_format};
 use segy_import::internals::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
@@ -53,7 +52,7 @@ fn conversion(c: &mut Criterion) {
     let mut values = vec![0; input.len()];
     for code in [1, 5] {
         let Some(format) = sample_format(code) else { continue };
-        let Some(convert) = plain_kernel(format, ByteOrder::Big, Dtype::Float32) else { continue };
+        let Some(convert) = format.plain_kernel(ByteOrder::Big, Dtype::Float32) else { continue };
         let input = if code == 1 { input.clone() } else { vec![0x41; input.len()] };
         group.bench_function(format!("{}, and looking at it", format.name), |b| {
             b.iter(|| convert(black_box(&input), &mut values));
