@@ -10,7 +10,6 @@ use segy_import::generate::{GenerateConfig, generate_to};
 use segy_import::internals::Dtype;
 use segy_import::internals::SampleStatistics;
 use segy_import::internals::partition;
-use segy_import::internals::plain_kernel;
 use segy_import::internals::{ArrayPlan, ChunkEncoder};
 use segy_import::internals::{Converter, FORMATS, sample_format};
 use segy_import::internals::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
@@ -53,7 +52,7 @@ fn conversion(c: &mut Criterion) {
     let mut values = vec![0; input.len()];
     for code in [1, 5] {
         let Some(format) = sample_format(code) else { continue };
-        let Some(convert) = plain_kernel(format, ByteOrder::Big, Dtype::Float32) else { continue };
+        let Some(convert) = format.plain_kernel(ByteOrder::Big, Dtype::Float32) else { continue };
         let input = if code == 1 { input.clone() } else { vec![0x41; input.len()] };
         group.bench_function(format!("{}, and looking at it", format.name), |b| {
             b.iter(|| convert(black_box(&input), &mut values));
@@ -122,7 +121,6 @@ fn headers(c: &mut Criterion) {
         if raw_header {
             let joined = directory.path().join("joined.parquet");
             let row_groups = write().expect("the header table").row_groups;
-            // The file of the first segment becomes the output; that of the second is copied.
             let parts = ["first", "second"].map(|name| TablePart {
                 path: segy_import::internals::Place::of(&directory.path().join(name)).unwrap(),
                 row_groups,
@@ -131,7 +129,7 @@ fn headers(c: &mut Criterion) {
                 || parts.iter().for_each(|part| std::fs::copy(&path, part.path.path()).map(drop).expect("a copy"));
             group.bench_function("join", |b| {
                 let join = |()| {
-                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table, false)
+                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table)
                         .expect("the joined table")
                 };
                 b.iter_batched(copies, join, BatchSize::PerIteration);

@@ -114,7 +114,6 @@ pub mod internals {
     pub use crate::protocol::parse_line;
     pub use crate::segy::Dtype;
     pub use crate::segy::samples::format::{Converter, FORMATS, sample_format};
-    pub use crate::segy::samples::plain_runs::plain_kernel;
     pub use crate::segy::samples::statistics::SampleStatistics;
     pub use crate::staging::Output;
     pub use crate::store::Place;

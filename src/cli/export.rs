@@ -6,12 +6,12 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::error::Result;
-use crate::cli::overrides::EndianChoice;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
 use crate::export::{ExportConfig, export};
 use crate::run::import::Phase;
+use crate::segy::ByteOrder;
 
 /// Export a dataset to the SEG-Y file or files it was made from, byte for byte
 ///
@@ -53,7 +53,7 @@ pub(super) struct ExportArgs {
 
     /// Convert numbers to this byte order
     #[arg(long, value_enum)]
-    endian: Option<EndianChoice>,
+    endian: Option<ByteOrder>,
 
     /// Round to the nearest value, ties to even, if --format cannot hold a sample exactly
     #[arg(long, requires = "format")]
@@ -92,7 +92,7 @@ impl ExportArgs {
                 (None, Some(span)) => Part::Gathers(span),
                 (None, None) => Part::All,
             },
-            conversion: Target { format: self.format, byte_order: self.endian.map(Into::into), round: self.round },
+            conversion: Target { format: self.format, byte_order: self.endian, round: self.round },
             nan: self.nan,
             sync: !self.no_sync,
         };

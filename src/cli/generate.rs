@@ -6,7 +6,8 @@ use clap::Args;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::generate::{Endian, GenerateConfig, SurveyKind, generate, is_written_in_place};
+use crate::generate::{GenerateConfig, SurveyKind, generate, is_written_in_place};
+use crate::segy::ByteOrder;
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
 #[derive(Args)]
@@ -67,7 +68,7 @@ impl GenerateArgs {
             n_samples: self.samples,
             interval_us: self.interval,
             format: self.format,
-            endian: self.endian,
+            byte_order: self.endian.into(),
             seed: self.seed,
         };
         let cancel = CancelHandle::new();
@@ -77,5 +78,23 @@ impl GenerateArgs {
         }
         generate(&config, &self.output, &mut |_| {}, &cancel)
             .map_err(|e| cancel.check().err().unwrap_or_else(|| Error::Failed(format!("{e:#}"))))
+    }
+}
+
+/// As [`ByteOrder`], explained.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Endian {
+    /// Most significant byte first, the order of the standard.
+    Big,
+    /// Least significant byte first.
+    Little,
+}
+
+impl From<Endian> for ByteOrder {
+    fn from(order: Endian) -> Self {
+        match order {
+            Endian::Big => Self::Big,
+            Endian::Little => Self::Little,
+        }
     }
 }

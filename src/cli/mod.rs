@@ -1,5 +1,6 @@
 //! The command line: options as the user writes them, resolved into validated values.
 
+mod choices;
 mod dry_run;
 mod export;
 mod generate;

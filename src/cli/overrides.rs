@@ -25,7 +25,7 @@ pub(super) struct OverrideArgs {
 
     /// Byte order of the file, instead of detecting it
     #[arg(long, value_enum, help_heading = "Override the headers")]
-    endian: Option<EndianChoice>,
+    endian: Option<ByteOrder>,
 
     /// Samples per trace, instead of the count in the headers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Override the headers")]
@@ -123,22 +123,6 @@ impl FieldArgs {
     }
 }
 
-/// Byte order as an option.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(super) enum EndianChoice {
-    Big,
-    Little,
-}
-
-impl From<EndianChoice> for ByteOrder {
-    fn from(choice: EndianChoice) -> Self {
-        match choice {
-            EndianChoice::Big => Self::Big,
-            EndianChoice::Little => Self::Little,
-        }
-    }
-}
-
 /// Larger numbers of microseconds, metres … are taken for mistakes.
 const LARGEST: f64 = 1e12;
 
@@ -169,7 +153,7 @@ fn start(text: &str) -> std::result::Result<f64, String> {
 impl OverrideArgs {
     pub(super) fn resolve(self) -> Overrides {
         Overrides {
-            byte_order: self.endian.map(Into::into),
+            byte_order: self.endian,
             format: self.format,
             n_samples: self.samples,
             interval: self.interval,

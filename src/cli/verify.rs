@@ -39,19 +39,10 @@ impl VerifyArgs {
             }
             [inputs @ .., dataset] => {
                 let done = compare(inputs, dataset, on_progress, cancel)?;
-                let unknown = match done.n_unknown {
-                    0 => String::new(),
-                    n => format!("; {n} bytes outside the traces were not kept and cannot be compared"),
-                };
                 let (input, dataset) = (names(inputs), dataset.display());
                 Ok((
-                    format!("{dataset}: equal to {input} in {} traces, {} bytes{unknown}", done.n_traces, done.bytes),
-                    json!({
-                        "type": "done",
-                        "n_traces": done.n_traces,
-                        "bytes": done.bytes,
-                        "bytes_not_kept": done.n_unknown,
-                    }),
+                    format!("{dataset}: equal to {input} in {} traces, {} bytes", done.n_traces, done.bytes),
+                    json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes}),
                 ))
             }
             [] => Err(Error::Usage("give a dataset, or SEG-Y files and a dataset".into())),

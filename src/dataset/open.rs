@@ -210,13 +210,12 @@ impl Dataset {
 
     /// Whether the traces of a file fit it. If their lengths differ, that is checked when they are read.
     fn holds(&self, file: &OriginalFile) -> bool {
-        let kept = |bytes: &KeptBytes, n: u64| bytes.len().is_none_or(|length| length == n);
         if file.first_trace_offset > file.bytes || file.label_bytes > file.first_trace_offset {
             return false;
         }
         let n_traces = file.traces.end - file.traces.start;
         let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);
-        kept(&file.bytes_before_traces, file.first_trace_offset)
-            && (self.has_sample_counts || end <= file.bytes && kept(&file.bytes_after_traces, file.bytes - end))
+        file.bytes_before_traces.len() == file.first_trace_offset
+            && (self.has_sample_counts || end <= file.bytes && file.bytes_after_traces.len() == file.bytes - end)
     }
 }

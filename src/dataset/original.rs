@@ -10,7 +10,8 @@ use crate::dataset_files::{METADATA, TRACES};
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{Dtype, SampleFormat};
-use crate::segy::samples::restore::{Restorer, word_bytes};
+use crate::segy::samples::restore::Restorer;
+use crate::segy::samples::words::word_bytes;
 use crate::store::Place;
 
 /// Size of the pieces passed on; they stay in the L2 cache until they are compared.
@@ -171,7 +172,7 @@ impl<'a> Original<'a> {
         let of_values = conversion.as_ref().and_then(Conversion::of_values);
         let restoration = Restoration {
             keeps_values: of_values.is_some(),
-            substitute: substitute.filter(|_| of_values.is_none_or(|format| !matches!(format.code, 5 | 6))),
+            substitute: substitute.filter(|_| of_values.is_none_or(|format| !format.is_ieee())),
             ..self.restoration
         };
         Self { conversion, restoration, ..self }

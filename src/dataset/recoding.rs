@@ -9,7 +9,7 @@ use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::samples::format::{Dtype, FORMATS, SampleFormat, known_formats, sample_format};
 use crate::segy::samples::recode::{Misfit, Recoder};
-use crate::segy::samples::restore::word_bytes;
+use crate::segy::samples::words::word_bytes;
 use crate::segy::{ByteOrder, reorder_binary_header, reorder_trace_headers};
 
 /// Offset of the binary header in the file, and of the fields that describe its format (rev 2.1, table 2).
@@ -211,7 +211,7 @@ impl Conversion {
 
 /// The sample format with the same values as a stored type.
 fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
-    FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && !matches!(f.code, 1 | 4))
+    FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && f.words.is_none())
 }
 
 fn at_2(number: u16, order: ByteOrder) -> [u8; 2] {

@@ -96,8 +96,7 @@ impl Lengths {
             };
             offsets.push(offset);
         }
-        let kept = file.bytes_after_traces.len();
-        if offset > file.bytes || kept.is_some_and(|n| n != file.bytes - offset) {
+        if file.bytes.checked_sub(offset) != Some(file.bytes_after_traces.len()) {
             return Err(damaged(&dataset.headers(), "its sample counts do not agree with the length of the file"));
         }
         Ok(Self { units, offsets })

@@ -105,7 +105,6 @@ pub fn export(
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
-        check_bytes_around_traces(&dataset, file)?;
         let tables = Tables::open(&dataset)?;
         let written = Written::new(config, &dataset, &tables, file, traces);
         let bytes = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
@@ -118,7 +117,6 @@ pub fn export(
         )));
     }
     let names = names(&dataset)?;
-    dataset.files.iter().try_for_each(|file| check_bytes_around_traces(&dataset, file).map(drop))?;
     let tables = Tables::open(&dataset)?;
     let mut files = UnfinishedFiles::create(target, &dataset, &names, overwrite)?;
     let mut bytes = 0;
@@ -159,7 +157,6 @@ fn write_file(
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
 ) -> Result<u64> {
-    let n_after = check_bytes_around_traces(dataset, file)?;
     let sources = Sources::new(tables, file)?;
     let conversion = Conversion::new(conversion, dataset, file)?;
     let n_traces = traces.end - traces.start;
@@ -170,7 +167,7 @@ fn write_file(
     }
     let behind = file.first_trace_offset + (range.end - range.start);
     let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
-    let bytes = behind + if keeps_after { n_after } else { 0 };
+    let bytes = behind + if keeps_after { file.bytes_after_traces.len() } else { 0 };
 
     let target = Unfinished::create(target, bytes, replacing)?;
     let mut head = changed.map_or_else(|| file_head(file), |around| Ok(around.head))?;
@@ -236,20 +233,6 @@ fn numbered(names: &[&str]) -> Vec<String> {
         _ => (*name).to_owned(),
     };
     names.iter().enumerate().map(numbered).collect()
-}
-
-/// Refuses a file without the bytes in front of the traces or behind them. Returns the number of the latter.
-fn check_bytes_around_traces(dataset: &Dataset, file: &OriginalFile) -> Result<u64> {
-    let missing = match (file.bytes_before_traces.len(), file.bytes_after_traces.len()) {
-        (Some(_), Some(n_after)) => return Ok(n_after),
-        (None, _) => "before",
-        (_, None) => "after",
-    };
-    Err(Error::Usage(format!(
-        "{}: an earlier version of this program left out the bytes {missing} the traces, so the file cannot be written \
-         again; import it again",
-        dataset.root.display()
-    )))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! header, from the start of the trace for trace headers (SEG-Y rev 2.1, tables 2 and 3).
 
 use crate::generate::maths::sine;
-use crate::generate::sample_bytes::SampleFormat;
 use crate::generate::survey::{Point, Survey, Trace};
-use crate::generate::{Endian, GenerateConfig, SurveyKind};
+use crate::generate::{GenerateConfig, SurveyKind};
+use crate::segy::ByteOrder;
+use crate::segy::samples::format::SampleFormat;
 
 /// Bytes of a trace header.
 pub(super) const TRACE_HEADER_BYTES: usize = 240;
@@ -27,14 +28,14 @@ const DAY_S: u64 = 86_400;
 /// Writes numbers at the byte positions of the standard.
 struct Fields<'a> {
     bytes: &'a mut [u8],
-    endian: Endian,
+    order: ByteOrder,
     /// Bytes of the file or the trace before `bytes`.
     skipped: usize,
 }
 
 impl Fields<'_> {
     fn put<const N: usize>(&mut self, first_byte: usize, mut big_endian: [u8; N]) {
-        if self.endian == Endian::Little {
+        if self.order == ByteOrder::Little {
             big_endian.reverse();
         }
         let start = first_byte - 1 - self.skipped;
@@ -80,7 +81,7 @@ pub(super) fn binary_header(
     survey: &Survey,
 ) -> [u8; BINARY_HEADER_BYTES] {
     let mut bytes = [0; BINARY_HEADER_BYTES];
-    let mut fields = Fields { bytes: &mut bytes, endian: config.endian, skipped: TEXTUAL_HEADER_BYTES };
+    let mut fields = Fields { bytes: &mut bytes, order: config.byte_order, skipped: TEXTUAL_HEADER_BYTES };
     let sorting = match config.kind {
         SurveyKind::Poststack => 4,
         SurveyKind::Prestack => 2,
@@ -122,7 +123,7 @@ pub(super) fn binary_header(
 /// Overwrites the 240 bytes of `header` with those of trace `index` (from 0) of the file.
 pub(super) fn write_trace_header(config: &GenerateConfig, index: u64, trace: &Trace, header: &mut [u8]) {
     header.fill(0);
-    let mut fields = Fields { bytes: header, endian: config.endian, skipped: 0 };
+    let mut fields = Fields { bytes: header, order: config.byte_order, skipped: 0 };
     fields.count32(1, trace.line_sequence);
     fields.count32(5, index + 1);
     fields.count32(9, trace.field_record);
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn numbers_beyond_a_field_stay_at_its_largest() {
         let mut bytes = [0; 8];
-        let mut fields = Fields { bytes: &mut bytes, endian: Endian::Big, skipped: 0 };
+        let mut fields = Fields { bytes: &mut bytes, order: ByteOrder::Big, skipped: 0 };
         fields.count16(1, 40_000);
         fields.count32(3, u64::MAX);
         assert_eq!(bytes, [0x7F, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0, 0]);

@@ -15,7 +15,6 @@ mod blocks;
 mod earth;
 mod header_bytes;
 mod maths;
-mod sample_bytes;
 mod survey;
 mod text_header;
 mod wavelet;
@@ -29,9 +28,10 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 
 use crate::base::cancel::CancelHandle;
+use crate::segy::ByteOrder;
+use crate::segy::samples::format::{FORMATS, SampleFormat, sample_format};
 
 use earth::Earth;
-use sample_bytes::SampleFormat;
 use survey::Survey;
 
 /// Traces are computed, handed over and written in blocks of about this many bytes (at least one
@@ -39,7 +39,7 @@ use survey::Survey;
 const BLOCK_BYTES: usize = 2 << 20;
 
 /// Which gathers a synthetic survey consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SurveyKind {
     /// A stacked 3-D volume: inline by crossline, crossline fastest, one trace per CDP.
     Poststack,
@@ -47,18 +47,6 @@ pub enum SurveyKind {
     Prestack,
     /// Shot gathers of varying channel count, with first breaks, mutes and some dead traces.
     Shots,
-}
-
-/// Byte order of the binary header, the trace headers and the samples.
-///
-/// SEG-Y rev 2.1, section 3: big-endian unless bytes 3297-3300 say otherwise. Revision 1 has no
-/// such bytes; a little-endian revision 1 file is recognised by its format code alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Endian {
-    /// Most significant byte first, the order of the standard.
-    Big,
-    /// Least significant byte first.
-    Little,
 }
 
 /// What to generate.
@@ -74,8 +62,9 @@ pub struct GenerateConfig {
     pub interval_us: u16,
     /// Sample format code, bytes 3225-3226 (SEG-Y rev 2.1, binary file header).
     pub format: u16,
-    /// Byte order of everything but the textual header.
-    pub endian: Endian,
+    /// Byte order of everything but the textual header. Revision 1 has no field that says it; readers know a little-endian
+    /// file by its format code.
+    pub byte_order: ByteOrder,
     /// Equal seeds give equal bytes.
     pub seed: u64,
 }
@@ -88,7 +77,7 @@ impl Default for GenerateConfig {
             n_samples: 500,
             interval_us: 4000,
             format: 1,
-            endian: Endian::Big,
+            byte_order: ByteOrder::Big,
             seed: 1,
         }
     }
@@ -212,7 +201,7 @@ fn write_survey(
                     data.fill(0);
                 } else {
                     earth.fill(index, &trace, &mut amplitudes);
-                    (format.encode)(&amplitudes, config.endian, data);
+                    (format.amplitudes)(&amplitudes, config.byte_order, data);
                 }
             }
         }
@@ -245,7 +234,10 @@ fn validate(config: &GenerateConfig) -> Result<&'static SampleFormat> {
         config.n_samples
     );
     ensure!(config.interval_us > 0, "The sample interval must be at least 1 microsecond, not 0.");
-    sample_bytes::format_of(config.format)
+    sample_format(config.format).with_context(|| {
+        let codes: Vec<String> = FORMATS.iter().map(|f| f.code.to_string()).collect();
+        format!("There is no sample format with code {}; the codes are {}.", config.format, codes.join(", "))
+    })
 }
 
 #[cfg(test)]

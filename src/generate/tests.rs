@@ -10,8 +10,8 @@ fn bytes_of(config: &GenerateConfig, n_threads: usize, block_bytes: usize) -> Ve
     bytes
 }
 
-fn config(kind: SurveyKind, format: u16, endian: Endian) -> GenerateConfig {
-    GenerateConfig { kind, n_traces: 700, n_samples: 120, format, endian, ..GenerateConfig::default() }
+fn config(kind: SurveyKind, format: u16, byte_order: ByteOrder) -> GenerateConfig {
+    GenerateConfig { kind, n_traces: 700, n_samples: 120, format, byte_order, ..GenerateConfig::default() }
 }
 
 fn int16(bytes: &[u8], first_byte: usize) -> i16 {
@@ -27,7 +27,7 @@ const KINDS: [SurveyKind; 3] = [SurveyKind::Poststack, SurveyKind::Prestack, Sur
 #[test]
 fn bytes_depend_neither_on_threads_nor_on_blocks() {
     for kind in KINDS {
-        let config = config(kind, 1, Endian::Big);
+        let config = config(kind, 1, ByteOrder::Big);
         let expected = bytes_of(&config, 1, usize::MAX);
         assert_eq!(expected.len(), 3600 + 700 * (240 + 120 * 4));
         for (n_threads, block_bytes) in [(1, 1), (2, 5000), (3, 20_000), (7, 20_000)] {
@@ -79,7 +79,7 @@ fn headers_of_a_stack() {
 
 #[test]
 fn cdp_gathers_have_rising_offsets_and_consecutive_numbers() {
-    let bytes = bytes_of(&config(SurveyKind::Prestack, 5, Endian::Big), 2, 50_000);
+    let bytes = bytes_of(&config(SurveyKind::Prestack, 5, ByteOrder::Big), 2, 50_000);
     let traces: Vec<&[u8]> = bytes[3600..].chunks_exact(240 + 480).collect();
     assert_eq!(int32(traces[0], 21), 1);
     for pair in traces.windows(2) {
@@ -115,7 +115,7 @@ fn a_dead_trace_is_marked_and_only_zeros() {
 #[test]
 fn little_endian_files_hold_the_same_numbers() {
     let [big, little] =
-        [Endian::Big, Endian::Little].map(|endian| bytes_of(&config(SurveyKind::Shots, 3, endian), 2, 50_000));
+        [ByteOrder::Big, ByteOrder::Little].map(|order| bytes_of(&config(SurveyKind::Shots, 3, order), 2, 50_000));
     assert_eq!(little[3200..3204], [1, 0, 0, 0]);
     assert_eq!(little[3216..3218], 4000_u16.to_le_bytes());
     let turned_round = |range: std::ops::Range<usize>| -> Vec<u8> { little[range].iter().rev().copied().collect() };
@@ -139,7 +139,7 @@ fn long_traces_and_new_formats_are_declared_as_revision_two() {
     let bytes = bytes_of(&widest_rev1, 1, 50_000);
     assert_eq!((int16(&bytes, 3221), int16(&bytes, 3501)), (-1, 0x0100));
 
-    let doubles = bytes_of(&config(SurveyKind::Shots, 6, Endian::Little), 1, 50_000);
+    let doubles = bytes_of(&config(SurveyKind::Shots, 6, ByteOrder::Little), 1, 50_000);
     assert_eq!(doubles[3296..3300], [4, 3, 2, 1]);
     assert_eq!(doubles[3500..3502], [2, 0]);
 }
@@ -149,7 +149,7 @@ fn every_format_can_be_generated_even_with_a_single_sample() {
     for code in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16] {
         let tiny =
             GenerateConfig { n_traces: 3, n_samples: 1, interval_us: 1, format: code, ..GenerateConfig::default() };
-        let size = sample_bytes::format_of(code).unwrap().bytes;
+        let size = sample_format(code).unwrap().bytes;
         assert_eq!(bytes_of(&tiny, 2, 1).len(), 3600 + 3 * (240 + size));
     }
 }
@@ -162,7 +162,7 @@ fn a_survey_without_traces_is_its_file_headers() {
 
 #[test]
 fn progress_counts_up_to_all_traces() {
-    let config = config(SurveyKind::Prestack, 3, Endian::Big);
+    let config = config(SurveyKind::Prestack, 3, ByteOrder::Big);
     let mut seen = Vec::new();
     write_survey(&config, io::sink(), 2, 48_000, &mut |n| seen.push(n)).unwrap();
     assert_eq!(seen, [100, 200, 300, 400, 500, 600, 700]);

@@ -1,8 +1,9 @@
 //! The textual header: 40 lines of 80 characters in EBCDIC (SEG-Y rev 2.1, section 4).
 
 use crate::generate::header_bytes::is_rev2;
-use crate::generate::sample_bytes::SampleFormat;
-use crate::generate::{Endian, GenerateConfig, SurveyKind};
+use crate::generate::{GenerateConfig, SurveyKind};
+use crate::segy::ByteOrder;
+use crate::segy::samples::format::SampleFormat;
 use crate::segy::text::to_ebcdic;
 
 const LINES: usize = 40;
@@ -28,17 +29,18 @@ fn description(config: &GenerateConfig, format: &SampleFormat) -> Vec<String> {
         SurveyKind::Prestack => ("CDP GATHERS", "CDP, THEN OFFSET; FOLD VARIES"),
         SurveyKind::Shots => ("SHOT GATHERS", "FIELD RECORD, THEN CHANNEL; SPREAD VARIES"),
     };
-    let byte_order = match config.endian {
-        Endian::Big => "BIG-ENDIAN",
-        Endian::Little => "LITTLE-ENDIAN",
+    let byte_order = match config.byte_order {
+        ByteOrder::Big => "BIG-ENDIAN",
+        ByteOrder::Little => "LITTLE-ENDIAN",
     };
+    let name = format.name.to_uppercase().replace(" POINT", "");
     let mut lines = vec![
         format!("SYNTHETIC SURVEY: {kind}"),
         "MADE BY SEGY-IMPORT GENERATE. NOT FIELD DATA.".to_owned(),
         format!("TRACES: {}", config.n_traces),
         format!("SAMPLES PER TRACE: {}", config.n_samples),
         format!("SAMPLE INTERVAL: {} MICROSECONDS", config.interval_us),
-        format!("SAMPLE FORMAT: {} ({}) {byte_order}", format.code, format.name),
+        format!("SAMPLE FORMAT: {} ({}) {byte_order}", format.code, name),
         format!("TRACE ORDER: {order}"),
         format!("SEED: {}", config.seed),
         String::new(),
@@ -78,11 +80,11 @@ fn description(config: &GenerateConfig, format: &SampleFormat) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::sample_bytes::format_of;
+    use crate::segy::samples::format::sample_format;
     use crate::segy::text::{TextEncoding, lines};
 
     fn ascii_header(config: &GenerateConfig) -> Vec<String> {
-        let bytes = textual_header(config, format_of(config.format).unwrap());
+        let bytes = textual_header(config, sample_format(config.format).unwrap());
         assert_eq!(bytes.len(), LINES * COLUMNS);
         lines(&bytes, TextEncoding::Ebcdic)
     }
@@ -107,7 +109,7 @@ mod tests {
                 seed: u64::MAX,
                 ..GenerateConfig::default()
             };
-            let format = format_of(1).unwrap();
+            let format = sample_format(1).unwrap();
             let described = description(&config, format);
             assert!(described.len() <= LINES - 2);
             assert!(described.iter().all(|line| line.len() <= COLUMNS - 4));

@@ -99,19 +99,14 @@ fn write_file(input: &Path, range: Range<u64>, path: &Place, cancel: &CancelHand
 /// A part of the file as stored in a dataset.
 pub enum KeptBytes {
     Here(Vec<u8>),
-    File {
-        path: Place,
-        bytes: u64,
-    },
-    /// Datasets of earlier versions left out long parts.
-    Missing,
+    File { path: Place, bytes: u64 },
 }
 
 impl KeptBytes {
     /// Finds the part by the document or its list of checksums.
     ///
     /// # Errors
-    /// `Error::Failed` for invalid base64.
+    /// `Error::Failed` for invalid base64, and if neither has it.
     pub fn find(
         part: Part,
         of_several: Option<usize>,
@@ -126,16 +121,15 @@ impl KeptBytes {
             return Ok(Self::Here(STANDARD.decode(text).map_err(failed("bytes outside the traces"))?));
         }
         let name = part.file_name(of_several);
-        let checksum = checksums.get(&name);
-        Ok(checksum.map_or(Self::Missing, |c| Self::File { path: root.join(&name), bytes: c.bytes }))
+        let checksum = checksums.get(&name).ok_or_else(|| Error::Failed(format!("it has no checksum of {name}")))?;
+        Ok(Self::File { path: root.join(&name), bytes: checksum.bytes })
     }
 
-    /// The number of bytes; `None` if they are missing.
-    pub fn len(&self) -> Option<u64> {
+    /// The number of bytes.
+    pub fn len(&self) -> u64 {
         match self {
-            Self::Here(bytes) => Some(bytes.len() as u64),
-            Self::File { bytes, .. } => Some(*bytes),
-            Self::Missing => None,
+            Self::Here(bytes) => bytes.len() as u64,
+            Self::File { bytes, .. } => *bytes,
         }
     }
 
@@ -146,7 +140,6 @@ impl KeptBytes {
     pub fn pieces(&self, each: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         let (path, bytes) = match self {
             Self::Here(bytes) => return each(0, bytes),
-            Self::Missing => return Ok(()),
             Self::File { path, bytes } => (path, *bytes),
         };
         let mut file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;

@@ -46,6 +46,7 @@ impl Distinct {
     }
 
     /// The keys in order; empty above the limit.
+    #[cfg(test)]
     pub fn sorted(&self) -> Vec<i64> {
         let mut keys: Vec<i64> = self.seen.iter().copied().collect();
         keys.sort_unstable();

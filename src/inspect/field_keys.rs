@@ -74,11 +74,6 @@ impl<'a> Headers<'a> {
         self.bytes.len() / self.width
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Only the first trace's headers.
     pub fn first(&self) -> Headers<'a> {
         Headers { bytes: &self.bytes[..self.width.min(self.bytes.len())], ..*self }

@@ -24,7 +24,7 @@ mod step_guess;
 mod text_columns;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -171,11 +171,6 @@ impl Inspector {
         let formulas = computed.iter().map(Formula::new).collect::<Result<_>>()?;
         let windows = windows(layout.n_traces);
         Ok(Self { config, file, layout, columns, computed, formulas, windows })
-    }
-
-    /// Path of the file.
-    pub fn path(&self) -> &Path {
-        &self.config.input
     }
 
     /// The layout worked out for the file.

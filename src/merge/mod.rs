@@ -1,5 +1,4 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups appended to those of the first
-//! segment, gathers joined.
+//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
 //!
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
@@ -47,12 +46,10 @@ pub fn merge(
         row_groups: r.headers.row_groups,
     };
     let parts: Vec<TablePart> = with_rows.map(part).collect();
-    // A segment that would not survive a restart of the computer will be converted again after one.
-    let is_durable = records.iter().find(|record| record.n_rows > 0).is_some_and(|first| first.boot_id.is_none());
     let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
     let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
     let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
-    let join_tables = || table::join(&parts, &table, &plan.headers, is_durable);
+    let join_tables = || table::join(&parts, &table, &plan.headers);
     let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
     let panicked = || Error::Failed("a step of the merge panicked".into());
     // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.

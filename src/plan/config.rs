@@ -64,7 +64,7 @@ impl FromStr for Gather {
 }
 
 /// Data type of the samples in the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DtypeChoice {
     /// The type that holds every value exactly.
     #[default]

@@ -16,10 +16,10 @@ use crate::gather::GatherKey;
 use crate::input::PlannedFile;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
-use crate::segy::fields::FieldKind;
 use crate::segy::{Io, Layout};
 use crate::store::Place;
 use crate::table::HeaderTable;
+use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
@@ -128,17 +128,14 @@ impl Plan {
         }
         let samples = u128::from(array.n_samples) * array.dtype.size() as u128;
         let row = 16 * (u128::from(headers.header_bytes) + headers.columns.len() as u128);
-        let fields = headers.columns.iter().map(|c| (c.first_byte, c.kind));
-        let scalars = headers.columns.iter().filter_map(|c| c.scalar).map(|byte| (byte, FieldKind::I16));
+        let columns = headers.columns.iter().flat_map(|c| fields_of(c.first_byte, c.kind, c.scalar));
         // Computed keys have no bytes of their own, only those of their inputs.
         let keys = self.gather_keys.iter().filter(|k| !k.is_computed()).map(|k| (k.first_byte, k.kind));
         let formulas = headers.computed.iter().chain(self.gather_keys.iter().filter_map(|k| k.formula.as_ref()));
-        let inputs = formulas.flat_map(|f| &f.inputs);
-        let inputs = inputs.flat_map(|i| [Some((i.first_byte, i.kind)), i.scalar.map(|byte| (byte, FieldKind::I16))]);
-        let mut fields = fields.chain(scalars).chain(keys).chain(inputs.flatten());
+        let inputs = formulas.flat_map(|f| &f.inputs).flat_map(|i| fields_of(i.first_byte, i.kind, i.scalar));
         (samples + row) * u128::from(n) < MOST
             && u128::from(headers.row_group_rows) < MOST
-            && fields.all(|(byte, kind)| byte > 0 && byte as usize - 1 + kind.size() <= headers.header_bytes as usize)
+            && headers.holds(columns.chain(keys).chain(inputs))
             && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
     }
 

@@ -6,7 +6,7 @@ use crate::segy::apply_scalar;
 use crate::segy::infer::Inference;
 
 /// What the samples are counted along.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
     #[default]

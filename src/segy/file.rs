@@ -13,7 +13,7 @@ use crate::base::error::{Error, Result, unreadable};
 use crate::store::{self, Object};
 
 /// How the input is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Io {
     /// Memory map for single headers, positioned reads for whole traces.

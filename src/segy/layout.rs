@@ -22,7 +22,7 @@ use crate::segy::text::{self, TextEncoding};
 pub const FILE_HEADER_BYTES: u64 = 3600;
 
 /// The kind of the input file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputFormat {
     /// SEG-Y, all revisions.

@@ -24,6 +24,7 @@ pub use samples::format::{ByteOrder, Dtype};
 
 /// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides, 0 counts as 1.
 /// Source: SEG-Y rev 2.1, trace header bytes 69-72 and 215-216.
+#[inline]
 pub fn apply_scalar(value: f64, scalar: i16) -> f64 {
     match scalar {
         0 => value,

@@ -9,7 +9,7 @@ pub const TEXT_HEADER_BYTES: usize = 3200;
 const LINE: usize = 80;
 
 /// Character set of the textual headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextEncoding {
     /// Code page 037

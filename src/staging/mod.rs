@@ -12,7 +12,7 @@ mod record;
 mod segment_paths;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
@@ -254,11 +254,6 @@ impl Output {
 
     pub fn root(&self) -> &Place {
         self.area.root()
-    }
-
-    /// The path or address that the user gave.
-    pub fn path(&self) -> PathBuf {
-        self.area.root().path()
     }
 
     /// See [`Area::lock`].

@@ -7,7 +7,6 @@ use crate::store::Place;
 pub struct SegmentPaths {
     pub directory: Place,
     pub traces: Place,
-    /// Of the first segment it becomes the table of the dataset in the merge, which keeps its end in `headers.footer`.
     pub headers: Place,
     pub runs: Place,
     /// Only there if the segment has exceptions.

@@ -1,7 +1,7 @@
 //! Writing files and objects from front to back.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Write};
 
 use crate::store::cloud::{Pending, Upload};
 use crate::store::place::{Place, Probe};
@@ -35,17 +35,6 @@ impl Writer {
         } else {
             Self::create(place)
         }
-    }
-
-    /// A file, not an object, that is there, cut off at `n` bytes, to be written on from there.
-    pub fn behind(place: &Place, n: u64) -> io::Result<Self> {
-        let mut file = place.open_to_write()?;
-        if file.metadata()?.len() < n {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        file.set_len(n)?;
-        file.seek(SeekFrom::Start(n))?;
-        Self::file(place, file)
     }
 
     fn file(place: &Place, file: File) -> io::Result<Self> {

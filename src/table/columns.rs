@@ -245,6 +245,12 @@ impl HeaderTable {
         1 << fitting.clamp(1, MAX_PAGE_ROWS).ilog2()
     }
 
+    /// Whether the headers of a trace have all these fields, by their first bytes.
+    pub(crate) fn holds(&self, mut fields: impl Iterator<Item = (u32, FieldKind)>) -> bool {
+        let end = |(first, kind): (u32, FieldKind)| Some(first.checked_sub(1)? as usize + kind.size());
+        fields.all(|field| end(field).is_some_and(|end| end <= self.header_bytes as usize))
+    }
+
     /// Refuses an impossible table: fields outside the header, two columns with the same name. The table comes from
     /// `plan.json`, written by another process.
     pub(crate) fn check(&self) -> Result<()> {
@@ -253,22 +259,16 @@ impl HeaderTable {
             return refuse("row groups and headers cannot be empty".to_owned());
         }
         for column in &self.columns {
-            let fields = [Some((column.first_byte, column.kind.size())), column.scalar.map(|byte| (byte, 2))];
-            for (first, size) in fields.into_iter().flatten() {
-                if first == 0 || u64::from(first) - 1 + size as u64 > u64::from(self.header_bytes) {
-                    return refuse(format!("{} lies outside the {} header bytes", column.name, self.header_bytes));
-                }
+            if !self.holds(fields_of(column.first_byte, column.kind, column.scalar)) {
+                return refuse(format!("{} lies outside the {} header bytes", column.name, self.header_bytes));
             }
             if column.scalar.is_some() && matches!(column.kind, FieldKind::Text(_)) {
                 return refuse(format!("{} is text and cannot be scaled", column.name));
             }
         }
         for input in self.computed.iter().flat_map(|c| &c.inputs) {
-            let fields = [Some((input.first_byte, input.kind.size())), input.scalar.map(|byte| (byte, 2))];
-            let fits = |(first, size): (u32, usize)| {
-                first > 0 && u64::from(first) - 1 + size as u64 <= u64::from(self.header_bytes)
-            };
-            if !fields.into_iter().flatten().all(fits) || matches!(input.kind, FieldKind::Text(_)) {
+            let is_held = self.holds(fields_of(input.first_byte, input.kind, input.scalar));
+            if !is_held || matches!(input.kind, FieldKind::Text(_)) {
                 return refuse(format!("a computed column reads outside the {} header bytes", self.header_bytes));
             }
         }
@@ -331,6 +331,15 @@ impl Source {
             Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),
         }
     }
+}
+
+/// The fields that a column or an input of a formula is made of, by their first bytes: its own, and its scalar.
+pub(crate) fn fields_of(
+    first_byte: u32,
+    kind: FieldKind,
+    scalar: Option<u32>,
+) -> impl Iterator<Item = (u32, FieldKind)> {
+    std::iter::once((first_byte, kind)).chain(scalar.map(|byte| (byte, FieldKind::I16)))
 }
 
 /// The offset, from 0, of a byte counted from 1.

@@ -17,8 +17,6 @@ use crate::base::error::{Error, Result, failed};
 use crate::parquet::footer::{Footer, MAGIC};
 use crate::parquet::row_group::RowGroup;
 use crate::store::checksum::{ByteSums, Checksum, Summing};
-use crate::store::files::{is_there, move_to};
-use crate::store::sync::{sync, sync_parent};
 use crate::store::{Place, Reader, Writer};
 use crate::table::columns::HeaderTable;
 
@@ -33,94 +31,38 @@ pub struct TablePart {
 /// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
 ///
 /// The row groups are unchanged; only the offsets in the footer change. The result is identical to the file of a
-/// single writer for all traces. The first segment's file becomes the output and grows; the others are copied to it.
-/// This can be repeated after an interruption and, with `is_durable` for a first segment that has been synced, after
-/// a crash of the computer. Memory: the footer of one segment.
-pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable, is_durable: bool) -> Result<Checksum> {
+/// single writer for all traces. Memory: the footer of one segment.
+pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable) -> Result<Checksum> {
     let schema = table.parquet_schema()?;
+    let mut out = Writer::create(output).map_err(failed(output.display()))?;
+    out.write_all(MAGIC).map_err(failed(output.display()))?;
     let mut sums = ByteSums::default();
     sums.push(MAGIC);
     let mut shifts = Vec::new();
-    let mut ends: Vec<Place> = parts.iter().map(|part| part.path.clone()).collect();
-    let mut out = match parts.first() {
-        Some(first) if !output.is_remote() => {
-            ends[0] = kept_end(&first.path);
-            grow(first, output, &schema, is_durable)?
-        }
-        _ => {
-            let mut out = Writer::create(output).map_err(failed(output.display()))?;
-            out.write_all(MAGIC).map_err(failed(output.display()))?;
-            out
-        }
-    };
-    for (part, end) in parts.iter().zip(&ends) {
+    for part in parts {
         shifts.push(sums.n_bytes as i64 - MAGIC.len() as i64);
-        if part.path.path() == end.path() {
-            copy_row_groups(part, &mut out).map_err(failed(format!(
-                "{} to {}",
-                part.path.display(),
-                output.display()
-            )))?;
-        }
+        copy_row_groups(part, &mut out).map_err(failed(format!("{} to {}", part.path.display(), output.display())))?;
         sums = sums.followed_by(part.row_groups);
     }
 
-    let in_output = |e: ParquetError| Error::Failed(format!("{}: {e}", output.display()));
     let waiting = temporary_beside(output).map_err(failed("a temporary file"))?;
-    let mut footer = Footer::new(&table.arrow_schema(), &schema, sums.n_bytes, waiting).map_err(in_output)?;
+    let mut footer =
+        Footer::new(&table.arrow_schema(), &schema, sums.n_bytes, waiting).map_err(failed(output.display()))?;
     let mut out = Summing::behind(sums, out);
     let mut ordinal = 0;
-    for ((TablePart { path, row_groups }, end), shift) in parts.iter().zip(&ends).zip(shifts) {
-        let footer_of_part =
-            TableEnd::read(end, path.path() == end.path(), row_groups.n_bytes).map_err(failed(end.display()))?;
-        let metadata = footer_of_part.metadata(end, row_groups.n_bytes, &schema)?;
+    for (part, shift) in parts.iter().zip(shifts) {
+        let metadata = TableEnd::read(part).and_then(|end| end.metadata(part, &schema))?;
         for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
-            let moved = moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(path.display()))?;
-            footer.add(moved, &mut out).map_err(in_output)?;
+            let moved =
+                moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(part.path.display()))?;
+            footer.add(moved, &mut out).map_err(failed(output.display()))?;
             ordinal += 1;
         }
     }
-    footer.finish(&mut out).map_err(in_output)?;
+    footer.finish(&mut out).map_err(failed(output.display()))?;
     let checksum = out.checksum();
     out.into_inner().finish().map_err(failed(output.display()))?;
     Ok(checksum)
-}
-
-/// Where the end of the file at `path` is kept while the file grows.
-fn kept_end(path: &Place) -> Place {
-    path.with_extension("footer")
-}
-
-/// Makes the first segment's file the output, ready to append after its row groups. Before it is renamed, what
-/// follows them is saved next to its old place, unless an earlier attempt did that.
-fn grow(first: &TablePart, output: &Place, schema: &SchemaDescPtr, is_durable: bool) -> Result<Writer> {
-    let n_bytes = first.row_groups.n_bytes;
-    if is_there(&first.path)? || !is_there(output)? {
-        let kept = kept_end(&first.path);
-        // The file may already be truncated if the computer crashed before the rename was on disk.
-        let known = TableEnd::read(&kept, false, n_bytes).map_err(failed(kept.display()));
-        if known.and_then(|end| end.metadata(&kept, n_bytes, schema)).is_err() {
-            let end = TableEnd::read(&first.path, true, n_bytes).map_err(failed(first.path.display()))?;
-            end.metadata(&first.path, n_bytes, schema)?;
-            kept.write(&end.bytes).map_err(failed(kept.display()))?;
-        }
-        if is_durable {
-            sync(&kept)?;
-            sync_parent(&kept)?;
-        }
-        move_to(&first.path, output)?;
-        if is_durable {
-            sync_parent(output)?;
-            output.parent().map_or(Ok(()), |directory| sync_parent(&directory))?;
-            sync_parent(&first.path)?;
-        }
-    }
-    Writer::behind(output, data_end(n_bytes)).map_err(failed(output.display()))
-}
-
-/// The end of a segment's row groups.
-fn data_end(n_bytes: u64) -> u64 {
-    MAGIC.len() as u64 + n_bytes
 }
 
 /// An unnamed temporary file on the output's disk, or on a local one if the output is an object.
@@ -146,26 +88,26 @@ struct TableEnd {
 }
 
 impl TableEnd {
-    /// Reads it for a file with this many bytes of row groups, from the file itself, or if not `whole` from a file
-    /// that only has the end.
-    fn read(path: &Place, is_whole: bool, n_bytes: u64) -> std::io::Result<Self> {
-        let start = data_end(n_bytes);
-        let file = Reader::open(path)?;
-        let offset = if is_whole { start } else { 0 };
-        let n = file.bytes()?.checked_sub(offset).ok_or(std::io::ErrorKind::UnexpectedEof)?;
-        let mut bytes = vec![0; usize::try_from(n).map_err(|_| std::io::ErrorKind::FileTooLarge)?];
-        file.read_exact_at(&mut bytes, offset)?;
-        Ok(Self { start, bytes: bytes.into() })
+    fn read(part: &TablePart) -> Result<Self> {
+        let start = MAGIC.len() as u64 + part.row_groups.n_bytes;
+        let read = || {
+            let file = Reader::open(&part.path)?;
+            let n = file.bytes()?.checked_sub(start).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+            let mut bytes = vec![0; usize::try_from(n).map_err(|_| std::io::ErrorKind::FileTooLarge)?];
+            file.read_exact_at(&mut bytes, start)?;
+            Ok(Self { start, bytes: bytes.into() })
+        };
+        read().map_err(failed::<std::io::Error>(part.path.display()))
     }
 
-    /// The metadata in it, if it describes this many bytes of row groups with these columns; `path` is for messages.
-    fn metadata(&self, path: &Place, n_bytes: u64, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
-        let metadata = read_metadata(self).map_err(failed(path.display()))?;
+    /// The metadata in it, if it describes the part's row groups with these columns.
+    fn metadata(&self, part: &TablePart, schema: &SchemaDescPtr) -> Result<ParquetMetaData> {
+        let metadata = read_metadata(self).map_err(failed(part.path.display()))?;
         if metadata.file_metadata().schema_descr().columns() != schema.columns() {
-            return Err(Error::Failed(format!("{}: its columns are not those of the plan", path.display())));
+            return Err(Error::Failed(format!("{}: its columns are not those of the plan", part.path.display())));
         }
-        if data_bytes(&metadata) != Some(n_bytes) {
-            return Err(Error::Failed(format!("{}: its footer does not describe its data", path.display())));
+        if data_bytes(&metadata) != Some(part.row_groups.n_bytes) {
+            return Err(Error::Failed(format!("{}: its footer does not describe its data", part.path.display())));
         }
         Ok(metadata)
     }

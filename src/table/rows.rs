@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::parquet::values::Values;
+use crate::segy::apply_scalar;
 use crate::segy::fields::FieldKind;
 use crate::segy::samples::format::ByteOrder;
 use crate::segy::samples::ibm;
@@ -153,23 +154,9 @@ fn scale(values: &mut [f64], scalars: &[i16]) {
     let Some((&first, others)) = scalars.split_first() else { return };
     if others.iter().all(|&scalar| scalar == first) {
         // Nearly every file has only one scalar; then the loop is vectorised.
-        match f64::from(first) {
-            0.0 => {}
-            s if s > 0.0 => values.iter_mut().for_each(|v| *v *= s),
-            s => values.iter_mut().for_each(|v| *v /= -s),
-        }
+        values.iter_mut().for_each(|v| *v = apply_scalar(*v, first));
     } else {
-        values.iter_mut().zip(scalars).for_each(|(v, &scalar)| *v = scaled(*v, scalar));
-    }
-}
-
-/// A coordinate or elevation with its scalar applied: positive multiplies, negative divides, 0 counts as 1.
-/// Source: SEG-Y rev 2.1, table 3, bytes 69-72 and 201-202.
-fn scaled(raw: f64, scalar: i16) -> f64 {
-    match scalar {
-        0 => raw,
-        1.. => raw * f64::from(scalar),
-        _ => raw / -f64::from(scalar),
+        values.iter_mut().zip(scalars).for_each(|(v, &scalar)| *v = apply_scalar(*v, scalar));
     }
 }
 

@@ -7,7 +7,6 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::units::{Shared, for_each_unit, n_threads};
 use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources, Tables};
-use crate::input::outside_traces::KeptBytes;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
 use crate::verify::check::check_tables;
@@ -19,8 +18,6 @@ pub struct Compared {
     pub n_traces: u64,
     /// Bytes compared.
     pub bytes: u64,
-    /// Bytes before and after the traces that the dataset does not keep and cannot compare.
-    pub n_unknown: u64,
 }
 
 /// The first byte that differs, and what it belongs to.
@@ -65,13 +62,12 @@ pub fn compare_with(
         )));
     }
     let tables = Tables::open(dataset)?;
-    let mut all = Compared { n_traces: 0, bytes: 0, n_unknown: 0 };
+    let mut all = Compared { n_traces: 0, bytes: 0 };
     for (input, file) in inputs.iter().zip(&dataset.files) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
         let one = compare_file(input.as_ref(), dataset, &tables, file, &mut tell, cancel)?;
         all.n_traces += one.n_traces;
         all.bytes += one.bytes;
-        all.n_unknown += one.n_unknown;
     }
     Ok(all)
 }
@@ -97,9 +93,11 @@ fn compare_file(
     }
     let sources = Sources::new(tables, original)?;
     let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
-    let after = sources.end_of_traces();
-    let n_unknown = comparison.kept_bytes(0, original.first_trace_offset, &original.bytes_before_traces)?
-        + comparison.kept_bytes(after, file.len() - after, &original.bytes_after_traces)?;
+    for (offset, kept) in [(0, &original.bytes_before_traces), (sources.end_of_traces(), &original.bytes_after_traces)]
+    {
+        let mut buffer = Vec::new();
+        kept.pieces(&mut |at, bytes| comparison.piece(offset + at, bytes, &mut buffer).map(drop))?;
+    }
 
     let worker = || Ok((Original::new(&sources)?, Vec::new()));
     let compare_unit = |(original, buffer): &mut (Original, Vec<u8>), unit, shared: &Shared| {
@@ -114,7 +112,7 @@ fn compare_file(
     for_each_unit(sources.n_units(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
     let n_traces = original.traces.end - original.traces.start;
-    Ok(Compared { n_traces, bytes: file.len() - n_unknown, n_unknown })
+    Ok(Compared { n_traces, bytes: file.len() })
 }
 
 struct Comparison<'a> {
@@ -124,13 +122,6 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares the bytes before or after the traces. Returns how many are unknown.
-    fn kept_bytes(&self, offset: u64, n: u64, kept: &KeptBytes) -> Result<u64> {
-        let mut buffer = Vec::new();
-        kept.pieces(&mut |at, bytes| self.piece(offset + at, bytes, &mut buffer).map(drop))?;
-        Ok(if kept.len().is_none() { n } else { 0 })
-    }
-
     /// Compares bytes with those at `offset` of the file. Returns whether they differ.
     fn piece(&self, offset: u64, bytes: &[u8], buffer: &mut Vec<u8>) -> Result<bool> {
         let in_file = self.file.bytes(offset, bytes.len(), buffer)?;

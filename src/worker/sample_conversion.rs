@@ -2,7 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::segy::samples::format::Converter;
-use crate::segy::samples::plain_runs::{PlainKernel, plain_kernel};
+use crate::segy::samples::plain_runs::PlainKernel;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::{Dtype, Layout};
 
@@ -28,7 +28,7 @@ impl SampleConversion {
         let (format, order) = (layout.format(), layout.byte_order);
         let converter = Converter::new(format, order, dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", dtype.name())))?;
-        let plain = plain_kernel(format, order, dtype);
+        let plain = format.plain_kernel(order, dtype);
         Ok(Self { converter, plain, dtype, statistics: SampleStatistics::default() })
     }
 

@@ -8,7 +8,7 @@ use crate::segy::Dtype;
 use crate::zarr::Codec;
 
 /// Order of the two axes in the declared array.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AxisOrder {
     /// (sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace all the same.

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use segy_import::ByteOrder;
 use segy_import::CancelHandle;
-use segy_import::generate::{Endian, GenerateConfig, SurveyKind, generate};
+use segy_import::generate::{GenerateConfig, SurveyKind, generate};
 use segy_import::internals::work;
 
 use crate::checks::Survey;
@@ -15,8 +16,9 @@ pub fn files() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     for (i, format) in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16].into_iter().enumerate() {
         let kind = [SurveyKind::Poststack, SurveyKind::Prestack, SurveyKind::Shots][i % 3];
-        let endian = [Endian::Big, Endian::Little][i % 2];
-        let survey = GenerateConfig { kind, endian, format, n_traces: 4, n_samples: 3, ..GenerateConfig::default() };
+        let byte_order = [ByteOrder::Big, ByteOrder::Little][i % 2];
+        let survey =
+            GenerateConfig { kind, byte_order, format, n_traces: 4, n_samples: 3, ..GenerateConfig::default() };
         // Not every format can be generated.
         if generate(&survey, &path, &mut |_| {}, &segy_import::CancelHandle::new()).is_ok() {
             files.push(fs::read(&path).unwrap());

@@ -167,6 +167,8 @@ fn what_another_version_wrote_is_read_or_refused_and_what_is_damaged_is_named() 
     assert_eq!(open(&|d| remove(&mut d["options"], "codec")), damaged("missing field `codec`"));
     let wrong = "invalid type: integer `5`, expected a string";
     assert_eq!(open(&|d| d["bytes_before_traces"] = json!(5)), damaged(wrong));
+    let missing = "it has no checksum of original/before_traces.bin";
+    assert_eq!(open(&|d| d["bytes_before_traces"] = json!(null)), damaged(missing));
     assert_eq!(open(&|d| d["geometry"]["n_traces"] = json!(0)), damaged("its numbers contradict each other"));
     assert_eq!(open(&|d| d["segy"]["sample_format"]["code"] = json!(99)), damaged("there is no sample format 99"));
     assert_eq!(open(&|_| ()), Ok(()));

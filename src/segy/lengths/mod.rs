@@ -1,6 +1,5 @@
 //! Traces of varying length, and sample counts in trace headers.
 
-pub(crate) mod ahead;
 pub mod ragged;
 pub(crate) mod trace_counts;
 

@@ -4,8 +4,6 @@
 //! ([`TraceIndex`]). Whoever needs the others walks from the nearest kept one ([`TraceFinder`]).
 //! Source: SEG-Y rev 2.1, trace header bytes 115-116, and bytes 137-140 of trace header extension 1.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
@@ -13,12 +11,11 @@ use crate::segy::binary_header::big_endian;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::SegyFile;
 use crate::segy::layout::Layout;
-use crate::segy::lengths::ahead::{Ahead, Cut, Look};
 use crate::segy::samples::format::ByteOrder;
 use crate::segy::text;
 
 /// What is done with a file whose traces differ in length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ragged {
     /// It is refused, and the first odd trace named.
@@ -133,38 +130,13 @@ impl Chain<'_> {
         self.header_bytes as u64 + u64::from(n_samples) * self.sample_bytes as u64
     }
 
-    /// Whether there is room for a header at this offset.
-    pub(crate) fn fits_header(&self, offset: u64) -> bool {
-        offset.saturating_add(self.header_bytes as u64) <= self.end
-    }
-
-    /// Goes from header to header up to the end of the traces, which in large files threads have read before.
+    /// Goes from header to header up to the end of the traces.
     pub(crate) fn walk(&self, watch: &Watch) -> Result<Walk> {
-        let look = Look::of(self);
-        match look.as_ref().and_then(|look| Some((look, look.cut(self)?))) {
-            Some((look, cut)) => self.walk_behind(look, cut, watch),
-            None => self.walk_over(u64::MAX, watch),
-        }
-    }
-
-    /// Walks behind threads that read ahead.
-    fn walk_behind(&self, look: &Look, cut: Cut, watch: &Watch) -> Result<Walk> {
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(self, look, cut, &stop, scope);
-            let walk = self.walk_with(u64::MAX, watch, &mut |offset| ahead.count_at(offset, self));
-            stop.store(true, Ordering::Relaxed);
-            walk
-        })
+        self.walk_over(u64::MAX, watch)
     }
 
     /// Goes from header to header, at most over `most` traces.
     pub(crate) fn walk_over(&self, most: u64, watch: &Watch) -> Result<Walk> {
-        self.walk_with(most, watch, &mut |_| None)
-    }
-
-    /// As [`Self::walk_over`]; `known` gives the counts of headers at offsets where they have been read before.
-    fn walk_with(&self, most: u64, watch: &Watch, known: &mut dyn FnMut(u64) -> Option<u32>) -> Result<Walk> {
         let index = TraceIndex { step: 1, offsets: Vec::new(), end: self.start, min_samples: u32::MAX };
         let mut walk = Walk { index, n_traces: 0, max_samples: 0, first_odd: None, first_samples: 0, how: End::Exact };
         let (mut offset, mut kept, mut buffer) = (self.start, self.start, Vec::new());
@@ -179,10 +151,7 @@ impl Chain<'_> {
             if walk.n_traces == most {
                 break End::Enough;
             }
-            let n_samples = match known(offset) {
-                Some(n_samples) => n_samples,
-                None => stated_samples(self.file.bytes(offset, self.header_bytes, &mut buffer)?, self.order),
-            };
+            let n_samples = stated_samples(self.file.bytes(offset, self.header_bytes, &mut buffer)?, self.order);
             let needed = self.trace_bytes(n_samples);
             if n_samples == 0 {
                 break End::NoSamples;
@@ -198,6 +167,10 @@ impl Chain<'_> {
             if offset - kept >= RELEASE_BYTES {
                 self.file.release(kept, (offset - kept) as usize);
                 kept = offset;
+                // The kernel by itself does not read ahead as fast as the disk gives.
+                if needed < SHORT_TRACE_BYTES {
+                    self.file.expect_read(offset + RELEASE_BYTES, RELEASE_BYTES as usize);
+                }
             }
             if walk.n_traces.is_multiple_of(WATCH_TRACES) {
                 let (bytes, of_bytes) = (offset - self.start, self.end - self.start);

@@ -1,78 +1,22 @@
 //! The sample formats as one table, and the conversion of a trace from the file's bytes to native values.
 //!
+//! Adding a format is adding a row, and kernels if it is no integer. Where two kernels stand in a row, the first is for
+//! big-endian files.
 //! Source: SEG-Y rev 2.1, table 2, bytes 3225-3226 (data sample format code), and Annex E (IBM single).
 
-use serde::{Deserialize, Serialize};
-
-use crate::segy::samples::ibm;
-
-/// Order of the bytes in the numbers of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ByteOrder {
-    Big,
-    Little,
-}
-
-impl std::fmt::Display for ByteOrder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Big => "big-endian",
-            Self::Little => "little-endian",
-        })
-    }
-}
-
-/// Type of the samples in the output, by its Zarr v3 data type name. Stored little-endian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    Int8,
-    UInt8,
-    Int16,
-    UInt16,
-    Int32,
-    UInt32,
-    Int64,
-    UInt64,
-    Float32,
-    Float64,
-}
-
-impl Dtype {
-    /// The Zarr v3 core data type name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Int8 => "int8",
-            Self::UInt8 => "uint8",
-            Self::Int16 => "int16",
-            Self::UInt16 => "uint16",
-            Self::Int32 => "int32",
-            Self::UInt32 => "uint32",
-            Self::Int64 => "int64",
-            Self::UInt64 => "uint64",
-            Self::Float32 => "float32",
-            Self::Float64 => "float64",
-        }
-    }
-
-    /// Bytes of one value.
-    pub const fn size(self) -> usize {
-        match self {
-            Self::Int8 | Self::UInt8 => 1,
-            Self::Int16 | Self::UInt16 => 2,
-            Self::Int32 | Self::UInt32 | Self::Float32 => 4,
-            Self::Int64 | Self::UInt64 | Self::Float64 => 8,
-        }
-    }
-
-    pub const fn is_float(self) -> bool {
-        matches!(self, Self::Float32 | Self::Float64)
-    }
-}
+use crate::segy::samples::amplitudes::Amplitudes;
+pub use crate::segy::samples::dtype::{ByteOrder, Dtype};
+use crate::segy::samples::kernels::{
+    Kernel, cast_to_float32, copy, int24_big, int24_little, low24_big, low24_little, swap2, swap4, swap8, uint24_big,
+    uint24_little,
+};
+use crate::segy::samples::number::Number;
+use crate::segy::samples::plain_runs::PlainKernel;
+use crate::segy::samples::words::Words;
+use crate::segy::samples::{amplitudes, fixed_gain, ibm, number, plain_runs, words};
 
 /// One data sample format of the standard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct SampleFormat {
     /// The code in bytes 3225-3226.
     pub code: u16,
@@ -81,30 +25,128 @@ pub struct SampleFormat {
     pub bytes: usize,
     /// The type that holds every value: for IBM single and fixed point with gain, float32 (see `ibm`).
     pub native: Dtype,
-}
-
-const fn format(code: u16, name: &'static str, bytes: usize, native: Dtype) -> SampleFormat {
-    SampleFormat { code, name, bytes, native }
+    /// Whether the code exists only from revision 2 on.
+    pub is_rev2: bool,
+    /// From samples as they stand in the file to little-endian values of the native type.
+    pub(crate) decode: [Kernel; 2],
+    /// The way back.
+    pub(crate) encode: [Kernel; 2],
+    /// Conversion to float32 in one pass with looking for what is not plain.
+    pub(crate) plain: Option<[PlainKernel; 2]>,
+    /// Where several words have the same value.
+    pub(crate) words: Option<&'static Words>,
+    /// The exact value of a word, and the word nearest to one, if samples of other formats can become this one.
+    pub(crate) value: fn(u64) -> Number,
+    pub(crate) nearest: Option<fn(Number) -> Option<u64>>,
+    /// For synthetic surveys. Their root mean square is about a fifth of the largest amplitude that a trace has, so that
+    /// integers hardly ever clip.
+    pub(crate) amplitudes: Amplitudes,
+    pub(crate) rms: f32,
 }
 
 /// Every format code that the standard defines.
-#[rustfmt::skip]
-pub const FORMATS: &[SampleFormat] = &[
-    format(1, "IBM float32", 4, Dtype::Float32),
-    format(2, "int32", 4, Dtype::Int32),
-    format(3, "int16", 2, Dtype::Int16),
-    format(4, "fixed point with gain", 4, Dtype::Float32),
-    format(5, "IEEE float32", 4, Dtype::Float32),
-    format(6, "IEEE float64", 8, Dtype::Float64),
-    format(7, "int24", 3, Dtype::Int32),
-    format(8, "int8", 1, Dtype::Int8),
-    format(9, "int64", 8, Dtype::Int64),
-    format(10, "uint32", 4, Dtype::UInt32),
-    format(11, "uint16", 2, Dtype::UInt16),
-    format(12, "uint64", 8, Dtype::UInt64),
-    format(15, "uint24", 3, Dtype::UInt32),
-    format(16, "uint8", 1, Dtype::UInt8),
+pub static FORMATS: &[SampleFormat] = &[
+    SampleFormat {
+        code: 1,
+        name: "IBM float32",
+        bytes: 4,
+        native: Dtype::Float32,
+        is_rev2: false,
+        decode: [ibm::decode_big, ibm::decode_little],
+        encode: [ibm::encode_big, ibm::encode_little],
+        plain: Some([plain_runs::ibm_big, plain_runs::ibm_little]),
+        words: Some(&words::IBM),
+        value: number::of_ibm,
+        nearest: Some(number::to_ibm),
+        amplitudes: amplitudes::ibm_float32,
+        rms: 1500.0,
+    },
+    integer::<4, false>(2, "int32", Dtype::Int32),
+    integer::<2, false>(3, "int16", Dtype::Int16),
+    SampleFormat {
+        code: 4,
+        name: "fixed point with gain",
+        bytes: 4,
+        native: Dtype::Float32,
+        is_rev2: false,
+        decode: [fixed_gain::decode_big, fixed_gain::decode_little],
+        encode: [fixed_gain::encode_big, fixed_gain::encode_little],
+        plain: None,
+        words: Some(&words::FIXED_GAIN),
+        value: number::of_fixed_gain,
+        nearest: None,
+        amplitudes: amplitudes::fixed_with_gain,
+        rms: 1.0e5,
+    },
+    SampleFormat {
+        code: 5,
+        name: "IEEE float32",
+        bytes: 4,
+        native: Dtype::Float32,
+        is_rev2: false,
+        decode: [swap4, copy],
+        encode: [swap4, copy],
+        plain: Some([plain_runs::ieee_big, plain_runs::ieee_little]),
+        words: None,
+        value: number::of_float32,
+        nearest: Some(number::to_float32),
+        amplitudes: amplitudes::ieee_float32,
+        rms: 1500.0,
+    },
+    SampleFormat {
+        code: 6,
+        name: "IEEE float64",
+        bytes: 8,
+        native: Dtype::Float64,
+        is_rev2: true,
+        decode: [swap8, copy],
+        encode: [swap8, copy],
+        plain: None,
+        words: None,
+        value: number::of_float64,
+        nearest: Some(number::to_float64),
+        amplitudes: amplitudes::ieee_float64,
+        rms: 1500.0,
+    },
+    integer::<3, false>(7, "int24", Dtype::Int32),
+    integer::<1, false>(8, "int8", Dtype::Int8),
+    integer::<8, false>(9, "int64", Dtype::Int64),
+    integer::<4, true>(10, "uint32", Dtype::UInt32),
+    integer::<2, true>(11, "uint16", Dtype::UInt16),
+    integer::<8, true>(12, "uint64", Dtype::UInt64),
+    integer::<3, true>(15, "uint24", Dtype::UInt32),
+    integer::<1, true>(16, "uint8", Dtype::UInt8),
 ];
+
+/// An integer of `N` bytes.
+const fn integer<const N: usize, const UNSIGNED: bool>(code: u16, name: &'static str, native: Dtype) -> SampleFormat {
+    let swap: Kernel = match N {
+        1 => copy,
+        2 => swap2,
+        4 => swap4,
+        _ => swap8,
+    };
+    let (decode, encode): ([Kernel; 2], [Kernel; 2]) = match (N, UNSIGNED) {
+        (3, false) => ([int24_big, int24_little], [low24_big, low24_little]),
+        (3, true) => ([uint24_big, uint24_little], [low24_big, low24_little]),
+        _ => ([swap, copy], [swap, copy]),
+    };
+    SampleFormat {
+        code,
+        name,
+        bytes: N,
+        native,
+        is_rev2: !matches!(code, 2 | 3 | 8),
+        decode,
+        encode,
+        plain: None,
+        words: None,
+        value: number::of_integer::<N, UNSIGNED>,
+        nearest: Some(number::to_integer::<N, UNSIGNED>),
+        amplitudes: amplitudes::integer::<N, UNSIGNED>,
+        rms: [22.0, 1500.0, 5.0e5, 4.0e6][if N < 4 { N - 1 } else { 3 }],
+    }
+}
 
 /// The format with this code, if the standard defines it.
 pub fn sample_format(code: u16) -> Option<&'static SampleFormat> {
@@ -117,8 +159,17 @@ pub fn known_formats() -> String {
     all.join(", ")
 }
 
-/// Converts a run of samples. The two lengths belong together.
-pub(crate) type Kernel = fn(&[u8], &mut [u8]);
+impl SampleFormat {
+    /// The kernel that converts plain runs to this type, if there is one.
+    pub fn plain_kernel(&self, order: ByteOrder, output: Dtype) -> Option<PlainKernel> {
+        self.plain.filter(|_| output == Dtype::Float32).map(|kernels| order.choose(kernels))
+    }
+
+    /// Whether it holds infinity and what is no number.
+    pub fn is_ieee(&self) -> bool {
+        self.native.is_float() && self.words.is_none()
+    }
+}
 
 /// Converts traces: the samples as they stand in the file to little-endian values of the output type.
 #[derive(Clone)]
@@ -141,7 +192,7 @@ impl Converter {
             _ => return None,
         };
         Some(Self {
-            decode: decoder(format, order),
+            decode: order.choose(format.decode),
             cast,
             native: Vec::new(),
             bytes_in: format.bytes,
@@ -168,103 +219,10 @@ impl Converter {
     }
 }
 
-fn decoder(format: &SampleFormat, order: ByteOrder) -> Kernel {
-    match (format.code, order) {
-        (1, ByteOrder::Big) => ibm::decode_big,
-        (1, ByteOrder::Little) => ibm::decode_little,
-        (4, ByteOrder::Big) => fixed_gain_big,
-        (4, ByteOrder::Little) => fixed_gain_little,
-        (7, ByteOrder::Big) => int24_big,
-        (7, ByteOrder::Little) => int24_little,
-        (15, ByteOrder::Big) => uint24_big,
-        (15, ByteOrder::Little) => uint24_little,
-        (_, ByteOrder::Big) => match format.bytes {
-            2 => swap2,
-            4 => swap4,
-            8 => swap8,
-            _ => copy,
-        },
-        (_, ByteOrder::Little) => copy,
-    }
-}
-
-pub(crate) fn copy(src: &[u8], dst: &mut [u8]) {
-    dst.copy_from_slice(src);
-}
-
-/// Applies `f` to each group of N bytes; the loop is left to the compiler to vectorise.
-#[inline(always)]
-pub(crate) fn each<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], f: impl Fn([u8; N]) -> [u8; M]) {
-    for (s, d) in src.as_chunks::<N>().0.iter().zip(dst.as_chunks_mut::<M>().0) {
-        *d = f(*s);
-    }
-}
-
-/// Defines kernels compiled for the machine's baseline, AVX2 and AVX-512, chosen at run time.
-macro_rules! kernels {
-    ($($name:ident: |$bytes:ident: [u8; $n:literal]| $body:expr;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-        pub(crate) fn $name(src: &[u8], dst: &mut [u8]) {
-            $crate::segy::samples::format::each::<$n, _>(src, dst, |$bytes| $body);
-        }
-    )*};
-}
-pub(crate) use kernels;
-
-kernels! {
-    swap2: |b: [u8; 2]| u16::from_be_bytes(b).to_le_bytes();
-    swap4: |b: [u8; 4]| u32::from_be_bytes(b).to_le_bytes();
-    swap8: |b: [u8; 8]| u64::from_be_bytes(b).to_le_bytes();
-    int24_big: |b: [u8; 3]| (i32::from_be_bytes([b[0], b[1], b[2], 0]) >> 8).to_le_bytes();
-    int24_little: |b: [u8; 3]| (i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8).to_le_bytes();
-    uint24_big: |b: [u8; 3]| u32::from_be_bytes([0, b[0], b[1], b[2]]).to_le_bytes();
-    uint24_little: |b: [u8; 3]| u32::from_le_bytes([b[0], b[1], b[2], 0]).to_le_bytes();
-    fixed_gain_big: |b: [u8; 4]| fixed_gain(u32::from_be_bytes(b)).to_le_bytes();
-    fixed_gain_little: |b: [u8; 4]| fixed_gain(u32::from_le_bytes(b)).to_le_bytes();
-    int8_to_float32: |b: [u8; 1]| f32::from(i8::from_le_bytes(b)).to_le_bytes();
-    uint8_to_float32: |b: [u8; 1]| f32::from(b[0]).to_le_bytes();
-    int16_to_float32: |b: [u8; 2]| f32::from(i16::from_le_bytes(b)).to_le_bytes();
-    uint16_to_float32: |b: [u8; 2]| f32::from(u16::from_le_bytes(b)).to_le_bytes();
-    int32_to_float32: |b: [u8; 4]| (i32::from_le_bytes(b) as f32).to_le_bytes();
-    uint32_to_float32: |b: [u8; 4]| (u32::from_le_bytes(b) as f32).to_le_bytes();
-    int64_to_float32: |b: [u8; 8]| (i64::from_le_bytes(b) as f32).to_le_bytes();
-    uint64_to_float32: |b: [u8; 8]| (u64::from_le_bytes(b) as f32).to_le_bytes();
-    float64_to_float32: |b: [u8; 8]| (f64::from_le_bytes(b) as f32).to_le_bytes();
-}
-
-fn cast_to_float32(native: Dtype) -> Kernel {
-    match native {
-        Dtype::Int8 => int8_to_float32,
-        Dtype::UInt8 => uint8_to_float32,
-        Dtype::Int16 => int16_to_float32,
-        Dtype::UInt16 => uint16_to_float32,
-        Dtype::Int32 => int32_to_float32,
-        Dtype::UInt32 => uint32_to_float32,
-        Dtype::Int64 => int64_to_float32,
-        Dtype::UInt64 => uint64_to_float32,
-        Dtype::Float32 => copy,
-        Dtype::Float64 => float64_to_float32,
-    }
-}
-
-/// Format 4: mantissa (int16, low half) × 2^gain (second byte). The first byte is unused.
-/// Rounded once to float32, which holds every value up to gain 112; beyond that it may be infinite.
-#[inline(always)]
-pub(crate) fn fixed_gain(word: u32) -> f32 {
-    fixed_gain_exact(word) as f32
-}
-
-/// The exact value of such a word, which a double always holds.
-#[inline(always)]
-pub(crate) fn fixed_gain_exact(word: u32) -> f64 {
-    let gain = u64::from((word >> 16) & 0xFF);
-    let power_of_two = f64::from_bits((1023 + gain) << 52);
-    f64::from(word as u16 as i16) * power_of_two
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segy::samples::ibm;
 
     fn convert(code: u16, order: ByteOrder, output: Option<Dtype>, bytes: &[u8]) -> Vec<u8> {
         let format = sample_format(code).unwrap();

@@ -10,7 +10,7 @@
 //! and one of several words of the same value: fractions that are not normalised, zeros with an exponent.
 //! Source: SEG-Y rev 2.1, Annex E.
 
-use crate::segy::samples::format::each;
+use crate::segy::samples::kernels::kernels;
 
 /// The exact value of an IBM word, which a double always holds.
 pub fn exact(word: u32) -> f64 {
@@ -89,28 +89,12 @@ fn power_of_two(n: i32) -> f32 {
     f32::from_bits(((n + 127) as u32) << 23)
 }
 
-/// Big-endian IBM words to little-endian float32.
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn decode_big(src: &[u8], dst: &mut [u8]) {
-    each::<4, 4>(src, dst, |b| to_f32(u32::from_be_bytes(b)).to_le_bytes());
-}
-
-/// Little-endian IBM words to little-endian float32.
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn decode_little(src: &[u8], dst: &mut [u8]) {
-    each::<4, 4>(src, dst, |b| to_f32(u32::from_le_bytes(b)).to_le_bytes());
-}
-
-/// Little-endian float32 to big-endian IBM words.
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn encode_big(src: &[u8], dst: &mut [u8]) {
-    each::<4, 4>(src, dst, |b| from_f32(f32::from_le_bytes(b)).to_be_bytes());
-}
-
-/// Little-endian float32 to little-endian IBM words.
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub fn encode_little(src: &[u8], dst: &mut [u8]) {
-    each::<4, 4>(src, dst, |b| from_f32(f32::from_le_bytes(b)).to_le_bytes());
+// Between IBM words of either byte order and little-endian float32.
+kernels! {
+    decode_big: |b: [u8; 4]| to_f32(u32::from_be_bytes(b)).to_le_bytes();
+    decode_little: |b: [u8; 4]| to_f32(u32::from_le_bytes(b)).to_le_bytes();
+    encode_big: |b: [u8; 4]| from_f32(f32::from_le_bytes(b)).to_be_bytes();
+    encode_little: |b: [u8; 4]| from_f32(f32::from_le_bytes(b)).to_le_bytes();
 }
 
 #[cfg(test)]

@@ -5,23 +5,11 @@
 //! passes that know about everything else: [`Converter`](crate::segy::samples::format::Converter), [`RoundTrip`](crate::segy::samples::restore::RoundTrip) and
 //! [`SampleStatistics`](crate::segy::samples::statistics::SampleStatistics).
 
-use crate::segy::samples::format::{ByteOrder, Dtype, SampleFormat};
 use crate::segy::samples::ibm;
 
 /// Converts a run to little-endian values. Returns the smallest and the largest, infinity and -infinity of none, or `None` if
 /// the run is not plain: what it leaves in the place of the values is then arbitrary. The two lengths belong together.
 pub type PlainKernel = fn(&[u8], &mut [u8]) -> Option<[f32; 2]>;
-
-/// The kernel of a format, if it has one.
-pub fn plain_kernel(format: &SampleFormat, order: ByteOrder, output: Dtype) -> Option<PlainKernel> {
-    match (format.code, order, output) {
-        (1, ByteOrder::Big, Dtype::Float32) => Some(ibm_big),
-        (1, ByteOrder::Little, Dtype::Float32) => Some(ibm_little),
-        (5, ByteOrder::Big, Dtype::Float32) => Some(ieee_big),
-        (5, ByteOrder::Little, Dtype::Float32) => Some(ieee_little),
-        _ => None,
-    }
-}
 
 /// Samples that are worked on side by side, with extremes of their own: the compiler makes vectors of them.
 const LANES: usize = 32;
@@ -89,7 +77,7 @@ fn ieee(bits: u32) -> (f32, bool) {
 macro_rules! plain_kernels {
     ($($name:ident: $read:path, $convert:path;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-        fn $name(src: &[u8], dst: &mut [u8]) -> Option<[f32; 2]> {
+        pub(crate) fn $name(src: &[u8], dst: &mut [u8]) -> Option<[f32; 2]> {
             each(src, dst, |bytes| $convert($read(bytes)))
         }
     )*};
@@ -105,7 +93,8 @@ plain_kernels! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segy::samples::format::{Converter, FORMATS};
+    use crate::segy::samples::dtype::{ByteOrder, Dtype};
+    use crate::segy::samples::format::{Converter, FORMATS, SampleFormat, sample_format};
     use crate::segy::samples::restore::RoundTrip;
     use crate::segy::samples::statistics::SampleStatistics;
 
@@ -128,9 +117,9 @@ mod tests {
         let mut plain = Vec::new();
         for order in [ByteOrder::Big, ByteOrder::Little] {
             let bytes: Vec<u8> =
-                words.iter().flat_map(|&w| crate::segy::samples::restore::word_bytes(w, order)).collect();
+                words.iter().flat_map(|&w| crate::segy::samples::words::word_bytes(w, order)).collect();
             let (mut one, mut three) = (vec![0xAA; bytes.len()], vec![0xAA; bytes.len()]);
-            let found = plain_kernel(format, order, Dtype::Float32).unwrap()(&bytes, &mut one);
+            let found = format.plain_kernel(order, Dtype::Float32).unwrap()(&bytes, &mut one);
             Converter::new(format, order, Dtype::Float32).unwrap().convert(&bytes, &mut three);
             let mut statistics = SampleStatistics::default();
             statistics.add(Dtype::Float32, &three);
@@ -165,7 +154,7 @@ mod tests {
         #[test]
         fn one_pass_over_ieee_words_finds_what_three_find(words in words(5)) {
             let all_finite = words.iter().all(|&w| f32::from_bits(w).is_finite());
-            proptest::prop_assert_eq!(compare(crate::segy::samples::format::sample_format(5).unwrap(), &words)?, all_finite);
+            proptest::prop_assert_eq!(compare(sample_format(5).unwrap(), &words)?, all_finite);
         }
     }
 }

@@ -5,10 +5,10 @@
 //! words that differ from it. A value that was changed since becomes the nearest sample of the format, and
 //! [`Restorer::misfits`] finds those for which there is none.
 
-use crate::segy::samples::format::{
-    ByteOrder, Dtype, Kernel, SampleFormat, copy, fixed_gain, kernels, swap2, swap4, swap8,
-};
-use crate::segy::samples::ibm;
+use crate::segy::samples::dtype::{ByteOrder, Dtype};
+use crate::segy::samples::format::SampleFormat;
+use crate::segy::samples::kernels::{Kernel, cast_from_float32};
+use crate::segy::samples::words::Words;
 
 /// Converts stored little-endian values back to samples of a format.
 #[derive(Clone)]
@@ -22,33 +22,27 @@ pub struct Restorer {
     bytes_out: usize,
     /// Where the stored type holds values that the format does not.
     range: Option<Range>,
-    /// The exact value of a word, for formats that have several words for one value.
-    word_value: Option<fn(u32) -> f32>,
+    words: Option<&'static Words>,
 }
 
 impl Restorer {
     /// `None` where the stored type does not hold every value of the format.
     pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
-        let uncast = if stored == format.native {
-            None
-        } else if stored == Dtype::Float32 {
-            Some(uncast_from_float32(format)?)
-        } else {
-            return None;
+        let uncast = match stored {
+            _ if stored == format.native => None,
+            // It holds integers of up to 24 bits.
+            Dtype::Float32 if format.bytes <= 3 => Some(cast_from_float32(format.native)?),
+            _ => return None,
         };
         Some(Self {
             uncast,
-            encode: encoder(format, order),
+            encode: order.choose(format.encode),
             native: Vec::new(),
             bytes_in: stored.size(),
             native_size: format.native.size(),
             bytes_out: format.bytes,
             range: Range::new(format, stored),
-            word_value: match format.code {
-                1 => Some(ibm::to_f32),
-                4 => Some(fixed_gain),
-                _ => None,
-            },
+            words: format.words,
         })
     }
 
@@ -66,7 +60,7 @@ impl Restorer {
     /// Whether a word of the format stands for the stored value at `index`: if not, that was changed since the word was kept.
     pub fn stands_for(&self, word: u32, stored: &[u8], index: usize) -> bool {
         let value = stored.as_chunks().0.get(index).copied().map(f32::from_le_bytes);
-        self.word_value.zip(value).is_some_and(|(word_value, value)| word_value(word).to_bits() == value.to_bits())
+        self.words.zip(value).is_some_and(|(words, value)| (words.to_value)(word).to_bits() == value.to_bits())
     }
 
     /// Converts n stored values to n samples of the format, each the nearest, ties to even.
@@ -103,22 +97,23 @@ struct Range {
 impl Range {
     /// `None` where every value of the stored type has its sample.
     fn new(format: &SampleFormat, stored: Dtype) -> Option<Self> {
-        let bits = 8 * format.bytes as i32;
-        let (half, top) = (2f64.powi(bits - 1), 2f64.powi(bits));
+        let float: fn([u8; 4]) -> f64 = |b| f32::from_le_bytes(b).into();
+        if format.words.is_some() {
+            return Some(Self { min: f32::MIN.into(), max: f32::MAX.into(), all_fit: all_finite, value: float });
+        }
+        if format.native.is_float() || stored.size() == format.bytes {
+            return None;
+        }
+        let (all_fit, value): (AllFit, fn([u8; 4]) -> f64) = match stored {
+            Dtype::Float32 => (float32s_fit, float),
+            Dtype::Int32 => (int32s_fit, |b| i32::from_le_bytes(b).into()),
+            Dtype::UInt32 => (uint32s_fit, |b| u32::from_le_bytes(b).into()),
+            _ => return None,
+        };
+        let n_values = 2f64.powi(8 * format.bytes as i32);
+        let start = if format.native.is_unsigned() { 0.0 } else { -n_values / 2.0 };
         // What lies half a step beyond the last integer is a tie: below to the even integer, above to the one that is too large.
-        let (min, max) = match format.code {
-            1 | 4 => (f32::MIN.into(), f32::MAX.into()),
-            3 | 7 | 8 => (-half - 0.5, (half - 0.5).next_down()),
-            11 | 15 | 16 => (-0.5, (top - 0.5).next_down()),
-            _ => return None,
-        };
-        let (all_fit, value): (AllFit, fn([u8; 4]) -> f64) = match (format.code, stored) {
-            (1 | 4, Dtype::Float32) => (all_finite, |b| f32::from_le_bytes(b).into()),
-            (_, Dtype::Float32) => (float32s_fit, |b| f32::from_le_bytes(b).into()),
-            (7, Dtype::Int32) => (int32s_fit, |b| i32::from_le_bytes(b).into()),
-            (15, Dtype::UInt32) => (uint32s_fit, |b| u32::from_le_bytes(b).into()),
-            _ => return None,
-        };
+        let (min, max) = (start - 0.5, (start + n_values - 0.5).next_down());
         Some(Self { min, max, all_fit, value })
     }
 }
@@ -144,74 +139,10 @@ range_tests! {
     uint32s_fit: |bytes, min, max| (min <= f64::from(u32::from_le_bytes(*bytes))) & (f64::from(u32::from_le_bytes(*bytes)) <= max);
 }
 
-fn encoder(format: &SampleFormat, order: ByteOrder) -> Kernel {
-    match (format.code, order) {
-        (1, ByteOrder::Big) => ibm::encode_big,
-        (1, ByteOrder::Little) => ibm::encode_little,
-        (4, ByteOrder::Big) => gain_word_big,
-        (4, ByteOrder::Little) => gain_word_little,
-        (7 | 15, ByteOrder::Big) => low24_big,
-        (7 | 15, ByteOrder::Little) => low24_little,
-        (_, ByteOrder::Big) => match format.bytes {
-            2 => swap2,
-            4 => swap4,
-            8 => swap8,
-            _ => copy,
-        },
-        (_, ByteOrder::Little) => copy,
-    }
-}
-
-/// From float32 to the integers that it holds: those of up to 24 bits.
-fn uncast_from_float32(format: &SampleFormat) -> Option<Kernel> {
-    match (format.native, format.bytes) {
-        (Dtype::Int8, _) => Some(float32_to_int8),
-        (Dtype::UInt8, _) => Some(float32_to_uint8),
-        (Dtype::Int16, _) => Some(float32_to_int16),
-        (Dtype::UInt16, _) => Some(float32_to_uint16),
-        (Dtype::Int32, 3) => Some(float32_to_int32),
-        (Dtype::UInt32, 3) => Some(float32_to_uint32),
-        _ => None,
-    }
-}
-
-kernels! {
-    low24_big: |b: [u8; 4]| [b[2], b[1], b[0]];
-    low24_little: |b: [u8; 4]| [b[0], b[1], b[2]];
-    gain_word_big: |b: [u8; 4]| gain_word(f32::from_le_bytes(b)).to_be_bytes();
-    gain_word_little: |b: [u8; 4]| gain_word(f32::from_le_bytes(b)).to_le_bytes();
-    float32_to_int8: |b: [u8; 4]| (f32::from_le_bytes(b).round_ties_even() as i8).to_le_bytes();
-    float32_to_uint8: |b: [u8; 4]| [f32::from_le_bytes(b).round_ties_even() as u8];
-    float32_to_int16: |b: [u8; 4]| (f32::from_le_bytes(b).round_ties_even() as i16).to_le_bytes();
-    float32_to_uint16: |b: [u8; 4]| (f32::from_le_bytes(b).round_ties_even() as u16).to_le_bytes();
-    float32_to_int32: |b: [u8; 4]| (f32::from_le_bytes(b).round_ties_even() as i32).to_le_bytes();
-    float32_to_uint32: |b: [u8; 4]| (f32::from_le_bytes(b).round_ties_even() as u32).to_le_bytes();
-}
-
-/// The word of format 4 nearest to a value (ties to the even mantissa), canonical: the smallest gain for which the mantissa
-/// fits int16, and 0 in the unused byte.
-#[inline(always)]
-fn gain_word(value: f32) -> u32 {
-    const SIGN: u32 = 1 << 31;
-    let bits = value.to_bits();
-    let exponent = (bits >> 23 & 0xFF) as i32 - 127;
-    // -32768 fits where +32768 does not.
-    let is_negative_power = bits & 0x807F_FFFF == SIGN;
-    let gain = (exponent - 14 - i32::from(is_negative_power)).max(0);
-    let mantissa = f64::from(value) * f64::from_bits(((1023 - gain) as u64) << 52);
-    let mantissa = mantissa.round_ties_even() as i32;
-    let is_rounded_up = u32::from(mantissa == 1 << 15);
-    // Infinity becomes the largest mantissa with the gain that makes it one.
-    let mantissa = (mantissa >> is_rounded_up).clamp(i16::MIN.into(), i16::MAX.into());
-    (gain as u32 + is_rounded_up) << 16 | u32::from(mantissa as u16)
-}
-
 /// Finds samples that [`Restorer`] does not bring back as they were.
 #[derive(Clone, Copy)]
 pub struct RoundTrip {
-    /// Whether all words of a run come back.
-    all_same: fn(&[u8], &[u8]) -> bool,
-    restore: fn(f32) -> u32,
+    words: &'static Words,
     order: ByteOrder,
 }
 
@@ -221,18 +152,7 @@ impl RoundTrip {
 
     /// `None` for a format and stored type of which every sample comes back, and for those that cannot come back at all.
     pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
-        if stored != Dtype::Float32 {
-            return None;
-        }
-        type AllSame = fn(&[u8], &[u8]) -> bool;
-        let (all_same, restore): (AllSame, fn(f32) -> u32) = match (format.code, order) {
-            (1, ByteOrder::Big) => (ibm_big_comes_back, ibm::from_f32),
-            (1, ByteOrder::Little) => (ibm_little_comes_back, ibm::from_f32),
-            (4, ByteOrder::Big) => (gain_big_comes_back, gain_word),
-            (4, ByteOrder::Little) => (gain_little_comes_back, gain_word),
-            _ => return None,
-        };
-        Some(Self { all_same, restore, order })
+        format.words.filter(|_| stored == Dtype::Float32).map(|words| Self { words, order })
     }
 
     /// Calls `found` with the index and the word (its number, not its bytes) of every sample of `samples`, as they stand
@@ -243,19 +163,17 @@ impl RoundTrip {
         stored: &[u8],
         mut found: impl FnMut(usize, u32) -> Result<(), E>,
     ) -> Result<(), E> {
-        if (self.all_same)(samples, stored) {
+        let all_same = self.order.choose(self.words.all_same);
+        if all_same(samples, stored) {
             return Ok(());
         }
         for (block, (words, values)) in samples.chunks(Self::BLOCK).zip(stored.chunks(Self::BLOCK)).enumerate() {
-            if (self.all_same)(words, values) {
+            if all_same(words, values) {
                 continue;
             }
             for (i, (word, value)) in words.as_chunks().0.iter().zip(values.as_chunks().0).enumerate() {
-                let word = match self.order {
-                    ByteOrder::Big => u32::from_be_bytes(*word),
-                    ByteOrder::Little => u32::from_le_bytes(*word),
-                };
-                if (self.restore)(f32::from_le_bytes(*value)) != word {
+                let word = self.order.choose([u32::from_be_bytes(*word), u32::from_le_bytes(*word)]);
+                if (self.words.from_value)(f32::from_le_bytes(*value)) != word {
                     found(block * Self::BLOCK / 4 + i, word)?;
                 }
             }
@@ -264,58 +182,11 @@ impl RoundTrip {
     }
 }
 
-/// The bytes of a word in the file.
-pub fn word_bytes(word: u32, order: ByteOrder) -> [u8; 4] {
-    match order {
-        ByteOrder::Big => word.to_be_bytes(),
-        ByteOrder::Little => word.to_le_bytes(),
-    }
-}
-
-/// Defines comparisons of all words of a run with those that their values become, without a branch for each.
-macro_rules! comparisons {
-    ($($name:ident: $read:path, $restore:path;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-        fn $name(samples: &[u8], stored: &[u8]) -> bool {
-            let mut difference = 0;
-            for (word, value) in samples.as_chunks().0.iter().zip(stored.as_chunks().0) {
-                difference |= $read(*word) ^ $restore(f32::from_le_bytes(*value));
-            }
-            difference == 0
-        }
-    )*};
-}
-
-/// Defines comparisons of IBM words. All words of a block nearly always are canonical, which takes a third of the instructions.
-macro_rules! ibm_comparisons {
-    ($($name:ident: $read:path, $compare:path;)*) => {$(
-        #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-        fn $name(samples: &[u8], stored: &[u8]) -> bool {
-            let mut n_others = 0;
-            for word in samples.as_chunks().0 {
-                n_others |= u32::from(!ibm::is_canonical($read(*word)));
-            }
-            n_others == 0 || $compare(samples, stored)
-        }
-    )*};
-}
-
-ibm_comparisons! {
-    ibm_big_comes_back: u32::from_be_bytes, ibm_big_is_the_same;
-    ibm_little_comes_back: u32::from_le_bytes, ibm_little_is_the_same;
-}
-
-comparisons! {
-    ibm_big_is_the_same: u32::from_be_bytes, ibm::from_f32;
-    ibm_little_is_the_same: u32::from_le_bytes, ibm::from_f32;
-    gain_big_comes_back: u32::from_be_bytes, gain_word;
-    gain_little_comes_back: u32::from_le_bytes, gain_word;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segy::samples::format::{Converter, FORMATS, fixed_gain, fixed_gain_exact, sample_format};
+    use crate::segy::samples::format::{Converter, FORMATS, sample_format};
+    use crate::segy::samples::words::word_bytes;
 
     /// The samples after the way to the stored type and back, with the words that `RoundTrip` found put in.
     fn there_and_back(format: &SampleFormat, order: ByteOrder, stored: Dtype, samples: &[u8]) -> Option<Vec<u8>> {
@@ -364,25 +235,6 @@ mod tests {
         values.iter().flat_map(|v| v.to_le_bytes()).collect()
     }
 
-    proptest::proptest! {
-        #[test]
-        fn no_word_with_gain_is_nearer_to_a_value(bits: u32) {
-            let value = f64::from(f32::from_bits(bits));
-            if value.is_finite() {
-                let word = gain_word(value as f32);
-                let distance = |word: u32| (fixed_gain_exact(word) - value).abs();
-                let gain = word >> 16;
-                for other_gain in gain.saturating_sub(1)..=gain + 1 {
-                    let mantissa = value / 2f64.powi(other_gain as i32);
-                    for mantissa in [mantissa.floor(), mantissa.ceil()].map(|m| m as i64) {
-                        let other = i16::try_from(mantissa).map(|m| other_gain << 16 | u32::from(m as u16));
-                        proptest::prop_assert!(other.is_err() || distance(word) <= distance(other.unwrap()), "{value:e}: {word:#010x}");
-                    }
-                }
-            }
-        }
-    }
-
     #[test]
     fn changed_values_become_the_nearest_samples() {
         assert_eq!(
@@ -426,18 +278,5 @@ mod tests {
         let codes =
             FORMATS.iter().filter(|f| Restorer::new(f, ByteOrder::Big, Dtype::Float32).is_some()).map(|f| f.code);
         assert_eq!(codes.collect::<Vec<_>>(), [1, 3, 4, 5, 7, 8, 11, 15, 16]);
-    }
-
-    #[test]
-    fn a_gain_word_with_a_full_mantissa_comes_back_by_itself() {
-        for gain in 0..=112 {
-            for mantissa in [i16::MIN, -32767, -16385, 16384, 16385, 32767] {
-                let word = gain << 16 | u32::from(mantissa as u16);
-                assert_eq!(gain_word(fixed_gain(word)), word, "{word:#010x}");
-            }
-        }
-        for mantissa in i16::MIN..=i16::MAX {
-            assert_eq!(gain_word(f32::from(mantissa)), u32::from(mantissa as u16));
-        }
     }
 }

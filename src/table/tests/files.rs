@@ -26,7 +26,7 @@ fn parts_without_traces_join_too() {
         write(&empty, &table, 5000, &[], 1),
         HeaderSummary { ranges: vec![None; 6], ..HeaderSummary::default() }
     );
-    join(&[], &Place::of(&output).unwrap(), &table, false).unwrap();
+    join(&[], &Place::of(&output).unwrap(), &table).unwrap();
     assert_eq!(std::fs::read(&empty).unwrap(), std::fs::read(&output).unwrap());
     let other = dir.path().join("other.parquet");
     std::fs::copy(&empty, &other).unwrap();
@@ -34,7 +34,6 @@ fn parts_without_traces_join_too() {
         &[other, empty].map(|path| TablePart { path: Place::of(&path).unwrap(), row_groups: ByteSums::default() }),
         &Place::of(&output).unwrap(),
         &table,
-        false,
     )
     .unwrap();
     assert_eq!(read(&output).num_rows(), 0);
@@ -171,23 +170,17 @@ fn what_cannot_be_is_refused() {
     let part = TablePart { path: Place::of(&a).unwrap(), row_groups: summary.row_groups };
     let other = table(vec![column("y", 1, I32, None)], 10);
     let whole = std::fs::read(&a).unwrap();
-    let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &other, false).unwrap_err().to_string();
+    let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &other).unwrap_err().to_string();
     assert!(error.contains("its columns are not those of the plan"), "{error}");
     for damaged in [&whole[..whole.len() - 1], &whole[..whole.len() - 9], &whole[..5], &[]] {
         std::fs::write(&a, damaged).unwrap();
-        let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, false).unwrap_err().to_string();
+        let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one).unwrap_err().to_string();
         assert!(error.starts_with(&*a.to_string_lossy()), "{error}");
     }
-    assert!(!b.exists(), "what cannot be joined stays where it is");
     std::fs::remove_file(&a).unwrap();
-    let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, false).unwrap_err().to_string();
-    assert!(error.contains("a.parquet: No such file"), "{error}");
+    let error = join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one).unwrap_err().to_string();
+    assert!(error.contains("a.parquet") && error.contains("No such file"), "{error}");
     std::fs::write(&a, &whole).unwrap();
-    join(std::slice::from_ref(&part), &Place::of(&b).unwrap(), &one, true).unwrap();
-    assert!(std::fs::read(&b).unwrap() == whole);
-    // As after a power failure that left the old name and a truncated file.
-    std::fs::write(&a, &whole[..4 + part.row_groups.n_bytes as usize]).unwrap();
-    std::fs::remove_file(&b).unwrap();
-    join(&[part], &Place::of(&b).unwrap(), &one, true).unwrap();
+    join(&[part], &Place::of(&b).unwrap(), &one).unwrap();
     assert!(std::fs::read(&b).unwrap() == whole);
 }

@@ -31,49 +31,15 @@ fn a_walk_counts_the_traces_and_names_the_first_odd_one() {
     assert_eq!(walk.index.offsets, [10, 260, 510, 768]);
 }
 
-proptest::proptest! {
-    #[test]
-    fn a_walk_behind_threads_finds_what_one_alone_does(
-        counts in proptest::collection::vec(0u16..40, 2..60),
-        // Samples that look like headers: of what is at the front of a header, at any place.
-        fakes in proptest::collection::vec((0usize..60, 0usize..60, 0u16..40), 0..40),
-        cut in 0u64..100,
-        part_bytes in 50u64..3000,
-        n_threads in 1usize..5,
-    ) {
-        let (directory, file) = file(&counts);
-        let path = directory.path().join("f");
-        let mut bytes = std::fs::read(&path).unwrap();
-        for (trace, at, n) in fakes {
-            let start = 10 + counts.iter().cycle().take(trace).map(|&n| 240 + 2 * usize::from(n)).sum::<usize>() + 240 + 2 * at;
-            let mut fake = [0; 240];
-            fake[114..116].copy_from_slice(&n.to_be_bytes());
-            if let Some(place) = bytes.get_mut(start..start + 240) {
-                place.copy_from_slice(&fake);
-            }
-        }
-        std::fs::write(&path, &bytes).unwrap();
-        let end = file.len() - cut.min(file.len() - 10);
-        let chain = Chain { file: &file, start: 10, end, header_bytes: 240, sample_bytes: 2, order: ByteOrder::Big };
-        let alone = chain.walk_over(u64::MAX, &|_| Ok(())).unwrap();
-        if let Some(look) = Look::of(&chain) {
-            let together = chain.walk_behind(&look, Cut { part_bytes, n_threads }, &|_| Ok(())).unwrap();
-            proptest::prop_assert_eq!(together, alone);
-        }
-    }
-}
-
 #[test]
-fn threads_that_read_ahead_end_with_a_walk_that_is_stopped() {
+fn a_walk_that_is_stopped_says_how_far_it_is() {
     let (_directory, file) = file(&[3; 20_000]);
     let (start, end) = (10, file.len());
     let chain = Chain { file: &file, start, end, header_bytes: 240, sample_bytes: 2, order: ByteOrder::Big };
     let stopped = |walked: Walked| Err(crate::base::error::Error::Failed(format!("{walked:?}")));
-    let cut = Cut { part_bytes: 5000, n_threads: 3 };
-    let result = chain.walk_behind(&Look::of(&chain).unwrap(), cut, &stopped);
     let bytes = WATCH_TRACES * 246;
     let walked = Walked { n_traces: WATCH_TRACES, bytes, of_bytes: 20_000 * 246 };
-    assert_eq!(result.unwrap_err().to_string(), format!("{walked:?}"));
+    assert_eq!(chain.walk(&stopped).unwrap_err().to_string(), format!("{walked:?}"));
 }
 
 #[test]

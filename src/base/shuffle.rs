@@ -3,11 +3,6 @@
 //!
 //! c-blosc has them too, but as its crate builds it, for SSE2 only.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-
 /// Items in one step of the bit shuffle: a cache line of each plane.
 const TILE: usize = 512;
 
@@ -74,37 +69,16 @@ fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
     }
 }
 
-/// Whether the processor has what the module `avx512` wants.
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw")
-}
+/// The planes of [`TILE`] items: of bit `k` of byte `j` as number `[j][k]`.
+type Planes<const S: usize> = [[[u8; TILE / 8]; 8]; S];
 
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / S;
     if !n.is_multiple_of(8) {
         return to.copy_from_slice(from);
     }
-    #[cfg(target_arch = "x86_64")]
-    if has_avx512() {
-        // SAFETY: the processor has these instructions, the only condition of this function.
-        return unsafe { avx512::shuffle_bits::<S>(from, to) };
-    }
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has these instructions, the only condition of this function.
-        return unsafe { avx2::shuffle_bits::<S>(from, to) };
-    }
-    shuffle_tiles::<S>(from, to, take_apart);
-}
-
-/// The planes of [`TILE`] items: of bit `k` of byte `j` as number `[j][k]`.
-type Planes<const S: usize> = [[[u8; TILE / 8]; 8]; S];
-
-/// `take_apart` gives the planes of a tile.
-#[inline(always)]
-fn shuffle_tiles<const S: usize>(from: &[u8], to: &mut [u8], take_apart: impl Fn(&[[u8; S]; TILE], &mut Planes<S>)) {
-    let plane_bytes = from.len() / S / 8;
+    let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
     let (tiles, rest) = from.as_chunks::<S>().0.as_chunks::<TILE>();
     // By whole cache lines: the planes often lie a power of two apart, where single words would push each other out of
@@ -126,32 +100,13 @@ fn shuffle_tiles<const S: usize>(from: &[u8], to: &mut [u8], take_apart: impl Fn
     }
 }
 
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / S;
     if !n.is_multiple_of(8) {
         return to.copy_from_slice(from);
     }
-    #[cfg(target_arch = "x86_64")]
-    if has_avx512() {
-        // SAFETY: the processor has these instructions, the only condition of this function.
-        return unsafe { avx512::unshuffle_bits::<S>(from, to) };
-    }
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has these instructions, the only condition of this function.
-        return unsafe { avx2::unshuffle_bits::<S>(from, to) };
-    }
-    unshuffle_tiles::<S>(from, to, put_together);
-}
-
-/// `put_together` makes the items of a tile of its planes.
-#[inline(always)]
-fn unshuffle_tiles<const S: usize>(
-    from: &[u8],
-    to: &mut [u8],
-    put_together: impl Fn(&Planes<S>, &mut [[u8; S]; TILE]),
-) {
-    let plane_bytes = from.len() / S / 8;
+    let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
     let (tiles, rest) = to.as_chunks_mut::<S>().0.as_chunks_mut::<TILE>();
     for (number, items) in tiles.iter_mut().enumerate() {
@@ -171,13 +126,20 @@ fn unshuffle_tiles<const S: usize>(
     }
 }
 
-/// Without vector instructions: eight bytes at a time, whose bits are the rows of an 8 × 8 matrix.
+/// One simple loop after the other, of which the compiler makes vector instructions.
 #[inline(always)]
 fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
-    for (place, eight) in items.as_chunks::<8>().0.iter().enumerate() {
-        for (j, of_byte) in planes.iter_mut().enumerate() {
-            let rows = transpose(u64::from_le_bytes(eight.map(|item| item[j]))).to_le_bytes();
-            of_byte.iter_mut().zip(rows).for_each(|(plane, row)| plane[place] = row);
+    for (j, of_byte) in planes.iter_mut().enumerate() {
+        let mut bytes = [0; TILE];
+        bytes.iter_mut().zip(items).for_each(|(byte, item)| *byte = item[j]);
+        // The bits of eight bytes are the rows of an 8 × 8 matrix.
+        let mut words = [0; TILE / 8];
+        words
+            .iter_mut()
+            .zip(bytes.as_chunks().0)
+            .for_each(|(word, eight)| *word = transpose(u64::from_le_bytes(*eight)));
+        for (k, plane) in of_byte.iter_mut().enumerate() {
+            plane.iter_mut().zip(&words).for_each(|(bits, word)| *bits = (word >> (8 * k)) as u8);
         }
     }
 }
@@ -185,11 +147,16 @@ fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
 /// The way back from [`take_apart`].
 #[inline(always)]
 fn put_together<const S: usize>(planes: &Planes<S>, items: &mut [[u8; S]; TILE]) {
-    for (place, eight) in items.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        for (j, of_byte) in planes.iter().enumerate() {
-            let bytes = transpose(u64::from_le_bytes(of_byte.map(|plane| plane[place]))).to_le_bytes();
-            eight.iter_mut().zip(bytes).for_each(|(item, byte)| item[j] = byte);
+    let mut bytes = [[0; TILE]; S];
+    for (bytes, of_byte) in bytes.iter_mut().zip(planes) {
+        let mut words = [0; TILE / 8];
+        for (k, plane) in of_byte.iter().enumerate() {
+            words.iter_mut().zip(plane).for_each(|(word, bits)| *word |= u64::from(*bits) << (8 * k));
         }
+        bytes.as_chunks_mut().0.iter_mut().zip(words).for_each(|(eight, word)| *eight = transpose(word).to_le_bytes());
+    }
+    for (i, item) in items.iter_mut().enumerate() {
+        *item = std::array::from_fn(|j| bytes[j][i]);
     }
 }
 
@@ -239,46 +206,10 @@ mod tests {
             let mut back = vec![0; from.len()];
             bit_unshuffle(size).unwrap()(&expected, &mut back);
             proptest::prop_assert_eq!(&back, &from);
-            // The ways of processors with other instructions than this one.
-            for (way, way_back) in match size { 1 => ways::<1>(), 2 => ways::<2>(), 4 => ways::<4>(), _ => ways::<8>() } {
-                to.fill(0);
-                way(&from, &mut to);
-                proptest::prop_assert_eq!(&to, &expected);
-                back.fill(0);
-                way_back(&expected, &mut back);
-                proptest::prop_assert_eq!(&back, &from);
-            }
             byte_shuffle(size).unwrap()(&from, &mut to);
             byte_unshuffle(size).unwrap()(&to, &mut back);
             proptest::prop_assert_eq!(&back, &from);
         }
-    }
-
-    /// All ways to shuffle bits, and back, that this processor can go.
-    fn ways<const S: usize>() -> Vec<(Filter, Filter)> {
-        let mut ways: Vec<(Filter, Filter)> = vec![(
-            |from, to| shuffle_tiles::<S>(from, to, take_apart),
-            |from, to| unshuffle_tiles::<S>(from, to, put_together),
-        )];
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has these instructions.
-            ways.push((
-                |from, to| unsafe { avx2::shuffle_bits::<S>(from, to) },
-                |from, to| unsafe { avx2::unshuffle_bits::<S>(from, to) },
-            ));
-        }
-        #[cfg(target_arch = "x86_64")]
-        if has_avx512() {
-            // SAFETY: the processor has these instructions.
-            ways.push((
-                |from, to| unsafe { avx512::shuffle_bits::<S>(from, to) },
-                |from, to| unsafe { avx512::unshuffle_bits::<S>(from, to) },
-            ));
-        } else {
-            eprintln!("skipped: the processor has no AVX-512");
-        }
-        ways
     }
 
     #[test]
