@@ -6,6 +6,7 @@ pub mod error;
 #[cfg(test)]
 pub mod growth;
 pub mod near_names;
+pub mod parallel;
 pub mod ranges;
 pub mod shell;
 pub mod shuffle;

@@ -13,7 +13,6 @@ mod recoding;
 mod table_file;
 mod trace_extents;
 mod trace_part;
-pub mod units;
 
 pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};

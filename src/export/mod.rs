@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
-use crate::dataset::units::{Shared, for_each_unit_on};
+use crate::base::parallel::{Shared, for_each};
 use crate::dataset::{
     Conversion, Dataset, Original, OriginalFile, Part, Sources, Tables, Target, damaged, file_head, fit_around,
 };
@@ -194,7 +194,7 @@ fn write_file(
     };
     let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone(), *nan));
     let n_units = units.end - units.start;
-    for_each_unit_on(target.n_threads(), n_units, cancel, on_progress, new_original, write_unit)?;
+    for_each(target.n_threads(), 0..n_units, cancel, on_progress, new_original, write_unit)?;
     cancel.check()?;
     if keeps_after {
         file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::parallel::n_threads;
 use crate::dataset::Dataset;
-use crate::dataset::units::n_threads;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
 use crate::staging::STAGING;
 use crate::store::files::{entry, is_there, move_to, remove};

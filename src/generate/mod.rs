@@ -6,12 +6,11 @@
 //! inline, like the last gather, ends where the traces run out.
 //! The path of the data is the order of the modules: `survey` says what trace number `i` is,
 //! `headers` and `text` write that down, `earth` makes its amplitudes out of `wavelet` and
-//! noise tables, `samples` encodes them, and `blocks` runs all of it on every core, in order.
+//! noise tables, `samples` encodes them, and `base::parallel` runs all of it on every core, in order.
 //!
 //! Files are SEG-Y revision 1. Revision 2.0 is declared where the file needs something that only
 //! it defines: more than 65535 samples per trace, or one of its sample formats.
 
-mod blocks;
 mod earth;
 mod header_bytes;
 mod maths;
@@ -23,11 +22,11 @@ use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::base::cancel::CancelHandle;
+use crate::base::parallel::{in_order, n_threads};
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{FORMATS, SampleFormat, sample_format};
 
@@ -167,8 +166,7 @@ impl<W: Write> Write for WhileWanted<'_, W> {
 /// # Errors
 /// If the configuration is not one that SEG-Y can express, or if `out` refuses the bytes.
 pub fn generate_to(config: &GenerateConfig, out: impl Write, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
-    let n_threads = thread::available_parallelism().map_or(1, usize::from);
-    write_survey(config, out, n_threads, BLOCK_BYTES, on_progress)
+    write_survey(config, out, n_threads(), BLOCK_BYTES, on_progress)
 }
 
 fn write_survey(
@@ -185,37 +183,37 @@ fn write_survey(
     let trace_bytes = header_bytes::TRACE_HEADER_BYTES + n_samples * format.bytes;
     let traces_per_block = (block_bytes / trace_bytes).max(1) as u64;
 
-    let start_worker = || {
-        let mut amplitudes = vec![0_f32; n_samples];
-        let (survey, earth) = (&survey, &earth);
-        move |block: u64, bytes: &mut Vec<u8>| {
-            let start_trace = block * traces_per_block;
-            let end_trace = (start_trace + traces_per_block).min(config.n_traces);
-            // Every byte is overwritten below, so a recycled buffer is not cleared.
-            bytes.resize((end_trace - start_trace) as usize * trace_bytes, 0);
-            for (index, raw) in (start_trace..end_trace).zip(bytes.chunks_exact_mut(trace_bytes)) {
-                let trace = survey.trace(index);
-                let (header, data) = raw.split_at_mut(header_bytes::TRACE_HEADER_BYTES);
-                header_bytes::write_trace_header(config, index, &trace, header);
-                if trace.is_dead {
-                    data.fill(0);
-                } else {
-                    earth.fill(index, &trace, &mut amplitudes);
-                    (format.amplitudes)(&amplitudes, config.byte_order, data);
-                }
+    let fill = |amplitudes: &mut Vec<f32>, bytes: &mut Vec<u8>, block: u64| {
+        let start_trace = block * traces_per_block;
+        let end_trace = (start_trace + traces_per_block).min(config.n_traces);
+        // Every byte is overwritten below, so a recycled buffer is not cleared.
+        bytes.resize((end_trace - start_trace) as usize * trace_bytes, 0);
+        for (index, raw) in (start_trace..end_trace).zip(bytes.chunks_exact_mut(trace_bytes)) {
+            let trace = survey.trace(index);
+            let (header, data) = raw.split_at_mut(header_bytes::TRACE_HEADER_BYTES);
+            header_bytes::write_trace_header(config, index, &trace, header);
+            if trace.is_dead {
+                data.fill(0);
+            } else {
+                earth.fill(index, &trace, amplitudes);
+                (format.amplitudes)(amplitudes, config.byte_order, data);
             }
         }
+        Ok(())
     };
 
     out.write_all(&text_header::textual_header(config, format))?;
     out.write_all(&header_bytes::binary_header(config, format, &survey))?;
     let mut n_written = 0;
-    blocks::write_in_order(config.n_traces.div_ceil(traces_per_block), n_threads, &start_worker, |block| {
+    let write = |block: &mut Vec<u8>, _| {
         out.write_all(block)?;
         n_written += (block.len() / trace_bytes) as u64;
         on_progress(n_written);
-        Ok(())
-    })?;
+        anyhow::Ok(())
+    };
+    // One buffer is filled while another waits to be written.
+    let buffers = vec![Vec::new(); 2 * n_threads];
+    in_order(n_threads, buffers, config.n_traces.div_ceil(traces_per_block), || vec![0_f32; n_samples], fill, write)?;
     out.flush()?;
     Ok(())
 }

@@ -30,6 +30,7 @@ use serde::Serialize;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
+use crate::base::parallel::n_threads;
 use crate::plan::config::ImportConfig;
 use crate::plan::mapping::HeaderOptions;
 use crate::segy::layout::{Decision, Overrides};
@@ -255,8 +256,7 @@ impl Inspector {
     }
 
     fn n_threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.config.threads.unwrap_or_else(cores)
+        self.config.threads.unwrap_or_else(n_threads)
     }
 
     fn source(&self) -> Source<'_> {

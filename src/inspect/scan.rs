@@ -1,11 +1,12 @@
 //! Going through trace headers: a few windows spread over the file, or all of them with a thread for each core.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::base::parallel::{Shared, for_each};
 use crate::inspect::column_stats::{ColumnReader, ColumnStats};
 use crate::inspect::field_keys::Headers;
 use crate::segy::{Layout, SegyFile, TraceFinder};
@@ -21,8 +22,6 @@ const BLOCK_TRACES: u64 = 512;
 const KEPT_BYTES: u64 = 8 << 20;
 /// The kernel maps about so much around each page that is touched.
 const BYTES_AROUND: u64 = 64 << 10;
-/// How often a scan looks whether it is done or should stop.
-const REPORT_EVERY: Duration = Duration::from_millis(10);
 
 /// An open file and what its bytes mean.
 pub struct Source<'a> {
@@ -84,42 +83,25 @@ impl Source<'_> {
         let n_threads = n.div_ceil(BLOCK_TRACES).clamp(1, n_threads.max(1) as u64);
         self.file.is_read_by(n_threads as usize);
         let bound = |i: u64| (u128::from(n) * u128::from(i) / u128::from(n_threads)) as u64;
-        let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-        let work = |range: Range<u64>, mut visitor: V| -> Result<V> {
+        let units: Vec<_> = (0..n_threads).map(|i| (i, bound(i)..bound(i + 1), make())).collect();
+        let parts = Mutex::new(BTreeMap::new());
+        let work = |(): &mut (), (i, range, mut visitor): (u64, Range<u64>, V), shared: &Shared| {
             let mut go_on = |traces| {
-                done.fetch_add(traces, Ordering::Relaxed);
-                !stop.load(Ordering::Relaxed)
+                shared.add(traces);
+                shared.goes_on()
             };
             self.visit_range(range, &mut visitor, &mut go_on)?;
-            Ok(visitor)
+            shared.cancel.check()?;
+            parts.lock().unwrap_or_else(PoisonError::into_inner).insert(i, visitor);
+            Ok(())
         };
-        std::thread::scope(|scope| {
-            let work = &work;
-            let threads: Vec<_> = (0..n_threads)
-                .map(|i| (bound(i)..bound(i + 1), make()))
-                .map(|(range, visitor)| scope.spawn(move || work(range, visitor)))
-                .collect();
-            let mut cancelled = Ok(());
-            while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                if cancelled.is_ok() {
-                    cancelled = cancel.check();
-                    stop.store(cancelled.is_err(), Ordering::Relaxed);
-                }
-                on_progress(done.load(Ordering::Relaxed));
-                std::thread::park_timeout(REPORT_EVERY.min(Duration::from_micros(100 + n / 100)));
-            }
-            let parts = threads
-                .into_iter()
-                .map(|t| t.join().unwrap_or_else(|_| Err(Error::Failed("a thread that reads headers died".into()))));
-            let parts: Vec<V> = parts.collect::<Result<_>>()?;
-            cancelled?;
-            let mut parts = parts.into_iter();
-            let whole = parts.next().ok_or_else(|| Error::Failed("the file has no traces".into()))?;
-            Ok(parts.fold(whole, |mut whole, next| {
-                whole.append(next);
-                whole
-            }))
-        })
+        for_each(n_threads as usize, units.into_iter(), cancel, on_progress, || Ok(()), work)?;
+        let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let whole = parts.into_values().reduce(|mut whole, next| {
+            whole.append(next);
+            whole
+        });
+        whole.ok_or_else(|| Error::Failed("the file has no traces".into()))
     }
 
     /// Contiguous traces, block after block. `go_on` hears of each block and says whether there is to be another.

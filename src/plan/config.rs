@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
+use crate::base::parallel::n_threads;
 use crate::gather::{GatherKey, KeyReader};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
@@ -153,7 +154,7 @@ impl ImportConfig {
 
     /// Most worker processes at the same time: as requested, or one per core available to this process.
     pub fn n_workers(&self) -> usize {
-        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+        self.workers.unwrap_or_else(n_threads).max(1)
     }
 
     /// Reads the headers of the input and decides everything. Creates nothing.

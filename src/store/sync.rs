@@ -3,12 +3,12 @@
 //! Each file is synced by itself rather than with `syncfs`: 16 at a time take as long, do not wait for what other programs
 //! have written to the same file system, and an error comes with the name of the file.
 
+use std::ffi::OsString;
 use std::fs::File;
-
-use crossbeam_channel::{Receiver, bounded};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::parallel::for_each;
 use crate::store::files::entry;
 use crate::store::place::Place;
 
@@ -20,39 +20,39 @@ const THREADS: usize = 16;
 /// # Errors
 /// `Error::Failed` with the file that could not be written, also where an earlier writing of it failed unnoticed.
 pub fn sync_tree(root: &Place, cancel: &CancelHandle) -> Result<()> {
-    std::thread::scope(|scope| {
-        let (sender, places) = bounded(2 * THREADS);
-        let threads: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let places = places.clone();
-                scope.spawn(move || sync_all(&places, cancel))
-            })
-            .collect();
-        drop(places);
-        let walked = walk(root, &|place| sender.send(place).is_ok());
-        drop(sender);
-        let synced = threads.into_iter().map(|t| t.join().unwrap_or_else(|_| Err(failed("a thread")("panicked"))));
-        synced.fold(Ok(()), Result::and).and(walked)
-    })
+    for_each(THREADS, tree(root), cancel, &mut |_| {}, || Ok(()), |(): &mut (), place: Result<Place>, _| sync(&place?))
 }
 
-fn sync_all(places: &Receiver<Place>, cancel: &CancelHandle) -> Result<()> {
-    places.iter().try_for_each(|place| {
-        cancel.check()?;
-        sync(&place)
-    })
-}
-
-/// Gives every file and directory at and below a place to `take`, until it wants no more.
-fn walk(place: &Place, take: &dyn Fn(Place) -> bool) -> Result<()> {
-    if entry(place)?.is_some_and(|entry| entry.is_directory()) {
-        for name in place.names().map_err(failed(place.display()))? {
-            walk(&place.join(name), take)?;
+/// Every file and directory at and below a place, a directory after what is in it.
+fn tree(root: &Place) -> impl Iterator<Item = Result<Place>> + Send + use<> {
+    let mut root = Some(root.clone());
+    // The directories down to the place at hand, with the names in them that are left.
+    let mut open: Vec<(Place, std::vec::IntoIter<OsString>)> = Vec::new();
+    std::iter::from_fn(move || {
+        loop {
+            let place = match (root.take(), open.last_mut()) {
+                (Some(root), _) => root,
+                (None, None) => return None,
+                (None, Some((directory, names))) => match names.next() {
+                    Some(name) => directory.join(name),
+                    None => return open.pop().map(|(directory, _)| Ok(directory)),
+                },
+            };
+            match names_in(&place) {
+                Ok(Some(names)) => open.push((place, names.into_iter())),
+                Ok(None) => return Some(Ok(place)),
+                Err(e) => return Some(Err(e)),
+            }
         }
+    })
+}
+
+/// The names in a directory; `None` for anything else.
+fn names_in(place: &Place) -> Result<Option<Vec<OsString>>> {
+    if !entry(place)?.is_some_and(|entry| entry.is_directory()) {
+        return Ok(None);
     }
-    // Those who would take it all ended with an error, which is told.
-    take(place.clone());
-    Ok(())
+    place.names().map(Some).map_err(failed(place.display()))
 }
 
 /// Syncs one file, or the names in one directory.
@@ -81,7 +81,6 @@ pub fn begin_sync(file: &File, offset: u64, n: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[test]
     fn every_file_and_directory_is_synced_once() {
@@ -91,13 +90,8 @@ mod tests {
         for i in 0..100 {
             std::fs::write(inner.join(i.to_string()), [0; 10]).unwrap();
         }
-        let seen = Mutex::new(Vec::new());
-        walk(&Place::to_write(directory.path()).unwrap(), &|place| {
-            seen.lock().unwrap().push(place.path());
-            true
-        })
-        .unwrap();
-        let mut seen = seen.into_inner().unwrap();
+        let root = Place::to_write(directory.path()).unwrap();
+        let mut seen: Vec<_> = tree(&root).map(|place| place.unwrap().path()).collect();
         assert_eq!(seen.len(), 103);
         assert_eq!(
             seen.last().map(std::path::PathBuf::as_path),

@@ -11,7 +11,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset::units::{Shared, for_each_unit};
+use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{ChunkReader, Dataset, damaged};
 use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, TRACES, ZARR_JSON, checked_files};
 use crate::store::Reader;
@@ -57,7 +57,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
         Ok(())
     };
     let mut tell = |traces| on_progress(traces, array.n_traces);
-    for_each_unit(n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
+    for_each(n_threads(), 0..n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
     if dataset.chunk_sums != (ChunkSums { n_chunks, crc32c: sums.into_inner() }) {
         return Err(damaged(
             &dataset.path(TRACES),

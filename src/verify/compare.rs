@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
-use crate::dataset::units::{Shared, for_each_unit, n_threads};
+use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources, Tables};
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
@@ -109,7 +109,7 @@ fn compare_file(
         };
         original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    for_each_unit(sources.n_units(), cancel, on_progress, worker, compare_unit)?;
+    for_each(n_threads(), 0..sources.n_units(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
     let n_traces = original.traces.end - original.traces.start;
     Ok(Compared { n_traces, bytes: file.len() })

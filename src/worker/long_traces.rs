@@ -5,6 +5,7 @@
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::base::parallel::in_order;
 use crate::exceptions::{Exception, SegmentExceptions};
 use crate::input::traces::Stretch;
 use crate::plan::Plan;
@@ -74,39 +75,29 @@ impl<'a> Parts<'a> {
         on_part: &mut dyn FnMut(u64),
     ) -> Result<Outcome> {
         let (layout, array) = (self.layout, self.array);
-        let (n_parts, n_lanes) = (array.n_sample_chunks(), self.lanes.len() as u64);
-        places.iter().for_each(|place| place.file.is_read_by(self.lanes.len()));
+        let n_lanes = self.lanes.len();
+        places.iter().for_each(|place| place.file.is_read_by(n_lanes));
         let mut outcome = Outcome::default();
-        for first in (0..n_parts).step_by(self.lanes.len()) {
-            let parts = first..(first + n_lanes).min(n_parts);
-            let work = |lane: &mut Lane, part| lane.convert(layout, array, part, trace_chunk, places, cancel);
-            let mut busy: Vec<(&mut Lane, u64)> = self.lanes.iter_mut().zip(parts.clone()).collect();
-            match busy.as_mut_slice() {
-                [(lane, part)] => work(lane, *part)?,
-                several => std::thread::scope(|scope| {
-                    let threads: Vec<_> =
-                        several.iter_mut().map(|(lane, part)| scope.spawn(|| work(lane, *part))).collect();
-                    let died = |_| Err(Error::Failed("a thread that converts samples died".into()));
-                    // All of them end before the first error counts.
-                    let ends: Vec<Result<()>> = threads.into_iter().map(|t| t.join().unwrap_or_else(died)).collect();
-                    ends.into_iter().collect::<Result<()>>()
-                })?,
-            }
-            for (lane, part) in busy {
-                match &mut lane.store {
-                    Some(own) => store.add_sums(own.take_sums()),
-                    None => {
-                        store.begin(part, trace_chunk)?;
-                        store.append(&lane.encoded)?;
-                        lane.stored_bytes = store.end()?;
-                    }
+        let work =
+            |(): &mut (), lane: &mut &mut Lane, part| lane.convert(layout, array, part, trace_chunk, places, cancel);
+        let take = |lane: &mut &mut Lane, part: u64| {
+            match &mut lane.store {
+                Some(own) => store.add_sums(own.take_sums()),
+                None => {
+                    store.begin(part, trace_chunk)?;
+                    store.append(&lane.encoded)?;
+                    lane.stored_bytes = store.end()?;
                 }
-                lane.tell_exceptions(layout, array, part, places, exceptions)?;
-                outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
-                outcome.stored_bytes += lane.stored_bytes;
             }
-            on_part(parts.end);
-        }
+            lane.tell_exceptions(layout, array, part, places, exceptions)?;
+            outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
+            outcome.stored_bytes += lane.stored_bytes;
+            on_part(part + 1);
+            Ok(())
+        };
+        // One lane needs no other thread.
+        let n_threads = if n_lanes > 1 { n_lanes } else { 0 };
+        in_order(n_threads, &mut self.lanes, array.n_sample_chunks(), || (), work, take)?;
         Ok(outcome)
     }
 }
