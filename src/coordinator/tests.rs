@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::coordinator::*;
 use crate::generate::{GenerateConfig, generate};
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::protocol::Failure;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;

@@ -3,7 +3,8 @@
 //! It is the same for a local process and a cluster node. The output depends only on the input and the options; the
 //! segments only decide who writes which part.
 
-pub mod config;
+pub mod decide;
+pub mod import_config;
 pub mod mapping;
 pub mod partition;
 
@@ -251,7 +252,7 @@ mod tests {
         let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
         config.headers.computed =
             vec![ComputedField { name: "pair".into(), expression: "floor(cdp / 2) + source_x_scaled".into() }];
-        config.gather = crate::plan::config::Gather::Keys(vec!["pair".into()]);
+        config.gather = crate::plan::import_config::Gather::Keys(vec!["pair".into()]);
         let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));

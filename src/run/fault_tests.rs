@@ -11,7 +11,7 @@ use crate::base::error::Result;
 use crate::dataset::{Part, Target};
 use crate::export::{ExportConfig, export};
 use crate::generate::{GenerateConfig, generate};
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::run::import::import;
 use crate::run::{convert_one, merge, plan};
 use crate::store::faults::Faults;
