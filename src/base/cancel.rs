@@ -15,6 +15,7 @@ pub struct CancelHandle {
 }
 
 impl CancelHandle {
+    /// A handle that nobody has used yet.
     pub fn new() -> Self {
         Self::default()
     }

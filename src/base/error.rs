@@ -29,6 +29,7 @@ pub enum Error {
     /// Stopped by a signal, or by the caller's cancel handle (exit code 128 + signal).
     #[error("stopped by {}{}", signal_name(*.signal), .left.as_ref().map_or(String::new(), |l| format!("; {}", visible(l))))]
     Cancelled {
+        /// The number of the signal.
         signal: i32,
         /// What is left in the output directory, if anything.
         left: Option<String>,

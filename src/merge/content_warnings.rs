@@ -14,7 +14,7 @@ pub fn of_contents(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
 
 fn beyond_float32(plan: &Plan, records: &[SegmentRecord]) -> Option<String> {
     let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
-    let is_cast = plan.traces.dtype != plan.layout().format().native;
+    let is_cast = plan.traces().dtype != plan.layout().format().native;
     let is_told = nonfinite > 0 && (is_cast || plan.layout().format().words.is_some());
     is_told.then(|| {
         format!(

@@ -9,6 +9,7 @@ use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
+use crate::plan::target::Target;
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::lengths::ragged::Watch;
@@ -67,7 +68,7 @@ impl ImportConfig {
             file_mode: self.file_mode()?,
             gather_keys,
             max_probe: self.max_probe,
-            traces,
+            target: Target::Traces(traces),
             headers_only: self.headers_only,
             headers,
             placed_fields,
@@ -289,7 +290,7 @@ pub fn can_be_verified(plan: &Plan) -> Result<()> {
         "--headers-only, as the dataset would not hold the samples"
     } else if !plan.headers.raw_header {
         "--no-raw-header, as the dataset would not hold every byte of the headers"
-    } else if Restorer::new(layout.format(), layout.byte_order, plan.traces.dtype).is_none() {
+    } else if Restorer::new(layout.format(), layout.byte_order, plan.traces().dtype).is_none() {
         "--dtype float32, which does not hold every value of these samples"
     } else {
         return Ok(());

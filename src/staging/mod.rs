@@ -252,6 +252,7 @@ impl Output {
         Ok(Self { area: Box::new(area) })
     }
 
+    /// Where the dataset goes.
     pub fn root(&self) -> &Place {
         self.area.root()
     }
@@ -266,10 +267,12 @@ impl Output {
         self.area.warning()
     }
 
+    /// The staging area in it.
     pub fn staging(&self) -> Place {
         self.area.staging().clone()
     }
 
+    /// Where the plan is kept.
     pub fn plan_file(&self) -> Place {
         self.area.staging().join(PLAN)
     }

@@ -40,7 +40,7 @@ impl SegmentRecord {
         let Some(segment) = plan.segments.get(self.segment as usize) else { return false };
         let length = |range: Range<u64>| range.end - range.start;
         let (n_traces, n_rows) = (length(plan.traces_of(segment)), length(plan.rows_of(segment)));
-        let (array, headers) = (&plan.traces, &self.headers);
+        let (array, headers) = (plan.traces(), &self.headers);
         let n_samples = n_traces * array.n_samples;
         // No codec makes a chunk of noise much longer.
         let most_bytes = u128::from(self.chunks.n_chunks) * (2 * array.chunk_bytes() as u128 + 1024) + 1024;

@@ -53,7 +53,9 @@ fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
 /// Length and CRC-32C (Castagnoli) of a file, the latter as eight lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
+    /// Length of the file.
     pub bytes: u64,
+    /// Eight lower-case hexadecimal digits.
     pub crc32c: String,
 }
 

@@ -138,6 +138,7 @@ impl Place {
         Ok(Self { root: Root::Directory(Arc::new(other)), name: self.name.clone() })
     }
 
+    /// What is called `name` in this directory.
     pub fn join(&self, name: impl AsRef<Path>) -> Self {
         Self { root: self.root.clone(), name: self.name.join(name) }
     }
@@ -156,6 +157,7 @@ impl Place {
         self.name.file_name().or_else(of_root).map(Cow::Borrowed)
     }
 
+    /// The same place with another extension.
     pub fn with_extension(&self, extension: &str) -> Self {
         Self { root: self.root.clone(), name: self.name.with_extension(extension) }
     }

@@ -52,7 +52,7 @@ pub(crate) struct Outcome {
 impl<'a> Parts<'a> {
     /// `directory` is that of the segment's array.
     pub(crate) fn new(plan: &'a Plan, directory: &Place) -> Result<Self> {
-        let (layout, array) = (plan.layout(), &plan.traces);
+        let (layout, array) = (plan.layout(), plan.traces());
         let n_lanes = u64::from(plan.threads).clamp(1, array.n_sample_chunks());
         let lanes = (0..n_lanes).map(|_| Lane::new(plan, directory)).collect::<Result<_>>()?;
         Ok(Self { layout, array, lanes })
@@ -104,7 +104,7 @@ impl<'a> Parts<'a> {
 
 impl Lane {
     fn new(plan: &Plan, directory: &Place) -> Result<Self> {
-        let (layout, array) = (plan.layout(), &plan.traces);
+        let (layout, array) = (plan.layout(), plan.traces());
         let (format, order) = (layout.format(), layout.byte_order);
         let is_file_for_each = array.shard_chunks.is_none();
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;

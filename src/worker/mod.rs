@@ -95,7 +95,7 @@ struct Conversion<'a> {
 
 impl<'a> Conversion<'a> {
     fn new(plan: &'a Plan, paths: &SegmentPaths, id: u32) -> Result<Self> {
-        let (layout, array) = (plan.layout(), &plan.traces);
+        let (layout, array) = (plan.layout(), plan.traces());
         let segment = plan.segments.get(id as usize).ok_or_else(|| {
             Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
         })?;
