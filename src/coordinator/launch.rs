@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use rustix::process::{WaitId, WaitIdOptions};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed, signal_name};
@@ -49,6 +50,10 @@ pub trait Running {
     /// Whether the worker has ended, so that [`Self::wait`] will not block for long.
     fn has_ended(&mut self) -> bool {
         true
+    }
+    /// Its process, if it is stopped and waits for a SIGCONT.
+    fn stopped_process(&self) -> Option<u32> {
+        None
     }
     /// Waits until it ends. `None` if it succeeded.
     fn wait(&mut self) -> Option<Ending>;
@@ -156,6 +161,14 @@ impl Running for WorkerProcess {
     fn has_ended(&mut self) -> bool {
         let has_time = self.deadline.is_some_and(|deadline| Instant::now() < deadline);
         !has_time || !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    fn stopped_process(&self) -> Option<u32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        // With NOWAIT it stays to be waited for.
+        let now = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let state = rustix::process::waitid(WaitId::Pid(pid), now).ok()??;
+        state.stopped().then(|| self.child.id())
     }
 
     fn wait(&mut self) -> Option<Ending> {

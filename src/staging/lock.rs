@@ -15,6 +15,8 @@ use crate::store::place::{Entry, is_absence};
 pub(super) const LOCK: &str = "lock";
 /// Name of the file that stands for a lock on file systems that have none.
 const LOCK_FILE: &str = "lock.held";
+/// Name of the file that a process makes while it removes the lock file of one that has ended.
+const TURN: &str = "lock.turn";
 /// What the lock says: without it a directory of this name is somebody else's.
 const MARK: &[u8] = b"staging area of segy-import\n";
 
@@ -34,7 +36,7 @@ pub(super) enum Lock {
 impl Lock {
     /// The names in a staging area that belong to the lock.
     pub(super) fn names() -> impl Iterator<Item = &'static &'static str> {
-        [LOCK_FILE, LOCK].iter()
+        [LOCK_FILE, TURN, LOCK].iter()
     }
 
     /// What a child process inherits.
@@ -124,7 +126,7 @@ impl Lock {
                 Err(e) => return Err(failed(place.display())(e)),
             };
             match Holder::of(&String::from_utf8_lossy(&text)) {
-                Some(holder) if holder.is_gone() => place.remove().map_err(failed(place.display()))?,
+                Some(holder) if holder.is_gone() => remove_stale(staging, &place, &text)?,
                 Some(holder) => return Err(held_by(&holder)),
                 // It is being written in this moment.
                 None => std::thread::sleep(PAUSE),
@@ -132,6 +134,28 @@ impl Lock {
         }
         Err(held_by(&Holder::of("? ? 0").unwrap_or_else(Holder::this)))
     }
+}
+
+/// Removes a lock file that says `text`, unless it says something else by now: of several processes that find it only one may,
+/// or the next would remove the file that the first has made since.
+fn remove_stale(staging: &Place, place: &Place, text: &[u8]) -> Result<()> {
+    let turn = staging.join(TURN);
+    match turn.create_new() {
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            std::thread::sleep(PAUSE);
+            return Ok(());
+        }
+        Err(e) => return Err(failed(turn.display())(e)),
+    }
+    let removed = match place.read() {
+        Ok(now) if now == text => place.remove(),
+        Ok(_) => Ok(()),
+        Err(e) if is_absence(&e) => Ok(()),
+        Err(e) => Err(e),
+    };
+    let ended = turn.remove();
+    removed.and(ended).map_err(failed(place.display()))
 }
 
 impl Drop for Lock {
