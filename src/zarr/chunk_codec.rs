@@ -8,7 +8,7 @@ use zarrs::metadata::v3::MetadataV3;
 
 use crate::base::error::{Error, Result, failed};
 use crate::zarr::ArrayPlan;
-use crate::zarr::blosc::{BloscLz4, UnbloscLz4};
+use crate::zarr::blosc::{Blosc, Unblosc};
 
 /// The compressor of one array as a stream: samples go in as they are converted, encoded bytes come out, chunk by chunk.
 ///
@@ -25,7 +25,7 @@ pub struct ChunkEncoder {
 
 enum Compressor {
     AsIs,
-    Blocks(Box<BloscLz4>),
+    Blocks(Box<Blosc>),
     Whole(WholeChunk),
 }
 
@@ -33,7 +33,7 @@ impl ChunkEncoder {
     /// The compressor that the plan names.
     pub fn new(array: &ArrayPlan) -> Result<Self> {
         let (chunk_bytes, item_bytes) = (array.chunk_bytes(), array.dtype.size());
-        let blocks = array.codec.blosc_lz4().and_then(|(s, level)| BloscLz4::new(item_bytes, chunk_bytes, s, level));
+        let blocks = array.codec.blosc_lz4().and_then(|(s, level)| Blosc::lz4(item_bytes, chunk_bytes, s, level));
         let compressor = match blocks {
             Some(blocks) => Compressor::Blocks(Box::new(blocks)),
             None if array.codec.is_none() => Compressor::AsIs,
@@ -103,7 +103,7 @@ impl ChunkEncoder {
 /// Memory: one chunk, or two where the library decodes.
 pub struct ChunkDecoder {
     library: Option<WholeChunk>,
-    blocks: Option<UnbloscLz4>,
+    blocks: Option<Unblosc>,
     /// Whether the library has been asked for the same.
     is_checked: bool,
 }
@@ -113,7 +113,7 @@ impl ChunkDecoder {
     /// chunk the library decodes too.
     pub fn new(array: &ArrayPlan) -> Result<Self> {
         let library = if array.codec.is_none() { None } else { Some(WholeChunk::new(array)?) };
-        let new = |(shuffle, level)| UnbloscLz4::new(array.dtype.size(), array.chunk_bytes(), shuffle, level);
+        let new = |_| Unblosc::lz4(array.dtype.size(), array.chunk_bytes());
         Ok(Self { library, blocks: array.codec.blosc_lz4().and_then(new), is_checked: false })
     }
 
@@ -189,7 +189,7 @@ impl WholeChunk {
 mod tests {
     use super::*;
     use crate::segy::Dtype;
-    use crate::zarr::Codec;
+    use crate::zarr::{Codec, planes};
 
     /// Encoded in uneven pieces, decoded by the library.
     fn there_and_back(array: &ArrayPlan, values: &[u8], piece: usize) -> Vec<u8> {
@@ -236,6 +236,30 @@ mod tests {
             if let Some(ours) = ours {
                 let library = decoder.library.as_ref().unwrap().decode(&container, 6000).unwrap();
                 proptest::prop_assert!(ours == *library);
+            }
+        }
+    }
+
+    #[test]
+    fn the_library_reads_planes_of_zstd() {
+        for (dtype, level) in DTYPES.into_iter().flat_map(|dtype| [1, 2, 3, 9].map(|level| (dtype, level))) {
+            for n in [1_u64, 100, 128, 3000, 70_000, 200_001] {
+                let mut array = ArrayPlan::new(1, n, dtype);
+                array.chunk_traces = n;
+                array.codec = "zstd".parse().unwrap();
+                let chunk: Vec<u8> = (0..array.chunk_bytes() as u32).map(|i| (i.wrapping_mul(i) >> 11) as u8).collect();
+                let mut encoder = planes::encoder(dtype.size(), chunk.len(), level).unwrap();
+                chunk.chunks(encoder.block_bytes()).for_each(|block| encoder.push(block));
+                let container = encoder.finish();
+                let library = WholeChunk::new(&array).unwrap();
+                assert!(
+                    library.decode(container, chunk.len()).unwrap() == chunk,
+                    "{dtype:?}, level {level}, {n} samples"
+                );
+                // And the other way: blocks that are not split.
+                let mut decoder = planes::decoder(dtype.size(), chunk.len()).unwrap();
+                let encoded = library.encode(&chunk).unwrap();
+                assert!(decoder.decode(&encoded) == Some(&chunk[..]), "{dtype:?}, {n} samples");
             }
         }
     }
