@@ -39,7 +39,7 @@ impl<'a> ChunkReader<'a> {
         Ok(Self {
             array: &dataset.array,
             directory: dataset.path(TRACES),
-            codec: ChunkDecoder::new(&dataset.array)?,
+            codec: ChunkDecoder::new(&dataset.array),
             stored: Vec::new(),
             shard: None,
         })
