@@ -36,6 +36,7 @@ mod messages;
 mod misfits;
 mod mutations;
 mod odd_files;
+mod old_versions;
 mod ragged;
 mod refusals;
 mod round_trip;

@@ -7,27 +7,28 @@
 const TILE: usize = 512;
 
 /// A filter: `n` items in, as many bytes out.
-pub type Filter = fn(&[u8], &mut [u8]);
+pub type Filter = Box<dyn Fn(&[u8], &mut [u8]) + Send>;
 
-/// Byte `j` of all items, then byte `j + 1`: Blosc's filter 1. `None` for item sizes that no data type has.
+/// Byte `j` of all items, then byte `j + 1`: Blosc's filter 1. `None` for item sizes that its container cannot say.
 pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => |from, to| to.copy_from_slice(from),
-        2 => |from, to| shuffle_bytes::<2>(from.as_chunks().0, to),
-        4 => |from, to| shuffle_bytes::<4>(from.as_chunks().0, to),
-        8 => |from, to| shuffle_bytes::<8>(from.as_chunks().0, to),
+        1 => Box::new(|from, to| to.copy_from_slice(from)),
+        2 => Box::new(|from, to| shuffle_bytes::<2>(from.as_chunks().0, to)),
+        4 => Box::new(|from, to| shuffle_bytes::<4>(from.as_chunks().0, to)),
+        8 => Box::new(|from, to| shuffle_bytes::<8>(from.as_chunks().0, to)),
+        3..=255 => Box::new(move |from, to| shuffle_records(item_bytes, from, to)),
         _ => return None,
     })
 }
 
 /// Bit `k` of byte `j` of all items, eight items to a byte and the first in the lowest bit; then bit `k + 1`: Blosc's
-/// filter 2. Items that do not come in eights stay as they are, as in Blosc.
+/// filter 2. Items that do not come in eights stay as they are, as in Blosc. `None` for item sizes of no data type.
 pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => shuffle_bits::<1>,
-        2 => shuffle_bits::<2>,
-        4 => shuffle_bits::<4>,
-        8 => shuffle_bits::<8>,
+        1 => Box::new(shuffle_bits::<1>),
+        2 => Box::new(shuffle_bits::<2>),
+        4 => Box::new(shuffle_bits::<4>),
+        8 => Box::new(shuffle_bits::<8>),
         _ => return None,
     })
 }
@@ -43,10 +44,11 @@ pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
 /// The way back from [`byte_shuffle`].
 pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => |from, to| to.copy_from_slice(from),
-        2 => |from, to| unshuffle_bytes::<2>(from, to.as_chunks_mut().0),
-        4 => |from, to| unshuffle_bytes::<4>(from, to.as_chunks_mut().0),
-        8 => |from, to| unshuffle_bytes::<8>(from, to.as_chunks_mut().0),
+        1 => Box::new(|from, to| to.copy_from_slice(from)),
+        2 => Box::new(|from, to| unshuffle_bytes::<2>(from, to.as_chunks_mut().0)),
+        4 => Box::new(|from, to| unshuffle_bytes::<4>(from, to.as_chunks_mut().0)),
+        8 => Box::new(|from, to| unshuffle_bytes::<8>(from, to.as_chunks_mut().0)),
+        3..=255 => Box::new(move |from, to| unshuffle_records(item_bytes, from, to)),
         _ => return None,
     })
 }
@@ -54,18 +56,36 @@ pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
 /// The way back from [`bit_shuffle`].
 pub fn bit_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => unshuffle_bits::<1>,
-        2 => unshuffle_bits::<2>,
-        4 => unshuffle_bits::<4>,
-        8 => unshuffle_bits::<8>,
+        1 => Box::new(unshuffle_bits::<1>),
+        2 => Box::new(unshuffle_bits::<2>),
+        4 => Box::new(unshuffle_bits::<4>),
+        8 => Box::new(unshuffle_bits::<8>),
         _ => return None,
     })
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
-    for (j, plane) in from.chunks_exact(items.len().max(1)).take(S).enumerate() {
-        items.iter_mut().zip(plane).for_each(|(item, byte)| item[j] = *byte);
+    let n = items.len();
+    let planes: [&[u8]; S] = std::array::from_fn(|j| &from[j * n..][..n]);
+    for (i, item) in items.iter_mut().enumerate() {
+        *item = std::array::from_fn(|j| planes[j][i]);
+    }
+}
+
+/// [`byte_shuffle`] for items of a size that is known at run time only.
+fn shuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
+    let n = from.len() / item_bytes;
+    for (j, plane) in to.chunks_exact_mut(n.max(1)).take(item_bytes).enumerate() {
+        plane.iter_mut().zip(from.chunks_exact(item_bytes)).for_each(|(out, item)| *out = item[j]);
+    }
+}
+
+/// The way back from [`shuffle_records`].
+fn unshuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
+    let n = to.len() / item_bytes;
+    for (j, plane) in from.chunks_exact(n.max(1)).take(item_bytes).enumerate() {
+        to.chunks_exact_mut(item_bytes).zip(plane).for_each(|(item, byte)| item[j] = *byte);
     }
 }
 
@@ -210,6 +230,20 @@ mod tests {
             byte_unshuffle(size).unwrap()(&to, &mut back);
             proptest::prop_assert_eq!(&back, &from);
         }
+    }
+
+    #[test]
+    fn records_of_any_size_are_taken_apart_as_items_are() {
+        let from: Vec<u8> = (0..64).map(|i| i * 3).collect();
+        for size in [2, 4, 8, 16, 64] {
+            let (mut to, mut expected, mut back) = ([0; 64], [0; 64], [0; 64]);
+            shuffle_records(size, &from, &mut to);
+            byte_shuffle(size).unwrap()(&from, &mut expected);
+            assert_eq!(to, expected);
+            unshuffle_records(size, &to, &mut back);
+            assert_eq!(back[..], from);
+        }
+        assert!(byte_shuffle(0).is_none() && byte_shuffle(256).is_none());
     }
 
     #[test]

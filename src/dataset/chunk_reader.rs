@@ -41,7 +41,7 @@ impl<'a> ChunkReader<'a> {
             array: &dataset.array,
             declared: dataset.array.declared(),
             directory: dataset.path(TRACES),
-            codec: ChunkDecoder::new(&dataset.array)?,
+            codec: ChunkDecoder::new(&dataset.array),
             stored: Vec::new(),
             shard: None,
         })

@@ -50,7 +50,13 @@ fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
     shifted ^ other
 }
 
+/// The CRC-32C of all bytes that end with their own, little-endian.
+const RESIDUE: u32 = 0x4867_4BC7;
+
 /// Length and CRC-32C (Castagnoli) of a file, the latter as eight lower-case hexadecimal digits.
+///
+/// Of a file that ends with the CRC-32C of what is before it, it is that one: of all its bytes it would be [`RESIDUE`], whatever they
+/// are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
     /// Length of the file.
@@ -63,26 +69,37 @@ impl Checksum {
     /// Reads a file through.
     pub fn of_file(path: &Place) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
-        Self::of_stream(file, path)
+        let (sums, end) = read_through(file, path)?;
+        let crc = if sums.crc32c == RESIDUE { end } else { sums.crc32c };
+        Ok(Self { bytes: sums.n_bytes, crc32c: hexadecimal(crc) })
     }
 
-    /// Whether it is that of a file, which is read only where it has the right length.
+    /// Whether it is that of a file, which is read only where it has the right length. [`RESIDUE`] is what version 1 has for
+    /// files that end with their checksum.
     pub fn is_of_file(&self, path: &Place) -> Result<bool> {
         let file = Reader::open(path).map_err(failed(path.display()))?;
         if file.bytes().map_err(failed(path.display()))? != self.bytes {
             return Ok(false);
         }
         let file = file.stream(0, self.bytes).map_err(failed(path.display()))?;
-        Ok(Self::of_stream(file, path)? == *self)
+        let (sums, end) = read_through(file, path)?;
+        let is_expected = |crc| hexadecimal(crc) == self.crc32c;
+        Ok(is_expected(sums.crc32c) || sums.crc32c == RESIDUE && is_expected(end))
     }
+}
 
-    fn of_stream(mut file: Stream, path: &Place) -> Result<Self> {
-        let mut sums = Summing::new(std::io::sink());
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            match file.read(&mut buffer).map_err(failed(path.display()))? {
-                0 => return Ok(sums.checksum()),
-                n => sums.write_all(&buffer[..n]).map_err(failed(path.display()))?,
+/// The sums of a stream, and its last four bytes as a number.
+fn read_through(mut file: Stream, path: &Place) -> Result<(ByteSums, u32)> {
+    const N: usize = size_of::<u32>();
+    let mut sums = ByteSums::default();
+    // The end of what was read before lies before what is read next.
+    let mut buffer = vec![0; N + BUFFER_BYTES];
+    loop {
+        match file.read(&mut buffer[N..]).map_err(failed(path.display()))? {
+            0 => return Ok((sums, buffer.first_chunk().map_or(0, |end| u32::from_le_bytes(*end)))),
+            n => {
+                sums.push(&buffer[N..N + n]);
+                buffer.copy_within(n..n + N, 0);
             }
         }
     }
@@ -223,6 +240,33 @@ mod tests {
             let (front, behind) = bytes.split_at(cut.min(bytes.len()));
             proptest::prop_assert_eq!(crc32c_append(crc32c(front), behind), crc32c(&bytes));
             proptest::prop_assert_eq!(crc32c_combine(crc32c(front), crc32c(behind), behind.len() as u64), crc32c(&bytes));
+        }
+    }
+
+    #[test]
+    fn files_that_end_with_their_checksum_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::of(&directory.path().join("file")).unwrap();
+        // The end lies in two reads in some of them.
+        for n in
+            [0, 1, 3, 100, BUFFER_BYTES - 4, BUFFER_BYTES - 3, BUFFER_BYTES - 1, BUFFER_BYTES, 2 * BUFFER_BYTES + 5]
+        {
+            let mut checksums = [1, 2].map(|step| {
+                let mut bytes: Vec<u8> = (0..n).map(|i| (i * step) as u8).collect();
+                let crc = crc32c(&bytes);
+                bytes.extend(crc.to_le_bytes());
+                assert_eq!(crc32c(&bytes), RESIDUE);
+                place.write(&bytes).unwrap();
+                let checksum = Checksum::of_file(&place).unwrap();
+                assert_eq!(checksum, Checksum { bytes: n as u64 + 4, crc32c: hexadecimal(crc) });
+                assert_eq!(checksum.is_of_file(&place), Ok(true));
+                let of_version_1 = Checksum { crc32c: hexadecimal(RESIDUE), ..checksum.clone() };
+                assert_eq!(of_version_1.is_of_file(&place), Ok(true));
+                checksum
+            });
+            let [first, second] = &mut checksums;
+            assert!(n < 2 || first != second);
+            assert_eq!(first.is_of_file(&place), Ok(n < 2));
         }
     }
 

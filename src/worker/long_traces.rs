@@ -110,7 +110,7 @@ impl Lane {
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {
             samples: SampleConversion::new(layout, array.dtype)?,
-            encoder: ChunkEncoder::new(array)?,
+            encoder: ChunkEncoder::new(array),
             round_trip: RoundTrip::new(format, order, array.dtype),
             store,
             row: Vec::new(),

@@ -122,7 +122,7 @@ impl<'a> Conversion<'a> {
             // Its places are others than those of the samples that are converted meanwhile.
             finder: FlagFinder::new(inputs(Access::Traces), layout, samples.converter.clone(), array.dtype),
             samples,
-            encoder: ChunkEncoder::new(array)?,
+            encoder: ChunkEncoder::new(array),
             stored_bytes: 0,
             window: Vec::new(),
             directory: paths.traces.clone(),

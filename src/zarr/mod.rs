@@ -10,8 +10,9 @@ mod blosc;
 mod chunk_codec;
 mod codec;
 mod documents;
+mod planes;
 mod segment_store;
-mod unpack;
+mod whole;
 
 pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 pub use axes::{Array, Axis};

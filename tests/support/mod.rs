@@ -1,6 +1,7 @@
 //! What several tests of the whole program need.
 
 pub mod datasets;
+pub mod javascript;
 pub mod odd;
 pub mod python;
 #[cfg(feature = "cloud")]
@@ -67,6 +68,25 @@ pub fn stderr(output: &Output) -> String {
 
 pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Puts a SEG-Y file and datasets made of it by the last program that wrote format version 1 into `directory`: `in.sgy`,
+/// `zstd` with c-blosc's Zstandard, and `shards`. Names and contents, each with its length before it, were compressed.
+pub fn unpack_version_1(directory: &Path) {
+    let packed = &include_bytes!("../data/version_1.zst")[..];
+    let bytes = zstd::stream::decode_all(packed).unwrap();
+    let mut rest = &bytes[..];
+    let mut next = || {
+        let (length, others) = rest.split_first_chunk()?;
+        let (part, others) = others.split_at(u32::from_le_bytes(*length) as usize);
+        rest = others;
+        Some(part)
+    };
+    while let Some(name) = next() {
+        let path = directory.join(std::str::from_utf8(name).unwrap());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, next().unwrap()).unwrap();
+    }
 }
 
 /// Every file below a directory with its bytes.
