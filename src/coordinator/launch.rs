@@ -45,7 +45,7 @@ pub trait Launch {
 
 /// A started worker.
 pub trait Running {
-    /// Stops it at once, or within `time` if it must first clean up what nobody else can remove.
+    /// Stops it: at once, or within `time` if it must first clean up what no other process can remove.
     fn stop(&mut self, time: Duration);
     /// Whether the worker has ended, so that [`Self::wait`] will not block for long.
     fn has_ended(&mut self) -> bool {
@@ -99,14 +99,14 @@ impl Launch for ProcessLauncher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // ^C at the terminal reaches only the coordinator, which then decides.
+            // Ctrl-C at the terminal reaches only the coordinator, which then decides.
             .process_group(0)
             .spawn()
             .map_err(failed(format!("cannot start a worker process ({})", self.program.display())))?;
         drop(lock);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ends_by_itself = store::is_remote(&self.plan_file);
-        // It is ended by being dropped where nobody can listen to it.
+        // If the threads below cannot be started, dropping it ends the process.
         let mut worker = WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr: None, ending: None };
         let listening = |e: std::io::Error| failed("a thread that listens to a worker cannot be started")(e);
         let stderr = stderr.map(|stderr| Builder::new().spawn(move || last_lines(stderr)));
@@ -237,7 +237,7 @@ impl Launch for ThreadLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let cancel = CancelHandle::new();
-        // A mapped file that shrinks would kill this process, which nobody watches.
+        // If a mapped file shrank, that would kill this process, which no other process watches.
         let plan = match plan.io {
             Io::Auto => Arc::new(Plan { io: plan.io.unwatched(), ..Plan::clone(plan) }),
             Io::Mmap | Io::Pread => plan.clone(),

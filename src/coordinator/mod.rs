@@ -194,7 +194,8 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// A worker cannot be started, as where there are no more processes or threads: those that there are do its work too.
+    /// Handles a worker that could not be started, because there are no more processes or threads: the running ones do
+    /// its work too.
     fn go_on_with_fewer(&mut self, segment: u32, error: Error, listener: &mut dyn Listener) -> Result<()> {
         if self.active.is_empty() {
             return Err(error);

@@ -15,7 +15,7 @@ use crate::table::HeaderSummary;
 enum Script {
     Succeed,
     Fail(Failure),
-    /// Claims to have done something that is not in the plan.
+    /// Reports results that do not match the plan.
     Claim(fn(&mut SegmentRecord)),
     Die,
     DieOnce,

@@ -1,6 +1,6 @@
 //! Warnings that need all samples and headers to have been read.
 //!
-//! They do not depend on how the file was cut into segments, since they are in `metadata.json` too.
+//! They do not depend on how the file was cut into segments, since they are also in `metadata.json`.
 
 use crate::plan::Plan;
 use crate::segy::Domain;

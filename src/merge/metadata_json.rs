@@ -113,7 +113,7 @@ fn options(plan: &Plan) -> Options {
     }
 }
 
-/// What all input files share.
+/// The settings that all input files share.
 fn common_segy(layout: &Layout) -> Segy {
     Segy {
         byte_order: layout.byte_order,
@@ -127,7 +127,7 @@ fn common_segy(layout: &Layout) -> Segy {
     }
 }
 
-/// Also with what is specific to one file.
+/// As [`common_segy`], with what is specific to one file.
 fn segy_of(layout: &Layout) -> Segy {
     Segy {
         revision: Some(format!("{}.{}", layout.revision.0, layout.revision.1)),

@@ -1,4 +1,4 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
+//! Merging the segments into the dataset: chunks are moved, row groups copied, gathers joined.
 //!
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
@@ -52,7 +52,7 @@ pub fn merge(
     let join_tables = || table::join(&parts, &table, &plan.headers);
     let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
     let panicked = || Error::Failed("a step of the merge panicked".into());
-    // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.
+    // Three independent steps. If there are no more threads, they run one after another.
     let (array, joined, counts) = std::thread::scope(|scope| {
         let joined = Builder::new().spawn_scoped(scope, join_tables);
         let counts = Builder::new().spawn_scoped(scope, index_gathers);

@@ -1,4 +1,4 @@
-//! What callers hear of an import while it runs and at its end.
+//! What callers are told about an import, during it and at its end.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub enum Phase {
     Indexing,
     /// Converting the segments.
     Importing,
-    /// Putting the dataset together.
+    /// Merging the segments into the dataset.
     Merging,
     /// Waiting until the files are on disk.
     Syncing,
