@@ -49,6 +49,9 @@ mod exceptions;
 /// Gathers: their keys, where they begin, and their index.
 mod gather;
 
+/// Grids: header fields as axes, the place of each trace, bricks.
+mod grid;
+
 /// Planning: deciding everything before the work begins.
 mod plan;
 
