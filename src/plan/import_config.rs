@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::base::error::{Error, Result};
 use crate::base::parallel::n_threads;
+use crate::grid::options::GridOptions;
 use crate::plan::mapping::HeaderOptions;
 use crate::plan::{MergeOptions, Plan};
 use crate::segy::Io;
@@ -77,6 +78,8 @@ pub struct ImportConfig {
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
+    /// Make a grid of the traces instead of one array in file order.
+    pub grid: Option<GridOptions>,
     /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
     pub chunk_traces: Option<u64>,
     /// Compressor for the chunks.
@@ -118,6 +121,7 @@ impl ImportConfig {
             headers: HeaderOptions::default(),
             raw_header: true,
             headers_only: false,
+            grid: None,
             chunk_traces: None,
             codec: Codec::default(),
             order: AxisOrder::default(),
