@@ -28,6 +28,16 @@ pub use trace_part::{Part, Span, file_head, fit_around};
 use crate::base::error::Error;
 use crate::store::Place;
 
+/// The error for a table that cannot be read: damaged, or the error of the system, which the libraries pass on as text.
+pub fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Error {
+    let text = what.to_string();
+    if !text.contains("(os error ") {
+        return damaged(path, text);
+    }
+    let cause = text.rsplit("External: ").next().unwrap_or(&text);
+    Error::Failed(format!("{}: {cause}", path.display()))
+}
+
 /// The error for a dataset file that is not as it was written.
 pub fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {
     Error::Damaged(format!("{}: is damaged: {what}", path.display()))
