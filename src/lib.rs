@@ -99,7 +99,7 @@ pub use plan::config::{DtypeChoice, Gather, ImportConfig};
 pub use run::import::{ImportProgress, ImportResult, Message, Phase, import};
 pub use segy::layout::{InputFormat, Overrides};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
-pub use zarr::{AxisOrder, Codec};
+pub use zarr::{AxisOrder, Codec, ReadPattern};
 
 /// For this crate's tests, benchmarks and fuzzers. May change without notice.
 #[doc(hidden)]
@@ -118,7 +118,7 @@ pub mod internals {
     pub use crate::staging::Output;
     pub use crate::store::Place;
     pub use crate::store::checksum::Checksum;
-    pub use crate::table::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
+    pub use crate::table::{HeaderSummary, HeaderTable, Joining, SegmentWriter, TablePart};
     pub use crate::worker::convert_segment;
     pub use crate::zarr::{ArrayPlan, ChunkEncoder};
 }

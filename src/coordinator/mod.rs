@@ -65,6 +65,8 @@ pub trait Listener {
     fn tally(&mut self, tally: Tally);
     /// Something to log: for example, a worker died and is being restarted.
     fn note(&mut self, line: &str);
+    /// A segment is done.
+    fn done(&mut self, _: &SegmentRecord) {}
 }
 
 struct Active {
@@ -208,6 +210,7 @@ impl<'a> Coordinator<'a> {
         }
         match (active.result, ending) {
             (Some(record), None) => {
+                listener.done(&record);
                 self.done.insert(segment, record);
                 Ok(())
             }

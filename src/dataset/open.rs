@@ -20,6 +20,8 @@ use crate::zarr::ArrayPlan;
 /// A complete dataset, with everything needed to find its parts and rebuild the original file.
 pub struct Dataset {
     pub root: Place,
+    /// Format version of its document.
+    pub version: u32,
     pub array: ArrayPlan,
     pub format: &'static SampleFormat,
     pub byte_order: ByteOrder,
@@ -144,6 +146,7 @@ impl Dataset {
         let chunks_crc32c = u32::from_str_radix(&document.chunk_checksums.crc32c, 16).map_err(|e| e.to_string())?;
         let dataset = Self {
             root: root.clone(),
+            version: document.format.version,
             format,
             byte_order,
             pairwise_swapped,

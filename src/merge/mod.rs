@@ -3,8 +3,11 @@
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
 
+pub use tables::EarlyTable;
+
 pub mod content_warnings;
 pub mod metadata_json;
+mod tables;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -14,19 +17,19 @@ use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, SAMPLE_AXIS, TRACES, ZARR_JSON, checked_files};
+use crate::dataset_files::{EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files};
 use crate::exceptions::write_table;
-use crate::gather::index::{GatherCounts, write_index};
+use crate::gather::index::GatherCounts;
 use crate::input::outside_traces::write_files;
 use crate::merge::metadata_json::dataset_document;
+use crate::merge::tables::{Tables, outcome};
 use crate::plan::Plan;
 use crate::segy::SampleAxis;
 use crate::staging::{Output, SegmentPaths, SegmentRecord};
 use crate::store::checksum::{Checksum, crc32c};
 use crate::store::files::{create_directories, is_there, move_to, write_json};
 use crate::store::{self, Place};
-use crate::table::{self, TablePart};
-use crate::zarr::{array_document, coordinate_document, group_document};
+use crate::zarr::{array_document, coordinate_document, group_document, join_sample_sums};
 
 /// Merges the segments of a plan, all of which are done. `on_progress` gets the traces placed so far.
 pub fn merge(
@@ -36,36 +39,33 @@ pub fn merge(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<GatherCounts> {
+    merge_with(plan, output, records, None, cancel, on_progress)
+}
+
+/// As [`merge`], with what of the header table has been joined already.
+pub fn merge_with(
+    plan: &Plan,
+    output: &Output,
+    records: &[SegmentRecord],
+    early: Option<EarlyTable>,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<GatherCounts> {
     let (staging, dataset) = (output.staging(), output.dataset());
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
     create_directories(&dataset)?;
 
-    let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
-    let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
-        path: s.headers.clone(),
-        row_groups: r.headers.row_groups,
-    };
-    let parts: Vec<TablePart> = with_rows.map(part).collect();
-    let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
-    let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
-    let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
-    let join_tables = || table::join(&parts, &table, &plan.headers);
-    let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
-    let panicked = || Error::Failed("a step of the merge panicked".into());
-    // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.
-    let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = Builder::new().spawn_scoped(scope, join_tables);
-        let counts = Builder::new().spawn_scoped(scope, index_gathers);
+    let tables = Tables { plan, dataset: &dataset, segments: &segments, records };
+    // Where there is no other thread they come one after the other.
+    let (array, joined) = std::thread::scope(|scope| {
+        let joined = Builder::new().spawn_scoped(scope, || tables.write(early, cancel));
         let array = match plan.headers_only {
             true => Ok(None),
             false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
         };
-        let joined = joined.map_or_else(|_| join_tables(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
-        let counts =
-            counts.map_or_else(|_| index_gathers(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
-        (array, joined, counts)
+        (array, joined.map_or_else(|_| tables.write(None, cancel), outcome))
     });
-    let (array, table_checksum, counts) = (array?, joined?, counts?);
+    let (array, (table_checksum, counts)) = (array?, joined?);
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
@@ -74,6 +74,8 @@ pub fn merge(
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
     if let Some(array) = array {
+        let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
+        join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
         let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join(SAMPLE_AXIS))?;
         write_json(&dataset.join(ZARR_JSON), &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)]))?;
     }

@@ -21,7 +21,7 @@ use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
 use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
 use crate::table::{Column, HeaderTable, read_integer};
-use crate::zarr::{ArrayPlan, AxisOrder, Codec, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+use crate::zarr::{ArrayPlan, AxisOrder, Codec, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
 
 /// Default for how many headers a split may move back to find the start of its gather.
 pub const DEFAULT_MAX_PROBE: u64 = 10_000;
@@ -95,7 +95,11 @@ pub struct ImportConfig {
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
-    /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
+    /// Which reads the chunks are made for.
+    pub reads: ReadPattern,
+    /// Samples per chunk, whatever `reads` says.
+    pub chunk_samples: Option<u64>,
+    /// Traces per chunk; by default as many as make 8 MiB, at most 1000, or 1 MiB where chunks are cut along the samples.
     pub chunk_traces: Option<u64>,
     /// Compressor for the chunks.
     pub codec: Codec,
@@ -136,6 +140,8 @@ impl ImportConfig {
             headers: HeaderOptions::default(),
             raw_header: true,
             headers_only: false,
+            reads: ReadPattern::default(),
+            chunk_samples: None,
             chunk_traces: None,
             codec: Codec::default(),
             order: AxisOrder::default(),
@@ -327,7 +333,10 @@ impl ImportConfig {
         if !self.codec.takes(dtype) {
             return Err(Error::Usage(format!("--codec {}: does not take {} samples", self.codec, dtype.name())));
         }
-        let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
+        let mut array = ArrayPlan::for_reads(u64::from(n_samples), n_traces, dtype, self.reads);
+        if let Some(n) = self.chunk_samples {
+            array = array.cut(n);
+        }
         if let Some(n) = self.chunk_traces {
             array.chunk_traces = n;
         }
@@ -336,8 +345,8 @@ impl ImportConfig {
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
         if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
-                array.chunk_traces
+                "--chunk-traces {}: with {} samples of each, a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
+                array.chunk_traces, array.chunk_samples
             )));
         }
         array.codec = self.codec.clone();

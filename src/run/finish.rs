@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::dataset::document::Document;
 use crate::dataset_files::METADATA;
 use crate::input::InputFile;
-use crate::merge::content_warnings;
+use crate::merge::{EarlyTable, content_warnings, merge_with};
 use crate::plan::config::can_be_verified;
 use crate::plan::{MergeOptions, Plan};
 use crate::run::import::{ImportProgress, ImportResult, Message, Phase, Reporter};
@@ -69,7 +69,7 @@ pub fn merge(
         can_be_verified(&plan)?;
     }
     let inputs = plan.files.iter().map(|f| f.input.as_seen_here()).collect::<Result<Vec<_>>>()?;
-    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true };
+    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true, early: None };
     finish
         .run(output, &done, &mut reporter, cancel)
         .map(|(n_gathers, found)| Merged::Now(reporter.result(root, &plan, n_gathers, found)))
@@ -102,12 +102,14 @@ pub(crate) struct Finish<'a> {
     pub options: MergeOptions,
     /// Whether to keep the segments even if they are useless.
     pub keeps_segments: bool,
+    /// What of the header table has been joined already.
+    pub early: Option<EarlyTable<'a>>,
 }
 
 impl Finish<'_> {
     /// Puts the dataset together and makes it visible. Returns the number of gathers and any new warnings.
     pub fn run(
-        &self,
+        mut self,
         output: Output,
         records: &[SegmentRecord],
         reporter: &mut Reporter,
@@ -119,7 +121,7 @@ impl Finish<'_> {
         }
         reporter.begin(Phase::Merging, self.plan.n_traces());
         let mut tally = |traces_done| reporter.tally(Tally { traces_done, active_workers: 0 });
-        let counts = match crate::merge::merge(self.plan, &output, records, cancel, &mut tally) {
+        let counts = match merge_with(self.plan, &output, records, self.early.take(), cancel, &mut tally) {
             Ok(counts) => counts,
             Err(error) => return Err(self.leave(output, error)),
         };

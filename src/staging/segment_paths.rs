@@ -1,6 +1,6 @@
 //! Where the files of one segment are.
 
-use crate::dataset_files::{HEADERS, TRACES};
+use crate::dataset_files::{HEADERS, SAMPLE_SUMS, TRACES};
 use crate::store::Place;
 
 /// The files of one segment in the staging directory.
@@ -9,6 +9,8 @@ pub struct SegmentPaths {
     pub traces: Place,
     pub headers: Place,
     pub runs: Place,
+    /// Checksums of the samples of its chunks; only there if it has chunks.
+    pub sample_sums: Place,
     /// Only there if the segment has exceptions.
     pub exceptions: Place,
     /// The record that says that the segment is done.
@@ -27,6 +29,7 @@ impl SegmentPaths {
             traces: root.as_ref().unwrap_or(&directory).join(TRACES),
             headers: directory.join(HEADERS),
             runs: directory.join("gathers.bin"),
+            sample_sums: directory.join(SAMPLE_SUMS),
             exceptions: directory.join("exceptions.bin"),
             record: directory.join("segment.json"),
             directory,

@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod edits;
 
 pub use check::{Checked, check};
 pub use compare::{Compared, compare, compare_with};

@@ -19,8 +19,8 @@ use crate::staging::{SegmentPaths, SegmentRecord};
 use crate::store::Place;
 use crate::table::{Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
-use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
-use long_traces::Parts;
+use crate::zarr::{ArrayPlan, ChunkEncoder, SampleSumWriter, SegmentStore};
+use long_traces::{Parts, Takers};
 use sample_conversion::SampleConversion;
 
 /// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
@@ -78,6 +78,7 @@ struct Conversion<'a> {
     samples: SampleConversion,
     encoder: ChunkEncoder,
     store: SegmentStore,
+    sample_sums: SampleSumWriter,
     headers: SegmentWriter,
     runs: RunWriter,
     exceptions: SegmentExceptions,
@@ -111,6 +112,7 @@ impl<'a> Conversion<'a> {
             layout,
             array,
             store: SegmentStore::create(&paths.traces, array, plan.merge.sync)?,
+            sample_sums: SampleSumWriter::new(&paths.sample_sums),
             headers: SegmentWriter::create(&paths.headers, &plan.headers, rows.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             exceptions: SegmentExceptions::new(
@@ -238,17 +240,18 @@ impl<'a> Conversion<'a> {
         };
         let n_parts = self.array.n_sample_chunks();
         let mut on_part = |part| on_progress(done + n_traces * part / n_parts);
-        let (store, exceptions) = (&mut self.store, &mut self.exceptions);
-        let outcome = parts.convert(trace_chunk, &places, store, exceptions, cancel, &mut on_part)?;
+        let takers =
+            Takers { store: &mut self.store, sample_sums: &mut self.sample_sums, exceptions: &mut self.exceptions };
+        let outcome = parts.convert(trace_chunk, &places, takers, cancel, &mut on_part)?;
         self.samples.statistics.merge(&outcome.samples);
         self.stored_bytes += outcome.stored_bytes;
         Ok(done + n_traces)
     }
 
     fn end_chunk(&mut self) -> Result<()> {
-        self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
+        let crc = self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
         self.stored_bytes += self.store.end()?;
-        Ok(())
+        self.sample_sums.push(crc)
     }
 
     /// Headers of traces whose samples another segment writes, or which come apart from the samples.
@@ -325,6 +328,7 @@ impl<'a> Conversion<'a> {
     fn finish(self, id: u32) -> Result<SegmentRecord> {
         let length = |traces: &Range<u64>| traces.end - traces.start;
         self.parts.map_or(Ok(()), Parts::finish)?;
+        self.sample_sums.finish()?;
         Ok(SegmentRecord {
             chunks: self.store.finish()?,
             segment: id,

@@ -10,11 +10,13 @@ mod chunk_codec;
 mod codec;
 mod documents;
 mod planes;
+mod sample_sums;
 mod segment_store;
 mod whole;
 
-pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
 pub use documents::{array_document, coordinate_document, group_document};
+pub use sample_sums::{SampleSumWriter, SampleSums, join_sample_sums};
 pub use segment_store::SegmentStore;
