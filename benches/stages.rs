@@ -37,7 +37,7 @@ fn chunk(traces: &[u8]) -> Vec<u8> {
 }
 
 fn conversion(c: &mut Criterion) {
-    // Longer than the first-level cache, shorter than the second: as in an import.
+    // Larger than the L1 cache, smaller than the L2 cache: as in an import.
     let input: Vec<u8> = traces()[240..][..4 * N_SAMPLES].repeat(64);
     let mut group = c.benchmark_group("conversion");
     group.throughput(Throughput::Bytes(input.len() as u64));
@@ -48,7 +48,8 @@ fn conversion(c: &mut Criterion) {
         let Some(mut converter) = Converter::new(format, ByteOrder::Big, format.native) else { continue };
         group.bench_function(format.name, |b| b.iter(|| converter.convert(black_box(input), &mut out)));
     }
-    // What imports do with these two: converting, surveying and looking for words that do not come back, all at once.
+    // What imports do for these two formats: converting, statistics, and finding words that cannot be restored, in one
+    // pass.
     let mut values = vec![0; input.len()];
     for code in [1, 5] {
         let Some(format) = sample_format(code) else { continue };

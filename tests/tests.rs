@@ -29,6 +29,8 @@ mod interop;
 mod interruptions;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(target_os = "linux")]
+mod locks;
 mod mapping;
 mod messages;
 mod misfits;

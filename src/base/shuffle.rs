@@ -1,15 +1,15 @@
-//! The filters in front of Blosc's compressors: items taken apart into their bytes or bits, so that what is alike in
-//! neighbouring samples lies together.
+//! Blosc's filters before compression: items split into their bytes or bits, so that similar bytes of neighbouring
+//! samples lie together.
 //!
-//! c-blosc has them too, but as its crate builds it, for SSE2 only.
+//! c-blosc has them too, but its crate builds them for SSE2 only.
 
-/// Items in one step of the bit shuffle: a cache line of each plane.
+/// Items per step of the bit shuffle: one cache line of each plane.
 const TILE: usize = 512;
 
-/// A filter: `n` items in, as many bytes out.
+/// A filter: takes `n` items, gives as many bytes.
 pub type Filter = Box<dyn Fn(&[u8], &mut [u8]) + Send>;
 
-/// Byte `j` of all items, then byte `j + 1`: Blosc's filter 1. `None` for item sizes that its container cannot say.
+/// Blosc's filter 1: byte `j` of all items, then byte `j + 1`. `None` for item sizes that its container cannot say.
 pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(|from, to| to.copy_from_slice(from)),
@@ -21,8 +21,8 @@ pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     })
 }
 
-/// Bit `k` of byte `j` of all items, eight items to a byte and the first in the lowest bit; then bit `k + 1`: Blosc's
-/// filter 2. Items that do not come in eights stay as they are, as in Blosc. `None` for item sizes of no data type.
+/// Blosc's filter 2: bit `k` of byte `j` of all items, eight items to a byte with the first in the lowest bit, then bit
+/// `k + 1`. As in Blosc, items are copied unchanged if their number is no multiple of eight.
 pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(shuffle_bits::<1>),
@@ -33,7 +33,7 @@ pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     })
 }
 
-/// Byte `j` of all items, then byte `j + 1`, into room for just these.
+/// Byte `j` of all items, then byte `j + 1`. `to` is exactly as long as `items`, in bytes.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
     for (j, plane) in to.chunks_exact_mut(items.len().max(1)).take(S).enumerate() {
@@ -41,7 +41,7 @@ pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
     }
 }
 
-/// The way back from [`byte_shuffle`].
+/// The inverse of [`byte_shuffle`].
 pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(|from, to| to.copy_from_slice(from)),
@@ -53,7 +53,7 @@ pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
     })
 }
 
-/// The way back from [`bit_shuffle`].
+/// The inverse of [`bit_shuffle`].
 pub fn bit_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(unshuffle_bits::<1>),
@@ -89,7 +89,7 @@ fn unshuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// The planes of [`TILE`] items: of bit `k` of byte `j` as number `[j][k]`.
+/// The bit planes of [`TILE`] items; `[j][k]` is that of bit `k` of byte `j`.
 type Planes<const S: usize> = [[[u8; TILE / 8]; 8]; S];
 
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -101,8 +101,8 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
     let (tiles, rest) = from.as_chunks::<S>().0.as_chunks::<TILE>();
-    // By whole cache lines: the planes often lie a power of two apart, where single words would push each other out of
-    // the cache.
+    // In whole cache lines: the planes are often a power of two apart, so single words would evict each other from the
+    // cache.
     for (number, items) in tiles.iter().enumerate() {
         take_apart(items, &mut planes);
         for (plane, bits) in planes.as_flattened().iter().enumerate() {
@@ -146,13 +146,13 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// One simple loop after the other, of which the compiler makes vector instructions.
+/// Simple loops, one after the other, so that the compiler vectorises them.
 #[inline(always)]
 fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
     for (j, of_byte) in planes.iter_mut().enumerate() {
         let mut bytes = [0; TILE];
         bytes.iter_mut().zip(items).for_each(|(byte, item)| *byte = item[j]);
-        // The bits of eight bytes are the rows of an 8 × 8 matrix.
+        // Transposing each 8 × 8 bit matrix, whose rows are eight bytes, collects the bits.
         let mut words = [0; TILE / 8];
         words
             .iter_mut()
@@ -164,7 +164,7 @@ fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
     }
 }
 
-/// The way back from [`take_apart`].
+/// The inverse of [`take_apart`].
 #[inline(always)]
 fn put_together<const S: usize>(planes: &Planes<S>, items: &mut [[u8; S]; TILE]) {
     let mut bytes = [[0; TILE]; S];
@@ -194,7 +194,7 @@ fn transpose(mut x: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Bit by bit, as the format is written down.
+    /// Bit by bit, as the format is defined.
     fn plainly(item_bytes: usize, from: &[u8]) -> Vec<u8> {
         let n = from.len() / item_bytes;
         let mut to = vec![0; from.len()];

@@ -1,4 +1,4 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
+//! Merging the segments into the dataset: chunks are moved, row groups copied, gathers joined.
 //!
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
@@ -76,7 +76,7 @@ pub fn merge_with(
     if let Some(array) = array {
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
-        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join(SAMPLE_AXIS))?;
+        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
         write_json(&dataset.join(ZARR_JSON), &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)]))?;
     }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
@@ -97,7 +97,7 @@ fn write_array(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<serde_json::Value> {
     create_directories(target)?;
-    let document = array_document(&plan.traces);
+    let document = array_document(&plan.traces().declared());
     write_json(&target.join(ZARR_JSON), &document)?;
     if target.is_remote() {
         check_objects(plan, target, cancel)?;
@@ -116,7 +116,7 @@ fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<(
     found.remove(ZARR_JSON);
     for segment in &plan.segments {
         cancel.check()?;
-        for key in plan.objects_of(segment).flat_map(|object| plan.traces.object_keys(object)) {
+        for key in plan.units_of(segment).flat_map(|unit| plan.target.keys_of_unit(unit)) {
             if !found.remove(&key) {
                 let path = target.join(key);
                 return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
@@ -138,8 +138,8 @@ fn place_chunks(
     let mut placed = 0;
     let mut directory = PathBuf::new();
     for (segment, paths) in plan.segments.iter().zip(segments) {
-        for object in plan.objects_of(segment) {
-            for key in plan.traces.object_keys(object) {
+        for object in plan.units_of(segment) {
+            for key in plan.target.keys_of_unit(object) {
                 let (from, to) = (paths.traces.join(&key), target.join(&key));
                 if let Some(parent) = to.parent().filter(|parent| parent.path() != directory) {
                     create_directories(&parent)?;

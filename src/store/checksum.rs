@@ -1,4 +1,4 @@
-//! CRC-32C of whole files, as `metadata.json` keeps them for everything that has no checksum of its own.
+//! CRC-32C of whole files; `metadata.json` keeps one for every file that has no checksum of its own.
 
 use std::io::{Read, Write};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Result, failed};
 use crate::store::{Place, Reader, Stream};
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// The CRC-32C (Castagnoli) of some bytes.
@@ -16,19 +16,20 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// The CRC-32C of bytes of which the first ones have `crc`, and `bytes` are the others.
+/// The CRC-32C of bytes with CRC-32C `crc` followed by `bytes`.
 #[inline]
 pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
-    // The register of the algorithm holds the complement of the result.
+    // The algorithm's register holds the complement of the result.
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
     digest.update(bytes);
     digest.finalize() as u32
 }
 
-/// The CRC-32C of bytes of which the first ones have `crc`, and the others, `n` of them, `other`.
+/// The CRC-32C of bytes with CRC-32C `crc` followed by `n` bytes with CRC-32C `other`.
 ///
-/// That is crc × x^(8n) + other, polynomials modulo that of the CRC, whose powers come by squaring: a microsecond or two,
-/// where the matrices that libraries use take a hundred. A polynomial has its lowest power in the highest bit.
+/// That is crc × x^(8n) + other, as polynomials modulo that of the CRC. The powers come from squaring, which takes a
+/// microsecond or two; the matrices that libraries use take a hundred. A polynomial has its lowest power in the highest
+/// bit.
 fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
     const POLYNOMIAL: u32 = 0x82F6_3B78;
     let times = |a: u32, mut b: u32| {
@@ -50,21 +51,21 @@ fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
     shifted ^ other
 }
 
-/// The CRC-32C of all bytes that end with their own, little-endian.
+/// The CRC-32C of any bytes that end with their own CRC-32C, little-endian.
 const RESIDUE: u32 = 0x4867_4BC7;
 
-/// Length and CRC-32C (Castagnoli) of a file, the latter as eight lower-case hexadecimal digits.
-///
-/// Of a file that ends with the CRC-32C of what is before it, it is that one: of all its bytes it would be [`RESIDUE`], whatever they
-/// are.
+/// Length and CRC-32C (Castagnoli) of a file. If the file ends with the CRC-32C of the bytes before it, that one: over all
+/// bytes it would always be [`RESIDUE`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
+    /// Length of the file.
     pub bytes: u64,
+    /// Eight lower-case hexadecimal digits.
     pub crc32c: String,
 }
 
 impl Checksum {
-    /// Reads a file through.
+    /// Reads the whole file.
     pub fn of_file(path: &Place) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let (sums, end) = read_through(file, path)?;
@@ -72,8 +73,8 @@ impl Checksum {
         Ok(Self { bytes: sums.n_bytes, crc32c: hexadecimal(crc) })
     }
 
-    /// Whether it is that of a file, which is read only where it has the right length. [`RESIDUE`] is what version 1 has for
-    /// files that end with their checksum.
+    /// Whether the file has this checksum. It is read only if its length is right. Version 1 has [`RESIDUE`] for files
+    /// that end with their own checksum.
     pub fn is_of_file(&self, path: &Place) -> Result<bool> {
         let file = Reader::open(path).map_err(failed(path.display()))?;
         if file.bytes().map_err(failed(path.display()))? != self.bytes {
@@ -103,7 +104,7 @@ fn read_through(mut file: Stream, path: &Place) -> Result<(ByteSums, u32)> {
     }
 }
 
-/// Length and CRC-32C of bytes that others may follow.
+/// Length and CRC-32C of bytes that more may follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByteSums {
     pub n_bytes: u64,
@@ -117,15 +118,15 @@ impl ByteSums {
         self.crc32c = crc32c_append(self.crc32c, bytes);
     }
 
-    /// The sums of both parts, `other` behind this one.
+    /// The sums of this part followed by `other`.
     pub fn followed_by(self, other: Self) -> Self {
         let crc32c = crc32c_combine(self.crc32c, other.crc32c, other.n_bytes);
         Self { n_bytes: self.n_bytes + other.n_bytes, crc32c }
     }
 }
 
-/// The checksums of consecutive chunks as one: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
-/// the trace axis and then of the sample axis. So every chunk is undamaged and in its place, however many there are.
+/// One checksum for consecutive chunks: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
+/// the trace axis and then of the sample axis. It proves that any number of chunks are intact and in their places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkSums {
     pub n_chunks: u64,
@@ -139,25 +140,25 @@ impl ChunkSums {
         self.crc32c = crc32c_append(self.crc32c, &crc.to_le_bytes());
     }
 
-    /// The sums of both parts, `other` behind this one.
+    /// The sums of this part followed by `other`.
     pub fn followed_by(self, other: Self) -> Self {
         let crc32c = crc32c_combine(self.crc32c, other.crc32c, 4 * other.n_chunks);
         Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
     }
 
-    /// What a chunk with `n_behind` chunks behind it contributes: the sums are the exclusive or of all contributions, so that
-    /// chunks can be looked at in any order.
+    /// What a chunk that `n_behind` others follow contributes. The sum is the exclusive or of all contributions, so
+    /// chunks can be read in any order.
     pub fn contribution(crc: u32, n_behind: u64) -> u32 {
         crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_behind)
     }
 }
 
-/// A CRC-32C as it is written in documents.
+/// A CRC-32C as documents show it.
 pub fn hexadecimal(crc: u32) -> String {
     format!("{crc:08x}")
 }
 
-/// A writer that sums up what goes through it.
+/// A writer that computes the checksum of what passes through it.
 pub struct Summing<W> {
     inner: W,
     sums: ByteSums,
@@ -168,12 +169,12 @@ impl<W: Write> Summing<W> {
         Self::behind(ByteSums::default(), inner)
     }
 
-    /// Goes on behind bytes that `inner` has already.
+    /// For an `inner` that already has bytes with these sums.
     pub fn behind(sums: ByteSums, inner: W) -> Self {
         Self { inner, sums }
     }
 
-    /// Where the bytes went.
+    /// The writer that got the bytes.
     pub fn into_inner(self) -> W {
         self.inner
     }

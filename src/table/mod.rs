@@ -29,6 +29,6 @@ pub use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark
 pub use ensembles::{ENSEMBLE_ID, GatherStarts};
 pub use formula::{Computed, Formula};
 pub use join::{Joining, TablePart};
-pub use rows::read_integer;
+pub use rows::{read_integer, read_number};
 pub use summary::HeaderSummary;
 pub use writer::SegmentWriter;

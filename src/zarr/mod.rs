@@ -5,6 +5,7 @@
 //! `sharding_indexed` codec specifications.
 
 mod array;
+mod axes;
 mod blosc;
 mod chunk_codec;
 mod codec;
@@ -15,6 +16,7 @@ mod segment_store;
 mod whole;
 
 pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
+pub use axes::{Array, Axis};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
 pub use documents::{array_document, coordinate_document, group_document};
