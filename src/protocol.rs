@@ -80,6 +80,7 @@ mod tests {
             chunks: ChunkSums { n_chunks: u64::MAX, crc32c: u32::MAX },
             stored_bytes: 7,
             headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None], ..HeaderSummary::default() },
+            rounding: Default::default(),
             samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1 },
             boot_id: Some("5a0".into()),
         };

@@ -238,7 +238,7 @@ proptest! {
             part: Part::All,
             conversion: Target::default(),
             nan: None,
-            overwrite: false,
+            lossy: false, overwrite: false,
             sync: false,
         };
         export(&back, &mut |_, _| {}, &CancelHandle::new()).unwrap();
@@ -417,6 +417,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
         part: Part::All,
         conversion: Target::default(),
         nan: None,
+        lossy: false,
         overwrite: false,
         sync: false,
     };

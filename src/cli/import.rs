@@ -50,6 +50,12 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     headers_only: bool,
 
+    /// Round samples to multiples of a power of two, so that the RMS error stays DB decibels below that of the samples: much
+    /// smaller, but not the samples of the file
+    #[arg(long, value_name = "DB", value_parser = clap::value_parser!(u32).range(1..=200), conflicts_with = "headers_only",
+          help_heading = "Output")]
+    precision: Option<u32>,
+
     /// Compressor for the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
     codec: Codec,
@@ -176,6 +182,7 @@ impl ImportArgs {
         config.reads = self.access;
         config.chunk_samples = self.chunk_samples;
         config.chunk_traces = self.chunk_traces;
+        config.precision = self.precision;
         config.codec = self.codec;
         config.order = self.order;
         config.dtype = self.dtype;

@@ -103,6 +103,7 @@ fn record(plan: &Plan, segment: u32) -> SegmentRecord {
         chunks: ChunkSums { n_chunks: n_traces.div_ceil(plan.traces().chunk_traces), crc32c: 0 },
         stored_bytes: 0,
         headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
+        rounding: Default::default(),
         samples: SampleStatistics::default(),
         boot_id: None,
     }

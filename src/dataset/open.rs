@@ -169,6 +169,7 @@ impl Dataset {
                 chunk_traces: options.chunk_traces,
                 shard_chunks: options.shard_chunks,
                 codec: options.codec,
+                precision: document.precision.map(|rounded| rounded.precision),
             },
         };
         if dataset.is_consistent() { Ok(dataset) } else { Err("its numbers contradict each other".into()) }

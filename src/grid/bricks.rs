@@ -48,7 +48,11 @@ pub fn brick(asked: Option<&Lengths>, names: &[&str], lengths: &[u64]) -> Result
         }
         Some(asked) => {
             check_number("--brick", asked, lengths.len())?;
-            Ok(lengths.iter().zip(&asked.0).map(|(&length, asked)| asked.unwrap_or(length).min(length.max(1))).collect())
+            Ok(lengths
+                .iter()
+                .zip(&asked.0)
+                .map(|(&length, asked)| asked.unwrap_or(length).min(length.max(1)))
+                .collect())
         }
     }
 }

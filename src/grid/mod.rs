@@ -118,6 +118,7 @@ impl Grid {
             axes,
             shard: self.shard.clone(),
             codec: self.traces.codec.clone(),
+            precision: self.traces.precision,
         }
     }
 
@@ -141,8 +142,9 @@ impl Grid {
     pub fn is_consistent(&self) -> bool {
         const MOST: u128 = 1 << 62;
         let n_axes = self.keys.len() + 1;
-        let product =
-            |numbers: &[u64]| numbers.iter().try_fold(1_u128, |all, &n| Some(all * u128::from(n)).filter(|all| *all < MOST));
+        let product = |numbers: &[u64]| {
+            numbers.iter().try_fold(1_u128, |all, &n| Some(all * u128::from(n)).filter(|all| *all < MOST))
+        };
         let shard = self.shard.clone().unwrap_or_else(|| vec![1; n_axes]);
         let size = self.traces.dtype.size() as u64;
         let places = product(&[self.places(), vec![self.traces.n_samples, size]].concat());

@@ -33,7 +33,9 @@ impl FromStr for GridKeys {
             return refuse(format!("names {} twice", twice.1));
         }
         match names.iter().rev().skip(1).any(|name| name == TRACE) {
-            true => refuse(format!("{TRACE} counts the traces at the same place of the other keys; it has to be the last")),
+            true => {
+                refuse(format!("{TRACE} counts the traces at the same place of the other keys; it has to be the last"))
+            }
             false => Ok(Self::Fields(names)),
         }
     }

@@ -186,7 +186,9 @@ fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
     }
     let n = last.abs_diff(first) / step + 1;
     if n > MOST_VALUES as u64 {
-        return Err(Error::Usage(format!("--fill-axes {name}: the axis would have {n} values, and {MOST_VALUES} is the limit")));
+        return Err(Error::Usage(format!(
+            "--fill-axes {name}: the axis would have {n} values, and {MOST_VALUES} is the limit"
+        )));
     }
     Ok((0..n).map(|i| first + (i * step) as i64).collect())
 }

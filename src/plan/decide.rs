@@ -9,6 +9,7 @@ use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
+use crate::plan::precision;
 use crate::plan::target::Target;
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
@@ -51,7 +52,10 @@ impl ImportConfig {
         first.layout.warnings.extend(warning);
         let layout = &files[0].layout;
         let gather_keys = self.gather_keys(&headers)?;
-        let traces = self.array(&files)?;
+        let mut traces = self.array(&files)?;
+        if let Some(decibels) = self.precision {
+            traces.precision = Some(precision::decide(decibels, &files, &traces, self.io, cancel)?);
+        }
         let mut warnings = warnings_of(&files);
         let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;

@@ -83,6 +83,8 @@ pub struct ImportConfig {
     pub chunk_samples: Option<u64>,
     /// Traces per chunk; by default as many as make 8 MiB, at most 1000, or 1 MiB where traces are cut.
     pub chunk_traces: Option<u64>,
+    /// Round samples so that the error stays this many decibels below their RMS.
+    pub precision: Option<u32>,
     /// Compressor for the chunks.
     pub codec: Codec,
     /// Order of the declared axes.
@@ -125,6 +127,7 @@ impl ImportConfig {
             reads: ReadPattern::default(),
             chunk_samples: None,
             chunk_traces: None,
+            precision: None,
             codec: Codec::default(),
             order: AxisOrder::default(),
             dtype: DtypeChoice::default(),

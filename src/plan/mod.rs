@@ -7,6 +7,7 @@ pub mod decide;
 pub mod import_config;
 pub mod mapping;
 pub mod partition;
+mod precision;
 pub mod target;
 
 use std::ops::Range;

@@ -7,9 +7,10 @@ use crate::base::error::{Error, Result};
 use crate::base::ranges::ranges;
 use crate::coordinator::{Listener, Tally};
 use crate::dataset::Dataset;
-use crate::dataset::document::Document;
+use crate::dataset::document::{Document, Rounded};
 use crate::dataset_files::METADATA;
 use crate::input::InputFile;
+use crate::merge::metadata_json::rounded;
 use crate::merge::{EarlyTable, content_warnings, merge_with};
 use crate::plan::decide::can_be_verified;
 use crate::plan::{MergeOptions, Plan};
@@ -118,6 +119,13 @@ impl Finish<'_> {
         let mut warnings = content_warnings::of_contents(self.plan, records);
         for warning in &warnings {
             reporter.say(Message::Warning(warning.clone()));
+        }
+        if let Some(rounded) = rounded(self.plan, records) {
+            let Rounded { step, largest_error, rms_error, .. } = rounded;
+            let told = format!(
+                "samples are rounded to multiples of {step}: largest error {largest_error:.6e}, RMS {rms_error:.6e}"
+            );
+            reporter.say(Message::Info(told));
         }
         reporter.begin(Phase::Merging, self.plan.n_traces());
         let mut tally = |traces_done| reporter.tally(Tally { traces_done, active_workers: 0 });

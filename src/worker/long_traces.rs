@@ -13,6 +13,7 @@ use crate::input::traces::Stretch;
 use crate::plan::Plan;
 use crate::segy::Layout;
 use crate::segy::samples::restore::RoundTrip;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::Place;
 use crate::worker::sample_conversion::SampleConversion;
@@ -63,6 +64,7 @@ pub(crate) struct Takers<'a> {
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) samples: SampleStatistics,
+    pub(crate) rounding: RoundingError,
     pub(crate) stored_bytes: u64,
 }
 
@@ -108,6 +110,7 @@ impl<'a> Parts<'a> {
             sample_sums.push(lane.crc)?;
             lane.tell_exceptions(layout, array, part, places, exceptions)?;
             outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
+            outcome.rounding.merge(&std::mem::take(&mut lane.samples.converter.rounding));
             outcome.stored_bytes += lane.stored_bytes;
             on_part(part + 1);
             Ok(())
@@ -126,9 +129,9 @@ impl Lane {
         let is_file_for_each = array.shard_chunks.is_none();
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {
-            samples: SampleConversion::new(layout, array.dtype)?,
+            samples: SampleConversion::new(layout, array)?,
             encoder: ChunkEncoder::new(array),
-            round_trip: RoundTrip::new(format, order, array.dtype),
+            round_trip: RoundTrip::new(format, order, array.dtype).filter(|_| array.precision.is_none()),
             store,
             row: Vec::new(),
             encoded: Vec::new(),

@@ -105,7 +105,7 @@ impl<'a> Conversion<'a> {
         let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
         let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
         let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
-        let samples = SampleConversion::new(layout, array.dtype)?;
+        let samples = SampleConversion::new(layout, array)?;
         Ok(Self {
             plan,
             inputs: inputs(access),
@@ -117,7 +117,7 @@ impl<'a> Conversion<'a> {
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             exceptions: SegmentExceptions::new(
                 &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
+                RoundTrip::new(layout.format(), layout.byte_order, array.dtype).filter(|_| array.precision.is_none()),
             ),
             traces,
             rows,
@@ -244,6 +244,7 @@ impl<'a> Conversion<'a> {
             Takers { store: &mut self.store, sample_sums: &mut self.sample_sums, exceptions: &mut self.exceptions };
         let outcome = parts.convert(trace_chunk, &places, takers, cancel, &mut on_part)?;
         self.samples.statistics.merge(&outcome.samples);
+        self.samples.converter.rounding.merge(&outcome.rounding);
         self.stored_bytes += outcome.stored_bytes;
         Ok(done + n_traces)
     }
@@ -339,6 +340,7 @@ impl<'a> Conversion<'a> {
             stored_bytes: self.stored_bytes,
             headers: self.headers.finish()?,
             samples: self.samples.statistics,
+            rounding: self.samples.converter.rounding,
             boot_id: None,
         })
     }

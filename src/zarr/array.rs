@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::segy::Dtype;
+use crate::segy::samples::rounding::Precision;
 use crate::zarr::Codec;
 use crate::zarr::axes::{Array, Axis};
 
@@ -75,6 +76,9 @@ pub struct ArrayPlan {
     pub shard_chunks: Option<u64>,
     /// How chunks are compressed.
     pub codec: Codec,
+    /// How samples are rounded, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 impl ArrayPlan {
@@ -94,6 +98,7 @@ impl ArrayPlan {
             chunk_traces: fitting.clamp(1, MAX_CHUNK_TRACES),
             shard_chunks: None,
             codec: Codec::default(),
+            precision: None,
         }
     }
 
@@ -196,6 +201,7 @@ impl ArrayPlan {
             storage: self.order.arrange(1, 0).into(),
             shard: self.shard_chunks.map(|n| self.order.arrange(self.n_sample_chunks(), n).into()),
             codec: self.codec.clone(),
+            precision: self.precision,
         }
     }
 
