@@ -4,6 +4,8 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::generate::SurveyKind;
+use crate::grid::HeaderType;
+use crate::grid::options::AxesOrder;
 use crate::plan::import_config::DtypeChoice;
 use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
@@ -28,6 +30,14 @@ macro_rules! choices {
 }
 
 choices! {
+    AxesOrder {
+        Ascending = "ascending": "Keys as given, values ascending",
+        File = "file": "The key that changes least first, values in the direction of the file, so that MDIO exports them like that",
+    }
+    HeaderType {
+        Structured = "structured": "As zarr-python 3.1 and later, MDIO and tensorstore read it",
+        Struct = "struct": "As mdio-cpp needs it; zarr-python before 3.2 then refuses the whole dataset",
+    }
     AxisOrder {
         SampleTrace = "sample-trace": "(sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace all the same",
         TraceSample = "trace-sample": "(trace, sample): `z[i:j]` is a gather",

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::near_names::near_name;
+use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{Display, ProgressMode};
 use crate::cli::{Cli, dry_run, shown};
@@ -80,10 +81,13 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     chunk_traces: Option<u64>,
 
-    /// Group this many chunks in one shard file
-    #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "16",
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Output")]
-    shard: Option<u64>,
+    /// Group this many chunks in one shard file; with --grid a length in values for each axis, or "all", and alone a
+    /// file for each column of bricks
+    #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "", help_heading = "Output")]
+    shard: Option<String>,
+
+    #[command(flatten)]
+    grid: GridArgs,
 
     /// Replace an existing dataset once the new one is complete, or write into a directory with other files
     #[arg(long, help_heading = "Output")]
@@ -186,7 +190,10 @@ impl ImportArgs {
         config.codec = self.codec;
         config.order = self.order;
         config.dtype = self.dtype;
-        config.shard_chunks = self.shard;
+        config.grid = self.grid.resolve(self.shard.as_deref())?;
+        if config.grid.is_none() {
+            config.shard_chunks = self.shard.as_deref().map(n_chunks).transpose()?;
+        }
         config.io = self.io;
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
@@ -196,6 +203,16 @@ impl ImportArgs {
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);
         Ok(config)
+    }
+}
+
+/// Chunks in a shard without a grid.
+fn n_chunks(shard: &str) -> Result<u64> {
+    const BY_DEFAULT: u64 = 16;
+    match shard.parse() {
+        _ if shard.is_empty() => Ok(BY_DEFAULT),
+        Ok(n @ 1..=1_000_000) => Ok(n),
+        _ => Err(Error::Usage(format!("--shard {shard}: without --grid it is a number of chunks from 1 to 1000000"))),
     }
 }
 

@@ -4,6 +4,7 @@ mod choices;
 mod dry_run;
 mod export;
 mod generate;
+mod grid;
 mod import;
 mod inspect;
 mod merge;

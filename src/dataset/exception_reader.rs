@@ -75,6 +75,22 @@ impl ExceptionRows {
         Ok(self.next.take_if(|e| traces.contains(&e.trace) && samples.contains(&u64::from(e.sample))))
     }
 
+    /// Passes over those before a sample of a trace.
+    pub fn pass_to(&mut self, trace: u64, sample: u64) -> Result<()> {
+        loop {
+            let next = match self.next.take() {
+                Some(next) => Some(next),
+                None => self.advance()?,
+            };
+            let is_before = |e: &Exception| (e.trace, u64::from(e.sample)) < (trace, sample);
+            if next.as_ref().is_some_and(is_before) {
+                continue;
+            }
+            self.next = next;
+            return Ok(());
+        }
+    }
+
     /// Checks that none is left: one that was passed over is misplaced.
     pub fn finish(&mut self) -> Result<()> {
         let next = self.next.take();

@@ -6,6 +6,8 @@
 mod chunk_reader;
 pub mod document;
 mod exception_reader;
+mod grid_original;
+mod grid_reader;
 mod header_reader;
 mod open;
 mod original;
@@ -16,6 +18,7 @@ mod trace_part;
 
 pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
+pub use grid_reader::{BrickReader, GridPlaces, check_record};
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
 pub use original::{FilePart, Original, Sources, Tables};

@@ -201,11 +201,10 @@ fn write_file(
             let inside = &bytes[(start - offset) as usize..(end - offset) as usize];
             target.write_at(file.first_trace_offset + (start - range.start), inside)
         };
-        original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
     let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone(), *nan));
-    let n_units = units.end - units.start;
-    for_each(target.n_threads(), 0..n_units, cancel, on_progress, new_original, write_unit)?;
+    for_each(target.n_threads(), units.into_iter(), cancel, on_progress, new_original, write_unit)?;
     cancel.check()?;
     if keeps_after {
         file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;

@@ -6,6 +6,7 @@
 pub use tables::EarlyTable;
 
 pub mod content_warnings;
+mod grid_arrays;
 pub mod metadata_json;
 mod tables;
 
@@ -17,15 +18,20 @@ use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files};
-use crate::exceptions::write_table;
+use crate::dataset_files::{
+    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, TRACES, ZARR_JSON, checked_files, checked_tables,
+};
+use crate::exceptions::{sorted, write_table};
 use crate::gather::index::GatherCounts;
+use crate::grid::Grid;
+use crate::grid::bricks::Cut;
+use crate::grid::header_record::HeaderRecord;
 use crate::input::outside_traces::write_files;
-use crate::merge::metadata_json::dataset_document;
+use crate::merge::metadata_json::{dataset_document, grid_document};
 use crate::merge::tables::{Tables, outcome};
 use crate::plan::Plan;
 use crate::segy::SampleAxis;
-use crate::staging::{Output, SegmentPaths, SegmentRecord};
+use crate::staging::{GridFiles, Output, SegmentPaths, SegmentRecord};
 use crate::store::checksum::{Checksum, crc32c};
 use crate::store::files::{create_directories, is_there, move_to, write_json};
 use crate::store::{self, Place};
@@ -53,26 +59,39 @@ pub fn merge_with(
 ) -> Result<GatherCounts> {
     let (staging, dataset) = (output.staging(), output.dataset());
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
-    create_directories(&dataset)?;
+    let grid = plan.target.grid();
+    let tables = place_of_tables(plan, &dataset);
+    create_directories(&tables)?;
 
-    let tables = Tables { plan, dataset: &dataset, segments: &segments, records };
+    let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
     // Where there is no other thread they come one after the other.
     let (array, joined) = std::thread::scope(|scope| {
-        let joined = Builder::new().spawn_scoped(scope, || tables.write(early, cancel));
-        let array = match plan.headers_only {
-            true => Ok(None),
-            false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
+        let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
+        let array = match (plan.headers_only, grid) {
+            (true, _) => Ok(None),
+            (false, None) => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
+            (false, Some(grid)) => {
+                place_bricks(plan, grid, &segments, &staging, &dataset, cancel, on_progress).map(|()| None)
+            }
         };
-        (array, joined.map_or_else(|_| tables.write(None, cancel), outcome))
+        (array, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
     });
     let (array, (table_checksum, counts)) = (array?, joined?);
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
         segments.iter().zip(records).map(|(s, r)| (s.exceptions.clone(), r.n_exceptions)).filter(|e| e.1 > 0).collect();
+    let in_order = match grid {
+        Some(_) if !exceptions.is_empty() => vec![sorted(&exceptions, &staging.join("exceptions.sorted"), cancel)?],
+        _ => exceptions.clone(),
+    };
     if !exceptions.is_empty() {
-        write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
+        write_table(&tables.join(EXCEPTIONS), &in_order, cancel)?;
     }
+    let arrays = match grid {
+        Some(grid) => Some(grid_arrays::write(plan, grid, &GridFiles::open(grid, &staging)?, &dataset, cancel)?),
+        None => None,
+    };
     if let Some(array) = array {
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
@@ -80,12 +99,22 @@ pub fn merge_with(
         write_json(&dataset.join(ZARR_JSON), &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)]))?;
     }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
-    checksums.extend(write_files(&plan.files, &dataset, cancel)?);
-    for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
-        checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
+    checksums.extend(write_files(&plan.files, &tables, cancel)?);
+    let checked: Vec<&str> = match grid {
+        Some(_) => checked_tables().collect(),
+        None => checked_files(plan.headers_only).collect(),
+    };
+    for name in checked.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+        checksums.insert(name.to_owned(), Checksum::of_file(&tables.join(name))?);
     }
-    dataset_document(plan, records, counts, checksums)?.write(&output.document())?;
+    let grid = grid.zip(arrays).map(|(grid, arrays)| grid_document(grid, arrays, records));
+    dataset_document(plan, records, counts, checksums, grid)?.write(&output.document())?;
     Ok(counts)
+}
+
+/// Where the tables of a dataset are: in a grid in a group of their own.
+pub fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
+    if plan.target.grid().is_some() { dataset.join(TABLES) } else { dataset.clone() }
 }
 
 /// Moves the chunks or shards of all segments into the final array, and writes its metadata.
@@ -136,26 +165,12 @@ fn place_chunks(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let mut placed = 0;
-    let mut directory = PathBuf::new();
+    let mut mover = Mover::default();
     for (segment, paths) in plan.segments.iter().zip(segments) {
         for object in plan.units_of(segment) {
             for key in plan.target.keys_of_unit(object) {
                 let (from, to) = (paths.traces.join(&key), target.join(&key));
-                if let Some(parent) = to.parent().filter(|parent| parent.path() != directory) {
-                    create_directories(&parent)?;
-                    directory = parent.path();
-                }
-                match from.rename(&to) {
-                    Ok(()) => {}
-                    Err(_) if is_there(&to)? && !is_there(&from)? => {}
-                    Err(e) => {
-                        return Err(Error::Failed(format!(
-                            "{} cannot be moved to {}: {e}",
-                            from.display(),
-                            to.display()
-                        )));
-                    }
-                }
+                mover.place(&from, &to)?;
             }
         }
         let traces = plan.traces_of(segment);
@@ -164,6 +179,62 @@ fn place_chunks(
         cancel.check()?;
     }
     Ok(())
+}
+
+/// Moves the bricks and records of all segments into the final arrays.
+fn place_bricks(
+    plan: &Plan,
+    grid: &Grid,
+    segments: &[SegmentPaths],
+    staging: &Place,
+    dataset: &Place,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let (files, cut, array) = (GridFiles::open(grid, staging)?, Cut::new(grid), grid.array());
+    let n_deep = array.objects().last().copied().unwrap_or(1);
+    let (mut placed, mut mover) = (0, Mover::default());
+    for (segment, paths) in plan.segments.iter().zip(segments) {
+        for unit in files.units(&plan.units_of(segment))? {
+            let index = cut.index_of_unit(unit);
+            let bricks = (0..n_deep).map(|deep| [&index[..], &[deep]].concat());
+            let keys = bricks.map(|index| (grid.variable.as_str(), array.key(&index)));
+            for (name, key) in keys.chain([(HeaderRecord::ARRAY, array.key(&index))]) {
+                let (from, to) = (paths.array(name).join(&key), dataset.join(name).join(&key));
+                if dataset.is_remote() {
+                    if !is_there(&to)? {
+                        return Err(Error::Failed(format!("{}: was removed by somebody else", to.display())));
+                    }
+                    continue;
+                }
+                mover.place(&from, &to)?;
+            }
+        }
+        placed += segment.end_trace - segment.start_trace;
+        on_progress(placed);
+        cancel.check()?;
+    }
+    Ok(())
+}
+
+/// Moves objects, making directories as needed and skipping those already moved.
+#[derive(Default)]
+struct Mover {
+    directory: PathBuf,
+}
+
+impl Mover {
+    fn place(&mut self, from: &Place, to: &Place) -> Result<()> {
+        if let Some(parent) = to.parent().filter(|parent| parent.path() != self.directory) {
+            create_directories(&parent)?;
+            self.directory = parent.path();
+        }
+        match from.rename(to) {
+            Ok(()) => Ok(()),
+            Err(_) if is_there(to)? && !is_there(from)? => Ok(()),
+            Err(e) => Err(Error::Failed(format!("{} cannot be moved to {}: {e}", from.display(), to.display()))),
+        }
+    }
 }
 
 /// The coordinate array `sample`: time, depth or frequency of each sample, or its index if the interval is unknown.

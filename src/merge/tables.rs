@@ -23,15 +23,15 @@ pub struct EarlyTable<'a> {
 }
 
 impl<'a> EarlyTable<'a> {
-    /// Joins the parts of segments in order, as far as they come: from the staging area to where the dataset is put together. `go_on` is asked now and then.
+    /// Joins the parts of segments in order, as far as they come: from the staging area to the directory of the tables. `go_on` is asked now and then.
     pub fn join(
         plan: &'a Plan,
-        (staging, dataset): (&Place, &Place),
+        (staging, directory): (&Place, &Place),
         records: &Receiver<SegmentRecord>,
         go_on: &dyn Fn() -> Result<()>,
     ) -> Result<Self> {
-        create_directories(dataset)?;
-        let mut table = Joining::create(&dataset.join(HEADERS), &plan.headers)?;
+        create_directories(directory)?;
+        let mut table = Joining::create(&directory.join(HEADERS), &plan.headers)?;
         let (mut waiting, mut n_segments) = (BTreeMap::new(), 0);
         for record in records {
             waiting.insert(record.segment, record);
@@ -58,7 +58,8 @@ pub(super) fn outcome<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {
 /// Both tables of a dataset.
 pub(super) struct Tables<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) dataset: &'a Place,
+    /// Where they are put.
+    pub(super) directory: &'a Place,
     pub(super) segments: &'a [SegmentPaths],
     pub(super) records: &'a [SegmentRecord],
 }
@@ -75,7 +76,7 @@ impl<'a> Tables<'a> {
             let table = self.join(early, cancel);
             let counts = counts.map_or_else(|_| self.write_index(), outcome)?;
             let has_gathers = !self.plan.gather_keys.is_empty();
-            let starts = has_gathers.then(|| gather_starts(&self.dataset.join(GATHER_INDEX))).transpose()?;
+            let starts = has_gathers.then(|| gather_starts(&self.directory.join(GATHER_INDEX))).transpose()?;
             Ok((table?.finish(starts)?, counts))
         })
     }
@@ -84,7 +85,7 @@ impl<'a> Tables<'a> {
     fn join(&self, early: Option<EarlyTable<'a>>, cancel: &CancelHandle) -> Result<Joining<'a>> {
         let (mut table, n_joined) = match early {
             Some(early) => (early.table, early.n_segments),
-            None => (Joining::create(&self.dataset.join(HEADERS), &self.plan.headers)?, 0),
+            None => (Joining::create(&self.directory.join(HEADERS), &self.plan.headers)?, 0),
         };
         let rest = self.segments.iter().zip(self.records).skip(n_joined);
         for (paths, record) in rest.filter(|(_, record)| record.n_rows > 0) {
@@ -96,7 +97,7 @@ impl<'a> Tables<'a> {
     fn write_index(&self) -> Result<GatherCounts> {
         let runs = self.segments.iter().zip(self.records).map(|(s, r)| (s.runs.clone(), r.n_runs));
         let file_starts: Vec<u64> = self.plan.files.iter().map(|f| f.first_trace).collect();
-        let (plan, index) = (self.plan, self.dataset.join(GATHER_INDEX));
+        let (plan, index) = (self.plan, self.directory.join(GATHER_INDEX));
         let runs: Vec<(Place, u64)> = runs.collect();
         write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe)
     }

@@ -1,5 +1,7 @@
 //! Making a plan: reading headers of the input and deciding everything before the work begins.
 
+use std::sync::Arc;
+
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
@@ -7,6 +9,7 @@ use crate::gather::{GatherKey, KeyReader};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
+use crate::plan::make_grid::{Scratch, Survey};
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
 use crate::plan::precision;
@@ -44,7 +47,7 @@ impl ImportConfig {
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
-        let headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
+        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -63,7 +66,9 @@ impl ImportConfig {
 
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
-        let segments = partition(traces.n_traces, self.n_segments(&files, &traces), self.max_probe, key_of)?;
+        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
+        let n_traces = target.traces().n_traces;
+        let segments = partition(n_traces, self.n_segments(&files, &target), self.max_probe, key_of)?;
         let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
@@ -72,7 +77,7 @@ impl ImportConfig {
             file_mode: self.file_mode()?,
             gather_keys,
             max_probe: self.max_probe,
-            target: Target::Traces(traces),
+            target,
             headers_only: self.headers_only,
             headers,
             placed_fields,
@@ -83,6 +88,7 @@ impl ImportConfig {
             is_for_others: false,
             warnings,
             segment_warnings,
+            scratch,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
@@ -98,7 +104,27 @@ impl ImportConfig {
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
-    fn n_segments(&self, files: &[PlannedFile], traces: &ArrayPlan) -> u32 {
+    /// What the samples become, and what planning it found out besides.
+    fn target(
+        &self,
+        files: &[PlannedFile],
+        headers: &mut HeaderTable,
+        traces: ArrayPlan,
+        cancel: &CancelHandle,
+    ) -> Result<(Target, Scratch)> {
+        let Some(options) = &self.grid else { return Ok((Target::Traces(traces), Scratch::default())) };
+        if self.headers_only {
+            return Err(Error::Usage("--grid places samples, and --headers-only leaves them out; choose one".into()));
+        }
+        let survey = Survey { files, io: self.io.unwatched(), headers, traces };
+        let (grid, scratch) = survey.grid(options, cancel)?;
+        headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
+        headers.check()?;
+        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch)))))
+    }
+
+    fn n_segments(&self, files: &[PlannedFile], target: &Target) -> u32 {
+        let traces = target.traces();
         let (threshold_traces, threshold_bytes) = self.parallel_threshold;
         let input_bytes: u64 = files.iter().map(|f| f.input.bytes).sum();
         let small = traces.n_traces <= threshold_traces && input_bytes <= threshold_bytes;
@@ -112,8 +138,7 @@ impl ImportConfig {
             }
         };
         // A segment without an object of its own would have nothing to write.
-        let objects = traces.n_traces.div_ceil(traces.traces_per_object());
-        wanted.clamp(1, objects.min(100_000)) as u32
+        wanted.clamp(1, target.n_units().clamp(1, 100_000)) as u32
     }
 
     /// The columns of `headers.parquet`.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::base::error::{Error, Result};
 use crate::base::parallel::n_threads;
+use crate::grid::options::GridOptions;
 use crate::plan::mapping::HeaderOptions;
 use crate::plan::{MergeOptions, Plan};
 use crate::segy::Io;
@@ -77,6 +78,8 @@ pub struct ImportConfig {
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
+    /// Make a grid of the traces instead of one array in file order.
+    pub grid: Option<GridOptions>,
     /// Which reads the chunks are made for.
     pub reads: ReadPattern,
     /// Samples per chunk, whatever `reads` says.
@@ -126,6 +129,7 @@ impl ImportConfig {
             headers_only: false,
             reads: ReadPattern::default(),
             chunk_samples: None,
+            grid: None,
             chunk_traces: None,
             precision: None,
             codec: Codec::default(),

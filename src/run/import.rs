@@ -7,7 +7,7 @@ use std::thread::Builder;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
-use crate::merge::EarlyTable;
+use crate::merge::{EarlyTable, place_of_tables};
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::Finish;
@@ -74,13 +74,13 @@ fn convert_and_join<'a>(
         true => Err(Error::Failed("the import failed".into())),
         false => cancel.check(),
     };
-    let (staging, dataset) = (output.staging(), output.dataset());
+    let (staging, tables) = (output.staging(), place_of_tables(plan, &output.dataset()));
     let (sender, records) = crossbeam_channel::unbounded();
     // Nobody listens where there is no thread for it.
     done.iter().for_each(|record| drop(sender.send(record.clone())));
     std::thread::scope(|scope| {
         let joining =
-            Builder::new().spawn_scoped(scope, || EarlyTable::join(plan, (&staging, &dataset), &records, &go_on));
+            Builder::new().spawn_scoped(scope, || EarlyTable::join(plan, (&staging, &tables), &records, &go_on));
         let mut listener = Forwarding { reporter, sender };
         let converted = convert(config, plan, output, done, &mut listener, cancel);
         failed.store(converted.is_err(), Ordering::Relaxed);

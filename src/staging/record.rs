@@ -24,6 +24,9 @@ pub struct SegmentRecord {
     pub n_exceptions: u64,
     /// Checksums of its chunks.
     pub chunks: ChunkSums,
+    /// Checksums of the records of headers, in a grid.
+    #[serde(default)]
+    pub records: ChunkSums,
     /// Bytes of its chunks or shards.
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
@@ -54,12 +57,28 @@ impl SegmentRecord {
             && self.n_rows == n_rows
             && self.n_runs <= n_rows
             && self.n_exceptions <= n_samples
-            && self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks()
+            && self.has_its_chunks(plan, n_traces)
             && u128::from(self.stored_bytes) <= most_bytes
             && headers.n_rows == n_rows
             && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
             && headers.ranges.len() == plan.headers.columns.len()
             && self.samples.n_nonfinite <= n_samples
+    }
+
+    /// Whether it has as many chunks as it should; of a grid it is not known how many columns of a shard have traces.
+    fn has_its_chunks(&self, plan: &Plan, n_traces: u64) -> bool {
+        let Some(grid) = plan.target.grid() else {
+            let array = plan.traces();
+            return self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks();
+        };
+        let n_units = plan.segments.get(self.segment as usize).map_or(0, |segment| {
+            let units = plan.units_of(segment);
+            units.end - units.start
+        });
+        let least = n_units * grid.n_deep();
+        self.records.n_chunks == n_units
+            && self.chunks.n_chunks >= least
+            && self.chunks.n_chunks <= grid.n_columns.saturating_mul(grid.n_deep())
     }
 }

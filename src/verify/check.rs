@@ -14,11 +14,12 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{ChunkReader, Dataset, damaged};
 use crate::dataset_files::{
-    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files,
+    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files, checked_tables,
 };
 use crate::store::Reader;
 use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
+use crate::verify::check_grid::{check_arrays, check_bricks};
 use crate::verify::edits;
 
 /// The result of a successful check.
@@ -38,6 +39,12 @@ pub struct Checked {
 pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
     let dataset = Dataset::open(root)?;
     check_tables(&dataset, cancel)?;
+    if let Some(grid) = &dataset.grid {
+        check_bricks(&dataset, grid, on_progress, cancel)?;
+        let n_files =
+            dataset.n_objects() + grid.n_units + (dataset.checksums.len() + dataset.grid_checksums.len()) as u64;
+        return Ok(Checked { n_traces: dataset.array.n_traces, n_files: n_files + 1 });
+    }
     let array = &dataset.array;
     let n_chunks = if dataset.headers_only { 0 } else { array.n_trace_chunks() * array.n_sample_chunks() };
     let sums = AtomicU32::new(0);
@@ -70,13 +77,18 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
 /// Checks all files but the chunks against their checksums and each other.
 pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     check_files(dataset, cancel)?;
+    check_arrays(dataset, cancel)?;
     check_counts(dataset)
 }
 
 /// Checks that every file but the chunks is there and unchanged.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
-    for name in checked_files(dataset.headers_only).chain([HEADERS]).chain(exceptions) {
+    let checked: Vec<&str> = match dataset.grid {
+        Some(_) => checked_tables().collect(),
+        None => checked_files(dataset.headers_only).collect(),
+    };
+    for name in checked.into_iter().chain([HEADERS]).chain(exceptions) {
         let is_expected = name != SAMPLE_SUMS || dataset.version > 1;
         if is_expected && !dataset.checksums.contains_key(name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
@@ -100,7 +112,7 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
     if dataset.counts.n_objects != dataset.n_objects() {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
     }
-    if !dataset.headers_only {
+    if !dataset.headers_only && dataset.grid.is_none() {
         let path = dataset.path(TRACES).join(ZARR_JSON);
         let array: serde_json::Value = crate::store::files::read_json(&path)?;
         if array != crate::zarr::array_document(&dataset.array.declared()) {

@@ -109,7 +109,7 @@ fn compare_file(
         };
         original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    for_each(n_threads(), 0..sources.n_units(), cancel, on_progress, worker, compare_unit)?;
+    for_each(n_threads(), sources.units_of(&original.traces).into_iter(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
     let n_traces = original.traces.end - original.traces.start;
     Ok(Compared { n_traces, bytes: file.len() })

@@ -1,6 +1,7 @@
 //! Proving that a dataset is correct: equal to its file ([`compare`]), or undamaged ([`check`]).
 
 mod check;
+mod check_grid;
 mod compare;
 mod edits;
 

@@ -64,6 +64,7 @@ impl Columns {
             computed,
             file_index: marks[0],
             n_samples: marks[1],
+            grid_keys: Vec::new(),
         };
         let schema = table.arrow_schema();
         let mut names = std::collections::HashSet::from([ENSEMBLE_ID]);
