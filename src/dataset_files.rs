@@ -2,6 +2,8 @@
 
 /// The array of the samples.
 pub const TRACES: &str = "traces.zarr";
+/// The checksums of the samples of its chunks.
+pub const SAMPLE_SUMS: &str = "traces.crc32c";
 /// The coordinate array of the samples: time, depth or frequency.
 pub const SAMPLE_AXIS: &str = "sample";
 /// The header table.
@@ -27,12 +29,12 @@ pub const TRACE_NUMBERS: &str = "trace_index";
 pub const FILE_HEADER: &str = "segy_file_header";
 
 /// What a dataset can consist of, in the order in which it appears.
-pub const NAMED_OUTPUTS: [&str; 8] =
-    [TRACES, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
+pub const NAMED_OUTPUTS: [&str; 9] =
+    [TRACES, SAMPLE_SUMS, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
 
 /// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
 pub fn checked_files(headers_only: bool) -> impl Iterator<Item = &'static str> {
-    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json", SAMPLE_SUMS];
     [GATHER_INDEX].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
 }
 

@@ -37,6 +37,7 @@ mod misfits;
 mod mutations;
 mod odd_files;
 mod old_versions;
+mod precision;
 mod ragged;
 mod refusals;
 mod round_trip;

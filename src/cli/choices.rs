@@ -10,7 +10,7 @@ use crate::plan::import_config::DtypeChoice;
 use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Io, Ragged};
-use crate::zarr::AxisOrder;
+use crate::zarr::{AxisOrder, ReadPattern};
 
 /// The values of each type: as the user writes them, and what `--help` says.
 macro_rules! choices {
@@ -67,6 +67,11 @@ choices! {
     Ragged {
         Refuse = "refuse": "It is refused, and the first odd trace named",
         Pad = "pad": "Shorter traces are padded with the fill value; the column `n_samples` says how many samples each trace has",
+    }
+    ReadPattern {
+        Gathers = "gathers": "Whole traces: a chunk has all samples of its traces",
+        Slices = "slices": "A few samples of many traces: chunks of 32 samples of 8192 float32 traces",
+        Balanced = "balanced": "Both: chunks of up to 256 samples of some 1000 float32 traces",
     }
     SurveyKind {
         Poststack = "poststack": "A stacked 3-D volume: inline by crossline, crossline fastest, one trace per CDP",

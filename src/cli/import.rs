@@ -17,7 +17,7 @@ use crate::run::reporter::ImportProgress;
 use crate::segy::Io;
 use crate::staging;
 use crate::store;
-use crate::zarr::{AxisOrder, Codec};
+use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
@@ -51,6 +51,12 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     headers_only: bool,
 
+    /// Round samples to multiples of a power of two, so that the RMS error stays DB decibels below that of the samples: much
+    /// smaller, but not the samples of the file
+    #[arg(long, value_name = "DB", value_parser = clap::value_parser!(u32).range(1..=200), conflicts_with = "headers_only",
+          help_heading = "Output")]
+    precision: Option<u32>,
+
     /// Compressor for the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
     codec: Codec,
@@ -63,7 +69,15 @@ pub(super) struct ImportArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     dtype: DtypeChoice,
 
-    /// Traces per chunk [default: as many as make 8 MiB, at most 1000]
+    /// Which reads the chunks are made for
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    access: ReadPattern,
+
+    /// Samples per chunk, whatever --access says
+    #[arg(long, value_name = "SAMPLES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    chunk_samples: Option<u64>,
+
+    /// Traces per chunk [default: as many as make 8 MiB, at most 1000; 1 MiB where --access or --chunk-samples cuts traces]
     #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     chunk_traces: Option<u64>,
 
@@ -169,7 +183,10 @@ impl ImportArgs {
         config.max_probe = self.max_probe;
         config.raw_header = !self.no_raw_header;
         config.headers_only = self.headers_only;
+        config.reads = self.access;
+        config.chunk_samples = self.chunk_samples;
         config.chunk_traces = self.chunk_traces;
+        config.precision = self.precision;
         config.codec = self.codec;
         config.order = self.order;
         config.dtype = self.dtype;

@@ -19,6 +19,7 @@ use crate::grid::scan::MOST_VALUES;
 use crate::grid::{Coordinate, Grid, HeaderType, Key};
 use crate::plan::mapping::{ComputedField, PlacedField};
 use crate::segy::layout::Decision;
+use crate::segy::samples::rounding::{Precision, RoundingError};
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Dtype, SampleAxis};
@@ -57,6 +58,9 @@ pub struct Document {
     pub self_crc32c: String,
     /// Statistics of the stored samples.
     pub statistics: SampleStatistics,
+    /// How samples were rounded, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Rounded>,
     /// Warnings about the input and its contents; with several files, about all of them together.
     pub warnings: Vec<String>,
     /// For a single input file; several have theirs in `files`.
@@ -270,6 +274,27 @@ pub struct Counts {
 pub struct Exceptions {
     /// Rows in the exceptions table.
     pub n_samples: u64,
+}
+
+/// How samples were rounded, and what that did to them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rounded {
+    #[serde(flatten)]
+    pub precision: Precision,
+    /// Samples are multiples of this.
+    pub step: f64,
+    /// The largest difference between a sample and its rounded value.
+    pub largest_error: f64,
+    /// RMS of the differences.
+    pub rms_error: f64,
+}
+
+impl Rounded {
+    /// What `error` says of samples that were rounded like this.
+    pub fn new(precision: Precision, error: &RoundingError) -> Self {
+        let (largest_error, rms_error) = (error.largest(precision), error.rms(precision));
+        Self { precision, step: precision.step(), largest_error, rms_error }
+    }
 }
 
 /// One checksum over the checksums at the ends of the chunks: see [`ChunkSums`].

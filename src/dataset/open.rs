@@ -21,6 +21,8 @@ use crate::zarr::ArrayPlan;
 /// A complete dataset, with everything needed to find its parts and rebuild the original file.
 pub struct Dataset {
     pub root: Place,
+    /// Format version of its document.
+    pub version: u32,
     /// Where its tables and its document are: in a grid a group of their own.
     tables: Place,
     /// The grid, without the values of its axes.
@@ -164,6 +166,7 @@ impl Dataset {
             chunk_traces: options.chunk_traces,
             shard_chunks: options.shard_chunks,
             codec: options.codec,
+            precision: document.precision.map(|rounded| rounded.precision),
         };
         let (mut grid_checksums, mut record_sums) = (BTreeMap::new(), ChunkSums::default());
         let grid = match document.grid {
@@ -180,6 +183,7 @@ impl Dataset {
         };
         let dataset = Self {
             root: root.clone(),
+            version: document.format.version,
             tables: tables.clone(),
             grid,
             grid_checksums,

@@ -33,6 +33,8 @@ pub struct ExportConfig {
     pub conversion: Target,
     /// What to write for infinite or NaN samples if the format has neither; by default that is an error.
     pub nan: Option<f64>,
+    /// Export samples that were rounded, which do not give the imported file.
+    pub lossy: bool,
     /// Replace existing files, once the new ones are complete.
     pub overwrite: bool,
     /// Sync the file to disk before it gets its name, so that it survives a power failure.
@@ -92,6 +94,15 @@ pub fn export(
         // An existing target is reported first, whatever else is wrong.
         Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
     };
+    if let Some(precision) = dataset.array.precision.filter(|_| !config.lossy) {
+        return Err(Error::Usage(format!(
+            "{}: its samples were rounded on import to multiples of {} (--precision {}), so they do not give the imported file; \
+             --lossy exports them all the same",
+            dataset.root.display(),
+            precision.step(),
+            precision.decibels
+        )));
+    }
     let n_files = dataset.files.len();
     let one = match config.file {
         Some(i) => Some(dataset.files.get(i).ok_or_else(|| {

@@ -79,7 +79,14 @@ impl HeaderRecord {
             chunk,
         });
         let axes: Vec<Axis> = axes.collect();
-        Array { dtype: Dtype::Int8, storage: (0..axes.len()).collect(), axes, shard: None, codec: Codec::default() }
+        Array {
+            dtype: Dtype::Int8,
+            storage: (0..axes.len()).collect(),
+            axes,
+            shard: None,
+            codec: Codec::default(),
+            precision: None,
+        }
     }
 
     /// The data type for `zarr.json`.

@@ -134,6 +134,7 @@ impl Grid {
             axes,
             shard: self.shard.clone(),
             codec: self.traces.codec.clone(),
+            precision: self.traces.precision,
         }
     }
 

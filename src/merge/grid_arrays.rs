@@ -121,6 +121,9 @@ impl Writer<'_> {
             document["fill_value"] = "NaN".into();
             attributes["_FillValue"] = no_number().into();
         }
+        if let Some(precision) = document["attributes"].get("precision") {
+            attributes["precision"] = precision.clone();
+        }
         document["attributes"] = attributes;
         self.document(&self.grid.variable.clone(), document)
     }

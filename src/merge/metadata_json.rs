@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::error::Result;
 use crate::dataset::document::{
     Counts, Document, Exceptions, FileEntry, Format, Gathers, Geometry, GridDocument, GridKeyDocument, Input,
-    NO_CHECKSUM, NamedFormat, Options, OutsideTraces, SamplesPerTrace, Segy, TextualHeader,
+    NO_CHECKSUM, NamedFormat, Options, OutsideTraces, Rounded, SamplesPerTrace, Segy, TextualHeader,
 };
 use crate::gather::index::GatherCounts;
 use crate::grid::{Grid, Key};
@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::plan::mapping::ComputedField;
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
 use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 use crate::segy::{Access, Io, Layout, SegyFile};
@@ -75,10 +76,18 @@ pub fn dataset_document(
         chunk_checksums: chunks.into(),
         self_crc32c: NO_CHECKSUM.into(),
         statistics: samples,
+        precision: rounded(plan, records),
         warnings,
         outside_traces,
         files,
     })
+}
+
+/// What rounding did to the samples, if they were rounded.
+pub fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
+    let mut error = RoundingError::default();
+    records.iter().for_each(|record| error.merge(&record.rounding));
+    plan.traces().precision.map(|precision| Rounded::new(precision, &error))
 }
 
 /// What the document says of a grid.

@@ -3,9 +3,12 @@
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
 
+pub use tables::EarlyTable;
+
 pub mod content_warnings;
 mod grid_arrays;
 pub mod metadata_json;
+mod tables;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -16,23 +19,23 @@ use serde_json::json;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::dataset_files::{
-    EXCEPTIONS, GATHER_INDEX, HEADERS, SAMPLE_AXIS, TABLES, TRACES, ZARR_JSON, checked_files, checked_tables,
+    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, TRACES, ZARR_JSON, checked_files, checked_tables,
 };
 use crate::exceptions::{sorted, write_table};
-use crate::gather::index::{GatherCounts, write_index};
+use crate::gather::index::GatherCounts;
 use crate::grid::Grid;
 use crate::grid::bricks::Cut;
 use crate::grid::header_record::HeaderRecord;
 use crate::input::outside_traces::write_files;
 use crate::merge::metadata_json::{dataset_document, grid_document};
+use crate::merge::tables::{Tables, outcome};
 use crate::plan::Plan;
 use crate::segy::SampleAxis;
 use crate::staging::{GridFiles, Output, SegmentPaths, SegmentRecord};
 use crate::store::checksum::{Checksum, crc32c};
 use crate::store::files::{create_directories, is_there, move_to, write_json};
 use crate::store::{self, Place};
-use crate::table::{self, TablePart};
-use crate::zarr::{array_document, coordinate_document, group_document};
+use crate::zarr::{array_document, coordinate_document, group_document, join_sample_sums};
 
 /// Merges the segments of a plan, all of which are done. `on_progress` gets the traces placed so far.
 pub fn merge(
@@ -42,28 +45,28 @@ pub fn merge(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<GatherCounts> {
+    merge_with(plan, output, records, None, cancel, on_progress)
+}
+
+/// As [`merge`], with what of the header table has been joined already.
+pub fn merge_with(
+    plan: &Plan,
+    output: &Output,
+    records: &[SegmentRecord],
+    early: Option<EarlyTable>,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<GatherCounts> {
     let (staging, dataset) = (output.staging(), output.dataset());
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
     let grid = plan.target.grid();
-    let tables = if grid.is_some() { dataset.join(TABLES) } else { dataset.clone() };
+    let tables = place_of_tables(plan, &dataset);
     create_directories(&tables)?;
 
-    let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
-    let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
-        path: s.headers.clone(),
-        row_groups: r.headers.row_groups,
-    };
-    let parts: Vec<TablePart> = with_rows.map(part).collect();
-    let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
-    let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
-    let (table, index) = (tables.join(HEADERS), tables.join(GATHER_INDEX));
-    let join_tables = || table::join(&parts, &table, &plan.headers);
-    let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
-    let panicked = || Error::Failed("a step of the merge panicked".into());
-    // Three independent steps. If there are no more threads, they run one after another.
-    let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = Builder::new().spawn_scoped(scope, join_tables);
-        let counts = Builder::new().spawn_scoped(scope, index_gathers);
+    let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
+    // Where there is no other thread they come one after the other.
+    let (array, joined) = std::thread::scope(|scope| {
+        let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
         let array = match (plan.headers_only, grid) {
             (true, _) => Ok(None),
             (false, None) => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
@@ -71,12 +74,9 @@ pub fn merge(
                 place_bricks(plan, grid, &segments, &staging, &dataset, cancel, on_progress).map(|()| None)
             }
         };
-        let joined = joined.map_or_else(|_| join_tables(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
-        let counts =
-            counts.map_or_else(|_| index_gathers(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
-        (array, joined, counts)
+        (array, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
     });
-    let (array, table_checksum, counts) = (array?, joined?, counts?);
+    let (array, (table_checksum, counts)) = (array?, joined?);
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
@@ -93,6 +93,8 @@ pub fn merge(
         None => None,
     };
     if let Some(array) = array {
+        let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
+        join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
         let coordinate = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
         write_json(&dataset.join(ZARR_JSON), &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)]))?;
     }
@@ -108,6 +110,11 @@ pub fn merge(
     let grid = grid.zip(arrays).map(|(grid, arrays)| grid_document(grid, arrays, records));
     dataset_document(plan, records, counts, checksums, grid)?.write(&output.document())?;
     Ok(counts)
+}
+
+/// Where the tables of a dataset are: in a grid in a group of their own.
+pub fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
+    if plan.target.grid().is_some() { dataset.join(TABLES) } else { dataset.clone() }
 }
 
 /// Moves the chunks or shards of all segments into the final array, and writes its metadata.

@@ -12,6 +12,7 @@ use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
 use crate::plan::make_grid::{Scratch, Survey};
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
+use crate::plan::precision;
 use crate::plan::target::Target;
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
@@ -54,7 +55,10 @@ impl ImportConfig {
         first.layout.warnings.extend(warning);
         let layout = &files[0].layout;
         let gather_keys = self.gather_keys(&headers)?;
-        let traces = self.array(&files)?;
+        let mut traces = self.array(&files)?;
+        if let Some(decibels) = self.precision {
+            traces.precision = Some(precision::decide(decibels, &files, &traces, self.io, cancel)?);
+        }
         let mut warnings = warnings_of(&files);
         let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
@@ -211,7 +215,10 @@ impl ImportConfig {
         if !self.codec.takes(dtype) {
             return Err(Error::Usage(format!("--codec {}: does not take {} samples", self.codec, dtype.name())));
         }
-        let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
+        let mut array = ArrayPlan::for_reads(u64::from(n_samples), n_traces, dtype, self.reads);
+        if let Some(n) = self.chunk_samples {
+            array = array.cut(n);
+        }
         if let Some(n) = self.chunk_traces {
             array.chunk_traces = n;
         }
@@ -220,8 +227,8 @@ impl ImportConfig {
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
         if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
-                array.chunk_traces
+                "--chunk-traces {}: with {} samples of each, a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
+                array.chunk_traces, array.chunk_samples
             )));
         }
         array.codec = self.codec.clone();

@@ -8,6 +8,7 @@ pub mod import_config;
 pub mod make_grid;
 pub mod mapping;
 pub mod partition;
+mod precision;
 pub mod target;
 
 use std::ops::Range;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
 use crate::table::HeaderSummary;
@@ -30,6 +31,9 @@ pub struct SegmentRecord {
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
     pub samples: SampleStatistics,
+    /// What rounding did to its samples.
+    #[serde(default)]
+    pub rounding: RoundingError,
     /// The start of the computer it was written in, if it was not synced: another start may have lost it. None if it
     /// was synced, or if durability was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! The paths of one segment's files.
 
-use crate::dataset_files::{HEADERS, TRACES};
+use crate::dataset_files::{HEADERS, SAMPLE_SUMS, TRACES};
 use crate::store::Place;
 
 /// The files of one segment in the staging area.
@@ -11,6 +11,8 @@ pub struct SegmentPaths {
     pub traces: Place,
     pub headers: Place,
     pub runs: Place,
+    /// Checksums of the samples of its chunks; exists only if it has chunks.
+    pub sample_sums: Place,
     /// Exists only if the segment has exceptions.
     pub exceptions: Place,
     /// The record; it exists once the segment is done.
@@ -32,6 +34,7 @@ impl SegmentPaths {
             arrays,
             headers: directory.join(HEADERS),
             runs: directory.join("gathers.bin"),
+            sample_sums: directory.join(SAMPLE_SUMS),
             exceptions: directory.join("exceptions.bin"),
             record: directory.join("segment.json"),
             directory,

@@ -14,12 +14,13 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{ChunkReader, Dataset, damaged, unreadable_table};
 use crate::dataset_files::{
-    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, TRACES, ZARR_JSON, checked_files, checked_tables,
+    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files, checked_tables,
 };
 use crate::store::TableReader;
 use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
 use crate::verify::check_grid::{check_arrays, check_bricks};
+use crate::verify::edits;
 
 /// The result of a successful check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +69,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     let mut tell = |traces| on_progress(traces, array.n_traces);
     for_each(n_threads(), 0..n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
     if dataset.chunk_sums != (ChunkSums { n_chunks, crc32c: sums.into_inner() }) {
-        return Err(damaged(
-            &dataset.path(TRACES),
-            "each of its chunks is undamaged, but they are not the ones that were written, or not in that order",
-        ));
+        return Err(edits::what_was_edited(&dataset, cancel)?);
     }
     Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
 }
@@ -91,7 +89,8 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
         None => checked_files(dataset.headers_only).collect(),
     };
     for name in checked.into_iter().chain([HEADERS]).chain(exceptions) {
-        if !dataset.checksums.contains_key(name) {
+        let is_expected = name != SAMPLE_SUMS || dataset.version > 1;
+        if is_expected && !dataset.checksums.contains_key(name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
         }
     }

@@ -3,6 +3,7 @@
 mod check;
 mod check_grid;
 mod compare;
+mod edits;
 
 pub use check::{Checked, check};
 pub use compare::{Compared, compare, compare_with};

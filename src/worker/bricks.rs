@@ -41,7 +41,7 @@ pub(super) fn convert(
     let segment = super::segment(plan, id)?;
     let range = plan.rows_of(segment);
     let n_rows = range.end - range.start;
-    let samples = SampleConversion::new(plan.layout(), grid.traces.dtype)?;
+    let samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
     let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, Some(GridFiles::open(grid, staging)?))?;
     for start in range.clone().step_by(ROWS_AT_A_TIME as usize) {
@@ -69,6 +69,7 @@ pub(super) fn convert(
         stored_bytes: stored_bytes + header_bytes,
         headers,
         samples: columns.samples.statistics,
+        rounding: columns.samples.converter.rounding,
         boot_id: None,
     })
 }
@@ -120,7 +121,7 @@ impl<'a> Columns<'a> {
             samples,
             exceptions: SegmentExceptions::new(
                 &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.byte_order, dtype),
+                RoundTrip::new(layout.format(), layout.byte_order, dtype).filter(|_| grid.traces.precision.is_none()),
             ),
             encoder: BrickEncoder::new(&array),
             bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),

@@ -21,8 +21,8 @@ use crate::staging::{SegmentPaths, SegmentRecord};
 use crate::store::Place;
 use crate::store::checksum::ChunkSums;
 use crate::worker::rows::Rows;
-use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
-use long_traces::Parts;
+use crate::zarr::{ArrayPlan, ChunkEncoder, SampleSumWriter, SegmentStore};
+use long_traces::{Parts, Takers};
 use sample_conversion::SampleConversion;
 
 /// Converts segment `id` of the plan into its place in `staging`, without syncing it. `on_progress` gets the number of
@@ -77,6 +77,7 @@ struct Conversion<'a> {
     samples: SampleConversion,
     encoder: ChunkEncoder,
     store: SegmentStore,
+    sample_sums: SampleSumWriter,
     exceptions: SegmentExceptions,
     stored_bytes: u64,
     window: Vec<u8>,
@@ -94,15 +95,16 @@ impl<'a> Conversion<'a> {
         let segment = segment(plan, id)?;
         let (traces, rows) = (plan.traces_of(segment), plan.rows_of(segment));
         let end = traces.end.max(rows.end);
-        let samples = SampleConversion::new(layout, array.dtype)?;
+        let samples = SampleConversion::new(layout, array)?;
         Ok(Self {
             plan,
             layout,
             array,
             store: SegmentStore::create(&paths.traces, array, plan.merge.sync)?,
+            sample_sums: SampleSumWriter::new(&paths.sample_sums),
             exceptions: SegmentExceptions::new(
                 &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.byte_order, array.dtype),
+                RoundTrip::new(layout.format(), layout.byte_order, array.dtype).filter(|_| array.precision.is_none()),
             ),
             traces,
             rows: Rows::new(plan, paths, rows, end, samples.converter.clone(), None)?,
@@ -213,22 +215,25 @@ impl<'a> Conversion<'a> {
         };
         let n_parts = self.array.n_sample_chunks();
         let mut on_part = |part| on_progress(done + n_traces * part / n_parts);
-        let (store, exceptions) = (&mut self.store, &mut self.exceptions);
-        let outcome = parts.convert(trace_chunk, &places, store, exceptions, cancel, &mut on_part)?;
+        let takers =
+            Takers { store: &mut self.store, sample_sums: &mut self.sample_sums, exceptions: &mut self.exceptions };
+        let outcome = parts.convert(trace_chunk, &places, takers, cancel, &mut on_part)?;
         self.samples.statistics.merge(&outcome.samples);
+        self.samples.converter.rounding.merge(&outcome.rounding);
         self.stored_bytes += outcome.stored_bytes;
         Ok(done + n_traces)
     }
 
     fn end_chunk(&mut self) -> Result<()> {
-        self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
+        let crc = self.encoder.finish(&mut |encoded| self.store.append(encoded))?;
         self.stored_bytes += self.store.end()?;
-        Ok(())
+        self.sample_sums.push(crc)
     }
 
     fn finish(self, id: u32) -> Result<SegmentRecord> {
         let length = |traces: &Range<u64>| traces.end - traces.start;
         self.parts.map_or(Ok(()), Parts::finish)?;
+        self.sample_sums.finish()?;
         let n_rows = length(&self.rows.range);
         let (n_runs, headers) = self.rows.finish()?;
         Ok(SegmentRecord {
@@ -242,6 +247,7 @@ impl<'a> Conversion<'a> {
             stored_bytes: self.stored_bytes,
             headers,
             samples: self.samples.statistics,
+            rounding: self.samples.converter.rounding,
             boot_id: None,
         })
     }

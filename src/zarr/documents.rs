@@ -32,6 +32,11 @@ pub fn array_document(array: &Array) -> Value {
             "index_location": "end",
         }})],
     };
+    let mut attributes = serde_json::Map::new();
+    if let Some(precision) = array.precision {
+        let (decibels, step) = (precision.decibels, precision.step());
+        attributes.insert("precision".into(), json!({"decibels": decibels, "step": step, "largest_error": step / 2.0}));
+    }
     let names: Vec<&str> = array.axes.iter().map(|axis| axis.name.as_str()).collect();
     json!({
         "zarr_format": 3,
@@ -43,7 +48,7 @@ pub fn array_document(array: &Array) -> Value {
         "fill_value": if array.dtype.is_float() { json!(0.0) } else { json!(0) },
         "codecs": codecs,
         "dimension_names": names,
-        "attributes": {},
+        "attributes": attributes,
     })
 }
 
