@@ -10,6 +10,7 @@ mod merge;
 mod overrides;
 mod plan;
 mod progress;
+mod report;
 mod status;
 mod submit;
 mod verify;
@@ -55,6 +56,7 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 #[derive(Subcommand)]
 enum Command {
     Inspect(inspect::InspectArgs),
+    Report(report::ReportArgs),
     Generate(generate::GenerateArgs),
     Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
@@ -143,6 +145,7 @@ impl Cli {
     fn run(self) -> Result<()> {
         match self.command {
             Some(Command::Inspect(args)) => args.run(),
+            Some(Command::Report(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Export(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),
