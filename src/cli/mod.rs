@@ -13,7 +13,9 @@ mod progress;
 mod report;
 mod status;
 mod submit;
+mod terminal;
 mod verify;
+mod view;
 mod worker;
 
 use std::borrow::Cow;
@@ -57,6 +59,7 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 enum Command {
     Inspect(inspect::InspectArgs),
     Report(report::ReportArgs),
+    View(view::ViewArgs),
     Generate(generate::GenerateArgs),
     Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
@@ -146,6 +149,7 @@ impl Cli {
         match self.command {
             Some(Command::Inspect(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
+            Some(Command::View(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Export(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),

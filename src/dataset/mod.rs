@@ -6,6 +6,7 @@
 mod chunk_reader;
 pub mod document;
 mod exception_reader;
+mod header_columns;
 mod header_reader;
 mod open;
 mod original;
@@ -16,6 +17,7 @@ mod trace_part;
 
 pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
+pub use header_columns::HeaderColumns;
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
 pub use original::{FilePart, Original, Sources, Tables};

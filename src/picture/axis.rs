@@ -8,7 +8,7 @@ pub fn ticks(low: f64, high: f64, most: usize) -> (Vec<f64>, f64) {
         return (vec![low], 1.0);
     }
     let first = (low / step - 1e-9).ceil();
-    let n = ((high / step + 1e-9).floor() - first).max(-1.0) as usize + 1;
+    let n = ((high / step + 1e-9).floor() - first + 1.0).max(0.0) as usize;
     ((0..n.min(1000)).map(|i| (first + i as f64) * step + 0.0).collect(), step)
 }
 

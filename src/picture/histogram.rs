@@ -13,13 +13,8 @@ impl Distribution {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn n_values(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The value that this share of them, in percent, does not exceed; `None` if there is none.

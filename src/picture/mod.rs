@@ -7,6 +7,7 @@ pub mod axis;
 pub mod colours;
 pub mod curve;
 pub mod density;
+pub mod drawn;
 mod font;
 pub mod histogram;
 pub mod map;

@@ -26,16 +26,25 @@ impl Scale {
     /// As [`Self::of`], of values alone.
     pub fn of_values(values: &[f32], percent: f64) -> Self {
         let all = Distribution::new(values.iter().copied());
-        let (Some(least), Some(most)) = (all.percentile(0.0), all.percentile(100.0)) else {
-            return Self { low: -1.0, high: 1.0 };
-        };
-        if is_one_signed(least, most) {
-            let ends = [100.0 - percent, percent].map(|p| all.percentile(p).unwrap_or(least));
-            return Self::between(if ends[0] < ends[1] { ends } else { [least, most] });
+        match (all.percentile(0.0), all.percentile(100.0)) {
+            (Some(least), Some(most)) if is_one_signed(least, most) => {
+                let ends = [100.0 - percent, percent].map(|p| all.percentile(p).unwrap_or(least));
+                Self::between(if ends[0] < ends[1] { ends } else { [least, most] })
+            }
+            _ => Self::symmetric(values, percent),
         }
+    }
+
+    /// For a section of a whole whose scale is known: symmetric where that is.
+    pub fn like(self, section: &Section, percent: f64) -> Self {
+        if self.is_symmetric() { Self::symmetric(&live_values(section), percent) } else { Self::of(section, percent) }
+    }
+
+    /// Symmetric about zero, whatever the values are.
+    fn symmetric(values: &[f32], percent: f64) -> Self {
         let sizes = Distribution::new(values.iter().map(|v| v.abs()));
-        let largest = least.abs().max(most.abs());
-        let high = sizes.percentile(percent).filter(|&v| v > 0.0).unwrap_or(largest);
+        let of = |p| sizes.percentile(p).filter(|&v| v > 0.0);
+        let high = of(percent).or(of(100.0)).unwrap_or(1.0);
         Self::between([-high, high])
     }
 
@@ -53,6 +62,11 @@ impl Scale {
         let middle = f64::midpoint(f64::from(self.low), f64::from(self.high));
         let half = (f64::from(self.high) - middle) / 10f64.powf(decibels / 20.0);
         Self { low: (middle - half) as f32, high: (middle + half) as f32 }
+    }
+
+    /// With the colours the other way round.
+    pub fn reversed(self) -> Self {
+        Self { low: self.high, high: self.low }
     }
 
     /// Where an amplitude lies between the ends, 0 to 1; what lies outside is at an end. `None` for NaN.

@@ -56,11 +56,6 @@ impl Section {
         Self { n_samples: self.n_samples.div_ceil(per), values }
     }
 
-    /// From one trace to the next that [`Self::reduced`] keeps.
-    pub fn trace_step(&self, most_traces: usize) -> usize {
-        step(self.n_traces(), most_traces)
-    }
-
     /// Along the other axis: a section whose traces are this one's rows.
     pub fn transposed(&self) -> Self {
         let n = self.n_traces();

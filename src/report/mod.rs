@@ -6,29 +6,36 @@
 
 mod base_map;
 mod checks;
+pub mod chosen;
+mod dataset_source;
 mod header_values;
 mod looked_at;
 mod page;
+mod place_store;
 mod reading_plan;
-mod sections;
+pub mod sections;
 mod segy_source;
 mod slices;
-mod source;
+pub mod source;
 mod trace_stats;
 mod whole_pass;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::visible::visible_path;
+use crate::dataset_files::METADATA;
 use crate::inspect::InspectConfig;
+use crate::report::dataset_source::DatasetSource;
 use crate::report::looked_at::{LookedAt, Wishes, look};
 use crate::report::page::{Brief, page, page_of_several};
 use crate::report::segy_source::SegySource;
 use crate::report::source::Source;
+use crate::store::{Place, check_address};
 
 /// What to report on.
 #[derive(Clone, Debug)]
@@ -98,7 +105,24 @@ fn look_at(
 
 /// Opens a SEG-Y file or a dataset.
 fn open(path: &Path, files: &InspectConfig) -> Result<Box<dyn Source>> {
+    if is_dataset(path)? {
+        return Ok(Box::new(DatasetSource::open(path)?));
+    }
     Ok(Box::new(SegySource::open(path, files)?))
+}
+
+/// Whether a path is a directory, or an object store's place, with the document of a dataset in it.
+fn is_dataset(path: &Path) -> Result<bool> {
+    check_address(path)?;
+    let place = match Place::to_read(path) {
+        Ok(place) => place,
+        // A file, or nothing at all: whoever reads it says so.
+        Err(_) => return Ok(false),
+    };
+    place.join(METADATA).find().map(|found| found.is_some()).or_else(|e| match e.kind() {
+        ErrorKind::NotADirectory | ErrorKind::NotFound => Ok(false),
+        _ => Err(unreadable(path, &e)),
+    })
 }
 
 fn json(value: &Value) -> Result<String> {

@@ -66,11 +66,24 @@ pub struct Down {
     pub last: f64,
 }
 
+/// What goes down, from the first sample shown to the last one.
+pub fn down(view: &View, shape: &Shape) -> Down {
+    view.down.clone().unwrap_or_else(|| {
+        let axis = &shape.axis;
+        let last = view.section.n_samples.saturating_sub(1) as u64;
+        let name = match axis.interval {
+            Some(_) => axis.units.clone().unwrap_or_else(|| "depth".into()),
+            None => "sample".into(),
+        };
+        Down { name, first: axis.value(0), last: axis.value(last) }
+    })
+}
+
 /// What the traces of a file are, as far as their order shows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
-    /// A stacked volume: lines of equal `slow`, along which `fast` changes from trace to trace; traces in a line.
-    Volume { slow: String, fast: String, line_traces: f64 },
+    /// A stacked volume: lines of equal `slow`, along which `fast` changes from trace to trace.
+    Volume { slow: String, fast: String },
     /// Gathers of equal keys.
     Gathers(Vec<String>),
     /// One trace after another.
@@ -83,8 +96,8 @@ impl Order {
         let find = |name: &str| about.fields.iter().find(|f| f.name == name && !f.constant);
         if let (Some(inline), Some(crossline)) = (find("inline"), find("crossline")) {
             for (slow, fast) in [(inline, crossline), (crossline, inline)] {
-                if let Some(line_traces) = line_traces(slow).filter(|_| changes_every_trace(fast)) {
-                    return Self::Volume { slow: slow.name.clone(), fast: fast.name.clone(), line_traces };
+                if makes_lines(slow) && changes_every_trace(fast) {
+                    return Self::Volume { slow: slow.name.clone(), fast: fast.name.clone() };
                 }
             }
         }
@@ -92,8 +105,8 @@ impl Order {
     }
 }
 
-fn line_traces(slow: &FieldSummary) -> Option<f64> {
-    slow.runs.mean.filter(|&mean| mean >= FEWEST_IN_LINE)
+fn makes_lines(slow: &FieldSummary) -> bool {
+    slow.runs.mean.is_some_and(|mean| mean >= FEWEST_IN_LINE)
 }
 
 fn changes_every_trace(fast: &FieldSummary) -> bool {
@@ -132,9 +145,9 @@ pub fn views(source: &mut dyn Source, order: &Order, middle: &Run) -> Result<Vie
     let shape = source.shape().clone();
     let around = view_of_run(String::new(), &shape, middle);
     let (main, second) = match order {
-        Order::Volume { slow, fast, line_traces } => {
-            let main = middle_line(source, slow, &around)?;
-            let second = crossing(source, [slow, fast], *line_traces, &main)?;
+        Order::Volume { slow, fast } => {
+            let (main, line) = middle_line(source, slow, &around)?;
+            let second = crossing(source, [slow, fast], line, &main)?;
             (main, Some(second))
         }
         Order::Gathers(keys) => (with_bounds(named(&around, "Gathers in file order"), keys, middle, &shape), None),
@@ -161,9 +174,9 @@ pub fn trace_range(traces: &[u64]) -> String {
 }
 
 /// The line of equal `slow` that the middle trace lies in.
-fn middle_line(source: &mut dyn Source, slow: &str, around: &View) -> Result<View> {
+fn middle_line(source: &mut dyn Source, slow: &str, around: &View) -> Result<(View, Range<u64>)> {
     let shape = source.shape().clone();
-    let Some(column) = shape.column(slow).cloned() else { return Ok(around.clone()) };
+    let Some(column) = shape.column(slow).cloned() else { return Ok((around.clone(), 0..0)) };
     let middle = shape.n_traces / 2;
     let of_trace = |source: &mut dyn Source, trace: u64| -> Result<f64> {
         let run = source.read(trace..trace + 1, 0)?;
@@ -180,11 +193,11 @@ fn middle_line(source: &mut dyn Source, slow: &str, around: &View) -> Result<Vie
     let (headers, section) = read_traces(source, &wanted, n_samples)?;
     let view = view(String::new(), &shape, &headers, section);
     let title = format!("{} {key}: {}", capital(slow), trace_range(&view.traces));
-    Ok(View { title, across: regular(&view.told), ..view })
+    Ok((View { title, across: regular(&view.told), ..view }, start..end))
 }
 
 /// The last trace on the way from `from` to `to` of those that are alike, by doubling steps and then bisecting.
-fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -> Result<u64> {
+pub fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -> Result<u64> {
     let distance = from.abs_diff(to);
     let at = |d: u64| if to < from { from - d } else { from + d };
     let (mut inside, mut step) = (0, 1);
@@ -205,38 +218,106 @@ fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -> Re
 }
 
 /// The traces of a range, or evenly spaced ones if there are more than `most`.
-fn every(range: Range<u64>, most: u64) -> Vec<u64> {
+pub fn every(range: Range<u64>, most: u64) -> Vec<u64> {
     let step = (range.end - range.start).div_ceil(most).max(1);
     range.step_by(step as usize).collect()
 }
 
-/// The traces of every line that have the same `fast` as the one in the middle of the main section.
-fn crossing(source: &mut dyn Source, [slow, fast]: [&String; 2], line_traces: f64, main: &View) -> Result<View> {
+/// The trace of every line that has the same `fast` as the one in the middle of the main section.
+fn crossing(source: &mut dyn Source, [slow, fast]: [&String; 2], line: Range<u64>, main: &View) -> Result<View> {
     let shape = source.shape().clone();
-    let Some(at) = main.traces.get(main.traces.len() / 2).copied() else { return Ok(View::default()) };
+    let half = main.traces.len() / 2;
     let known = main.told.iter().find(|(name, _)| name == fast);
-    let Some(key) = known.and_then(|(_, v)| v.get(main.traces.len() / 2).copied()) else { return Ok(View::default()) };
+    let (Some(&at), Some(key)) = (main.traces.get(half), known.and_then(|(_, v)| v.get(half).copied())) else {
+        return Ok(View::default());
+    };
+    let Some(column) = shape.column(fast).cloned() else { return Ok(View::default()) };
     if !shape.has_cheap_places() {
         return crossing_by_key(source, fast, key);
     }
-    let lines = (shape.n_traces as f64 / line_traces).round().max(1.0);
-    let step = (lines / MOST_CROSSING as f64).ceil().max(1.0) * line_traces;
-    let before = (0..).map(|i| (at as f64 - i as f64 * step).round()).take_while(|&t| t >= 0.0);
-    let behind = (1..).map(|i| (at as f64 + i as f64 * step).round()).take_while(|&t| t < shape.n_traces as f64);
-    let mut wanted: Vec<u64> = before.chain(behind).map(|t| t as u64).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let n_samples = section_samples(&shape, wanted.len() as u64);
-    let (headers, section) = read_traces(source, &wanted, n_samples)?;
-    let Some(column) = shape.column(fast) else { return Ok(View::default()) };
-    let is_key: Vec<bool> = values(&headers, column).iter().map(|&v| v == key).collect();
-    if is_key.iter().filter(|&&is| is).count() * 3 < wanted.len() * 2 {
+    let length = (line.end - line.start).max(1);
+    let n_lines = shape.n_traces.div_ceil(length);
+    let jump = n_lines.div_ceil(MOST_CROSSING).max(1) * length;
+    let step = known.map_or(1.0, |(_, v)| (v[half] - v[half.saturating_sub(1)]) / trace_step(main, half));
+    let n_samples = section_samples(&shape, n_lines.min(MOST_CROSSING));
+    let mut walk = Walk { source, column: &column, key, step, n_samples, found: vec![] };
+    walk.go(at, jump, false)?;
+    walk.found.reverse();
+    walk.go_from(at, jump)?;
+    let found = walk.found;
+    if (found.len() as u64) * 2 < n_lines.min(MOST_CROSSING) {
         return Ok(View::default());
     }
+    let (mut headers, mut section) = (shape.no_headers(), Section::new(n_samples));
+    for run in found {
+        section.append(&run.samples);
+        headers.runs.push(run.headers);
+    }
     let view = view(String::new(), &shape, &headers, section);
-    let kept = keep(&view, &is_key);
-    let title = format!("{} {key}: {} traces, one of each {slow}", capital(fast), kept.traces.len());
-    Ok(View { title, across: regular(&kept.told), ..kept })
+    let title = format!("{} {key}: {} traces, one of each {slow}", capital(fast), view.traces.len());
+    Ok(View { title, across: regular(&view.told), ..view })
+}
+
+/// Traces from a trace of a section to the next one.
+fn trace_step(main: &View, index: usize) -> f64 {
+    let pair = main.traces.get(index.saturating_sub(1)).zip(main.traces.get(index));
+    pair.map_or(1.0, |(a, b)| (b - a).max(1) as f64)
+}
+
+/// On the way from line to line, looking for a value of `column` in each.
+struct Walk<'a> {
+    source: &'a mut dyn Source,
+    column: &'a Column,
+    key: f64,
+    /// By how much the value goes up from trace to trace.
+    step: f64,
+    n_samples: usize,
+    found: Vec<Run>,
+}
+
+impl Walk<'_> {
+    /// The trace itself, and those on the way to the end.
+    fn go_from(&mut self, at: u64, jump: u64) -> Result<()> {
+        let run = self.source.read(at..at + 1, self.n_samples)?;
+        self.found.push(run);
+        self.go(at, jump, true)
+    }
+
+    /// Those on the way to the end or to the beginning, each expected one jump behind the one before.
+    fn go(&mut self, from: u64, jump: u64, forward: bool) -> Result<()> {
+        let n = self.source.shape().n_traces;
+        let mut expected = from;
+        loop {
+            let next = if forward { expected.checked_add(jump).filter(|&t| t < n) } else { expected.checked_sub(jump) };
+            let Some(next) = next else { return Ok(()) };
+            expected = next;
+            if let Some(run) = self.near(next, n)? {
+                expected = run.headers.first_trace;
+                self.found.push(run);
+            }
+        }
+    }
+
+    /// The trace with the value, where it is expected or where the value there says that it is.
+    fn near(&mut self, expected: u64, n: u64) -> Result<Option<Run>> {
+        let mut trace = expected;
+        for _ in 0..2 {
+            let run = self.source.read(trace..trace + 1, self.n_samples)?;
+            let mut headers = self.source.shape().no_headers();
+            headers.runs.push(run.headers.clone());
+            let here = values(&headers, self.column).first().copied().unwrap_or(f64::NAN);
+            if here == self.key {
+                return Ok(Some(run));
+            }
+            let away = ((self.key - here) / self.step).round();
+            let there = trace as f64 + away;
+            if !(0.0..n as f64).contains(&there) {
+                return Ok(None);
+            }
+            trace = there as u64;
+        }
+        Ok(None)
+    }
 }
 
 /// All traces that have a value, where single ones are dear.
@@ -273,21 +354,8 @@ pub fn traces_with(
     Ok(traces)
 }
 
-/// Only some of the traces.
-fn keep(view: &View, is_kept: &[bool]) -> View {
-    let kept = || is_kept.iter().enumerate().filter(|(_, is)| **is).map(|(i, _)| i);
-    let values = kept().flat_map(|i| view.section.trace(i)).copied().collect();
-    let told = view.told.iter().map(|(name, v)| (name.clone(), kept().filter_map(|i| v.get(i).copied()).collect()));
-    View {
-        section: Section { n_samples: view.section.n_samples, values },
-        traces: kept().filter_map(|i| view.traces.get(i).copied()).collect(),
-        told: told.filter(|(_, v): &(String, Vec<f64>)| v.windows(2).any(|w| w[0] != w[1])).collect(),
-        ..View::default()
-    }
-}
-
 /// The first field that goes up or down by the same step throughout: a scale along the section.
-fn regular(told: &[(String, Vec<f64>)]) -> Option<usize> {
+pub fn regular(told: &[(String, Vec<f64>)]) -> Option<usize> {
     let is_regular = |v: &[f64]| {
         let (Some(first), Some(last)) = (v.first(), v.last()) else { return false };
         let step = (last - first) / (v.len() - 1).max(1) as f64;
@@ -313,7 +381,8 @@ fn line(source: &mut dyn Source, around: &View) -> Result<(View, Option<View>)> 
     let n = shape.n_traces;
     let around = View { across: regular(&around.told), ..around.clone() };
     if around.traces.len() as u64 == n {
-        return Ok((named(&around, "The line"), None));
+        let title = format!("All {} traces", grouped(n));
+        return Ok((View { title, ..around }, None));
     }
     if !shape.has_cheap_places() {
         return Ok((named(&around, "Around the middle"), None));
@@ -323,7 +392,7 @@ fn line(source: &mut dyn Source, around: &View) -> Result<(View, Option<View>)> 
     let (headers, section) = read_traces(source, &wanted, n_samples)?;
     let whole = view(String::new(), &shape, &headers, section);
     let step = n.div_ceil(MOST_APART);
-    let title = format!("The line: one trace in {} of all {}", grouped(step), grouped(n));
+    let title = format!("The whole: one trace in {} of all {}", grouped(step), grouped(n));
     let across = regular(&whole.told);
     Ok((View { title, across, ..whole }, Some(named(&around, "Around the middle"))))
 }

@@ -121,7 +121,7 @@ impl Amplitudes {
             median_trace_rms: median,
             n_loud: rms.iter().filter(|&&r| r > median * OUTLIER).count() as u64,
             n_quiet: rms.iter().filter(|&&r| r < median / OUTLIER / OUTLIER).count() as u64,
-            share_at_largest: at_ends as f64 / all.len().max(1) as f64,
+            share_at_largest: at_ends as f64 / all.n_values().max(1) as f64,
             largest,
             percentiles: percentiles.collect(),
         }

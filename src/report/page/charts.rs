@@ -19,8 +19,8 @@ use crate::segy::Domain;
 
 /// Size of a chart.
 const CHART: [f64; 2] = [320.0, 150.0];
-/// Columns of the curve of all traces.
-const COLUMNS: usize = 320;
+/// Columns of the curve of all traces, and where only some were looked at, so that each has some.
+const COLUMNS: [usize; 2] = [320, 128];
 /// Largest map.
 const MAP: [f64; 2] = [520.0, 420.0];
 
@@ -47,7 +47,7 @@ fn chart(title: &str, frame: &Frame, names: [&str; 2], content: &Markup) -> Mark
     html! {
         figure {
             figcaption { (title) }
-            svg viewBox={ "-62 -8 " (width + 78.0) " " (height + 44.0) } role="img" aria-label=(title) {
+            svg viewBox={ "-62 -18 " (width + 78.0) " " (height + 54.0) } style={ "max-width:" (places(width + 98.0)) "px" } role="img" aria-label=(title) {
                 rect.frame width=(width) height=(height) {}
                 (content)
                 @for mark in x_marks {
@@ -59,7 +59,7 @@ fn chart(title: &str, frame: &Frame, names: [&str; 2], content: &Markup) -> Mark
                     text x="-7" y=(places(frame.down(mark) + 4.0)) text-anchor="end" { (tick_label(mark, y_step)) }
                 }
                 text x=(width / 2.0) y=(height + 33.0) text-anchor="middle" { (names[0]) }
-                text x="4" y="12" { (names[1]) }
+                text x="0" y="-5" { (names[1]) }
             }
         }
     }
@@ -126,14 +126,14 @@ fn spectrum_chart(spectrum: &Spectrum, domain: &Domain) -> Markup {
 fn loudness(looked: &LookedAt) -> Markup {
     let n = looked.shape.n_traces;
     let live = looked.traces.iter().filter(|t| !t.is_dead).map(|t| (t.trace, t.rms));
-    let columns = envelope(live, n, COLUMNS.min(n as usize).max(1));
+    let most = COLUMNS[usize::from((looked.traces.len() as u64) < n)];
+    let columns = envelope(live, n, most.min(n as usize).max(1));
     let top = range(columns.iter().flatten().map(|c| c[1])).map_or(1.0, |r| r[1]);
     let frame = Frame { x: [1.0, n as f64], y: [0.0, top], size: CHART };
     let per = CHART[0] / columns.len() as f64;
     let bar = |(i, c): (usize, &Option<[f64; 2]>)| {
-        let [low, high] = (*c)?;
         let x = places((i as f64 + 0.5) * per);
-        Some(format!("M{x} {}V{}", places(frame.down(low) + 0.5), places(frame.down(high) - 0.5)))
+        Some(format!("M{x} {}V{}", CHART[1], places(frame.down((*c)?[1]))))
     };
     let path: String = columns.iter().enumerate().filter_map(bar).collect();
     let dead: String = looked
@@ -186,7 +186,7 @@ pub fn base_map(kinds: &[Points], title: Option<&str>) -> Markup {
             figcaption { (title) }
             svg.map viewBox={ "-12 -22 " (places(width.max(230.0) + 24.0)) " " (places(height + 70.0)) } style={ "max-width:" (places(width.max(230.0) + 24.0)) "px" } role="img" aria-label=(title) {
                 rect.frame x="-6" y="-6" width=(places(width + 12.0)) height=(places(height + 12.0)) {}
-                @for kind in kinds { path.points class=(kind.name) d=(dots(kind)) {} }
+                @for kind in kinds { path class={ "points " (kind.name) } d=(dots(kind)) {} }
                 text x="-6" y=(places(height + 20.0)) { (short(frame.origin[0], 9)) ", " (short(frame.origin[1], 9)) }
                 text x=(places(width + 6.0)) y="-10" text-anchor="end" { (short(right, 9)) ", " (short(top, 9)) }
                 @if let Some((length, drawn)) = frame.scale_bar() {
@@ -194,7 +194,7 @@ pub fn base_map(kinds: &[Points], title: Option<&str>) -> Markup {
                     text x=(places(drawn + 6.0)) y=(places(height + 37.0)) { (short(length, 6)) }
                 }
                 @for (i, name) in names.iter().enumerate() {
-                    circle.key class=(name) cx=(places(4.0 + i as f64 * 80.0)) cy=(places(height + 48.0 - 5.0 + 8.0)) r="4" {}
+                    circle class=(name) cx=(places(4.0 + i as f64 * 80.0)) cy=(places(height + 52.0)) r="4" {}
                     text x=(places(12.0 + i as f64 * 80.0)) y=(places(height + 56.0)) { (name) }
                 }
             }

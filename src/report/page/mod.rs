@@ -17,7 +17,6 @@ use crate::base::shell::quoted_word as quoted;
 use crate::inspect::Report;
 use crate::inspect::text_columns::grouped;
 use crate::picture::colours::COLOUR_MAPS;
-use crate::picture::histogram::Distribution;
 use crate::report::checks::{Check, Mark};
 use crate::report::looked_at::LookedAt;
 use crate::report::page::section_svg::{colour_filter, readout, section_svg, wiggle_svg};
@@ -195,13 +194,6 @@ fn percentile_rows(percentiles: &[(f64, f32)]) -> Markup {
             }
         }
     }
-}
-
-/// The middle and the ends of some numbers, as text.
-fn ends(values: &[f64]) -> String {
-    let all = Distribution::new(values.iter().map(|&v| v as f32));
-    let text = |p| all.percentile(p).map_or_else(String::new, |v| crate::picture::axis::short(f64::from(v), 5));
-    format!("{} to {}", text(0.0), text(100.0))
 }
 
 /// A count, with the word for one or several.

@@ -13,7 +13,7 @@ use crate::picture::density::density;
 use crate::picture::wiggle::wiggle;
 use crate::picture::{ColourMap, Raster, Scale, Section};
 use crate::report::looked_at::{LookedAt, PERCENTILE};
-use crate::report::sections::{Down, View};
+use crate::report::sections::{Down, View, down};
 use crate::report::source::Shape;
 
 /// Pixels of a section, at most: a pixel for each trace and sample, or for several.
@@ -72,7 +72,7 @@ pub fn grey_png(section: &Section, scale: Scale, most: usize) -> Result<Vec<u8>>
 pub fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) -> Result<Markup> {
     let n = view.section.n_traces();
     let height = if id == "main" { 600.0 } else { 400.0 };
-    let scale = Scale::of(&view.section, PERCENTILE);
+    let scale = looked.numbers.scale.like(&view.section, PERCENTILE);
     let image = data_address(&grey_png(&view.section, scale, most_bytes)?);
     let line = line_of(view);
     let top = if line.is_some() { LINE + 46.0 } else { 34.0 };
@@ -86,7 +86,7 @@ pub fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) 
     Ok(html! {
         figure.section id={ "figure-" (id) } {
             figcaption { strong { (view.title) (cut) } " · amplitudes from " (amplitude(scale.low)) " to " (amplitude(scale.high)) output data-of=(id) {} }
-            svg viewBox={ "-66 " (-top) " 1076 " (top + height + 8.0) } role="img" aria-label=(view.title) {
+            svg viewBox={ "-92 " (-top) " 1100 " (top + height + 20.0) } role="img" aria-label=(view.title) {
                 image.seismic id=(id) width=(WIDTH) height=(height) preserveAspectRatio="none" href=(image) {}
                 rect.frame width=(WIDTH) height=(height) {}
                 (down_ticks(&down, height))
@@ -109,26 +109,13 @@ fn line_of(view: &View) -> Option<(&str, &[f64])> {
     told.filter(|_| view.section.n_traces() > 1).map(|(_, (name, v))| (name.as_str(), v.as_slice()))
 }
 
-/// What goes down, from the first sample shown to the last one.
-pub fn down(view: &View, shape: &Shape) -> Down {
-    view.down.clone().unwrap_or_else(|| {
-        let axis = &shape.axis;
-        let last = view.section.n_samples.saturating_sub(1) as u64;
-        let name = match axis.interval {
-            Some(_) => axis.units.clone().unwrap_or_else(|| "depth".into()),
-            None => "sample".into(),
-        };
-        Down { name, first: axis.value(0), last: axis.value(last) }
-    })
-}
-
 fn down_ticks(down: &Down, height: f64) -> Markup {
     let (marks, step) = ticks(down.first, down.last, (height / 60.0) as usize);
     let place =
         |v: f64| if down.last == down.first { 0.0 } else { (v - down.first) / (down.last - down.first) * height };
     html! {
         g.down {
-            text x="-62" y="-12" { (down.name) }
+            text x="-8" y=(height + 14.0) text-anchor="end" { (down.name) }
             @for mark in marks {
                 line x1="-5" x2="0" y1=(places(place(mark))) y2=(places(place(mark))) {}
                 text x="-8" y=(places(place(mark) + 4.0)) text-anchor="end" { (label(mark, step)) }
@@ -149,7 +136,7 @@ fn across_ticks(view: &View, n: usize) -> Markup {
     };
     html! {
         g.across {
-            text x="-6" y="-8" text-anchor="end" { (name) }
+            text x="-8" y="-10" text-anchor="end" { (short_name(&name)) }
             @for (x, text) in marks {
                 line x1=(places(x)) x2=(places(x)) y1="-6" y2="0" {}
                 @if let Some(text) = text { text x=(places(x)) y="-10" text-anchor="middle" { (text) } }
@@ -197,9 +184,15 @@ fn header_line(name: &str, values: &[f64]) -> Markup {
             path.line d={ "M" (path) } {}
             text x="-6" y=(-LINE - 28.0) text-anchor="end" { (short(y[1], 7)) }
             text x="-6" y="-34" text-anchor="end" { (short(y[0], 7)) }
-            text x="-6" y=(-LINE / 2.0 - 32.0) text-anchor="end" { (name.replace('_', " ")) }
+            text x="-6" y=(-LINE / 2.0 - 32.0) text-anchor="end" { (short_name(name)) }
         }
     }
+}
+
+/// The name of a field, cut to the room that there is.
+fn short_name(name: &str) -> String {
+    let name = name.replace('_', " ");
+    if name.chars().count() <= 14 { name } else { name.chars().take(13).chain(['…']).collect() }
 }
 
 /// A place in a drawing, to a tenth.
@@ -228,9 +221,9 @@ pub fn wiggle_svg(view: &View, looked: &LookedAt) -> Result<Markup> {
     if n == 0 {
         return Ok(html! {});
     }
-    let scale = Scale::of(&view.section, PERCENTILE);
+    let scale = looked.numbers.scale.like(&view.section, PERCENTILE);
     let per_trace = (960 / n).clamp(12, 48);
-    let raster: Raster = wiggle(&view.section, scale, per_trace, 700);
+    let raster: Raster = wiggle(&view.section, scale, per_trace, view.section.n_samples.clamp(560, 1200));
     let (width, height) = (raster.width as f64, 560.0);
     let numbers: Vec<f64> =
         view.told.first().map_or_else(|| view.traces.iter().map(|&t| t as f64 + 1.0).collect(), |t| t.1.clone());
@@ -239,12 +232,12 @@ pub fn wiggle_svg(view: &View, looked: &LookedAt) -> Result<Markup> {
     Ok(html! {
         figure.section id="gather" {
             figcaption { strong { (view.title) } " · wiggles, peaks filled; full swing at " (amplitude(scale.high)) }
-            svg viewBox={ "-66 -34 " (width + 76.0) " 602" } style={ "max-width:" (places((width + 76.0).min(1076.0))) "px" } role="img" aria-label=(view.title) {
+            svg viewBox={ "-92 -34 " (width + 102.0) " 614" } style={ "max-width:" (places((width + 102.0).min(1100.0))) "px" } role="img" aria-label=(view.title) {
                 image.wiggles width=(width) height=(height) preserveAspectRatio="none" href=(data_address(&raster.png()?)) {}
                 rect.frame width=(width) height=(height) {}
                 (down_ticks(&down(view, &looked.shape), height))
                 g.across {
-                    text x="-6" y="-8" text-anchor="end" { (name) }
+                    text x="-8" y="-8" text-anchor="end" { (short_name(&name)) }
                     @for (i, value) in numbers.iter().enumerate().step_by(every) {
                         text x=((i + 1) * per_trace) y="-8" text-anchor="middle" { (short(*value, 7)) }
                     }

@@ -6,7 +6,6 @@ use serde_json::Value;
 use crate::base::error::{Result, failed};
 use crate::inspect::Report;
 use crate::inspect::text_columns::grouped;
-use crate::picture::Scale;
 use crate::picture::map::MapFrame;
 use crate::report::base_map::Points;
 use crate::report::checks::{Check, Mark};
@@ -45,7 +44,7 @@ impl Brief {
         let thumbnail = match &looked.views {
             Some(views) => {
                 let small = views.main.section.reduced(THUMBNAIL[0], THUMBNAIL[1]);
-                let scale = Scale::of(&views.main.section, PERCENTILE);
+                let scale = looked.numbers.scale.like(&views.main.section, PERCENTILE);
                 Some(data_address(&grey_png(&small, scale, THUMBNAIL_BYTES)?))
             }
             None => None,

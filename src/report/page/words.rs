@@ -4,7 +4,7 @@ use crate::inspect::Report;
 use crate::inspect::text_columns::grouped;
 use crate::picture::axis::short;
 use crate::report::looked_at::LookedAt;
-use crate::report::sections::{Order, capital};
+use crate::report::sections::Order;
 
 /// How much was looked at.
 pub fn coverage(looked: &LookedAt, about: &Report) -> String {
@@ -79,9 +79,7 @@ pub fn facts(looked: &LookedAt, about: &Report) -> Vec<(String, String)> {
 
 fn order(order: &Order) -> String {
     match order {
-        Order::Volume { slow, fast, line_traces } => {
-            format!("{} by {slow}, about {} traces each", capital(fast), short(*line_traces, 4))
-        }
+        Order::Volume { slow, fast } => format!("{slow} after {slow}, by {fast}"),
         Order::Gathers(keys) => format!("gathers of {}", keys.join(", ")),
         Order::Line => "one line".into(),
     }
