@@ -7,17 +7,18 @@ use clap::builder::PossibleValuesParser;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::visible::{visible, visible_path};
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{ReadingBar, print, print_bytes};
 use crate::cli::report::{may_write, write_whole};
 use crate::cli::terminal::{self, Show};
 use crate::dataset::Span;
 use crate::inspect::InspectConfig;
+use crate::picture::Raster;
 use crate::picture::axis::{label, ticks};
-use crate::picture::colours::{COLOUR_MAPS, batlow, colour_map, grey};
+use crate::picture::colours::{COLOUR_MAPS, colour_map};
 use crate::picture::drawn::Drawing;
 use crate::picture::plot::{Axes, Axis, with_axes};
-use crate::picture::{Raster, Scale};
 use crate::report::chosen::{Choice, Chosen, chosen};
 use crate::report::sections::{Down, down};
 use crate::segy::Io;
@@ -161,16 +162,13 @@ impl ViewArgs {
         (files.overrides, files.headers) = (overrides.resolve(), fields.resolve()?);
         let chosen = chosen(&input, &files, &choice, &mut |n| bar.set(n), &cancel)?;
         drop(bar);
-        let scale = Scale::of(&chosen.view.section, percentile).with_gain(gain);
-        let default = if scale.is_symmetric() { grey() } else { batlow() };
-        let map = colours.as_deref().and_then(colour_map).unwrap_or(default);
-        let scale = if reverse { scale.reversed() } else { scale };
+        let map = colours.as_deref().and_then(colour_map);
         let size_asked = [width, height].map(|n| n.map(usize::from));
-        let drawing = Drawing { scale, map, is_wiggle: wiggle, size: size_asked };
-        let title = format!("{} · {}", name(&input), chosen.view.title);
+        let drawing = Drawing { percentile, gain, is_reversed: reverse, map, is_wiggle: wiggle, size: size_asked };
+        let title = format!("{} · {}", name(&input), visible(&chosen.view.title));
         match png {
             Some(path) => {
-                let bytes = with_axes(&drawing.draw(&chosen.view.section), &axes(&chosen, &title)).png()?;
+                let bytes = with_axes(&drawing.draw(&chosen.view.section), &axes(&chosen, &title, wiggle)).png()?;
                 if path.as_os_str() == "-" { print_bytes(&bytes) } else { write_whole(&path, &bytes) }
             }
             None => print(&in_terminal(&chosen, drawing, &title, size, show.unwrap_or_else(Show::best))?),
@@ -194,29 +192,39 @@ impl ViewArgs {
 }
 
 fn name(path: &Path) -> String {
-    crate::base::visible::visible_path(Path::new(path.file_name().unwrap_or(path.as_os_str())))
+    visible_path(Path::new(path.file_name().unwrap_or(path.as_os_str())))
 }
 
-/// What goes across, from the first trace to the last one.
-fn across(chosen: &Chosen) -> Axis {
+/// What goes across. The first and the last pixel are so many traces outside of the first and the last trace.
+fn across(chosen: &Chosen, margin: f64) -> Axis {
     let view = &chosen.view;
     let numbers: Vec<f64> = view.traces.iter().map(|&t| t as f64 + 1.0).collect();
     let told = view.across.and_then(|i| view.told.get(i));
     let (name, values) = told.map_or(("trace", numbers.as_slice()), |(name, v)| (name.as_str(), v.as_slice()));
     let end = |v: Option<&f64>| v.copied().unwrap_or(0.0);
-    Axis { name: name.replace('_', " "), first: end(values.first()), last: end(values.last()) }
+    let name = visible(&name.replace('_', " ")).into_owned();
+    beyond(Axis { name, first: end(values.first()), last: end(values.last()) }, values.len(), margin)
 }
 
-fn axes(chosen: &Chosen, title: &str) -> Axes {
+/// The axis of `n` numbers, made longer at both ends by so many of the distances between them.
+fn beyond(axis: Axis, n: usize, margin: f64) -> Axis {
+    let step = (axis.last - axis.first) / n.saturating_sub(1).max(1) as f64;
+    Axis { first: axis.first - margin * step, last: axis.last + margin * step, ..axis }
+}
+
+fn axes(chosen: &Chosen, title: &str, is_wiggle: bool) -> Axes {
     let Down { name, first, last } = down(&chosen.view, &chosen.shape);
-    Axes { title: title.to_owned(), across: across(chosen), down: Axis { name, first, last } }
+    // A pixel of colour is around its sample; wiggles begin a trace after the edge, and their samples at it.
+    let [margin_across, margin_down] = if is_wiggle { [1.0, 0.0] } else { [0.5, 0.5] };
+    let down = beyond(Axis { name, first, last }, chosen.view.section.n_samples, margin_down);
+    Axes { title: title.to_owned(), across: across(chosen, margin_across), down }
 }
 
 /// The section as large as the terminal, with its title above and labels at the edges.
 fn in_terminal(chosen: &Chosen, drawing: Drawing, title: &str, size: Option<[usize; 2]>, show: Show) -> Result<String> {
     if show.takes_png() {
         let drawing = Drawing { size: PICTURE.map(Some), ..drawing };
-        let png = with_axes(&drawing.draw(&chosen.view.section), &axes(chosen, title)).png()?;
+        let png = with_axes(&drawing.draw(&chosen.view.section), &axes(chosen, title, drawing.is_wiggle)).png()?;
         return Ok(terminal::png_text(show, &png));
     }
     let [columns, rows] = size.unwrap_or([80, 24]);
@@ -232,7 +240,7 @@ fn in_terminal(chosen: &Chosen, drawing: Drawing, title: &str, size: Option<[usi
         format!("{label:>LABEL$} {row}\n")
     });
     text.extend(of_axis);
-    Ok(text + &across_row(&across(chosen), &name, width, columns))
+    Ok(text + &across_row(&across(chosen, 0.5), &name, width, columns))
 }
 
 /// Labels of the rows of the sample axis.

@@ -13,7 +13,7 @@ pub fn glyph(c: char) -> &'static [u8; HEIGHT] {
         '°' => 96,
         '±' => 97,
         '×' => 98,
-        '–' | '−' => '-' as usize - ' ' as usize,
+        '–' | '−' | '·' => '-' as usize - ' ' as usize,
         _ => '?' as usize - ' ' as usize,
     };
     GLYPHS.get(index).unwrap_or(&GLYPHS[0])

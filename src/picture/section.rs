@@ -46,13 +46,15 @@ impl Section {
         Self { n_samples: self.n_samples, values }
     }
 
-    /// The same in no more than `most_traces` × `most_samples`: evenly spaced traces, and means of neighbouring samples.
+    /// The same in no more than `most_traces` × `most_samples`: evenly spaced traces, and of neighbouring samples the mean,
+    /// or of four and more, whose mean would be little, the one with the largest amplitude.
     pub fn reduced(&self, most_traces: usize, most_samples: usize) -> Self {
         let (every, per) = (step(self.n_traces(), most_traces), step(self.n_samples, most_samples));
         if (every, per) == (1, 1) {
             return self.clone();
         }
-        let values = self.traces().step_by(every).flat_map(|trace| trace.chunks(per).map(mean)).collect();
+        let one = if per < 4 { mean } else { strongest };
+        let values = self.traces().step_by(every).flat_map(|trace| trace.chunks(per).map(one)).collect();
         Self { n_samples: self.n_samples.div_ceil(per), values }
     }
 
@@ -72,6 +74,11 @@ fn mean(values: &[f32]) -> f32 {
     let finite = values.iter().filter(|v| v.is_finite());
     let (sum, n) = finite.fold((0.0, 0u32), |(sum, n), &v| (sum + f64::from(v), n + 1));
     if n == 0 { f32::NAN } else { (sum / f64::from(n)) as f32 }
+}
+
+fn strongest(values: &[f32]) -> f32 {
+    let finite = values.iter().copied().filter(|v| v.is_finite());
+    finite.max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(f32::NAN)
 }
 
 /// Whether a trace holds nothing: all its samples are zero or not there.
@@ -94,6 +101,12 @@ mod tests {
         assert_eq!(small.values, [2.0, 5.0, 0.0, 0.0]);
         assert_eq!(section().reduced(3, 2).trace(1)[0], 7.0);
         assert!(section().reduced(3, 2).trace(1)[1].is_nan());
+    }
+
+    #[test]
+    fn what_is_reduced_much_keeps_its_peaks_and_troughs() {
+        let section = Section { n_samples: 8, values: vec![0.0, 1.0, -3.0, 2.0, 0.5, f32::NAN, 0.1, -0.2] };
+        assert_eq!(section.reduced(1, 2).values, [-3.0, 0.5]);
     }
 
     #[test]

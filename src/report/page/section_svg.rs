@@ -55,12 +55,11 @@ pub fn data_address(png: &[u8]) -> String {
 }
 
 /// The section in grey levels, dark for low amplitudes, in at most so many bytes if that can be.
-pub fn grey_png(section: &Section, scale: Scale, most: usize) -> Result<Vec<u8>> {
-    let small = section.reduced(MOST_PIXELS[0], MOST_PIXELS[1]);
+pub fn grey_png(small: &Section, scale: Scale, most: usize) -> Result<Vec<u8>> {
     let lightness: &ColourMap = colour_map("grey-reversed").unwrap_or(grey());
     let mut png = Vec::new();
     for levels in LEVELS {
-        png = density(&small, scale, lightness, levels).png()?;
+        png = density(small, scale, lightness, levels).png()?;
         if png.len() <= most {
             break;
         }
@@ -72,8 +71,9 @@ pub fn grey_png(section: &Section, scale: Scale, most: usize) -> Result<Vec<u8>>
 pub fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) -> Result<Markup> {
     let n = view.section.n_traces();
     let height = if id == "main" { 600.0 } else { 400.0 };
-    let scale = looked.numbers.scale.like(&view.section, PERCENTILE);
-    let image = data_address(&grey_png(&view.section, scale, most_bytes)?);
+    let small = view.section.reduced(MOST_PIXELS[0], MOST_PIXELS[1]);
+    let scale = looked.numbers.scale.like(&small, PERCENTILE);
+    let image = data_address(&grey_png(&small, scale, most_bytes)?);
     let line = line_of(view);
     let top = if line.is_some() { LINE + 46.0 } else { 34.0 };
     let down = down(view, &looked.shape);
@@ -89,7 +89,7 @@ pub fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) 
             svg viewBox={ "-92 " (-top) " 1100 " (top + height + 20.0) } role="img" aria-label=(view.title) {
                 image.seismic id=(id) width=(WIDTH) height=(height) preserveAspectRatio="none" href=(image) {}
                 rect.frame width=(WIDTH) height=(height) {}
-                (down_ticks(&down, height))
+                (down_ticks(&down, height, view.section.n_samples))
                 (across_ticks(view, n))
                 @if let Some((name, values)) = line { (header_line(name, values)) }
             }
@@ -109,10 +109,14 @@ fn line_of(view: &View) -> Option<(&str, &[f64])> {
     told.filter(|_| view.section.n_traces() > 1).map(|(_, (name, v))| (name.as_str(), v.as_slice()))
 }
 
-fn down_ticks(down: &Down, height: f64) -> Markup {
+/// `n` rows of pixels are around their samples; wiggles have none, and their samples are at the edges.
+fn down_ticks(down: &Down, height: f64, n: usize) -> Markup {
     let (marks, step) = ticks(down.first, down.last, (height / 60.0) as usize);
-    let place =
-        |v: f64| if down.last == down.first { 0.0 } else { (v - down.first) / (down.last - down.first) * height };
+    let share = |v: f64| if down.last == down.first { 0.0 } else { (v - down.first) / (down.last - down.first) };
+    let place = |v: f64| match n {
+        0 => share(v) * height,
+        n => (share(v) * (n - 1) as f64 + 0.5) / n as f64 * height,
+    };
     html! {
         g.down {
             text x="-8" y=(height + 14.0) text-anchor="end" { (down.name) }
@@ -235,7 +239,7 @@ pub fn wiggle_svg(view: &View, looked: &LookedAt) -> Result<Markup> {
             svg viewBox={ "-92 -34 " (width + 102.0) " 614" } style={ "max-width:" (places((width + 102.0).min(1100.0))) "px" } role="img" aria-label=(view.title) {
                 image.wiggles width=(width) height=(height) preserveAspectRatio="none" href=(data_address(&raster.png()?)) {}
                 rect.frame width=(width) height=(height) {}
-                (down_ticks(&down(view, &looked.shape), height))
+                (down_ticks(&down(view, &looked.shape), height, 0))
                 g.across {
                     text x="-8" y="-8" text-anchor="end" { (short_name(&name)) }
                     @for (i, value) in numbers.iter().enumerate().step_by(every) {

@@ -44,7 +44,7 @@ impl Brief {
         let thumbnail = match &looked.views {
             Some(views) => {
                 let small = views.main.section.reduced(THUMBNAIL[0], THUMBNAIL[1]);
-                let scale = looked.numbers.scale.like(&views.main.section, PERCENTILE);
+                let scale = looked.numbers.scale.like(&small, PERCENTILE);
                 Some(data_address(&grey_png(&small, scale, THUMBNAIL_BYTES)?))
             }
             None => None,
@@ -90,15 +90,13 @@ pub fn page_of_several(briefs: &[Brief], refused: &[(String, String)]) -> String
     document(&title, true, &content)
 }
 
-/// Without the table of fields, which would make a page of hundreds of files too long.
+/// What the page of several files has of the numbers of each, so that it can be of hundreds.
+const KEPT: [&str; 8] =
+    ["name", "input_bytes", "checks", "geometry", "gather", "amplitudes", "traces_read", "headers_read"];
+
 fn light(numbers: &Value) -> Value {
-    let mut numbers = numbers.clone();
-    if let Some(object) = numbers.as_object_mut() {
-        ["fields", "spectrum", "histogram", "textual_header", "extended_textual_headers"]
-            .iter()
-            .for_each(|key| drop(object.shift_remove(*key)));
-    }
-    numbers
+    let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), numbers.get(*key)?.clone())));
+    Value::Object(kept.collect())
 }
 
 fn row(i: usize, brief: &Brief) -> Markup {
