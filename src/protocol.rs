@@ -82,7 +82,6 @@ mod tests {
             stored_bytes: 7,
             headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None], ..HeaderSummary::default() },
             rounding: Default::default(),
-            records: Default::default(),
             samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1 },
             boot_id: Some("5a0".into()),
         };

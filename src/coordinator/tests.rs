@@ -105,7 +105,6 @@ fn record(plan: &Plan, segment: u32) -> SegmentRecord {
         stored_bytes: 0,
         headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
         rounding: Default::default(),
-        records: Default::default(),
         samples: SampleStatistics::default(),
         boot_id: None,
     }

@@ -9,7 +9,7 @@ use crate::gather::GatherKey;
 use crate::gather::runs::RunReader;
 use crate::parquet::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
-use crate::store::{Place, Reader};
+use crate::store::{Place, TableReader};
 use crate::table::GatherStarts;
 
 /// Gathers per row group of the index.
@@ -49,7 +49,7 @@ pub fn write_index(
 
 /// The first traces of all gathers, as the index at `path` has them.
 pub fn gather_starts(path: &Place) -> Result<GatherStarts> {
-    let file = Reader::open(path).map_err(failed(path.display()))?;
+    let file = TableReader::open(path).map_err(failed(path.display()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed(path.display()))?;
     let column = ProjectionMask::columns(builder.parquet_schema(), [START_TRACE]);
     let batches = builder.with_projection(column).with_batch_size(PAGE_ROWS).build().map_err(failed(path.display()))?;

@@ -31,7 +31,7 @@ impl GatherSuggestion {
 }
 
 /// Picks a key by the runs of the usual gather fields.
-pub(super) fn suggest(fields: &[FieldSummary], n_traces: u64) -> GatherSuggestion {
+pub fn suggest(fields: &[FieldSummary], n_traces: u64) -> GatherSuggestion {
     let find = |name: &str| fields.iter().find(|f| f.name == name);
     let gathers = |name: &str| find(name).filter(|f| makes_gathers(f));
     let cdp = gathers("cdp");

@@ -16,12 +16,13 @@ pub mod file_headers;
 pub mod find;
 pub mod gather_key;
 pub mod geometry;
+pub mod header_runs;
 pub mod one_trace;
 pub mod report;
 mod run_lengths;
 pub mod scan;
 mod step_guess;
-mod text_columns;
+pub mod text_columns;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ use file_headers::FileHeaders;
 use find::{Finding, Search};
 use gather_key::GatherSuggestion;
 use geometry::Geometry;
+use header_runs::{HeaderRun, HeaderRuns};
 use one_trace::TraceDump;
 use scan::{Source, TableVisitor, Visitor, windows};
 
@@ -187,21 +189,56 @@ impl Inspector {
         Coverage { headers_read: if self.config.scan { n_traces } else { sampled }, n_traces }
     }
 
+    /// The file.
+    pub(crate) fn file(&self) -> &SegyFile {
+        &self.file
+    }
+
+    /// The fields of a trace header.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The headers of consecutive traces.
+    pub(crate) fn headers_of(&self, traces: Range<u64>) -> Result<HeaderRun> {
+        let mut run = HeaderRun { first_trace: traces.start, bytes: Vec::new() };
+        self.source().visit_windows(&[traces], &mut run)?;
+        Ok(run)
+    }
+
     /// Makes the whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
         let (fields, computed) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
-        let whole = self.coverage().is_whole();
+        let computed = computed.summarise(&self.computed, self.coverage().is_whole());
+        self.report_of(fields, computed, self.coverage())
+    }
+
+    /// Makes the report from headers that were read already.
+    pub(crate) fn report_of_runs(&self, headers: &HeaderRuns) -> Result<Report> {
+        let coverage = Coverage { headers_read: headers.n_headers(), n_traces: self.layout.n_traces };
+        let whole = coverage.is_whole();
+        let computed = headers.computed(&self.computed, &self.formulas, whole);
+        self.report_of(headers.fields(whole), computed, coverage)
+    }
+
+    fn report_of(
+        &self,
+        fields: Vec<FieldSummary>,
+        computed: Vec<ComputedSummary>,
+        coverage: Coverage,
+    ) -> Result<Report> {
+        let layout = &self.layout;
         Ok(Report {
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
-            decisions: self.layout.decisions.clone(),
-            warnings: self.layout.warnings.clone(),
+            decisions: layout.decisions.clone(),
+            warnings: layout.warnings.clone(),
             file_headers: file_headers::read(&self.source())?,
-            geometry: geometry::geometry(&self.layout, &fields, whole),
-            coverage: self.coverage(),
-            gather: gather_key::suggest(&fields, self.layout.n_traces),
+            geometry: geometry::geometry(layout.n_traces, layout.n_samples, &layout.axis, &fields, coverage.is_whole()),
+            gather: gather_key::suggest(&fields, layout.n_traces),
+            coverage,
             fields,
-            computed: computed.summarise(&self.computed, whole),
+            computed,
         })
     }
 
