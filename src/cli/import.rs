@@ -29,8 +29,8 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
-    /// Header fields: consecutive traces with equal values form a gather; or "none" [default: the keys of --mapping,
-    /// or cdp]
+    /// Header fields: consecutive traces with equal values form a gather; or "none"; or "auto": what a few trace
+    /// headers show [default: the keys of --mapping, or auto]
     #[arg(long, value_name = "KEY[,KEY...]", help_heading = "Gathers")]
     gather: Option<Gather>,
 

@@ -58,7 +58,13 @@ pub(super) fn places(header_bytes: u32) -> Vec<Column> {
     let both = bytes.flat_map(|byte| [(byte, FieldKind::I32), (byte, FieldKind::I16)]);
     let inside = both.filter(|(byte, kind)| byte + kind.size() as u32 - 1 <= header_bytes);
     inside
-        .map(|(first_byte, kind)| Column { name: format!("byte_{first_byte}"), first_byte, kind, scalar: None })
+        .map(|(first_byte, kind)| Column {
+            name: format!("byte_{first_byte}"),
+            first_byte,
+            kind,
+            scalar: None,
+            given_scalar: None,
+        })
         .collect()
 }
 
@@ -254,13 +260,18 @@ mod tests {
             first_byte,
             kind,
             scalar: None,
+            given_scalar: None,
         };
         let stats: Vec<_> = columns.iter().map(|c| ColumnStats::of(&c.2, Some(c.3))).collect();
         let guesses: Vec<_> =
             columns.iter().map(|c| Some(StepGuess { difference: c.3, agreeing: 1, seen: 1 })).collect();
         let columns: Vec<Column> = columns.iter().map(|c| column(&(c.0, c.1))).collect();
         let fields = summarise(&columns, &stats, &guesses, &[], true);
-        let found = rank(&fields, &crate::table::HeaderTable::standard_columns(1), ByteOrder::Big);
+        let found = rank(
+            &fields,
+            &crate::table::HeaderTable::standard_columns(crate::segy::layout::InputFormat::Segy, 1),
+            ByteOrder::Big,
+        );
         found.into_iter().map(|c| (c.role, c.field.first_byte)).collect()
     }
 

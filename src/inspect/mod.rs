@@ -22,6 +22,7 @@ mod run_lengths;
 pub mod scan;
 mod step_guess;
 mod text_columns;
+mod watch;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ use serde::Serialize;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::base::parallel::n_threads;
+use crate::gather::choice::GatherChoice;
+use crate::gather::sample::windows;
+use crate::input::{InputFile, PlannedFile};
 use crate::plan::config::ImportConfig;
 use crate::plan::mapping::HeaderOptions;
 use crate::segy::layout::{Decision, Overrides};
@@ -45,7 +49,8 @@ use find::{Finding, Search};
 use gather_key::GatherSuggestion;
 use geometry::Geometry;
 use one_trace::TraceDump;
-use scan::{Source, TableVisitor, Visitor, windows};
+use scan::{Source, TableVisitor, Visitor};
+use watch::WatchVisitor;
 
 /// What to look at, and how.
 #[derive(Clone, Debug)]
@@ -150,6 +155,8 @@ pub struct Inspector {
     computed: Vec<Computed>,
     formulas: Vec<Formula>,
     windows: Vec<Range<u64>>,
+    gathers: GatherChoice,
+    headers: HeaderTable,
 }
 
 /// Called with the number of headers read so far.
@@ -165,13 +172,19 @@ impl Inspector {
         let mut layout = Layout::infer(&mut file, &config.overrides)?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);
+        import.io = config.io;
         let columns = import.columns(&file, &layout)?;
-        layout.decisions.extend(columns.decision);
+        layout.decisions.extend(columns.decisions);
         layout.warnings.extend(columns.warning);
-        let HeaderTable { columns, computed, .. } = columns.table;
+        let input = InputFile::of(&config.input)?;
+        let planned = PlannedFile { input, layout, first_trace: 0 };
+        let gathers = import.gather_choice(std::slice::from_ref(&planned), &columns.table)?;
+        let layout = planned.layout;
+        let headers = columns.table;
+        let (columns, computed) = (headers.columns.clone(), headers.computed.clone());
         let formulas = computed.iter().map(Formula::new).collect::<Result<_>>()?;
         let windows = windows(layout.n_traces);
-        Ok(Self { config, file, layout, columns, computed, formulas, windows })
+        Ok(Self { config, file, layout, columns, computed, formulas, windows, gathers, headers })
     }
 
     /// The layout worked out for the file.
@@ -188,17 +201,19 @@ impl Inspector {
 
     /// Makes the whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
-        let (fields, computed) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
+        let (fields, computed, watched) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
+        let mut warnings = self.layout.warnings.clone();
+        warnings.extend(watched.warnings(&fields, self.coverage(), &self.headers, &self.layout));
         let whole = self.coverage().is_whole();
         Ok(Report {
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
             decisions: self.layout.decisions.clone(),
-            warnings: self.layout.warnings.clone(),
+            warnings,
             file_headers: file_headers::read(&self.source())?,
             geometry: geometry::geometry(&self.layout, &fields, whole),
             coverage: self.coverage(),
-            gather: gather_key::suggest(&fields, self.layout.n_traces),
+            gather: gather_key::suggestion(self.gathers.clone(), &fields),
             fields,
             computed: computed.summarise(&self.computed, whole),
         })
@@ -221,7 +236,7 @@ impl Inspector {
     /// Ranks the bytes that look like inline, crossline, cdp, offset and coordinates.
     pub fn candidates(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Candidates> {
         let places = candidates::places(self.layout.header_bytes() as u32);
-        let (fields, _) = self.table(&places, &[], on_progress, cancel)?;
+        let (fields, ..) = self.table(&places, &[], on_progress, cancel)?;
         let candidates = candidates::rank(&fields, &self.columns, self.layout.byte_order);
         Ok(Candidates { coverage: self.coverage(), candidates })
     }
@@ -233,15 +248,16 @@ impl Inspector {
         formulas: &'a [Formula],
         on_progress: OnProgress,
         cancel: &CancelHandle,
-    ) -> Result<(Vec<FieldSummary>, ComputedVisitor<'a>)> {
+    ) -> Result<(Vec<FieldSummary>, ComputedVisitor<'a>, WatchVisitor)> {
         let source = self.source();
         let guesses = step_guess::guess(&source, columns, &self.windows)?;
         let steps: Vec<Option<i64>> = guesses.iter().map(|g| g.map(|g| g.difference)).collect();
-        let make = || (TableVisitor::new(columns, &steps), ComputedVisitor::new(formulas));
-        let (table, computed) = self.visit(make, on_progress, cancel)?;
+        let watch = WatchVisitor::new(&self.headers);
+        let make = || ((TableVisitor::new(columns, &steps), ComputedVisitor::new(formulas)), watch.clone());
+        let ((table, computed), watched) = self.visit(make, on_progress, cancel)?;
         let first = source.header(0)?;
         let fields = field_table::summarise(columns, &table.stats, &guesses, &first, self.coverage().is_whole());
-        Ok((fields, computed))
+        Ok((fields, computed, watched))
     }
 
     /// Visits the headers: those in the windows, or all of them with one visitor per thread.

@@ -1,6 +1,7 @@
 //! The report as text for people.
 
 use crate::base::visible::{visible, visible_path};
+use crate::gather::sample::SAMPLED_TRACES;
 use crate::inspect::candidates::{Candidate, Role};
 use crate::inspect::computed_stats::ComputedSummary;
 use crate::inspect::field_table::FieldSummary;
@@ -9,7 +10,6 @@ use crate::inspect::find::Finding;
 use crate::inspect::gather_key::GatherSuggestion;
 use crate::inspect::geometry::{Geometry, PlaceRange};
 use crate::inspect::one_trace::TraceDump;
-use crate::inspect::scan::SAMPLED_TRACES;
 use crate::inspect::text_columns::{grouped, table, wrap};
 use crate::inspect::{Candidates, Coverage, Findings, Report};
 
@@ -100,10 +100,10 @@ fn is_blank(line: &str) -> bool {
 fn geometry(g: &Geometry, coverage: Coverage) -> String {
     let mut rows = vec![vec!["traces".to_owned(), grouped(g.n_traces)]];
     let (axis, n_samples) = (&g.sample_axis, grouped(g.n_samples.into()));
-    let units = axis.units.as_deref().unwrap_or("units of depth");
+    let units = axis.units_text();
     let samples = match (axis.interval, g.last_sample) {
-        (Some(interval), Some(last)) => {
-            format!("{n_samples} of {interval} {}, {} to {last} {units}", axis.interval_units(), axis.start)
+        (Some(_), Some(last)) => {
+            format!("{n_samples} of {}, {} to {last} {units}", axis.interval_text(), axis.start)
         }
         _ => format!("{n_samples}, interval unknown, the first at {} {units}", axis.start),
     };

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::segy::axis::{Domain, SampleAxis};
 use crate::segy::binary_header::BINARY_HEADER_OFFSET;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::{Access, Io, SegyFile};
-use crate::segy::infer::{Inference, float_kind, is_pairwise_swapped, seismic_unix};
+use crate::segy::infer::{Inference, float_kind, is_pairwise_swapped, passcal, sample_look, seismic_unix, traces_only};
 use crate::segy::lengths::ragged::{Ragged, TraceIndex, Watch};
+use crate::segy::quantity::Quantity;
 use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
 use crate::segy::tape_label::{self, LABEL_BYTES};
 use crate::segy::text::{self, TextEncoding};
@@ -22,13 +23,16 @@ use crate::segy::text::{self, TextEncoding};
 pub const FILE_HEADER_BYTES: u64 = 3600;
 
 /// The kind of the input file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputFormat {
     /// SEG-Y, all revisions.
+    #[default]
     Segy,
     /// Seismic Unix: traces without a file header.
     Su,
+    /// PASSCAL (IRIS): traces without a file header, integer samples.
+    Passcal,
 }
 
 /// What the user says about the file, overriding its headers.
@@ -37,14 +41,18 @@ pub enum InputFormat {
 pub struct Overrides {
     /// Byte order of the file.
     pub byte_order: Option<ByteOrder>,
+    /// Byte order of trace headers and samples, if that of the binary header is another.
+    pub trace_byte_order: Option<ByteOrder>,
+    /// Byte order of the samples, if that of the headers is another.
+    pub sample_byte_order: Option<ByteOrder>,
     /// Sample format code.
     pub format: Option<u16>,
     /// Samples per trace.
     pub n_samples: Option<u32>,
-    /// Sample interval: microseconds, or the units of a domain other than time.
-    pub interval: Option<f64>,
-    /// Value of the first sample: milliseconds, or the units of a domain other than time.
-    pub start: Option<f64>,
+    /// Sample interval; without a unit in microseconds, or the units of a domain other than time.
+    pub interval: Option<Quantity>,
+    /// Value of the first sample; without a unit in milliseconds, or the units of a domain other than time.
+    pub start: Option<Quantity>,
     /// What the sample axis measures.
     pub domain: Option<Domain>,
     /// Character set of the textual headers.
@@ -63,8 +71,13 @@ pub struct Overrides {
     pub ragged: Ragged,
 }
 
+/// What a file that cannot be read as SEG-Y is, if it is of a known other kind.
+fn other_kind(file: &SegyFile) -> Option<String> {
+    traces_only::looks_like(file).map(|what| format!("{}: {what}", file.path().display()))
+}
+
 /// One decision about the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     pub what: String,
     pub value: String,
@@ -77,9 +90,19 @@ pub struct Decision {
 pub struct Layout {
     /// Length of the file, including a label.
     pub file_bytes: u64,
+    /// The kind of the file, which decides what the trace headers hold.
+    #[serde(default)]
+    pub kind: InputFormat,
     /// Length of a tape label at the start. All offsets count from its end.
     pub label_bytes: u64,
+    /// Of the trace headers; and of everything else but for the next two.
     pub byte_order: ByteOrder,
+    /// Of the samples, if it is another.
+    #[serde(default)]
+    pub sample_order: Option<ByteOrder>,
+    /// Of the binary header, if it is another.
+    #[serde(default)]
+    pub binary_order: Option<ByteOrder>,
     /// Whether neighbouring bytes are swapped everywhere after the textual header; reading puts them right.
     pub pairwise_swapped: bool,
     /// Major and minor revision used for reading.
@@ -103,6 +126,12 @@ pub struct Layout {
     pub n_additional_headers: u32,
     /// Bytes after the last trace.
     pub trailing_bytes: u64,
+    /// How the binary header says that the traces are sorted (bytes 3229-3230), if there is one.
+    #[serde(default)]
+    pub sorting_code: Option<i16>,
+    /// The unit of lengths by the binary header (bytes 3255-3256): 1 metres, 2 feet; 0 if it says nothing.
+    #[serde(default)]
+    pub measurement_system: i16,
     /// Whether the file declares that all traces have the same length.
     pub fixed_length: bool,
     /// Whether the sample counts in the trace headers checked agree with `n_samples`, so that a trace that disagrees
@@ -116,6 +145,16 @@ impl Layout {
     /// The format of the samples.
     pub fn format(&self) -> &'static SampleFormat {
         sample_format(self.format_code).unwrap_or(&crate::segy::samples::format::FORMATS[0])
+    }
+
+    /// Byte order of the samples.
+    pub fn sample_byte_order(&self) -> ByteOrder {
+        self.sample_order.unwrap_or(self.byte_order)
+    }
+
+    /// Byte order of the binary header.
+    pub fn binary_byte_order(&self) -> ByteOrder {
+        self.binary_order.unwrap_or(self.byte_order)
     }
 
     /// The encoding of an extended textual header, detected for each one unless the user gave it.
@@ -181,30 +220,57 @@ impl Layout {
     /// Like [`Self::infer`], checking `watch` now and then while going through all trace headers.
     pub fn infer_watched(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
         let mut layout = Self::decide(file, overrides, watch)?;
+        if let Some(order) = overrides.sample_byte_order.filter(|order| *order != layout.byte_order) {
+            layout.sample_order = Some(order);
+            let (what, value, because) =
+                ("byte order of the samples".into(), order.to_string(), "option --sample-endian".into());
+            layout.decisions.push(Decision { what, value, because });
+        }
         // The user's choice of format settles it.
         if overrides.format.is_none() {
-            layout.warnings.extend(float_kind::warning(file, &layout)?);
+            let look = if overrides.sample_byte_order.is_some() { None } else { sample_look::warning(file, &layout)? };
+            // IBM or IEEE is asked where the words are floats at all.
+            let look = look.map_or_else(|| float_kind::warning(file, &layout), |look| Ok(Some(look)))?;
+            layout.warnings.extend(look);
         }
         Ok(layout)
     }
 
     fn decide(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
         let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
-        match overrides.input_format {
-            Some(InputFormat::Su) => seismic_unix::infer(file, overrides, watch),
-            None if by_name => seismic_unix::infer(file, overrides, watch),
-            _ => {
-                let label = tape_label::find(file)?;
-                if label.is_some() {
-                    file.skip_label(LABEL_BYTES)?;
+        let kind = overrides.input_format.or(by_name.then_some(InputFormat::Su));
+        match kind {
+            Some(InputFormat::Su) => match seismic_unix::infer(file, overrides, watch) {
+                Err(Error::Input(_))
+                    if overrides.input_format.is_none() && Self::of_segy(file, overrides, watch).is_ok() =>
+                {
+                    Err(Error::Input(format!(
+                        "{}: is named .su and is SEG-Y by its file header; --input-format segy reads it",
+                        file.path().display()
+                    )))
                 }
-                // Swapped only after the textual header, whose characters are single bytes.
-                if is_pairwise_swapped(file, overrides)? {
-                    file.swap_pairs_from(BINARY_HEADER_OFFSET);
-                }
-                Inference::new(file, overrides, label, watch)?.layout()
-            }
+                decided => decided,
+            },
+            Some(InputFormat::Passcal) => passcal::infer(file, overrides),
+            _ => match Self::of_segy(file, overrides, watch) {
+                // It has no file header, so there was nothing there to agree.
+                Err(Error::Input(_)) if kind.is_none() && passcal::is_it(file) => passcal::infer(file, overrides),
+                Err(Error::Input(message)) => Err(Error::Input(other_kind(file).unwrap_or(message))),
+                decided => decided,
+            },
         }
+    }
+
+    fn of_segy(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
+        let label = tape_label::find(file)?;
+        if label.is_some() {
+            file.skip_label(LABEL_BYTES)?;
+        }
+        // Swapped only after the textual header, whose characters are single bytes.
+        if is_pairwise_swapped(file, overrides)? {
+            file.swap_pairs_from(BINARY_HEADER_OFFSET);
+        }
+        Inference::new(file, overrides, label, watch)?.layout()
     }
 
     /// Whether the file starts with textual and binary headers.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::parquet::values::Values;
-use crate::segy::apply_scalar;
 use crate::segy::fields::FieldKind;
 use crate::segy::samples::format::ByteOrder;
 use crate::segy::samples::ibm;
 use crate::segy::text;
+use crate::segy::{apply_given_scalar, apply_scalar};
 use crate::table::columns::Source;
 use crate::table::formula::Formula;
 
@@ -71,7 +71,17 @@ impl Rows<'_> {
             }
             Source::Field { offset, kind } => self.raw(offset, kind),
             Source::Mark { offset } => self.raw(offset, FieldKind::I32),
-            Source::Scaled { offset, kind, scalar_offset } => {
+            Source::Scaled { offset, kind, given: Some(given), .. } => {
+                let values = self.as_f64(offset, kind);
+                Values::Double(values.into_iter().map(|v| apply_given_scalar(v, given)).collect())
+            }
+            Source::Time(time) => Values::NullableInt64(
+                self.bytes.chunks_exact(self.width).map(|row| time.value(row, self.order)).collect(),
+            ),
+            Source::Degrees(angle) => {
+                Values::Nullable(self.bytes.chunks_exact(self.width).map(|row| angle.value(row, self.order)).collect())
+            }
+            Source::Scaled { offset, kind, scalar_offset, given: None } => {
                 let mut values = self.as_f64(offset, kind);
                 let of_scalars = match self.changed.get(scalar_offset..scalar_offset + 2) {
                     Some([0, 0]) => Rows { bytes: self.bytes.get(..self.width).unwrap_or_default(), ..*self },
@@ -158,6 +168,13 @@ fn scale(values: &mut [f64], scalars: &[i16]) {
     } else {
         values.iter_mut().zip(scalars).for_each(|(v, &scalar)| *v = apply_scalar(*v, scalar));
     }
+}
+
+/// A number of any type in a header as a double; NaN for text. Bytes count from 1.
+pub(crate) fn read_number(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> f64 {
+    let width = header.len();
+    let row = Rows { bytes: header, width, order, first_trace: 0, flags: &[], formulas: &[], changed: &[] };
+    row.as_f64(first_byte as usize - 1, kind).first().copied().unwrap_or(f64::NAN)
 }
 
 /// One integer field of a header; bytes count from 1. A uint64 beyond the range of int64 wraps around, so it stays

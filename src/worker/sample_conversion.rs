@@ -25,7 +25,7 @@ impl SampleConversion {
     /// # Errors
     /// `Error::Usage` for a type that does not hold the samples.
     pub(crate) fn new(layout: &Layout, dtype: Dtype) -> Result<Self> {
-        let (format, order) = (layout.format(), layout.byte_order);
+        let (format, order) = (layout.format(), layout.sample_byte_order());
         let converter = Converter::new(format, order, dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", dtype.name())))?;
         let plain = format.plain_kernel(order, dtype);
