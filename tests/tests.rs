@@ -40,6 +40,7 @@ mod round_trip;
 mod scheduler;
 #[cfg(feature = "cloud")]
 mod stores;
+mod wild;
 
 /// Cargo does not look for test files, so one that is no module here would never run.
 #[test]

@@ -183,6 +183,9 @@ impl ImportArgs {
 
 /// Checks that the input exists before checking the output: it may be a misspelt command.
 fn check_input(input: &Path) -> Result<()> {
+    if input == Path::new("-") {
+        return Ok(());
+    }
     match std::fs::metadata(input) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !store::is_remote(input) => {
             let commands = Cli::command();

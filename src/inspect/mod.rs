@@ -22,6 +22,7 @@ mod run_lengths;
 pub mod scan;
 mod step_guess;
 mod text_columns;
+pub mod text_places;
 mod watch;
 
 use std::ops::Range;
@@ -50,6 +51,7 @@ use gather_key::GatherSuggestion;
 use geometry::Geometry;
 use one_trace::TraceDump;
 use scan::{Source, TableVisitor, Visitor};
+use text_places::TextPlace;
 use watch::WatchVisitor;
 
 /// What to look at, and how.
@@ -122,7 +124,9 @@ pub struct Report {
     pub fields: Vec<FieldSummary>,
     /// Columns computed for the user.
     pub computed: Vec<ComputedSummary>,
-    /// The suggested gather key.
+    /// Places of fields by the textual header that are not those of the columns.
+    pub text_places: Vec<TextPlace>,
+    /// The gather key that an import takes.
     pub gather: GatherSuggestion,
 }
 
@@ -205,18 +209,38 @@ impl Inspector {
         let mut warnings = self.layout.warnings.clone();
         warnings.extend(watched.warnings(&fields, self.coverage(), &self.headers, &self.layout));
         let whole = self.coverage().is_whole();
+        let file_headers = file_headers::read(&self.source())?;
+        let text_places = self.text_places(&file_headers, &fields, cancel)?;
         Ok(Report {
+            text_places,
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
             decisions: self.layout.decisions.clone(),
             warnings,
-            file_headers: file_headers::read(&self.source())?,
+            file_headers,
             geometry: geometry::geometry(&self.layout, &fields, whole),
             coverage: self.coverage(),
             gather: gather_key::suggestion(self.gathers.clone(), &fields),
             fields,
             computed: computed.summarise(&self.computed, whole),
         })
+    }
+
+    /// The places that the textual header names, with what is there.
+    fn text_places(
+        &self,
+        headers: &FileHeaders,
+        fields: &[FieldSummary],
+        cancel: &CancelHandle,
+    ) -> Result<Vec<TextPlace>> {
+        let lines = headers.textual_header.as_ref().map_or(&[][..], |header| &header.lines);
+        let said = text_places::said(lines, &self.columns);
+        if said.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns: Vec<Column> = said.iter().map(text_places::Said::column).collect();
+        let (there, ..) = self.table(&columns, &[], &mut |_| {}, cancel)?;
+        Ok(text_places::compare(&said, &there, fields))
     }
 
     /// Reads one trace, counted from 1.

@@ -11,6 +11,7 @@ use crate::inspect::gather_key::GatherSuggestion;
 use crate::inspect::geometry::{Geometry, PlaceRange};
 use crate::inspect::one_trace::TraceDump;
 use crate::inspect::text_columns::{grouped, table, wrap};
+use crate::inspect::text_places::TextPlace;
 use crate::inspect::{Candidates, Coverage, Findings, Report};
 
 const INDENT: &str = "  ";
@@ -29,6 +30,7 @@ pub fn report(report: &Report) -> String {
         text += &format!("warning: {}\n", visible(warning));
     }
     text += &file_headers(&report.file_headers);
+    text += &places(&report.text_places);
     text += &geometry(&report.geometry, report.coverage);
     text += &fields(&report.fields, report.coverage);
     text += &computed_columns(&report.computed);
@@ -95,6 +97,34 @@ fn textual(title: &str, header: &TextualHeader) -> String {
 /// Whether a line is blank apart from its number.
 fn is_blank(line: &str) -> bool {
     line.strip_prefix('C').unwrap_or(line).trim().chars().all(|c| c.is_ascii_digit() || c.is_whitespace())
+}
+
+/// What the textual header says of places, against the columns.
+fn places(places: &[TextPlace]) -> String {
+    if places.is_empty() {
+        return String::new();
+    }
+    let range = |range: Option<(f64, f64)>| match range {
+        Some((min, max)) if min == max => format!("hold {min}"),
+        Some((min, max)) => format!("hold {min} to {max}"),
+        None => "hold nothing".to_owned(),
+    };
+    let row = |p: &TextPlace| {
+        let said = format!(
+            "line {}: {} at bytes {}, which {}",
+            p.line,
+            p.field,
+            bytes(p.first_byte, p.last_byte),
+            range(p.range)
+        );
+        let column = p.column.map_or_else(
+            || "no column".to_owned(),
+            |(first, last, values)| format!("bytes {}, which {}", bytes(first, last), range(values)),
+        );
+        vec![said, format!("and not {column}"), p.option.clone()]
+    };
+    section("Places that the textual header names and the columns do not have")
+        + &table(&places.iter().map(row).collect::<Vec<_>>(), &[], INDENT)
 }
 
 fn geometry(g: &Geometry, coverage: Coverage) -> String {

@@ -68,11 +68,14 @@ pub(crate) fn nanoseconds([year, day, hour, minute, second]: [i64; 5], milliseco
         && (0..60).contains(&minute)
         && (0..=60).contains(&second)
         && (0..=MOST_MILLISECONDS).contains(&milliseconds);
+    if !in_range {
+        return None;
+    }
     // Days before a year, by the rule of leap years.
     let before = |year: i64| 365 * year + (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
     let days = before(year) - before(1970) + day - 1;
     let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    in_range.then_some((seconds * 1000 + milliseconds) * 1_000_000)
+    Some((seconds * 1000 + milliseconds) * 1_000_000)
 }
 
 /// A longitude or a latitude in degrees.
