@@ -29,11 +29,14 @@ mod interop;
 mod interruptions;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(target_os = "linux")]
+mod locks;
 mod mapping;
 mod messages;
 mod misfits;
 mod mutations;
 mod odd_files;
+mod old_versions;
 mod ragged;
 mod refusals;
 mod round_trip;

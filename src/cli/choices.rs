@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::generate::SurveyKind;
-use crate::plan::config::DtypeChoice;
+use crate::plan::import_config::DtypeChoice;
 use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Io, Ragged};

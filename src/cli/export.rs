@@ -10,7 +10,7 @@ use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
 use crate::export::{ExportConfig, export};
-use crate::run::import::Phase;
+use crate::run::reporter::Phase;
 use crate::segy::ByteOrder;
 
 /// Export a dataset to the SEG-Y file or files it was made from, byte for byte

@@ -8,7 +8,7 @@ use crate::dataset_files::TRACES;
 use crate::store::checksum::crc32c;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
-use crate::zarr::{ArrayPlan, ChunkDecoder};
+use crate::zarr::{Array, ArrayPlan, ChunkDecoder};
 
 /// Length of the CRC-32C at the end of a chunk or shard index.
 const CRC_BYTES: usize = 4;
@@ -18,6 +18,7 @@ const ENTRY_BYTES: usize = 16;
 /// Reads the chunks of the trace array. Memory: one stored and one decoded chunk, and one shard's index.
 pub struct ChunkReader<'a> {
     array: &'a ArrayPlan,
+    declared: Array,
     directory: Place,
     codec: ChunkDecoder,
     stored: Vec<u8>,
@@ -30,7 +31,7 @@ struct Shard {
     path: Place,
     file: Reader,
     bytes: u64,
-    /// Offset and length by sample chunk and trace chunk, in the order of the declared axes.
+    /// Offset and length of each chunk, by the chunk's entry number.
     index: Vec<[u64; 2]>,
 }
 
@@ -38,8 +39,9 @@ impl<'a> ChunkReader<'a> {
     pub fn new(dataset: &'a Dataset) -> Result<Self> {
         Ok(Self {
             array: &dataset.array,
+            declared: dataset.array.declared(),
             directory: dataset.path(TRACES),
-            codec: ChunkDecoder::new(&dataset.array)?,
+            codec: ChunkDecoder::new(&dataset.array),
             stored: Vec::new(),
             shard: None,
         })
@@ -89,7 +91,7 @@ impl<'a> ChunkReader<'a> {
         let path = if self.array.shard_chunks.is_some() {
             self.load_from_shard(sample_chunk, trace_chunk)?
         } else {
-            let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
+            let path = self.directory.join(self.declared.key(&self.array.index(sample_chunk, trace_chunk)));
             self.stored.clear();
             path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(|e| match is_absence(&e) {
                 true => damaged(&path, "it is missing"),
@@ -118,11 +120,10 @@ impl<'a> ChunkReader<'a> {
 
     fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Place> {
         let per_shard = self.array.chunks_per_object();
-        let [_, columns] = self.array.order.arrange(self.array.n_sample_chunks(), per_shard);
-        let [row, column] = self.array.order.arrange(sample_chunk, trace_chunk % per_shard);
+        let entry = self.declared.entry_of(&self.array.index(sample_chunk, trace_chunk));
         let (mut stored, most) = (std::mem::take(&mut self.stored), self.most_stored_bytes());
         let shard = self.open_shard(trace_chunk / per_shard)?;
-        let [offset, n] = shard.index.get((row * columns + column) as usize).copied().unwrap_or([u64::MAX; 2]);
+        let [offset, n] = shard.index.get(entry).copied().unwrap_or([u64::MAX; 2]);
         if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
             return Err(damaged(&shard.path, format!("its chunk {} is missing", trace_chunk % per_shard + 1)));
         }
@@ -142,7 +143,7 @@ impl<'a> ChunkReader<'a> {
     }
 
     fn read_shard_index(&self, trace_index: u64) -> Result<Shard> {
-        let path = self.directory.join(self.array.object_key(0, trace_index));
+        let path = self.directory.join(self.declared.key(&self.array.index(0, trace_index)));
         let file = Reader::open(&path).map_err(failed(path.display()))?;
         let bytes = file.bytes().map_err(failed(path.display()))?;
         let n = self.array.chunks_per_object() * self.array.n_sample_chunks() * ENTRY_BYTES as u64 + CRC_BYTES as u64;

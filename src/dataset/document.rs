@@ -24,7 +24,7 @@ use crate::table::info::ColumnInfo;
 use crate::zarr::{AxisOrder, Codec};
 
 /// The dataset format version written by this program, and the newest it reads.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Name of the format.
 const FORMAT_NAME: &str = "segy-import";
 

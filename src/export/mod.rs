@@ -203,15 +203,15 @@ fn write_file(
     Ok(bytes)
 }
 
-/// The names that the files get.
+/// The names of the exported files.
 ///
 /// # Errors
-/// `Error::Failed` for what is no name, `Error::Usage` where two are the same.
+/// `Error::Failed` if one is not a file name, `Error::Usage` if two are the same.
 fn names(dataset: &Dataset) -> Result<Vec<String>> {
     let own: Vec<&str> = dataset.files.iter().map(|file| file.name.as_str()).collect();
     let is_plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
     if let Some(name) = own.iter().find(|name| !is_plain(name)) {
-        return Err(damaged(&dataset.path(METADATA), format!("\"{name}\" is no name of a file")));
+        return Err(damaged(&dataset.path(METADATA), format!("\"{name}\" is not a file name")));
     }
     let names = numbered(&own);
     let mut seen = HashSet::new();
@@ -224,7 +224,7 @@ fn names(dataset: &Dataset) -> Result<Vec<String>> {
     }
 }
 
-/// Each name as it is, or behind its number where several are the same.
+/// Each name as it is, or with its number in front if several are the same.
 fn numbered(names: &[&str]) -> Vec<String> {
     let mut n_of_name: HashMap<&str, u64> = HashMap::new();
     names.iter().for_each(|name| *n_of_name.entry(name).or_default() += 1);

@@ -85,20 +85,20 @@ fn geometry(plan: &Plan, headers: &HeaderSummary) -> Geometry {
     let fewest = |f: &PlannedFile| f.layout.varying.as_ref().map_or(f.layout.n_samples, |v| v.min_samples);
     Geometry {
         n_traces: plan.n_traces(),
-        n_samples: plan.traces.n_samples,
+        n_samples: plan.traces().n_samples,
         sample_interval_us: axis.interval_us(),
         first_sample_ms: axis.start_ms(),
         sample_axis: axis.clone(),
         header_ranges: used.map(|(c, range)| (c.name.clone(), [range.min, range.max])).collect(),
         samples_per_trace: plan.headers.n_samples.then(|| SamplesPerTrace {
             min: plan.files.iter().map(fewest).min().unwrap_or(0).into(),
-            max: plan.traces.n_samples,
+            max: plan.traces().n_samples,
         }),
     }
 }
 
 fn options(plan: &Plan) -> Options {
-    let array = &plan.traces;
+    let array = plan.traces();
     let computed = plan.headers.computed.iter();
     Options {
         dtype: array.dtype,
@@ -114,7 +114,7 @@ fn options(plan: &Plan) -> Options {
     }
 }
 
-/// What all input files share.
+/// The settings that all input files share.
 fn common_segy(layout: &Layout) -> Segy {
     Segy {
         input_format: layout.kind,
@@ -131,7 +131,7 @@ fn common_segy(layout: &Layout) -> Segy {
     }
 }
 
-/// Also with what is specific to one file.
+/// As [`common_segy`], with what is specific to one file.
 fn segy_of(layout: &Layout) -> Segy {
     Segy {
         revision: Some(format!("{}.{}", layout.revision.0, layout.revision.1)),

@@ -1,4 +1,4 @@
-//! Putting the dataset together from the segments: chunks are moved, row groups copied, gathers joined.
+//! Merging the segments into the dataset: chunks are moved, row groups copied, gathers joined.
 //!
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
@@ -52,7 +52,7 @@ pub fn merge(
     let join_tables = || table::join(&parts, &table, &plan.headers);
     let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
     let panicked = || Error::Failed("a step of the merge panicked".into());
-    // Three things that have nothing to do with each other. Where there are no more threads they come one after the other.
+    // Three independent steps. If there are no more threads, they run one after another.
     let (array, joined, counts) = std::thread::scope(|scope| {
         let joined = Builder::new().spawn_scoped(scope, join_tables);
         let counts = Builder::new().spawn_scoped(scope, index_gathers);
@@ -74,7 +74,7 @@ pub fn merge(
         write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
     }
     if let Some(array) = array {
-        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces.n_samples, &dataset.join(SAMPLE_AXIS))?;
+        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
         write_json(
             &dataset.join(ZARR_JSON),
             &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)], units(plan)),
@@ -107,7 +107,7 @@ fn write_array(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<serde_json::Value> {
     create_directories(target)?;
-    let document = array_document(&plan.traces);
+    let document = array_document(&plan.traces().declared());
     write_json(&target.join(ZARR_JSON), &document)?;
     if target.is_remote() {
         check_objects(plan, target, cancel)?;
@@ -126,7 +126,7 @@ fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<(
     found.remove(ZARR_JSON);
     for segment in &plan.segments {
         cancel.check()?;
-        for key in plan.objects_of(segment).flat_map(|object| plan.traces.object_keys(object)) {
+        for key in plan.units_of(segment).flat_map(|unit| plan.target.keys_of_unit(unit)) {
             if !found.remove(&key) {
                 let path = target.join(key);
                 return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
@@ -148,8 +148,8 @@ fn place_chunks(
     let mut placed = 0;
     let mut directory = PathBuf::new();
     for (segment, paths) in plan.segments.iter().zip(segments) {
-        for object in plan.objects_of(segment) {
-            for key in plan.traces.object_keys(object) {
+        for object in plan.units_of(segment) {
+            for key in plan.target.keys_of_unit(object) {
                 let (from, to) = (paths.traces.join(&key), target.join(&key));
                 if let Some(parent) = to.parent().filter(|parent| parent.path() != directory) {
                     create_directories(&parent)?;

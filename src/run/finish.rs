@@ -1,4 +1,4 @@
-//! Merging: the dataset is put together from the segments, verified, synced to disk, and made visible.
+//! Merging: the segments become a dataset, which is verified, synced to disk, and made visible.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::dataset::document::Document;
 use crate::dataset_files::METADATA;
 use crate::input::InputFile;
 use crate::merge::content_warnings;
-use crate::plan::config::can_be_verified;
+use crate::plan::decide::can_be_verified;
 use crate::plan::{MergeOptions, Plan};
-use crate::run::import::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::run::no_plan;
+use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::staging::{self, Output, SegmentRecord, Staged};
 use crate::store::Place;
 use crate::verify::compare_with;
@@ -29,8 +29,8 @@ pub enum Merged {
     Now(ImportResult),
 }
 
-/// Merges the segments of the plan in an output directory and makes the dataset visible, following the plan. `verify`
-/// compares it with the input even if the plan does not ask for it.
+/// Merges the segments of the plan in an output directory and makes the dataset visible. `verify` compares it with the
+/// input even if the plan does not ask for that.
 ///
 /// # Errors
 /// `Error::Failed` with the segments that are not done, `Error::Usage` without a plan. On any error the segments are
@@ -100,12 +100,12 @@ pub(crate) struct Finish<'a> {
     /// The input files as they must still be at the end.
     pub inputs: Vec<InputFile>,
     pub options: MergeOptions,
-    /// Whether to keep the segments even if they are useless.
+    /// Whether to keep the segments even after an error that makes them useless.
     pub keeps_segments: bool,
 }
 
 impl Finish<'_> {
-    /// Puts the dataset together and makes it visible. Returns the number of gathers and any new warnings.
+    /// Merges the segments and makes the dataset visible. Returns the number of gathers and any new warnings.
     pub fn run(
         &self,
         output: Output,
@@ -129,7 +129,7 @@ impl Finish<'_> {
         {
             return Err(match error {
                 Error::Cancelled { .. } => self.leave(output, error),
-                // The segments are as wrong as the dataset made from them.
+                // The segments are as wrong as the dataset merged from them.
                 error => self.discard(output, error),
             });
         }
@@ -162,7 +162,7 @@ impl Finish<'_> {
     pub fn leave(&self, output: Output, error: Error) -> Error {
         let finished = match output.n_finished(self.plan) {
             Ok(finished) => finished,
-            // Unknown what is there, so it stays.
+            // It is unknown what is there, so it stays.
             Err(cause) => return Error::Failed(format!("{error}; and what is left cannot be determined: {cause}")),
         };
         if error.is_final() || finished == 0 {

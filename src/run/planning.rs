@@ -1,4 +1,4 @@
-//! Planning: deciding everything, and storing the plan where the workers find it.
+//! Planning: deciding everything, and storing the plan for the workers.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
 use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
-use crate::run::import::{ImportProgress, Message, Phase, Reporter};
+use crate::run::reporter::{ImportProgress, Message, Phase, Reporter};
 use crate::staging::attempt::attempts;
 use crate::staging::{self, Output, STAGING, SegmentRecord, Staged};
 use crate::store;
@@ -102,7 +102,7 @@ pub(crate) enum OtherPlan {
     IsRefused,
 }
 
-/// Makes the plan, and decides what to do by what an earlier run left.
+/// Makes the plan, and decides what to do about an earlier run's work.
 pub(crate) fn prepare(
     config: &ImportConfig,
     other: OtherPlan,
@@ -182,7 +182,7 @@ fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is left of the same import.
+/// What an earlier run left of the same import.
 ///
 /// # Errors
 /// `Error::OutputInTheWay` for remains of another import that must not be replaced.

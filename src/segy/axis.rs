@@ -13,9 +13,12 @@ use crate::segy::text;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
+    /// Milliseconds.
     #[default]
     Time,
+    /// Metres or feet.
     Depth,
+    /// Hertz.
     Frequency,
 }
 

@@ -1,22 +1,20 @@
 //! What kind of SEG-Y a file is and where its parts lie, with the reason for each decision.
 //!
 //! Nothing is guessed silently: if the headers contradict the file size, the file is refused with a list of what
-//! would fit. `infer` decides.
+//! would fit. `segy::infer` decides.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::segy::axis::{Domain, SampleAxis};
 use crate::segy::binary_header::BINARY_HEADER_OFFSET;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::{Access, Io, SegyFile};
-use crate::segy::infer::{Inference, float_kind, is_pairwise_swapped, passcal, sample_look, seismic_unix, traces_only};
-use crate::segy::lengths::ragged::{Ragged, TraceIndex, Watch};
+use crate::segy::lengths::ragged::{Ragged, TraceIndex};
 use crate::segy::quantity::Quantity;
 use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
-use crate::segy::tape_label::{self, LABEL_BYTES};
 use crate::segy::text::{self, TextEncoding};
 
 /// Length of the textual and binary file headers together.
@@ -69,11 +67,6 @@ pub struct Overrides {
     pub input_format: Option<InputFormat>,
     /// What to do with traces of varying length.
     pub ragged: Ragged,
-}
-
-/// What a file that cannot be read as SEG-Y is, if it is of a known other kind.
-fn other_kind(file: &SegyFile) -> Option<String> {
-    traces_only::looks_like(file).map(|what| format!("{}: {what}", file.path().display()))
 }
 
 /// One decision about the file.
@@ -206,71 +199,6 @@ impl Layout {
             file.swap_pairs_from(BINARY_HEADER_OFFSET);
         }
         Ok(file)
-    }
-
-    /// Reads the headers of a file and works out its layout.
-    ///
-    /// # Errors
-    /// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would
-    /// fit.
-    pub fn infer(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
-        Self::infer_watched(file, overrides, &|_| Ok(()))
-    }
-
-    /// Like [`Self::infer`], checking `watch` now and then while going through all trace headers.
-    pub fn infer_watched(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
-        let mut layout = Self::decide(file, overrides, watch)?;
-        if let Some(order) = overrides.sample_byte_order.filter(|order| *order != layout.byte_order) {
-            layout.sample_order = Some(order);
-            let (what, value, because) =
-                ("byte order of the samples".into(), order.to_string(), "option --sample-endian".into());
-            layout.decisions.push(Decision { what, value, because });
-        }
-        // The user's choice of format settles it.
-        if overrides.format.is_none() {
-            let look = if overrides.sample_byte_order.is_some() { None } else { sample_look::warning(file, &layout)? };
-            // IBM or IEEE is asked where the words are floats at all.
-            let look = look.map_or_else(|| float_kind::warning(file, &layout), |look| Ok(Some(look)))?;
-            layout.warnings.extend(look);
-        }
-        Ok(layout)
-    }
-
-    fn decide(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
-        let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
-        let kind = overrides.input_format.or(by_name.then_some(InputFormat::Su));
-        match kind {
-            Some(InputFormat::Su) => match seismic_unix::infer(file, overrides, watch) {
-                Err(Error::Input(_))
-                    if overrides.input_format.is_none() && Self::of_segy(file, overrides, watch).is_ok() =>
-                {
-                    Err(Error::Input(format!(
-                        "{}: is named .su and is SEG-Y by its file header; --input-format segy reads it",
-                        file.path().display()
-                    )))
-                }
-                decided => decided,
-            },
-            Some(InputFormat::Passcal) => passcal::infer(file, overrides),
-            _ => match Self::of_segy(file, overrides, watch) {
-                // It has no file header, so there was nothing there to agree.
-                Err(Error::Input(_)) if kind.is_none() && passcal::is_it(file) => passcal::infer(file, overrides),
-                Err(Error::Input(message)) => Err(Error::Input(other_kind(file).unwrap_or(message))),
-                decided => decided,
-            },
-        }
-    }
-
-    fn of_segy(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
-        let label = tape_label::find(file)?;
-        if label.is_some() {
-            file.skip_label(LABEL_BYTES)?;
-        }
-        // Swapped only after the textual header, whose characters are single bytes.
-        if is_pairwise_swapped(file, overrides)? {
-            file.swap_pairs_from(BINARY_HEADER_OFFSET);
-        }
-        Inference::new(file, overrides, label, watch)?.layout()
     }
 
     /// Whether the file starts with textual and binary headers.

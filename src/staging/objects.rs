@@ -1,12 +1,13 @@
-//! The output in an object store, where nothing can be renamed, locked or appear at once with other things.
+//! The output in an object store, where nothing can be renamed, locked, or made visible together with other things.
 //!
-//! Chunks are put under their final keys by the workers, each by one alone. The tables of the segments, their records and the
-//! plan lie below `.segy-import/`; the merge makes the tables of the dataset of them, and `metadata.json` comes last. Whoever
-//! sees no `metadata.json` sees no dataset; one that is replaced loses its own before the first chunk is written.
+//! Workers write chunks to their final keys, each written by one worker only. The segments' tables and records and the
+//! plan are below `.segy-import/`; the merge makes the dataset's tables from them, and `metadata.json` comes last.
+//! Without a `metadata.json` there is no dataset; one that is being replaced loses its own before the first chunk is
+//! written.
 //!
-//! There is no lock, as one would outlive whoever crashed with it. The plan is what keeps imports apart: it is only put where
-//! there is none, and another import is refused unless it is the same. Two that are the same write the same bytes under the
-//! same keys.
+//! There is no lock, as one would outlive a crash of its owner. The plan keeps imports apart: it is only written if
+//! there is none, and another import is refused unless it has the same plan. Two with the same plan write the same
+//! bytes to the same keys.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -25,7 +26,7 @@ use crate::store::{self, Place};
 pub(super) struct ObjectArea {
     root: Place,
     staging: Place,
-    /// Whether this import has put the plan there that it follows.
+    /// Whether this import wrote the plan it follows.
     is_mine: AtomicBool,
 }
 
@@ -34,7 +35,7 @@ impl ObjectArea {
         Self { staging: root.join(STAGING), root, is_mine: AtomicBool::new(false) }
     }
 
-    /// What is in the staging area besides the plan and the mark.
+    /// The keys in the staging area besides the plan and the mark.
     fn others(&self) -> Result<Vec<PathBuf>> {
         let found = store::list(&self.staging.path()).map_err(failed(self.staging.display()))?;
         let others = found.into_iter().filter(|name| name != PLAN && name != MERGED);
@@ -42,7 +43,7 @@ impl ObjectArea {
     }
 }
 
-/// Refuses a prefix that holds something.
+/// Refuses a prefix that already holds something.
 pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     store::check_address(root)?;
     let place = Place::to_write(root).map_err(failed(root.display()))?;
@@ -55,7 +56,7 @@ pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     if has(METADATA) && holds_dataset(&place)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
-    // Without its document it is what an import left that began here.
+    // A staging area without the dataset's document: an import that began here left it.
     if has(STAGING) && !has(METADATA) {
         return Ok(());
     }
@@ -85,7 +86,7 @@ impl Area for ObjectArea {
         &self.staging
     }
 
-    /// Chunks are put where they stay.
+    /// Chunks are written to their final place.
     fn dataset(&self) -> Place {
         self.root.clone()
     }
@@ -98,10 +99,10 @@ impl Area for ObjectArea {
         None
     }
 
-    /// Puts the plan where there is none, and ends the dataset that is going to be replaced.
+    /// Writes the plan if there is none, and ends the dataset that is to be replaced.
     ///
     /// # Errors
-    /// `Error::OutputInTheWay` where there is one, which another import has put there meanwhile.
+    /// `Error::OutputInTheWay` if there is a plan, which another import has written meanwhile.
     fn start(&self, plan: &Plan) -> Result<()> {
         let place = self.staging.join(PLAN);
         let mut text = serde_json::to_vec_pretty(plan).map_err(failed(place.display()))?;
@@ -140,7 +141,7 @@ impl Area for ObjectArea {
         Ok(())
     }
 
-    /// Makes the dataset complete: what the one before had and it has not is removed, and then it gets its document.
+    /// Completes the dataset: removes what only the previous one had, then writes the document.
     fn publish(&self, _: bool, parts: &[&'static str]) -> Result<()> {
         let document = self.document();
         if !is_there(&document)? {
@@ -166,8 +167,8 @@ impl Area for ObjectArea {
 
     fn leave(&self) {}
 
-    /// Removes what an import made that comes to nothing, unless it had taken up what another began: that one may be at work. A
-    /// dataset that is complete is not its own any more.
+    /// Removes what an unsuccessful import made, unless it had continued the work of another import: that one may still
+    /// be running. A complete dataset no longer belongs to it.
     fn discard(&self) -> Result<()> {
         if !self.is_mine.load(Ordering::Relaxed) {
             return Ok(());

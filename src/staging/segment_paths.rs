@@ -1,17 +1,17 @@
-//! Where the files of one segment are.
+//! The paths of one segment's files.
 
 use crate::dataset_files::{HEADERS, TRACES};
 use crate::store::Place;
 
-/// The files of one segment in the staging directory.
+/// The files of one segment in the staging area.
 pub struct SegmentPaths {
     pub directory: Place,
     pub traces: Place,
     pub headers: Place,
     pub runs: Place,
-    /// Only there if the segment has exceptions.
+    /// Exists only if the segment has exceptions.
     pub exceptions: Place,
-    /// The record that says that the segment is done.
+    /// The record; it exists once the segment is done.
     pub record: Place,
 }
 
@@ -21,7 +21,8 @@ impl SegmentPaths {
     }
 
     pub fn in_directory(directory: Place) -> Self {
-        // In an object store chunks are put where they stay: behind the directories of the segment and of all segments.
+        // In an object store chunks are written to their final place, two levels up: above the directories of the
+        // segment and of all segments.
         let root = directory.parent().and_then(|staging| staging.parent()).filter(|_| directory.is_remote());
         Self {
             traces: root.as_ref().unwrap_or(&directory).join(TRACES),

@@ -1,4 +1,4 @@
-//! Reading files and objects: at any place, from front to back, and as Parquet wants it.
+//! Reading files and objects: at any offset, from start to end, and for the Parquet library.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -12,7 +12,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::store::place::{Place, Probe};
 use crate::store::{Object, Writer};
 
-/// Bytes that are copied at a time.
+/// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 18;
 
 /// A file or an object of known length.
@@ -47,7 +47,7 @@ impl Reader {
         }
     }
 
-    /// To be read from `offset` up to `end`.
+    /// Reads from `offset` up to `end`.
     pub fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
         match self {
             Self::File(mut file, probe) => {
@@ -58,7 +58,7 @@ impl Reader {
         }
     }
 
-    /// To be read from front to back.
+    /// Reads all of it.
     pub fn whole(self) -> io::Result<Stream> {
         let end = match &self {
             // A file may grow while it is read.
@@ -69,14 +69,14 @@ impl Reader {
     }
 }
 
-/// A part of a file or an object that is read from front to back.
+/// A part of a file or an object, read from start to end.
 pub enum Stream {
     File(io::Take<File>, Probe),
     Object { object: Arc<Object>, offset: u64, end: u64 },
 }
 
 impl Stream {
-    /// Copies what is left of it. From file to file the kernel does that.
+    /// Copies the rest of it. From file to file the kernel does it.
     pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
         match (self, out) {
             (Self::File(file, _), Writer::File(out)) => {
@@ -122,7 +122,7 @@ impl ChunkReader for Reader {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        // What a footer says may be more than there is.
+        // A damaged footer may point beyond the end.
         if self.bytes()?.checked_sub(length as u64).is_none_or(|last| last < start) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }

@@ -30,6 +30,6 @@ mod writer;
 pub use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ZERO_TRACE};
 pub use formula::{Computed, Formula};
 pub use join::{TablePart, join};
-pub use rows::read_integer;
+pub use rows::{read_integer, read_number};
 pub use summary::HeaderSummary;
 pub use writer::SegmentWriter;

@@ -194,8 +194,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Writes the pages of raw headers as soon as they are encoded, to save memory. So they come before all other
-    /// chunks of their row group, although they are the last column.
+    /// Writes the pages of raw headers as soon as they are encoded, to save memory. So they precede all other chunks of
+    /// their row group, although they are the last column.
     fn write_raw_headers(&mut self) -> Result<()> {
         if self.table.raw_header
             && let Some(column) = self.columns.last_mut()

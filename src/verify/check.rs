@@ -102,7 +102,7 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
     if !dataset.headers_only {
         let path = dataset.path(TRACES).join(ZARR_JSON);
         let array: serde_json::Value = crate::store::files::read_json(&path)?;
-        if array != crate::zarr::array_document(&dataset.array) {
+        if array != crate::zarr::array_document(&dataset.array.declared()) {
             return Err(damaged(&path, "it does not describe the array of metadata.json"));
         }
     }

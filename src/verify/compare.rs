@@ -231,7 +231,7 @@ fn kind(dtype: Dtype) -> crate::segy::fields::FieldKind {
 mod tests {
     use super::*;
     use crate::generate::{GenerateConfig, generate};
-    use crate::plan::config::ImportConfig;
+    use crate::plan::import_config::ImportConfig;
     use crate::store::faults::Faults;
 
     #[test]

@@ -1,7 +1,7 @@
-//! Converting chunks of long traces, which are cut along the samples: several chunks at a time, a thread for each.
+//! Converts chunks of long traces, which are cut along the samples: several chunks at a time, one per thread.
 //!
-//! So a file of fewer traces than workers keeps all cores busy, and one process still sees every trace whole: its
-//! exceptions come out in the same order whatever the number of threads.
+//! That keeps all cores busy even if a file has fewer traces than there are workers, while one process still sees every
+//! trace whole, so its exceptions come in the same order for any number of threads.
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
@@ -16,33 +16,33 @@ use crate::store::Place;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 
-/// Exceptions of one chunk that a lane keeps; those of a chunk with more are looked for again, one by one.
+/// The most exceptions of a chunk that a lane keeps; for a chunk with more, all are searched again in order.
 const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
 
-/// The threads' own things, and what all chunks of some traces gave together.
+/// The threads' buffers, and the results of all chunks of some traces together.
 pub(crate) struct Parts<'a> {
     layout: &'a Layout,
     array: &'a ArrayPlan,
     lanes: Vec<Lane>,
 }
 
-/// What one thread has: a chunk at a time.
+/// The buffers of one thread, which converts one chunk at a time.
 struct Lane {
     samples: SampleConversion,
     encoder: ChunkEncoder,
     round_trip: Option<RoundTrip>,
-    /// Chunks that are files of their own are written by the thread; those of a shard come one after the other.
+    /// The thread writes chunks that are files of their own; chunks of a shard are written in order.
     store: Option<SegmentStore>,
-    /// The samples of a trace that are converted once more.
+    /// The samples of a trace converted a second time.
     row: Vec<u8>,
-    /// The chunk as it goes into a shard.
+    /// The encoded chunk, for its shard.
     encoded: Vec<u8>,
     window: Vec<u8>,
     exceptions: Vec<Exception>,
     stored_bytes: u64,
 }
 
-/// What the chunks gave beside their bytes.
+/// The results of the chunks besides their bytes.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) samples: SampleStatistics,
@@ -50,21 +50,21 @@ pub(crate) struct Outcome {
 }
 
 impl<'a> Parts<'a> {
-    /// `directory` is that of the segment's array.
+    /// `directory`: that of the segment's array.
     pub(crate) fn new(plan: &'a Plan, directory: &Place) -> Result<Self> {
-        let (layout, array) = (plan.layout(), &plan.traces);
+        let (layout, array) = (plan.layout(), plan.traces());
         let n_lanes = u64::from(plan.threads).clamp(1, array.n_sample_chunks());
         let lanes = (0..n_lanes).map(|_| Lane::new(plan, directory)).collect::<Result<_>>()?;
         Ok(Self { layout, array, lanes })
     }
 
-    /// Sees that all chunks are written.
+    /// Makes sure that all chunks are written.
     pub(crate) fn finish(self) -> Result<()> {
         self.lanes.into_iter().filter_map(|lane| lane.store).try_for_each(|store| store.finish().map(drop))
     }
 
-    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `store` is for shards. `on_part` hears
-    /// the chunks done so far.
+    /// Converts all chunks of the traces of `trace_chunk`, which are at `places`. `store` is used for shards. `on_part`
+    /// gets the number of chunks done so far.
     pub(crate) fn convert(
         &mut self,
         trace_chunk: u64,
@@ -95,7 +95,7 @@ impl<'a> Parts<'a> {
             on_part(part + 1);
             Ok(())
         };
-        // One lane needs no other thread.
+        // A single lane works in the calling thread.
         let n_threads = if n_lanes > 1 { n_lanes } else { 0 };
         in_order(n_threads, &mut self.lanes, array.n_sample_chunks(), || (), work, take)?;
         Ok(outcome)
@@ -104,13 +104,13 @@ impl<'a> Parts<'a> {
 
 impl Lane {
     fn new(plan: &Plan, directory: &Place) -> Result<Self> {
-        let (layout, array) = (plan.layout(), &plan.traces);
+        let (layout, array) = (plan.layout(), plan.traces());
         let (format, order) = (layout.format(), layout.sample_byte_order());
         let is_file_for_each = array.shard_chunks.is_none();
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {
             samples: SampleConversion::new(layout, array.dtype)?,
-            encoder: ChunkEncoder::new(array)?,
+            encoder: ChunkEncoder::new(array),
             round_trip: RoundTrip::new(format, order, array.dtype),
             store,
             row: Vec::new(),
@@ -121,7 +121,7 @@ impl Lane {
         })
     }
 
-    /// One chunk: samples, statistics, exceptions, encoding, and its file if it is one.
+    /// Converts one chunk: samples, statistics, exceptions, encoding, and its file if it has one.
     fn convert(
         &mut self,
         layout: &Layout,
@@ -137,7 +137,7 @@ impl Lane {
         }
         self.exceptions.clear();
         for (i, place) in places.iter().enumerate() {
-            // While one trace is converted, the next one comes.
+            // The next trace is fetched while this one is converted.
             for next in places[i..].iter().take(2) {
                 if let Some(piece) = Piece::of(layout, array, part, next) {
                     next.file.will_read(piece.offset, piece.n_bytes);
@@ -176,7 +176,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Gives away the exceptions of the chunk at hand, all of them.
+    /// Passes on all exceptions of the current chunk.
     fn tell_exceptions(
         &mut self,
         layout: &Layout,
@@ -199,12 +199,12 @@ impl Lane {
     }
 }
 
-/// Encodes what has come of a chunk so far.
+/// Encodes what has been converted of a chunk so far.
 fn advance(encoder: &mut ChunkEncoder, store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>) -> Result<()> {
     encoder.advance(&mut |bytes| put(store, encoded, bytes))
 }
 
-/// Encoded bytes go to the file of the chunk, or wait for their shard.
+/// Writes encoded bytes to the chunk's file, or keeps them for its shard.
 fn put(store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
     match store {
         Some(store) => store.append(bytes),
@@ -217,16 +217,16 @@ fn put(store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>, bytes: &[u8]) ->
 
 /// The samples of one trace in one chunk.
 struct Piece {
-    /// In the file, with their length there.
+    /// Offset in the file.
     offset: u64,
     n_bytes: usize,
-    /// Bytes of the converted ones.
+    /// Bytes of the converted samples.
     n_converted: usize,
     first_sample: u64,
 }
 
 impl Piece {
-    /// `None` where the trace, shorter than others, ends before.
+    /// `None` if the trace is so short that it ends before.
     fn of(layout: &Layout, array: &ArrayPlan, part: u64, place: &Stretch) -> Option<Self> {
         let samples = array.samples_of_chunk(part);
         let n = u64::from(place.n_samples).min(samples.end).checked_sub(samples.start).filter(|&n| n > 0)? as usize;

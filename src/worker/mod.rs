@@ -23,18 +23,18 @@ use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
 use long_traces::Parts;
 use sample_conversion::SampleConversion;
 
-/// Bytes of the input that are looked at in one go: they stay in the second-level cache between the passes.
+/// Bytes of input processed at a time: they stay in the L2 cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
 
-/// Headers farther apart than this are read one by one where the samples between them are not wanted.
+/// Headers farther apart than this are read one by one if the samples between them are not needed.
 const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 
-/// Converts segment `id` of the plan into its place in `staging`, for as long as the computer is not restarted.
-/// `on_progress` hears the traces done so far.
+/// Converts segment `id` of the plan into its place in `staging`, without syncing it. `on_progress` gets the number of
+/// traces done so far.
 ///
 /// # Errors
-/// `Error::Input` for a trace that cannot be what the plan says, `Error::Failed` where writing fails,
-/// `Error::Cancelled` when asked to stop; the segment is then not done and is converted anew.
+/// `Error::Input` for a trace that contradicts the plan, `Error::Failed` if writing fails, `Error::Cancelled` when
+/// asked to stop; the segment is then not done and will be converted again.
 pub fn convert_segment(
     plan: &Plan,
     staging: &Place,
@@ -68,7 +68,7 @@ pub fn convert(
 struct Conversion<'a> {
     plan: &'a Plan,
     inputs: Inputs<'a>,
-    /// That of the first file; in others the offsets and lengths of traces differ.
+    /// The layout of the first file; in others the offsets and lengths of traces differ.
     layout: &'a Layout,
     array: &'a ArrayPlan,
     /// Traces whose samples this segment writes.
@@ -83,11 +83,11 @@ struct Conversion<'a> {
     exceptions: SegmentExceptions,
     stored_bytes: u64,
     window: Vec<u8>,
-    /// Where the array of the segment is.
+    /// Where the segment's array is.
     directory: Place,
-    /// What converts traces that are cut along the samples, once it is needed.
+    /// Converts traces that are cut along the samples; created when first needed.
     parts: Option<Parts<'a>>,
-    /// For each trace of the window at hand: whether all its samples are zero.
+    /// For each trace of the current window: whether all its samples are zero.
     is_zero: Vec<bool>,
     finder: FlagFinder<'a>,
     flags: Vec<u8>,
@@ -95,7 +95,7 @@ struct Conversion<'a> {
 
 impl<'a> Conversion<'a> {
     fn new(plan: &'a Plan, paths: &SegmentPaths, id: u32) -> Result<Self> {
-        let (layout, array) = (plan.layout(), &plan.traces);
+        let (layout, array) = (plan.layout(), plan.traces());
         let segment = plan.segments.get(id as usize).ok_or_else(|| {
             Error::Usage(format!("segment {id} is not in the plan, which has {}", plan.segments.len()))
         })?;
@@ -119,10 +119,10 @@ impl<'a> Conversion<'a> {
             ),
             traces,
             rows,
-            // Its places are others than those of the samples that are converted meanwhile.
+            // It reads at other offsets than the conversion does meanwhile.
             finder: FlagFinder::new(inputs(Access::Traces), layout, samples.converter.clone(), array.dtype),
             samples,
-            encoder: ChunkEncoder::new(array)?,
+            encoder: ChunkEncoder::new(array),
             stored_bytes: 0,
             window: Vec::new(),
             directory: paths.traces.clone(),
@@ -132,7 +132,7 @@ impl<'a> Conversion<'a> {
         })
     }
 
-    /// Goes through the segment chunk by chunk along the traces.
+    /// Converts the segment, one chunk along the trace axis after another.
     fn run(&mut self, cancel: &CancelHandle, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut done = 0;
         for trace_chunk in self.trace_chunks() {
@@ -163,7 +163,7 @@ impl<'a> Conversion<'a> {
         start / self.array.chunk_traces..end.div_ceil(self.array.chunk_traces)
     }
 
-    /// The next whole traces to look at, from `start` on: of one file and one length, and small enough to stay in the cache.
+    /// The next whole traces to process, from `start` on: of one file and one length, few enough to stay in the cache.
     fn next_window(&mut self, start: u64, end: u64) -> Result<Option<Stretch>> {
         if start >= end {
             return Ok(None);
@@ -172,7 +172,7 @@ impl<'a> Conversion<'a> {
         self.inputs.stretch(start, step.min((end - start) as usize)).map(Some)
     }
 
-    /// A chunk that spans all samples: headers and samples in one pass.
+    /// Converts a chunk that spans all samples: headers and samples in one pass.
     fn convert_whole_traces(
         &mut self,
         trace_chunk: u64,
@@ -196,7 +196,7 @@ impl<'a> Conversion<'a> {
             let rows = self.encoder.room(n * row).chunks_mut(row);
             for ((index, trace), out) in (next..).zip(bytes.chunks(stride)).zip(rows) {
                 let samples = &trace[header_bytes..];
-                // Traces shorter than others are padded.
+                // Shorter traces are padded.
                 let (out, padding) = out.split_at_mut(n_values);
                 padding.fill(0);
                 let seen = self.samples.convert(samples, out);
@@ -221,7 +221,7 @@ impl<'a> Conversion<'a> {
         Ok(done)
     }
 
-    /// Chunks of long traces, which are cut along the samples.
+    /// Converts chunks of long traces, which are cut along the samples.
     fn convert_parts(
         &mut self,
         trace_chunk: u64,
@@ -251,7 +251,7 @@ impl<'a> Conversion<'a> {
         Ok(())
     }
 
-    /// Headers of traces whose samples another segment writes, or which come apart from the samples.
+    /// Handles headers of traces whose samples another segment writes, or which are read separately from the samples.
     fn take_headers(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
         let header_bytes = self.layout.header_bytes();
         let mut next = headers.start;
@@ -265,7 +265,7 @@ impl<'a> Conversion<'a> {
                 self.flags.resize(n, 0);
             }
             if window.stride <= SPARSE_STRIDE_BYTES {
-                // Behind the last header only the flags need something.
+                // After the last header, bytes are needed only for the flags.
                 let length = if flags_are_wanted { n * window.stride } else { (n - 1) * window.stride + header_bytes };
                 let bytes = window.file.bytes(offset, length, &mut buffer)?;
                 if flags_are_wanted {
@@ -286,8 +286,8 @@ impl<'a> Conversion<'a> {
         Ok(())
     }
 
-    /// Gives the headers of `traces` to the table, the runs and the check; `bytes` begins with the header of the first trace of
-    /// the window that they lie in, and every `stride` bytes the next one follows; `self.flags` begins at that trace too.
+    /// Passes the headers of `traces` to the table, the runs and the check. `bytes` starts with the header of the first
+    /// trace of the window; a header follows every `stride` bytes. `self.flags` starts with that trace too.
     fn push_headers(&mut self, bytes: &[u8], stride: usize, window: &Stretch, traces: &Range<u64>) -> Result<()> {
         if traces.is_empty() {
             return Ok(());
@@ -300,7 +300,7 @@ impl<'a> Conversion<'a> {
             self.runs.begin_file();
         }
         let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
-        // Copying the headers brings them into the cache faster than reading single numbers does.
+        // Copying the headers brings them into the cache faster than reading single numbers.
         self.headers.push_marked(bytes, stride, n, &self.flags[skipped..], mark)?;
         self.runs.push(traces.start, bytes, stride, n)
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::segy::Dtype;
 use crate::zarr::Codec;
+use crate::zarr::axes::{Array, Axis};
 
 /// Order of the two axes in the declared array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +20,7 @@ pub enum AxisOrder {
 }
 
 impl AxisOrder {
-    /// A pair of (sample, trace) numbers in the order of the declared axes.
-    pub fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
+    fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
         match self {
             Self::SampleTrace => [sample, trace],
             Self::TraceSample => [trace, sample],
@@ -42,14 +42,21 @@ const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
 /// The array `traces.zarr`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayPlan {
+    /// Order of the declared axes.
     pub order: AxisOrder,
+    /// Type of the stored samples.
     pub dtype: Dtype,
+    /// Samples in a trace; shorter traces are padded.
     pub n_samples: u64,
+    /// Traces of all files.
     pub n_traces: u64,
+    /// Samples of each trace in a chunk.
     pub chunk_samples: u64,
+    /// Traces in a chunk.
     pub chunk_traces: u64,
     /// Chunks along the trace axis in one shard, if chunks are grouped in shards. A shard spans all samples.
     pub shard_chunks: Option<u64>,
+    /// How chunks are compressed.
     pub codec: Codec,
 }
 
@@ -135,13 +142,26 @@ impl ArrayPlan {
     /// The keys of the objects with this index on the trace axis, below the array.
     pub fn object_keys(&self, trace_index: u64) -> Vec<String> {
         let along_samples = if self.shard_chunks.is_some() { 1 } else { self.n_sample_chunks() };
-        (0..along_samples).map(|sample_index| self.object_key(sample_index, trace_index)).collect()
+        let array = self.declared();
+        (0..along_samples).map(|sample_index| array.key(&self.index(sample_index, trace_index))).collect()
     }
 
-    /// `c/0/17`: the key of one object in the default chunk key encoding.
-    pub fn object_key(&self, sample_index: u64, trace_index: u64) -> String {
-        let [first, second] = self.order.arrange(sample_index, trace_index);
-        format!("c/{first}/{second}")
+    /// The array as `zarr.json` declares it. Stored chunks are trace after trace in either order of the axes.
+    pub fn declared(&self) -> Array {
+        let sample = Axis { name: "sample".into(), length: self.n_samples, chunk: self.chunk_samples };
+        let trace = Axis { name: "trace".into(), length: self.n_traces, chunk: self.chunk_traces };
+        Array {
+            dtype: self.dtype,
+            axes: self.order.arrange(sample, trace).into(),
+            storage: self.order.arrange(1, 0).into(),
+            shard: self.shard_chunks.map(|n| self.order.arrange(self.n_sample_chunks(), n).into()),
+            codec: self.codec.clone(),
+        }
+    }
+
+    /// A number of a chunk or object along each axis, in the order of the declared axes.
+    pub fn index(&self, sample: u64, trace: u64) -> [u64; 2] {
+        self.order.arrange(sample, trace)
     }
 }
 
@@ -199,8 +219,8 @@ mod tests {
     #[test]
     fn a_chunk_key_follows_the_order_of_the_axes() {
         let mut array = ArrayPlan::new(100, 5000, Dtype::Int16);
-        assert_eq!(array.object_key(0, 3), "c/0/3");
+        assert_eq!(array.object_keys(3), ["c/0/3"]);
         array.order = AxisOrder::TraceSample;
-        assert_eq!(array.object_key(0, 3), "c/3/0");
+        assert_eq!(array.object_keys(3), ["c/3/0"]);
     }
 }

@@ -2,50 +2,46 @@
 
 use serde_json::{Value, json};
 
-use crate::zarr::array::{ArrayPlan, AxisOrder};
+use crate::zarr::axes::Array;
 use crate::zarr::codec::little_endian;
 
 fn crc32c() -> Value {
     json!({"name": "crc32c", "configuration": {}})
 }
 
-/// The codecs of one chunk: transposed to trace after trace, compressed, with a checksum at its end.
-fn chunk_codecs(array: &ArrayPlan) -> Vec<Value> {
+/// The codecs of one chunk: transposed to the order of storage, compressed, with a checksum at its end.
+fn chunk_codecs(array: &Array) -> Vec<Value> {
     let mut codecs = Vec::new();
-    if array.order == AxisOrder::SampleTrace {
-        codecs.push(json!({"name": "transpose", "configuration": {"order": [1, 0]}}));
+    if !array.storage.is_sorted() {
+        codecs.push(json!({"name": "transpose", "configuration": {"order": array.storage}}));
     }
     codecs.extend(array.codec.definitions(array.dtype));
     codecs.push(crc32c());
     codecs
 }
 
-/// `zarr.json` of the trace array.
-pub fn array_document(array: &ArrayPlan) -> Value {
-    let chunk = array.order.arrange(array.chunk_samples, array.chunk_traces);
-    let (grid, codecs) = match array.shard_chunks {
-        None => (chunk, chunk_codecs(array)),
-        Some(_) => {
-            let samples = array.chunk_samples * array.n_sample_chunks();
-            let sharding = json!({"name": "sharding_indexed", "configuration": {
-                "chunk_shape": chunk,
-                "codecs": chunk_codecs(array),
-                "index_codecs": [little_endian(), crc32c()],
-                "index_location": "end",
-            }});
-            (array.order.arrange(samples, array.traces_per_object()), vec![sharding])
-        }
+/// `zarr.json` of an array of samples.
+pub fn array_document(array: &Array) -> Value {
+    let codecs = match array.shard {
+        None => chunk_codecs(array),
+        Some(_) => vec![json!({"name": "sharding_indexed", "configuration": {
+            "chunk_shape": array.chunk_shape(),
+            "codecs": chunk_codecs(array),
+            "index_codecs": [little_endian(), crc32c()],
+            "index_location": "end",
+        }})],
     };
+    let names: Vec<&str> = array.axes.iter().map(|axis| axis.name.as_str()).collect();
     json!({
         "zarr_format": 3,
         "node_type": "array",
-        "shape": array.order.arrange(array.n_samples, array.n_traces),
+        "shape": array.shape(),
         "data_type": array.dtype.name(),
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": grid}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": array.object_shape()}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": if array.dtype.is_float() { json!(0.0) } else { json!(0) },
         "codecs": codecs,
-        "dimension_names": array.order.arrange("sample", "trace"),
+        "dimension_names": names,
         "attributes": {},
     })
 }

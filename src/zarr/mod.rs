@@ -5,14 +5,17 @@
 //! `sharding_indexed` codec specifications.
 
 mod array;
+mod axes;
 mod blosc;
 mod chunk_codec;
 mod codec;
 mod documents;
+mod planes;
 mod segment_store;
-mod unpack;
+mod whole;
 
 pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+pub use axes::{Array, Axis};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
 pub use documents::{array_document, coordinate_document, group_document};

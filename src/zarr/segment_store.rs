@@ -10,6 +10,7 @@ use crate::store::checksum::{ChunkSums, crc32c, crc32c_append};
 use crate::store::files::{create_directories, write_json};
 use crate::store::{Finishing, Place, Writer};
 use crate::zarr::array::ArrayPlan;
+use crate::zarr::axes::Array;
 use crate::zarr::documents::array_document;
 
 /// Offset and length of a chunk that a shard does not hold. Source: `sharding_indexed`, section "Binary shard format".
@@ -22,6 +23,7 @@ const MOST_FINISHING: usize = 16;
 pub struct SegmentStore {
     directory: Place,
     array: ArrayPlan,
+    declared: Array,
     /// The file that chunks are appended to: of one chunk, or of a shard.
     object: Option<Object>,
     /// The directory that was made last; the trace-sample order has one for each chunk.
@@ -42,7 +44,7 @@ struct Object {
     start: u64,
     crc: u32,
     entry: usize,
-    /// Of a shard: offset and length by sample chunk and trace chunk in the order of the declared axes.
+    /// Of a shard: offset and length of each chunk, by the chunk's entry number.
     index: Option<Vec<[u64; 2]>>,
 }
 
@@ -57,13 +59,15 @@ impl SegmentStore {
     /// A new array in `directory`, with its `zarr.json`. In an object store it is a part of the final array, which gets that
     /// when it is complete. `is_durable` says that it is going to be synced, so that the disk may begin early.
     pub fn create(directory: &Place, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
+        let declared = array.declared();
         if !directory.is_remote() {
             create_directories(directory)?;
-            write_json(&directory.join(ZARR_JSON), &array_document(array))?;
+            write_json(&directory.join(ZARR_JSON), &array_document(&declared))?;
         }
         Ok(Self {
             directory: directory.to_owned(),
             array: array.clone(),
+            declared,
             object: None,
             directory_made: None,
             finishing: VecDeque::new(),
@@ -74,16 +78,14 @@ impl SegmentStore {
 
     /// Begins a chunk. Chunks come in order of the trace axis, then of the sample axis.
     pub fn begin(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<()> {
-        let per_object = self.array.chunks_per_object();
-        let trace_index = trace_chunk / per_object;
+        let trace_index = trace_chunk / self.array.chunks_per_object();
         if self.object.as_ref().is_none_or(|o| o.trace_index != trace_index || o.index.is_none()) {
             self.end_object()?;
             self.object = Some(self.new_object(sample_chunk, trace_index)?);
         }
-        let [_, columns] = self.array.order.arrange(self.array.n_sample_chunks(), per_object);
-        let [row, column] = self.array.order.arrange(sample_chunk, trace_chunk % per_object);
+        let entry = self.declared.entry_of(&self.array.index(sample_chunk, trace_chunk));
         if let Some(object) = &mut self.object {
-            (object.start, object.crc, object.entry) = (object.written, 0, (row * columns + column) as usize);
+            (object.start, object.crc, object.entry) = (object.written, 0, entry);
         }
         Ok(())
     }
@@ -137,15 +139,14 @@ impl SegmentStore {
     }
 
     fn new_object(&mut self, sample_chunk: u64, trace_index: u64) -> Result<Object> {
-        let n_in_shard = self.array.shard_chunks.map(|n| (n * self.array.n_sample_chunks()) as usize);
-        let path = self.place(if n_in_shard.is_some() { 0 } else { sample_chunk }, trace_index)?;
+        let index = self.declared.shard.as_ref().map(|n| vec![ABSENT; n.iter().product::<u64>() as usize]);
+        let path = self.place(&self.array.index(if index.is_some() { 0 } else { sample_chunk }, trace_index))?;
         let file = Writer::create(&path).map_err(failed(path.display()))?;
-        let index = n_in_shard.map(|n| vec![ABSENT; n]);
         Ok(Object { trace_index, path, file, written: 0, start: 0, crc: 0, entry: 0, index })
     }
 
-    fn place(&mut self, sample_index: u64, trace_index: u64) -> Result<Place> {
-        let path = self.directory.join(self.array.object_key(sample_index, trace_index));
+    fn place(&mut self, object: &[u64]) -> Result<Place> {
+        let path = self.directory.join(self.declared.key(object));
         if let Some(parent) = path.parent()
             && self.directory_made.as_deref() != Some(&parent.path())
         {

@@ -24,13 +24,73 @@ use crate::segy::layout::{Decision, FILE_HEADER_BYTES, InputFormat, Layout, Over
 use crate::segy::lengths::ragged::Watch;
 use crate::segy::lengths::trace_counts::{check_trace_lengths, look_at_the_last_header};
 use crate::segy::samples::format::{ByteOrder, SampleFormat, known_formats, sample_format};
-use crate::segy::tape_label::LABEL_BYTES;
+use crate::segy::tape_label::{self, LABEL_BYTES};
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 
 /// The rev 2 byte order constant, at bytes 3297-3300.
 const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
 /// The same constant with neighbouring bytes swapped.
 const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
+
+/// Reads the headers of a file and works out its layout. `watch` hears now and then of going through all trace headers.
+///
+/// # Errors
+/// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would fit.
+pub fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let mut layout = of_kind(file, overrides, watch)?;
+    if let Some(order) = overrides.sample_byte_order.filter(|order| *order != layout.byte_order) {
+        layout.sample_order = Some(order);
+        decide(&mut layout.decisions, "byte order of the samples", order, "option --sample-endian");
+    }
+    // The user's choice of format settles it.
+    if overrides.format.is_none() {
+        let look = if overrides.sample_byte_order.is_some() { None } else { sample_look::warning(file, &layout)? };
+        // IBM or IEEE is asked where the words are floats at all.
+        let look = look.map_or_else(|| float_kind::warning(file, &layout), |look| Ok(Some(look)))?;
+        layout.warnings.extend(look);
+    }
+    Ok(layout)
+}
+
+fn of_kind(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
+    let kind = overrides.input_format.or(by_name.then_some(InputFormat::Su));
+    match kind {
+        Some(InputFormat::Su) => match seismic_unix::infer(file, overrides, watch) {
+            Err(Error::Input(_)) if overrides.input_format.is_none() && of_segy(file, overrides, watch).is_ok() => {
+                Err(Error::Input(format!(
+                    "{}: is named .su and is SEG-Y by its file header; --input-format segy reads it",
+                    file.path().display()
+                )))
+            }
+            decided => decided,
+        },
+        Some(InputFormat::Passcal) => passcal::infer(file, overrides),
+        _ => match of_segy(file, overrides, watch) {
+            // It has no file header, so there was nothing there to agree.
+            Err(Error::Input(_)) if kind.is_none() && passcal::is_it(file) => passcal::infer(file, overrides),
+            Err(Error::Input(message)) => Err(Error::Input(other_kind(file).unwrap_or(message))),
+            decided => decided,
+        },
+    }
+}
+
+fn of_segy(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let label = tape_label::find(file)?;
+    if label.is_some() {
+        file.skip_label(LABEL_BYTES)?;
+    }
+    // Swapped only after the textual header, whose characters are single bytes.
+    if is_pairwise_swapped(file, overrides)? {
+        file.swap_pairs_from(BINARY_HEADER_OFFSET);
+    }
+    Inference::new(file, overrides, label, watch)?.layout()
+}
+
+/// What a file that cannot be read as SEG-Y is, if it is of a known other kind.
+fn other_kind(file: &SegyFile) -> Option<String> {
+    traces_only::looks_like(file).map(|what| format!("{}: {what}", file.path().display()))
+}
 
 /// The headers of a file and what has been decided about it so far.
 pub(crate) struct Inference<'a> {

@@ -1,68 +1,35 @@
-//! What the caller asks for, and making a plan from it.
+//! Making a plan: reading headers of the input and deciding everything before the work begins.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
-use crate::base::parallel::n_threads;
 use crate::gather::choice::{GatherChoice, choose};
 use crate::gather::sample::Sample;
 use crate::gather::{GatherKey, KeyReader, Keys};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
+use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
+use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
-use crate::plan::mapping::{HeaderOptions, PlacedField};
 use crate::plan::partition::{cuts_inside_gathers, partition};
-use crate::plan::{MAX_THREADS, MergeOptions, PLAN_VERSION, Plan};
+use crate::plan::target::Target;
+use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
-use crate::segy::layout::{Decision, InputFormat, Overrides};
+use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::lengths::ragged::Watch;
 use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
-use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
+use crate::segy::{Access, Dtype, Layout, Ragged, SegyFile};
 use crate::table::columns::RECORDING_TIME;
 use crate::table::derived::{Degrees, RecordingTime};
 use crate::table::info::{self, Placed, Units};
 use crate::table::{Column, HeaderTable};
-use crate::zarr::{ArrayPlan, AxisOrder, Codec, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+use crate::zarr::{ArrayPlan, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 
-/// Default for how many headers a split may move back to find the start of its gather.
-pub const DEFAULT_MAX_PROBE: u64 = 10_000;
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
-
-/// What makes a gather.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Gather {
-    /// What the headers of a few traces show, as `inspect` says it.
-    #[default]
-    Auto,
-    /// Runs of equal values of these header fields.
-    Keys(Vec<String>),
-    /// No gathers: the file is split evenly.
-    None,
-}
-
-impl FromStr for Gather {
-    type Err = Error;
-
-    /// `auto`, `cdp`, `field_record,cdp`, `none`.
-    fn from_str(s: &str) -> Result<Self> {
-        let keys: Vec<String> = s.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect();
-        match keys.as_slice() {
-            [] => Err(Error::Usage("--gather needs the name of a header field, auto, or none".into())),
-            [only] if only.eq_ignore_ascii_case("none") => Ok(Self::None),
-            [only] if only.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
-            several if several.iter().any(|k| ["none", "auto"].iter().any(|word| k.eq_ignore_ascii_case(word))) => {
-                Err(Error::Usage("--gather auto and --gather none stand alone".into()))
-            }
-            _ => Ok(Self::Keys(keys)),
-        }
-    }
-}
 
 /// The gather keys of a plan.
 struct Gathers {
@@ -71,99 +38,7 @@ struct Gathers {
     warning: Option<String>,
 }
 
-/// Data type of the samples in the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DtypeChoice {
-    /// The type that holds every value exactly.
-    #[default]
-    Native,
-    /// float32, rounding every sample to the nearest.
-    Float32,
-}
-
-/// The import the caller wants. `ImportConfig::new` has the defaults of `segy-import IN OUT`.
-#[derive(Clone, Debug)]
-pub struct ImportConfig {
-    /// Files to combine into one dataset, in trace order.
-    pub inputs: Vec<PathBuf>,
-    /// Directory for the dataset.
-    pub output: PathBuf,
-    /// Most worker processes at the same time; by default one per core.
-    pub workers: Option<usize>,
-    /// Number of segments; by default as many as workers, or more for large files.
-    pub segments: Option<u32>,
-    /// What makes a gather.
-    pub gather: Gather,
-    /// Most trace headers to look back for the start of a gather.
-    pub max_probe: u64,
-    /// Header field positions that override the standard.
-    pub headers: HeaderOptions,
-    /// Keep the header bytes in the column `raw_header`.
-    pub raw_header: bool,
-    /// Leave out the samples.
-    pub headers_only: bool,
-    /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
-    pub chunk_traces: Option<u64>,
-    /// Compressor for the chunks.
-    pub codec: Codec,
-    /// Order of the declared axes.
-    pub order: AxisOrder,
-    /// Data type of the stored samples.
-    pub dtype: DtypeChoice,
-    /// Chunks per shard.
-    pub shard_chunks: Option<u64>,
-    /// How to read the input.
-    pub io: Io,
-    /// What the user says about the files, overriding their headers.
-    pub overrides: Overrides,
-    /// Replace an existing dataset, once the new one is complete.
-    pub overwrite: bool,
-    /// Compare the dataset with the input, byte by byte, before it becomes visible.
-    pub verify: bool,
-    /// Sync the dataset to disk before it becomes visible, so that it survives a power failure.
-    pub sync: bool,
-    /// Start over, even if an interrupted run left finished segments.
-    pub fresh: bool,
-    /// Files of at most this many traces and bytes are converted in this process.
-    pub parallel_threshold: (u64, u64),
-    /// The program with the `worker` subcommand. Without one, threads of this process convert the segments.
-    pub worker_program: Option<PathBuf>,
-}
-
 impl ImportConfig {
-    /// The configuration for `segy-import IN OUT`.
-    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
-        Self {
-            inputs: vec![input.into()],
-            output: output.into(),
-            workers: None,
-            segments: None,
-            gather: Gather::default(),
-            max_probe: DEFAULT_MAX_PROBE,
-            headers: HeaderOptions::default(),
-            raw_header: true,
-            headers_only: false,
-            chunk_traces: None,
-            codec: Codec::default(),
-            order: AxisOrder::default(),
-            dtype: DtypeChoice::default(),
-            shard_chunks: None,
-            io: Io::default(),
-            overrides: Overrides::default(),
-            overwrite: false,
-            verify: false,
-            sync: true,
-            fresh: false,
-            parallel_threshold: (100_000, 256 << 20),
-            worker_program: None,
-        }
-    }
-
-    /// Most worker processes at the same time: as requested, or one per core available to this process.
-    pub fn n_workers(&self) -> usize {
-        self.workers.unwrap_or_else(n_threads).max(1)
-    }
-
     /// Reads the headers of the input and decides everything. Creates nothing.
     ///
     /// # Errors
@@ -209,7 +84,7 @@ impl ImportConfig {
             gather_keys,
             gather_decision,
             max_probe: self.max_probe,
-            traces,
+            target: Target::Traces(traces),
             headers_only: self.headers_only,
             headers,
             placed_fields,
@@ -233,17 +108,6 @@ impl ImportConfig {
             Ok(metadata.permissions().mode())
         });
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
-    }
-
-    /// How to finish once all segments are done.
-    pub fn merge_options(&self) -> MergeOptions {
-        MergeOptions { overwrite: self.overwrite, verify: self.verify, sync: self.sync }
-    }
-
-    /// Whether the file is small enough to convert in this process.
-    pub fn is_small(&self, plan: &Plan) -> bool {
-        let (traces, bytes) = self.parallel_threshold;
-        plan.n_traces() <= traces && plan.input_bytes() <= bytes
     }
 
     fn n_segments(&self, files: &[PlannedFile], traces: &ArrayPlan) -> u32 {
@@ -483,7 +347,7 @@ pub fn can_be_verified(plan: &Plan) -> Result<()> {
         "--headers-only, as the dataset would not hold the samples"
     } else if !plan.headers.raw_header {
         "--no-raw-header, as the dataset would not hold every byte of the headers"
-    } else if Restorer::new(layout.format(), layout.sample_byte_order(), plan.traces.dtype).is_none() {
+    } else if Restorer::new(layout.format(), layout.sample_byte_order(), plan.traces().dtype).is_none() {
         "--dtype float32, which does not hold every value of these samples"
     } else {
         return Ok(());
