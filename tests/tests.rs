@@ -48,6 +48,7 @@ mod scheduler;
 #[cfg(feature = "cloud")]
 mod stores;
 mod view;
+mod wild;
 
 /// Cargo does not look for test files, so one that is no module here would never run.
 #[test]

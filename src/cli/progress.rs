@@ -109,12 +109,16 @@ impl Display {
     pub fn finish(&self, result: &ImportResult) -> Result<()> {
         let elapsed = result.elapsed.as_secs_f64();
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
-        let gathers =
-            if result.n_gathers > 0 { format!(" in {} gathers", HumanCount(result.n_gathers)) } else { String::new() };
+        let count = |n: u64, noun: &str| format!("{} {noun}{}", HumanCount(n), if n == 1 { "" } else { "s" });
+        let keys = result.gather_keys.join(",");
+        let gathers = match result.gather_keys.is_empty() {
+            true => ", no gathers".to_owned(),
+            false => format!(" in {} by {keys}", count(result.n_gathers, "gather")),
+        };
         let line = format!(
-            "{}: {} traces{gathers}, {elapsed:.2} s ({} traces/s)",
+            "{}: {}{gathers}, {elapsed:.2} s ({} traces/s)",
             result.output.display(),
-            HumanCount(result.n_traces),
+            count(result.n_traces, "trace"),
             HumanCount(rate),
         );
         let phases: serde_json::Map<_, _> =
@@ -123,6 +127,7 @@ impl Display {
             "type": "done",
             "n_traces": result.n_traces,
             "n_gathers": result.n_gathers,
+            "gather_keys": result.gather_keys,
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,
             "output": result.output.display().to_string(),

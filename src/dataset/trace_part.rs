@@ -142,7 +142,7 @@ pub fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Resu
     around.keeps_after = header[TRAILER_COUNT_BYTE - 1..][..4] != [0; 4];
     let count = &mut header[TRACE_COUNT_BYTE - 1..][..8];
     if count.iter().any(|&b| b != 0) {
-        count.copy_from_slice(&match dataset.byte_order {
+        count.copy_from_slice(&match file.binary_order {
             ByteOrder::Big => n_traces.to_be_bytes(),
             ByteOrder::Little => n_traces.to_le_bytes(),
         });

@@ -11,6 +11,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::dataset::document::{Document, OutsideTraces};
 use crate::dataset::{Dataset, HeaderColumns, HeaderTableFile, damaged};
 use crate::dataset_files::{METADATA, TRACES};
+use crate::gather::choice::GatherChoice;
 use crate::inspect::field_keys::Number;
 use crate::inspect::field_table::FieldSummary;
 use crate::inspect::file_headers::{BinaryField, FileHeaders, TextualHeader};
@@ -166,13 +167,13 @@ fn converter(dtype: Dtype) -> Result<Converter> {
 /// The fields of the headers: those of the standard, and those that were placed.
 fn fields(dataset: &Dataset, document: &Document) -> Vec<Column> {
     let major = dataset.files.first().map_or(0, |f| f.major_revision);
-    let mut columns = HeaderTable::standard_columns(major);
+    let mut columns = HeaderTable::standard_columns(dataset.input_format, major);
     for placed in &document.options.fields {
         let Ok(kind) = placed.kind.parse::<FieldKind>() else { continue };
         let (name, first_byte) = (placed.name.clone(), placed.first_byte);
         let scalar = columns.iter().find(|c| c.name == name).and_then(|c| c.scalar);
         columns.retain(|c| c.name != name);
-        columns.push(Column { name, first_byte, kind, scalar });
+        columns.push(Column { name, first_byte, kind, scalar, given_scalar: None });
     }
     columns.retain(|c| c.first_byte as usize - 1 + c.kind.size() <= dataset.header_bytes);
     columns.sort_by_key(|c| c.first_byte);
@@ -198,7 +199,10 @@ impl Source for DatasetSource {
         let n_samples = u32::try_from(d.geometry.n_samples).map_err(failed(self.path.display()))?;
         let axis = &self.shape.axis;
         let of_files = || d.files.iter().flat_map(|f| f.warnings.iter().map(move |w| format!("{}: {w}", f.name)));
+        let because = d.gathers.decision.as_ref().map_or_else(|| "as imported".to_owned(), |d| d.because.clone());
+        let gathers = GatherChoice { keys: d.gathers.keys.clone(), because };
         Ok(Report {
+            text_places: Vec::new(),
             input: self.path.clone(),
             input_bytes: d.input.bytes,
             decisions: d.segy.decisions.clone().or_else(|| d.files.first()?.segy.decisions.clone()).unwrap_or_default(),
@@ -206,7 +210,7 @@ impl Source for DatasetSource {
             file_headers: file_headers(d),
             geometry: geometry::geometry(d.geometry.n_traces, n_samples, axis, &fields, coverage.is_whole()),
             coverage,
-            gather: gather_key::suggest(&fields, d.geometry.n_traces),
+            gather: gather_key::suggestion(gathers, &fields),
             fields,
             computed: Vec::new(),
         })

@@ -85,7 +85,7 @@ mod tests {
         Shape {
             n_traces,
             n_samples,
-            axis: SampleAxis { domain: Domain::Time, units: None, start: 0.0, interval: None },
+            axis: SampleAxis { domain: Domain::Time, units: None, start: 0.0, interval: None, is_two_way: true },
             trace_bytes: 240 + 4 * n_samples as u64,
             columns: Vec::new(),
             header_bytes: 240,

@@ -16,13 +16,16 @@
 
 mod column_writer;
 pub(crate) mod columns;
+pub(crate) mod derived;
 mod ensembles;
 pub mod formula;
+pub(crate) mod info;
 mod join;
 pub(crate) mod rows;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
+pub(crate) mod watched;
 mod writer;
 
 pub use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ZERO_TRACE};

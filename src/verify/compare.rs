@@ -225,7 +225,7 @@ impl Comparison<'_> {
             return String::new();
         }
         let mut value = vec![0; native.size()];
-        match Converter::new(dataset.format, dataset.byte_order, native) {
+        match Converter::new(dataset.format, dataset.sample_order, native) {
             Some(mut converter) => converter.convert(bytes, &mut value),
             None => return String::new(),
         }
