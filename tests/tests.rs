@@ -20,6 +20,7 @@ mod faults;
 mod flags;
 mod fuzz_corpus;
 mod golden;
+mod grid;
 mod hostile;
 mod hostile_datasets;
 mod house;
@@ -34,6 +35,7 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod locks;
 mod mapping;
+mod mdio;
 mod messages;
 mod misfits;
 mod mutations;

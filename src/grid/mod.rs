@@ -59,6 +59,9 @@ pub struct Coordinate {
     pub kind: FieldKind,
     /// First byte of the scalar of each trace.
     pub scalar: Option<u32>,
+    /// The scalar that the user gave in place of those in the headers.
+    #[serde(default)]
+    pub given_scalar: Option<i32>,
     /// The axes it spans, by number.
     pub axes: Vec<usize>,
 }

@@ -14,7 +14,7 @@ use crate::grid::Coordinate;
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, Stretch};
 use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES};
-use crate::segy::{Access, ByteOrder, Io, apply_scalar};
+use crate::segy::{Access, ByteOrder, Io, apply_given_scalar, apply_scalar};
 use crate::table::{read_integer, read_number};
 
 /// Traces that one thread reads at a time.
@@ -214,7 +214,11 @@ impl<'a> Reader<'a> {
 fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64 {
     let value = read_number(header, coordinate.first_byte, coordinate.kind, order);
     let scalar = |byte| read_integer(header, byte, FieldKind::I16, order) as i16;
-    coordinate.scalar.map_or(value, |byte| apply_scalar(value, scalar(byte)))
+    match (coordinate.given_scalar, coordinate.scalar) {
+        (Some(given), _) => apply_given_scalar(value, given),
+        (None, Some(byte)) => apply_scalar(value, scalar(byte)),
+        (None, None) => value,
+    }
 }
 
 fn whole(value: f64) -> Option<i64> {

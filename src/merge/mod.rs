@@ -111,7 +111,7 @@ pub fn merge_with(
         checksums.insert(name.to_owned(), Checksum::of_file(&tables.join(name))?);
     }
     let grid = grid.zip(arrays).map(|(grid, arrays)| grid_document(grid, arrays, records));
-    dataset_document(plan, records, counts, checksums, grid)?.write(&output.document())?;
+    dataset_document(plan, records, counts, checksums, grid)?.write(&output.document()?)?;
     Ok(counts)
 }
 

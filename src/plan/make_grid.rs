@@ -118,6 +118,12 @@ impl Survey<'_> {
             n_columns,
             traces: self.traces.clone(),
         };
+        let parts = grid.parts();
+        if let Some((_, name)) = parts.iter().enumerate().find(|(i, name)| parts[..*i].contains(name)) {
+            return Err(Error::Usage(format!(
+                "two parts of the dataset would be called {name}; name the samples with --variable, and fields with --field"
+            )));
+        }
         if !grid.is_consistent() {
             return Err(Error::Usage(
                 "a brick would be too large, or a shard would hold too many; choose shorter ones (--brick, --shard)"
@@ -223,6 +229,7 @@ impl Survey<'_> {
                 first_byte: found.first_byte,
                 kind: found.kind,
                 scalar: found.scalar,
+                given_scalar: found.given_scalar,
                 axes,
             })
         };

@@ -164,7 +164,7 @@ impl Finish<'_> {
         reporter.begin(Phase::Verifying, self.plan.n_traces());
         let mut tally = |traces_done, _| reporter.tally(Tally { traces_done, active_workers: 0 });
         let inputs: Vec<&Path> = self.plan.files.iter().map(|f| f.input.path.as_path()).collect();
-        let dataset = Dataset::open_described(output.dataset(), &output.document())?;
+        let dataset = Dataset::open_described(output.dataset(), &output.document()?)?;
         compare_with(&inputs, &dataset, &mut tally, cancel).map(|_| ())
     }
 

@@ -27,7 +27,11 @@ impl Commit {
         let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
         let old = document_in(root)?;
         let replaced = match &old {
-            Some(old) => Document::read(old).map_or_else(|_| named(), |old| old.parts()),
+            // Its parts have fixed names, whatever the document says.
+            Some(old) if old.path() == root.join(METADATA).path() => named(),
+            Some(old) => Document::read(old)
+                .map_err(|e| Error::Failed(format!("{e}; so it is not known what belongs to the dataset to replace")))?
+                .parts(),
             None => Vec::new(),
         };
         // Parts of a dataset that an interrupted import left.

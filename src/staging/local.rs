@@ -100,11 +100,10 @@ impl Area for LocalArea {
         self.staging.join("dataset")
     }
 
-    fn document(&self) -> Place {
+    fn document(&self) -> Result<Place> {
         let dataset = self.dataset();
-        let of_grid = dataset.join(TABLES).join(METADATA);
-        // Where it cannot be looked for, reading the other one says why.
-        if is_there(&dataset.join(TABLES)).unwrap_or(false) { of_grid } else { dataset.join(METADATA) }
+        let is_grid = is_there(&dataset.join(TABLES))?;
+        Ok(if is_grid { dataset.join(TABLES).join(METADATA) } else { dataset.join(METADATA) })
     }
 
     fn lock(&self) -> Option<&File> {

@@ -46,7 +46,7 @@ trait Area {
     /// Where the merge builds the dataset.
     fn dataset(&self) -> Place;
     /// Where its document stays until everything else is in place.
-    fn document(&self) -> Place;
+    fn document(&self) -> Result<Place>;
     /// The lock, where there are locks. A process that inherits it keeps other imports away as long as it lives.
     fn lock(&self) -> Option<&File>;
     /// A warning about how imports are kept apart, if there is one.
@@ -287,7 +287,7 @@ impl Output {
     }
 
     /// See [`Area::document`].
-    pub fn document(&self) -> Place {
+    pub fn document(&self) -> Result<Place> {
         self.area.document()
     }
 
@@ -360,7 +360,7 @@ impl Output {
     /// `Error::Failed` if the dataset did not become visible; the staging area then holds everything needed to
     /// continue.
     pub fn commit(self, durable: bool) -> Result<Option<String>> {
-        let commit = Commit::new(&self.document(), self.root())?;
+        let commit = Commit::new(&self.document()?, self.root())?;
         self.area.mark_merged(&commit, durable)?;
         let left = self.finish_commit(durable, &commit)?;
         self.area.leave();
@@ -373,7 +373,7 @@ impl Output {
     /// # Errors
     /// As [`Self::commit`], and if the staging area cannot be emptied.
     pub fn resume_commit(&self, durable: bool) -> Result<()> {
-        let commit = Commit::read(&self.area.staging().join(MERGED), &self.document(), self.root())?;
+        let commit = Commit::read(&self.area.staging().join(MERGED), &self.document()?, self.root())?;
         if durable {
             // The interrupted run may have been one without syncing.
             self.area.sync_parts(&commit)?;

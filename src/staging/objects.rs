@@ -93,8 +93,8 @@ impl Area for ObjectArea {
         self.root.clone()
     }
 
-    fn document(&self) -> Place {
-        self.staging.join(METADATA)
+    fn document(&self) -> Result<Place> {
+        Ok(self.staging.join(METADATA))
     }
 
     fn lock(&self) -> Option<&File> {
@@ -145,7 +145,7 @@ impl Area for ObjectArea {
 
     /// Completes the dataset: removes what only the previous one had, then writes the document.
     fn publish(&self, _: bool, commit: &Commit) -> Result<()> {
-        let document = self.document();
+        let document = self.document()?;
         if !is_there(&document)? {
             return Ok(());
         }

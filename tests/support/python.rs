@@ -15,14 +15,28 @@ pub fn scripts() -> PathBuf {
 /// in CI, where no test may be skipped, that is a failure.
 pub fn interpreter() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    told(ENVIRONMENT.get_or_init(|| environment("python", "requirements.txt")))
+    told(ENVIRONMENT.get_or_init(|| environment("python", "requirements.txt", &[])))
+}
+
+/// As [`interpreter`], with MDIO 1.1.3, which runs on Python 3.11 to 3.13.
+pub fn interpreter_with_mdio_1_1() -> Option<&'static Path> {
+    static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let versions = ["3.11", "3.12", "3.13"];
+    told(ENVIRONMENT.get_or_init(|| environment("python-mdio-1.1", "requirements-mdio-1.1.3.txt", &versions)))
+}
+
+/// As [`interpreter`], with MDIO 1.2.3, which needs Python 3.12 or later.
+pub fn interpreter_with_mdio_1_2() -> Option<&'static Path> {
+    static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let versions = ["3.13", "3.12", "3.14"];
+    told(ENVIRONMENT.get_or_init(|| environment("python-mdio-1.2", "requirements-mdio-1.2.3.txt", &versions)))
 }
 
 /// As [`interpreter`], with the packages of `requirements-stores.txt`.
 #[cfg(feature = "cloud")]
 pub fn interpreter_with_stores() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    told(ENVIRONMENT.get_or_init(|| environment("python-stores", "requirements-stores.txt")))
+    told(ENVIRONMENT.get_or_init(|| environment("python-stores", "requirements-stores.txt", &[])))
 }
 
 fn told(environment: &'static Result<PathBuf, String>) -> Option<&'static Path> {
@@ -52,8 +66,28 @@ pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
     stdout
 }
 
+/// A Python of one of these versions, or 3.11 or later if none is said: on the path, or installed by pyenv.
+fn base(versions: &[&str]) -> Result<PathBuf, String> {
+    if versions.is_empty() {
+        let new_enough = "import sys; sys.exit(sys.version_info < (3, 11))";
+        let is_there = succeeds(Command::new("python3").args(["-c", new_enough]));
+        return is_there.then(|| "python3".into()).ok_or("python3, 3.11 or later, is not here".into());
+    }
+    let home = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".pyenv")));
+    let installed = home.and_then(|home| fs::read_dir(home.join("versions")).ok()).into_iter().flatten().flatten();
+    let installed: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin/python3")).collect();
+    let on_path = versions.iter().map(|version| PathBuf::from(format!("python{version}")));
+    let is_one = |python: &PathBuf| {
+        let is_version = format!("import sys; sys.exit('%d.%d' % sys.version_info[:2] not in {versions:?})");
+        succeeds(Command::new(python).args(["-c", &is_version]))
+    };
+    let found = on_path.chain(["python3".into()]).chain(installed).find(is_one);
+    found.ok_or_else(|| format!("Python {} is not here", versions.join(" or ")))
+}
+
 /// The environment, created once, and again whenever the requirements change. `Err` says why that is impossible here.
-fn environment(name: &str, requirements: &str) -> Result<PathBuf, String> {
+fn environment(name: &str, requirements: &str, versions: &[&str]) -> Result<PathBuf, String> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let requirements_file = scripts().join(requirements);
     let requirements = fs::read_to_string(&requirements_file).unwrap();
@@ -66,14 +100,11 @@ fn environment(name: &str, requirements: &str) -> Result<PathBuf, String> {
     if is_complete && succeeds(Command::new(&python).arg("--version")) {
         return Ok(python);
     }
-    let new_enough = "import sys; sys.exit(sys.version_info < (3, 11))";
-    if !succeeds(Command::new("python3").args(["-c", new_enough])) {
-        return Err("python3, 3.11 or later, is not here".into());
-    }
+    let base = base(versions)?;
     if directory.exists() {
         fs::remove_dir_all(&directory).unwrap();
     }
-    if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&directory)) {
+    if !succeeds(Command::new(&base).args(["-m", "venv"]).arg(&directory)) {
         return Err("python3 -m venv does not work here (Debian has it in the package python3-venv)".into());
     }
     say(&format!("installing the packages of {}, once", requirements_file.display()));

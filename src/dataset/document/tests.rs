@@ -7,8 +7,9 @@ use super::*;
 use crate::CancelHandle;
 use crate::ImportConfig;
 use crate::dataset::Dataset;
-use crate::dataset_files::METADATA;
+use crate::dataset_files::{METADATA, TABLES};
 use crate::generate::{GenerateConfig, generate};
+use crate::grid::options::GridOptions;
 use crate::import;
 use crate::segy::Ragged;
 
@@ -46,7 +47,7 @@ fn imported(inputs: &[&PathBuf], output: PathBuf, change: impl Fn(&mut ImportCon
     config.sync = false;
     change(&mut config);
     import(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
-    output.join(METADATA)
+    if config.grid.is_some() { output.join(TABLES).join(METADATA) } else { output.join(METADATA) }
 }
 
 /// Documents that together have every possible key: from one file, several files, traces of varying length, headers
@@ -65,6 +66,9 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&one, &other], directory.join("several"), |_| {}),
         imported(&[&ragged], directory.join("ragged"), |config| config.overrides.ragged = Ragged::Pad),
         imported(&[&one], directory.join("headers"), |config| config.headers_only = true),
+        imported(&[&one], directory.join("grid"), |config| {
+            config.grid = Some(GridOptions::new("trace_sequence_file,trace".parse().unwrap()));
+        }),
         imported(&[&one], directory.join("orders"), |config| {
             config.overrides.n_samples = Some(N_SAMPLES as u32);
             config.overrides.trace_byte_order = Some(ByteOrder::Little);
@@ -81,7 +85,7 @@ fn add_keys(value: &Value, place: &str, keys: &mut BTreeSet<String>) {
         Value::Object(_) if ["binary_header.", "geometry.header_ranges."].contains(&place) => {}
         Value::Object(object) => {
             for (key, value) in object {
-                let key = if place == "checksums." { "PATH" } else { key };
+                let key = if place == "checksums." || place == "grid.checksums." { "PATH" } else { key };
                 let of_files = ["name", "bytes", "start_trace", "end_trace", "warnings"].contains(&key);
                 let key = if place == "files." && !of_files { key.to_owned() } else { format!("{place}{key}") };
                 add_keys(value, &format!("{key}."), keys);
