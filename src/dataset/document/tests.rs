@@ -50,7 +50,7 @@ fn imported(inputs: &[&PathBuf], output: PathBuf, change: impl Fn(&mut ImportCon
 }
 
 /// Documents that together have every possible key: from one file, several files, traces of varying length, headers
-/// only.
+/// only, rounded samples.
 fn documents(directory: &Path) -> Vec<PathBuf> {
     let one = survey(directory.join("one.sgy"), true, false);
     let other = survey(directory.join("other.sgy"), true, false);
@@ -65,6 +65,7 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&one, &other], directory.join("several"), |_| {}),
         imported(&[&ragged], directory.join("ragged"), |config| config.overrides.ragged = Ragged::Pad),
         imported(&[&one], directory.join("headers"), |config| config.headers_only = true),
+        imported(&[&one], directory.join("rounded"), |config| config.precision = Some(60)),
     ]
 }
 
