@@ -79,6 +79,12 @@ pub mod verify;
 /// Reporting what a SEG-Y file holds.
 pub mod inspect;
 
+/// Pictures as pixels and numbers: sections, wiggles, spectra, maps.
+mod picture;
+
+/// The report of a file or a dataset, with pictures.
+mod report;
+
 /// Making synthetic surveys.
 pub mod generate;
 

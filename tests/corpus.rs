@@ -68,6 +68,80 @@ fn every_file_of_the_corpus_is_imported_or_refused_as_it_should_be() {
     assert_eq!(summary, format!("{} passed, 0 failed", goldens(&corpus)["files"].as_object().unwrap().len()));
 }
 
+/// The options that a refusal offers, each as it is to be typed.
+fn offered(message: &str) -> Vec<Vec<String>> {
+    let message = message.split_once(": ").map_or(message, |(_, rest)| rest);
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let mut found: Vec<Vec<String>> = Vec::new();
+    let trimmed = |word: &str| word.trim_end_matches([',', ';', ')', '.', ':']).to_owned();
+    for (i, word) in words.iter().enumerate().filter(|(_, word)| word.starts_with("--")) {
+        // What overrides is no offer to a refused file, and what the user gave is none either.
+        let mut option = vec![trimmed(word)];
+        let value = words.get(i + 1).filter(|_| !word.ends_with([',', ';', ')'])).map(|value| trimmed(value));
+        let takes_value =
+            ["--samples", "--format", "--extended-headers", "--trailer", "--revision", "--ragged", "--input-format"];
+        if takes_value.contains(&option[0].as_str()) {
+            // "--format or", "--samples": a value that is not said cannot be typed.
+            let Some(value) = value.filter(|v| {
+                v.chars().next().is_some_and(|c| c.is_ascii_digit())
+                    || ["pad", "su", "segy", "passcal"].contains(&v.as_str())
+            }) else {
+                continue;
+            };
+            option.push(value);
+        }
+        match found.last_mut() {
+            // "--input-format su --format 1" is one offer.
+            Some(last) if i >= 2 && words[i - 2].starts_with("--") && !words[i - 1].ends_with([',', ';', ')']) => {
+                last.extend(option)
+            }
+            _ => found.push(option),
+        }
+    }
+    found
+}
+
+/// Whether the import of a file agrees with the sample counts in all of its trace headers.
+fn agrees_with_headers(document: &serde_json::Value) -> bool {
+    let geometry = &document["geometry"];
+    let stated = &geometry["header_ranges"]["sample_count"];
+    let n = geometry["n_samples"].as_u64().unwrap();
+    match geometry.get("samples_per_trace") {
+        Some(lengths) => stated[0] == lengths["min"] && stated[1] == lengths["max"],
+        // Nothing, or more than two bytes can hold, contradicts nothing.
+        None => stated.is_null() || n > 65_535 || (stated[0] == n && stated[1] == n),
+    }
+}
+
+#[test]
+fn what_a_refusal_offers_gives_right_values_or_a_warning_when_it_is_typed() {
+    let Some((corpus, _, directory)) = corpus() else { return };
+    let files = [corpus.join("files"), directory.path().join("edge"), corpus.join("../wild/files")];
+    let mut n_typed = 0;
+    for file in files.iter().filter_map(|d| std::fs::read_dir(d).ok()).flatten().map(|e| e.unwrap().path()) {
+        let out = directory.path().join("out");
+        let import = |options: &[String]| {
+            let mut command = Command::new(support::program());
+            command.arg(&file).arg(&out).args(["--no-sync", "--overwrite"]).args(options).stdin(Stdio::null());
+            command.output().unwrap()
+        };
+        let refused = import(&[]);
+        if refused.status.code() != Some(3) {
+            continue;
+        }
+        for option in offered(&support::stderr(&refused)) {
+            n_typed += 1;
+            let typed = import(&option);
+            let said = support::stderr(&typed);
+            assert!(typed.status.success(), "{}: {option:?}: {said}", file.display());
+            let document = support::odd::document(&out);
+            let is_right = agrees_with_headers(&document) || said.contains("warning: ");
+            assert!(is_right, "{}: {option:?} gives {}", file.display(), document["geometry"]);
+        }
+    }
+    assert!(n_typed > 10, "only {n_typed} options were offered");
+}
+
 #[test]
 fn floats_of_the_corpus_are_doubted_where_the_label_is_wrong_and_nowhere_else() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/files");

@@ -123,7 +123,7 @@ fn a_small_file_is_converted_without_workers() {
     let mut command = survey.command("out", &[]);
     let output = command.output().unwrap();
     assert!(output.status.success());
-    assert_eq!(metadata(&survey.path("out"))["gathers"]["n_gathers"], 100);
+    assert_eq!(metadata(&survey.path("out"))["gathers"]["n_gathers"], 10);
     // One above the threshold goes to a worker process, which reports itself in the progress.
     let output = survey.command("out2", &["--parallel-threshold", "99", "--progress", "json"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

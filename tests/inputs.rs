@@ -98,9 +98,10 @@ fn gathers_end_with_their_file() {
     bytes[FILE_HEADER..].chunks_mut(trace).for_each(|t| t[20..24].copy_from_slice(&[0, 0, 0, 7]));
     std::fs::write(&inputs[0], bytes).unwrap();
     let twice = [inputs[0].clone(), inputs[0].clone()];
-    for (name, options) in
-        [("one", &[][..]), ("more", &["--segments", "3", "--chunk-traces", "30", PROCESSES[0], PROCESSES[1]])]
-    {
+    for (name, options) in [
+        ("one", &["--gather", "cdp"][..]),
+        ("more", &["--gather", "cdp", "--segments", "3", "--chunk-traces", "30", PROCESSES[0], PROCESSES[1]]),
+    ] {
         let out = directory.path().join(name);
         let output = import(&twice, &out, options);
         assert!(output.status.success(), "{}", stderr(&output));

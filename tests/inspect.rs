@@ -192,7 +192,7 @@ fn overrides_are_those_of_the_import() {
     let document = json(&survey.input, &["--samples", "25", "--interval", "500", "--format", "5"]);
     assert_eq!(
         (document["geometry"]["sample_axis"]["interval"].as_f64(), document["geometry"]["n_samples"].as_u64()),
-        (Some(500.0), Some(25))
+        (Some(0.5), Some(25))
     );
     assert!(document["decisions"].to_string().contains("5 IEEE float32"));
     let output = inspect(&survey.input, &["--field", "mine=238:i32"]);

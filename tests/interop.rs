@@ -101,6 +101,9 @@ impl Datasets {
 
     /// Imports the survey with these options. Returns the output directory.
     fn add(&mut self, input: &Input, options: &[&str]) -> PathBuf {
+        // The checks go by cdp where nothing else is said.
+        let is_said = options.contains(&"--gather");
+        let options = &[options, if is_said { &[][..] } else { &["--gather", "cdp"] }].concat();
         let out = input.survey.import(&format!("out {}", self.jobs.len()), options);
         self.jobs.push(json!({
             "name": format!("{} format {} {} {}", self.jobs.len(), input.format, input.endian, options.join(" ")),

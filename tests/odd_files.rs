@@ -241,16 +241,18 @@ fn warnings_of_the_contents_are_in_the_document_whatever_the_number_of_workers()
         trace[240..244].copy_from_slice(&0x7FFF_FFFFu32.to_be_bytes());
     }
     std::fs::write(&survey.input, bytes).unwrap();
-    let one = survey.import("one", &["--segments", "1"]);
-    let many = survey
-        .import("many", &["--segments", "3", "--workers", "2", "--parallel-threshold", "0", "--chunk-traces", "100"]);
+    let one = survey.import("one", &["--gather", "cdp", "--segments", "1"]);
+    let many = survey.import(
+        "many",
+        &["--gather", "cdp", "--segments", "3", "--workers", "2", "--parallel-threshold", "0", "--chunk-traces", "100"],
+    );
     let [one, many] = [one, many].map(|dataset| document(&dataset)["warnings"].clone());
     assert_eq!(one, many);
     let warnings = one.to_string();
     for expected in [
-        "the gather key cdp is the same in all 200 trace headers looked at",
+        "the gather key cdp is the same in all 1000 trace headers looked at; --gather inline",
         "3000 samples are infinite or no number in float32",
-        "varies from 100 to 101 in the trace headers; the sample axis begins at 100 ms",
+        "varies from 100 to 101 ms in the trace headers, for the first time at trace 3000; the sample axis begins at 100 ms",
     ] {
         assert!(warnings.contains(expected), "{expected}: {warnings}");
     }

@@ -342,7 +342,7 @@ fn a_part_has_the_traces_that_were_asked_for_and_nothing_else() {
             swap_pairs(&survey.input);
             bytes = std::fs::read(&survey.input).unwrap();
         }
-        let out = survey.import("out", &["--chunk-traces", "7"]);
+        let out = survey.import("out", &["--chunk-traces", "7", "--gather", "cdp"]);
         let cases = [
             ("--traces", "0:1", 0..1),
             ("--traces", "399:", 399..400),

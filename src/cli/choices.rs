@@ -58,6 +58,7 @@ choices! {
     InputFormat {
         Segy = "segy": "SEG-Y, all revisions",
         Su = "su": "Seismic Unix: traces without a file header",
+        Passcal = "passcal": "PASSCAL (IRIS): traces without a file header, integer samples",
     }
     Io {
         Auto = "auto": "Memory map for single headers, positioned reads for whole traces",
@@ -78,10 +79,15 @@ choices! {
         Prestack = "prestack": "CDP gathers of varying fold, with offsets and normal moveout",
         Shots = "shots": "Shot gathers of varying channel count, with first breaks, mutes and some dead traces",
     }
-    TextEncoding {
-        Ebcdic = "ebcdic": "Code page 037",
-        Ascii = "ascii": "What is not ASCII is shown as U+FFFD",
-        Latin1 = "latin1": "ISO 8859-1, ASCII with the letters of western Europe; never assumed",
-        Utf8 = "utf8": "Unicode; never assumed",
+}
+
+impl ValueEnum for TextEncoding {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(self.option()).help(self.name());
+        Some(if *self == Self::Ebcdic { value.alias("cp037") } else { value })
     }
 }

@@ -55,9 +55,11 @@ fn describe(plan: &Plan) -> String {
         HumanCount(plan.headers.row_group_rows)
     ));
     lines.push(format!("memory  up to {} of buffers per worker", HumanBytes(plan.worker_bytes())));
-    let keys: Vec<&str> = plan.gather_keys.iter().map(|k| k.name.as_str()).collect();
-    let by = if keys.is_empty() { "even".to_owned() } else { format!("at gathers by {}", keys.join(", ")) };
-    lines.push(format!("{} segments, {by}", plan.segments.len()));
+    let gathers = &plan.gather_decision;
+    lines.push(format!("gathers  by {}  (from {})", gathers.value, gathers.because));
+    let by = if plan.gather_keys.is_empty() { "even" } else { "at gathers" };
+    let n = plan.segments.len();
+    lines.push(format!("{n} segment{}, {by}", if n == 1 { "" } else { "s" }));
     for s in &plan.segments {
         let inside = if s.starts_inside_gather { "  (begins inside a gather)" } else { "" };
         let n = HumanCount(s.end_trace - s.start_trace);

@@ -31,8 +31,8 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
-    /// Header fields: consecutive traces with equal values form a gather; or "none" [default: the keys of --mapping,
-    /// or cdp]
+    /// Header fields: consecutive traces with equal values form a gather; or "none"; or "auto": what a few trace
+    /// headers show [default: the keys of --mapping, or auto]
     #[arg(long, value_name = "KEY[,KEY...]", help_heading = "Gathers")]
     gather: Option<Gather>,
 
@@ -218,6 +218,9 @@ fn n_chunks(shard: &str) -> Result<u64> {
 
 /// Checks that the input exists before checking the output: it may be a misspelt command.
 fn check_input(input: &Path) -> Result<()> {
+    if input == Path::new("-") {
+        return Ok(());
+    }
     match std::fs::metadata(input) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !store::is_remote(input) => {
             let commands = Cli::command();

@@ -8,6 +8,7 @@ use crate::base::error::Result;
 use crate::plan::mapping::presets::{self, PresetName};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
 use crate::segy::layout::{InputFormat, Overrides};
+use crate::segy::quantity::Quantity;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Ragged};
 use crate::table::formula::FUNCTIONS;
@@ -27,26 +28,42 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_enum, help_heading = "Override the headers")]
     endian: Option<ByteOrder>,
 
+    /// Byte order of the trace headers and samples, where that of the binary header is another
+    #[arg(long, value_enum, value_name = "ORDER", help_heading = "Override the headers")]
+    trace_endian: Option<ByteOrder>,
+
+    /// Byte order of the samples, where that of the headers is another
+    #[arg(long, value_enum, value_name = "ORDER", help_heading = "Override the headers")]
+    sample_endian: Option<ByteOrder>,
+
     /// Samples per trace, instead of the count in the headers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Override the headers")]
     samples: Option<u32>,
 
-    /// Sample interval, instead of the one in the headers: in microseconds, or in metres, feet or Hz depending on
-    /// --domain
-    #[arg(long, value_name = "MICROSECONDS", value_parser = interval, allow_negative_numbers = true,
+    /// Sample interval, instead of the one in the headers: with its unit, as in 4ms, 250us, 400ps or 5m; without one in
+    /// microseconds, or in metres, feet or Hz depending on --domain
+    #[arg(long, value_name = "INTERVAL", value_parser = interval, allow_negative_numbers = true,
           help_heading = "Override the headers")]
-    interval: Option<f64>,
+    interval: Option<Quantity>,
 
-    /// First sample, instead of the delay of the first trace: in ms, or in metres, feet or Hz depending on --domain
-    #[arg(long, value_name = "MS", value_parser = start, allow_negative_numbers = true, help_heading = "Override the headers")]
-    start: Option<f64>,
+    /// First sample, instead of the delay of the first trace: with its unit; without one in ms, or in metres, feet or Hz
+    /// depending on --domain
+    #[arg(long, value_name = "START", value_parser = start, allow_negative_numbers = true, help_heading = "Override the headers")]
+    start: Option<Quantity>,
 
     /// What the sample axis measures, which no header says [default: time]
     #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Override the headers")]
     domain: Option<Domain>,
 
-    /// Character set of the textual headers, instead of detecting it
-    #[arg(long, value_enum, value_name = "ENCODING", help_heading = "Override the headers")]
+    /// Character set of the textual headers, instead of detecting it: ebcdic, ascii, latin1, utf8, cp1047, cp500, cp866,
+    /// windows-1251, gb18030 …
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ENCODING",
+        hide_possible_values = true,
+        help_heading = "Override the headers"
+    )]
     text_encoding: Option<TextEncoding>,
 
     /// Number of 3200-byte extended textual headers after the file header, instead of bytes 3505-3506
@@ -92,6 +109,10 @@ pub(super) struct FieldArgs {
     #[arg(long, value_name = "NAME", long_help = preset_help(), help_heading = "Headers")]
     preset: Option<PresetName>,
 
+    /// Scalar of coordinates, in place of those in the headers: positive multiplies, negative divides
+    #[arg(long, value_name = "SCALAR", value_parser = coordinate_scalar, allow_negative_numbers = true, help_heading = "Headers")]
+    coordinate_scalar: Option<i32>,
+
     /// Compute a float64 column from header fields, as in "azimuth = degrees(atan2(gx - sx, gy - sy))"
     #[arg(long, value_name = "NAME=EXPRESSION", long_help = compute_help(), help_heading = "Headers")]
     compute: Vec<ComputedField>,
@@ -119,6 +140,7 @@ impl FieldArgs {
             mapping: self.mapping.as_deref().map(Mapping::read).transpose()?,
             fields: self.field,
             computed: self.compute,
+            coordinate_scalar: self.coordinate_scalar,
         })
     }
 }
@@ -126,10 +148,17 @@ impl FieldArgs {
 /// Larger numbers of microseconds, metres … are taken for mistakes.
 const LARGEST: f64 = 1e12;
 
-fn interval(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (1e-9..=LARGEST).contains(&value) => Ok(value),
+fn interval(text: &str) -> std::result::Result<Quantity, String> {
+    match text.parse::<Quantity>()? {
+        interval if (1e-9..=LARGEST).contains(&interval.value) => Ok(interval),
         _ => Err("give a number greater than 0, up to 1e12".into()),
+    }
+}
+
+fn coordinate_scalar(text: &str) -> std::result::Result<i32, String> {
+    match text.parse() {
+        Ok(scalar) if scalar != 0 => Ok(scalar),
+        _ => Err("give a whole number other than 0, as in 10 or -1000".into()),
     }
 }
 
@@ -143,9 +172,9 @@ fn revision(text: &str) -> std::result::Result<(u8, u8), String> {
     }
 }
 
-fn start(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.abs() <= LARGEST => Ok(value),
+fn start(text: &str) -> std::result::Result<Quantity, String> {
+    match text.parse::<Quantity>()? {
+        start if start.value.abs() <= LARGEST => Ok(start),
         _ => Err("give a number between -1e12 and 1e12".into()),
     }
 }
@@ -154,6 +183,8 @@ impl OverrideArgs {
     pub(super) fn resolve(self) -> Overrides {
         Overrides {
             byte_order: self.endian,
+            trace_byte_order: self.trace_endian,
+            sample_byte_order: self.sample_endian,
             format: self.format,
             n_samples: self.samples,
             interval: self.interval,

@@ -109,12 +109,16 @@ impl Display {
     pub fn finish(&self, result: &ImportResult) -> Result<()> {
         let elapsed = result.elapsed.as_secs_f64();
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
-        let gathers =
-            if result.n_gathers > 0 { format!(" in {} gathers", HumanCount(result.n_gathers)) } else { String::new() };
+        let count = |n: u64, noun: &str| format!("{} {noun}{}", HumanCount(n), if n == 1 { "" } else { "s" });
+        let keys = result.gather_keys.join(",");
+        let gathers = match result.gather_keys.is_empty() {
+            true => ", no gathers".to_owned(),
+            false => format!(" in {} by {keys}", count(result.n_gathers, "gather")),
+        };
         let line = format!(
-            "{}: {} traces{gathers}, {elapsed:.2} s ({} traces/s)",
+            "{}: {}{gathers}, {elapsed:.2} s ({} traces/s)",
             result.output.display(),
-            HumanCount(result.n_traces),
+            count(result.n_traces, "trace"),
             HumanCount(rate),
         );
         let phases: serde_json::Map<_, _> =
@@ -123,6 +127,7 @@ impl Display {
             "type": "done",
             "n_traces": result.n_traces,
             "n_gathers": result.n_gathers,
+            "gather_keys": result.gather_keys,
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,
             "output": result.output.display().to_string(),
@@ -227,11 +232,15 @@ fn is_wide() -> bool {
 pub struct ReadingBar(Option<ProgressBar>);
 
 impl ReadingBar {
-    /// A bar for this many headers. It appears on its first update.
+    /// A bar for this many headers, or for nobody knows how many if that is 0. It appears on its first update.
     pub fn new(n_headers: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(n_headers), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})";
+            let known = Some(n_headers).filter(|&n| n > 0);
+            let bar = ProgressBar::with_draw_target(known, ProgressDrawTarget::stderr_with_hz(10));
+            let template = match known {
+                Some(_) => "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})",
+                None => "reading [{elapsed_precise}] {human_pos} headers ({per_sec})",
+            };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars(BLOCKS));
             }
@@ -262,8 +271,16 @@ impl Drop for ReadingBar {
 /// # Errors
 /// `Error::Failed` if it cannot be written.
 pub fn print(text: &str) -> Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], of any bytes.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(failed("standard output cannot be written")(e)),
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::coordinator::*;
 use crate::generate::{GenerateConfig, generate};
-use crate::plan::import_config::ImportConfig;
+use crate::plan::import_config::{Gather, ImportConfig};
 use crate::protocol::Failure;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
@@ -101,10 +101,10 @@ fn record(plan: &Plan, segment: u32) -> SegmentRecord {
         n_runs: 0,
         n_exceptions: 0,
         chunks: ChunkSums { n_chunks: n_traces.div_ceil(plan.traces().chunk_traces), crc32c: 0 },
+        records: ChunkSums::default(),
         stored_bytes: 0,
         headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
         rounding: Default::default(),
-        records: Default::default(),
         samples: SampleStatistics::default(),
         boot_id: None,
     }
@@ -138,6 +138,7 @@ fn run(scripts: Vec<Script>, ears: &mut Ears) -> (Result<Vec<SegmentRecord>>, Sc
     let survey = GenerateConfig { n_traces: 4000, n_samples: 3, ..Default::default() };
     generate(&survey, &input, &mut |_| {}, &CancelHandle::new()).unwrap();
     let mut config = ImportConfig::new(&input, directory.path().join("out"));
+    config.gather = Gather::None;
     config.segments = Some(4);
     let plan = Arc::new(config.plan().unwrap());
     let launcher = ScriptedLauncher {

@@ -18,13 +18,14 @@ use crate::gather::GatherKey;
 use crate::grid::scan::MOST_VALUES;
 use crate::grid::{Coordinate, Grid, HeaderType, Key};
 use crate::plan::mapping::{ComputedField, PlacedField};
-use crate::segy::layout::Decision;
+use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::samples::rounding::{Precision, RoundingError};
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Dtype, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
+use crate::table::info::ColumnInfo;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// The dataset format version written by this program, and the newest it reads.
@@ -46,6 +47,9 @@ pub struct Document {
     pub geometry: Geometry,
     pub gathers: Gathers,
     pub options: Options,
+    /// What is known of each column of the header table, in their order; empty in datasets of format version 1.
+    #[serde(default)]
+    pub columns: Vec<ColumnInfo>,
     pub counts: Counts,
     /// The grid, if the traces are one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,10 +81,16 @@ pub struct Format {
     /// `segy-import`.
     pub name: String,
     pub version: u32,
+    /// Version of the program that made the dataset; empty in datasets of format version 1.
+    #[serde(default)]
+    pub program_version: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
+    /// Name of the file, without directories, if there is only one; several have theirs in `files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Total length of all input files.
     pub bytes: u64,
 }
@@ -88,7 +98,17 @@ pub struct Input {
 /// How a file was read. The last four are for a single file: with several, only their entries have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segy {
+    /// SEG-Y, Seismic Unix or PASSCAL, which decides what the trace headers hold.
+    #[serde(default)]
+    pub input_format: InputFormat,
+    /// Of the trace headers; and of everything else but for the next two.
     pub byte_order: ByteOrder,
+    /// Of the samples, if it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_byte_order: Option<ByteOrder>,
+    /// Of the binary header, if it is another. Of a single file, as the last four.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_header_byte_order: Option<ByteOrder>,
     /// Whether neighbouring bytes are swapped after the textual header.
     pub pairwise_swapped: bool,
     pub sample_format: NamedFormat,
@@ -191,6 +211,9 @@ pub struct Gathers {
     /// How many headers a split could be moved back to find the start of its gather.
     pub max_probe: u64,
     pub n_longer_than_max_probe: u64,
+    /// Why these keys; `None` in datasets of format version 1.
+    #[serde(default)]
+    pub decision: Option<Decision>,
 }
 
 /// The options used, given or default.
@@ -354,7 +377,7 @@ impl Document {
 impl Format {
     /// The format this program writes.
     pub fn current() -> Self {
-        Self { name: FORMAT_NAME.into(), version: FORMAT_VERSION }
+        Self { name: FORMAT_NAME.into(), version: FORMAT_VERSION, program_version: env!("CARGO_PKG_VERSION").into() }
     }
 
     /// Why this program cannot read it, if it cannot.

@@ -10,7 +10,7 @@ use parquet::file::statistics::Statistics;
 
 use crate::base::error::{Error, Result};
 use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, damaged};
+use crate::dataset::{Dataset, damaged, unreadable_table};
 use crate::dataset_files::EXCEPTIONS;
 use crate::exceptions::{COLUMNS, Exception};
 use crate::store::Place;
@@ -115,7 +115,7 @@ impl ExceptionRows {
             match self.reader.as_mut().and_then(Iterator::next) {
                 None => return Ok(None),
                 Some(batch) => {
-                    let batch = batch.map_err(|e| damaged(&self.path, e))?;
+                    let batch = batch.map_err(|e| unreadable_table(&self.path, e))?;
                     let rows = rows_of(&batch)
                         .ok_or_else(|| damaged(&self.path, "its columns are not those of exceptions"))?;
                     self.batch = rows.into_iter();

@@ -12,6 +12,7 @@ use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
 use crate::segy::ByteOrder;
 use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::layout::InputFormat;
 use crate::segy::samples::format::{SampleFormat, sample_format};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums};
@@ -33,7 +34,12 @@ pub struct Dataset {
     /// The traces in file order; not of a grid's bricks.
     pub array: ArrayPlan,
     pub format: &'static SampleFormat,
+    /// What the trace headers hold.
+    pub input_format: InputFormat,
+    /// Of the trace headers.
     pub byte_order: ByteOrder,
+    /// Of the samples.
+    pub sample_order: ByteOrder,
     /// Whether neighbouring bytes of the original are swapped after the textual header.
     pub pairwise_swapped: bool,
     /// The files it was made from, in trace order; at least one.
@@ -66,6 +72,8 @@ pub struct OriginalFile {
     pub traces: Range<u64>,
     /// Major revision used to read the file.
     pub major_revision: u8,
+    /// Byte order of the binary header.
+    pub binary_order: ByteOrder,
     /// Length of a tape label before the file header.
     pub label_bytes: u64,
     /// In the whole file, including a label.
@@ -92,6 +100,7 @@ impl OriginalFile {
             name: entry.name,
             bytes: entry.bytes,
             traces: entry.start_trace..entry.end_trace,
+            binary_order: segy.binary_header_byte_order.unwrap_or(segy.byte_order),
             major_revision: segy.revision.and_then(|r| r.split('.').next()?.parse().ok()).unwrap_or(0),
             label_bytes: segy.tape_label_bytes.unwrap_or(0),
             first_trace_offset: segy.first_trace_offset.unwrap_or(0),
@@ -138,6 +147,7 @@ impl Dataset {
         let format = sample_format(code).ok_or_else(|| format!("there is no sample format {code}"))?;
         let additional_headers = document.segy.additional_trace_headers as usize;
         let (byte_order, pairwise_swapped) = (document.segy.byte_order, document.segy.pairwise_swapped);
+        let (input_format, sample_order) = (document.segy.input_format, document.segy.sample_byte_order);
         let mut entries = std::mem::take(&mut document.files);
         let is_one = entries.is_empty();
         if is_one {
@@ -189,7 +199,9 @@ impl Dataset {
             grid_checksums,
             record_sums,
             format,
+            input_format,
             byte_order,
+            sample_order: sample_order.unwrap_or(byte_order),
             pairwise_swapped,
             files,
             has_sample_counts: geometry.samples_per_trace.is_some_and(|s| s.max == geometry.n_samples),

@@ -61,7 +61,7 @@ impl<'a> Tables<'a> {
                 "{root}: was imported with --headers-only and has no samples; import it without"
             )));
         }
-        let restorer = Restorer::new(dataset.format, dataset.byte_order, dataset.array.dtype).ok_or_else(|| {
+        let restorer = Restorer::new(dataset.format, dataset.sample_order, dataset.array.dtype).ok_or_else(|| {
             Error::Usage(format!(
                 "{}: its {} samples were imported with --dtype {}, which does not hold all of their values; import it without",
                 dataset.root.display(),
@@ -355,7 +355,7 @@ impl Restoration {
         Self {
             restorer: sources.tables.restorer.clone(),
             format: dataset.format,
-            byte_order: dataset.byte_order,
+            byte_order: dataset.sample_order,
             dtype: dataset.array.dtype,
             may_be_infinite: dataset.n_nonfinite > 0,
             keeps_values: false,

@@ -6,7 +6,7 @@ use crate::dataset::trace_extents::Extents;
 use crate::dataset::{Dataset, OriginalFile};
 use crate::exceptions::Exception;
 use crate::segy::fields::TRACE_HEADER_BYTES;
-use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::segy::layout::{FILE_HEADER_BYTES, InputFormat};
 use crate::segy::samples::format::{Dtype, FORMATS, SampleFormat, known_formats, sample_format};
 use crate::segy::samples::recode::{Misfit, Recoder};
 use crate::segy::samples::words::word_bytes;
@@ -43,9 +43,12 @@ pub struct Conversion {
     /// Size of a sample in bytes, before and after.
     bytes: (usize, usize),
     format: &'static SampleFormat,
-    byte_order: ByteOrder,
-    /// Whether to change the byte order of the headers.
+    /// Byte order of the new binary header.
+    binary_order: ByteOrder,
+    /// Whether to change the byte order of the binary header, and that of the trace headers.
+    reorders_binary: bool,
     reorders: bool,
+    input_format: InputFormat,
     major_revision: u8,
     header_bytes: usize,
     first_trace: u64,
@@ -73,7 +76,9 @@ impl Conversion {
             return refused(format!("--format {code}: its file has no file header that could say so"));
         }
         let byte_order = target.byte_order.unwrap_or(dataset.byte_order);
-        let (from, to) = ((dataset.format, dataset.byte_order), (format, byte_order));
+        let binary_order = target.byte_order.unwrap_or(file.binary_order);
+        let sample_order = target.byte_order.unwrap_or(dataset.sample_order);
+        let (from, to) = ((dataset.format, dataset.sample_order), (format, sample_order));
         let stored = (stored_format(dataset.array.dtype), ByteOrder::Little);
         let of_words = Recoder::new(from, to, target.round);
         let (recoder, word_recoder) = match stored {
@@ -90,11 +95,13 @@ impl Conversion {
         Ok(Some(Self {
             recoder,
             word_recoder,
-            words_order: dataset.byte_order,
+            words_order: dataset.sample_order,
             bytes: (dataset.format.bytes, format.bytes),
             format,
-            byte_order,
+            binary_order,
+            reorders_binary: binary_order != file.binary_order,
             reorders: byte_order != dataset.byte_order,
+            input_format: dataset.input_format,
             major_revision: file.major_revision,
             header_bytes: dataset.header_bytes,
             first_trace: file.traces.start,
@@ -110,13 +117,13 @@ impl Conversion {
     /// Adapts the 3600 bytes of a file header, if there is one, to the new samples.
     pub fn file_header(&self, header: &mut [u8]) {
         let Some(binary) = header.get_mut(BINARY_HEADER..FILE_HEADER_BYTES as usize) else { return };
-        if self.reorders {
+        if self.reorders_binary {
             reorder_binary_header(binary, self.major_revision);
         }
-        let format = at_2(self.format.code, self.byte_order);
+        let format = at_2(self.format.code, self.binary_order);
         binary[FORMAT - BINARY_HEADER..][..2].copy_from_slice(&format);
         if self.major_revision >= 2 {
-            let mark = match self.byte_order {
+            let mark = match self.binary_order {
                 ByteOrder::Big => BYTE_ORDER_MARK.to_be_bytes(),
                 ByteOrder::Little => BYTE_ORDER_MARK.to_le_bytes(),
             };
@@ -179,7 +186,7 @@ impl Conversion {
         let at = out.len();
         out.extend_from_slice(headers);
         if self.reorders && headers.len() >= TRACE_HEADER_BYTES {
-            reorder_trace_headers(&mut out[at..], self.major_revision);
+            reorder_trace_headers(&mut out[at..], self.input_format, self.major_revision);
         }
     }
 

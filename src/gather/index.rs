@@ -9,7 +9,7 @@ use crate::gather::GatherKey;
 use crate::gather::runs::RunReader;
 use crate::parquet::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
-use crate::store::{Place, Reader};
+use crate::store::{Place, TableReader};
 use crate::table::GatherStarts;
 
 /// Gathers per row group of the index.
@@ -49,7 +49,7 @@ pub fn write_index(
 
 /// The first traces of all gathers, as the index at `path` has them.
 pub fn gather_starts(path: &Place) -> Result<GatherStarts> {
-    let file = Reader::open(path).map_err(failed(path.display()))?;
+    let file = TableReader::open(path).map_err(failed(path.display()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed(path.display()))?;
     let column = ProjectionMask::columns(builder.parquet_schema(), [START_TRACE]);
     let batches = builder.with_projection(column).with_batch_size(PAGE_ROWS).build().map_err(failed(path.display()))?;
@@ -126,8 +126,13 @@ impl IndexWriter {
     ) -> Result<Self> {
         let key_column = |k: &'_ GatherKey| match k.kind {
             _ if k.is_computed() => NumberType::Float64,
+            FieldKind::I8 => NumberType::Int8,
+            FieldKind::U8 => NumberType::UInt8,
+            FieldKind::I16 => NumberType::Int16,
+            FieldKind::U16 => NumberType::UInt16,
+            FieldKind::I32 => NumberType::Int32,
+            FieldKind::U32 => NumberType::UInt32,
             FieldKind::U64 => NumberType::UInt64,
-            // All other keys fit int64.
             _ => NumberType::Int64,
         };
         let columns: Vec<(&str, NumberType)> = std::iter::once(("ensemble_id", NumberType::Int64))
@@ -243,7 +248,10 @@ mod tests {
         let mut rows = Vec::new();
         for batch in reader {
             let batch = batch.unwrap();
-            let column = |c: usize| batch.column(c).as_any().downcast_ref::<Int64Array>().unwrap().clone();
+            let column = |c: usize| {
+                let wide = arrow::compute::cast(batch.column(c), &arrow::datatypes::DataType::Int64).unwrap();
+                wide.as_any().downcast_ref::<Int64Array>().unwrap().clone()
+            };
             rows.extend((0..batch.num_rows()).map(|r| std::array::from_fn(|c| column(c).value(r))));
         }
         (rows, counts)

@@ -1,7 +1,9 @@
 //! Gathers: runs of consecutive traces with equal key values, and finding where one begins.
 
+pub mod choice;
 pub mod index;
 pub mod runs;
+pub mod sample;
 
 use serde::{Deserialize, Serialize};
 

@@ -84,17 +84,6 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    /// Announces that the headers of these widely spaced traces will be read soon.
-    pub fn will_read_headers(&mut self, traces: impl Iterator<Item = u64>) -> Result<()> {
-        for trace in traces {
-            let index = self.files.partition_point(|f| f.end_trace() <= trace);
-            let Some(planned) = self.files.get(index).filter(|f| f.layout.varying.is_none()) else { continue };
-            let offset = planned.layout.trace_offset(trace - planned.first_trace);
-            self.file(index)?.will_read(offset, planned.layout.header_bytes());
-        }
-        Ok(())
-    }
-
     /// The file with this number, opened.
     pub fn file(&mut self, index: usize) -> Result<Arc<SegyFile>> {
         if let Some((_, file)) = self.open.as_ref().filter(|(open, _)| *open == index) {
@@ -164,11 +153,12 @@ pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
 fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result<()> {
     let (a, b) = (&first.layout, &other.layout);
     let domain = |l: &Layout| format!("{:?}", l.axis.domain).to_lowercase();
-    let interval = |l: &Layout| {
-        l.axis.interval.map_or("none".to_owned(), |interval| format!("{interval} {}", l.axis.interval_units()))
-    };
+    let interval = |l: &Layout| l.axis.interval.map_or("none".to_owned(), |_| l.axis.interval_text());
     let format = |l: &Layout| format!("{} {}", l.format_code, l.format().name);
-    let order = |l: &Layout| format!("{}{}", l.byte_order, if l.pairwise_swapped { ", swapped in pairs" } else { "" });
+    let samples = |l: &Layout| l.sample_order.map_or(String::new(), |o| format!(", samples {o}"));
+    let order = |l: &Layout| {
+        format!("{}{}{}", l.byte_order, samples(l), if l.pairwise_swapped { ", swapped in pairs" } else { "" })
+    };
     // Rev 2 changed the meaning of some trace header bytes, so the columns differ.
     let fields = |l: &Layout| if l.revision.0 >= 2 { "as of rev 2" } else { "as before rev 2" }.to_owned();
     let differences = [

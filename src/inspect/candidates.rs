@@ -1,6 +1,6 @@
 //! Which bytes look like inline, crossline, cdp, offset and coordinates, for files with non-standard headers.
 //!
-//! The header is read as an i32 and an i16 at every second byte, and each is judged by how it changes through the
+//! The header is read as integers of two and four bytes and as floats at every second byte, and each is judged by how it changes through the
 //! file. Each observation gives points; none decides alone, so all are shown.
 
 use serde::Serialize;
@@ -52,19 +52,42 @@ pub struct Candidate {
     pub field: FieldSummary,
 }
 
-/// Every place considered: i32 and i16 at every second byte.
+/// Types that a place is read in.
+const KINDS: [FieldKind; 4] = [FieldKind::I32, FieldKind::I16, FieldKind::F32, FieldKind::Ibm32];
+/// What coordinates are, as floats.
+const COORDINATES: std::ops::RangeInclusive<f64> = 100.0..=2e8;
+/// As integers, the bits of such floats are at least this.
+const FLOAT_BITS: f64 = 536_870_912.0;
+
+/// Every place considered, at every second byte.
 pub(super) fn places(header_bytes: u32) -> Vec<Column> {
     let bytes = (1..header_bytes).step_by(2);
-    let both = bytes.flat_map(|byte| [(byte, FieldKind::I32), (byte, FieldKind::I16)]);
+    let both = bytes.flat_map(|byte| KINDS.map(|kind| (byte, kind)));
     let inside = both.filter(|(byte, kind)| byte + kind.size() as u32 - 1 <= header_bytes);
     inside
-        .map(|(first_byte, kind)| Column { name: format!("byte_{first_byte}"), first_byte, kind, scalar: None })
+        .map(|(first_byte, kind)| Column {
+            name: format!("byte_{first_byte}"),
+            first_byte,
+            kind,
+            scalar: None,
+            given_scalar: None,
+        })
         .collect()
 }
 
 /// The likeliest places of each role, the best first.
 pub(super) fn rank(fields: &[FieldSummary], standard: &[Column], order: ByteOrder) -> Vec<Candidate> {
-    let places: Vec<Place> = fields.iter().filter_map(|f| Place::new(f, standard)).collect();
+    let (floats, integers): (Vec<&FieldSummary>, Vec<&FieldSummary>) =
+        fields.iter().partition(|f| matches!(f.kind.as_str(), "f32" | "ibm32"));
+    let floats: Vec<&FieldSummary> = floats.into_iter().filter(|f| is_float_coordinate(f, &integers)).collect();
+    // The bits of a float are no integer, nor are those of its halves.
+    let is_part = |f: &FieldSummary| {
+        floats.iter().any(|c| {
+            (c.first_byte..=c.last_byte).contains(&f.first_byte) || (c.first_byte..=c.last_byte).contains(&f.last_byte)
+        })
+    };
+    let places: Vec<Place> =
+        integers.into_iter().filter(|f| !is_part(f)).filter_map(|f| Place::new(f, standard)).collect();
     let telling: Vec<&Place> = places.iter().filter(|p| !p.is_shadow(&places, order)).collect();
     let roles = [
         (Role::Inline, inline as fn(&Place) -> Case, MOST),
@@ -83,7 +106,32 @@ pub(super) fn rank(fields: &[FieldSummary], standard: &[Column], order: ByteOrde
         found.truncate(most);
         found
     });
-    ranked.collect()
+    let of_float = |f: &&FieldSummary| {
+        let case = Case {
+            points: ENOUGH,
+            evidence: vec!["a float of the size of a coordinate that changes gradually".into()],
+        };
+        let standard = standard.iter().find(|c| c.first_byte == f.first_byte).map(|c| c.name.clone());
+        Candidate {
+            role: Role::Coordinate,
+            points: case.points,
+            evidence: case.evidence,
+            standard_field: standard,
+            field: (*f).clone(),
+        }
+    };
+    ranked.chain(floats.iter().take(MOST_COORDINATES).map(of_float)).collect()
+}
+
+/// Whether these four bytes are coordinates as floats: of their size in all traces, and no such integers.
+fn is_float_coordinate(float: &FieldSummary, integers: &[&FieldSummary]) -> bool {
+    let range = |f: &FieldSummary| Some((f.min.as_ref()?.as_f64(), f.max.as_ref()?.as_f64()));
+    let Some((min, max)) = range(float).filter(|(min, max)| min.is_finite() && max.is_finite()) else { return false };
+    let has_size = [min, max].iter().all(|v| COORDINATES.contains(&v.abs())) && min.signum() == max.signum();
+    let is_near = (max - min).abs() <= 0.5 * min.abs().max(max.abs());
+    let bits = integers.iter().find(|f| f.first_byte == float.first_byte && f.kind == "i32").and_then(|f| range(f));
+    let are_bits = bits.is_some_and(|(min, max)| min.abs() >= FLOAT_BITS && max.abs() >= FLOAT_BITS);
+    !float.constant && has_size && is_near && are_bits && float.distinct.is_none_or(|n| n > 2)
 }
 
 /// A place in the header with the statistics used here.
@@ -254,13 +302,18 @@ mod tests {
             first_byte,
             kind,
             scalar: None,
+            given_scalar: None,
         };
         let stats: Vec<_> = columns.iter().map(|c| ColumnStats::of(&c.2, Some(c.3))).collect();
         let guesses: Vec<_> =
             columns.iter().map(|c| Some(StepGuess { difference: c.3, agreeing: 1, seen: 1 })).collect();
         let columns: Vec<Column> = columns.iter().map(|c| column(&(c.0, c.1))).collect();
         let fields = summarise(&columns, &stats, &guesses, &[], true);
-        let found = rank(&fields, &crate::table::HeaderTable::standard_columns(1), ByteOrder::Big);
+        let found = rank(
+            &fields,
+            &crate::table::HeaderTable::standard_columns(crate::segy::layout::InputFormat::Segy, 1),
+            ByteOrder::Big,
+        );
         found.into_iter().map(|c| (c.role, c.field.first_byte)).collect()
     }
 

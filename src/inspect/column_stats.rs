@@ -3,7 +3,7 @@
 use crate::inspect::distinct::Distinct;
 use crate::inspect::field_keys::{Headers, number};
 use crate::inspect::run_lengths::{Runs, Seam};
-use crate::segy::apply_scalar;
+use crate::segy::{apply_given_scalar, apply_scalar};
 use crate::table::Column;
 
 /// Statistics of one field over some traces in file order. Joining is associative, so the result does not depend on
@@ -169,7 +169,11 @@ impl ColumnReader {
         (min, max): (i64, i64),
     ) -> Option<(f64, f64)> {
         let scale = |key: i64, scalar: i64| {
-            number(key, column.kind).map(|n| apply_scalar(n.as_f64(), i16::try_from(scalar).unwrap_or(0)))
+            let value = number(key, column.kind)?.as_f64();
+            Some(match column.given_scalar {
+                Some(given) => apply_given_scalar(value, given),
+                None => apply_scalar(value, i16::try_from(scalar).unwrap_or(0)),
+            })
         };
         if is_one_scalar {
             headers.first().scalars(scalar_byte, &mut self.scalars);
@@ -218,7 +222,7 @@ mod tests {
 
     /// Four-byte headers: a field and its scalar.
     fn column() -> Column {
-        Column { name: "x".into(), first_byte: 1, kind: FieldKind::I16, scalar: Some(3) }
+        Column { name: "x".into(), first_byte: 1, kind: FieldKind::I16, scalar: Some(3), given_scalar: None }
     }
 
     fn headers(values: &[(i16, i16)]) -> Vec<u8> {

@@ -112,7 +112,7 @@ mod tests {
 
     /// A column of the square roots of these numbers, read in blocks of this size.
     fn roots(numbers: &[i16], block: usize) -> ComputedSummary {
-        let inputs = vec![Input { first_byte: 1, kind: FieldKind::I16, scalar: None }];
+        let inputs = vec![Input { first_byte: 1, kind: FieldKind::I16, scalar: None, given_scalar: None }];
         let computed = Computed { name: "root".into(), expression: "sqrt(n)".into(), inputs };
         let formulas = [Formula::new(&computed).unwrap()];
         let mut visitor = ComputedVisitor::new(&formulas);

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     fn column(kind: FieldKind) -> Column {
-        Column { name: "x".into(), first_byte: 3, kind, scalar: None }
+        Column { name: "x".into(), first_byte: 3, kind, scalar: None, given_scalar: None }
     }
 
     fn keys(bytes: &[u8], kind: FieldKind, order: ByteOrder) -> Vec<i64> {

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn column() -> Column {
-        Column { name: "inline".into(), first_byte: 189, kind: FieldKind::I32, scalar: None }
+        Column { name: "inline".into(), first_byte: 189, kind: FieldKind::I32, scalar: None, given_scalar: None }
     }
 
     #[test]

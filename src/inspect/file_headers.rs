@@ -85,7 +85,7 @@ fn textual(bytes: &[u8], encoding: TextEncoding) -> TextualHeader {
 
 fn binary(source: &Source) -> Result<Vec<BinaryField>> {
     let layout = source.layout;
-    let mut header = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
+    let mut header = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.binary_byte_order() };
     header.bytes.copy_from_slice(&source.file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
     let values = header.to_json(layout.revision.0);
     let fields = BINARY_FIELDS.iter().filter(|f| f.exists_in(layout.revision.0));

@@ -16,12 +16,15 @@ pub mod file_headers;
 pub mod find;
 pub mod gather_key;
 pub mod geometry;
+pub mod header_runs;
 pub mod one_trace;
 pub mod report;
 mod run_lengths;
 pub mod scan;
 mod step_guess;
-mod text_columns;
+pub mod text_columns;
+pub mod text_places;
+mod watch;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -31,6 +34,9 @@ use serde::Serialize;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::base::parallel::n_threads;
+use crate::gather::choice::GatherChoice;
+use crate::gather::sample::windows;
+use crate::input::{InputFile, PlannedFile};
 use crate::plan::import_config::ImportConfig;
 use crate::plan::mapping::HeaderOptions;
 use crate::segy::infer;
@@ -45,8 +51,11 @@ use file_headers::FileHeaders;
 use find::{Finding, Search};
 use gather_key::GatherSuggestion;
 use geometry::Geometry;
+use header_runs::{HeaderRun, HeaderRuns};
 use one_trace::TraceDump;
-use scan::{Source, TableVisitor, Visitor, windows};
+use scan::{Source, TableVisitor, Visitor};
+use text_places::TextPlace;
+use watch::WatchVisitor;
 
 /// What to look at, and how.
 #[derive(Clone, Debug)]
@@ -118,7 +127,9 @@ pub struct Report {
     pub fields: Vec<FieldSummary>,
     /// Columns computed for the user.
     pub computed: Vec<ComputedSummary>,
-    /// The suggested gather key.
+    /// Places of fields by the textual header that are not those of the columns.
+    pub text_places: Vec<TextPlace>,
+    /// The gather key that an import takes.
     pub gather: GatherSuggestion,
 }
 
@@ -151,6 +162,8 @@ pub struct Inspector {
     computed: Vec<Computed>,
     formulas: Vec<Formula>,
     windows: Vec<Range<u64>>,
+    gathers: GatherChoice,
+    headers: HeaderTable,
 }
 
 /// Called with the number of headers read so far.
@@ -166,13 +179,19 @@ impl Inspector {
         let mut layout = infer::layout(&mut file, &config.overrides, &|_| Ok(()))?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);
+        import.io = config.io;
         let columns = import.columns(&file, &layout)?;
-        layout.decisions.extend(columns.decision);
+        layout.decisions.extend(columns.decisions);
         layout.warnings.extend(columns.warning);
-        let HeaderTable { columns, computed, .. } = columns.table;
+        let input = InputFile::of(&config.input)?;
+        let planned = PlannedFile { input, layout, first_trace: 0 };
+        let gathers = import.gather_choice(std::slice::from_ref(&planned), &columns.table)?;
+        let layout = planned.layout;
+        let headers = columns.table;
+        let (columns, computed) = (headers.columns.clone(), headers.computed.clone());
         let formulas = computed.iter().map(Formula::new).collect::<Result<_>>()?;
         let windows = windows(layout.n_traces);
-        Ok(Self { config, file, layout, columns, computed, formulas, windows })
+        Ok(Self { config, file, layout, columns, computed, formulas, windows, gathers, headers })
     }
 
     /// The layout worked out for the file.
@@ -187,22 +206,81 @@ impl Inspector {
         Coverage { headers_read: if self.config.scan { n_traces } else { sampled }, n_traces }
     }
 
+    /// The file.
+    pub(crate) fn file(&self) -> &SegyFile {
+        &self.file
+    }
+
+    /// The fields of a trace header.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The headers of consecutive traces.
+    pub(crate) fn headers_of(&self, traces: Range<u64>) -> Result<HeaderRun> {
+        let mut run = HeaderRun { first_trace: traces.start, bytes: Vec::new() };
+        self.source().visit_windows(&[traces], &mut run)?;
+        Ok(run)
+    }
+
     /// Makes the whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
-        let (fields, computed) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
-        let whole = self.coverage().is_whole();
-        Ok(Report {
+        let (fields, computed, watched) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
+        let mut warnings = self.layout.warnings.clone();
+        warnings.extend(watched.warnings(&fields, self.coverage(), &self.headers, &self.layout));
+        let computed = computed.summarise(&self.computed, self.coverage().is_whole());
+        let file_headers = file_headers::read(&self.source())?;
+        let text_places = self.text_places(&file_headers, &fields, cancel)?;
+        Ok(Report { warnings, text_places, ..self.report_of(fields, computed, self.coverage(), file_headers) })
+    }
+
+    /// Makes the report from headers that were read already.
+    pub(crate) fn report_of_runs(&self, headers: &HeaderRuns) -> Result<Report> {
+        let coverage = Coverage { headers_read: headers.n_headers(), n_traces: self.layout.n_traces };
+        let whole = coverage.is_whole();
+        let computed = headers.computed(&self.computed, &self.formulas, whole);
+        Ok(self.report_of(headers.fields(whole), computed, coverage, file_headers::read(&self.source())?))
+    }
+
+    /// Without what needs more reading.
+    fn report_of(
+        &self,
+        fields: Vec<FieldSummary>,
+        computed: Vec<ComputedSummary>,
+        coverage: Coverage,
+        file_headers: FileHeaders,
+    ) -> Report {
+        let (layout, whole) = (&self.layout, coverage.is_whole());
+        Report {
+            text_places: Vec::new(),
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
             decisions: self.layout.decisions.clone(),
             warnings: self.layout.warnings.clone(),
-            file_headers: file_headers::read(&self.source())?,
-            geometry: geometry::geometry(&self.layout, &fields, whole),
-            coverage: self.coverage(),
-            gather: gather_key::suggest(&fields, self.layout.n_traces),
+            file_headers,
+            geometry: geometry::geometry(layout.n_traces, layout.n_samples, &layout.axis, &fields, whole),
+            coverage,
+            gather: gather_key::suggestion(self.gathers.clone(), &fields),
             fields,
-            computed: computed.summarise(&self.computed, whole),
-        })
+            computed,
+        }
+    }
+
+    /// The places that the textual header names, with what is there.
+    fn text_places(
+        &self,
+        headers: &FileHeaders,
+        fields: &[FieldSummary],
+        cancel: &CancelHandle,
+    ) -> Result<Vec<TextPlace>> {
+        let lines = headers.textual_header.as_ref().map_or(&[][..], |header| &header.lines);
+        let said = text_places::said(lines, &self.columns);
+        if said.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns: Vec<Column> = said.iter().map(text_places::Said::column).collect();
+        let (there, ..) = self.table(&columns, &[], &mut |_| {}, cancel)?;
+        Ok(text_places::compare(&said, &there, fields))
     }
 
     /// Reads one trace, counted from 1.
@@ -222,7 +300,7 @@ impl Inspector {
     /// Ranks the bytes that look like inline, crossline, cdp, offset and coordinates.
     pub fn candidates(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Candidates> {
         let places = candidates::places(self.layout.header_bytes() as u32);
-        let (fields, _) = self.table(&places, &[], on_progress, cancel)?;
+        let (fields, ..) = self.table(&places, &[], on_progress, cancel)?;
         let candidates = candidates::rank(&fields, &self.columns, self.layout.byte_order);
         Ok(Candidates { coverage: self.coverage(), candidates })
     }
@@ -234,15 +312,16 @@ impl Inspector {
         formulas: &'a [Formula],
         on_progress: OnProgress,
         cancel: &CancelHandle,
-    ) -> Result<(Vec<FieldSummary>, ComputedVisitor<'a>)> {
+    ) -> Result<(Vec<FieldSummary>, ComputedVisitor<'a>, WatchVisitor)> {
         let source = self.source();
         let guesses = step_guess::guess(&source, columns, &self.windows)?;
         let steps: Vec<Option<i64>> = guesses.iter().map(|g| g.map(|g| g.difference)).collect();
-        let make = || (TableVisitor::new(columns, &steps), ComputedVisitor::new(formulas));
-        let (table, computed) = self.visit(make, on_progress, cancel)?;
+        let watch = WatchVisitor::new(&self.headers);
+        let make = || ((TableVisitor::new(columns, &steps), ComputedVisitor::new(formulas)), watch.clone());
+        let ((table, computed), watched) = self.visit(make, on_progress, cancel)?;
         let first = source.header(0)?;
         let fields = field_table::summarise(columns, &table.stats, &guesses, &first, self.coverage().is_whole());
-        Ok((fields, computed))
+        Ok((fields, computed, watched))
     }
 
     /// Visits the headers: those in the windows, or all of them with one visitor per thread.

@@ -8,7 +8,7 @@ use crate::inspect::field_table::type_name;
 use crate::inspect::scan::Source;
 use crate::segy::lengths::ragged::{Places, TraceFinder};
 use crate::segy::samples::format::Converter;
-use crate::segy::{Dtype, apply_scalar};
+use crate::segy::{Dtype, apply_given_scalar, apply_scalar};
 use crate::table::Column;
 use crate::table::formula::{Computed, Formula};
 
@@ -94,7 +94,10 @@ fn field(column: &Column, headers: &Headers) -> FieldValue {
     let value = keys.first().and_then(|&key| number(key, column.kind));
     let scaled = column.scalar.zip(value.as_ref()).map(|(byte, value)| {
         headers.scalars(byte, &mut keys);
-        apply_scalar(value.as_f64(), keys.first().map_or(0, |&s| s as i16))
+        match column.given_scalar {
+            Some(given) => apply_given_scalar(value.as_f64(), given),
+            None => apply_scalar(value.as_f64(), keys.first().map_or(0, |&s| s as i16)),
+        }
     });
     FieldValue {
         name: column.name.clone(),
@@ -114,7 +117,9 @@ fn samples(source: &Source, place: &Places) -> Result<Vec<f64>> {
     let offset = place.offset + layout.header_bytes() as u64;
     let stored = source.file.copy(offset, n * format.bytes)?;
     let mut native = vec![0; n * format.native.size()];
-    let Some(mut converter) = Converter::new(format, layout.byte_order, format.native) else { return Ok(Vec::new()) };
+    let Some(mut converter) = Converter::new(format, layout.sample_byte_order(), format.native) else {
+        return Ok(Vec::new());
+    };
     converter.convert(&stored, &mut native);
     Ok(native.chunks_exact(format.native.size()).map(|bytes| sample(bytes, format.native)).collect())
 }

@@ -1,6 +1,7 @@
 //! The report as text for people.
 
 use crate::base::visible::{visible, visible_path};
+use crate::gather::sample::SAMPLED_TRACES;
 use crate::inspect::candidates::{Candidate, Role};
 use crate::inspect::computed_stats::ComputedSummary;
 use crate::inspect::field_table::FieldSummary;
@@ -9,8 +10,8 @@ use crate::inspect::find::Finding;
 use crate::inspect::gather_key::GatherSuggestion;
 use crate::inspect::geometry::{Geometry, PlaceRange};
 use crate::inspect::one_trace::TraceDump;
-use crate::inspect::scan::SAMPLED_TRACES;
 use crate::inspect::text_columns::{grouped, table, wrap};
+use crate::inspect::text_places::TextPlace;
 use crate::inspect::{Candidates, Coverage, Findings, Report};
 
 const INDENT: &str = "  ";
@@ -29,6 +30,7 @@ pub fn report(report: &Report) -> String {
         text += &format!("warning: {}\n", visible(warning));
     }
     text += &file_headers(&report.file_headers);
+    text += &places(&report.text_places);
     text += &geometry(&report.geometry, report.coverage);
     text += &fields(&report.fields, report.coverage);
     text += &computed_columns(&report.computed);
@@ -97,13 +99,41 @@ fn is_blank(line: &str) -> bool {
     line.strip_prefix('C').unwrap_or(line).trim().chars().all(|c| c.is_ascii_digit() || c.is_whitespace())
 }
 
+/// What the textual header says of places, against the columns.
+fn places(places: &[TextPlace]) -> String {
+    if places.is_empty() {
+        return String::new();
+    }
+    let range = |range: Option<(f64, f64)>| match range {
+        Some((min, max)) if min == max => format!("hold {min}"),
+        Some((min, max)) => format!("hold {min} to {max}"),
+        None => "hold nothing".to_owned(),
+    };
+    let row = |p: &TextPlace| {
+        let said = format!(
+            "line {}: {} at bytes {}, which {}",
+            p.line,
+            p.field,
+            bytes(p.first_byte, p.last_byte),
+            range(p.range)
+        );
+        let column = p.column.map_or_else(
+            || "no column".to_owned(),
+            |(first, last, values)| format!("bytes {}, which {}", bytes(first, last), range(values)),
+        );
+        vec![said, format!("and not {column}"), p.option.clone()]
+    };
+    section("Places that the textual header names and the columns do not have")
+        + &table(&places.iter().map(row).collect::<Vec<_>>(), &[], INDENT)
+}
+
 fn geometry(g: &Geometry, coverage: Coverage) -> String {
     let mut rows = vec![vec!["traces".to_owned(), grouped(g.n_traces)]];
     let (axis, n_samples) = (&g.sample_axis, grouped(g.n_samples.into()));
-    let units = axis.units.as_deref().unwrap_or("units of depth");
+    let units = axis.units_text();
     let samples = match (axis.interval, g.last_sample) {
-        (Some(interval), Some(last)) => {
-            format!("{n_samples} of {interval} {}, {} to {last} {units}", axis.interval_units(), axis.start)
+        (Some(_), Some(last)) => {
+            format!("{n_samples} of {}, {} to {last} {units}", axis.interval_text(), axis.start)
         }
         _ => format!("{n_samples}, interval unknown, the first at {} {units}", axis.start),
     };

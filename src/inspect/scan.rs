@@ -12,10 +12,6 @@ use crate::inspect::field_keys::Headers;
 use crate::segy::{Layout, SegyFile, TraceFinder};
 use crate::table::Column;
 
-/// Trace headers that are looked at unless all are asked for.
-pub const SAMPLED_TRACES: u64 = 1000;
-/// They lie in so many windows: steps and runs show between neighbours only, trends over the whole file.
-const WINDOWS: u64 = 4;
 /// Headers that are worked on at a time; with 240 bytes each they stay in the cache nearest to a core but one.
 const BLOCK_TRACES: u64 = 512;
 /// Bytes of the file that a thread keeps mapped behind it.
@@ -51,17 +47,6 @@ impl<A: Visitor, B: Visitor> Visitor for (A, B) {
         self.0.append(next.0);
         self.1.append(next.1);
     }
-}
-
-/// The traces to look at in a file of `n`: all, or windows of which the first begins at the first trace and the last
-/// ends at the last one.
-pub fn windows(n_traces: u64) -> Vec<Range<u64>> {
-    if n_traces <= SAMPLED_TRACES {
-        return std::iter::once(0..n_traces).collect();
-    }
-    let length = SAMPLED_TRACES / WINDOWS;
-    let start = |i: u64| (u128::from(n_traces - length) * u128::from(i) / u128::from(WINDOWS - 1)) as u64;
-    (0..WINDOWS).map(|i| start(i)..start(i) + length).collect()
 }
 
 impl Source<'_> {
@@ -216,15 +201,6 @@ fn find_changes(headers: &[u8], changed: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn windows_begin_at_the_first_trace_and_end_at_the_last() {
-        assert_eq!(windows(1000), vec![0..1000; 1]);
-        assert_eq!(windows(1001), [0..250, 250..500, 500..750, 751..1001]);
-        let spread = windows(12_000_000);
-        assert_eq!((spread[0].start, spread[3].end), (0, 12_000_000));
-        assert_eq!(spread.iter().map(|w| w.end - w.start).sum::<u64>(), 1000);
-    }
 
     #[test]
     fn a_byte_that_changes_in_one_header_is_found() {

@@ -46,13 +46,12 @@ pub fn dataset_document(
         several => (common_segy(plan.layout()), None, several.iter().map(file_entry).collect::<Result<_>>()?),
     };
     // With several files, each one's warnings are in its own entry, without its path.
-    let of_files = plan.files.iter().map(|f| f.layout.warnings.len()).sum();
-    let skipped = if plan.files.len() > 1 { of_files } else { 0 };
+    let skipped = if plan.files.len() > 1 { plan.n_file_warnings() } else { 0 };
     let mut warnings: Vec<String> = plan.warnings.iter().skip(skipped).cloned().collect();
     warnings.extend(of_contents(plan, records));
     Ok(Document {
         format: Format::current(),
-        input: Input { bytes: plan.input_bytes() },
+        input: Input { name: (plan.files.len() == 1).then(|| file_name(&plan.files[0])), bytes: plan.input_bytes() },
         segy,
         geometry: geometry(plan, &headers),
         gathers: Gathers {
@@ -61,8 +60,10 @@ pub fn dataset_document(
             longest: gathers.longest,
             max_probe: plan.max_probe,
             n_longer_than_max_probe: gathers.n_beyond_probe,
+            decision: Some(plan.gather_decision.clone()),
         },
         options: options(plan),
+        columns: plan.headers.info.clone(),
         counts: Counts {
             n_traces: plan.n_traces(),
             n_objects: plan.n_objects(),
@@ -157,7 +158,10 @@ fn options(plan: &Plan) -> Options {
 /// The settings that all input files share.
 fn common_segy(layout: &Layout) -> Segy {
     Segy {
+        input_format: layout.kind,
         byte_order: layout.byte_order,
+        sample_byte_order: layout.sample_order,
+        binary_header_byte_order: None,
         pairwise_swapped: layout.pairwise_swapped,
         sample_format: NamedFormat { code: layout.format_code, name: layout.format().name.into() },
         additional_trace_headers: layout.n_additional_headers,
@@ -175,6 +179,7 @@ fn segy_of(layout: &Layout) -> Segy {
         tape_label_bytes: Some(layout.label_bytes),
         first_trace_offset: Some(layout.label_bytes + layout.first_trace_offset),
         decisions: Some(layout.decisions.clone()),
+        binary_header_byte_order: layout.binary_order,
         ..common_segy(layout)
     }
 }
@@ -183,12 +188,17 @@ fn file_entry(planned: &PlannedFile) -> Result<FileEntry> {
     Ok(FileEntry {
         outside_traces: outside_traces(planned)?,
         segy: segy_of(&planned.layout),
-        name: planned.input.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        name: file_name(planned),
         bytes: planned.input.bytes,
         start_trace: planned.first_trace,
         end_trace: planned.end_trace(),
         warnings: planned.layout.warnings.clone(),
     })
+}
+
+/// The name without directories.
+fn file_name(planned: &PlannedFile) -> String {
+    planned.input.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn outside_traces(planned: &PlannedFile) -> Result<OutsideTraces> {
@@ -218,7 +228,7 @@ fn textual_header(file: &SegyFile, offset: u64, encoding: impl Fn(&[u8]) -> Text
 }
 
 fn binary_header(file: &SegyFile, layout: &Layout) -> Result<serde_json::Map<String, serde_json::Value>> {
-    let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
+    let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.binary_byte_order() };
     binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
     Ok(binary.to_json(layout.revision.0))
 }

@@ -96,7 +96,10 @@ pub fn merge_with(
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
         let coordinate = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
-        write_json(&dataset.join(ZARR_JSON), &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)]))?;
+        write_json(
+            &dataset.join(ZARR_JSON),
+            &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)], units(plan)),
+        )?;
     }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
     checksums.extend(write_files(&plan.files, &tables, cancel)?);
@@ -115,6 +118,15 @@ pub fn merge_with(
 /// Where the tables of a dataset are: in a grid in a group of their own.
 pub fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
     if plan.target.grid().is_some() { dataset.join(TABLES) } else { dataset.clone() }
+}
+
+/// The units of coordinates, by their columns.
+fn units(plan: &Plan) -> serde_json::Value {
+    const COORDINATES: [&str; 6] = ["source_x", "source_y", "receiver_x", "receiver_y", "cdp_x", "cdp_y"];
+    let scaled = |name: &&str| plan.headers.info.iter().find(|info| info.name == format!("{name}_scaled"));
+    let unit = |name: &&str| Some((format!("{name}_scaled"), json!(scaled(name)?.unit.clone()?)));
+    let units: serde_json::Map<_, _> = COORDINATES.iter().filter_map(unit).collect();
+    if units.is_empty() { json!({}) } else { json!({"coordinate_units": units}) }
 }
 
 /// Moves the chunks or shards of all segments into the final array, and writes its metadata.

@@ -38,6 +38,10 @@ impl Bounds {
             Values::Int64(v) if is_unsigned => integer(range_of(v, |v| v as u64)),
             Values::Int32(v) => integer(range_of(v, |v| v)),
             Values::Int64(v) => integer(range_of(v, |v| v)),
+            Values::NullableInt64(v) => {
+                let known: Vec<i64> = v.iter().copied().filter(|v| *v != i64::MIN).collect();
+                if known.is_empty() { Self::None } else { integer(range_of(&known, |v| v)) }
+            }
             Values::Float(v) => float(&v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>()),
             Values::Double(v) => float(v),
             Values::Nullable(v) => match float(v) {

@@ -112,7 +112,7 @@ impl Chunk {
         let bounds = Bounds::of(value, self.is_unsigned()).of_repeated(n_rows as u64);
         let without_dictionary = match value {
             Values::Bool(v) => Some((Encoding::RLE, v.first() == Some(&true))),
-            Values::Nullable(_) if n_nulls > 0 => Some((Encoding::PLAIN, false)),
+            Values::Nullable(_) | Values::NullableInt64(_) if n_nulls > 0 => Some((Encoding::PLAIN, false)),
             _ => None,
         };
         if let Some((encoding, bit)) = without_dictionary {
@@ -123,7 +123,7 @@ impl Chunk {
         value.encode_dictionary(&mut body);
         self.dictionary_length = self.append_page(PageKind::Dictionary, 1, body.len(), &body);
         body.clear();
-        if matches!(value, Values::Nullable(_)) {
+        if matches!(value, Values::Nullable(_) | Values::NullableInt64(_)) {
             encodings::hybrid_bits(n_rows, |_| true, &mut body);
         }
         encodings::first_entry_repeated(n_rows, &mut body);

@@ -17,6 +17,12 @@ use crate::store::{Place, Writer};
 /// Type of a column. Values are passed as 64 bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberType {
+    Int8,
+    UInt8,
+    Int16,
+    UInt16,
+    Int32,
+    UInt32,
     Int64,
     UInt64,
     /// The bits of a double; NaN is null.
@@ -26,6 +32,12 @@ pub enum NumberType {
 impl NumberType {
     fn arrow_type(self) -> DataType {
         match self {
+            Self::Int8 => DataType::Int8,
+            Self::UInt8 => DataType::UInt8,
+            Self::Int16 => DataType::Int16,
+            Self::UInt16 => DataType::UInt16,
+            Self::Int32 => DataType::Int32,
+            Self::UInt32 => DataType::UInt32,
             Self::Int64 => DataType::Int64,
             Self::UInt64 => DataType::UInt64,
             Self::Float64 => DataType::Float64,
@@ -34,6 +46,9 @@ impl NumberType {
 
     fn values(self, bits: Vec<i64>) -> Values {
         match self {
+            Self::Int8 | Self::UInt8 | Self::Int16 | Self::UInt16 | Self::Int32 | Self::UInt32 => {
+                Values::Int32(bits.into_iter().map(|bits| bits as i32).collect())
+            }
             Self::Int64 | Self::UInt64 => Values::Int64(bits),
             Self::Float64 => Values::Nullable(bits.into_iter().map(|bits| f64::from_bits(bits as u64)).collect()),
         }

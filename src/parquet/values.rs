@@ -16,13 +16,20 @@ pub(crate) enum Values {
     Bool(Vec<bool>),
     /// Doubles of a nullable column: NaN is null.
     Nullable(Vec<f64>),
+    /// Numbers of a nullable column: the smallest number is null.
+    NullableInt64(Vec<i64>),
+}
+
+/// Whether a number of a nullable column is null.
+fn is_null(value: i64) -> bool {
+    value == i64::MIN
 }
 
 impl Values {
     pub fn n_rows(&self) -> usize {
         match self {
             Self::Int32(v) => v.len(),
-            Self::Int64(v) => v.len(),
+            Self::Int64(v) | Self::NullableInt64(v) => v.len(),
             Self::Float(v) => v.len(),
             Self::Double(v) | Self::Nullable(v) => v.len(),
             Self::Bool(v) => v.len(),
@@ -33,6 +40,7 @@ impl Values {
     pub fn n_nulls(&self) -> usize {
         match self {
             Self::Nullable(v) => v.iter().filter(|v| v.is_nan()).count(),
+            Self::NullableInt64(v) => v.iter().filter(|v| is_null(**v)).count(),
             _ => 0,
         }
     }
@@ -47,7 +55,7 @@ impl Values {
         }
         match &mut self {
             Self::Int32(v) => repeat(v, n),
-            Self::Int64(v) => repeat(v, n),
+            Self::Int64(v) | Self::NullableInt64(v) => repeat(v, n),
             Self::Float(v) => repeat(v, n),
             Self::Double(v) | Self::Nullable(v) => repeat(v, n),
             Self::Bool(v) => repeat(v, n),
@@ -71,9 +79,17 @@ impl Values {
                 let not_null = v.iter().filter(|v| !v.is_nan()).map(|v| v.to_le_bytes());
                 encodings::split_bytes(&not_null.collect::<Vec<_>>(), out);
             }
+            Self::NullableInt64(v) => {
+                encodings::hybrid_bits(v.len(), |i| !is_null(v[i]), out);
+                let not_null: Vec<i64> = v.iter().copied().filter(|v| !is_null(*v)).collect();
+                if not_null.is_empty() {
+                    return Encoding::PLAIN;
+                }
+                encodings::delta_binary_packed(&not_null, out);
+            }
         }
         match self {
-            Self::Int32(_) | Self::Int64(_) => Encoding::DELTA_BINARY_PACKED,
+            Self::Int32(_) | Self::Int64(_) | Self::NullableInt64(_) => Encoding::DELTA_BINARY_PACKED,
             Self::Float(_) | Self::Double(_) | Self::Nullable(_) => Encoding::BYTE_STREAM_SPLIT,
             Self::Bool(_) => Encoding::RLE,
             Self::Text(_) => Encoding::PLAIN,
@@ -84,7 +100,7 @@ impl Values {
     pub fn encode_dictionary(&self, out: &mut Vec<u8>) {
         match self {
             Self::Int32(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),
-            Self::Int64(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),
+            Self::Int64(v) | Self::NullableInt64(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Self::Float(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Self::Double(v) | Self::Nullable(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Self::Bool(_) => {}

@@ -1,34 +1,45 @@
 //! Making a plan: reading headers of the input and deciding everything before the work begins.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
-use crate::gather::{GatherKey, KeyReader};
+use crate::gather::choice::{GatherChoice, choose};
+use crate::gather::sample::Sample;
+use crate::gather::{GatherKey, KeyReader, Keys};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
 use crate::plan::make_grid::{Scratch, Survey};
+use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
 use crate::plan::precision;
 use crate::plan::target::Target;
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
+use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::lengths::ragged::Watch;
 use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
 use crate::segy::{Access, Dtype, Layout, Ragged, SegyFile};
-use crate::table::{Column, HeaderTable, read_integer};
+use crate::table::columns::RECORDING_TIME;
+use crate::table::derived::{Degrees, RecordingTime};
+use crate::table::info::{self, Placed, Units};
+use crate::table::{Column, ENSEMBLE_ID_PLACE, HeaderTable, ensemble_info};
 use crate::zarr::{ArrayPlan, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
-/// Headers looked at to see whether a gather key changes at all.
-const SAMPLED_HEADERS: u64 = 200;
-/// How many of those to request at the same time from an object store.
-const HEADERS_AHEAD: u64 = 16;
+
+/// The gather keys of a plan.
+struct Gathers {
+    keys: Vec<GatherKey>,
+    decision: Decision,
+    warning: Option<String>,
+}
 
 impl ImportConfig {
     /// Reads the headers of the input and decides everything. Creates nothing.
@@ -44,29 +55,35 @@ impl ImportConfig {
     pub fn plan_watched(&self, watch: &Watch, cancel: &CancelHandle) -> Result<Plan> {
         let watch = |walked| cancel.check().and_then(|()| watch(walked));
         let mut files = plan_files(&self.inputs, self.io.unwatched(), &self.overrides, &watch)?;
-        let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
+        let Columns { table: headers, placed: placed_fields, decisions, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
         let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
-        first.layout.decisions.extend(decision);
+        first.layout.decisions.extend(decisions);
         first.layout.warnings.extend(warning);
         let layout = &files[0].layout;
-        let gather_keys = self.gather_keys(&headers)?;
         let mut traces = self.array(&files)?;
         if let Some(decibels) = self.precision {
             traces.precision = Some(precision::decide(decibels, &files, &traces, self.io, cancel)?);
         }
         let mut warnings = warnings_of(&files);
         let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
+        let asked = self.keys_asked(&headers)?;
+        let sample = Sample::read(&mut inputs(), n_traces, &headers, &Keys::new(&asked, headers.byte_order)?)?;
+        let Gathers { keys: gather_keys, decision: gather_decision, warning } =
+            self.gathers(asked, &sample, layout.sorting_code, &headers)?;
+        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
+        let mut headers = with_derived(headers, layout, &sample, &placed_fields);
+        if !gather_keys.is_empty() {
+            headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
+        }
+        warnings.extend(warning);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
-        warnings.extend(constant_key_warning(&mut inputs(), &mut key_reader, traces.n_traces, &headers, &gather_keys)?);
-
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
-        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
         let n_traces = target.traces().n_traces;
         let segments = partition(n_traces, self.n_segments(&files, &target), self.max_probe, key_of)?;
         let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
@@ -76,6 +93,7 @@ impl ImportConfig {
             io: self.io,
             file_mode: self.file_mode()?,
             gather_keys,
+            gather_decision,
             max_probe: self.max_probe,
             target,
             headers_only: self.headers_only,
@@ -169,32 +187,55 @@ impl ImportConfig {
         of_first.ok_or_else(|| Error::Usage("there is no input file".into()))
     }
 
-    fn gather_keys(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
-        let Gather::Keys(names) = &self.gather else { return Ok(Vec::new()) };
-        // Keys that came from the mapping file must be corrected there.
-        let mapping = self.headers.mapping.as_ref().filter(|m| m.ensemble_keys == *names);
-        let at = mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()));
-        let mut keys: Vec<GatherKey> = Vec::new();
-        for name in names {
-            let computed = headers.computed.iter().find(|c| c.name.eq_ignore_ascii_case(name));
-            let key = match computed {
-                Some(c) => {
-                    GatherKey { name: c.name.clone(), first_byte: 0, kind: FieldKind::F64, formula: Some(c.clone()) }
-                }
-                None => {
-                    let c = find_column(headers, name, &at)?;
-                    GatherKey { name: c.name.clone(), first_byte: c.first_byte, kind: c.kind, formula: None }
-                }
-            };
-            if !key.kind.is_integer() && !key.is_computed() {
-                return Err(Error::Usage(format!("{at} {name}: is not a whole number, so it cannot be a gather key")));
-            }
-            if keys.iter().any(|k| k.name == key.name) {
-                return Err(Error::Usage(format!("{at} names {} twice", key.name)));
-            }
-            keys.push(key);
+    /// The gather keys that were asked for.
+    fn keys_asked(&self, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
+        match &self.gather {
+            Gather::Keys(names) => gather_keys(names, &self.place_of_keys(names), headers),
+            Gather::Auto | Gather::None => Ok(Vec::new()),
         }
-        Ok(keys)
+    }
+
+    /// The gather keys: those asked for, or what the headers show.
+    fn gathers(
+        &self,
+        asked: Vec<GatherKey>,
+        sample: &Sample,
+        sorting_code: Option<i16>,
+        headers: &HeaderTable,
+    ) -> Result<Gathers> {
+        let decision = |value: String, because: String| Decision { what: "gather key".into(), value, because };
+        match &self.gather {
+            Gather::None => {
+                let decision = decision("none".into(), "option --gather".into());
+                Ok(Gathers { keys: Vec::new(), decision, warning: None })
+            }
+            Gather::Keys(names) => {
+                let warning = unhelpful_key_warning(sample, &asked, &choose(sample, sorting_code));
+                let at = self.place_of_keys(names);
+                let by = if at == "--gather" { "option --gather" } else { "option --mapping" };
+                let names: Vec<&str> = asked.iter().map(|k| k.name.as_str()).collect();
+                Ok(Gathers { decision: decision(names.join(","), by.into()), keys: asked, warning })
+            }
+            Gather::Auto => {
+                let choice = choose(sample, sorting_code);
+                let keys = gather_keys(&choice.keys, "--gather", headers)?;
+                Ok(Gathers { keys, decision: decision(choice.option(), choice.because), warning: None })
+            }
+        }
+    }
+
+    /// What `inspect` says of gathers: what an import without `--gather` makes of them.
+    pub(crate) fn gather_choice(&self, files: &[PlannedFile], headers: &HeaderTable) -> Result<GatherChoice> {
+        let mut inputs = Inputs::new(files, self.io.unwatched(), Access::Headers);
+        let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
+        let sample = Sample::read(&mut inputs, n_traces, headers, &Keys::new(&[], headers.byte_order)?)?;
+        Ok(choose(&sample, files.first().and_then(|f| f.layout.sorting_code)))
+    }
+
+    /// Where these keys were asked for: those that came from the mapping file must be corrected there.
+    fn place_of_keys(&self, names: &[String]) -> String {
+        let mapping = self.headers.mapping.as_ref().filter(|m| m.ensemble_keys == *names);
+        mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()))
     }
 
     fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
@@ -205,7 +246,7 @@ impl ImportConfig {
             DtypeChoice::Native => native,
             DtypeChoice::Float32 => Dtype::Float32,
         };
-        if Converter::new(layout.format(), layout.byte_order, dtype).is_none() {
+        if Converter::new(layout.format(), layout.sample_byte_order(), dtype).is_none() {
             return Err(Error::Usage(format!(
                 "{} samples cannot be written as {}",
                 layout.format().name,
@@ -245,6 +286,55 @@ impl ImportConfig {
     }
 }
 
+/// Adds the columns that are derived from several fields, and what is known of each column.
+fn with_derived(headers: HeaderTable, layout: &Layout, sample: &Sample, placed: &[PlacedField]) -> HeaderTable {
+    /// Time basis codes for GMT and UTC.
+    const UTC: [Option<i64>; 2] = [Some(2), Some(4)];
+    let names: HashSet<String> = headers.leaves().map(|(name, _)| name).collect();
+    let milliseconds = match layout.kind {
+        InputFormat::Passcal => Some((207, FieldKind::I16)),
+        _ => sample.milliseconds(),
+    };
+    let is_utc = UTC.contains(&sample.only_value("time_basis_code"));
+    let time = RecordingTime::new(&headers.columns, milliseconds, is_utc);
+    let has_angles = sample.any("coordinate_unit", |unit| matches!(unit, 2..=4));
+    let degrees = Degrees::of_columns(&headers.columns, |name| has_angles && sample.any(name, |value| value != 0));
+    let table = HeaderTable {
+        recording_time: time.filter(|_| !names.contains(RECORDING_TIME)),
+        degrees: degrees.into_iter().filter(|d| !names.contains(&d.name)).collect(),
+        ..headers
+    };
+    let placed: Vec<Placed> =
+        placed.iter().map(|p| (p.name.as_str(), p.by.as_str(), p.description.as_deref())).collect();
+    let info = info::of_table(&table, layout, &placed, &Units::new(layout, sample.only_value("coordinate_unit")));
+    HeaderTable { info, ..table }
+}
+
+/// The keys of these names. `at` is where they were asked for, for messages.
+fn gather_keys(names: &[String], at: &str, headers: &HeaderTable) -> Result<Vec<GatherKey>> {
+    let mut keys: Vec<GatherKey> = Vec::new();
+    for name in names {
+        let computed = headers.computed.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+        let key = match computed {
+            Some(c) => {
+                GatherKey { name: c.name.clone(), first_byte: 0, kind: FieldKind::F64, formula: Some(c.clone()) }
+            }
+            None => {
+                let c = find_column(headers, name, at)?;
+                GatherKey { name: c.name.clone(), first_byte: c.first_byte, kind: c.kind, formula: None }
+            }
+        };
+        if !key.kind.is_integer() && !key.is_computed() {
+            return Err(Error::Usage(format!("{at} {name}: is not a whole number, so it cannot be a gather key")));
+        }
+        if keys.iter().any(|k| k.name == key.name) {
+            return Err(Error::Usage(format!("{at} names {} twice", key.name)));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
 /// The column of this name or alias. `at` is where it was requested, for messages.
 fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a Column> {
     let exact = headers.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
@@ -261,55 +351,24 @@ fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a
     })
 }
 
-/// Looks at headers spread over the file: a key that is the same in all of them makes everything one gather.
-fn constant_key_warning(
-    inputs: &mut Inputs,
-    key_reader: &mut KeyReader,
-    n_traces: u64,
-    headers: &HeaderTable,
-    keys: &[GatherKey],
-) -> Result<Option<String>> {
-    const CANDIDATES: [&str; 7] =
-        ["cdp", "field_record", "energy_source_point", "inline", "crossline", "shot_point", "trace_number_cdp"];
-    let n = n_traces.min(SAMPLED_HEADERS);
-    if keys.is_empty() || n < 2 {
-        return Ok(None);
+/// A key of which everything is one gather, or every trace its own, with what would make gathers instead.
+fn unhelpful_key_warning(sample: &Sample, keys: &[GatherKey], better: &GatherChoice) -> Option<String> {
+    if keys.is_empty() || sample.n_read < 2 {
+        return None;
     }
-    let mut buffer = Vec::new();
-    let mut changes = vec![false; headers.columns.len()];
-    let mut first = Vec::new();
-    let first_key = key_reader.read(0)?;
-    let trace = |i| (u128::from(n_traces - 1) * u128::from(i) / u128::from(n - 1)) as u64;
-    for i in 0..n {
-        if i % HEADERS_AHEAD == 1 {
-            inputs.will_read_headers((i..(i + HEADERS_AHEAD).min(n)).map(trace))?;
-        }
-        let trace = trace(i);
-        // The first value is the file number.
-        if key_reader.read(trace)?[1..] != first_key[1..] {
-            return Ok(None);
-        }
-        let place = inputs.stretch(trace, 1)?;
-        let header = place.file.bytes(place.offset, headers.header_bytes as usize, &mut buffer)?;
-        let integers = headers.columns.iter().map(|c| {
-            if c.kind.is_integer() { read_integer(header, c.first_byte, c.kind, headers.byte_order) } else { 0 }
-        });
-        if first.is_empty() {
-            first = integers.collect();
-        } else {
-            integers.zip(&first).zip(&mut changes).for_each(|((v, f), c)| *c |= v != *f);
-        }
-        place.file.release_around(place.offset);
-    }
-    let varies = |name: &str| headers.columns.iter().zip(&changes).any(|(c, changes)| c.name == name && *changes);
-    let others: Vec<&str> = CANDIDATES.into_iter().filter(|c| varies(c)).collect();
     let names: Vec<&str> = keys.iter().map(|k| k.name.as_str()).collect();
-    let (names, noun) = (names.join(", "), if keys.len() == 1 { "is" } else { "are" });
-    let advice = match others.as_slice() {
-        [] => "no other usual gather key changes either (--gather none)".to_owned(),
-        others => format!("these change: {} (--gather)", others.join(", ")),
+    let (names, is_one) = (names.join(","), keys.len() == 1);
+    let (noun, verb, changes) = if is_one { ("key", "is", "changes") } else { ("keys", "are", "change") };
+    let n = sample.n_read;
+    let what = if sample.has_one_key() {
+        format!("the gather {noun} {names} {verb} the same in all {n} trace headers looked at")
+    } else if sample.has_single_traces() {
+        format!("the gather {noun} {names} {changes} from trace to trace, so that each trace is a gather of its own")
+    } else {
+        return None;
     };
-    Ok(Some(format!("the gather key {names} {noun} the same in all {n} trace headers looked at; {advice}")))
+    // Where nothing makes better gathers, the key asked for is as good as any.
+    (better.option() != names).then(|| format!("{what}; --gather {} ({})", better.option(), better.because))
 }
 
 /// Refuses to verify a dataset that will not hold every byte of its file.
@@ -322,7 +381,7 @@ pub fn can_be_verified(plan: &Plan) -> Result<()> {
         "--headers-only, as the dataset would not hold the samples"
     } else if !plan.headers.raw_header {
         "--no-raw-header, as the dataset would not hold every byte of the headers"
-    } else if Restorer::new(layout.format(), layout.byte_order, plan.traces().dtype).is_none() {
+    } else if Restorer::new(layout.format(), layout.sample_byte_order(), plan.traces().dtype).is_none() {
         "--dtype float32, which does not hold every value of these samples"
     } else {
         return Ok(());

@@ -16,31 +16,29 @@ use crate::zarr::{AxisOrder, Codec, ReadPattern};
 pub const DEFAULT_MAX_PROBE: u64 = 10_000;
 
 /// What makes a gather.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Gather {
+    /// What the headers of a few traces show, as `inspect` says it.
+    #[default]
+    Auto,
     /// Runs of equal values of these header fields.
     Keys(Vec<String>),
     /// No gathers: the file is split evenly.
     None,
 }
 
-impl Default for Gather {
-    fn default() -> Self {
-        Self::Keys(vec!["cdp".into()])
-    }
-}
-
 impl FromStr for Gather {
     type Err = Error;
 
-    /// `cdp`, `field_record,cdp`, `none`.
+    /// `auto`, `cdp`, `field_record,cdp`, `none`.
     fn from_str(s: &str) -> Result<Self> {
         let keys: Vec<String> = s.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect();
         match keys.as_slice() {
-            [] => Err(Error::Usage("--gather needs the name of a header field, or none".into())),
+            [] => Err(Error::Usage("--gather needs the name of a header field, auto, or none".into())),
             [only] if only.eq_ignore_ascii_case("none") => Ok(Self::None),
-            several if several.iter().any(|k| k.eq_ignore_ascii_case("none")) => {
-                Err(Error::Usage("--gather none stands alone".into()))
+            [only] if only.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
+            several if several.iter().any(|k| ["none", "auto"].iter().any(|word| k.eq_ignore_ascii_case(word))) => {
+                Err(Error::Usage("--gather auto and --gather none stand alone".into()))
             }
             _ => Ok(Self::Keys(keys)),
         }

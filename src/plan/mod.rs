@@ -4,6 +4,7 @@
 //! segments only decide who writes which part.
 
 pub mod decide;
+pub(crate) mod header_warnings;
 pub mod import_config;
 pub mod make_grid;
 pub mod mapping;
@@ -22,6 +23,7 @@ use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
 use crate::plan::target::{Target, owned, traces_in};
+use crate::segy::layout::Decision;
 use crate::segy::{Io, Layout};
 use crate::store::Place;
 use crate::table::HeaderTable;
@@ -29,7 +31,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 7;
+pub const PLAN_VERSION: u32 = 8;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub const MAX_THREADS: u32 = 64;
@@ -59,6 +61,9 @@ pub struct Plan {
     pub file_mode: u32,
     /// Fields that make a gather; empty without gathers.
     pub gather_keys: Vec<GatherKey>,
+    /// Why these.
+    #[serde(default)]
+    pub gather_decision: Decision,
     /// How many headers a split may move back to find the start of its gather.
     pub max_probe: u64,
     /// What the samples become.
@@ -147,7 +152,7 @@ impl Plan {
         let inputs = formulas.flat_map(|f| &f.inputs).flat_map(|i| fields_of(i.first_byte, i.kind, i.scalar));
         (samples + row) * u128::from(n) < MOST
             && u128::from(headers.row_group_rows) < MOST
-            && headers.holds(columns.chain(keys).chain(inputs))
+            && headers.holds(columns.chain(keys).chain(inputs).chain(headers.derived_places()))
             && self.segments.iter().all(|s| s.start_trace <= s.end_trace && s.end_trace <= n)
     }
 
@@ -176,9 +181,23 @@ impl Plan {
         }
     }
 
-    /// All warnings to show before the work begins.
-    pub fn all_warnings(&self) -> impl Iterator<Item = &String> {
-        self.warnings.iter().chain(&self.segment_warnings)
+    /// A warning about the input, with its name.
+    pub fn about(&self, warning: &str) -> String {
+        format!("{}: {warning}", self.input_name())
+    }
+
+    /// All warnings to show before the work begins, with the name of the file.
+    pub fn all_warnings(&self) -> Vec<String> {
+        // With several files their own warnings have it already.
+        let n_named = if self.files.len() > 1 { self.n_file_warnings() } else { 0 };
+        let (named, others) = self.warnings.split_at(n_named.min(self.warnings.len()));
+        let others = others.iter().chain(&self.segment_warnings).map(|warning| self.about(warning));
+        named.iter().cloned().chain(others).collect()
+    }
+
+    /// The warnings about single files, which come first.
+    pub fn n_file_warnings(&self) -> usize {
+        self.files.iter().map(|f| f.layout.warnings.len()).sum()
     }
 
     /// Whether both plans give the same output from the same input, however it is cut into segments.

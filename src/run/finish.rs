@@ -116,7 +116,8 @@ impl Finish<'_> {
         reporter: &mut Reporter,
         cancel: &CancelHandle,
     ) -> Result<(u64, Vec<String>)> {
-        let mut warnings = content_warnings::of_contents(self.plan, records);
+        let found = content_warnings::of_contents(self.plan, records);
+        let mut warnings: Vec<String> = found.iter().map(|warning| self.plan.about(warning)).collect();
         for warning in &warnings {
             reporter.say(Message::Warning(warning.clone()));
         }

@@ -129,7 +129,7 @@ pub(crate) fn prepare(
         config.plan_watched(&watch, cancel)?
     };
     for warning in plan.all_warnings() {
-        reporter.say(Message::Warning(warning.clone()));
+        reporter.say(Message::Warning(warning));
     }
     cancel.check()?;
     check_inputs_stay(&plan, &config.output)?;

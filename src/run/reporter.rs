@@ -63,8 +63,10 @@ pub struct ImportProgress {
 pub struct ImportResult {
     /// Traces in the dataset.
     pub n_traces: u64,
-    /// Gathers by the requested keys; 0 with `Gather::None`.
+    /// Gathers by these keys; 0 without keys.
     pub n_gathers: u64,
+    /// The fields that make a gather: those asked for, or chosen.
+    pub gather_keys: Vec<String>,
     /// Duration of the import.
     pub elapsed: Duration,
     /// Duration of each phase.
@@ -154,11 +156,12 @@ impl<'a> Reporter<'a> {
     /// The result of an import into `output`.
     pub fn result(mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
         self.end_phase();
-        let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
+        let mut warnings = plan.all_warnings();
         warnings.extend(found);
         ImportResult {
             n_traces: plan.n_traces(),
             n_gathers,
+            gather_keys: plan.gather_keys.iter().map(|key| key.name.clone()).collect(),
             elapsed: self.started.elapsed(),
             // The first entry is the time before the first phase.
             phases: self.phases.split_off(1),

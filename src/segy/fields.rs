@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use FieldKind::{F64, I16, I32, I64, Text, U8, U16, U32, U64};
+use crate::segy::layout::InputFormat;
+
+use FieldKind::{F32, F64, I16, I32, I64, Text, U8, U16, U32, U64};
 use Revisions::{Any, BeforeRev2, Rev2};
 
 /// Length of the standard trace header, and of each additional one (rev 2).
@@ -247,6 +249,63 @@ pub const TRACE_FIELDS: &[Field] = &[
     field("unassigned_237", 237, I32, BeforeRev2, None, &["UnassignedInt2", "uint2"]),
     field("trace_header_name", 233, Text(8), Rev2, None, &[]),
 ];
+
+/// What Seismic Unix has from byte 181 on, in the byte order of its machine (`segy.h`).
+#[rustfmt::skip]
+pub const SU_FIELDS: &[Field] = &[
+    field("d1", 181, F32, Any, None, &[]),
+    field("f1", 185, F32, Any, None, &[]),
+    field("d2", 189, F32, Any, None, &[]),
+    field("f2", 193, F32, Any, None, &[]),
+    field("ungpow", 197, F32, Any, None, &[]),
+    field("unscale", 201, F32, Any, None, &[]),
+    field("ntr", 205, I32, Any, None, &[]),
+    field("mark", 209, I16, Any, None, &[]),
+    field("shortpad", 211, I16, Any, None, &[]),
+];
+
+/// What PASSCAL (IRIS) has from byte 181 on (`segy.h` of the PASSCAL software).
+#[rustfmt::skip]
+pub const PASSCAL_FIELDS: &[Field] = &[
+    field("station_name", 181, Text(6), Any, None, &[]),
+    field("sensor_serial", 187, Text(8), Any, None, &[]),
+    field("channel_name", 195, Text(4), Any, None, &[]),
+    field("total_static_high", 199, I16, Any, None, &["totalStaticHi"]),
+    field("sample_interval_long", 201, I32, Any, None, &["samp_rate"]),
+    field("data_form", 205, I16, Any, None, &[]),
+    field("milliseconds", 207, I16, Any, None, &["m_secs"]),
+    field("trigger_year", 209, I16, Any, None, &["trigyear"]),
+    field("trigger_day", 211, I16, Any, None, &["trigday"]),
+    field("trigger_hour", 213, I16, Any, None, &["trighour"]),
+    field("trigger_minute", 215, I16, Any, None, &["trigminute"]),
+    field("trigger_second", 217, I16, Any, None, &["trigsecond"]),
+    field("trigger_millisecond", 219, I16, Any, None, &["trigmills"]),
+    field("scale_factor", 221, F32, Any, None, &["scale_fac"]),
+    field("instrument_number", 225, I16, Any, None, &["inst_no"]),
+    field("unassigned_227", 227, I16, Any, None, &[]),
+    field("sample_count_long", 229, I32, Any, None, &["num_samps"]),
+    field("largest_sample", 233, I32, Any, None, &["max"]),
+    field("smallest_sample", 237, I32, Any, None, &["min"]),
+];
+
+/// The last byte that all kinds of files have in common.
+const LAST_COMMON_BYTE: u32 = 180;
+/// Rev 1 fields that some programs write into Seismic Unix headers, over `d1`, `f1`, `d2` and `f2`.
+const ALSO_IN_SU: [&str; 4] = ["cdp_x", "cdp_y", "inline", "crossline"];
+
+/// The fields of the 240-byte trace header in files of this kind and major revision, in the order of the columns.
+pub fn trace_fields(kind: InputFormat, major_revision: u8) -> impl Iterator<Item = &'static Field> {
+    let own = match kind {
+        InputFormat::Segy => &[][..],
+        InputFormat::Su => SU_FIELDS,
+        InputFormat::Passcal => PASSCAL_FIELDS,
+    };
+    let is_standard = move |f: &&Field| {
+        let is_here = kind == InputFormat::Su && ALSO_IN_SU.contains(&f.name);
+        f.exists_in(major_revision) && (own.is_empty() || f.byte <= LAST_COMMON_BYTE || is_here)
+    };
+    TRACE_FIELDS.iter().filter(is_standard).chain(own)
+}
 
 /// Trace header extension 1 (rev 2.1, table 4): the additional 240-byte header named `SEG00001`.
 #[rustfmt::skip]

@@ -87,6 +87,10 @@ impl SegyFile {
         if store::is_remote(path) {
             return Self::open_object(path);
         }
+        if path == Path::new("-") {
+            let hint = "SEG-Y is read in many places at once; write it to a file first";
+            return Err(Error::Input(format!("-: standard input cannot be read; {hint}")));
+        }
         // Check first: opening a pipe waits for a writer.
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         if metadata.is_dir() {

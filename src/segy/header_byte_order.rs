@@ -1,6 +1,7 @@
 //! Switching the byte order of headers: the bytes of each standard field are reversed, all others stay.
 
-use crate::segy::fields::{BINARY_FIELDS, EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::fields::{BINARY_FIELDS, EXTENSION_1_FIELDS, Field, FieldKind, TRACE_HEADER_BYTES, trace_fields};
+use crate::segy::layout::InputFormat;
 use crate::segy::text;
 
 /// First byte of the binary header in the file.
@@ -22,15 +23,28 @@ pub fn reorder_binary_header(header: &mut [u8], major_revision: u8) {
 
 /// Reverses the bytes of each field in one trace's headers: the standard one and additional ones named `SEG00001`.
 /// Other additional headers stay as they are, since their fields are unknown.
-pub fn reorder_trace_headers(headers: &mut [u8], major_revision: u8) {
+pub fn reorder_trace_headers(headers: &mut [u8], kind: InputFormat, major_revision: u8) {
     let (standard, additional) = headers.split_at_mut(TRACE_HEADER_BYTES.min(headers.len()));
-    let is_assigned = |f: &&Field| f.exists_in(major_revision) && !f.name.starts_with("unassigned");
-    TRACE_FIELDS.iter().filter(is_assigned).for_each(|f| turn(standard, f.byte - 1, f.kind));
+    let mut turned = 0;
+    for field in in_order(trace_fields(kind, major_revision).filter(|f| !f.name.starts_with("unassigned"))) {
+        // Two fields may have one place.
+        if field.byte > turned {
+            turn(standard, field.byte - 1, field.kind);
+            turned = field.byte - 1 + field.kind.size() as u32;
+        }
+    }
     for block in additional.chunks_exact_mut(TRACE_HEADER_BYTES) {
         if text::decode_field(&block[232..]) == "SEG00001" {
             EXTENSION_1_FIELDS.iter().for_each(|f| turn(block, f.byte - 1, f.kind));
         }
     }
+}
+
+/// The fields by their bytes.
+fn in_order(fields: impl Iterator<Item = &'static Field>) -> Vec<&'static Field> {
+    let mut fields: Vec<_> = fields.collect();
+    fields.sort_by_key(|f| f.byte);
+    fields
 }
 
 fn turn(header: &mut [u8], offset: u32, kind: FieldKind) {
@@ -54,13 +68,13 @@ mod tests {
         let headers = [(0..240).collect(), extension, other].concat();
         for major in [0, 1, 2] {
             let mut turned = headers.clone();
-            reorder_trace_headers(&mut turned, major);
+            reorder_trace_headers(&mut turned, InputFormat::Segy, major);
             assert_eq!(turned[..8], [3, 2, 1, 0, 7, 6, 5, 4]);
             assert_eq!(turned[28..30], [29, 28]);
             assert_eq!(turned[232..240], headers[232..240], "{major}");
             assert_eq!(turned[240..248], [7, 6, 5, 4, 3, 2, 1, 0]);
             assert_eq!(turned[472..], headers[472..]);
-            reorder_trace_headers(&mut turned, major);
+            reorder_trace_headers(&mut turned, InputFormat::Segy, major);
             assert_eq!(turned, headers);
         }
     }

@@ -13,6 +13,7 @@ use crate::segy::binary_header::BINARY_HEADER_OFFSET;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::{Access, Io, SegyFile};
 use crate::segy::lengths::ragged::{Ragged, TraceIndex};
+use crate::segy::quantity::Quantity;
 use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
 use crate::segy::text::{self, TextEncoding};
 
@@ -20,13 +21,16 @@ use crate::segy::text::{self, TextEncoding};
 pub const FILE_HEADER_BYTES: u64 = 3600;
 
 /// The kind of the input file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputFormat {
     /// SEG-Y, all revisions.
+    #[default]
     Segy,
     /// Seismic Unix: traces without a file header.
     Su,
+    /// PASSCAL (IRIS): traces without a file header, integer samples.
+    Passcal,
 }
 
 /// What the user says about the file, overriding its headers.
@@ -35,14 +39,18 @@ pub enum InputFormat {
 pub struct Overrides {
     /// Byte order of the file.
     pub byte_order: Option<ByteOrder>,
+    /// Byte order of trace headers and samples, if that of the binary header is another.
+    pub trace_byte_order: Option<ByteOrder>,
+    /// Byte order of the samples, if that of the headers is another.
+    pub sample_byte_order: Option<ByteOrder>,
     /// Sample format code.
     pub format: Option<u16>,
     /// Samples per trace.
     pub n_samples: Option<u32>,
-    /// Sample interval: microseconds, or the units of a domain other than time.
-    pub interval: Option<f64>,
-    /// Value of the first sample: milliseconds, or the units of a domain other than time.
-    pub start: Option<f64>,
+    /// Sample interval; without a unit in microseconds, or the units of a domain other than time.
+    pub interval: Option<Quantity>,
+    /// Value of the first sample; without a unit in milliseconds, or the units of a domain other than time.
+    pub start: Option<Quantity>,
     /// What the sample axis measures.
     pub domain: Option<Domain>,
     /// Character set of the textual headers.
@@ -62,7 +70,7 @@ pub struct Overrides {
 }
 
 /// One decision about the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     pub what: String,
     pub value: String,
@@ -75,9 +83,19 @@ pub struct Decision {
 pub struct Layout {
     /// Length of the file, including a label.
     pub file_bytes: u64,
+    /// The kind of the file, which decides what the trace headers hold.
+    #[serde(default)]
+    pub kind: InputFormat,
     /// Length of a tape label at the start. All offsets count from its end.
     pub label_bytes: u64,
+    /// Of the trace headers; and of everything else but for the next two.
     pub byte_order: ByteOrder,
+    /// Of the samples, if it is another.
+    #[serde(default)]
+    pub sample_order: Option<ByteOrder>,
+    /// Of the binary header, if it is another.
+    #[serde(default)]
+    pub binary_order: Option<ByteOrder>,
     /// Whether neighbouring bytes are swapped everywhere after the textual header; reading puts them right.
     pub pairwise_swapped: bool,
     /// Major and minor revision used for reading.
@@ -101,6 +119,12 @@ pub struct Layout {
     pub n_additional_headers: u32,
     /// Bytes after the last trace.
     pub trailing_bytes: u64,
+    /// How the binary header says that the traces are sorted (bytes 3229-3230), if there is one.
+    #[serde(default)]
+    pub sorting_code: Option<i16>,
+    /// The unit of lengths by the binary header (bytes 3255-3256): 1 metres, 2 feet; 0 if it says nothing.
+    #[serde(default)]
+    pub measurement_system: i16,
     /// Whether the file declares that all traces have the same length.
     pub fixed_length: bool,
     /// Whether the sample counts in the trace headers checked agree with `n_samples`, so that a trace that disagrees
@@ -114,6 +138,16 @@ impl Layout {
     /// The format of the samples.
     pub fn format(&self) -> &'static SampleFormat {
         sample_format(self.format_code).unwrap_or(&crate::segy::samples::format::FORMATS[0])
+    }
+
+    /// Byte order of the samples.
+    pub fn sample_byte_order(&self) -> ByteOrder {
+        self.sample_order.unwrap_or(self.byte_order)
+    }
+
+    /// Byte order of the binary header.
+    pub fn binary_byte_order(&self) -> ByteOrder {
+        self.binary_order.unwrap_or(self.byte_order)
     }
 
     /// The encoding of an extended textual header, detected for each one unless the user gave it.

@@ -2,37 +2,101 @@
 //!
 //! Source: SEG-Y rev 2.1, section 4 (textual file header), 40 lines of 80 characters.
 
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the textual file header and of each extended textual header.
 pub const TEXT_HEADER_BYTES: usize = 3200;
 const LINE: usize = 80;
 
-/// Character set of the textual headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TextEncoding {
-    /// Code page 037
-    Ebcdic,
-    /// What is not ASCII is shown as U+FFFD
-    Ascii,
-    /// ISO 8859-1, ASCII with the letters of western Europe; never assumed
-    Latin1,
-    /// Unicode; never assumed
-    Utf8,
+/// Declares the character sets: variant, name in options and documents, display name, and its decoder in the crate
+/// `encoding_rs`, if it has one.
+macro_rules! encodings {
+    ($($(#[$doc:meta])* $value:ident = $name:literal, $display:literal, $decoder:expr;)*) => {
+        /// Character set of the textual headers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum TextEncoding {
+            $($(#[$doc])* #[serde(rename = $name)] $value,)*
+        }
+
+        impl TextEncoding {
+            /// All character sets.
+            pub const ALL: &'static [Self] = &[$(Self::$value),*];
+
+            /// As options and documents name it.
+            pub const fn option(self) -> &'static str {
+                match self { $(Self::$value => $name,)* }
+            }
+
+            /// Display name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$value => $display,)* }
+            }
+
+            fn decoder(self) -> Option<&'static Encoding> {
+                match self { $(Self::$value => $decoder,)* }
+            }
+        }
+    };
 }
 
-impl TextEncoding {
-    /// Display name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ebcdic => "EBCDIC",
-            Self::Ascii => "ASCII",
-            Self::Latin1 => "Latin-1",
-            Self::Utf8 => "UTF-8",
-        }
-    }
+encodings! {
+    /// Code page 037.
+    Ebcdic = "ebcdic", "EBCDIC", None;
+    /// What is not ASCII is shown as U+FFFD.
+    Ascii = "ascii", "ASCII", None;
+    /// ISO 8859-1, ASCII with the letters of western Europe; never assumed, as all that follow.
+    Latin1 = "latin1", "Latin-1", None;
+    /// Unicode.
+    Utf8 = "utf8", "UTF-8", None;
+    /// EBCDIC, international.
+    Cp500 = "cp500", "EBCDIC (code page 500)", None;
+    /// EBCDIC of Unix systems, which has the brackets elsewhere.
+    Cp1047 = "cp1047", "EBCDIC (code page 1047)", None;
+    /// Cyrillic of MS-DOS.
+    Cp866 = "cp866", "code page 866", Some(encoding_rs::IBM866);
+    /// Central European.
+    Windows1250 = "windows-1250", "Windows-1250", Some(encoding_rs::WINDOWS_1250);
+    /// Cyrillic.
+    Windows1251 = "windows-1251", "Windows-1251", Some(encoding_rs::WINDOWS_1251);
+    /// Western European.
+    Windows1252 = "windows-1252", "Windows-1252", Some(encoding_rs::WINDOWS_1252);
+    /// Greek.
+    Windows1253 = "windows-1253", "Windows-1253", Some(encoding_rs::WINDOWS_1253);
+    /// Turkish.
+    Windows1254 = "windows-1254", "Windows-1254", Some(encoding_rs::WINDOWS_1254);
+    /// Hebrew.
+    Windows1255 = "windows-1255", "Windows-1255", Some(encoding_rs::WINDOWS_1255);
+    /// Arabic.
+    Windows1256 = "windows-1256", "Windows-1256", Some(encoding_rs::WINDOWS_1256);
+    /// Baltic.
+    Windows1257 = "windows-1257", "Windows-1257", Some(encoding_rs::WINDOWS_1257);
+    /// Vietnamese.
+    Windows1258 = "windows-1258", "Windows-1258", Some(encoding_rs::WINDOWS_1258);
+    /// ISO 8859-2, Central European.
+    Latin2 = "latin2", "Latin-2", Some(encoding_rs::ISO_8859_2);
+    /// ISO 8859-5, Cyrillic.
+    Iso8859x5 = "iso-8859-5", "ISO 8859-5", Some(encoding_rs::ISO_8859_5);
+    /// Russian of Unix systems.
+    Koi8R = "koi8-r", "KOI8-R", Some(encoding_rs::KOI8_R);
+    /// Ukrainian of Unix systems.
+    Koi8U = "koi8-u", "KOI8-U", Some(encoding_rs::KOI8_U);
+    /// Chinese, with GBK and GB 2312.
+    Gb18030 = "gb18030", "GB 18030", Some(encoding_rs::GB18030);
+    /// Traditional Chinese.
+    Big5 = "big5", "Big5", Some(encoding_rs::BIG5);
+    /// Japanese of Windows.
+    ShiftJis = "shift-jis", "Shift JIS", Some(encoding_rs::SHIFT_JIS);
+    /// Japanese of Unix systems.
+    EucJp = "euc-jp", "EUC-JP", Some(encoding_rs::EUC_JP);
+    /// Korean.
+    EucKr = "euc-kr", "EUC-KR", Some(encoding_rs::EUC_KR);
 }
+
+/// Where code page 500 differs from 037, and where 1047 does.
+const CP500: [(u8, u8); 7] =
+    [(0x4A, b'['), (0x4F, b'!'), (0x5A, b']'), (0x5F, b'^'), (0xB0, 0xA2), (0xBA, 0xAC), (0xBB, b'|')];
+const CP1047: [(u8, u8); 6] = [(0x5F, b'^'), (0xAD, b'['), (0xB0, 0xAC), (0xBA, 0xDD), (0xBB, 0xA8), (0xBD, b']')];
 
 /// Code page 037 to Latin-1, the first 256 characters of Unicode.
 #[rustfmt::skip]
@@ -57,25 +121,62 @@ const CP037: [u8; 256] = [
 
 /// A decoded character; control characters, which headers should not hold, become spaces at line ends and in padding.
 fn character(byte: u8, encoding: TextEncoding) -> char {
+    let of_page = |differences: &[(u8, u8)]| differences.iter().find(|(b, _)| *b == byte).map(|(_, latin1)| *latin1);
     let latin1 = match encoding {
         TextEncoding::Ebcdic => CP037[usize::from(byte)],
+        TextEncoding::Cp500 => of_page(&CP500).unwrap_or(CP037[usize::from(byte)]),
+        TextEncoding::Cp1047 => of_page(&CP1047).unwrap_or(CP037[usize::from(byte)]),
         _ => byte,
     };
     match latin1 {
         0 | b'\t' | b'\n' | b'\r' | 0x85 => ' ',
         0x20..=0x7E => char::from(latin1),
-        0xA0.. if matches!(encoding, TextEncoding::Ebcdic | TextEncoding::Latin1) => char::from(latin1),
+        0xA0.. if encoding.is_latin1() => char::from(latin1),
         _ => char::REPLACEMENT_CHARACTER,
     }
 }
 
-/// Decodes every byte to a character.
-fn characters(bytes: &[u8], encoding: TextEncoding) -> String {
-    if encoding != TextEncoding::Utf8 {
-        return bytes.iter().map(|&b| character(b, encoding)).collect();
+impl TextEncoding {
+    /// Whether every byte stands for one of the first 256 characters of Unicode, beyond ASCII too.
+    fn is_latin1(self) -> bool {
+        matches!(self, Self::Ebcdic | Self::Cp500 | Self::Cp1047 | Self::Latin1)
     }
+}
+
+/// Decodes all bytes to characters.
+fn characters(bytes: &[u8], encoding: TextEncoding) -> String {
+    let text = match (encoding, encoding.decoder()) {
+        (TextEncoding::Utf8, _) => String::from_utf8_lossy(bytes),
+        (_, Some(decoder)) => decoder.decode_without_bom_handling(bytes).0,
+        _ => return bytes.iter().map(|&b| character(b, encoding)).collect(),
+    };
     let one = |c: char| if c.is_ascii() { character(c as u8, TextEncoding::Ascii) } else { c };
-    String::from_utf8_lossy(bytes).chars().map(one).collect()
+    text.chars().map(one).collect()
+}
+
+/// What to say of a textual header with characters that its encoding does not show, or shows in the place of brackets.
+pub(crate) fn hint(bytes: &[u8], encoding: TextEncoding) -> Option<String> {
+    if encoding == TextEncoding::Ebcdic {
+        let has = |byte: u8| bytes.contains(&byte);
+        return (has(0xAD) && has(0xBD)).then(|| {
+            "the textual header has Ý and ¨ where code page 1047 has brackets; --text-encoding cp1047 shows them".into()
+        });
+    }
+    let n = characters(bytes, encoding).chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count();
+    if n == 0 || !is_text(bytes, encoding) && n * 2 > bytes.len() {
+        return None;
+    }
+    let is_utf8 = encoding == TextEncoding::Ascii && std::str::from_utf8(bytes).is_ok();
+    let option = if is_utf8 {
+        "utf8 shows them"
+    } else {
+        "names their character set: windows-1252, windows-1251, cp866, gb18030 …"
+    };
+    let (noun, verb) = if n == 1 { ("character", "is") } else { ("characters", "are") };
+    Some(format!(
+        "{n} {noun} of the textual header {verb} not {} and shown as �; --text-encoding {option}",
+        encoding.name()
+    ))
 }
 
 /// Share of the bytes, 0 to 1, that are letters, digits, blanks and the usual punctuation in this encoding.
@@ -170,6 +271,21 @@ mod tests {
         assert_eq!(lines("C 1 FJELLÅS".as_bytes(), TextEncoding::Utf8), ["C 1 FJELL\u{C5}S"]);
         assert_eq!(lines(b"C 1 FJELL\xC5S\n", TextEncoding::Utf8), ["C 1 FJELL\u{FFFD}S"]);
         assert_eq!(lines(b"C 1 FJELL\xC5S", TextEncoding::Ascii), ["C 1 FJELL\u{FFFD}S"]);
+    }
+
+    #[test]
+    fn code_pages_have_their_own_brackets_and_letters() {
+        let decoded = |bytes: &[u8], encoding| decode(bytes, encoding);
+        assert_eq!(decoded(&[0xAD, 0xC1, 0xBD, 0x5F], TextEncoding::Cp1047), "[A]^");
+        assert_eq!(decoded(&[0x4A, 0xC1, 0x5A, 0x5F], TextEncoding::Cp500), "[A]^");
+        assert_eq!(decoded(&[0x8F, 0xE0, 0xAE], TextEncoding::Cp866), "Про");
+        assert_eq!(decoded(&[0xCF, 0xF0, 0xEE], TextEncoding::Windows1251), "Про");
+        assert_eq!(decoded(&[0xB5, 0xD8], TextEncoding::Gb18030), "地");
+        assert!(hint(&[0xAD, 0xC1, 0xBD], TextEncoding::Ebcdic).unwrap().contains("cp1047"));
+        assert!(
+            hint(&header("C 1 50\u{B0}").into_bytes(), TextEncoding::Ascii).unwrap().contains("--text-encoding utf8")
+        );
+        assert_eq!(hint(header("C 1 PLAIN").as_bytes(), TextEncoding::Ascii), None);
     }
 
     #[test]

@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::schema::types::SchemaDescPtr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, failed};
-use crate::segy::fields::{FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
+use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES, trace_fields};
+use crate::segy::layout::InputFormat;
 use crate::segy::samples::format::ByteOrder;
+use crate::table::derived::{Angle, Degrees, RecordingTime};
 use crate::table::formula::Computed;
+use crate::table::info::ColumnInfo;
 
 /// Rows per row group for trace headers of 240 bytes.
 pub const ROW_GROUP_ROWS: u64 = 65_536;
@@ -24,6 +27,8 @@ const FILE_TRACE_INDEX: &str = "file_trace_index";
 pub const FILE_INDEX: &str = "file_index";
 /// Name of the column with each trace's number of samples in its file, if they may differ.
 pub const N_SAMPLES: &str = "n_samples";
+/// Name of the column with the time of the recording.
+pub(crate) const RECORDING_TIME: &str = "recording_time";
 /// Length of each of these two, which follow the header bytes in a row.
 const MARK_BYTES: usize = 4;
 /// Name of the last column: the header bytes as in the file.
@@ -51,6 +56,9 @@ pub struct Column {
     pub kind: FieldKind,
     /// First byte of the field's int16 scalar, if it has one; this adds the float64 column `<name>_scaled`.
     pub scalar: Option<u32>,
+    /// The scalar that the user gave in place of those in the headers.
+    #[serde(default)]
+    pub given_scalar: Option<i32>,
 }
 
 /// The columns of `headers.parquet` and how to read the headers: everything a worker needs to write it.
@@ -79,6 +87,15 @@ pub struct HeaderTable {
     /// The keys of a grid: each has a column `<key>_index` with the place of the trace on that axis.
     #[serde(default)]
     pub grid_keys: Vec<String>,
+    /// Where the time of the recording is read, if there is a column for it.
+    #[serde(default)]
+    pub recording_time: Option<RecordingTime>,
+    /// Coordinates that have a column in degrees.
+    #[serde(default)]
+    pub degrees: Vec<Degrees>,
+    /// What is known of each column, in their order.
+    #[serde(default)]
+    pub info: Vec<ColumnInfo>,
 }
 
 /// What is known about a trace besides its header bytes.
@@ -106,7 +123,13 @@ pub(crate) enum Source {
         offset: usize,
         kind: FieldKind,
         scalar_offset: usize,
+        /// In place of that at the offset.
+        given: Option<i32>,
     },
+    /// The time of the recording; null if the fields are no date.
+    Time(RecordingTime),
+    /// A coordinate in degrees; NaN stands for null.
+    Degrees(Angle),
     /// A computed column, by index; NaN stands for null.
     Computed(usize),
     /// Whether a field has this value.
@@ -126,15 +149,15 @@ pub(crate) enum Source {
 }
 
 impl HeaderTable {
-    /// The columns for the standard trace header in a file of this major revision.
-    pub fn standard_columns(major_revision: u8) -> Vec<Column> {
-        let fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
-        fields
+    /// The columns for the trace header in a file of this kind and major revision.
+    pub fn standard_columns(kind: InputFormat, major_revision: u8) -> Vec<Column> {
+        trace_fields(kind, major_revision)
             .map(|f| Column {
                 name: f.name.to_owned(),
                 first_byte: f.byte,
                 kind: f.kind,
                 scalar: f.scalar.filter(|&byte| byte != TIMES_SCALAR),
+                given_scalar: None,
             })
             .collect()
     }
@@ -168,8 +191,13 @@ impl HeaderTable {
 
     /// The Arrow schema of the file. Only computed columns have nulls.
     pub fn arrow_schema(&self) -> SchemaRef {
-        let fields: Vec<Field> =
-            self.leaves().map(|(name, source)| Field::new(name, source.arrow_type(), source.is_nullable())).collect();
+        let info =
+            |name: &str| self.info.iter().find(|info| info.name == name).map(ColumnInfo::metadata).unwrap_or_default();
+        let field = |(name, source): (String, Source)| {
+            let metadata = info(&name);
+            Field::new(name, source.arrow_type(), source.is_nullable()).with_metadata(metadata)
+        };
+        let fields: Vec<Field> = self.leaves().map(field).collect();
         Arc::new(Schema::new(fields))
     }
 
@@ -185,7 +213,8 @@ impl HeaderTable {
             let (offset, kind) = (offset(column.first_byte), column.kind);
             let raw = (column.name.clone(), Source::Field { offset, kind });
             let scaled = column.scalar.map(|scalar| {
-                let source = Source::Scaled { offset, kind, scalar_offset: self::offset(scalar) };
+                let given = column.given_scalar;
+                let source = Source::Scaled { offset, kind, scalar_offset: self::offset(scalar), given };
                 (format!("{}_scaled", column.name), source)
             });
             std::iter::once(raw).chain(scaled)
@@ -209,7 +238,9 @@ impl HeaderTable {
         let marks =
             self.mark_names().enumerate().map(move |(i, name)| (name, Source::Mark { offset: width + i * MARK_BYTES }));
         let first = std::iter::once((self.first_column().to_owned(), Source::TraceIndex));
-        first.chain(marks).chain(fields).chain(computed).chain(flags).chain(raw)
+        let time = self.recording_time.map(|time| (RECORDING_TIME.to_owned(), Source::Time(time)));
+        let degrees = self.degrees.iter().map(|d| (d.name.clone(), Source::Degrees(d.angle)));
+        first.chain(marks).chain(fields).chain(time).chain(degrees).chain(computed).chain(flags).chain(raw)
     }
 
     /// How to tell a dead trace: by its trace identification code, wherever that is.
@@ -263,6 +294,12 @@ impl HeaderTable {
         fields.all(|field| end(field).is_some_and(|end| end <= self.header_bytes as usize))
     }
 
+    /// The places that derived columns are read from.
+    pub(crate) fn derived_places(&self) -> impl Iterator<Item = (u32, FieldKind)> {
+        let time = self.recording_time.iter().flat_map(RecordingTime::places);
+        time.chain(self.degrees.iter().flat_map(|d| d.angle.places()))
+    }
+
     /// Refuses an impossible table: fields outside the header, two columns with the same name. The table comes from
     /// `plan.json`, written by another process.
     pub(crate) fn check(&self) -> Result<()> {
@@ -284,6 +321,10 @@ impl HeaderTable {
                 return refuse(format!("a computed column reads outside the {} header bytes", self.header_bytes));
             }
         }
+        let is_text = |(_, kind): (u32, FieldKind)| matches!(kind, FieldKind::Text(_));
+        if !self.holds(self.derived_places()) || self.derived_places().any(is_text) {
+            return refuse(format!("a derived column reads outside the {} header bytes", self.header_bytes));
+        }
         let mut names = HashSet::new();
         match self.leaves().map(|(name, _)| name).find(|name| !names.insert(name.clone())) {
             Some(name) => refuse(format!("it has two columns \"{name}\"")),
@@ -297,7 +338,8 @@ impl Source {
         match self {
             Self::TraceIndex => DataType::Int64,
             Self::Mark { .. } => DataType::Int32,
-            Self::Scaled { .. } | Self::Computed(_) => DataType::Float64,
+            Self::Scaled { .. } | Self::Computed(_) | Self::Degrees(_) => DataType::Float64,
+            Self::Time(time) => DataType::Timestamp(TimeUnit::Nanosecond, time.is_utc.then(|| "UTC".into())),
             Self::Equals { .. } | Self::Flag(_) => DataType::Boolean,
             Self::RawBytes { width, .. } => DataType::FixedSizeBinary(i32::try_from(width).unwrap_or(i32::MAX)),
             Self::Field { kind, .. } => match kind {
@@ -327,7 +369,7 @@ impl Source {
     }
 
     pub(crate) fn is_nullable(self) -> bool {
-        matches!(self, Self::Computed(_))
+        matches!(self, Self::Computed(_) | Self::Time(_) | Self::Degrees(_))
     }
 
     /// Whether the values are constant, given that `changed` (one byte per header byte, and one for the trace flags)
@@ -340,7 +382,11 @@ impl Source {
             Self::Flag(flag) => changed.last().is_some_and(|c| c & flag == 0),
             Self::Field { offset, kind } => same(offset, kind.size()),
             Self::Mark { offset } => same(offset, MARK_BYTES),
-            Self::Scaled { offset, kind, scalar_offset } => same(offset, kind.size()) && same(scalar_offset, 2),
+            Self::Scaled { offset, kind, scalar_offset, given } => {
+                same(offset, kind.size()) && (given.is_some() || same(scalar_offset, 2))
+            }
+            Self::Time(time) => time.places().all(|(byte, kind)| same(self::offset(byte), kind.size())),
+            Self::Degrees(angle) => angle.places().all(|(byte, kind)| same(self::offset(byte), kind.size())),
         }
     }
 }

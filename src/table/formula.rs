@@ -39,6 +39,9 @@ pub struct Input {
     pub kind: FieldKind,
     /// First byte of the int16 scalar to apply.
     pub scalar: Option<u32>,
+    /// The scalar that the user gave instead.
+    #[serde(default)]
+    pub given_scalar: Option<i32>,
 }
 
 impl Input {
@@ -46,7 +49,8 @@ impl Input {
         let offset = self.first_byte.saturating_sub(1) as usize;
         match self.scalar {
             Some(scalar) => {
-                Source::Scaled { offset, kind: self.kind, scalar_offset: scalar.saturating_sub(1) as usize }
+                let (scalar_offset, given) = (scalar.saturating_sub(1) as usize, self.given_scalar);
+                Source::Scaled { offset, kind: self.kind, scalar_offset, given }
             }
             None => Source::Field { offset, kind: self.kind },
         }
@@ -244,7 +248,7 @@ mod tests {
         let all = [("a", 1), ("b", 3)];
         let names = names(expression).unwrap();
         let byte = |name: &String| all.iter().find(|(n, _)| n == name).unwrap().1;
-        let input = |name| Input { first_byte: byte(name), kind: FieldKind::I16, scalar: None };
+        let input = |name| Input { first_byte: byte(name), kind: FieldKind::I16, scalar: None, given_scalar: None };
         let inputs = names.iter().map(input).collect();
         let computed = Computed { name: "x".into(), expression: expression.into(), inputs };
         let value = Formula::new(&computed).unwrap().value(&[0, 6, 0xFF, 0xFC], ByteOrder::Big);

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::parquet::values::Values;
-use crate::segy::apply_scalar;
 use crate::segy::fields::FieldKind;
 use crate::segy::samples::format::ByteOrder;
 use crate::segy::samples::ibm;
 use crate::segy::text;
+use crate::segy::{apply_given_scalar, apply_scalar};
 use crate::table::columns::Source;
 use crate::table::formula::Formula;
 
@@ -71,7 +71,17 @@ impl Rows<'_> {
             }
             Source::Field { offset, kind } => self.raw(offset, kind),
             Source::Mark { offset } => self.raw(offset, FieldKind::I32),
-            Source::Scaled { offset, kind, scalar_offset } => {
+            Source::Scaled { offset, kind, given: Some(given), .. } => {
+                let values = self.as_f64(offset, kind);
+                Values::Double(values.into_iter().map(|v| apply_given_scalar(v, given)).collect())
+            }
+            Source::Time(time) => Values::NullableInt64(
+                self.bytes.chunks_exact(self.width).map(|row| time.value(row, self.order)).collect(),
+            ),
+            Source::Degrees(angle) => {
+                Values::Nullable(self.bytes.chunks_exact(self.width).map(|row| angle.value(row, self.order)).collect())
+            }
+            Source::Scaled { offset, kind, scalar_offset, given: None } => {
                 let mut values = self.as_f64(offset, kind);
                 let of_scalars = match self.changed.get(scalar_offset..scalar_offset + 2) {
                     Some([0, 0]) => Rows { bytes: self.bytes.get(..self.width).unwrap_or_default(), ..*self },

@@ -51,10 +51,47 @@ pub struct HeaderSummary {
     pub n_zero: u64,
     /// Traces with the same samples as the one before.
     pub n_duplicate: u64,
+    /// Traces with a scalar of coordinates that is none of the standard, and likewise of elevations.
+    #[serde(default)]
+    pub n_odd_scalars: [u64; 2],
+    /// Where the sample interval changes for the first time, and where the delay does.
+    #[serde(default)]
+    pub changes: [FirstChange; 2],
     /// One for each of `HeaderTable::columns`; `None` for a field that is not an integer, or without rows.
     pub ranges: Vec<Option<FieldRange>>,
     /// The row groups in the order they have in the file.
     pub row_groups: ByteSums,
+}
+
+/// The value of the first trace of some, and the first trace that has another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstChange {
+    /// Number of the first trace, from 0, and its value.
+    pub first: Option<(u64, i64)>,
+    /// Number of the first trace with another value, and that value.
+    pub other: Option<(u64, i64)>,
+}
+
+impl FirstChange {
+    /// Sees the value of the next trace.
+    pub(crate) fn see(&mut self, trace: u64, value: i64) {
+        match self.first {
+            None => self.first = Some((trace, value)),
+            Some((_, first)) if first != value && self.other.is_none() => self.other = Some((trace, value)),
+            Some(_) => {}
+        }
+    }
+
+    /// Appends what was seen of later traces.
+    fn followed_by(self, next: Self) -> Self {
+        match (self.first, next.first) {
+            (None, _) => next,
+            (Some((_, value)), Some((_, other))) if self.other.is_none() && value != other => {
+                Self { other: next.first, ..self }
+            }
+            _ => Self { other: self.other.or(next.other), ..self },
+        }
+    }
 }
 
 impl HeaderSummary {
@@ -65,13 +102,19 @@ impl HeaderSummary {
         self.n_duplicate += u64::from(flags & DUPLICATE_TRACE != 0);
     }
 
-    /// Combines both summaries. Order and grouping do not matter; the default summary is neutral.
+    /// Combines both summaries, of which the other is of later traces. Grouping does not matter; the default is neutral.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         self.n_rows += other.n_rows;
         self.n_dead += other.n_dead;
         self.n_zero += other.n_zero;
         self.n_duplicate += other.n_duplicate;
+        for (n, other) in self.n_odd_scalars.iter_mut().zip(other.n_odd_scalars) {
+            *n += other;
+        }
+        for (change, other) in self.changes.iter_mut().zip(other.changes) {
+            *change = change.followed_by(other);
+        }
         self.row_groups = self.row_groups.followed_by(other.row_groups);
         self.ranges.resize(self.ranges.len().max(other.ranges.len()), None);
         for (range, other) in self.ranges.iter_mut().zip(&other.ranges) {
@@ -93,7 +136,19 @@ mod tests {
         let mut row_groups = ByteSums::default();
         row_groups.push(&vec![7; n_rows as usize]);
         let (n_zero, n_duplicate) = (2 * n_rows, 3 * n_rows);
-        HeaderSummary { n_rows, ranges: ranges.collect(), n_dead: n_rows, n_zero, n_duplicate, row_groups }
+        let change = FirstChange { first: Some((n_rows, 1)), other: (n_rows > 3).then_some((n_rows, 7)) };
+        let changes = [change, FirstChange { first: Some((n_rows, n_rows as i64)), other: None }];
+        let n_odd_scalars = [n_rows, 5];
+        HeaderSummary {
+            n_rows,
+            ranges: ranges.collect(),
+            n_dead: n_rows,
+            n_zero,
+            n_duplicate,
+            n_odd_scalars,
+            changes,
+            row_groups,
+        }
     }
 
     #[test]
@@ -104,7 +159,9 @@ mod tests {
             summary(5, &[Some((-6, -6)), None]),
         ];
         let left = a.clone().merge(&b).merge(&c);
-        assert_eq!(left, summary(12, &[Some((-6, u64::MAX.into())), None]));
+        assert_eq!((left.n_rows, &left.ranges), (12, &summary(12, &[Some((-6, u64::MAX.into())), None]).ranges));
+        assert_eq!(left.n_odd_scalars, [12, 15]);
+        assert_eq!(left.changes.map(|c| c.other), [Some((4, 7)), Some((4, 4))]);
         assert_eq!(a.merge(&b.merge(&c)), left);
         assert_eq!(HeaderSummary::default().merge(&left), left);
         assert_eq!(left.clone().merge(&HeaderSummary::default()), left);

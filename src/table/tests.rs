@@ -28,7 +28,7 @@ use crate::table::summary::FieldRange;
 use crate::table::*;
 
 fn column(name: &str, first_byte: u32, kind: FieldKind, scalar: Option<u32>) -> Column {
-    Column { name: name.to_owned(), first_byte, kind, scalar }
+    Column { name: name.to_owned(), first_byte, kind, scalar, given_scalar: None }
 }
 
 fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
@@ -44,6 +44,9 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         n_samples: false,
         grid_keys: Vec::new(),
         computed: Vec::new(),
+        recording_time: None,
+        degrees: Vec::new(),
+        info: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::table::columns::{HeaderTable, Mark, Source};
 use crate::table::formula::Formula;
 use crate::table::rows::Rows;
 use crate::table::summary::{FieldRange, HeaderSummary};
+use crate::table::watched::Watched;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -51,6 +52,8 @@ pub struct SegmentWriter {
     formulas: Vec<Formula>,
     /// How to tell a dead trace.
     is_dead: Source,
+    /// The fields that warnings are about.
+    watched: Watched,
     summary: HeaderSummary,
 }
 
@@ -89,6 +92,7 @@ impl SegmentWriter {
             first_flags: 0,
             formulas: table.computed.iter().map(Formula::new).collect::<Result<_>>()?,
             is_dead: table.is_dead(),
+            watched: Watched::new(table),
             page_rows: table.page_rows() as usize,
             page_first_trace: first_trace,
             first_row: Vec::new(),
@@ -142,6 +146,8 @@ impl SegmentWriter {
                 self.page.extend_from_slice(places.get(i * place_bytes..(i + 1) * place_bytes).unwrap_or_default());
                 self.flags.push(flags);
                 self.summary.count(self.is_dead.holds(header, self.table.byte_order), flags);
+                let trace = self.page_first_trace + self.flags.len() as u64 - 1;
+                self.watched.see(header, self.table.byte_order, trace, &mut self.summary);
             }
             self.note_changes(rows_of_page);
             let rows_of_page = self.flags.len();

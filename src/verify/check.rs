@@ -12,11 +12,11 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::{Shared, for_each, n_threads};
-use crate::dataset::{ChunkReader, Dataset, damaged};
+use crate::dataset::{ChunkReader, Dataset, damaged, unreadable_table};
 use crate::dataset_files::{
     EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files, checked_tables,
 };
-use crate::store::Reader;
+use crate::store::TableReader;
 use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
 use crate::verify::check_grid::{check_arrays, check_bricks};
@@ -123,8 +123,8 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
         [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
     for (name, n_rows) in tables.into_iter().filter(|(name, _)| dataset.checksums.contains_key(*name)) {
         let path = dataset.path(name);
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let reader = SerializedFileReader::new(file).map_err(|e| damaged(&path, e))?;
+        let file = TableReader::open(&path).map_err(failed(path.display()))?;
+        let reader = SerializedFileReader::new(file).map_err(|e| unreadable_table(&path, e))?;
         let found = reader.metadata().file_metadata().num_rows();
         if u64::try_from(found) != Ok(n_rows) {
             return Err(damaged(&path, format!("it has {found} rows, and metadata.json says {n_rows}")));

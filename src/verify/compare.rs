@@ -179,7 +179,7 @@ impl Comparison<'_> {
         let dataset = self.sources.dataset;
         dataset.array.precision?;
         let dtype = dataset.array.dtype;
-        let converter = Converter::new(dataset.format, dataset.byte_order, dtype)?;
+        let converter = Converter::new(dataset.format, dataset.sample_order, dtype)?;
         let n_bytes = [dataset.format.bytes, dtype.size()];
         Some(RoundedSamples { rounding: converter.clone().rounded(dataset.array.precision), converter, n_bytes })
     }
@@ -225,7 +225,7 @@ impl Comparison<'_> {
             return String::new();
         }
         let mut value = vec![0; native.size()];
-        match Converter::new(dataset.format, dataset.byte_order, native) {
+        match Converter::new(dataset.format, dataset.sample_order, native) {
             Some(mut converter) => converter.convert(bytes, &mut value),
             None => return String::new(),
         }

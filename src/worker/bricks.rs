@@ -121,7 +121,8 @@ impl<'a> Columns<'a> {
             samples,
             exceptions: SegmentExceptions::new(
                 &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.byte_order, dtype).filter(|_| grid.traces.precision.is_none()),
+                RoundTrip::new(layout.format(), layout.sample_byte_order(), dtype)
+                    .filter(|_| grid.traces.precision.is_none()),
             ),
             encoder: BrickEncoder::new(&array),
             bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),

@@ -125,7 +125,7 @@ impl<'a> Parts<'a> {
 impl Lane {
     fn new(plan: &Plan, directory: &Place) -> Result<Self> {
         let (layout, array) = (plan.layout(), plan.traces());
-        let (format, order) = (layout.format(), layout.byte_order);
+        let (format, order) = (layout.format(), layout.sample_byte_order());
         let is_file_for_each = array.shard_chunks.is_none();
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {

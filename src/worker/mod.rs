@@ -104,7 +104,8 @@ impl<'a> Conversion<'a> {
             sample_sums: SampleSumWriter::new(&paths.sample_sums),
             exceptions: SegmentExceptions::new(
                 &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.byte_order, array.dtype).filter(|_| array.precision.is_none()),
+                RoundTrip::new(layout.format(), layout.sample_byte_order(), array.dtype)
+                    .filter(|_| array.precision.is_none()),
             ),
             traces,
             rows: Rows::new(plan, paths, rows, end, samples.converter.clone(), None)?,

@@ -8,7 +8,7 @@ use crate::gather::runs::RunWriter;
 use crate::input::traces::{Inputs, Stretch};
 use crate::plan::Plan;
 use crate::segy::samples::format::Converter;
-use crate::segy::{Access, Layout, odd_trace};
+use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths};
 use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
@@ -137,10 +137,21 @@ impl<'a> Rows<'a> {
         self.runs.push(traces.start, bytes, stride, n)
     }
 
-    /// Refuses a trace whose header has another sample count, if the counts in the headers are meaningful.
+    /// Refuses a second file header among the traces, and a trace whose header has another sample count, if the counts in
+    /// the headers are meaningful.
     fn check_lengths(&self, bytes: &[u8], stride: usize, window: &Stretch, traces: &Range<u64>) -> Result<()> {
         let Some(file) = self.plan.files.get(window.file_index as usize) else { return Ok(()) };
         let layout = &file.layout;
+        for (i, header) in bytes.chunks(stride).take((traces.end - traces.start) as usize).enumerate() {
+            let trace = traces.start + i as u64;
+            let offset = window.offset + (trace - window.first_trace) * window.stride as u64;
+            if second_header::may_begin(header)
+                && layout.has_file_header()
+                && second_header::is_at(&window.file, offset)
+            {
+                return Err(second_header::refusal(&window.file, offset));
+            }
+        }
         if !layout.trace_counts_agree || layout.fixed_length || layout.varying.is_some() {
             return Ok(());
         }
@@ -148,7 +159,7 @@ impl<'a> Rows<'a> {
         for (trace, header) in traces.clone().zip(bytes.chunks(stride)) {
             let n = u16::from_be_bytes(crate::segy::binary_header::big_endian(header, 114, order));
             if n != 0 && u32::from(n) != n_samples {
-                return Err(odd_trace(&file.input.path, trace - file.first_trace, n, n_samples));
+                return Err(odd_trace(&window.file, layout, trace - file.first_trace, n));
             }
         }
         Ok(())

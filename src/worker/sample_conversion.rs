@@ -26,7 +26,7 @@ impl SampleConversion {
     /// # Errors
     /// `Error::Usage` for a type that cannot hold the samples.
     pub(crate) fn new(layout: &Layout, array: &ArrayPlan) -> Result<Self> {
-        let (format, order, dtype) = (layout.format(), layout.byte_order, array.dtype);
+        let (format, order, dtype) = (layout.format(), layout.sample_byte_order(), array.dtype);
         let converter = Converter::new(format, order, dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", dtype.name())))?;
         let converter = converter.rounded(array.precision);

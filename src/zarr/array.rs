@@ -21,7 +21,8 @@ pub enum AxisOrder {
 }
 
 impl AxisOrder {
-    fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
+    /// Something for the samples and something for the traces, in the order of the declared axes.
+    pub fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
         match self {
             Self::SampleTrace => [sample, trace],
             Self::TraceSample => [trace, sample],

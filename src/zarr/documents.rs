@@ -95,13 +95,13 @@ pub fn coordinate_document(n: u64, attributes: Value) -> Value {
 }
 
 /// `zarr.json` of the group, with the documents of its arrays consolidated in it.
-pub fn group_document(arrays: &[(&str, &Value)]) -> Value {
+pub fn group_document(arrays: &[(&str, &Value)], attributes: Value) -> Value {
     let consolidated: serde_json::Map<String, Value> =
         arrays.iter().map(|(name, document)| ((*name).to_owned(), (*document).clone())).collect();
     json!({
         "zarr_format": 3,
         "node_type": "group",
-        "attributes": {},
+        "attributes": attributes,
         "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": consolidated},
     })
 }

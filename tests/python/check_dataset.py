@@ -280,10 +280,10 @@ READERS = {
 }
 
 
-def compare_tables(path, want):
-    """A Parquet file through every reader: names, order, types and all values of the columns."""
+def compare_tables(path, want, but=()):
+    """A Parquet file through every reader: names, order, types and all values of the columns but some."""
     for reader, read in READERS.items():
-        got = read(path)
+        got = {name: values for name, values in read(path).items() if name not in but}
         if list(got) != list(want):
             yield f"columns of {path.name} in {reader} are {list(got)} instead of {list(want)}"
             continue
@@ -302,7 +302,23 @@ def check_headers(dataset):
         want = {"trace_index": want.pop("trace_index")} | ids | want
     if not dataset.options.no_raw_header:
         want["raw_header"] = np.array([row.tobytes() for row in dataset.segy.headers], dtype=object)
-    yield from compare_tables(dataset.out / "headers.parquet", want)
+    path = dataset.out / "headers.parquet"
+    yield from compare_tables(path, want, but={"recording_time"})
+    yield from check_recording_time(path, dataset)
+
+
+def check_recording_time(path, dataset):
+    """The time of each trace, from its fields."""
+    fields = ("year_recorded", "day_of_year", "hour_of_day", "minute_of_hour", "second_of_minute")
+    if any(not dataset.columns[name].any() for name in fields[:2]):
+        return
+    year, day, hour, minute, second = (dataset.columns[name].astype("i8") for name in fields)
+    want = (year - 1970).astype("M8[Y]").astype("M8[D]") + (day - 1)
+    want = want.astype("M8[s]") + hour * 3600 + minute * 60 + second
+    is_date = ((1678 <= year) & (year <= 2261) & (1 <= day) & (day <= 365) & (0 <= hour) & (hour < 24)
+               & (0 <= minute) & (minute < 60) & (0 <= second) & (second <= 60))
+    got = pq.read_table(path, columns=["recording_time"])["recording_time"].to_pandas().to_numpy().astype("M8[ns]")
+    yield from complain(differing(got[is_date].astype("i8"), want[is_date].astype("M8[ns]").astype("i8")), "recording_time")
 
 
 def find_with_pyarrow(path, name, value):
@@ -351,7 +367,7 @@ def check_gathers(dataset):
     path = dataset.out / "ensemble_index.parquet"
     starts, ends = dataset.gathers()
     want = {"ensemble_id": np.arange(len(starts), dtype="i8")}
-    want |= {key: dataset.columns[key][starts].astype("i8") for key in dataset.keys}
+    want |= {key: dataset.columns[key][starts] for key in dataset.keys}
     want |= {"start_trace": starts, "end_trace": ends, "n_traces": ends - starts}
     yield from compare_tables(path, want)
     if not dataset.keys:
@@ -369,7 +385,7 @@ def check_metadata(dataset):
     """What metadata.json says of the file, its geometry and its contents."""
     metadata = json.loads((dataset.out / "metadata.json").read_text())
     job, segy, samples = dataset.job, dataset.segy, dataset.samples
-    yield from expect(metadata["input"], {"bytes": segy.bytes.size}, "input")
+    yield from expect(metadata["input"], {"name": Path(job["segy"]).name, "bytes": segy.bytes.size}, "input")
     yield from expect(metadata["textual_header"], {"encoding": "ebcdic", "lines": segy.textual_lines}, "textual header")
     kept = np.frombuffer(base64.b64decode(metadata["bytes_before_traces"]), np.uint8)
     yield from complain(differing(kept, segy.bytes[:3600]), "bytes_before_traces")
@@ -394,7 +410,9 @@ def check_metadata(dataset):
     gathers = {"keys": dataset.keys, "n_gathers": len(starts), "longest": int(lengths.max(initial=0)),
                "max_probe": dataset.options.max_probe,
                "n_longer_than_max_probe": int((lengths > dataset.options.max_probe).sum())}
-    yield from expect(metadata["gathers"], gathers, "gathers")
+    found = dict(metadata["gathers"])
+    yield from expect(found.pop("decision")["value"], ",".join(dataset.keys) or "none", "decision on gathers")
+    yield from expect(found, gathers, "gathers")
     n_objects = sum(path.is_file() for path in (dataset.out / "traces.zarr" / "c").rglob("*"))
     counts = {"n_traces": job["traces"], "n_objects": n_objects, "n_dead": int(dataset.columns["is_dead"].sum()),
               "n_zero": int(dataset.columns["is_zero"].sum()), "n_duplicate": int(dataset.columns["is_duplicate"].sum())}

@@ -66,6 +66,11 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&ragged], directory.join("ragged"), |config| config.overrides.ragged = Ragged::Pad),
         imported(&[&one], directory.join("headers"), |config| config.headers_only = true),
         imported(&[&one], directory.join("rounded"), |config| config.precision = Some(60)),
+        imported(&[&one], directory.join("orders"), |config| {
+            config.overrides.n_samples = Some(N_SAMPLES as u32);
+            config.overrides.trace_byte_order = Some(ByteOrder::Little);
+            config.overrides.sample_byte_order = Some(ByteOrder::Big);
+        }),
     ]
 }
 

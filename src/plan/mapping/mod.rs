@@ -101,6 +101,8 @@ pub struct HeaderOptions {
     pub fields: Vec<FieldPlacement>,
     /// Computed columns given as options, which take precedence over the mapping file.
     pub computed: Vec<ComputedField>,
+    /// Scalar of coordinates, in place of those in the headers.
+    pub coordinate_scalar: Option<i32>,
 }
 
 /// A field not at its standard place, and who placed it. For the metadata.

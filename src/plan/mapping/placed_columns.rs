@@ -9,7 +9,7 @@ use crate::plan::mapping::presets::Preset;
 use crate::plan::mapping::stanza::{self, Entry};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, PlacedField};
 use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TRACE_HEADER_BYTES};
-use crate::segy::layout::Decision;
+use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::{Layout, SegyFile, text};
 use crate::table::formula::{Computed, Input, names};
 use crate::table::{Column, ENSEMBLE_ID, HeaderTable};
@@ -19,8 +19,8 @@ use crate::table::{Column, ENSEMBLE_ID, HeaderTable};
 pub struct Columns {
     pub table: HeaderTable,
     pub placed: Vec<PlacedField>,
-    /// The decision on a header mapping found in the file.
-    pub decision: Option<Decision>,
+    /// The decisions on a header mapping found in the file, and on scalars.
+    pub decisions: Vec<Decision>,
     pub warning: Option<String>,
 }
 
@@ -40,8 +40,12 @@ impl Columns {
     ) -> Result<Self> {
         let major = options.preset.and_then(|p| p.revision).unwrap_or(layout.revision.0);
         let header_bytes = layout.header_bytes() as u32;
-        let mut builder =
-            Builder { columns: standard_columns(major, options.preset), placed: Vec::new(), major, header_bytes };
+        let mut builder = Builder {
+            columns: standard_columns(layout.kind, major, options.preset),
+            placed: Vec::new(),
+            major,
+            header_bytes,
+        };
         builder.columns.extend(extension_columns(file, layout)?);
         let (decision, warning) = builder.place_stanza(file, layout)?;
         if let Some(preset) = options.preset {
@@ -51,7 +55,9 @@ impl Columns {
             }
         }
         builder.place_user_fields(options)?;
-        let Builder { columns, placed, .. } = builder;
+        let Builder { mut columns, placed, .. } = builder;
+        let mut decisions: Vec<Decision> = decision.into_iter().collect();
+        decisions.extend(options.coordinate_scalar.map(|given| give_scalar(&mut columns, given)));
         let computed = computed(options, &columns, major)?;
         let table = HeaderTable {
             columns,
@@ -65,6 +71,9 @@ impl Columns {
             file_index: marks[0],
             n_samples: marks[1],
             grid_keys: Vec::new(),
+            recording_time: None,
+            degrees: Vec::new(),
+            info: Vec::new(),
         };
         let schema = table.arrow_schema();
         let mut names = std::collections::HashSet::from([ENSEMBLE_ID]);
@@ -72,13 +81,24 @@ impl Columns {
             Some(name) => Err(Error::Usage(format!(
                 "there is a column {name} already; give the field or the computed column another name"
             ))),
-            None => Ok(Self { table, placed, decision, warning }),
+            None => Ok(Self { table, placed, decisions, warning }),
         }
     }
 }
 
-fn standard_columns(major: u8, preset: Option<&Preset>) -> Vec<Column> {
-    let mut columns = HeaderTable::standard_columns(major);
+/// Scales coordinates by this instead of the scalars in the headers.
+fn give_scalar(columns: &mut [Column], given: i32) -> Decision {
+    let place = columns.iter().find(|c| c.name == "coordinate_scalar").map(|c| c.first_byte);
+    columns.iter_mut().filter(|c| c.scalar.is_some() && c.scalar == place).for_each(|c| c.given_scalar = Some(given));
+    Decision {
+        what: "coordinate scalar".into(),
+        value: given.to_string(),
+        because: "option --coordinate-scalar".into(),
+    }
+}
+
+fn standard_columns(kind: InputFormat, major: u8, preset: Option<&Preset>) -> Vec<Column> {
+    let mut columns = HeaderTable::standard_columns(kind, major);
     if let Some(last) = preset.and_then(|p| p.last_byte) {
         columns.retain(|c| c.first_byte as usize + c.kind.size() - 1 <= last as usize);
     }
@@ -227,7 +247,7 @@ impl Builder {
         });
         let Some(column) = self.columns.iter_mut().find(|c| c.name == canonical) else {
             let (name, first_byte, kind) = (placed.name.clone(), placed.first_byte, placed.kind);
-            self.columns.push(Column { name, first_byte, kind, scalar: None });
+            self.columns.push(Column { name, first_byte, kind, scalar: None, given_scalar: None });
             return Ok(());
         };
         let old_byte = std::mem::replace(&mut column.first_byte, placed.first_byte);
@@ -279,7 +299,8 @@ fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
         let exact = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
         exact.or_else(|| columns.iter().find(|c| c.name == canonical_name(name, major)))
     };
-    let of = |c: &Column, scalar| Input { first_byte: c.first_byte, kind: c.kind, scalar };
+    let of =
+        |c: &Column, scalar| Input { first_byte: c.first_byte, kind: c.kind, scalar, given_scalar: c.given_scalar };
     if let Some(column) = find(name) {
         return match column.kind {
             FieldKind::Text(_) => Err(format!("{name} is text, not a number")),
@@ -299,7 +320,7 @@ fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
 
 /// Whether any columns are scaled by this field.
 fn is_scalar(field: &Field) -> bool {
-    HeaderTable::standard_columns(1).iter().any(|c| c.scalar == Some(field.byte))
+    HeaderTable::standard_columns(InputFormat::Segy, 1).iter().any(|c| c.scalar == Some(field.byte))
 }
 
 /// The columns of trace header extension 1, if the first trace has an additional header of that name.
@@ -307,7 +328,13 @@ fn extension_columns(file: &SegyFile, layout: &Layout) -> Result<Vec<Column>> {
     let blocks = block_names(file, layout)?;
     let Some(index) = blocks.iter().position(|name| name == "SEG00001") else { return Ok(Vec::new()) };
     let in_block = ((index + 1) * TRACE_HEADER_BYTES) as u32;
-    let column = |f: &Field| Column { name: f.name.into(), first_byte: in_block + f.byte, kind: f.kind, scalar: None };
+    let column = |f: &Field| Column {
+        name: f.name.into(),
+        first_byte: in_block + f.byte,
+        kind: f.kind,
+        scalar: None,
+        given_scalar: None,
+    };
     Ok(EXTENSION_1_FIELDS.iter().map(column).collect())
 }
 
@@ -350,7 +377,7 @@ mod tests {
 
     #[test]
     fn many_computed_columns_are_no_more_work_each_than_a_few() {
-        let columns = HeaderTable::standard_columns(1);
+        let columns = HeaderTable::standard_columns(InputFormat::Segy, 1);
         let column = |i: usize| ComputedField { name: format!("column_{i:09}"), expression: "cdp".into() };
         let growth = growth(2_000, |n| {
             let options = mapping(Vec::new(), (0..n).map(column).collect());

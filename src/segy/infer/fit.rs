@@ -5,6 +5,7 @@ use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::Inference;
 use crate::segy::infer::last_bytes::{self, Agreement};
 use crate::segy::infer::what_fits::{extended_headers_that_fit, samples_that_fit, what_would_fit};
+use crate::segy::infer::{second_header, shifted};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::lengths::ragged::TraceIndex;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
@@ -122,8 +123,10 @@ fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
         )));
     }
     let n = match declared {
-        0.. => u64::from(declared.unsigned_abs()),
+        1.. => u64::from(declared.unsigned_abs()),
         -1 if inference.revision.0 >= 1 => text_headers_up_to_end(inference)?,
+        // Stanzas are believed whatever the revision says, as long as traces that fit follow them.
+        _ if begins_stanza_at(inference, FILE_HEADER_BYTES) => text_headers_up_to_end(inference).unwrap_or(0),
         _ => 0,
     };
     let end = FILE_HEADER_BYTES + n * TEXT;
@@ -138,7 +141,7 @@ fn starts(inference: &Inference) -> Result<Vec<(u32, u64)>> {
         starts.push((n as u32, end));
     }
     // Rev 0 leaves bytes 3505-3506 unassigned, so a count there may be garbage.
-    if n > 0 && inference.revision.0 == 0 {
+    if n > 0 && (inference.revision.0 == 0 || declared <= 0) {
         starts.push((0, FILE_HEADER_BYTES));
     }
     if !starts.is_empty() {
@@ -244,7 +247,12 @@ fn trailers(inference: &Inference, offset: u64) -> Vec<u64> {
 
 /// Whether a stanza begins `from_end` bytes before the end of the file.
 fn begins_stanza(inference: &Inference, from_end: u64) -> bool {
-    let start = inference.file.copy(inference.file.len() - from_end, 2).unwrap_or_default();
+    begins_stanza_at(inference, inference.file.len() - from_end)
+}
+
+/// Whether a stanza begins at this offset.
+fn begins_stanza_at(inference: &Inference, offset: u64) -> bool {
+    let start = inference.file.copy(offset, 2).unwrap_or_default();
     matches!(start.as_slice(), b"((" | [0x4D, 0x4D])
 }
 
@@ -310,7 +318,12 @@ fn start_reason(inference: &Inference, reading: &Reading) -> String {
     if reading.offset != behind_text || (inference.rev2 && inference.binary.u64(3521) == reading.offset) {
         "bytes 3521-3528 (rev 2 first trace offset)".into()
     } else if reading.n_extended > 0 {
-        format!("{} extended textual headers (bytes 3505-3506)", reading.n_extended)
+        let n = reading.n_extended;
+        let by = match i64::from(inference.binary.i16(3505)) {
+            declared if declared == i64::from(n) => "bytes 3505-3506",
+            _ => "the stanza that ends them",
+        };
+        format!("{n} extended textual header{} ({by})", if n == 1 { "" } else { "s" })
     } else {
         "the end of the file header".into()
     }
@@ -319,8 +332,12 @@ fn start_reason(inference: &Inference, reading: &Reading) -> String {
 /// The size does not agree: stray bytes, a trace cut short, or headers that do not belong to this file.
 fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let path = inference.file.path().display();
+    if let Some(refusal) = shifted::refusal(inference.file) {
+        return Err(refusal);
+    }
     let (n, rest) = reading.divide(inference.file.len(), inference.format.bytes);
     let stride = reading.stride(inference.format.bytes);
+    second_header::check(inference.file, reading.offset, stride, n)?;
     let fits = || what_would_fit(inference, reading);
     if n == 0 {
         return Err(Error::Input(format!(

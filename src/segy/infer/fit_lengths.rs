@@ -2,8 +2,8 @@
 
 use crate::base::error::{Error, Result};
 use crate::segy::fields::TRACE_HEADER_BYTES;
-use crate::segy::infer::Inference;
 use crate::segy::infer::fit::{self, Fit, Reading, accept, readings};
+use crate::segy::infer::{Inference, second_header};
 use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
 
 /// Like [`fit::find`], but if no single length fits the file size, or on request, follows the lengths stated in the
@@ -65,6 +65,9 @@ fn by_stated_lengths(inference: &Inference) -> Result<Result<Fit, String>> {
         if walk.n_traces > 0 && (walk.how == End::Exact || is_cut) {
             return Ok(Ok(accept_walk(inference, &reading, walk)));
         }
+        if walk.n_traces > 0 && second_header::is_at(inference.file, walk.index.end) {
+            return Err(second_header::refusal(inference.file, walk.index.end));
+        }
         complaint = complaint.or_else(|| walk.complaint());
     }
     Ok(Err(complaint.unwrap_or_else(|| "there is no trace".into())))
@@ -78,7 +81,7 @@ fn chain<'a>(inference: &'a Inference, reading: &Reading) -> Chain<'a> {
         end: file.len() - reading.trailer.min(file.len() - reading.offset.min(file.len())),
         header_bytes: TRACE_HEADER_BYTES * (1 + reading.n_additional as usize),
         sample_bytes: inference.format.bytes,
-        order: inference.binary.order,
+        order: inference.trace_order,
     }
 }
 

@@ -56,6 +56,16 @@ pub(crate) fn warning(file: &SegyFile, layout: &Layout) -> Result<Option<String>
     })
 }
 
+/// Whether these words are IBM floats and not IEEE floats, if that can be told.
+pub(crate) fn are_ibm(words: &[u32]) -> Option<bool> {
+    let words = Words::new(words.iter().copied().filter(|w| w << 1 != 0).collect());
+    match (words.look_like_ibm(), words.look_like_ieee()) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
+}
+
 /// The words of the samples looked at, without zeros.
 fn sampled(file: &SegyFile, layout: &Layout) -> Result<Vec<u32>> {
     let n_traces = layout.n_traces.min(TRACES);
@@ -75,7 +85,7 @@ fn sampled(file: &SegyFile, layout: &Layout) -> Result<Vec<u32>> {
         let n = n_samples.min(SAMPLES);
         let offset = place.offset + layout.header_bytes() as u64 + (n_samples - n) / 2 * 4;
         let bytes = file.bytes(offset, n as usize * 4, &mut buffer)?;
-        words.extend(bytes.as_chunks().0.iter().map(|&b| match layout.byte_order {
+        words.extend(bytes.as_chunks().0.iter().map(|&b| match layout.sample_byte_order() {
             ByteOrder::Big => u32::from_be_bytes(b),
             ByteOrder::Little => u32::from_le_bytes(b),
         }));

@@ -59,7 +59,7 @@ pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: 
 /// When in doubt they count as a trace, since losing one is the worse mistake.
 pub(crate) fn looks_like_a_trace(inference: &Inference, reading: &Reading, n: u64, rest: u64) -> Result<bool> {
     let stride = reading.stride(inference.format.bytes);
-    let order = inference.binary.order;
+    let order = inference.trace_order;
     let length = rest.min(TRACE_HEADER_BYTES as u64) as usize;
     let tail = inference.file.copy(reading.offset + n * stride, length)?;
     let header = |index: u64| inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES);

@@ -8,7 +8,12 @@ pub(crate) mod fit_lengths;
 pub mod float_kind;
 pub(crate) mod foreign;
 pub(crate) mod last_bytes;
+pub(crate) mod passcal;
+pub(crate) mod sample_look;
+pub(crate) mod second_header;
 pub mod seismic_unix;
+pub(crate) mod shifted;
+pub(crate) mod traces_only;
 pub(crate) mod what_fits;
 
 use crate::base::error::{Error, Result};
@@ -33,30 +38,58 @@ const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
 /// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would fit.
 pub fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let mut layout = of_kind(file, overrides, watch)?;
+    if let Some(order) = overrides.sample_byte_order.filter(|order| *order != layout.byte_order) {
+        layout.sample_order = Some(order);
+        decide(&mut layout.decisions, "byte order of the samples", order, "option --sample-endian");
+    }
     // The user's choice of format settles it.
     if overrides.format.is_none() {
-        layout.warnings.extend(float_kind::warning(file, &layout)?);
+        let look = if overrides.sample_byte_order.is_some() { None } else { sample_look::warning(file, &layout)? };
+        // IBM or IEEE is asked where the words are floats at all.
+        let look = look.map_or_else(|| float_kind::warning(file, &layout), |look| Ok(Some(look)))?;
+        layout.warnings.extend(look);
     }
     Ok(layout)
 }
 
 fn of_kind(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
-    match overrides.input_format {
-        Some(InputFormat::Su) => seismic_unix::infer(file, overrides, watch),
-        None if by_name => seismic_unix::infer(file, overrides, watch),
-        _ => {
-            let label = tape_label::find(file)?;
-            if label.is_some() {
-                file.skip_label(LABEL_BYTES)?;
+    let kind = overrides.input_format.or(by_name.then_some(InputFormat::Su));
+    match kind {
+        Some(InputFormat::Su) => match seismic_unix::infer(file, overrides, watch) {
+            Err(Error::Input(_)) if overrides.input_format.is_none() && of_segy(file, overrides, watch).is_ok() => {
+                Err(Error::Input(format!(
+                    "{}: is named .su and is SEG-Y by its file header; --input-format segy reads it",
+                    file.path().display()
+                )))
             }
-            // Swapped only after the textual header, whose characters are single bytes.
-            if is_pairwise_swapped(file, overrides)? {
-                file.swap_pairs_from(BINARY_HEADER_OFFSET);
-            }
-            Inference::new(file, overrides, label, watch)?.layout()
-        }
+            decided => decided,
+        },
+        Some(InputFormat::Passcal) => passcal::infer(file, overrides),
+        _ => match of_segy(file, overrides, watch) {
+            // It has no file header, so there was nothing there to agree.
+            Err(Error::Input(_)) if kind.is_none() && passcal::is_it(file) => passcal::infer(file, overrides),
+            Err(Error::Input(message)) => Err(Error::Input(other_kind(file).unwrap_or(message))),
+            decided => decided,
+        },
     }
+}
+
+fn of_segy(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let label = tape_label::find(file)?;
+    if label.is_some() {
+        file.skip_label(LABEL_BYTES)?;
+    }
+    // Swapped only after the textual header, whose characters are single bytes.
+    if is_pairwise_swapped(file, overrides)? {
+        file.swap_pairs_from(BINARY_HEADER_OFFSET);
+    }
+    Inference::new(file, overrides, label, watch)?.layout()
+}
+
+/// What a file that cannot be read as SEG-Y is, if it is of a known other kind.
+fn other_kind(file: &SegyFile) -> Option<String> {
+    traces_only::looks_like(file).map(|what| format!("{}: {what}", file.path().display()))
 }
 
 /// The headers of a file and what has been decided about it so far.
@@ -65,6 +98,8 @@ pub(crate) struct Inference<'a> {
     pub(crate) overrides: &'a Overrides,
     pub(crate) watch: &'a Watch<'a>,
     pub(crate) binary: BinaryHeader,
+    /// Byte order of the trace headers.
+    pub(crate) trace_order: ByteOrder,
     pub(crate) format: &'static SampleFormat,
     pub(crate) revision: (u8, u8),
     /// Whether to trust the fields added in rev 2.
@@ -109,10 +144,11 @@ impl<'a> Inference<'a> {
         decide(&mut decisions, "byte order", order, because);
         let binary = BinaryHeader { bytes, order };
         let format = format(file, &binary, overrides)?;
+        let mut warnings = Vec::new();
+        let trace_order = trace_order(file, &binary, format, overrides, &mut decisions, &mut warnings);
         let because = if overrides.format.is_some() { "option --format" } else { "bytes 3225-3226" };
         decide(&mut decisions, "sample format", format!("{} {}", format.code, format.name), because);
 
-        let mut warnings = Vec::new();
         let (revision, rev2) = revision(&binary, overrides, &mut decisions, &mut warnings);
         let (text_encoding, because) = match overrides.text_encoding {
             Some(encoding) => (encoding, "option --text-encoding"),
@@ -123,7 +159,22 @@ impl<'a> Inference<'a> {
             warnings
                 .push("the textual header (bytes 1-3200) does not read as text; its bytes are kept as they are".into());
         }
-        Ok(Self { file, overrides, watch, binary, format, revision, rev2, text_encoding, decisions, warnings })
+        if overrides.text_encoding.is_none() {
+            warnings.extend(text::hint(&text, text_encoding));
+        }
+        Ok(Self {
+            file,
+            overrides,
+            watch,
+            binary,
+            trace_order,
+            format,
+            revision,
+            rev2,
+            text_encoding,
+            decisions,
+            warnings,
+        })
     }
 
     pub(crate) fn layout(mut self) -> Result<Layout> {
@@ -133,11 +184,14 @@ impl<'a> Inference<'a> {
         }
         self.warnings.extend(fit.warnings);
         let first = self.file.copy(fit.first_trace_offset, TRACE_HEADER_BYTES)?;
-        let axis = self.axis(&first);
+        let axis = self.axis(&first, fit.n_samples)?;
         let mut layout = Layout {
             file_bytes: self.file.stored_len(),
+            kind: InputFormat::Segy,
             label_bytes: self.file.stored_len() - self.file.len(),
-            byte_order: self.binary.order,
+            byte_order: self.trace_order,
+            sample_order: None,
+            binary_order: (self.binary.order != self.trace_order).then_some(self.binary.order),
             pairwise_swapped: self.file.is_pairwise_swapped(),
             revision: self.revision,
             format_code: self.format.code,
@@ -151,6 +205,8 @@ impl<'a> Inference<'a> {
             first_trace_offset: fit.first_trace_offset,
             n_additional_headers: fit.n_additional_headers,
             trailing_bytes: fit.trailing_bytes,
+            sorting_code: Some(self.binary.i16(3229)),
+            measurement_system: self.binary.i16(3255),
             fixed_length: self.fixed_length(),
             trace_counts_agree: false,
             decisions: self.decisions,
@@ -173,6 +229,9 @@ impl<'a> Inference<'a> {
                 layout.first_trace_offset
             )));
         }
+        if layout.varying.is_none() {
+            second_header::check(self.file, layout.first_trace_offset, layout.stride() as u64, layout.n_traces)?;
+        }
         // A count from the user overrides the trace headers.
         if self.overrides.n_samples.is_none() && layout.varying.is_none() {
             check_trace_lengths(self.file, &mut layout)?;
@@ -190,7 +249,7 @@ impl<'a> Inference<'a> {
 
     /// The unsigned 16-bit number at `byte` (from 1) of a trace header.
     pub(crate) fn trace_u16(&self, header: &[u8], byte: usize) -> u16 {
-        u16::from_be_bytes(big_endian(header, byte - 1, self.binary.order))
+        u16::from_be_bytes(big_endian(header, byte - 1, self.trace_order))
     }
 
     /// The same headers read by another revision, with nothing decided yet.
@@ -242,6 +301,58 @@ fn byte_order(file: &SegyFile, bytes: &[u8], overrides: &Overrides) -> (ByteOrde
         // The standard says big-endian; the format code is then refused, or given by the user.
         None => (ByteOrder::Big, "the standard".into()),
     }
+}
+
+/// The byte order of the trace headers: that of the binary header, unless count and interval of the first trace agree with it
+/// in the other order only.
+fn trace_order(
+    file: &SegyFile,
+    binary: &BinaryHeader,
+    format: &SampleFormat,
+    overrides: &Overrides,
+    decisions: &mut Vec<Decision>,
+    warnings: &mut Vec<String>,
+) -> ByteOrder {
+    let (order, other) = match binary.order {
+        ByteOrder::Big => (ByteOrder::Big, ByteOrder::Little),
+        ByteOrder::Little => (ByteOrder::Little, ByteOrder::Big),
+    };
+    if let Some(given) = overrides.trace_byte_order {
+        decide(decisions, "byte order of the traces", given, "option --trace-endian");
+        return given;
+    }
+    let (n_samples, interval) = (binary.u16(3221), binary.u16(3217));
+    let stride = TRACE_HEADER_BYTES as u64 + u64::from(n_samples) * format.bytes as u64;
+    let data = file.len() - FILE_HEADER_BYTES;
+    let agree = |order: ByteOrder| {
+        let says = |trace: u64| {
+            let telling = file.copy(FILE_HEADER_BYTES + trace * stride + 114, 4).unwrap_or_default();
+            let number = |at: usize| u16::from_be_bytes(big_endian(&telling, at, order));
+            telling.len() == 4 && (number(0), number(2)) == (n_samples, interval)
+        };
+        says(0) && says(data / stride - 1)
+    };
+    let is_sure = n_samples > 0
+        && interval > 0
+        && data >= stride
+        && data.is_multiple_of(stride)
+        && n_samples != n_samples.swap_bytes();
+    if overrides.byte_order.is_some() || !is_sure || !agree(other) || agree(order) {
+        return order;
+    }
+    let word = if other == ByteOrder::Big { "big" } else { "little" };
+    warnings.push(format!(
+        "the binary header is {order} and the trace headers are {other}: there they say {n_samples} samples of {interval} µs too (bytes \
+         115-118); --trace-endian {} reads them like the binary header",
+        if word == "big" { "little" } else { "big" }
+    ));
+    decide(
+        decisions,
+        "byte order of the traces",
+        other,
+        "bytes 115-118 of the first and the last trace header, which agree with the binary header that way",
+    );
+    other
 }
 
 fn format(file: &SegyFile, binary: &BinaryHeader, overrides: &Overrides) -> Result<&'static SampleFormat> {

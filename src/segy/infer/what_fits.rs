@@ -10,6 +10,8 @@ use crate::segy::text::TEXT_HEADER_BYTES;
 
 /// Highest number of extended textual headers tried.
 const MOST_EXTENDED: u32 = 16;
+/// Most traces of more than 65,535 samples that are looked for.
+const MOST_LONG_TRACES: u64 = 1 << 20;
 /// Most options to list.
 const MOST_OPTIONS: usize = 5;
 /// The revisions tried, as `--revision` takes them.
@@ -127,10 +129,22 @@ fn counts(inference: &Inference, reading: &Reading) -> Vec<u32> {
 /// The smallest sample count that divides the file into traces whose headers agree. Its multiples do so too.
 fn solved(inference: &Inference, reading: &Reading) -> Option<u32> {
     let (len, size) = (inference.file.len(), inference.format.bytes);
-    (1..=u32::from(u16::MAX)).find(|&n_samples| {
-        let reading = Reading { n_samples, ..*reading };
+    let agrees = |n_samples: &u32| {
+        let reading = Reading { n_samples: *n_samples, ..*reading };
         matches!(reading.divide(len, size), (n @ 2.., 0) if agreement(inference, &reading, size, n) == Agreement::Agreed)
-    })
+    };
+    (1..=u32::from(u16::MAX)).find(agrees).or_else(|| longer_than_counts(inference, reading).find(agrees))
+}
+
+/// Sample counts that two bytes cannot hold and that divide the file into traces, the smallest first.
+fn longer_than_counts(inference: &Inference, reading: &Reading) -> impl Iterator<Item = u32> {
+    let headers = Reading { n_samples: 0, ..*reading }.stride(0);
+    let size = inference.format.bytes as u64;
+    let data = inference.file.len().saturating_sub(reading.offset).saturating_sub(reading.trailer);
+    let most = (data / (headers + (1 << 16) * size)).min(MOST_LONG_TRACES);
+    let length = move |n: u64| (data / n).checked_sub(headers).filter(|_| data.is_multiple_of(n));
+    let count = move |n: u64| length(n).filter(|bytes| bytes.is_multiple_of(size)).map(|bytes| bytes / size);
+    (2..=most).rev().filter_map(count).filter_map(|n| u32::try_from(n).ok())
 }
 
 /// The sample count of a file that is a single trace.

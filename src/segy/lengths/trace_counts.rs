@@ -1,11 +1,11 @@
 //! Checks the sample counts in trace headers against the one decided on.
 
-use std::path::Path;
-
 use crate::base::error::{Error, Result};
 use crate::segy::binary_header::big_endian;
 use crate::segy::file::SegyFile;
+use crate::segy::infer::second_header;
 use crate::segy::layout::Layout;
+use crate::segy::lengths::ragged::{Chain, End};
 
 const SAMPLE_COUNT_BYTE: usize = 115;
 
@@ -44,7 +44,7 @@ pub(crate) fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Resul
         let n = count(layout, index)?;
         file.release_around(layout.trace_offset(index));
         if !layout.fixed_length && n != 0 && u32::from(n) != layout.n_samples {
-            return Err(odd_trace(file.path(), index, n, layout.n_samples));
+            return Err(odd_trace(file, layout, index, n));
         }
     }
     Ok(())
@@ -94,12 +94,47 @@ fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Resul
     Ok(())
 }
 
-/// The refusal of a file whose traces differ in length.
-pub fn odd_trace(path: &Path, index: u64, n: u16, n_samples: u32) -> Error {
+/// The refusal of a file in which trace `index` (from 0) has another sample count than was decided on, with what reads
+/// it right, if anything does.
+pub fn odd_trace(file: &SegyFile, layout: &Layout, index: u64, n: u16) -> Error {
+    let n_samples = layout.n_samples;
+    let what = if reads_by_counts(file, layout) {
+        "; --ragged pad imports traces of varying length, padded to the longest".to_owned()
+    } else if second_header::is_at(file, layout.trace_offset(index)) {
+        return second_header::refusal(file, layout.trace_offset(index));
+    } else if is_like_the_first(file, layout, index) {
+        format!("; if the count in that header is wrong, --samples {n_samples} reads all of them so")
+    } else {
+        ", and nothing else there looks like a trace header; the file may be damaged".to_owned()
+    };
     Error::Input(format!(
-        "{}: trace {} says {n} samples (bytes 115-116) where the others have {n_samples}: traces of varying length are not \
-         supported; if the count in the trace headers is wrong, give --samples {n_samples}",
-        path.display(),
+        "{}: trace {} says {n} samples (bytes 115-116) where the others have {n_samples}{what}",
+        file.path().display(),
         index + 1
     ))
+}
+
+/// Whether the chain of the counts in the trace headers leads through the file.
+fn reads_by_counts(file: &SegyFile, layout: &Layout) -> bool {
+    /// This many traces cannot agree by chance.
+    const CONVINCING: u64 = 10_000;
+    let chain = Chain {
+        file,
+        start: layout.first_trace_offset,
+        end: file.len() - layout.trailing_bytes,
+        header_bytes: layout.header_bytes(),
+        sample_bytes: layout.format().bytes,
+        order: layout.byte_order,
+    };
+    let walk = chain.walk_over(CONVINCING, &|_| Ok(()));
+    walk.is_ok_and(|walk| walk.n_traces > 1 && matches!(walk.how, End::Exact | End::Enough))
+}
+
+/// Whether a trace header has the interval and the coordinate scalar of the first one.
+fn is_like_the_first(file: &SegyFile, layout: &Layout, index: u64) -> bool {
+    let telling = |index: u64| {
+        let offset = layout.trace_offset(index);
+        Some((file.copy(offset + 116, 2).ok()?, file.copy(offset + 70, 2).ok()?, file.copy(offset + 28, 2).ok()?))
+    };
+    telling(0).is_some_and(|first| first.0 != [0, 0] && telling(index) == Some(first))
 }

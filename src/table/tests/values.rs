@@ -1,5 +1,6 @@
 //! The values of every kind of column.
 
+use crate::segy::layout::InputFormat;
 use crate::table::tests::*;
 
 /// Headers that hold each list of values, one list per column, in the byte order of the table.
@@ -111,10 +112,10 @@ fn coordinates_are_scaled_with_the_scalar_of_their_own_trace() {
 
 #[test]
 fn the_standard_columns_are_those_of_the_revision_and_times_stay_raw() {
-    let columns = HeaderTable::standard_columns(1);
+    let columns = HeaderTable::standard_columns(InputFormat::Segy, 1);
     let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
     assert!(names.contains(&"unassigned_233") && !names.contains(&"trace_header_name"));
-    assert!(HeaderTable::standard_columns(2).iter().any(|c| c.name == "trace_header_name"));
+    assert!(HeaderTable::standard_columns(InputFormat::Segy, 2).iter().any(|c| c.name == "trace_header_name"));
     let scaled: Vec<&str> = columns.iter().filter(|c| c.scalar.is_some()).map(|c| c.name.as_str()).collect();
     assert_eq!(scaled.len(), 14);
     assert!(scaled.contains(&"shot_point") && !scaled.contains(&"delay_recording_time"));
@@ -228,7 +229,7 @@ fn flags_of_traces_are_columns_and_are_counted() {
 fn a_computed_column_has_its_values_and_nulls() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("headers.parquet");
-    let input = |first_byte| formula::Input { first_byte, kind: I32, scalar: None };
+    let input = |first_byte| formula::Input { first_byte, kind: I32, scalar: None, given_scalar: None };
     let computed = |name: &str, expression: &str, first_byte| Computed {
         name: name.into(),
         expression: expression.into(),

@@ -1,0 +1,48 @@
+//! A textual header that is too short or too long, as after an edit, so that everything after it lies elsewhere.
+
+use crate::base::error::Error;
+use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, big_endian};
+use crate::segy::fields::TRACE_HEADER_BYTES;
+use crate::segy::file::SegyFile;
+use crate::segy::samples::format::{ByteOrder, sample_format};
+
+/// How many bytes may be missing or too many.
+const MOST: u64 = 400;
+/// Traces whose headers are compared.
+const COMPARED: u64 = 8;
+
+/// The refusal of a file whose binary header begins elsewhere than at byte 3201, if all fits there.
+pub(crate) fn refusal(file: &SegyFile) -> Option<Error> {
+    let start =
+        (1..=MOST).flat_map(|n| [BINARY_HEADER_OFFSET - n, BINARY_HEADER_OFFSET + n]).find(|&at| fits(file, at))?;
+    let (n, how) = match start {
+        start if start < BINARY_HEADER_OFFSET => (BINARY_HEADER_OFFSET - start, "short"),
+        start => (start - BINARY_HEADER_OFFSET, "long"),
+    };
+    let bytes = if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") };
+    Some(Error::Input(format!(
+        "{}: the binary header seems to begin at byte {} and not at byte 3201: the textual header is {bytes} too {how}; make it \
+         3200 bytes long, and import the file again",
+        file.path().display(),
+        file.byte_number(start)
+    )))
+}
+
+/// Whether a binary header at `start` agrees with the size of the file and with trace headers after it.
+fn fits(file: &SegyFile, start: u64) -> bool {
+    let Ok(binary) = file.copy(start, BINARY_HEADER_BYTES) else { return false };
+    [ByteOrder::Big, ByteOrder::Little].into_iter().any(|order| {
+        let number = |at: usize| u16::from_be_bytes(big_endian(&binary, at, order));
+        let (interval, n_samples) = (number(16), number(20));
+        let Some(format) = sample_format(number(24)).filter(|_| n_samples > 0) else { return false };
+        let stride = TRACE_HEADER_BYTES as u64 + u64::from(n_samples) * format.bytes as u64;
+        let first = start + BINARY_HEADER_BYTES as u64;
+        let data = file.len().saturating_sub(first);
+        let agrees = |index: u64| {
+            let telling = file.copy(first + index * stride + 114, 4).unwrap_or_default();
+            let number = |at: usize| u16::from_be_bytes(big_endian(&telling, at, order));
+            number(0) == n_samples && (interval == 0 || number(2) == interval)
+        };
+        data >= stride && data.is_multiple_of(stride) && (0..(data / stride).min(COMPARED)).all(agrees)
+    })
+}
