@@ -28,7 +28,7 @@ use crate::segy::{Access, Dtype, Layout, Ragged, SegyFile};
 use crate::table::columns::RECORDING_TIME;
 use crate::table::derived::{Degrees, RecordingTime};
 use crate::table::info::{self, Placed, Units};
-use crate::table::{Column, HeaderTable};
+use crate::table::{Column, ENSEMBLE_ID_PLACE, HeaderTable, ensemble_info};
 use crate::zarr::{ArrayPlan, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
@@ -76,7 +76,10 @@ impl ImportConfig {
         let Gathers { keys: gather_keys, decision: gather_decision, warning } =
             self.gathers(asked, &sample, layout.sorting_code, &headers)?;
         let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
-        let headers = with_derived(headers, layout, &sample, &placed_fields);
+        let mut headers = with_derived(headers, layout, &sample, &placed_fields);
+        if !gather_keys.is_empty() {
+            headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
+        }
         warnings.extend(warning);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));

@@ -108,6 +108,9 @@ pub struct ImportConfig {
     pub fresh: bool,
     /// Files of at most this many traces and bytes are converted in this process.
     pub parallel_threshold: (u64, u64),
+    /// From so many traces on, the header tables of segments are joined while others are still converted. That takes their room on
+    /// the disk earlier.
+    pub early_table_traces: u64,
     /// The program with the `worker` subcommand. Without one, threads of this process convert the segments.
     pub worker_program: Option<PathBuf>,
 }
@@ -141,6 +144,7 @@ impl ImportConfig {
             sync: true,
             fresh: false,
             parallel_threshold: (100_000, 256 << 20),
+            early_table_traces: 1_000_000,
             worker_program: None,
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn decide(
         return Err(Error::Usage("--precision does not take files whose bytes are swapped in pairs".into()));
     }
     let format = layout.format();
-    let converter = Converter::new(format, layout.byte_order, array.dtype);
+    let converter = Converter::new(format, layout.sample_byte_order(), array.dtype);
     let mut converter = converter.ok_or_else(|| Error::Usage("--precision: the samples cannot be converted".into()))?;
     let mut inputs = Inputs::new(files, io.unwatched(), Access::Traces);
     let n_looked_at = array.n_traces.min(MOST_TRACES);

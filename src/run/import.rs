@@ -66,7 +66,7 @@ fn convert_and_join<'a>(
     cancel: &CancelHandle,
 ) -> Result<(Vec<SegmentRecord>, Option<EarlyTable<'a>>)> {
     reporter.begin(Phase::Importing, plan.n_traces());
-    if output.staging().is_remote() || plan.segments.len() == 1 {
+    if output.staging().is_remote() || plan.segments.len() == 1 || plan.n_traces() < config.early_table_traces {
         return convert(config, plan, output, done, reporter, cancel).map(|records| (records, None));
     }
     let failed = AtomicBool::new(false);
@@ -129,4 +129,29 @@ fn convert(
     };
     let (staging, workers) = (output.staging(), config.n_workers());
     convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset_files::{GATHER_INDEX, HEADERS, METADATA};
+    use crate::generate::{GenerateConfig, generate};
+
+    #[test]
+    fn header_tables_that_are_joined_early_are_those_of_the_merge() {
+        let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
+        let input = directory.path().join("in.sgy");
+        // Three row groups.
+        let survey = GenerateConfig { n_traces: 140_000, n_samples: 1, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        let [late, early] = [u64::MAX, 0].map(|early_table_traces| {
+            let output = directory.path().join(early_table_traces.to_string());
+            let mut config = ImportConfig::new(&input, &output);
+            (config.segments, config.workers, config.sync) = (Some(3), Some(2), false);
+            (config.parallel_threshold, config.early_table_traces) = ((0, 0), early_table_traces);
+            import(&config, &mut |_| {}, &cancel).unwrap();
+            [HEADERS, GATHER_INDEX, METADATA].map(|name| std::fs::read(output.join(name)).unwrap())
+        });
+        assert!(late == early);
+    }
 }

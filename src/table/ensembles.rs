@@ -11,11 +11,23 @@ use crate::base::error::{Error, Result, failed};
 use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
 use crate::parquet::values::Values;
 use crate::table::columns::HeaderTable;
+use crate::table::info::ColumnInfo;
 
 /// Name of the column.
 pub const ENSEMBLE_ID: &str = "ensemble_id";
 /// Its place: after `trace_index`.
-pub(super) const PLACE: usize = 1;
+pub const ENSEMBLE_ID_PLACE: usize = 1;
+
+/// What is known of the column.
+pub fn ensemble_info() -> ColumnInfo {
+    ColumnInfo {
+        name: ENSEMBLE_ID.into(),
+        kind: "i64".into(),
+        description: Some("number of the gather, from 0, as in ensemble_index.parquet".into()),
+        because: "--gather".into(),
+        ..ColumnInfo::default()
+    }
+}
 
 /// The first traces of the gathers, in order.
 pub type GatherStarts = Box<dyn Iterator<Item = Result<u64>>>;
@@ -23,7 +35,9 @@ pub type GatherStarts = Box<dyn Iterator<Item = Result<u64>>>;
 /// The schemas of the table with this column.
 pub(super) fn schemas(table: &HeaderTable) -> Result<(SchemaRef, SchemaDescPtr)> {
     let mut fields = table.arrow_schema().fields().to_vec();
-    fields.insert(PLACE, Arc::new(Field::new(ENSEMBLE_ID, DataType::Int64, false)));
+    let info = table.info.iter().find(|info| info.name == ENSEMBLE_ID);
+    let metadata = info.map(ColumnInfo::metadata).unwrap_or_default();
+    fields.insert(ENSEMBLE_ID_PLACE, Arc::new(Field::new(ENSEMBLE_ID, DataType::Int64, false).with_metadata(metadata)));
     let schema = Arc::new(Schema::new(fields));
     let converted = ArrowSchemaConverter::new().convert(&schema).map_err(failed("the columns of the header table"))?;
     Ok((schema, Arc::new(converted)))
@@ -44,7 +58,7 @@ impl EnsembleColumn {
     pub(super) fn new(schema: &SchemaDescPtr, page_rows: u64, starts: GatherStarts) -> Result<Self> {
         Ok(Self {
             starts: starts.peekable(),
-            chunk: Chunk::new(schema.column(PLACE)),
+            chunk: Chunk::new(schema.column(ENSEMBLE_ID_PLACE)),
             encoder: Encoder::new().map_err(failed("zstd"))?,
             page_rows,
             next_row: 0,

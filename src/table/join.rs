@@ -101,7 +101,8 @@ impl<'a> Joining<'a> {
                         out.write_all(page).map_err(failed(output.display()))?;
                         footer.skip(page.len() as u64);
                     }
-                    moved = moved.with(ensembles::PLACE, chunk, &joined).map_err(failed(output.display()))?;
+                    moved =
+                        moved.with(ensembles::ENSEMBLE_ID_PLACE, chunk, &joined).map_err(failed(output.display()))?;
                 }
                 footer.add(moved, &mut out).map_err(failed(output.display()))?;
                 ordinal += 1;

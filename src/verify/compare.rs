@@ -179,7 +179,7 @@ impl Comparison<'_> {
         let dataset = self.sources.dataset;
         dataset.array.precision?;
         let dtype = dataset.array.dtype;
-        let converter = Converter::new(dataset.format, dataset.byte_order, dtype)?;
+        let converter = Converter::new(dataset.format, dataset.sample_order, dtype)?;
         let n_bytes = [dataset.format.bytes, dtype.size()];
         Some(RoundedSamples { rounding: converter.clone().rounded(dataset.array.precision), converter, n_bytes })
     }

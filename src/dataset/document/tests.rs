@@ -51,7 +51,7 @@ fn imported(inputs: &[&PathBuf], output: PathBuf, change: impl Fn(&mut ImportCon
 }
 
 /// Documents that together have every possible key: from one file, several files, traces of varying length, headers
-/// only.
+/// only, rounded samples.
 fn documents(directory: &Path) -> Vec<PathBuf> {
     let one = survey(directory.join("one.sgy"), true, false);
     let other = survey(directory.join("other.sgy"), true, false);
@@ -69,6 +69,7 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&one], directory.join("grid"), |config| {
             config.grid = Some(GridOptions::new("trace_sequence_file,trace".parse().unwrap()));
         }),
+        imported(&[&one], directory.join("rounded"), |config| config.precision = Some(60)),
         imported(&[&one], directory.join("orders"), |config| {
             config.overrides.n_samples = Some(N_SAMPLES as u32);
             config.overrides.trace_byte_order = Some(ByteOrder::Little);
