@@ -27,7 +27,6 @@ use serde_json::Value;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed, unreadable};
-use crate::base::visible::visible_path;
 use crate::dataset_files::METADATA;
 use crate::inspect::InspectConfig;
 use crate::report::dataset_source::DatasetSource;
@@ -77,11 +76,11 @@ pub fn report(
         };
     }
     let (mut briefs, mut refused) = (Vec::new(), Vec::new());
-    for (i, path) in config.inputs.iter().enumerate() {
+    for i in 0..config.inputs.len() {
         match look_at(config, i, on_traces, cancel) {
             Ok(looked) => briefs.push(Brief::new(&looked, &looked.about)?),
             Err(cancelled @ Error::Cancelled { .. }) => return Err(cancelled),
-            Err(error) => refused.push((visible_path(path), error.to_string())),
+            Err(error) => refused.push(error.to_string()),
         }
     }
     match form {
