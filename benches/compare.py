@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures this tool against the others that read SEG-Y, on the same generated file, in turn.
+"""Measures this tool and other SEG-Y readers on the same generated file, in turn.
 
     benches/compare.py [--program target/release/segy-import] [--peers PYTHON] [--directory DIR] [--traces N] [--rounds N]
 
@@ -8,10 +8,10 @@ PYTHON is the interpreter of an environment with any of multidimio, segyio and z
     python3 -m venv peers && peers/bin/pip install multidimio segyio zarr segysak tiledb-segy openvds
     benches/compare.py --peers peers/bin/python
 
-What is not installed is left out of the table; what fails is named under it. A poststack survey of 1.1 GB (IBM float32,
-1000 samples) is made in DIR. The cache is warm, nothing waits for the disk, and everything is on it before each run, of which there are as many
-as rounds, all tools in turn. Medians: wall time and its ratio to cp in the same round, CPU seconds; the most resident memory of
-any one process; bytes written in relation to the file.
+Tools that are not installed are left out of the table; those that fail are named below it. Makes a poststack survey of 1.1 GB
+(IBM float32, 1000 samples) in DIR. In each round all tools run in turn, with a warm cache and everything synced beforehand; none
+waits for the disk. Prints medians of wall time, its ratio to cp in the same round, and CPU seconds; the peak resident memory of
+any one process; and bytes written relative to the file.
 """
 import argparse
 import os

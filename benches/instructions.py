@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Counts the instructions of an import: a guard against getting slower that does not depend on the machine's load.
+"""Counts the instructions of an import: a guard against slowdowns that does not depend on the machine's load.
 
     benches/instructions.py [--program target/release/segy-import] [--check]
 
-Runs imports of a small synthetic survey in one process under `valgrind --tool=callgrind`, which counts the same to a part in a
-thousand on every run, and prints instructions for each sample or trace: what the second half of the survey takes, so that
-starting up and planning are left out. --check fails where a count is a third above the one in the table below.
+Imports a small synthetic survey in one process under `valgrind --tool=callgrind`, whose counts vary by less than a part in a
+thousand, and prints instructions per sample or trace, counted over the second half of the survey to leave out startup and
+planning. --check fails if a count is a third above the one in the table below.
 Needs valgrind and python3.
 """
 import argparse
@@ -17,10 +17,10 @@ import tempfile
 
 N_TRACES, N_SAMPLES = 4000, 500
 MARGIN = 1.33
-# What is imported with: (options, counted by, instructions in the dev profile, in the release profile).
+# (options, unit of counting, instructions in the dev profile, in the release profile)
 CASES = {
     "IBM float32, no codec": (["--codec", "none"], "sample", 56, 13),
-    "IBM float32, default codec": ([], "sample", 117, 30),
+    "IBM float32, default codec": ([], "sample", 115, 30),
     "headers alone": (["--headers-only"], "trace", 8_830, 3_300),
 }
 

@@ -2,9 +2,9 @@
 """Converts a SEG-Y file with another tool, for benches/compare.py.
 
     benches/peers.py NAME IN OUT      runs one of them
-    benches/peers.py --list           says which can be run here, one to a line
+    benches/peers.py --list           lists those available here, one per line
 
-Each is used as its own documentation says. All of them are optional; they come from PyPI:
+Each is used as its documentation recommends. All are optional and come from PyPI:
 multidimio, segyio and zarr, segysak, tiledb-segy, openvds.
 """
 import concurrent.futures
@@ -37,7 +37,7 @@ def segment_with_segyio(source, path, start, end):
 
 
 def segyio_zarr(source, out):
-    """Segments by processes, then a merge: the design of this program in Python."""
+    """Processes convert segments, then a merge: the design of this program in Python."""
     import segyio
     import zarr
     with segyio.open(source, ignore_geometry=True) as file:
@@ -73,7 +73,7 @@ def openvds(source, out):
 
 
 def tool(name):
-    """A program of the environment that this Python belongs to."""
+    """A program in the environment of this Python."""
     return os.path.join(os.path.dirname(sys.executable), name)
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Measures how an import grows with the number of traces and of workers.
+"""Measures how an import scales with the number of traces and of workers.
 
     benches/scaling.py [--program target/release/segy-import] [--directory DIR] [--traces 10000 … 10000000]
                        [--workers 1 2 4 8 16] [--calls]
 
-Makes surveys of int16 samples, 100 in a trace, in DIR and imports each with each number of workers; more of them than there
-are cores take turns. Of each run: wall time, CPU seconds of all processes and of the coordinator alone (sampled, so the last
-hundredths are missing), CPU microseconds for a trace, the most resident memory of any one process. The cache is warm and
-nothing waits for the disk. --calls counts the system calls of all processes, with strace, in a run of its own.
+Makes surveys of int16 samples, 100 per trace, in DIR and imports each with each number of workers; if there are more workers
+than cores, they share them. Prints for each run: wall time, CPU seconds of all processes and of the coordinator alone (sampled,
+so the last hundredths are missing), CPU microseconds per trace, and peak resident memory of any one process. The cache is warm
+and nothing waits for the disk. --calls counts the system calls of all processes with strace, in a separate run.
 """
 import argparse
 import os

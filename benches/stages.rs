@@ -12,7 +12,7 @@ use segy_import::internals::SampleStatistics;
 use segy_import::internals::partition;
 use segy_import::internals::{ArrayPlan, ChunkEncoder};
 use segy_import::internals::{Converter, FORMATS, sample_format};
-use segy_import::internals::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
+use segy_import::internals::{HeaderSummary, HeaderTable, Joining, SegmentWriter, TablePart};
 
 const N_TRACES: usize = 2000;
 const N_SAMPLES: usize = 1000;
@@ -37,7 +37,7 @@ fn chunk(traces: &[u8]) -> Vec<u8> {
 }
 
 fn conversion(c: &mut Criterion) {
-    // Longer than the first-level cache, shorter than the second: as in an import.
+    // Larger than the L1 cache, smaller than the L2 cache: as in an import.
     let input: Vec<u8> = traces()[240..][..4 * N_SAMPLES].repeat(64);
     let mut group = c.benchmark_group("conversion");
     group.throughput(Throughput::Bytes(input.len() as u64));
@@ -48,7 +48,8 @@ fn conversion(c: &mut Criterion) {
         let Some(mut converter) = Converter::new(format, ByteOrder::Big, format.native) else { continue };
         group.bench_function(format.name, |b| b.iter(|| converter.convert(black_box(input), &mut out)));
     }
-    // What imports do with these two: converting, surveying and looking for words that do not come back, all at once.
+    // What imports do for these two formats: converting, statistics, and finding words that cannot be restored, in one
+    // pass.
     let mut values = vec![0; input.len()];
     for code in [1, 5] {
         let Some(format) = sample_format(code) else { continue };
@@ -68,10 +69,10 @@ fn codecs(c: &mut Criterion) {
     let chunk = chunk(&traces());
     let mut group = c.benchmark_group("codec");
     group.throughput(Throughput::Bytes(chunk.len() as u64)).sample_size(10);
-    for name in ["lz4:1", "lz4", "lz4-bit:1", "lz4-bit", "zstd", "zstd-plain", "gzip"] {
+    for name in ["lz4:1", "lz4", "lz4-bit:1", "lz4-bit", "zstd:1", "zstd", "zstd:3", "zstd-plain", "gzip"] {
         let mut array = ArrayPlan::new(N_SAMPLES as u64, N_TRACES as u64, Dtype::Float32);
         array.codec = name.parse().expect("a codec of the table");
-        let mut encoder = ChunkEncoder::new(&array).expect("its encoder");
+        let mut encoder = ChunkEncoder::new(&array);
         let mut encode = |chunk: &[u8]| {
             let mut n_encoded = 0;
             let mut count = |encoded: &[u8]| {
@@ -129,8 +130,13 @@ fn headers(c: &mut Criterion) {
                 || parts.iter().for_each(|part| std::fs::copy(&path, part.path.path()).map(drop).expect("a copy"));
             group.bench_function("join", |b| {
                 let join = |()| {
-                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table)
-                        .expect("the joined table")
+                    let joined = segy_import::internals::Place::of(&joined).unwrap();
+                    let mut table = Joining::create(&joined, &table).expect("the joined table");
+                    for part in &parts {
+                        let part = TablePart { path: part.path.clone(), row_groups: part.row_groups };
+                        table.push(part, &|| Ok(())).expect("a part");
+                    }
+                    table.finish(None).expect("the joined table")
                 };
                 b.iter_batched(copies, join, BatchSize::PerIteration);
             });

@@ -1,10 +1,9 @@
-"""Imports into and from an S3 server on the loopback, beside what the server does by itself.
+"""Measures imports to and from an S3 server on the loopback, and the server by itself.
 
-Starts the server and the counting proxy of the tests (tests/python), makes a survey, and prints for each of three imports
-(from a file to the store, from the store to a directory, from the store to the store) the rate in MB/s of input, the requests
-per GB of it, and the peak memory of a worker; then the rate at which boto3 puts and gets objects of 8 MiB there, with as many
-threads as there are workers, in the same run. Needs Python with the packages of tests/python/requirements-stores.txt, and a
-program built with --features cloud.
+Starts the tests' server and counting proxy (tests/python), makes a survey, and runs three imports: file to store, store to
+directory, store to store. Prints for each the rate in MB/s of input, the requests per GB of input, and the peak memory of a
+worker; also the rate at which boto3 puts and gets objects of 8 MiB with as many threads as workers. Needs Python with the
+packages of tests/python/requirements-stores.txt, and a program built with --features cloud.
 
     python3 benches/stores.py --program target/release/segy-import --traces 60000
 """
@@ -28,14 +27,14 @@ SAMPLES = 1000
 
 
 def server(script, *arguments):
-    """Starts a server of the tests. Returns its port; it ends with this process, which holds its standard input."""
+    """Starts one of the tests' servers and returns its port. It ends with this process, which holds its standard input open."""
     command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     return int(process.stdout.readline())
 
 
 def peak_memory(pid, peaks):
-    """Keeps the peak resident memory of the workers of a process, in MiB."""
+    """Records the peak resident memory of a process's workers, in MiB."""
     while pathlib.Path(f"/proc/{pid}").exists():
         for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             try:
@@ -57,7 +56,7 @@ def counts(client_port):
 
 
 def run(program, arguments, environment):
-    """Runs an import. Returns its seconds and the peak memory of its workers in MiB."""
+    """Runs an import. Returns its time in seconds and the peak memory of its workers in MiB."""
     started = time.monotonic()
     command = [program, *map(str, arguments), "--overwrite", "--no-sync", "--progress", "none", "--parallel-threshold", "0"]
     process = subprocess.Popen(command, env=environment)

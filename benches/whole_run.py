@@ -3,10 +3,10 @@
 
     benches/whole_run.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--rounds N] [--synced]
 
-Makes a synthetic survey of 1.1 GB (IBM float32, 1000 samples) in DIR, unless it is there, and runs in each round: cp,
-an import without compression, an import with the default codec. The cache is warm. Of each, the median and the best wall
-time, CPU seconds, peak resident memory of any one process, and bytes written. Nothing waits for the disk, as cp does not;
-with --synced all wait for it, cp with sync. Needs python3 only.
+Makes a synthetic survey of 1.1 GB (IBM float32, 1000 samples) in DIR, unless it is there, and in each round runs cp, an
+import without compression, and one with the default codec, with a warm cache. Prints for each the median and best wall time,
+CPU seconds, peak resident memory of any one process, and bytes written. Like cp, the imports do not wait for the disk; with
+--synced all do, cp by a sync after it. Needs python3 only.
 """
 import argparse
 import json
@@ -20,7 +20,7 @@ import time
 
 def measure(command, out):
     """-> (wall s, cpu s, peak resident bytes of one process, stdout, bytes written)"""
-    os.sync()  # so that no run pays for what the one before left to be written
+    os.sync()  # so that no run pays for data the previous one left unwritten
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said = child.stdout.read()
@@ -35,8 +35,8 @@ def measure(command, out):
 
 
 def put_away(out):
-    """Empties files in place of deleting them: ext4 looks at every inode that was deleted in the last half minute whenever it
-    makes one, which took the next import a tenth of its time."""
+    """Empties files instead of deleting them: whenever ext4 creates an inode, it looks at every one deleted in the last half
+    minute, which took a tenth of the next import's time."""
     aside = tempfile.mkdtemp(prefix="before-", dir=os.path.dirname(out))
     os.rename(out, os.path.join(aside, "out"))
     for directory, _, files in os.walk(aside):

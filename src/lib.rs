@@ -49,6 +49,9 @@ mod exceptions;
 /// Gathers: their keys, where they begin, and their index.
 mod gather;
 
+/// Grids: header fields as axes, the place of each trace, bricks.
+mod grid;
+
 /// Planning: deciding everything before the work begins.
 mod plan;
 
@@ -101,11 +104,12 @@ pub mod cli;
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
 pub use export::{ExportConfig, ExportResult, export};
-pub use plan::config::{DtypeChoice, Gather, ImportConfig};
-pub use run::import::{ImportProgress, ImportResult, Message, Phase, import};
+pub use plan::import_config::{DtypeChoice, Gather, ImportConfig};
+pub use run::import::import;
+pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
 pub use segy::layout::{InputFormat, Overrides};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
-pub use zarr::{AxisOrder, Codec};
+pub use zarr::{AxisOrder, Codec, ReadPattern};
 
 /// For this crate's tests, benchmarks and fuzzers. May change without notice.
 #[doc(hidden)]
@@ -124,7 +128,7 @@ pub mod internals {
     pub use crate::staging::Output;
     pub use crate::store::Place;
     pub use crate::store::checksum::Checksum;
-    pub use crate::table::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
+    pub use crate::table::{HeaderSummary, HeaderTable, Joining, SegmentWriter, TablePart};
     pub use crate::worker::convert_segment;
     pub use crate::zarr::{ArrayPlan, ChunkEncoder};
 }

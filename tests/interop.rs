@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Survey, python};
+use crate::support::{Survey, javascript, python, unpack_version_1};
 
 /// The worker processes convert, however small the file is.
 const PROCESSES: [&str; 2] = ["--parallel-threshold", "0"];
@@ -173,8 +173,21 @@ fn every_codec_is_read_in_both_orders_with_and_without_shards() {
     let floats = Input::new("shots", 1003, 45, 1, "big");
     let shorts = Input::new("prestack", 601, 70, 3, "little").scrambled();
     let doubles = Input::new("poststack", 301, 25, 6, "big").scrambled();
-    let mut codecs =
-        vec!["none", "lz4", "lz4:9", "lz4-bit", "lz4-bit:1", "zstd", "zstd-plain", "zstd-plain:7", "gzip", "gzip:6"];
+    let mut codecs = vec![
+        "none",
+        "lz4",
+        "lz4:9",
+        "lz4-bit",
+        "lz4-bit:1",
+        "zstd:1",
+        "zstd",
+        "zstd:3",
+        "zstd:9",
+        "zstd-plain",
+        "zstd-plain:7",
+        "gzip",
+        "gzip:6",
+    ];
     if cfg!(feature = "pcodec") {
         codecs.extend(["pcodec", "pcodec:0"]);
     }
@@ -186,6 +199,47 @@ fn every_codec_is_read_in_both_orders_with_and_without_shards() {
         datasets.add(if i % 2 == 0 { &shorts } else { &doubles }, &plain);
         datasets.add(if i % 2 == 0 { &doubles } else { &shorts }, &shards);
         datasets.add(&floats, &shards_by_trace);
+    }
+    datasets.all_agree();
+}
+
+#[test]
+fn zarrita_reads_every_codec_but_pcodec() {
+    let mut arrays = Vec::new();
+    let mut surveys = Vec::new();
+    for (format, codecs) in [
+        ("1", &["none", "zstd", "zstd:1", "zstd:5", "lz4", "lz4-bit", "zstd-plain", "gzip"][..]),
+        ("3", &["none", "zstd", "lz4-bit"]),
+    ] {
+        let survey = Survey::new(&["--traces", "1003", "--samples", "200", "--format", format]);
+        for (codec, shard) in codecs.iter().flat_map(|codec| [(codec, "1"), (codec, "3")]) {
+            let options = ["--chunk-traces", "150", "--codec", codec, "--shard", shard];
+            let name = format!("{codec} {shard}");
+            arrays.push((format, survey.import(&name, &options).join("traces.zarr")));
+        }
+        surveys.push(survey);
+    }
+    let paths: Vec<PathBuf> = arrays.iter().map(|(_, path)| path.clone()).collect();
+    let Some(samples) = javascript::read_arrays(&paths) else { return };
+    for format in ["1", "3"] {
+        let mut of_format = arrays.iter().zip(&samples).filter(|((f, _), _)| *f == format);
+        let (_, uncompressed) = of_format.next().unwrap();
+        assert_eq!(uncompressed.len(), 1003 * 200 * if format == "1" { 4 } else { 2 });
+        of_format.for_each(|((_, path), read)| assert!(read == uncompressed, "{}", path.display()));
+    }
+}
+
+#[test]
+fn datasets_of_version_1_are_read_as_ever() {
+    let Some(mut datasets) = Datasets::new() else { return };
+    let directory = datasets.directory.path().to_owned();
+    unpack_version_1(&directory);
+    let sharded = ["--codec", "lz4-bit:5", "--chunk-traces", "2", "--shard", "3", "--order", "trace-sample"];
+    for (name, options) in [("zstd", &["--codec", "zstd:1", "--chunk-traces", "5"][..]), ("shards", &sharded)] {
+        datasets.jobs.push(json!({
+            "name": name, "segy": directory.join("in.sgy"), "out": directory.join(name), "options": options,
+            "traces": 12, "samples": 40, "interval_us": 4000, "format": 1, "byte_order": "big",
+        }));
     }
     datasets.all_agree();
 }
@@ -227,6 +281,21 @@ fn traces_long_enough_to_be_cut_along_the_samples_are_read_whole() {
     for options in [&["--chunk-traces", "3"][..], &["--chunk-traces", "3", "--shard", "2", "--order", "trace-sample"]] {
         datasets.add(&long, options);
         datasets.add(&long, &[&PROCESSES, options, &["--segments", "2"]].concat());
+    }
+    datasets.all_agree();
+}
+
+#[test]
+fn short_traces_cut_along_the_samples_are_read_whole() {
+    let Some(mut datasets) = Datasets::new() else { return };
+    let shots = Input::new("shots", 3001, 300, 1, "big");
+    let shorts = Input::new("prestack", 1501, 150, 3, "little").scrambled();
+    datasets.add(&shots, &["--access", "slices"]);
+    datasets.add(&shots, &["--access", "balanced", "--shard", "2"]);
+    for input in [&shots, &shorts] {
+        datasets.add(input, &["--chunk-samples", "64", "--chunk-traces", "700", "--order", "trace-sample"]);
+        datasets
+            .add(input, &[&PROCESSES[..], &["--chunk-samples", "41", "--segments", "3", "--codec", "none"]].concat());
     }
     datasets.all_agree();
 }

@@ -1,5 +1,6 @@
 //! Signals, crashes, full disks: what stops, what is left, and going on from there.
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
@@ -295,4 +296,18 @@ fn standard_output_on_a_full_disk_is_an_error() {
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains("standard output cannot be written"), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_worker_that_is_stopped_is_named_and_goes_on_when_told_to() {
+    let survey = slow_survey();
+    let (mut child, workers) = start(&survey);
+    pause(workers[0]);
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let advice = format!("(process {0}) is stopped; kill -CONT {0} lets it go on", workers[0]);
+    let line = said.find(|line| line.contains(" is stopped")).unwrap();
+    assert!(line.contains(&advice), "{line}");
+    signal(workers[0], "CONT");
+    assert_eq!(said.filter(|line| line.contains(" is stopped")).count(), 0, "it is said once");
+    assert!(wait_for(child).status.success());
 }

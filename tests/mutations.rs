@@ -109,11 +109,11 @@ fn changed_plans_are_refused_or_can_be_followed() {
         let Ok(plan) = Plan::from_json(&text) else { continue };
         n_read += 1;
         for segment in &plan.segments {
-            let (objects, traces, rows) = (plan.objects_of(segment), plan.traces_of(segment), plan.rows_of(segment));
+            let (objects, traces, rows) = (plan.units_of(segment), plan.traces_of(segment), plan.rows_of(segment));
             let n = plan.n_traces();
             assert!(objects.start <= objects.end && traces.end <= n && rows.end <= n, "change {i}");
         }
-        let _ = (plan.sample_bytes(), plan.worker_bytes(), plan.traces.n_objects(), plan.traces.chunk_bytes());
+        let _ = (plan.sample_bytes(), plan.worker_bytes(), plan.traces().n_objects(), plan.traces().chunk_bytes());
     }
     assert!(n_read > 100, "only {n_read} were read");
 }

@@ -31,11 +31,15 @@ mod interop;
 mod interruptions;
 #[cfg(target_os = "linux")]
 mod kills;
+#[cfg(target_os = "linux")]
+mod locks;
 mod mapping;
 mod messages;
 mod misfits;
 mod mutations;
 mod odd_files;
+mod old_versions;
+mod precision;
 mod ragged;
 mod refusals;
 mod report;

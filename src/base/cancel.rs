@@ -7,14 +7,15 @@ use crate::base::error::{Error, Result};
 
 const SIGTERM: i32 = signal_hook::consts::SIGTERM;
 
-/// Shared by whoever may stop an import and the import itself. Clones stop the same import.
+/// Shared by an import and whoever may stop it. Clones stop the same import.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle {
-    /// The signal that asked for it; 0 while nobody did.
+    /// The signal that asked to stop; 0 if none has.
     signal: Arc<AtomicUsize>,
 }
 
 impl CancelHandle {
+    /// A handle that has not been asked to stop.
     pub fn new() -> Self {
         Self::default()
     }
@@ -24,8 +25,8 @@ impl CancelHandle {
         self.signal.store(SIGTERM as usize, Ordering::Relaxed);
     }
 
-    /// Lets SIGINT, SIGTERM and SIGHUP of this process ask to stop; a second one ends it at once, whatever it waits for. One that whoever started it lets it ignore (`nohup`, `&` in
-    /// a script) stays ignored.
+    /// Makes SIGINT, SIGTERM and SIGHUP ask to stop; a second signal ends the process at once. A signal that the parent
+    /// told it to ignore (`nohup`, `&` in a script) stays ignored.
     pub fn listen_to_signals(&self) -> std::io::Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT};
         let is_second = Arc::new(AtomicBool::new(false));
@@ -46,11 +47,11 @@ impl CancelHandle {
     }
 }
 
-/// Whether this process takes no notice of a signal.
+/// Whether this process ignores a signal.
 fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action the call only fills the one that it is given, which is valid to write to; zeroed bytes are
-    // a valid one too, where it fails.
+    // SAFETY: with no new action given, the call only writes to `action`, which is valid to write to. If it fails, the
+    // zeroed bytes are a valid action too.
     unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
         action.assume_init().sa_sigaction == libc::SIG_IGN
@@ -64,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// Set in a process of this test that listens to signals and then takes no notice of them.
+    /// Set in a child process of this test that listens to signals and then never stops by itself.
     const IS_DEAF: &str = "SEGY_IMPORT_TEST_IS_DEAF";
 
     #[test]

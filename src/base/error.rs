@@ -1,4 +1,4 @@
-//! What can go wrong, sorted by what the caller does about it. Each message is one full sentence on one line: what came from
+//! What can go wrong, sorted by what the caller does about it. Each message is one full sentence on one line; text from
 //! outside is made [`visible`].
 
 use std::fmt::Display;
@@ -20,7 +20,7 @@ pub enum Error {
     /// Something is already where the output should go (exit code 4).
     #[error("{}", visible(.0))]
     OutputInTheWay(String),
-    /// It failed while working: disk full, permission, a lost worker (exit code 1).
+    /// The work failed: disk full, permission denied, a lost worker (exit code 1).
     #[error("{}", visible(.0))]
     Failed(String),
     /// A dataset is damaged, or is not what its input is (exit code 5).
@@ -29,6 +29,7 @@ pub enum Error {
     /// Stopped by a signal, or by the caller's cancel handle (exit code 128 + signal).
     #[error("stopped by {}{}", signal_name(*.signal), .left.as_ref().map_or(String::new(), |l| format!("; {}", visible(l))))]
     Cancelled {
+        /// The signal number.
         signal: i32,
         /// What is left in the output directory, if anything.
         left: Option<String>,
@@ -48,13 +49,27 @@ impl Error {
         }
     }
 
-    /// Whether running the same command again can only end the same way.
+    /// The same error with what it is about in front.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        let placed = |what: String| format!("{place}: {what}");
+        match self {
+            Self::Failed(what) => Self::Failed(placed(what)),
+            Self::Usage(what) => Self::Usage(placed(what)),
+            Self::Input(what) => Self::Input(placed(what)),
+            Self::OutputInTheWay(what) => Self::OutputInTheWay(placed(what)),
+            Self::Damaged(what) => Self::Damaged(placed(what)),
+            cancelled @ Self::Cancelled { .. } => cancelled,
+        }
+    }
+
+    /// Whether running the same command again cannot end differently.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Usage(_) | Self::Input(_) | Self::OutputInTheWay(_))
     }
 }
 
-/// `SIGINT`, `SIGKILL` …, or `signal 35` where the name is not known.
+/// `SIGINT`, `SIGKILL` …, or `signal 35` if the signal has no known name.
 pub fn signal_name(signal: i32) -> String {
     match signal_hook::low_level::signal_name(signal) {
         Some(name) => name.to_owned(),
@@ -67,7 +82,7 @@ pub fn failed<E: Display>(what: impl Display) -> impl FnOnce(E) -> Error {
     move |cause| Error::Failed(format!("{what}: {cause}"))
 }
 
-/// Whether an operating system error says that the input has gone or cannot be read, as the user sees it.
+/// The error for input that is gone or cannot be read, from the operating system's error.
 pub fn unreadable(path: &std::path::Path, cause: &std::io::Error) -> Error {
     Error::Input(format!("{}: cannot be read: {cause}", visible_path(path)))
 }

@@ -1,7 +1,7 @@
-//! How the work for many things grows with their number, for tests.
+//! How run time grows with the number of things, for tests.
 
-/// How many times as much time of the processor `work` takes for four times as many things; the least of some tries. What grows
-/// with the square takes 16 times as much.
+/// How many times more CPU time `work` takes for four times as many things; the fastest of several tries counts.
+/// Quadratic work takes 16 times as much.
 pub fn growth(n: usize, mut work: impl FnMut(usize)) -> f64 {
     const TRIES: usize = 7;
     let mut least = |n: usize| {
@@ -15,10 +15,10 @@ pub fn growth(n: usize, mut work: impl FnMut(usize)) -> f64 {
     least(4 * n) / least(n)
 }
 
-/// Seconds that this thread has worked, whatever else the machine does.
+/// CPU seconds this thread has used.
 fn processor_time() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call writes to the one valid place that it is given.
+    // SAFETY: the call only writes to `time`.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

@@ -1,5 +1,5 @@
-//! What every other module may use: errors, cancelling, names near to a misspelt one, words for a shell, text from outside in
-//! messages, numbers as people write them.
+//! What every other module may use: errors, cancelling, threads, suggestions for misspelt names, shell quoting,
+//! untrusted text in messages, number ranges, byte and bit shuffles.
 
 pub mod cancel;
 pub mod error;

@@ -1,6 +1,6 @@
-//! Names that are near to a misspelt one.
+//! Suggestions for misspelt names.
 
-/// The name that is nearest, if one is near.
+/// The closest name, if any is close.
 pub fn near_name<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.85;
     let likeness = |name: &&str| strsim::jaro_winkler(wrong, name);
@@ -8,7 +8,8 @@ pub fn near_name<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> O
     nearest.filter(|name| likeness(name) > NEAR)
 }
 
-/// `did you mean "zstd" or "lz4"?`, or all names where none is near, unless they are very many: to end a message with.
+/// `did you mean "zstd" or "lz4"?`, or the known names if none is close (not all of a very long list): the end of a
+/// message.
 pub fn near_names<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 4;
     const MOST_LISTED: usize = 24;

@@ -1,8 +1,8 @@
-//! Work on several threads: units in order, each taken by the thread that is free next.
+//! Work on several threads: units in order, each taken by the next free thread.
 //!
-//! [`for_each`] does units that have nothing to do with each other, [`in_order`] hands over what they give one after the
-//! other. An error or a panic in a unit stops the rest. Where the system starts no more threads, those that run do all the
-//! work, or the calling one.
+//! [`for_each`] does independent units; [`in_order`] delivers their results in order. An error or a panic in a unit
+//! stops the rest. If the system refuses to start more threads, those that run do all the work, or else the calling
+//! thread does.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use crate::base::error::{Error, Result};
 /// How often progress is reported.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Threads that this process may use at a time.
+/// Threads this process may use at a time.
 pub fn n_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -32,12 +32,12 @@ pub struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    /// Counts work as done: traces, or whatever the caller counts.
+    /// Counts work as done, in whatever unit the caller counts (traces, usually).
     pub fn add(&self, n: u64) {
         self.done.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// Lets no thread take another unit. Those being worked on, all of them earlier, are finished.
+    /// Stops threads from taking more units. Units already being worked on, which all come earlier, are finished.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
@@ -48,11 +48,11 @@ impl Shared<'_> {
     }
 }
 
-/// Works on all units: each thread makes itself a worker and gives it the units that it takes. `on_progress` is told what has
-/// been counted, by the calling thread.
+/// Works on all units: each thread makes a worker and passes it the units it takes. The calling thread reports the
+/// count so far to `on_progress`.
 ///
 /// # Errors
-/// That of the first unit with one, whichever thread is faster; having been asked to stop is told if there is no other.
+/// The error of the first failing unit, whichever thread is faster; a request to stop counts only if there is no other.
 pub fn for_each<T: Send, W>(
     n_threads: usize,
     units: impl Iterator<Item = T> + Send,
@@ -67,7 +67,7 @@ pub fn for_each<T: Send, W>(
     let take = || units.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work_on_units = || {
         let mut worker = worker().map_err(|e| (0, e))?;
-        // Every unit that is taken is worked on, so that all units before one that stops the others are finished.
+        // Every unit taken is worked on, so that all units before one that stops the others get finished.
         while !shared.is_stopped.load(Ordering::Relaxed) {
             let Some((i, unit)) = take() else { break };
             cancel.check().and_then(|()| work(&mut worker, unit, &shared)).map_err(|e| (i, e))?;
@@ -80,7 +80,7 @@ pub fn for_each<T: Send, W>(
         if outcome.is_err() {
             shared.stop();
         }
-        // The receiver lives longer.
+        // The receiver outlives the threads.
         let _ = sender.send(outcome);
     };
     std::thread::scope(|scope| {
@@ -101,7 +101,7 @@ pub fn for_each<T: Send, W>(
     })
 }
 
-/// The error in the first of the units, unless it is only that somebody asked to stop.
+/// The error of the earlier unit; a request to stop counts only if there is no other.
 fn first_error(one: Result<(), (usize, Error)>, other: Result<(), (usize, Error)>) -> Result<(), (usize, Error)> {
     let place = |(unit, error): &(usize, Error)| (matches!(error, Error::Cancelled { .. }), *unit);
     match (one, other) {
@@ -110,12 +110,12 @@ fn first_error(one: Result<(), (usize, Error)>, other: Result<(), (usize, Error)
     }
 }
 
-/// Works on units `0..n_units`, each in one of the slots, and has them delivered in ascending order by the calling thread.
-/// A slot, of which there has to be one, is free again after that, so that no more units wait than there are slots. Without
-/// threads, or for a single unit, the calling thread works as well.
+/// Works on units `0..n_units`, each in a slot; the calling thread delivers them in ascending order. A slot is free
+/// again after its delivery, so no more units wait than there are slots; there must be at least one. Without threads,
+/// or for a single unit, the calling thread works as well.
 ///
 /// # Errors
-/// That of the first unit with one.
+/// The error of the first failing unit.
 pub fn in_order<S: Send, W, E: From<Error> + Send>(
     n_threads: usize,
     slots: impl IntoIterator<Item = S>,
@@ -134,7 +134,7 @@ pub fn in_order<S: Send, W, E: From<Error> + Send>(
     let one = |own: &mut Option<W>, slot: &mut S, unit| caught(|| work(own.get_or_insert_with(&worker), slot, unit));
     let run = || {
         let mut own = None;
-        // Who has a slot takes the next unit, so that the first one that is not delivered always has one.
+        // A thread takes its slot first and then a unit, so the next unit to deliver always has a slot.
         for mut slot in &free {
             let unit = next.fetch_add(1, Ordering::Relaxed);
             if unit >= n_units {
@@ -148,7 +148,7 @@ pub fn in_order<S: Send, W, E: From<Error> + Send>(
     };
     let n_threads = if n_units > 1 { n_threads.min(usize::try_from(n_units).unwrap_or(usize::MAX)) } else { 0 };
     let (run, one, free) = (&run, &one, &free);
-    // An early return drops the ends of both channels, which ends the threads.
+    // An early return drops this end of both channels, which ends the threads.
     std::thread::scope(move |scope| {
         if start(scope, n_threads, run) == 0 {
             let (mut slot, mut own) = (free.try_recv().map_err(|_| ended_early())?, None);
@@ -170,7 +170,7 @@ pub fn in_order<S: Send, W, E: From<Error> + Send>(
     })
 }
 
-/// Starts threads that all do the same, as many as there can be up to `n`. Returns how many.
+/// Starts up to `n` threads that all run `run`. Returns how many could be started.
 fn start<'scope>(scope: &'scope Scope<'scope, '_>, n: usize, run: &'scope (impl Fn() + Sync)) -> usize {
     (0..n).take_while(|&i| builder(i).spawn_scoped(scope, run).is_ok()).count()
 }
@@ -180,7 +180,7 @@ fn builder(_: usize) -> Builder {
     Builder::new()
 }
 
-/// With a panic as an error. What it leaves unfinished is used no more.
+/// Turns a panic into an error. Whatever it left unfinished is not used again.
 fn caught<T, E: From<Error>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::Failed("a thread panicked".into()).into()))
 }
@@ -195,11 +195,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// How many threads this one can start.
+        /// How many threads the current one can start.
         static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
     }
 
-    /// The system has no room for such a stack.
+    /// No system can give a thread such a stack.
     pub(super) fn builder(i: usize) -> Builder {
         if i < MOST.get() { Builder::new() } else { Builder::new().stack_size(usize::MAX / 4) }
     }

@@ -1,6 +1,6 @@
-//! Numbers of segments as people write them.
+//! Ranges of segment numbers, as people write them.
 
-/// `3, 7-9`, of numbers in ascending order.
+/// `3, 7-9`; the numbers must be in ascending order.
 pub fn ranges(numbers: &[u32]) -> String {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b);
     let text = runs.map(|run| match run {

@@ -1,13 +1,13 @@
-//! Paths and words as a shell takes them.
+//! Paths and words quoted for a shell.
 
 use std::path::Path;
 
-/// A path with quotation marks if it needs any.
+/// A path, quoted if necessary.
 pub fn quoted(path: &Path) -> String {
     quoted_word(&path.to_string_lossy())
 }
 
-/// A word with quotation marks if it needs any.
+/// A word, quoted if necessary.
 pub fn quoted_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,38 +1,39 @@
-//! The filters in front of Blosc's compressors: items taken apart into their bytes or bits, so that what is alike in
-//! neighbouring samples lies together.
+//! Blosc's filters before compression: items split into their bytes or bits, so that similar bytes of neighbouring
+//! samples lie together.
 //!
-//! c-blosc has them too, but as its crate builds it, for SSE2 only.
+//! c-blosc has them too, but its crate builds them for SSE2 only.
 
-/// Items in one step of the bit shuffle: a cache line of each plane.
+/// Items per step of the bit shuffle: one cache line of each plane.
 const TILE: usize = 512;
 
-/// A filter: `n` items in, as many bytes out.
-pub type Filter = fn(&[u8], &mut [u8]);
+/// A filter: takes `n` items, gives as many bytes.
+pub type Filter = Box<dyn Fn(&[u8], &mut [u8]) + Send>;
 
-/// Byte `j` of all items, then byte `j + 1`: Blosc's filter 1. `None` for item sizes that no data type has.
+/// Blosc's filter 1: byte `j` of all items, then byte `j + 1`. `None` for item sizes that its container cannot say.
 pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => |from, to| to.copy_from_slice(from),
-        2 => |from, to| shuffle_bytes::<2>(from.as_chunks().0, to),
-        4 => |from, to| shuffle_bytes::<4>(from.as_chunks().0, to),
-        8 => |from, to| shuffle_bytes::<8>(from.as_chunks().0, to),
+        1 => Box::new(|from, to| to.copy_from_slice(from)),
+        2 => Box::new(|from, to| shuffle_bytes::<2>(from.as_chunks().0, to)),
+        4 => Box::new(|from, to| shuffle_bytes::<4>(from.as_chunks().0, to)),
+        8 => Box::new(|from, to| shuffle_bytes::<8>(from.as_chunks().0, to)),
+        3..=255 => Box::new(move |from, to| shuffle_records(item_bytes, from, to)),
         _ => return None,
     })
 }
 
-/// Bit `k` of byte `j` of all items, eight items to a byte and the first in the lowest bit; then bit `k + 1`: Blosc's
-/// filter 2. Items that do not come in eights stay as they are, as in Blosc.
+/// Blosc's filter 2: bit `k` of byte `j` of all items, eight items to a byte with the first in the lowest bit, then bit
+/// `k + 1`. As in Blosc, items are copied unchanged if their number is no multiple of eight.
 pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => shuffle_bits::<1>,
-        2 => shuffle_bits::<2>,
-        4 => shuffle_bits::<4>,
-        8 => shuffle_bits::<8>,
+        1 => Box::new(shuffle_bits::<1>),
+        2 => Box::new(shuffle_bits::<2>),
+        4 => Box::new(shuffle_bits::<4>),
+        8 => Box::new(shuffle_bits::<8>),
         _ => return None,
     })
 }
 
-/// Byte `j` of all items, then byte `j + 1`, into room for just these.
+/// Byte `j` of all items, then byte `j + 1`. `to` is exactly as long as `items`, in bytes.
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
     for (j, plane) in to.chunks_exact_mut(items.len().max(1)).take(S).enumerate() {
@@ -40,36 +41,55 @@ pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
     }
 }
 
-/// The way back from [`byte_shuffle`].
+/// The inverse of [`byte_shuffle`].
 pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => |from, to| to.copy_from_slice(from),
-        2 => |from, to| unshuffle_bytes::<2>(from, to.as_chunks_mut().0),
-        4 => |from, to| unshuffle_bytes::<4>(from, to.as_chunks_mut().0),
-        8 => |from, to| unshuffle_bytes::<8>(from, to.as_chunks_mut().0),
+        1 => Box::new(|from, to| to.copy_from_slice(from)),
+        2 => Box::new(|from, to| unshuffle_bytes::<2>(from, to.as_chunks_mut().0)),
+        4 => Box::new(|from, to| unshuffle_bytes::<4>(from, to.as_chunks_mut().0)),
+        8 => Box::new(|from, to| unshuffle_bytes::<8>(from, to.as_chunks_mut().0)),
+        3..=255 => Box::new(move |from, to| unshuffle_records(item_bytes, from, to)),
         _ => return None,
     })
 }
 
-/// The way back from [`bit_shuffle`].
+/// The inverse of [`bit_shuffle`].
 pub fn bit_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
-        1 => unshuffle_bits::<1>,
-        2 => unshuffle_bits::<2>,
-        4 => unshuffle_bits::<4>,
-        8 => unshuffle_bits::<8>,
+        1 => Box::new(unshuffle_bits::<1>),
+        2 => Box::new(unshuffle_bits::<2>),
+        4 => Box::new(unshuffle_bits::<4>),
+        8 => Box::new(unshuffle_bits::<8>),
         _ => return None,
     })
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
 fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
-    for (j, plane) in from.chunks_exact(items.len().max(1)).take(S).enumerate() {
-        items.iter_mut().zip(plane).for_each(|(item, byte)| item[j] = *byte);
+    let n = items.len();
+    let planes: [&[u8]; S] = std::array::from_fn(|j| &from[j * n..][..n]);
+    for (i, item) in items.iter_mut().enumerate() {
+        *item = std::array::from_fn(|j| planes[j][i]);
     }
 }
 
-/// The planes of [`TILE`] items: of bit `k` of byte `j` as number `[j][k]`.
+/// [`byte_shuffle`] for items of a size that is known at run time only.
+fn shuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
+    let n = from.len() / item_bytes;
+    for (j, plane) in to.chunks_exact_mut(n.max(1)).take(item_bytes).enumerate() {
+        plane.iter_mut().zip(from.chunks_exact(item_bytes)).for_each(|(out, item)| *out = item[j]);
+    }
+}
+
+/// The way back from [`shuffle_records`].
+fn unshuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
+    let n = to.len() / item_bytes;
+    for (j, plane) in from.chunks_exact(n.max(1)).take(item_bytes).enumerate() {
+        to.chunks_exact_mut(item_bytes).zip(plane).for_each(|(item, byte)| item[j] = *byte);
+    }
+}
+
+/// The bit planes of [`TILE`] items; `[j][k]` is that of bit `k` of byte `j`.
 type Planes<const S: usize> = [[[u8; TILE / 8]; 8]; S];
 
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
@@ -81,8 +101,8 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
     let (tiles, rest) = from.as_chunks::<S>().0.as_chunks::<TILE>();
-    // By whole cache lines: the planes often lie a power of two apart, where single words would push each other out of
-    // the cache.
+    // In whole cache lines: the planes are often a power of two apart, so single words would evict each other from the
+    // cache.
     for (number, items) in tiles.iter().enumerate() {
         take_apart(items, &mut planes);
         for (plane, bits) in planes.as_flattened().iter().enumerate() {
@@ -126,13 +146,13 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// One simple loop after the other, of which the compiler makes vector instructions.
+/// Simple loops, one after the other, so that the compiler vectorises them.
 #[inline(always)]
 fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
     for (j, of_byte) in planes.iter_mut().enumerate() {
         let mut bytes = [0; TILE];
         bytes.iter_mut().zip(items).for_each(|(byte, item)| *byte = item[j]);
-        // The bits of eight bytes are the rows of an 8 × 8 matrix.
+        // Transposing each 8 × 8 bit matrix, whose rows are eight bytes, collects the bits.
         let mut words = [0; TILE / 8];
         words
             .iter_mut()
@@ -144,7 +164,7 @@ fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
     }
 }
 
-/// The way back from [`take_apart`].
+/// The inverse of [`take_apart`].
 #[inline(always)]
 fn put_together<const S: usize>(planes: &Planes<S>, items: &mut [[u8; S]; TILE]) {
     let mut bytes = [[0; TILE]; S];
@@ -174,7 +194,7 @@ fn transpose(mut x: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Bit by bit, as the format is written down.
+    /// Bit by bit, as the format is defined.
     fn plainly(item_bytes: usize, from: &[u8]) -> Vec<u8> {
         let n = from.len() / item_bytes;
         let mut to = vec![0; from.len()];
@@ -210,6 +230,20 @@ mod tests {
             byte_unshuffle(size).unwrap()(&to, &mut back);
             proptest::prop_assert_eq!(&back, &from);
         }
+    }
+
+    #[test]
+    fn records_of_any_size_are_taken_apart_as_items_are() {
+        let from: Vec<u8> = (0..64).map(|i| i * 3).collect();
+        for size in [2, 4, 8, 16, 64] {
+            let (mut to, mut expected, mut back) = ([0; 64], [0; 64], [0; 64]);
+            shuffle_records(size, &from, &mut to);
+            byte_shuffle(size).unwrap()(&from, &mut expected);
+            assert_eq!(to, expected);
+            unshuffle_records(size, &to, &mut back);
+            assert_eq!(back[..], from);
+        }
+        assert!(byte_shuffle(0).is_none() && byte_shuffle(256).is_none());
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! Text that comes from outside: names of files, headers, XML, what another program says. A terminal acts on some of its
-//! characters, or shows them where they are not; they are written as their numbers.
+//! Text from outside: file names, headers, XML, other programs' output. Characters that a terminal acts on, or shows
+//! out of place, are written as their numbers.
 
 use std::borrow::Cow;
 use std::path::Path;
 
-/// More of a text from a file is not quoted in a message.
+/// The most characters of a file's text quoted in a message.
 const MOST_QUOTED: usize = 120;
 
-/// The text with control characters, line ends and what turns the direction of writing around as `\u{..}`. All else stays, in
-/// any language, so that doing it twice changes nothing more.
+/// The text with control characters, line ends and bidirectional controls written as `\u{..}`. Everything else stays,
+/// in any language; doing it twice changes nothing more.
 pub fn visible(text: &str) -> Cow<'_, str> {
     with_numbers(text, acts_on_a_terminal)
 }
 
-/// As [`visible`], for a text of several lines, which stay lines.
+/// As [`visible`], but keeps line ends, for text of several lines.
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
     with_numbers(text, |c| c != '\n' && acts_on_a_terminal(c))
 }
 
-/// As [`visible`], of a path. Bytes that are no text are `\x..`.
+/// As [`visible`], for a path. Bytes that are not UTF-8 become `\x..`.
 pub fn visible_path(path: &Path) -> String {
     let mut shown = String::new();
     for part in path.as_os_str().as_encoded_bytes().utf8_chunks() {
@@ -28,7 +28,7 @@ pub fn visible_path(path: &Path) -> String {
     shown
 }
 
-/// As [`visible`], and no longer than a message can bear: what a file says has no end.
+/// As [`visible`], but cut short: a text from a file can be of any length.
 pub fn excerpt(text: &str) -> String {
     match text.char_indices().nth(MOST_QUOTED) {
         Some((end, _)) => format!("{}…", visible(&text[..end])),

@@ -7,6 +7,7 @@ use crate::base::visible::visible;
 use crate::cli::progress::{print as print_out, print_text, say};
 use crate::dataset_files::{HEADERS, TRACES};
 use crate::plan::Plan;
+use crate::zarr::Axis;
 
 /// Prints the plan as text, or in full as JSON.
 pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
@@ -21,23 +22,25 @@ pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
 }
 
 fn describe(plan: &Plan) -> String {
-    let (layout, array) = (plan.layout(), &plan.traces);
+    let (layout, array) = (plan.layout(), plan.traces());
     let mut lines = vec![format!("{} ({})", visible(&plan.input_name()), HumanBytes(plan.input_bytes()))];
     let width = layout.decisions.iter().map(|d| d.what.len()).max().unwrap_or(0);
     lines.extend(layout.decisions.iter().map(|d| format!("  {:width$}  {}  (from {})", d.what, d.value, d.because)));
 
-    let [first, second] = array.order.arrange("sample", "trace");
-    let shape = array.order.arrange(array.n_samples, array.n_traces);
-    let chunk = array.order.arrange(array.chunk_samples, array.chunk_traces);
+    let declared = array.declared();
+    let along = |of: &dyn Fn(&Axis) -> String| declared.axes.iter().map(of).collect::<Vec<_>>().join(", ");
     lines.push(format!(
-        "{TRACES}  ({first}, {second}) = ({}, {}) {}, chunks ({}, {}), codec {}",
-        shape[0],
-        shape[1],
+        "{TRACES}  ({}) = ({}) {}, chunks ({}), codec {}",
+        along(&|axis| axis.name.clone()),
+        along(&|axis| axis.length.to_string()),
         array.dtype.name(),
-        chunk[0],
-        chunk[1],
+        along(&|axis| axis.chunk.to_string()),
         array.codec
     ));
+    lines.extend(array.precision.map(|p| {
+        let (step, decibels) = (p.step(), p.decibels);
+        format!("  samples are rounded to multiples of {step}, for an error {decibels} dB below their RMS")
+    }));
     let shards = array.shard_chunks.map_or(String::new(), |n| format!(" (shards of {n} chunks)"));
     lines.push(format!(
         "  {} files{shards}, {} of samples before compression",

@@ -10,7 +10,7 @@ use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
 use crate::export::{ExportConfig, export};
-use crate::run::import::Phase;
+use crate::run::reporter::Phase;
 use crate::segy::ByteOrder;
 
 /// Export a dataset to the SEG-Y file or files it was made from, byte for byte
@@ -63,6 +63,10 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = finite)]
     nan: Option<f64>,
 
+    /// Export a dataset whose samples were rounded on import (--precision), which does not give that file
+    #[arg(long)]
+    lossy: bool,
+
     /// Replace an existing file, once the new one is complete
     #[arg(long)]
     overwrite: bool,
@@ -87,6 +91,7 @@ impl ExportArgs {
             target: self.target,
             file: self.file.map(|n| n as usize - 1),
             overwrite: self.overwrite,
+            lossy: self.lossy,
             part: match (self.traces, self.gathers) {
                 (Some(span), _) => Part::Traces(span),
                 (None, Some(span)) => Part::Gathers(span),

@@ -4,6 +4,7 @@ mod choices;
 mod dry_run;
 mod export;
 mod generate;
+mod grid;
 mod import;
 mod inspect;
 mod merge;
@@ -29,7 +30,7 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
 use crate::base::visible::visible_lines;
 use crate::cli::progress::{Display, ProgressMode, say};
-use crate::run::import::{ImportProgress, Phase};
+use crate::run::reporter::{ImportProgress, Phase};
 
 /// Turn SEG-Y files into analysis-ready data: the traces as a Zarr array, the headers as a Parquet table.
 #[derive(Parser)]

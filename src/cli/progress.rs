@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::base::error::{Error, Result, failed};
 use crate::base::visible::{visible, visible_lines};
-use crate::run::import::{ImportProgress, ImportResult, Message, Phase};
+use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

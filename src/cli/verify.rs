@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::base::error::{Error, Result};
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
-use crate::run::import::Phase;
+use crate::run::reporter::Phase;
 use crate::verify::{check, compare};
 
 /// Prove that a dataset matches the file it was made from (IN DATASET), or that it is undamaged (DATASET)

@@ -15,7 +15,7 @@ use crate::cli::run_shown;
 use crate::coordinator::work;
 use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
-use crate::run::import::Phase;
+use crate::run::reporter::Phase;
 use crate::run::{SegmentOutcome, convert_one};
 use crate::staging::SegmentRecord;
 use crate::store::{self, Place};

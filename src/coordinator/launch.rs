@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use rustix::process::{WaitId, WaitIdOptions};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed, signal_name};
@@ -44,11 +45,15 @@ pub trait Launch {
 
 /// A started worker.
 pub trait Running {
-    /// Stops it at once, or within `time` if it must first clean up what nobody else can remove.
+    /// Stops it: at once, or within `time` if it must first clean up what no other process can remove.
     fn stop(&mut self, time: Duration);
     /// Whether the worker has ended, so that [`Self::wait`] will not block for long.
     fn has_ended(&mut self) -> bool {
         true
+    }
+    /// Its process, if it is stopped and waits for a SIGCONT.
+    fn stopped_process(&self) -> Option<u32> {
+        None
     }
     /// Waits until it ends. `None` if it succeeded.
     fn wait(&mut self) -> Option<Ending>;
@@ -94,14 +99,14 @@ impl Launch for ProcessLauncher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // ^C at the terminal reaches only the coordinator, which then decides.
+            // Ctrl-C at the terminal reaches only the coordinator, which then decides.
             .process_group(0)
             .spawn()
             .map_err(failed(format!("cannot start a worker process ({})", self.program.display())))?;
         drop(lock);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ends_by_itself = store::is_remote(&self.plan_file);
-        // It is ended by being dropped where nobody can listen to it.
+        // If the threads below cannot be started, dropping it ends the process.
         let mut worker = WorkerProcess { child, stdin, ends_by_itself, deadline: None, stderr: None, ending: None };
         let listening = |e: std::io::Error| failed("a thread that listens to a worker cannot be started")(e);
         let stderr = stderr.map(|stderr| Builder::new().spawn(move || last_lines(stderr)));
@@ -156,6 +161,14 @@ impl Running for WorkerProcess {
     fn has_ended(&mut self) -> bool {
         let has_time = self.deadline.is_some_and(|deadline| Instant::now() < deadline);
         !has_time || !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    fn stopped_process(&self) -> Option<u32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        // With NOWAIT it stays to be waited for.
+        let now = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let state = rustix::process::waitid(WaitId::Pid(pid), now).ok()??;
+        state.stopped().then(|| self.child.id())
     }
 
     fn wait(&mut self) -> Option<Ending> {
@@ -224,7 +237,7 @@ impl Launch for ThreadLauncher {
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
         let cancel = CancelHandle::new();
-        // A mapped file that shrinks would kill this process, which nobody watches.
+        // If a mapped file shrank, that would kill this process, which no other process watches.
         let plan = match plan.io {
             Io::Auto => Arc::new(Plan { io: plan.io.unwatched(), ..Plan::clone(plan) }),
             Io::Mmap | Io::Pread => plan.clone(),

@@ -4,7 +4,7 @@ mod launch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
@@ -20,6 +20,8 @@ use crate::store::Place;
 
 /// Time between checks of the cancel handle, and between progress reports.
 const TICK: Duration = Duration::from_millis(100);
+/// Time between looks at whether workers are stopped.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a worker that dies (rather than reporting a failure) is restarted.
 const RETRIES: u32 = 1;
 
@@ -65,6 +67,8 @@ pub trait Listener {
     fn tally(&mut self, tally: Tally);
     /// Something to log: for example, a worker died and is being restarted.
     fn note(&mut self, line: &str);
+    /// A segment is done.
+    fn done(&mut self, _: &SegmentRecord) {}
 }
 
 struct Active {
@@ -72,6 +76,8 @@ struct Active {
     traces: u64,
     result: Option<SegmentRecord>,
     failure: Option<Error>,
+    /// Whether it was stopped when last looked at.
+    is_stopped: bool,
 }
 
 /// Converts the segments not in `done` yet, `n_workers` at a time. Returns the records of all, by segment.
@@ -133,6 +139,7 @@ impl<'a> Coordinator<'a> {
     }
 
     fn run(&mut self, cancel: &CancelHandle, listener: &mut dyn Listener) -> Result<()> {
+        let mut looked = Instant::now();
         loop {
             while self.active.len() < self.n_workers
                 && let Some(segment) = self.waiting.pop_front()
@@ -154,7 +161,26 @@ impl<'a> Coordinator<'a> {
             while let Ok(event) = self.events.try_recv() {
                 self.take(event, listener)?;
             }
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                self.look_for_stopped(listener);
+            }
             cancel.check()?;
+        }
+    }
+
+    /// Says once which workers somebody has stopped: nothing else tells that from a slow disk.
+    fn look_for_stopped(&mut self, listener: &mut dyn Listener) {
+        for (segment, active) in &mut self.active {
+            let process = active.worker.stopped_process();
+            if let Some(pid) = process
+                && !active.is_stopped
+            {
+                listener.note(&format!(
+                    "the worker of segment {segment} (process {pid}) is stopped; kill -CONT {pid} lets it go on"
+                ));
+            }
+            active.is_stopped = process.is_some();
         }
     }
 
@@ -166,11 +192,12 @@ impl<'a> Coordinator<'a> {
 
     fn start(&mut self, segment: u32) -> Result<()> {
         let worker = self.launcher.launch(self.plan, &self.staging, segment, self.sender.clone())?;
-        self.active.insert(segment, Active { worker, traces: 0, result: None, failure: None });
+        self.active.insert(segment, Active { worker, traces: 0, result: None, failure: None, is_stopped: false });
         Ok(())
     }
 
-    /// A worker cannot be started, as where there are no more processes or threads: those that there are do its work too.
+    /// Handles a worker that could not be started, because there are no more processes or threads: the running ones do
+    /// its work too.
     fn go_on_with_fewer(&mut self, segment: u32, error: Error, listener: &mut dyn Listener) -> Result<()> {
         if self.active.is_empty() {
             return Err(error);
@@ -208,6 +235,7 @@ impl<'a> Coordinator<'a> {
         }
         match (active.result, ending) {
             (Some(record), None) => {
+                listener.done(&record);
                 self.done.insert(segment, record);
                 Ok(())
             }

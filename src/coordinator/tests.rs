@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::coordinator::*;
 use crate::generate::{GenerateConfig, generate};
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::protocol::Failure;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
@@ -15,7 +15,7 @@ use crate::table::HeaderSummary;
 enum Script {
     Succeed,
     Fail(Failure),
-    /// Claims to have done something that is not in the plan.
+    /// Reports results that do not match the plan.
     Claim(fn(&mut SegmentRecord)),
     Die,
     DieOnce,
@@ -100,9 +100,11 @@ fn record(plan: &Plan, segment: u32) -> SegmentRecord {
         n_rows,
         n_runs: 0,
         n_exceptions: 0,
-        chunks: ChunkSums { n_chunks: n_traces.div_ceil(plan.traces.chunk_traces), crc32c: 0 },
+        chunks: ChunkSums { n_chunks: n_traces.div_ceil(plan.traces().chunk_traces), crc32c: 0 },
+        records: ChunkSums::default(),
         stored_bytes: 0,
         headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
+        rounding: Default::default(),
         samples: SampleStatistics::default(),
         boot_id: None,
     }

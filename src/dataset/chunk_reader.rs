@@ -8,7 +8,7 @@ use crate::dataset_files::TRACES;
 use crate::store::checksum::crc32c;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
-use crate::zarr::{ArrayPlan, ChunkDecoder};
+use crate::zarr::{Array, ArrayPlan, ChunkDecoder};
 
 /// Length of the CRC-32C at the end of a chunk or shard index.
 const CRC_BYTES: usize = 4;
@@ -18,6 +18,7 @@ const ENTRY_BYTES: usize = 16;
 /// Reads the chunks of the trace array. Memory: one stored and one decoded chunk, and one shard's index.
 pub struct ChunkReader<'a> {
     array: &'a ArrayPlan,
+    declared: Array,
     directory: Place,
     codec: ChunkDecoder,
     stored: Vec<u8>,
@@ -25,21 +26,22 @@ pub struct ChunkReader<'a> {
 }
 
 /// The shard read last.
-struct Shard {
+pub(super) struct Shard {
     trace_index: u64,
     path: Place,
-    file: Reader,
-    bytes: u64,
-    /// Offset and length by sample chunk and trace chunk, in the order of the declared axes.
-    index: Vec<[u64; 2]>,
+    pub(super) file: Reader,
+    pub(super) bytes: u64,
+    /// Offset and length of each chunk, by the chunk's entry number.
+    pub(super) index: Vec<[u64; 2]>,
 }
 
 impl<'a> ChunkReader<'a> {
     pub fn new(dataset: &'a Dataset) -> Result<Self> {
         Ok(Self {
             array: &dataset.array,
+            declared: dataset.array.declared(),
             directory: dataset.path(TRACES),
-            codec: ChunkDecoder::new(&dataset.array)?,
+            codec: ChunkDecoder::new(&dataset.array),
             stored: Vec::new(),
             shard: None,
         })
@@ -89,7 +91,7 @@ impl<'a> ChunkReader<'a> {
         let path = if self.array.shard_chunks.is_some() {
             self.load_from_shard(sample_chunk, trace_chunk)?
         } else {
-            let path = self.directory.join(self.array.object_key(sample_chunk, trace_chunk));
+            let path = self.directory.join(self.declared.key(&self.array.index(sample_chunk, trace_chunk)));
             self.stored.clear();
             path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(|e| match is_absence(&e) {
                 true => damaged(&path, "it is missing"),
@@ -118,11 +120,10 @@ impl<'a> ChunkReader<'a> {
 
     fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Place> {
         let per_shard = self.array.chunks_per_object();
-        let [_, columns] = self.array.order.arrange(self.array.n_sample_chunks(), per_shard);
-        let [row, column] = self.array.order.arrange(sample_chunk, trace_chunk % per_shard);
+        let entry = self.declared.entry_of(&self.array.index(sample_chunk, trace_chunk));
         let (mut stored, most) = (std::mem::take(&mut self.stored), self.most_stored_bytes());
         let shard = self.open_shard(trace_chunk / per_shard)?;
-        let [offset, n] = shard.index.get((row * columns + column) as usize).copied().unwrap_or([u64::MAX; 2]);
+        let [offset, n] = shard.index.get(entry).copied().unwrap_or([u64::MAX; 2]);
         if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
             return Err(damaged(&shard.path, format!("its chunk {} is missing", trace_chunk % per_shard + 1)));
         }
@@ -142,28 +143,39 @@ impl<'a> ChunkReader<'a> {
     }
 
     fn read_shard_index(&self, trace_index: u64) -> Result<Shard> {
-        let path = self.directory.join(self.array.object_key(0, trace_index));
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let bytes = file.bytes().map_err(failed(path.display()))?;
-        let n = self.array.chunks_per_object() * self.array.n_sample_chunks() * ENTRY_BYTES as u64 + CRC_BYTES as u64;
-        let start = bytes.checked_sub(n).ok_or_else(|| damaged(&path, "it is too short for its index"))?;
-        let mut stored = Vec::new();
-        read_at(&file, &path, start, n, &mut stored)?;
-        if take_checksum(&mut stored).is_none() {
-            return Err(damaged(&path, "the checksum of its index is not that of its bytes"));
-        }
-        let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
-        Ok(Shard { trace_index, path, file, bytes, index: numbers.as_chunks().0.to_vec() })
+        let path = self.directory.join(self.declared.key(&self.array.index(0, trace_index)));
+        let shard = Shard::open(&path, self.array.chunks_per_object() * self.array.n_sample_chunks())?;
+        Ok(Shard { trace_index, ..shard })
     }
 }
 
-fn read_at(file: &Reader, path: &Place, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
+impl Shard {
+    /// Opens a shard with room for so many chunks and reads its index.
+    pub(super) fn open(path: &Place, n_entries: u64) -> Result<Self> {
+        let file = Reader::open(path).map_err(|e| match is_absence(&e) {
+            true => damaged(path, "it is missing"),
+            false => failed(path.display())(e),
+        })?;
+        let bytes = file.bytes().map_err(failed(path.display()))?;
+        let n = n_entries * ENTRY_BYTES as u64 + CRC_BYTES as u64;
+        let start = bytes.checked_sub(n).ok_or_else(|| damaged(path, "it is too short for its index"))?;
+        let mut stored = Vec::new();
+        read_at(&file, path, start, n, &mut stored)?;
+        if take_checksum(&mut stored).is_none() {
+            return Err(damaged(path, "the checksum of its index is not that of its bytes"));
+        }
+        let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
+        Ok(Self { trace_index: 0, path: path.clone(), file, bytes, index: numbers.as_chunks().0.to_vec() })
+    }
+}
+
+pub(super) fn read_at(file: &Reader, path: &Place, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
     buffer.resize(usize::try_from(n).map_err(failed(path.display()))?, 0);
     file.read_exact_at(buffer, offset).map_err(failed(path.display()))
 }
 
 /// Removes the CRC-32C from the end. Returns it if it matches the bytes before it.
-fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
+pub(super) fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
     let (bytes, checksum) = stored.split_last_chunk()?;
     let crc = crc32c(bytes);
     let is_right = crc == u32::from_le_bytes(*checksum);

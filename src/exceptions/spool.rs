@@ -1,7 +1,7 @@
-//! The exceptions of one segment, as a worker leaves them for the merge.
+//! The exceptions of one segment, written by a worker and read by the merge.
 //!
 //! `exceptions.bin` is a Zstandard stream of 16-byte records: trace (64 bits), sample and word (32 bits each), all
-//! little-endian. It is only there if there are any.
+//! little-endian. It exists only if there are exceptions.
 
 use std::io::{BufReader, ErrorKind, Read, Write};
 
@@ -10,10 +10,10 @@ use crate::exceptions::Exception;
 use crate::segy::samples::restore::RoundTrip;
 use crate::store::{Place, Reader, Stream, Writer};
 
-/// The trace numbers and most bytes of the others are like those of the record before: the fastest level finds that.
+/// The trace number and most other bytes resemble those of the record before, which even the fastest level finds.
 const ZSTD_LEVEL: i32 = 1;
 const RECORD_BYTES: usize = 16;
-/// Records on their way to the compressor.
+/// Records buffered for the compressor.
 const BUFFER_BYTES: usize = 1024 * RECORD_BYTES;
 
 /// Finds and keeps the exceptions of a segment. Memory: a fixed buffer, however many there are.
@@ -32,7 +32,7 @@ impl SegmentExceptions {
         Self { path: path.to_owned(), round_trip, stream: None, buffer: Vec::new(), n: 0 }
     }
 
-    /// Looks at samples of one trace from number `first_sample` on: as they stand in the file, and as they are stored.
+    /// Checks samples of one trace, from number `first_sample` on: `samples` as in the file, `stored` as converted.
     #[inline]
     pub fn check(&mut self, trace: u64, first_sample: u64, samples: &[u8], stored: &[u8]) -> Result<()> {
         let Some(round_trip) = self.round_trip else { return Ok(()) };
@@ -41,7 +41,7 @@ impl SegmentExceptions {
         })
     }
 
-    /// Keeps one that was found elsewhere.
+    /// Adds one that was found elsewhere.
     pub fn push(&mut self, exception: Exception) -> Result<()> {
         self.n += 1;
         self.buffer.extend_from_slice(&exception.trace.to_le_bytes());
@@ -90,7 +90,7 @@ impl SegmentReader {
         Ok(Self { path: path.to_owned(), stream, left: n })
     }
 
-    /// The next one; `None` at the end.
+    /// The next exception; `None` at the end.
     pub fn next_exception(&mut self) -> Result<Option<Exception>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         let mut record = [0; RECORD_BYTES];

@@ -14,15 +14,16 @@ use crate::base::error::{Result, failed};
 use crate::exceptions::{Exception, SegmentReader};
 use crate::store::{Place, Writer};
 
-/// Its columns: trace and sample from 0, and the number that the bytes in the file are in its byte order.
+/// Its columns: trace and sample, from 0, and the sample's bytes in the file as a number, read in the file's byte
+/// order.
 pub const COLUMNS: [&str; 3] = ["trace_index", "sample_index", "raw_word"];
 
-/// Rows of a row group: a reader finds those of a trace by their statistics.
+/// Rows per row group: by their statistics, a reader finds the row groups of a trace.
 const ROW_GROUP_ROWS: usize = 1 << 18;
-/// Rows that are encoded at a time.
+/// Rows encoded at a time.
 const BATCH_ROWS: usize = 1 << 14;
 
-/// Writes the exceptions of all segments, in order. Each comes with their number.
+/// Writes the exceptions of all segments, in order. `segments` has each one's file and number of exceptions.
 pub fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &CancelHandle) -> Result<()> {
     let mut table = Table::create(output)?;
     for (path, n) in segments {

@@ -19,7 +19,7 @@ use crate::store::place::{Kind, is_absence, random_name};
 use crate::store::sync::{begin_sync, sync, sync_parent};
 use crate::store::{self, Place, Writer};
 
-/// The file that is locked while a directory of unfinished files is being filled, and its content; a directory
+/// Name and content of the file that is locked while a directory of unfinished files is being filled; a directory
 /// without it is not ours.
 const LOCK: &str = ".lock";
 const MARK: &[u8] = b"unfinished export of segy-import\n";
@@ -104,7 +104,7 @@ impl Unfinished {
         Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
-    /// How many threads may write to it: bytes that arrive far ahead of others would wait in memory.
+    /// How many threads may write to it; in an object, bytes far ahead of others would have to wait in memory.
     pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
@@ -270,12 +270,19 @@ impl UnfinishedDirectory {
         remove_leftovers(&target);
         let temporary = beside(&target);
         temporary.create_directory().map_err(cannot)?;
-        let files = temporary.held_open().map_err(cannot)?;
-        let mut lock = files.join(LOCK).create_new().map_err(cannot)?;
-        lock.write_all(MARK).map_err(cannot)?;
+        let marked = Self::mark(&temporary);
+        let (files, lock) = marked.inspect_err(|_| drop(remove(&temporary))).map_err(cannot)?;
+        Ok(Self { temporary, files, target, created, _lock: lock })
+    }
+
+    /// Opens a new directory and puts our mark into it, locked.
+    fn mark(directory: &Place) -> std::io::Result<(Place, File)> {
+        let files = directory.held_open()?;
+        let mut lock = files.join(LOCK).create_new()?;
+        lock.write_all(MARK)?;
         // Without locks, leftovers are never assumed to be abandoned.
         let _ = lock.try_lock();
-        Ok(Self { temporary, files, target, created, _lock: lock })
+        Ok((files, lock))
     }
 
     /// Moves the files into place: one rename for all, or one for each if the directory exists already.
@@ -383,7 +390,7 @@ impl UnfinishedFile {
         {
             use rustix::fs::{FallocateFlags, fallocate};
             use rustix::io::Errno;
-            // If the file system cannot reserve space, writing will show.
+            // If the file system cannot reserve space, a full disk shows when writing.
             if let Err(e @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) =
                 fallocate(&self.file, FallocateFlags::empty(), 0, bytes)
             {
@@ -464,7 +471,7 @@ fn unnamed(target: &Place) -> std::io::Result<(File, Option<Place>)> {
 impl Drop for UnfinishedFile {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // The error that led here is what gets reported; a file that cannot be removed is in nobody's way.
+            // The error that led here is what gets reported; a file that cannot be removed does no harm.
             let _ = remove(temporary);
         }
     }

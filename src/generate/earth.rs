@@ -26,7 +26,7 @@ const MAX_REFLECTORS: usize = 4096;
 const PEAK_FREQUENCY_HZ: (f64, f64) = (34.0, 14.0);
 const N_WAVELETS: usize = 8;
 
-/// Noise tables: coprime lengths, so that their sum does not repeat within any trace.
+/// Lengths of the noise tables: coprime, so that their sum does not repeat within any trace.
 const NOISE_LENS: [u32; 3] = [32_749, 24_571, 16_381];
 /// Deviations of the two kinds of band-limited noise and of white noise; reflections have 1.
 const NOISE_DEVIATIONS: [f64; 3] = [0.25, 0.20, 0.03];
@@ -40,9 +40,9 @@ struct Reflector {
     /// Departure from regular spacing, as a fraction of it.
     jitter: f64,
     amplitude: f32,
-    /// Weight of each shape in its depth, samples.
+    /// Weight of each shape in its relief, samples.
     relief: [f64; SHAPES.len()],
-    /// Weight of each shape in its strength.
+    /// Weight of each shape in its brightness.
     brightness: [f32; SHAPES.len()],
 }
 
@@ -64,12 +64,12 @@ pub(super) struct Earth {
 }
 
 impl Earth {
-    /// `rms` is the root mean square amplitude the traces shall have, roughly.
+    /// `rms`: the approximate root mean square amplitude of the traces.
     pub(super) fn new(config: &GenerateConfig, rms: f32) -> Self {
         let interval_s = f64::from(config.interval_us) * 1e-6;
         let n_samples = f64::from(config.n_samples);
-        // Cycles per sample, kept clear of aliasing, and of wavelets of thousands of samples where
-        // the interval is far below what these frequencies need.
+        // Cycles per sample, kept clear of aliasing, and of wavelets of thousands of samples if the interval is far
+        // shorter than these frequencies need.
         let frequency = |hz: f64| (hz * interval_s).clamp(0.02, 0.2);
         let (shallow_hz, deep_hz) = PEAK_FREQUENCY_HZ;
         let spacing = 1.0 / frequency(0.5 * (shallow_hz + deep_hz));
@@ -192,7 +192,7 @@ impl Reflector {
         Self {
             jitter: random.uniform(),
             amplitude: (strength * random.normal()) as f32,
-            // Relief grows with depth, and neighbours are nearly, not wholly, parallel.
+            // Relief grows with depth, and neighbours are nearly but not exactly parallel.
             relief: SHAPES
                 .map(|(_, _, height)| height * relief_scale * (0.3 + 0.7 * depth) * (1.0 + 0.1 * random.signed())),
             brightness: SHAPES.map(|_| 0.2 * random.signed() as f32),

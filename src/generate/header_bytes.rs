@@ -54,7 +54,7 @@ impl Fields<'_> {
         self.put(first_byte, value.to_be_bytes());
     }
 
-    /// A number that grows with the survey and stays at the largest that fits.
+    /// A number that grows with the survey, capped at the largest that fits.
     fn count16(&mut self, first_byte: usize, value: u64) {
         self.int16(first_byte, i16::try_from(value).unwrap_or(i16::MAX));
     }
@@ -183,7 +183,7 @@ fn write_times(fields: &mut Fields, trace: &Trace) {
     fields.int16(215, 1); // times in bytes 95-114 are milliseconds
 }
 
-/// Casts saturate: a survey of more than 20000 km has its far end at the largest coordinate.
+/// Casts saturate: in a survey wider than 20000 km, the far end gets the largest coordinate.
 fn centimetres(metres: f64) -> i32 {
     (metres * 100.0).round() as i32
 }

@@ -1,6 +1,6 @@
 //! Random numbers and the two functions the model needs, from additions and multiplications only.
 //!
-//! `f64::sin` and `f64::exp` end in different bits on different platforms, and so would the files.
+//! `f64::sin` and `f64::exp` give different last bits on different platforms, and so would the files.
 
 use std::f64::consts::TAU;
 

@@ -2,11 +2,10 @@
 //!
 //! A survey is a pure function of its [`GenerateConfig`]: the bytes do not depend on the number of
 //! threads, and, because no platform mathematics library is called, not on the platform either.
-//! The grids of `poststack` and `prestack` are as wide as the number of traces asks for; the last
-//! inline, like the last gather, ends where the traces run out.
-//! The path of the data is the order of the modules: `survey` says what trace number `i` is,
-//! `headers` and `text` write that down, `earth` makes its amplitudes out of `wavelet` and
-//! noise tables, `samples` encodes them, and `base::parallel` runs all of it on every core, in order.
+//! The grids of `poststack` and `prestack` are as wide as the number of traces requires; the last inline and the last
+//! gather end where the traces run out. The modules in the order of the data: `survey` says what trace number `i` is,
+//! `header_bytes` and `text_header` write that down, `earth` makes its amplitudes from `wavelet` and noise tables, the
+//! sample format encodes them, and `base::parallel` runs all of it on every core, in order.
 //!
 //! Files are SEG-Y revision 1. Revision 2.0 is declared where the file needs something that only
 //! it defines: more than 65535 samples per trace, or one of its sample formats.
@@ -61,8 +60,8 @@ pub struct GenerateConfig {
     pub interval_us: u16,
     /// Sample format code, bytes 3225-3226 (SEG-Y rev 2.1, binary file header).
     pub format: u16,
-    /// Byte order of everything but the textual header. Revision 1 has no field that says it; readers know a little-endian
-    /// file by its format code.
+    /// Byte order of everything but the textual header. Revision 1 has no field for it; readers recognise a
+    /// little-endian file by its format code.
     pub byte_order: ByteOrder,
     /// Equal seeds give equal bytes.
     pub seed: u64,
@@ -82,13 +81,13 @@ impl Default for GenerateConfig {
     }
 }
 
-/// Writes the survey to a new file at `path`, replacing one that exists.
+/// Writes the survey to a new file at `path`, replacing an existing one.
 ///
 /// `on_progress` receives the number of traces written so far, once per block.
 ///
 /// # Errors
-/// If the configuration is not one that SEG-Y can express, if the file cannot be written, or if somebody asks to stop; what
-/// is there stays as it is then, but for pipes and devices.
+/// If SEG-Y cannot express the configuration, if the file cannot be written, or when asked to stop. An existing file
+/// then stays as it is; a pipe or device may have got some bytes.
 pub fn generate(
     config: &GenerateConfig,
     path: &Path,
@@ -97,7 +96,7 @@ pub fn generate(
 ) -> Result<()> {
     validate(config)?;
     let what = || format!("{}: cannot be written", path.display());
-    // Where a link leads, it stays a link.
+    // A link stays a link; the file it leads to is replaced.
     let is_link =
         found(std::fs::symlink_metadata(path)).with_context(what)?.is_some_and(|metadata| metadata.is_symlink());
     let target = if is_link { path.canonicalize().ok() } else { Some(path.to_owned()) };
@@ -107,7 +106,7 @@ pub fn generate(
             .and_then(|out| generate_to(config, WhileWanted { out, cancel }, on_progress))
             .with_context(what);
     };
-    // Under another name until it is complete, with the permissions of any new file.
+    // Written under another name until complete, with the permissions of any new file.
     let earlier = found(std::fs::metadata(&path)).with_context(what)?.map(|metadata| metadata.permissions());
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut options = tempfile::Builder::new();
@@ -116,7 +115,7 @@ pub fn generate(
         .prefix(&[".".as_ref(), name, ".".as_ref()].join("".as_ref()))
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory)
-        // Without the name that nobody knows.
+        // Without the temporary name, which would mean nothing to the user.
         .map_err(|e| e.raw_os_error().map_or(e, std::io::Error::from_raw_os_error))
         .with_context(what)?;
     generate_to(config, WhileWanted { out: unfinished.as_file(), cancel }, on_progress).with_context(what)?;
@@ -126,7 +125,7 @@ pub fn generate(
     unfinished.persist(&path).map(drop).map_err(|e| e.error).with_context(what)
 }
 
-/// What was found; `None` only if nothing is there.
+/// The metadata; `None` only if nothing is there.
 fn found(metadata: std::io::Result<std::fs::Metadata>) -> std::io::Result<Option<std::fs::Metadata>> {
     match metadata {
         Ok(metadata) => Ok(Some(metadata)),
@@ -135,13 +134,13 @@ fn found(metadata: std::io::Result<std::fs::Metadata>) -> std::io::Result<Option
     }
 }
 
-/// Whether a file cannot be put in the place of what is there: a pipe, a device, another name of an open file.
+/// Whether what is there cannot be replaced by a file: a pipe, a device, another name of an open file.
 pub fn is_written_in_place(path: &Path) -> bool {
     let is_no_file = path.metadata().is_ok_and(|m| !m.is_file());
     is_no_file || path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm")
 }
 
-/// What is written until somebody asks to stop.
+/// A writer that fails once somebody asks to stop.
 struct WhileWanted<'a, W> {
     out: W,
     cancel: &'a CancelHandle,
@@ -158,13 +157,13 @@ impl<W: Write> Write for WhileWanted<'_, W> {
     }
 }
 
-/// Writes the survey to `out`, in few large writes; a buffer around `out` gains nothing.
+/// Writes the survey to `out` in few large writes, so that `out` needs no buffer.
 ///
-/// Memory: a few blocks of 2 MiB (or of one trace, where that is more) per core.
+/// Memory: a few blocks of 2 MiB per core, or of one trace if that is larger.
 /// `on_progress` receives the number of traces written so far, once per block.
 ///
 /// # Errors
-/// If the configuration is not one that SEG-Y can express, or if `out` refuses the bytes.
+/// If SEG-Y cannot express the configuration, or if `out` refuses the bytes.
 pub fn generate_to(config: &GenerateConfig, out: impl Write, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
     write_survey(config, out, n_threads(), BLOCK_BYTES, on_progress)
 }

@@ -65,7 +65,7 @@ struct GatherTable {
     starts: Vec<u64>,
 }
 
-/// Where a trace stands among the gathers.
+/// The position of a trace among the gathers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     /// Gather, from 0.
@@ -102,7 +102,7 @@ impl GatherTable {
     }
 }
 
-/// A survey, ready to say what any of its traces is.
+/// A survey, which can describe any of its traces.
 #[derive(Clone, Debug)]
 pub(super) struct Survey {
     kind: SurveyKind,
@@ -133,7 +133,7 @@ impl Survey {
             }
         };
         let n_gathers = config.n_traces * GATHERS_PER_PERIOD as u64 / gathers.traces_per_period();
-        // Offsets follow the length of the record, so that arrivals stay inside a short one.
+        // Offsets depend on the length of the record, so that arrivals stay inside a short one.
         let record_s = f64::from(config.n_samples) * f64::from(config.interval_us) * 1e-6;
         Self {
             kind: config.kind,
@@ -188,7 +188,7 @@ impl Survey {
         let offset_m = NEAR_OFFSET_M + rank * (self.max_offset_m - NEAR_OFFSET_M);
         let lean = 0.15 * random.signed();
         let half = Point { x: 0.5 * offset_m * (1.0 - lean * lean).sqrt(), y: 0.5 * offset_m * lean };
-        // Plausible numbers only: traces that name the same shot do not share its position.
+        // The numbers are only plausible: traces with the same shot number do not share its position.
         let shot = place.gather / 2 + place.within;
         Trace {
             line_sequence: index + 1,
@@ -235,7 +235,7 @@ impl Survey {
         }
     }
 
-    /// The direct wave near the shot, the refracted one beyond.
+    /// The direct wave near the shot, the refracted one farther away.
     fn first_break_s(&self, distance_m: f64) -> f64 {
         let direct = distance_m / 1700.0;
         let refracted = 0.03 * self.record_s.min(3.0) + distance_m / 3200.0;

@@ -56,7 +56,7 @@ impl Wavelet {
     }
 }
 
-/// A stretch of noise of unit deviation that continues at its start when it ends.
+/// Noise of unit deviation that repeats from its start.
 #[derive(Debug)]
 pub(super) struct Noise {
     values: Vec<f32>,

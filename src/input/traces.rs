@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::visible::visible_path;
 use crate::input::{InputFile, PlannedFile};
+use crate::segy::infer;
 use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::{Walked, Watch};
 use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
@@ -138,7 +139,7 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
         let mut file = SegyFile::open(path, io, Access::Headers)?;
         // Record its state first, so that any later write is noticed at the end.
         let input = InputFile::of(path)?;
-        let layout = Layout::infer_watched(&mut file, overrides, watch)?;
+        let layout = infer::layout(&mut file, overrides, watch)?;
         let first_trace = files.last().map_or(0, PlannedFile::end_trace);
         let planned = PlannedFile { input, layout, first_trace };
         if let Some(first) = files.first() {

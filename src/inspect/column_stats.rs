@@ -10,14 +10,17 @@ use crate::table::Column;
 /// how the file was divided among threads.
 #[derive(Clone, Debug)]
 pub struct ColumnStats {
-    /// Key of the first and of the last trace.
+    /// Key of the first trace.
     pub first: i64,
+    /// Key of the last trace.
     pub last: i64,
-    /// Smallest and largest key.
+    /// Smallest key.
     pub min: i64,
+    /// Largest key.
     pub max: i64,
-    /// Neighbouring pairs in which the second is larger (or smaller).
+    /// Neighbouring pairs in which the second is larger.
     pub ups: u64,
+    /// Neighbouring pairs in which the second is smaller.
     pub downs: u64,
     /// Neighbouring pairs that differ by the given step.
     pub n_steps: u64,

@@ -15,8 +15,9 @@ pub struct ComputedSummary {
     pub name: String,
     /// The expression, as given.
     pub expression: String,
-    /// Smallest and largest value; `null` if it is undefined for every trace.
+    /// Smallest value; `null` if it is undefined for every trace.
     pub min: Option<f64>,
+    /// Largest value, likewise.
     pub max: Option<f64>,
     /// Number of traces for which it is undefined.
     pub undefined: u64,

@@ -16,14 +16,16 @@ const REGULAR_SHARE: f64 = 0.5;
 pub struct FieldSummary {
     /// Name of the field.
     pub name: String,
-    /// First and last byte in the trace's headers, from 1; beyond 240 in the additional headers.
+    /// First byte in the trace's headers, from 1; beyond 240 in the additional headers.
     pub first_byte: u32,
+    /// Last byte, likewise.
     pub last_byte: u32,
     /// `i16`, `u32`, `f64`, `text:8` …
     #[serde(rename = "type")]
     pub kind: String,
-    /// Smallest and largest raw value; `null` for text.
+    /// Smallest raw value; `null` for text.
     pub min: Option<Number>,
+    /// Largest raw value, likewise.
     pub max: Option<Number>,
     /// Text in the first trace.
     pub text: Option<String>,
@@ -35,11 +37,13 @@ pub struct FieldSummary {
     pub constant: bool,
     /// Whether all its bytes are zero in all headers.
     pub zero: bool,
-    /// The usual nonzero difference between neighbouring traces, and its share of all nonzero ones, 0 to 1.
+    /// The usual nonzero difference between neighbouring traces.
     pub step: Option<i64>,
+    /// Its share of all nonzero ones, 0 to 1.
     pub step_share: Option<f64>,
-    /// Traces with a larger (or smaller) value than the one before.
+    /// Traces with a larger value than the one before.
     pub increases: u64,
+    /// Traces with a smaller value than the one before.
     pub decreases: u64,
     /// Runs of equal values.
     pub runs: RunSummary,

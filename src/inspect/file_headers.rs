@@ -42,8 +42,9 @@ pub struct TextualHeader {
 pub struct BinaryField {
     /// Name of the field.
     pub name: &'static str,
-    /// First and last byte in the file, from 1.
+    /// First byte in the file, from 1.
     pub first_byte: u32,
+    /// Last byte, likewise.
     pub last_byte: u32,
     #[serde(rename = "type")]
     /// Type, like `i16`.

@@ -18,8 +18,9 @@ const SCALARS: [u32; 3] = [69, 71, 201];
 pub struct Finding {
     /// Where: `trace header` or `binary header`.
     pub place: &'static str,
-    /// First and last byte, from 1: in the headers of a trace, or in the file.
+    /// First byte, from 1: in the headers of a trace, or in the file.
     pub first_byte: u32,
+    /// Last byte, likewise.
     pub last_byte: u32,
     /// The type under which the bytes give the number.
     #[serde(rename = "type")]
@@ -28,8 +29,9 @@ pub struct Finding {
     pub field: Option<String>,
     /// First byte of the scalar that turns the stored value into the number.
     pub scalar_byte: Option<u32>,
-    /// How many of the traces read hold it, and the first of those, counted from 1.
+    /// How many of the traces read hold it.
     pub n_traces: u64,
+    /// The first of those, counted from 1.
     pub first_trace: Option<u64>,
 }
 

@@ -32,8 +32,9 @@ use serde::Serialize;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::base::parallel::n_threads;
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::plan::mapping::HeaderOptions;
+use crate::segy::infer;
 use crate::segy::layout::{Decision, Overrides};
 use crate::segy::{Access, Io, Layout, SegyFile};
 use crate::table::formula::{Computed, Formula};
@@ -164,7 +165,7 @@ impl Inspector {
     /// Any error with which an import with the same options would refuse the file.
     pub fn open(config: InspectConfig) -> Result<Self> {
         let mut file = SegyFile::open(&config.input, config.io.unwatched(), Access::Headers)?;
-        let mut layout = Layout::infer(&mut file, &config.overrides)?;
+        let mut layout = infer::layout(&mut file, &config.overrides, &|_| Ok(()))?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
         import.headers.clone_from(&config.headers);
         let columns = import.columns(&file, &layout)?;

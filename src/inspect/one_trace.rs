@@ -35,8 +35,9 @@ pub struct TraceDump {
 pub struct FieldValue {
     /// Name of the field.
     pub name: String,
-    /// First and last byte in the trace's headers, from 1.
+    /// First byte in the trace's headers, from 1.
     pub first_byte: u32,
+    /// Last byte, likewise.
     pub last_byte: u32,
     #[serde(rename = "type")]
     /// Type, like `i16`.

@@ -25,7 +25,9 @@ const BYTES_AROUND: u64 = 64 << 10;
 
 /// An open file and what its bytes mean.
 pub struct Source<'a> {
+    /// The file.
     pub file: &'a SegyFile,
+    /// What has been worked out about it.
     pub layout: &'a Layout,
 }
 

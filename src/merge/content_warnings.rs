@@ -1,6 +1,6 @@
 //! Warnings that need all samples and headers to have been read.
 //!
-//! They do not depend on how the file was cut into segments, since they are in `metadata.json` too.
+//! They do not depend on how the file was cut into segments, since they are also in `metadata.json`.
 
 use crate::plan::Plan;
 use crate::segy::Domain;
@@ -14,7 +14,7 @@ pub fn of_contents(plan: &Plan, records: &[SegmentRecord]) -> Vec<String> {
 
 fn beyond_float32(plan: &Plan, records: &[SegmentRecord]) -> Option<String> {
     let nonfinite: u64 = records.iter().map(|r| r.samples.n_nonfinite).sum();
-    let is_cast = plan.traces.dtype != plan.layout().format().native;
+    let is_cast = plan.traces().dtype != plan.layout().format().native;
     let is_told = nonfinite > 0 && (is_cast || plan.layout().format().words.is_some());
     is_told.then(|| {
         format!(

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use crate::base::error::Result;
 use crate::dataset::document::{
-    Counts, Document, Exceptions, FileEntry, Format, Gathers, Geometry, Input, NO_CHECKSUM, NamedFormat, Options,
-    OutsideTraces, SamplesPerTrace, Segy, TextualHeader,
+    Counts, Document, Exceptions, FileEntry, Format, Gathers, Geometry, GridDocument, GridKeyDocument, Input,
+    NO_CHECKSUM, NamedFormat, Options, OutsideTraces, Rounded, SamplesPerTrace, Segy, TextualHeader,
 };
 use crate::gather::index::GatherCounts;
+use crate::grid::{Grid, Key};
 use crate::input::PlannedFile;
 use crate::input::outside_traces::Part;
 use crate::merge::content_warnings::of_contents;
+use crate::merge::grid_arrays::GridArrays;
 use crate::plan::Plan;
 use crate::plan::mapping::ComputedField;
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
 use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 use crate::segy::{Access, Io, Layout, SegyFile};
@@ -28,6 +31,7 @@ pub fn dataset_document(
     records: &[SegmentRecord],
     gathers: GatherCounts,
     checksums: BTreeMap<String, Checksum>,
+    grid: Option<GridDocument>,
 ) -> Result<Document> {
     let mut samples = SampleStatistics::default();
     let mut chunks = ChunkSums::default();
@@ -66,15 +70,52 @@ pub fn dataset_document(
             n_zero: (!plan.headers_only).then_some(headers.n_zero),
             n_duplicate: (!plan.headers_only).then_some(headers.n_duplicate),
         },
+        grid,
         exceptions: Exceptions { n_samples: records.iter().map(|r| r.n_exceptions).sum() },
         checksums,
         chunk_checksums: chunks.into(),
         self_crc32c: NO_CHECKSUM.into(),
         statistics: samples,
+        precision: rounded(plan, records),
         warnings,
         outside_traces,
         files,
     })
+}
+
+/// What rounding did to the samples, if they were rounded.
+pub fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
+    let mut error = RoundingError::default();
+    records.iter().for_each(|record| error.merge(&record.rounding));
+    plan.traces().precision.map(|precision| Rounded::new(precision, &error))
+}
+
+/// What the document says of a grid.
+pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord]) -> GridDocument {
+    let key = |key: &Key| GridKeyDocument {
+        name: key.name.clone(),
+        field: key.field.clone(),
+        bin: key.bin,
+        n: key.values.len() as u64,
+        first: key.values.first().copied().unwrap_or(0),
+        last: key.values.last().copied().unwrap_or(0),
+    };
+    let headers = records.iter().fold(ChunkSums::default(), |all, record| all.followed_by(record.records));
+    GridDocument {
+        keys: grid.keys.iter().map(key).collect(),
+        vertical: grid.vertical.clone(),
+        variable: grid.variable.clone(),
+        header_type: grid.header_type,
+        brick: grid.brick.clone(),
+        shard: grid.shard.clone(),
+        coordinates: grid.coordinates.clone(),
+        coordinate_differences: arrays.differences,
+        uses_last_bytes: grid.uses_last_bytes,
+        n_units: grid.n_units,
+        n_columns: grid.n_columns,
+        checksums: arrays.checksums,
+        header_checksums: headers.into(),
+    }
 }
 
 fn geometry(plan: &Plan, headers: &HeaderSummary) -> Geometry {
@@ -84,20 +125,20 @@ fn geometry(plan: &Plan, headers: &HeaderSummary) -> Geometry {
     let fewest = |f: &PlannedFile| f.layout.varying.as_ref().map_or(f.layout.n_samples, |v| v.min_samples);
     Geometry {
         n_traces: plan.n_traces(),
-        n_samples: plan.traces.n_samples,
+        n_samples: plan.traces().n_samples,
         sample_interval_us: axis.interval_us(),
         first_sample_ms: axis.start_ms(),
         sample_axis: axis.clone(),
         header_ranges: used.map(|(c, range)| (c.name.clone(), [range.min, range.max])).collect(),
         samples_per_trace: plan.headers.n_samples.then(|| SamplesPerTrace {
             min: plan.files.iter().map(fewest).min().unwrap_or(0).into(),
-            max: plan.traces.n_samples,
+            max: plan.traces().n_samples,
         }),
     }
 }
 
 fn options(plan: &Plan) -> Options {
-    let array = &plan.traces;
+    let array = plan.traces();
     let computed = plan.headers.computed.iter();
     Options {
         dtype: array.dtype,
@@ -113,7 +154,7 @@ fn options(plan: &Plan) -> Options {
     }
 }
 
-/// What all input files share.
+/// The settings that all input files share.
 fn common_segy(layout: &Layout) -> Segy {
     Segy {
         byte_order: layout.byte_order,
@@ -127,7 +168,7 @@ fn common_segy(layout: &Layout) -> Segy {
     }
 }
 
-/// Also with what is specific to one file.
+/// As [`common_segy`], with what is specific to one file.
 fn segy_of(layout: &Layout) -> Segy {
     Segy {
         revision: Some(format!("{}.{}", layout.revision.0, layout.revision.1)),

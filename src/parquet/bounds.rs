@@ -14,7 +14,7 @@ pub(crate) enum Bounds {
         min: i128,
         max: i128,
     },
-    /// NaN are only counted. A bound of zero has the sign that makes the range wider. Singles are held as doubles.
+    /// NaN are only counted. A zero bound has the sign that makes the range wider. Singles are held as doubles.
     Float {
         range: Option<(f64, f64)>,
         n_nan: u64,
@@ -31,7 +31,7 @@ pub(crate) enum Bounds {
 const MAX_TEXT_BYTES: usize = 64;
 
 impl Bounds {
-    /// `is_unsigned` says that integers have no sign.
+    /// `is_unsigned`: whether integers are unsigned.
     pub fn of(values: &Values, is_unsigned: bool) -> Self {
         match values {
             Values::Int32(v) if is_unsigned => integer(range_of(v, |v| v as u32)),
@@ -63,7 +63,7 @@ impl Bounds {
         }
     }
 
-    /// The bounds of both; `None` where those of either are unknown.
+    /// The bounds of both; `None` if either are unknown.
     pub fn merge(self, other: &Self) -> Self {
         match (self, other) {
             (Self::Integer { min, max }, Self::Integer { min: other_min, max: other_max }) => {
@@ -149,12 +149,12 @@ fn integer(range: Option<(impl Into<i128>, impl Into<i128>)>) -> Bounds {
     range.map_or(Bounds::None, |(min, max)| Bounds::Integer { min: min.into(), max: max.into() })
 }
 
-/// The smallest and the largest of the numbers that `number` makes of the values.
+/// The smallest and the largest of the numbers that `number` maps the values to.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn range_of<V: Copy, T: Copy + Ord>(values: &[V], number: impl Fn(V) -> T) -> Option<(T, T)> {
     let first = number(*values.first()?);
     let (mut min, mut max) = (first, first);
-    // A loop, as `fold` is not inlined here.
+    // A loop, because `fold` is not inlined here.
     for &value in values {
         let value = number(value);
         min = min.min(value);
@@ -163,8 +163,7 @@ fn range_of<V: Copy, T: Copy + Ord>(values: &[V], number: impl Fn(V) -> T) -> Op
     Some((min, max))
 }
 
-/// Compares in eight lanes, which the compiler turns into vector instructions. Comparisons with NaN are false, so NaN change
-/// nothing.
+/// Compares in eight lanes, which the compiler vectorises. Comparisons with NaN are false, so NaN changes nothing.
 fn float(values: &[f64]) -> Bounds {
     let (mut min, mut max, mut n_nan) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8], 0);
     let mut compare = |lane: usize, v: f64| {

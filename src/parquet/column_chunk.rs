@@ -12,7 +12,7 @@ use crate::parquet::page::{self, PageKind};
 use crate::parquet::values::Values;
 use crate::parquet::{encodings, lz4};
 
-/// Compression level of Zstandard: the fastest but for the negative ones.
+/// Compression level of Zstandard: the fastest apart from the negative ones.
 const ZSTD_LEVEL: i32 = 1;
 
 /// What all chunks of a writer share: the compressor, whose tables are costly to set up, and buffers.
@@ -34,7 +34,7 @@ impl Encoder {
 /// One column in one row group: pages of values, pages of byte strings, or one value for all rows.
 pub(crate) struct Chunk {
     descr: ColumnDescPtr,
-    /// Of all data pages.
+    /// The encoding of all data pages.
     encoding: Encoding,
     compression: CompressionCodec,
     data_pages: Vec<DataPage>,
@@ -57,7 +57,7 @@ struct DataPage {
 
 /// A chunk as it is written to the file, with its metadata.
 pub(crate) struct FinishedChunk {
-    /// The pages that were not taken before.
+    /// The pages not taken before.
     pub bytes: Vec<Vec<u8>>,
     pub metadata: ColumnChunkMetaData,
     pub column_index: Option<ColumnIndexMetaData>,
@@ -104,8 +104,8 @@ impl Chunk {
         self.append(Encoding::PLAIN, rows.len() / width, 0, rows.len(), &encoder.lz4[..n], Bounds::None);
     }
 
-    /// Fills an empty chunk with `n_rows` times the same value, which takes some eighty bytes: a dictionary of one entry,
-    /// and a page in which all rows refer to it. A Boolean or null, which a dictionary cannot hold, becomes a page of one
+    /// Fills an empty chunk with `n_rows` times the same value, in some eighty bytes: a dictionary of one entry, and a
+    /// page in which all rows refer to it. A Boolean or null, which a dictionary cannot hold, becomes a page of one
     /// run.
     pub fn push_constant(&mut self, value: &Values, n_rows: usize) {
         let (mut body, n_nulls) = (Vec::new(), value.n_nulls() * n_rows);
@@ -130,7 +130,7 @@ impl Chunk {
         self.append(Encoding::RLE_DICTIONARY, n_rows, 0, body.len(), &body, bounds);
     }
 
-    /// Whether the column is one of integers without a sign.
+    /// Whether the column holds unsigned integers.
     fn is_unsigned(&self) -> bool {
         matches!(self.descr.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed)
     }

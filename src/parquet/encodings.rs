@@ -3,8 +3,8 @@
 
 use crate::base::shuffle::shuffle_bytes;
 
-/// Values of one block of DELTA_BINARY_PACKED, and of one of its miniblocks: what every writer uses, so that
-/// every reader has met it.
+/// Values in a block of DELTA_BINARY_PACKED, and in one of its miniblocks: the sizes every writer uses, so every reader
+/// handles them.
 const BLOCK: usize = 128;
 const MINIBLOCK: usize = 32;
 
@@ -40,7 +40,7 @@ impl Integer for i64 {
     }
 }
 
-/// DELTA_BINARY_PACKED: differences of neighbours minus the smallest of their block, in as few bits as possible.
+/// DELTA_BINARY_PACKED: the differences of neighbours minus the smallest of their block, in as few bits as possible.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(crate) fn delta_binary_packed<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     varint(BLOCK as u64, out);
@@ -85,7 +85,7 @@ fn delta_block<T: Integer>(deltas: &[T; BLOCK], min: T, n: usize, out: &mut Vec<
     }
 }
 
-/// Packs 32 values of `W` bits, the lowest bits first. The compiler knows all shifts and unrolls the loop.
+/// Packs 32 values of `W` bits, lowest bits first. All shifts are constants, so the compiler unrolls the loop.
 #[inline(always)]
 fn pack_bits<const W: u32>(values: &[u32; MINIBLOCK], out: &mut Vec<u8>) {
     let mut words = [0u32; MINIBLOCK];
@@ -147,7 +147,7 @@ pub(crate) fn plain_text(values: &[String], out: &mut Vec<u8>) {
 
 /// RLE_DICTIONARY indices of `n` rows that all have the first entry.
 pub(crate) fn first_entry_repeated(n: usize, out: &mut Vec<u8>) {
-    // Indices of one bit, as the C++ writer has them for a dictionary of one entry.
+    // Indices of one bit, as the C++ writer uses for a dictionary of one entry.
     out.push(1);
     varint((n as u64) << 1, out);
     out.push(0);
@@ -181,7 +181,7 @@ pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// ULEB128 of a signed number with its sign in the lowest bit.
+/// ULEB128 of a signed number in zigzag form: the sign in the lowest bit.
 pub(crate) fn zigzag(value: i64, out: &mut Vec<u8>) {
     varint(((value << 1) ^ (value >> 63)) as u64, out);
 }

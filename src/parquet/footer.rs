@@ -1,7 +1,8 @@
-//! The end of a Parquet file, made row group by row group: page indexes, metadata, magic number.
+//! The end of a Parquet file, written one row group at a time: page indexes, metadata, magic number.
 //!
-//! The `parquet` crate takes the metadata of all row groups at once, which would need several bytes of memory for each row.
-//! Here the metadata of each row group is encoded when it is known, and what is around the row groups is written by hand.
+//! The `parquet` crate takes the metadata of all row groups at once, which would need several bytes of memory for each
+//! row. Here each row group's metadata is encoded as soon as it is known, and what surrounds the row groups is written
+//! by hand.
 //! Source: <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>, `FileMetaData`.
 
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -20,7 +21,7 @@ pub(crate) const MAGIC: &[u8; 4] = b"PAR1";
 /// Without a version, so that the bytes of a file do not change with the program.
 const CREATED_BY: &str = "segy-import";
 
-/// Writes the bytes that follow the last row group: the page indexes of each row group, then the metadata of all.
+/// Writes the bytes after the last row group: the page indexes of each row group, then the metadata of all.
 ///
 /// Memory: one row group. The metadata of the earlier ones is kept in `waiting`.
 pub(crate) struct Footer<S> {
@@ -40,6 +41,16 @@ impl<S: Read + Write + Seek> Footer<S> {
         let row_groups = RowGroupEncoder::new(schema)?;
         let after = after_row_groups(arrow_schema, schema.num_columns());
         Ok(Self { row_groups, after, n_row_groups: 0, n_rows: 0, position, waiting })
+    }
+
+    /// Bytes of the file so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Counts bytes that the caller has written.
+    pub fn skip(&mut self, n: u64) {
+        self.position += n;
     }
 
     /// Writes the page indexes of the next row group.
@@ -74,8 +85,8 @@ impl<S: Read + Write + Seek> Footer<S> {
 
 /// The fields of the metadata after the row groups: the Arrow schema (5), the program (6), the orders of the columns (7).
 ///
-/// The `parquet` crate would declare the order of IEEE 754 for doubles. That is new to the format, and readers that do not
-/// know it (pyarrow 26) ignore the statistics, which hold in the order of the type too.
+/// The `parquet` crate would declare IEEE 754 order for doubles. That is new in the format, and readers that do not
+/// know it (pyarrow 26) ignore the statistics, which are also right in the type's own order.
 fn after_row_groups(arrow_schema: &Schema, n_columns: usize) -> Vec<u8> {
     let mut out = vec![field(1, LIST)];
     thrift::list(1, STRUCT, &mut out);
@@ -115,7 +126,7 @@ mod tests {
 
     const ROWS: usize = 100;
 
-    /// Columns with a page index and, the last, without a column index.
+    /// Columns with a page index, and a last one without a column index.
     fn schema() -> (Schema, SchemaDescPtr) {
         let schema = Schema::new(vec![
             Field::new("number", DataType::Int64, false),
@@ -149,7 +160,7 @@ mod tests {
         (RowGroup::new(schema, ordinal, ROWS as u64, position, finished).unwrap(), end)
     }
 
-    /// The row groups, the first of which begins at `position`, the position after them, and the bytes from there on.
+    /// The row groups, the first of which starts at `position`, the position after them, and the bytes from there on.
     fn written(n_row_groups: usize, mut position: u64) -> (Vec<RowGroup>, u64, Vec<u8>) {
         let (arrow_schema, schema) = schema();
         let row_groups: Vec<RowGroup> = (0..n_row_groups)
@@ -220,7 +231,7 @@ mod tests {
                     assert_eq!(page_index.column_index(c), row_group.column_indexes[c].as_ref());
                     assert_eq!(page_index.offset_index(c), Some(&row_group.offset_indexes[c]));
                 }
-                // They lie one after the other from the last row group on.
+                // They follow the last row group without gaps.
                 let column_indexes = found.columns().iter().map(|c| (c.column_index_offset(), c.column_index_length()));
                 let offset_indexes = found.columns().iter().map(|c| (c.offset_index_offset(), c.offset_index_length()));
                 for (offset, length) in column_indexes.chain(offset_indexes).filter(|(offset, _)| offset.is_some()) {
@@ -252,7 +263,8 @@ mod tests {
         let mut out = TrackedWrite::new(&mut expected);
         out.write_all(&vec![0; position as usize]).unwrap();
         ParquetMetaDataWriter::new_with_tracked(out, &metadata).finish().unwrap();
-        // Before the stop, the length and the magic number stand the orders of four columns, the third of doubles.
+        // Before the stop byte, the length and the magic number come the orders of four columns; the third is of
+        // doubles.
         let orders = expected.len() - 9 - 4 * 3..expected.len() - 9;
         assert_eq!(expected[orders.clone()], [0x1C, 0, 0, 0x1C, 0, 0, 0x2C, 0, 0, 0x1C, 0, 0]);
         expected[orders].copy_from_slice(&TYPE_ORDER.repeat(4));

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-/// A match costs a token and two bytes of offset, and splits the literals in two; a shorter match gains nothing.
+/// A match costs a token and two bytes of offset, and splits the literals in two; a shorter match saves nothing.
 const MIN_MATCH: usize = 5;
-/// The shortest match that the format has.
+/// The shortest match the format allows.
 const FORMAT_MIN_MATCH: usize = 4;
 /// The last bytes of a block are literals.
 const LAST_LITERALS: usize = 5;
@@ -19,8 +19,8 @@ const LAST_MATCH_BYTES: usize = 12;
 /// Puts `rows` as one LZ4 block at the start of `out`, which grows as needed, and returns the length of the block. `width`
 /// is the length of a row; no match can reach back more than 65,535 bytes, so longer rows are stored as they are.
 pub(crate) fn compress_rows(rows: &[u8], width: usize, out: &mut Vec<u8>) -> usize {
-    // A match takes no more than it replaces. That leaves the lengths of literals, and room for copies of fixed length at
-    // the end.
+    // A match never takes more than it replaces. That leaves the lengths of literals, and space for fixed-length copies
+    // at the end.
     let longest = rows.len() + rows.len() / 255 + 16 + 2 * SHORT_LITERALS;
     if out.len() < longest {
         out.resize(longest, 0);
@@ -29,7 +29,7 @@ pub(crate) fn compress_rows(rows: &[u8], width: usize, out: &mut Vec<u8>) -> usi
     let mut anchor = 0;
     if let Ok(offset @ 1..) = u16::try_from(width) {
         let end = rows.len().saturating_sub(LAST_LITERALS);
-        // From here to where the comparison is, all bytes equal those of the row before.
+        // From here to the current position, all bytes equal those of the row before.
         let mut same_from = width;
         let mut end_match = |at: usize, same_from: usize| {
             if at >= same_from + MIN_MATCH && same_from + LAST_MATCH_BYTES <= rows.len() {
@@ -45,7 +45,7 @@ pub(crate) fn compress_rows(rows: &[u8], width: usize, out: &mut Vec<u8>) -> usi
                 let n = (differing >> first).trailing_ones();
                 end_match(start + first as usize, same_from);
                 same_from = start + (first + n) as usize;
-                // Adding at the lowest set bit clears its run of ones; the carry goes to the bit after the run, which is 0
+                // Adding the lowest set bit clears its run of ones; the carry goes to the bit after the run, which is 0
                 // in `differing`.
                 differing &= differing.wrapping_add(1 << first);
             }
@@ -56,7 +56,7 @@ pub(crate) fn compress_rows(rows: &[u8], width: usize, out: &mut Vec<u8>) -> usi
     block.n
 }
 
-/// A bit for each of up to 64 bytes that says whether it differs, the first in the lowest bit.
+/// One bit per byte, for up to 64 bytes: whether the bytes differ, the first in the lowest bit.
 #[inline(always)]
 fn differing_bytes(a: &[u8], b: &[u8]) -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -75,13 +75,13 @@ fn differing_bytes(a: &[u8], b: &[u8]) -> u64 {
     rest.fold(all, |all, (i, (x, y))| all | u64::from(x != y) << (8 * a_words.len() + i))
 }
 
-/// As [`differing_bytes`], 16 bytes at a time, which all processors of this kind can compare.
+/// As [`differing_bytes`], 16 bytes at a time, which every x86-64 processor can compare.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn differing_of_64(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
     let (a, b) = (a.as_chunks::<16>().0, b.as_chunks::<16>().0);
-    // SAFETY: every x86-64 has SSE2; each pointer is that of 16 bytes, and the loads ask for no alignment.
+    // SAFETY: every x86-64 has SSE2; each pointer is to 16 bytes, and the loads need no alignment.
     let equal = |i: usize| unsafe {
         let [x, y] = [&a[i], &b[i]].map(|bytes| _mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()));
         u64::from(_mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) as u16)
@@ -89,19 +89,19 @@ fn differing_of_64(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     !(equal(0) | equal(1) << 16 | equal(2) << 32 | equal(3) << 48)
 }
 
-/// Bit `i` says whether byte `i`, counted from the lowest, is not zero.
+/// One bit per byte, from the lowest: whether the byte is not zero.
 #[inline(always)]
 fn nonzero_bytes(word: u64) -> u64 {
     const LOW_BITS: u64 = 0x7F7F_7F7F_7F7F_7F7F;
     let high_bits = (((word & LOW_BITS) + LOW_BITS) | word) & !LOW_BITS;
-    // The product has the lowest bits of all bytes side by side in its highest byte.
+    // The product collects the lowest bits of all bytes in its highest byte.
     ((high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080)) >> 56
 }
 
 /// Fewer literals than this are copied as a block of this length, in one instruction instead of a call.
 const SHORT_LITERALS: usize = 16;
 
-/// A block that is being written, with room for all of it.
+/// A block being written; `bytes` is long enough for all of it.
 struct Block<'a> {
     bytes: &'a mut [u8],
     /// Bytes written.

@@ -1,4 +1,4 @@
-//! Tables of numbers whose values all go into pages as they come.
+//! Tables of numbers, whose values are all written to pages.
 
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub struct NumberTable {
     schema: SchemaDescPtr,
     chunks: Vec<Chunk>,
     encoder: Encoder,
-    /// Rows of every row group but the last, at least.
+    /// Minimum rows of every row group but the last.
     row_group_rows: usize,
     n_rows: usize,
     row_groups: Vec<RowGroup>,

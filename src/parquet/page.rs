@@ -40,7 +40,7 @@ pub(crate) fn page(kind: PageKind, n_values: usize, uncompressed: usize, body: &
             }
         }
         PageKind::Dictionary => {
-            // Field 7. Field 6 is for index pages, which nobody writes.
+            // Field 7; field 6 is for index pages, which nobody writes.
             out.push(field(3, STRUCT));
             for value in [n_values as i64, Encoding::PLAIN as i64] {
                 out.push(field(1, I32));

@@ -1,7 +1,8 @@
 //! Row groups as the footer describes them, one at a time.
 //!
-//! The `parquet` crate only writes the metadata of whole files. Here it writes that of a file with a single row group, and
-//! the row group is cut out of it: in the Thrift compact protocol the bytes of a struct do not depend on what is around it.
+//! The `parquet` crate writes only the metadata of whole files. Here it writes that of a file with a single row group,
+//! and the row group is cut out: in the Thrift compact protocol, the bytes of a struct do not depend on what surrounds
+//! it.
 //! Source: <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>, `FileMetaData`.
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::parquet::column_chunk::FinishedChunk;
 use crate::parquet::encodings::zigzag;
 use crate::parquet::thrift::{self, I64, LIST, STOP, STRUCT, field};
 
-/// Version of the format as the footer counts it: 2, for its encodings.
+/// Format version in the footer: 2, for its encodings.
 const FORMAT_VERSION: i32 = 2;
 /// Length of the metadata and magic number, after the metadata.
 const LENGTH_BYTES: usize = 8;
@@ -62,16 +63,33 @@ impl RowGroup {
         let metadata = metadata.set_total_byte_size(uncompressed).build()?;
         Ok(Self { metadata, column_indexes, offset_indexes })
     }
+
+    /// With one more column, number `place` of this schema.
+    pub fn with(mut self, place: usize, chunk: FinishedChunk, schema: &SchemaDescPtr) -> Result<Self, ParquetError> {
+        let mut columns = self.metadata.columns().to_vec();
+        let uncompressed = self.metadata.total_byte_size() + chunk.metadata.uncompressed_size();
+        columns.insert(place, chunk.metadata);
+        self.column_indexes.insert(place, chunk.column_index);
+        self.offset_indexes.insert(place, chunk.offset_index);
+        let mut metadata = RowGroupMetaData::builder(schema.clone())
+            .set_num_rows(self.metadata.num_rows())
+            .set_total_byte_size(uncompressed)
+            .set_column_metadata(columns);
+        if let (Some(ordinal), Some(offset)) = (self.metadata.ordinal(), self.metadata.file_offset()) {
+            metadata = metadata.set_ordinal(ordinal).set_file_offset(offset);
+        }
+        Ok(Self { metadata: metadata.build()?, ..self })
+    }
 }
 
 /// Encodes the row groups of one file for its footer.
 pub(crate) struct RowGroupEncoder {
-    /// All that the crate is told about the file: its schema.
+    /// What the crate needs to know about the file: its schema.
     file: FileMetaData,
-    /// What the crate writes before the row count of this file, and after its row groups.
+    /// What the crate writes before this file's row count, and after its row groups.
     before: Vec<u8>,
     after: Vec<u8>,
-    /// For reading where the page indexes are, and little else.
+    /// For reading the locations of the page indexes and little else.
     offsets_only: ParquetMetaDataOptions,
 }
 
@@ -95,7 +113,7 @@ impl RowGroupEncoder {
         Ok(Self { before: before.to_vec(), after: after.to_vec(), file, offsets_only })
     }
 
-    /// The beginning of the metadata of the file: the fields 1 and 2.
+    /// The start of the file's metadata: fields 1 and 2.
     pub fn version_and_schema(&self) -> &[u8] {
         &self.before
     }
@@ -113,8 +131,8 @@ impl RowGroupEncoder {
         }
         let n_rows = row_group.metadata.num_rows();
         let file = || ParquetMetaDataBuilder::new(self.file.clone());
-        // The crate takes the offsets of the page indexes from the bytes it has written so far. So it writes them as if they
-        // began the file, and then the metadata again with offsets that are right.
+        // The crate derives the offsets of the page indexes from the bytes it has written so far. So it writes them as
+        // if they began the file, and then the metadata again with the right offsets.
         let at_start = file().add_row_group(row_group.metadata.clone());
         let at_start = at_start.set_page_index(Some(Arc::new(page_index.build()))).build();
         let (page_indexes, at_start) = written(&at_start)?;
@@ -135,7 +153,7 @@ impl RowGroupEncoder {
     }
 }
 
-/// The row group with its page indexes from byte `position` on instead of where `at_start` has them.
+/// The row group, with its page indexes moved from their place in `at_start` to byte `position`.
 fn with_page_indexes(
     row_group: RowGroupMetaData,
     at_start: &ParquetMetaData,
@@ -160,7 +178,7 @@ fn with_page_indexes(
 fn written(metadata: &ParquetMetaData) -> Result<(Vec<u8>, Vec<u8>), ParquetError> {
     let mut bytes = Vec::new();
     ParquetMetaDataWriter::new(&mut bytes, metadata)
-        // Where there are page indexes, offsets of others are those of another file.
+        // Recorded locations are kept only if the page indexes are not written here.
         .with_preserve_page_index_locations(metadata.page_index().is_none())
         .finish()?;
     let end = bytes.len().saturating_sub(LENGTH_BYTES);
@@ -172,7 +190,7 @@ fn written(metadata: &ParquetMetaData) -> Result<(Vec<u8>, Vec<u8>), ParquetErro
 
 /// What comes before the row count and after the row groups in the metadata of a file without row groups.
 ///
-/// After them is only field 7, the order of each column; `None` if anything else is there.
+/// After them comes only field 7, the order of each column; `None` if there is anything else.
 fn around_row_groups(metadata: &[u8], n_columns: usize) -> Option<(&[u8], &[u8])> {
     let mut list = vec![field(3, LIST)];
     thrift::list(n_columns as u64, STRUCT, &mut list);
@@ -184,9 +202,7 @@ fn around_row_groups(metadata: &[u8], n_columns: usize) -> Option<(&[u8], &[u8])
 }
 
 fn unknown_layout() -> ParquetError {
-    ParquetError::General(
-        "the crate parquet lays out the metadata of a file in a way that is not known here".to_owned(),
-    )
+    ParquetError::General("the crate parquet lays out the metadata of a file in an unknown way".to_owned())
 }
 
 #[cfg(test)]

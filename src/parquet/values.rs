@@ -4,8 +4,8 @@ use parquet::basic::Encoding;
 
 use crate::parquet::encodings;
 
-/// The values of one column over some rows.
-/// Integers shorter than 32 bits and uint32 are held as int32, uint64 as int64, bit for bit.
+/// The values of one column over some rows. Integers shorter than 32 bits and uint32 are held as int32, uint64 as
+/// int64, bit for bit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Values {
     Int32(Vec<i32>),

@@ -3,9 +3,13 @@
 //! It is the same for a local process and a cluster node. The output depends only on the input and the options; the
 //! segments only decide who writes which part.
 
-pub mod config;
+pub mod decide;
+pub mod import_config;
+pub mod make_grid;
 pub mod mapping;
 pub mod partition;
+mod precision;
+pub mod target;
 
 use std::ops::Range;
 
@@ -14,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result, failed};
 use crate::gather::GatherKey;
 use crate::input::PlannedFile;
+use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
+use crate::plan::target::{Target, owned, traces_in};
 use crate::segy::{Io, Layout};
 use crate::store::Place;
 use crate::table::HeaderTable;
@@ -23,7 +29,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 6;
+pub const PLAN_VERSION: u32 = 7;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub const MAX_THREADS: u32 = 64;
@@ -55,8 +61,8 @@ pub struct Plan {
     pub gather_keys: Vec<GatherKey>,
     /// How many headers a split may move back to find the start of its gather.
     pub max_probe: u64,
-    /// The array of the samples.
-    pub traces: ArrayPlan,
+    /// What the samples become.
+    pub target: Target,
     /// Whether the samples are left out.
     pub headers_only: bool,
     /// The header table.
@@ -79,6 +85,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Warnings about cutting it into segments, which do not concern the dataset.
     pub segment_warnings: Vec<String>,
+    /// What planning a grid found out besides.
+    #[serde(skip)]
+    pub scratch: Scratch,
 }
 
 impl Plan {
@@ -106,7 +115,7 @@ impl Plan {
     /// Whether following the plan can neither divide by zero, overflow, nor look outside the headers.
     fn is_consistent(&self) -> bool {
         const MOST: u128 = 1 << 62;
-        let (array, headers, n) = (&self.traces, &self.headers, self.n_traces());
+        let (array, headers, n) = (self.traces(), &self.headers, self.n_traces());
         let mut next = 0;
         let in_order = self.files.iter().all(|f| {
             let end = f.first_trace.checked_add(f.layout.n_traces);
@@ -121,6 +130,9 @@ impl Plan {
         let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
         let n_bytes: u128 = self.files.iter().map(|f| u128::from(f.input.bytes)).sum();
         if n_samples != Some(array.n_samples) || !in_order || next != n || n_bytes >= MOST {
+            return false;
+        }
+        if self.target.grid().is_some_and(|grid| !grid.is_consistent()) {
             return false;
         }
         if !array.is_consistent() || headers.row_group_rows == 0 || self.threads > MAX_THREADS {
@@ -141,7 +153,7 @@ impl Plan {
 
     /// Traces in all files.
     pub fn n_traces(&self) -> u64 {
-        self.traces.n_traces
+        self.traces().n_traces
     }
 
     /// The layout of the first file. Format, byte order, sample interval and trace headers are the same in all of them.
@@ -175,42 +187,36 @@ impl Plan {
             && self.files == other.files
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
-            && self.traces == other.traces
+            && self.target == other.target
             && self.headers_only == other.headers_only
             && self.headers == other.headers
             && self.placed_fields == other.placed_fields
     }
 
+    /// The array of all traces in file order.
+    pub fn traces(&self) -> &ArrayPlan {
+        self.target.traces()
+    }
+
     /// Chunk or shard files in the output.
     pub fn n_objects(&self) -> u64 {
-        if self.headers_only { 0 } else { self.traces.n_objects() }
+        if self.headers_only { 0 } else { self.target.n_objects() }
     }
 
-    /// The objects (chunks or shards along the trace axis) that a segment writes: those whose first trace it owns.
-    ///
-    /// So every object has exactly one writer; a segment reads past its last trace to complete its last object.
-    pub fn objects_of(&self, segment: &Segment) -> Range<u64> {
-        if self.headers_only { 0..0 } else { owned(segment, self.traces.traces_per_object()) }
+    /// The units of the target that a segment writes.
+    pub fn units_of(&self, segment: &Segment) -> Range<u64> {
+        if self.headers_only { 0..0 } else { self.target.units_of(segment) }
     }
 
-    /// The traces in a segment's objects.
+    /// The traces in a segment's units.
     pub fn traces_of(&self, segment: &Segment) -> Range<u64> {
-        self.units(self.objects_of(segment), self.traces.traces_per_object())
+        if self.headers_only { 0..0 } else { self.target.traces_of(segment) }
     }
 
     /// The traces in the row groups that a segment writes: those whose first row it owns.
     pub fn rows_of(&self, segment: &Segment) -> Range<u64> {
         let rows = self.headers.row_group_rows;
-        self.units(owned(segment, rows), rows)
-    }
-
-    /// The traces in some units; an empty range if there are none.
-    fn units(&self, units: Range<u64>, length: u64) -> Range<u64> {
-        if units.is_empty() {
-            return 0..0;
-        }
-        let n = self.n_traces();
-        (units.start * length).min(n)..(units.end * length).min(n)
+        traces_in(owned(segment, rows), rows, self.n_traces())
     }
 
     /// Bytes of samples in the output before compression.
@@ -218,22 +224,21 @@ impl Plan {
         if self.headers_only {
             return 0;
         }
-        self.traces.n_samples * self.traces.n_traces * self.traces.dtype.size() as u64
+        self.traces().n_samples * self.traces().n_traces * self.traces().dtype.size() as u64
     }
 
     /// An upper bound for the memory of one worker's buffers, in bytes.
     pub fn worker_bytes(&self) -> u64 {
-        let threads = if self.traces.n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
-        let chunk = if self.headers_only { 0 } else { self.traces.chunk_bytes() as u64 * threads };
-        let encoded = if self.traces.codec.is_none() { 0 } else { chunk };
+        if let Some(grid) = self.target.grid() {
+            return grid.worker_bytes()
+                + 2 * u64::from(self.headers.header_bytes) * self.headers.row_group_rows.min(self.n_traces());
+        }
+        let threads = if self.traces().n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
+        let chunk = if self.headers_only { 0 } else { self.traces().chunk_bytes() as u64 * threads };
+        let encoded = if self.traces().codec.is_none() { 0 } else { chunk };
         let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
         chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())
     }
-}
-
-/// The units of `length` traces whose first trace lies in the segment.
-fn owned(segment: &Segment, length: u64) -> Range<u64> {
-    segment.start_trace.div_ceil(length)..segment.end_trace.div_ceil(length)
 }
 
 #[cfg(test)]
@@ -241,6 +246,13 @@ mod tests {
     use super::*;
     use crate::generate::{GenerateConfig, generate};
     use crate::plan::mapping::ComputedField;
+
+    fn array(plan: &mut Plan) -> &mut ArrayPlan {
+        match &mut plan.target {
+            Target::Traces(array) => array,
+            Target::Grid(grid) => &mut grid.traces,
+        }
+    }
 
     #[test]
     fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
@@ -251,15 +263,15 @@ mod tests {
         let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
         config.headers.computed =
             vec![ComputedField { name: "pair".into(), expression: "floor(cdp / 2) + source_x_scaled".into() }];
-        config.gather = crate::plan::config::Gather::Keys(vec!["pair".into()]);
+        config.gather = crate::plan::import_config::Gather::Keys(vec!["pair".into()]);
         let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
         let changes: [fn(&mut Plan); 20] = [
             |p| p.version += 1,
-            |p| p.traces.chunk_traces = 0,
-            |p| p.traces.chunk_samples = u64::MAX,
-            |p| p.traces.shard_chunks = Some(0),
+            |p| array(p).chunk_traces = 0,
+            |p| array(p).chunk_samples = u64::MAX,
+            |p| array(p).shard_chunks = Some(0),
             |p| p.files[0].layout.n_traces = 1 << 63,
             |p| p.files.clear(),
             |p| p.headers.row_group_rows = 0,
@@ -271,7 +283,7 @@ mod tests {
             |p| p.headers.computed[0].inputs[1].scalar = Some(0),
             |p| p.gather_keys[0].formula.as_mut().unwrap().inputs[0].first_byte = 0,
             |p| p.files[0].layout.n_samples += 1,
-            |p| p.traces.n_samples = 1 << 32,
+            |p| array(p).n_samples = 1 << 32,
             |p| p.files[0].layout.first_trace_offset = u64::MAX,
             |p| p.files[0].layout.label_bytes = 1,
             |p| p.files[0].layout.n_additional_headers += 1,
@@ -279,31 +291,13 @@ mod tests {
                 let mut second = p.files[0].clone();
                 (second.first_trace, second.layout.format_code) = (12, 3);
                 p.files.push(second);
-                (p.traces.n_traces, p.traces.chunk_traces) = (24, 12);
+                (array(p).n_traces, array(p).chunk_traces) = (24, 12);
             },
         ];
         for (i, change) in changes.into_iter().enumerate() {
             let mut harmful = plan.clone();
             change(&mut harmful);
             assert!(matches!(Plan::from_json(&json(&harmful)), Err(Error::Failed(_))), "change {i}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn every_object_has_one_writer(mut cuts in proptest::collection::btree_set(1u64..5000, 0..9), length in 1u64..700) {
-            cuts.extend([0, 5000]);
-            let bounds: Vec<u64> = cuts.into_iter().collect();
-            let mut next = 0;
-            for (id, pair) in bounds.windows(2).enumerate() {
-                let segment = Segment {
-                    id: id as u32, start_trace: pair[0], end_trace: pair[1], starts_inside_gather: false,
-                };
-                let units = owned(&segment, length);
-                proptest::prop_assert_eq!(units.start, next);
-                next = units.end;
-            }
-            proptest::prop_assert_eq!(next, 5000u64.div_ceil(length));
         }
     }
 }

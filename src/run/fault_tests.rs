@@ -1,5 +1,5 @@
-//! Makes every system call fail once, in an import, one that replaces a dataset, a merge and an export. Success must
-//! mean what was promised; after a failure nothing may be left half done, and repeating must succeed.
+//! Makes each system call fail once: in an import, in one that replaces a dataset, in a merge and in an export. Success
+//! must mean what was promised; a failure must leave nothing half done, and the next attempt must succeed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::base::error::Result;
 use crate::dataset::{Part, Target};
 use crate::export::{ExportConfig, export};
 use crate::generate::{GenerateConfig, generate};
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::run::import::import;
 use crate::run::{convert_one, merge, plan};
 use crate::store::faults::Faults;
@@ -210,7 +210,7 @@ fn an_export_is_the_file_or_nothing() {
                     names.iter().map(|n| &n.0).collect::<Vec<_>>()
                 );
                 if !is_done && !overwrite {
-                    // The file has its name but may not be synced: it would be in the way of repeating.
+                    // The file has its name but may not be synced: it would be in the way of the next attempt.
                     let _ = std::fs::remove_file(directory.join("back.sgy"));
                 }
             },
@@ -280,6 +280,7 @@ fn export_to(dataset: &Path, target: &Path, overwrite: bool) -> Result<()> {
         file: None,
         part: Part::All,
         conversion: Target::default(),
+        lossy: false,
         nan: None,
         overwrite,
         sync: true,

@@ -1,4 +1,4 @@
-//! Merging: the dataset is put together from the segments, verified, synced to disk, and made visible.
+//! Merging: the segments become a dataset, which is verified, synced to disk, and made visible.
 
 use std::path::Path;
 
@@ -7,14 +7,15 @@ use crate::base::error::{Error, Result};
 use crate::base::ranges::ranges;
 use crate::coordinator::{Listener, Tally};
 use crate::dataset::Dataset;
-use crate::dataset::document::Document;
+use crate::dataset::document::{Document, Rounded};
 use crate::dataset_files::METADATA;
 use crate::input::InputFile;
-use crate::merge::content_warnings;
-use crate::plan::config::can_be_verified;
+use crate::merge::metadata_json::rounded;
+use crate::merge::{EarlyTable, content_warnings, merge_with};
+use crate::plan::decide::can_be_verified;
 use crate::plan::{MergeOptions, Plan};
-use crate::run::import::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::run::no_plan;
+use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::staging::{self, Output, SegmentRecord, Staged};
 use crate::store::Place;
 use crate::verify::compare_with;
@@ -29,8 +30,8 @@ pub enum Merged {
     Now(ImportResult),
 }
 
-/// Merges the segments of the plan in an output directory and makes the dataset visible, following the plan. `verify`
-/// compares it with the input even if the plan does not ask for it.
+/// Merges the segments of the plan in an output directory and makes the dataset visible. `verify` compares it with the
+/// input even if the plan does not ask for that.
 ///
 /// # Errors
 /// `Error::Failed` with the segments that are not done, `Error::Usage` without a plan. On any error the segments are
@@ -69,7 +70,7 @@ pub fn merge(
         can_be_verified(&plan)?;
     }
     let inputs = plan.files.iter().map(|f| f.input.as_seen_here()).collect::<Result<Vec<_>>>()?;
-    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true };
+    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true, early: None };
     finish
         .run(output, &done, &mut reporter, cancel)
         .map(|(n_gathers, found)| Merged::Now(reporter.result(root, &plan, n_gathers, found)))
@@ -100,14 +101,16 @@ pub(crate) struct Finish<'a> {
     /// The input files as they must still be at the end.
     pub inputs: Vec<InputFile>,
     pub options: MergeOptions,
-    /// Whether to keep the segments even if they are useless.
+    /// Whether to keep the segments even after an error that makes them useless.
     pub keeps_segments: bool,
+    /// What of the header table has been joined already.
+    pub early: Option<EarlyTable<'a>>,
 }
 
 impl Finish<'_> {
-    /// Puts the dataset together and makes it visible. Returns the number of gathers and any new warnings.
+    /// Merges the segments and makes the dataset visible. Returns the number of gathers and any new warnings.
     pub fn run(
-        &self,
+        mut self,
         output: Output,
         records: &[SegmentRecord],
         reporter: &mut Reporter,
@@ -117,9 +120,16 @@ impl Finish<'_> {
         for warning in &warnings {
             reporter.say(Message::Warning(warning.clone()));
         }
+        if let Some(rounded) = rounded(self.plan, records) {
+            let Rounded { step, largest_error, rms_error, .. } = rounded;
+            let told = format!(
+                "samples are rounded to multiples of {step}: largest error {largest_error:.6e}, RMS {rms_error:.6e}"
+            );
+            reporter.say(Message::Info(told));
+        }
         reporter.begin(Phase::Merging, self.plan.n_traces());
         let mut tally = |traces_done| reporter.tally(Tally { traces_done, active_workers: 0 });
-        let counts = match crate::merge::merge(self.plan, &output, records, cancel, &mut tally) {
+        let counts = match merge_with(self.plan, &output, records, self.early.take(), cancel, &mut tally) {
             Ok(counts) => counts,
             Err(error) => return Err(self.leave(output, error)),
         };
@@ -128,7 +138,7 @@ impl Finish<'_> {
         {
             return Err(match error {
                 Error::Cancelled { .. } => self.leave(output, error),
-                // The segments are as wrong as the dataset made from them.
+                // The segments are as wrong as the dataset merged from them.
                 error => self.discard(output, error),
             });
         }
@@ -161,7 +171,7 @@ impl Finish<'_> {
     pub fn leave(&self, output: Output, error: Error) -> Error {
         let finished = match output.n_finished(self.plan) {
             Ok(finished) => finished,
-            // Unknown what is there, so it stays.
+            // It is unknown what is there, so it stays.
             Err(cause) => return Error::Failed(format!("{error}; and what is left cannot be determined: {cause}")),
         };
         if error.is_final() || finished == 0 {

@@ -1,86 +1,19 @@
 //! The whole import: plan, convert, merge, commit.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use serde::Serialize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Result, failed};
-use crate::base::visible::visible;
+use crate::base::error::{Error, Result, failed};
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
+use crate::merge::{EarlyTable, place_of_tables};
 use crate::plan::Plan;
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::run::finish::Finish;
 use crate::run::planning::{Job, OtherPlan, Prepared, prepare};
-use crate::segy::lengths::ragged::Walked;
+use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase, Reporter};
 use crate::staging::{Output, SegmentRecord};
-
-/// What an import, or another command on a dataset, is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Cutting the traces into segments at gathers.
-    Partitioning,
-    /// Following the trace lengths through the file. The number of traces is estimated from the bytes.
-    Indexing,
-    /// Converting the segments.
-    Importing,
-    /// Putting the dataset together.
-    Merging,
-    /// Waiting until the files are on disk.
-    Syncing,
-    /// Comparing the dataset with its input or checksums.
-    Verifying,
-    /// Writing SEG-Y.
-    Exporting,
-}
-
-/// A message for the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// Something about the input or result to check.
-    Warning(String),
-    /// Something worth knowing.
-    Info(String),
-}
-
-/// The progress of an import.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImportProgress {
-    /// What is being done.
-    pub phase: Phase,
-    /// Traces done in this phase.
-    pub current_traces: u64,
-    /// Traces in the file; 0 until it is known.
-    pub total_traces: u64,
-    /// Workers running now.
-    pub active_workers: usize,
-    /// Time since the start.
-    pub elapsed: Duration,
-    /// Time left, once there is a rate.
-    pub eta: Option<Duration>,
-    /// Messages since the last report.
-    pub messages: Vec<Message>,
-}
-
-/// A completed import.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImportResult {
-    /// Traces in the dataset.
-    pub n_traces: u64,
-    /// Gathers by the requested keys; 0 with `Gather::None`.
-    pub n_gathers: u64,
-    /// Duration of the import.
-    pub elapsed: Duration,
-    /// Duration of each phase.
-    pub phases: Vec<(Phase, Duration)>,
-    /// The output directory.
-    pub output: PathBuf,
-    /// All warnings, in order.
-    pub warnings: Vec<String>,
-}
 
 /// Imports a SEG-Y file.
 ///
@@ -104,18 +37,77 @@ pub fn import(
         reporter.say(Message::Info(resuming));
     }
     let Job { output, plan, done, .. } = job;
-    let finish = Finish {
+    let mut finish = Finish {
         plan: &plan,
         inputs: plan.files.iter().map(|f| f.input.clone()).collect(),
         options: config.merge_options(),
         keeps_segments: false,
+        early: None,
     };
-    let records = match convert(config, &plan, &output, done, &mut reporter, cancel) {
-        Ok(records) => records,
+    let records = match convert_and_join(config, &plan, &output, done, &mut reporter, cancel) {
+        Ok((records, early)) => {
+            finish.early = early;
+            records
+        }
         Err(error) => return Err(finish.leave(output, error)),
     };
     let (n_gathers, found) = finish.run(output, &records, &mut reporter, cancel)?;
     Ok(reporter.result(&config.output, &plan, n_gathers, found))
+}
+
+/// Converts the segments not in `done` yet, and joins the header tables of those that are done meanwhile. What hinders that is left
+/// to the merge, which begins anew.
+fn convert_and_join<'a>(
+    config: &ImportConfig,
+    plan: &'a Arc<Plan>,
+    output: &Output,
+    done: Vec<SegmentRecord>,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> Result<(Vec<SegmentRecord>, Option<EarlyTable<'a>>)> {
+    reporter.begin(Phase::Importing, plan.n_traces());
+    if output.staging().is_remote() || plan.segments.len() == 1 {
+        return convert(config, plan, output, done, reporter, cancel).map(|records| (records, None));
+    }
+    let failed = AtomicBool::new(false);
+    let go_on = || match failed.load(Ordering::Relaxed) {
+        true => Err(Error::Failed("the import failed".into())),
+        false => cancel.check(),
+    };
+    let (staging, tables) = (output.staging(), place_of_tables(plan, &output.dataset()));
+    let (sender, records) = crossbeam_channel::unbounded();
+    // Nobody listens where there is no thread for it.
+    done.iter().for_each(|record| drop(sender.send(record.clone())));
+    std::thread::scope(|scope| {
+        let joining =
+            Builder::new().spawn_scoped(scope, || EarlyTable::join(plan, (&staging, &tables), &records, &go_on));
+        let mut listener = Forwarding { reporter, sender };
+        let converted = convert(config, plan, output, done, &mut listener, cancel);
+        failed.store(converted.is_err(), Ordering::Relaxed);
+        drop(listener);
+        let early = joining.ok().and_then(|thread| thread.join().ok()).and_then(Result::ok);
+        converted.map(|records| (records, early))
+    })
+}
+
+/// Passes on which segments are done.
+struct Forwarding<'a, 'b> {
+    reporter: &'a mut Reporter<'b>,
+    sender: crossbeam_channel::Sender<SegmentRecord>,
+}
+
+impl Listener for Forwarding<'_, '_> {
+    fn tally(&mut self, tally: Tally) {
+        self.reporter.tally(tally);
+    }
+
+    fn note(&mut self, line: &str) {
+        self.reporter.note(line);
+    }
+
+    fn done(&mut self, record: &SegmentRecord) {
+        let _ = self.sender.send(record.clone());
+    }
 }
 
 /// Converts the segments not in `done` yet, on this computer.
@@ -124,10 +116,9 @@ fn convert(
     plan: &Arc<Plan>,
     output: &Output,
     done: Vec<SegmentRecord>,
-    reporter: &mut Reporter,
+    listener: &mut dyn Listener,
     cancel: &CancelHandle,
 ) -> Result<Vec<SegmentRecord>> {
-    reporter.begin(Phase::Importing, plan.n_traces());
     let launcher: Box<dyn Launch> = match &config.worker_program {
         Some(program) if !config.is_small(plan) => {
             let lock =
@@ -137,114 +128,5 @@ fn convert(
         _ => Box::new(ThreadLauncher),
     };
     let (staging, workers) = (output.staging(), config.n_workers());
-    convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)
-}
-
-/// Turns events into progress reports.
-pub(crate) struct Reporter<'a> {
-    on_progress: &'a mut dyn FnMut(&ImportProgress),
-    started: Instant,
-    phase_started: Instant,
-    /// Traces done when the phase began: an earlier run's work must not count towards the rate.
-    first_traces: Option<u64>,
-    phases: Vec<(Phase, Duration)>,
-    progress: ImportProgress,
-}
-
-impl<'a> Reporter<'a> {
-    pub fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
-        let progress = ImportProgress {
-            phase: Phase::Partitioning,
-            current_traces: 0,
-            total_traces: 0,
-            active_workers: 0,
-            elapsed: Duration::ZERO,
-            eta: None,
-            messages: Vec::new(),
-        };
-        let now = Instant::now();
-        Self { on_progress, started: now, phase_started: now, first_traces: None, phases: Vec::new(), progress }
-    }
-
-    pub fn begin(&mut self, phase: Phase, total_traces: u64) {
-        self.end_phase();
-        self.first_traces = None;
-        self.progress = ImportProgress {
-            phase,
-            // By the time files are synced, every trace has been written.
-            current_traces: if phase == Phase::Syncing { total_traces } else { 0 },
-            total_traces,
-            active_workers: 0,
-            eta: None,
-            ..self.progress.clone()
-        };
-        self.report();
-    }
-
-    /// Reports how many traces of a file have been followed, about ten times a second.
-    pub(crate) fn walked(&mut self, walked: Walked) {
-        const INTERVAL: Duration = Duration::from_millis(100);
-        let Walked { n_traces, bytes, of_bytes } = walked;
-        let estimate = u128::from(n_traces) * u128::from(of_bytes) / u128::from(bytes.max(1));
-        let n_traces_expected = u64::try_from(estimate).unwrap_or(u64::MAX);
-        if n_traces > 0 && self.progress.phase != Phase::Indexing {
-            self.begin(Phase::Indexing, n_traces_expected);
-        } else if n_traces > 0 && self.started.elapsed() >= self.progress.elapsed + INTERVAL {
-            self.progress.total_traces = n_traces_expected;
-            self.tally(Tally { traces_done: n_traces.min(n_traces_expected), active_workers: 0 });
-        }
-    }
-
-    fn end_phase(&mut self) {
-        let now = Instant::now();
-        self.phases.push((self.progress.phase, now - self.phase_started));
-        self.phase_started = now;
-    }
-
-    pub fn say(&mut self, message: Message) {
-        let shown = |text: String| visible(&text).into_owned();
-        self.progress.messages.push(match message {
-            Message::Warning(text) => Message::Warning(shown(text)),
-            Message::Info(text) => Message::Info(shown(text)),
-        });
-        self.report();
-    }
-
-    fn report(&mut self) {
-        self.progress.elapsed = self.started.elapsed();
-        (self.on_progress)(&self.progress);
-        self.progress.messages.clear();
-    }
-
-    /// The result of an import into `output`.
-    pub fn result(mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
-        self.end_phase();
-        let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
-        warnings.extend(found);
-        ImportResult {
-            n_traces: plan.n_traces(),
-            n_gathers,
-            elapsed: self.started.elapsed(),
-            // The first entry is the time before the first phase.
-            phases: self.phases.split_off(1),
-            output: output.to_owned(),
-            warnings,
-        }
-    }
-}
-
-impl Listener for Reporter<'_> {
-    fn tally(&mut self, tally: Tally) {
-        let first = *self.first_traces.get_or_insert(tally.traces_done);
-        let (done, left) =
-            (tally.traces_done - first.min(tally.traces_done), self.progress.total_traces - tally.traces_done);
-        self.progress.eta = (done > 0).then(|| self.phase_started.elapsed().mul_f64(left as f64 / done as f64));
-        self.progress.current_traces = tally.traces_done;
-        self.progress.active_workers = tally.active_workers;
-        self.report();
-    }
-
-    fn note(&mut self, line: &str) {
-        self.say(Message::Warning(line.to_owned()));
-    }
+    convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, listener)
 }

@@ -8,6 +8,7 @@ pub mod finish;
 pub mod import;
 mod one_segment;
 pub mod planning;
+pub mod reporter;
 mod state;
 
 pub use finish::{Merged, merge};

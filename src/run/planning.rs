@@ -1,4 +1,4 @@
-//! Planning: deciding everything, and storing the plan where the workers find it.
+//! Planning: deciding everything, and storing the plan for the workers.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
 use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
-use crate::plan::config::ImportConfig;
+use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
-use crate::run::import::{ImportProgress, Message, Phase, Reporter};
+use crate::run::reporter::{ImportProgress, Message, Phase, Reporter};
 use crate::staging::attempt::attempts;
 use crate::staging::{self, Output, STAGING, SegmentRecord, Staged};
 use crate::store;
@@ -102,7 +102,7 @@ pub(crate) enum OtherPlan {
     IsRefused,
 }
 
-/// Makes the plan, and decides what to do by what an earlier run left.
+/// Makes the plan, and decides what to do about an earlier run's work.
 pub(crate) fn prepare(
     config: &ImportConfig,
     other: OtherPlan,
@@ -157,7 +157,9 @@ pub(crate) fn prepare(
         output.forget()?;
     }
     let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
-    if let Some(Staged { plan, done, n_lost }) = earlier {
+    if let Some(Staged { plan: earlier, done, n_lost }) = earlier {
+        output.complete_grid(&plan)?;
+        let plan = earlier;
         return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
     }
     match output.start(&plan) {
@@ -182,7 +184,7 @@ fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is left of the same import.
+/// What an earlier run left of the same import.
 ///
 /// # Errors
 /// `Error::OutputInTheWay` for remains of another import that must not be replaced.

@@ -70,7 +70,7 @@ pub struct Attempting {
     pub heard_s_ago: Option<u64>,
 }
 
-/// Looks at an output directory without changing anything.
+/// Reads the state of an output directory without changing anything.
 ///
 /// # Errors
 /// `Error::Failed` for a plan that cannot be read or followed; for a dataset, see [`Document::read`].

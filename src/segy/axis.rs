@@ -9,9 +9,12 @@ use crate::segy::infer::Inference;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
+    /// Milliseconds.
     #[default]
     Time,
+    /// Metres or feet.
     Depth,
+    /// Hertz.
     Frequency,
 }
 

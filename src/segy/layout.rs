@@ -1,7 +1,7 @@
 //! What kind of SEG-Y a file is and where its parts lie, with the reason for each decision.
 //!
 //! Nothing is guessed silently: if the headers contradict the file size, the file is refused with a list of what
-//! would fit. `infer` decides.
+//! would fit. `segy::infer` decides.
 
 use std::path::Path;
 
@@ -12,10 +12,8 @@ use crate::segy::axis::{Domain, SampleAxis};
 use crate::segy::binary_header::BINARY_HEADER_OFFSET;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::{Access, Io, SegyFile};
-use crate::segy::infer::{Inference, float_kind, is_pairwise_swapped, seismic_unix};
-use crate::segy::lengths::ragged::{Ragged, TraceIndex, Watch};
+use crate::segy::lengths::ragged::{Ragged, TraceIndex};
 use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
-use crate::segy::tape_label::{self, LABEL_BYTES};
 use crate::segy::text::{self, TextEncoding};
 
 /// Length of the textual and binary file headers together.
@@ -167,44 +165,6 @@ impl Layout {
             file.swap_pairs_from(BINARY_HEADER_OFFSET);
         }
         Ok(file)
-    }
-
-    /// Reads the headers of a file and works out its layout.
-    ///
-    /// # Errors
-    /// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would
-    /// fit.
-    pub fn infer(file: &mut SegyFile, overrides: &Overrides) -> Result<Self> {
-        Self::infer_watched(file, overrides, &|_| Ok(()))
-    }
-
-    /// Like [`Self::infer`], checking `watch` now and then while going through all trace headers.
-    pub fn infer_watched(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
-        let mut layout = Self::decide(file, overrides, watch)?;
-        // The user's choice of format settles it.
-        if overrides.format.is_none() {
-            layout.warnings.extend(float_kind::warning(file, &layout)?);
-        }
-        Ok(layout)
-    }
-
-    fn decide(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Self> {
-        let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
-        match overrides.input_format {
-            Some(InputFormat::Su) => seismic_unix::infer(file, overrides, watch),
-            None if by_name => seismic_unix::infer(file, overrides, watch),
-            _ => {
-                let label = tape_label::find(file)?;
-                if label.is_some() {
-                    file.skip_label(LABEL_BYTES)?;
-                }
-                // Swapped only after the textual header, whose characters are single bytes.
-                if is_pairwise_swapped(file, overrides)? {
-                    file.swap_pairs_from(BINARY_HEADER_OFFSET);
-                }
-                Inference::new(file, overrides, label, watch)?.layout()
-            }
-        }
     }
 
     /// Whether the file starts with textual and binary headers.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::{METADATA, TABLES};
 use crate::plan::Plan;
+use crate::staging::commit::Commit;
 use crate::staging::lock::Lock;
 use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
 use crate::store::Place;
@@ -20,22 +21,22 @@ use crate::store::sync::{sync, sync_tree};
 pub(super) struct LocalArea {
     root: Place,
     staging: Place,
-    /// The directories that were made for it, the outermost first.
+    /// The directories created for it, outermost first.
     created: Vec<PathBuf>,
     lock: Lock,
 }
 
 impl LocalArea {
-    /// Makes the directory with those around it, and its staging area, and locks it.
+    /// Creates the directory with its parents and its staging area, and locks it.
     ///
     /// # Errors
-    /// `Error::OutputInTheWay` where another import holds it, or something else is in the place of the staging area.
+    /// `Error::OutputInTheWay` if another import holds it, or something else is where the staging area goes.
     pub(super) fn create(root: &Path, file_mode: u32) -> Result<Self> {
         let created = missing_directories(root)?;
         Self::open(root, created.clone(), file_mode).inspect_err(|_| remove_directories(&created))
     }
 
-    /// As [`Self::create`], where the missing directories are known.
+    /// As [`Self::create`], with the missing directories known.
     pub(super) fn open(root: &Path, created: Vec<PathBuf>, file_mode: u32) -> Result<Self> {
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", root.display()));
         let mut directories = std::fs::DirBuilder::new();
@@ -45,7 +46,7 @@ impl LocalArea {
         Ok(Self { root: place, staging, created, lock })
     }
 
-    /// Removes the directories that were made for the output and are empty.
+    /// Removes those directories created for the output that are empty.
     pub(super) fn remove_created(&self) {
         remove_directories(&self.created);
     }
@@ -58,7 +59,7 @@ impl LocalArea {
         self.staging.join(PLAN)
     }
 
-    /// Brings the names of the output directory and of those that were made for it to the disk.
+    /// Syncs the names in the output directory and in the directories created for it.
     fn sync_created(&self) -> Result<()> {
         sync(&self.root)?;
         for directory in &self.created {
@@ -68,14 +69,14 @@ impl LocalArea {
         Ok(())
     }
 
-    /// Sees that the parts of the dataset are in their places: those that were moved just now as the same files and
-    /// directories, of the same size.
-    fn check_parts(&self, parts: &[&'static str], new: &[(&'static str, Entry)]) -> Result<()> {
-        parts.iter().filter(|name| **name != METADATA).try_for_each(|name| {
+    /// Checks that the parts of the dataset are in place; those just moved must be the same files and directories with the
+    /// same size.
+    fn check_parts(&self, commit: &Commit, new: &[(&String, Entry)]) -> Result<()> {
+        commit.parts.iter().filter(|name| *name != commit.mark()).try_for_each(|name| {
             let place = self.root.join(name);
             let found = entry(&place)?;
             let same = |a: &Entry, b: &Entry| (a.id, a.kind, a.bytes) == (b.id, b.kind, b.bytes);
-            let what = match (&found, new.iter().find(|(new, _)| new == name)) {
+            let what = match (&found, new.iter().find(|(new, _)| *new == name)) {
                 (None, _) => "is not there",
                 (Some(found), Some((_, moved))) if !same(found, moved) => "is not what was moved there",
                 (Some(_), _) => return Ok(()),
@@ -100,7 +101,10 @@ impl Area for LocalArea {
     }
 
     fn document(&self) -> Place {
-        self.dataset().join(METADATA)
+        let dataset = self.dataset();
+        let of_grid = dataset.join(TABLES).join(METADATA);
+        // Where it cannot be looked for, reading the other one says why.
+        if is_there(&dataset.join(TABLES)).unwrap_or(false) { of_grid } else { dataset.join(METADATA) }
     }
 
     fn lock(&self) -> Option<&File> {
@@ -137,9 +141,10 @@ impl Area for LocalArea {
         sync_tree(&self.dataset(), cancel)
     }
 
-    fn mark_merged(&self, durable: bool) -> Result<()> {
-        let mark = self.merged_mark();
-        mark.write(&[]).map_err(failed(mark.display()))?;
+    fn mark_merged(&self, commit: &Commit, durable: bool) -> Result<()> {
+        let (mark, unfinished) = (self.merged_mark(), self.staging.join("merged.part"));
+        write_json(&unfinished, commit)?;
+        move_to(&unfinished, &mark)?;
         if durable {
             sync(&mark)?;
             sync(&self.staging)?;
@@ -148,38 +153,42 @@ impl Area for LocalArea {
         Ok(())
     }
 
-    fn sync_parts(&self) -> Result<()> {
-        for part in [&self.dataset(), &self.root].iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name))) {
-            if is_there(&part)? {
-                sync_tree(&part, &CancelHandle::new())?;
+    fn sync_parts(&self, commit: &Commit) -> Result<()> {
+        for directory in [&self.dataset(), &self.root] {
+            for part in commit.parts.iter().map(|name| directory.join(name)) {
+                if is_there(&part)? {
+                    sync_tree(&part, &CancelHandle::new())?;
+                }
             }
         }
         Ok(())
     }
 
-    fn publish(&self, durable: bool, parts: &[&'static str]) -> Result<()> {
+    fn publish(&self, durable: bool, commit: &Commit) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging.join("old"));
         create_directories(&old)?;
         let mut new = Vec::new();
-        // Without its commit mark the old dataset is none from here on.
-        for name in NAMED_OUTPUTS.into_iter().rev() {
+        // From here on the old dataset no longer exists, since its commit mark is gone.
+        for name in commit.names() {
             let part = entry(&dataset.join(name))?;
-            let is_replaced = part.is_some() || !parts.contains(&name);
+            let is_replaced = part.is_some() || !commit.parts.contains(name);
             if is_replaced && is_there(&self.root.join(name))? {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
             }
             new.extend(part.map(|part| (name, part)));
         }
-        for (name, _) in new.iter().rev() {
-            // The commit mark must not be there without all the rest.
-            if *name == METADATA {
-                self.check_parts(parts, &new)?;
+        for name in &commit.parts {
+            // The commit mark must not appear before everything else.
+            if name == commit.mark() {
+                self.check_parts(commit, &new)?;
                 if durable {
                     sync(&self.root)?;
                 }
             }
-            move_to(&dataset.join(name), &self.root.join(name))?;
+            if new.iter().any(|(moved, _)| *moved == name) {
+                move_to(&dataset.join(name), &self.root.join(name))?;
+            }
         }
         if durable { sync(&self.root) } else { Ok(()) }
     }
@@ -200,8 +209,7 @@ impl Area for LocalArea {
         remove(&self.merged_mark())
     }
 
-    /// Another import may hold the staging area from the moment on when the name of the lock is gone, and then keeps the
-    /// directory.
+    /// Once the lock file is gone, another import may take the staging area, which then keeps the directory.
     fn leave(&self) {
         let is_lock = |name: &OsStr| Lock::names().any(|lock| name == *lock);
         let leave = || -> std::io::Result<()> {
@@ -213,7 +221,7 @@ impl Area for LocalArea {
             }
             Ok(())
         };
-        // What stays is an empty directory of ours, which the next import takes.
+        // At worst an empty directory of ours stays, which the next import will use.
         let _ = leave().or_else(|_| leave());
     }
 
@@ -225,7 +233,7 @@ impl Area for LocalArea {
     }
 }
 
-/// Segments of a plan that have records in a staging area.
+/// Number of segments of a plan that have records in a staging area.
 pub(super) fn n_recorded(plan: &Plan, staging: &Place) -> Result<usize> {
     let has_record = |id: u32| is_there(&SegmentPaths::new(staging, id).record);
     plan.segments.iter().try_fold(0, |n, segment| Ok(n + usize::from(has_record(segment.id)?)))
@@ -234,7 +242,7 @@ pub(super) fn n_recorded(plan: &Plan, staging: &Place) -> Result<usize> {
 /// Whether there is a link anywhere below a directory.
 pub(super) fn holds_links(directory: &Place) -> Result<bool> {
     let names = match directory.names() {
-        // Workers remove what they have given up.
+        // Workers remove attempts they have given up.
         Err(e) if is_absence(&e) => return Ok(false),
         names => names.map_err(failed(directory.display()))?,
     };
@@ -249,7 +257,7 @@ pub(super) fn holds_links(directory: &Place) -> Result<bool> {
     Ok(false)
 }
 
-/// The directories on the way to an output directory, and that one, that are not there, the outermost first.
+/// The output directory and its parents, as far as they do not exist, outermost first.
 fn missing_directories(root: &Path) -> Result<Vec<PathBuf>> {
     let mut missing = Vec::new();
     for directory in root.ancestors().take_while(|a| !a.as_os_str().is_empty()) {
@@ -262,10 +270,10 @@ fn missing_directories(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(missing)
 }
 
-/// Removes directories that are empty, the innermost first.
+/// Removes directories that are empty, innermost first.
 fn remove_directories(created: &[PathBuf]) {
     for directory in created.iter().rev() {
-        // What somebody else put there meanwhile is theirs, and keeps its directory.
+        // What somebody else has put there is theirs, and keeps its directory.
         let _ = std::fs::remove_dir(directory);
     }
 }

@@ -1,5 +1,5 @@
-//! Keeping imports apart that write to one directory: the lock in its staging area, which is also the mark that the area is
-//! one of this program.
+//! Keeps apart imports that write to the same directory: the lock in its staging area, which also marks the area as one
+//! of this program.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,33 +11,35 @@ use crate::store::Place;
 use crate::store::files::{entry, is_there};
 use crate::store::place::{Entry, is_absence};
 
-/// Name of the file in the staging area that the process holds that writes here.
+/// Name of the file in the staging area that the writing process holds a lock on.
 pub(super) const LOCK: &str = "lock";
-/// Name of the file that stands for a lock on file systems that have none.
+/// Name of the file that serves as a lock on file systems without locks.
 const LOCK_FILE: &str = "lock.held";
-/// What the lock says: without it a directory of this name is somebody else's.
+/// Name of the file that a process makes while it removes the lock file of a process that has ended.
+const TURN: &str = "lock.turn";
+/// Content of the lock: a directory without it is somebody else's.
 const MARK: &[u8] = b"staging area of segy-import\n";
 
-/// An import that ends removes lock and directory, at any moment between the steps here; and the workers of one that was
-/// killed hold it until they have noticed.
+/// An import that ends removes lock and directory, possibly between any two steps here; and the workers of a killed
+/// import hold the lock until they notice.
 const ATTEMPTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Held as long as a directory is written to.
+/// Held while a directory is being written to.
 pub(super) enum Lock {
-    /// A lock of the system on the file [`LOCK`].
+    /// A system lock on the file [`LOCK`].
     System(File),
-    /// A file that is there as long as the process lives, for file systems that refuse locks, and what they said.
+    /// For file systems that refuse locks: a file that exists while the process lives, and the system's error.
     File(Place, String),
 }
 
 impl Lock {
     /// The names in a staging area that belong to the lock.
     pub(super) fn names() -> impl Iterator<Item = &'static &'static str> {
-        [LOCK_FILE, LOCK].iter()
+        [LOCK_FILE, TURN, LOCK].iter()
     }
 
-    /// What a child process inherits.
+    /// The file for child processes to inherit.
     pub(super) fn file(&self) -> Option<&File> {
         match self {
             Self::System(file) => Some(file),
@@ -45,7 +47,7 @@ impl Lock {
         }
     }
 
-    /// What there is to say where the system does not lock.
+    /// The warning to give if the system has no locks.
     pub(super) fn warning(&self) -> Option<String> {
         match self {
             Self::System(_) => None,
@@ -56,10 +58,10 @@ impl Lock {
         }
     }
 
-    /// Makes the staging area of an output directory and takes its lock. Returns the area, held open.
+    /// Creates the staging area of an output directory and takes its lock. Returns the area, held open.
     ///
     /// # Errors
-    /// `Error::OutputInTheWay` where another import holds it, or where it is somebody else's.
+    /// `Error::OutputInTheWay` if another import holds it, or if it is somebody else's.
     pub(super) fn take(root: &Place) -> Result<(Place, Self)> {
         let mut is_held = false;
         for _ in 0..ATTEMPTS {
@@ -67,10 +69,13 @@ impl Lock {
             let path = staging.join(LOCK);
             let file = match open(&path) {
                 Ok(file) => file,
-                // The import that made it has ended.
+                // The import that created it has ended.
                 Err(e) if is_absence(&e) => continue,
                 Err(e) if entry(&path)?.is_some_and(|found| found.kind != crate::store::place::Kind::File) => {
-                    return Err(Error::OutputInTheWay(format!("{}: is no lock: {e}; remove it", path.display())));
+                    return Err(Error::OutputInTheWay(format!(
+                        "{}: is not a lock file: {e}; remove it",
+                        path.display()
+                    )));
                 }
                 Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
             };
@@ -79,7 +84,7 @@ impl Lock {
                     see_that_it_is_ours(&staging, file.try_clone().map_err(failed(path.display()))?)?;
                     return Ok((staging, Self::System(file)));
                 }
-                // The lock of an import that has ended; it guards nothing any more.
+                // The lock of an import that has ended; it no longer guards anything.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     is_held = true;
@@ -93,11 +98,11 @@ impl Lock {
             }
         }
         let what =
-            if is_held { "another import is writing here" } else { "other imports come and go here all the time" };
+            if is_held { "another import is writing here" } else { "other imports keep starting and ending here" };
         Err(Error::OutputInTheWay(format!("{}: {what}", root.display())))
     }
 
-    /// A file that only one process can make, with who that is, where the system refuses to lock (`why`).
+    /// A file that only one process can create, naming that process; for systems that refuse to lock (`why`).
     fn without_the_system(staging: &Place, why: &io::Error) -> Result<Self> {
         let place = staging.join(LOCK_FILE);
         let held_by = |found: &Holder| {
@@ -124,9 +129,9 @@ impl Lock {
                 Err(e) => return Err(failed(place.display())(e)),
             };
             match Holder::of(&String::from_utf8_lossy(&text)) {
-                Some(holder) if holder.is_gone() => place.remove().map_err(failed(place.display()))?,
+                Some(holder) if holder.is_gone() => remove_stale(staging, &place, &text)?,
                 Some(holder) => return Err(held_by(&holder)),
-                // It is being written in this moment.
+                // It is being written right now.
                 None => std::thread::sleep(PAUSE),
             }
         }
@@ -134,16 +139,38 @@ impl Lock {
     }
 }
 
+/// Removes a lock file that says `text`, unless it says something else by now: of several processes that find it only one may,
+/// or the next would remove the file that the first has made since.
+fn remove_stale(staging: &Place, place: &Place, text: &[u8]) -> Result<()> {
+    let turn = staging.join(TURN);
+    match turn.create_new() {
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            std::thread::sleep(PAUSE);
+            return Ok(());
+        }
+        Err(e) => return Err(failed(turn.display())(e)),
+    }
+    let removed = match place.read() {
+        Ok(now) if now == text => place.remove(),
+        Ok(_) => Ok(()),
+        Err(e) if is_absence(&e) => Ok(()),
+        Err(e) => Err(e),
+    };
+    let ended = turn.remove();
+    removed.and(ended).map_err(failed(place.display()))
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Self::File(place, _) = self {
-            // One that stays says which process held it, and the next import sees that this is gone.
+            // A file that stays names the process that held it, and the next import sees that the process has ended.
             let _ = place.remove();
         }
     }
 }
 
-/// Who made a lock file.
+/// The process that made a lock file.
 struct Holder {
     host: String,
     boot_id: String,
@@ -160,15 +187,15 @@ impl Holder {
         format!("{} {} {}\n", self.host, self.boot_id, self.pid)
     }
 
-    /// `None` for what is no whole line.
+    /// `None` if it is not a whole line.
     fn of(text: &str) -> Option<Self> {
         let mut words = text.strip_suffix('\n').unwrap_or(text).split(' ');
         let (host, boot_id, pid) = (words.next()?, words.next()?, words.next()?);
         Some(Self { host: host.to_owned(), boot_id: boot_id.to_owned(), pid: pid.parse().ok()? })
     }
 
-    /// Whether its process is known to have ended: it ran on this computer, before it was started again or with a number
-    /// that no process has.
+    /// Whether its process has certainly ended: it ran on this computer, before the last restart or with a process
+    /// number no longer in use.
     fn is_gone(&self) -> bool {
         let here = Self::this();
         if self.host != here.host {
@@ -180,7 +207,7 @@ impl Holder {
     }
 }
 
-/// Makes the staging area, held open; `None` where it goes away in the same moment.
+/// Creates the staging area, held open; `None` if it is removed at the same moment.
 fn made(root: &Place) -> Result<Option<Place>> {
     let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", root.display()));
     let staging = root.join(STAGING);
@@ -199,7 +226,7 @@ fn made(root: &Place) -> Result<Option<Place>> {
     }
 }
 
-/// Opens or makes the lock.
+/// Opens or creates the lock file.
 fn open(path: &Place) -> io::Result<File> {
     match path.open_to_write() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => match path.create_new() {
@@ -219,7 +246,7 @@ fn is_current(root: &Place, staging: &Place, lock: &File) -> Result<bool> {
         && id(entry(&root.join(STAGING))?) == id(entry(staging)?))
 }
 
-/// Sees that the area carries the mark of this program, and marks a new one.
+/// Checks that the area has the mark of this program, and marks a new one.
 fn see_that_it_is_ours(staging: &Place, mut lock: File) -> Result<()> {
     let path = staging.join(LOCK).path();
     let in_lock = || failed(path.display());
@@ -231,7 +258,7 @@ fn see_that_it_is_ours(staging: &Place, mut lock: File) -> Result<()> {
     }
     let names = staging.names().map_err(failed(staging.display()))?;
     let is_new = text.is_empty() && names.iter().all(|name| Lock::names().any(|lock| name == *lock));
-    // Versions of this program that did not mark it left a plan, or a dataset that becomes visible.
+    // Earlier versions of this program wrote no mark; they left a plan, or a dataset being made visible.
     let has = |name| is_there(&staging.join(name));
     let is_of_earlier = text.is_empty() && (has(super::PLAN)? || has(super::MERGED)?);
     if is_new || is_of_earlier {

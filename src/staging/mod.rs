@@ -1,10 +1,12 @@
 //! The output directory: refusing what is in the way, the staging area, and making a complete dataset visible.
 //!
-//! Everything is built in `<output>/.segy-import/`. The named outputs appear by rename once they are complete,
+//! Everything is built in `<output>/.segy-import/`. The named outputs appear by rename once complete, with
 //! `metadata.json` last: it is the commit mark. What differs between a directory ([`local`]) and an object store
-//! ([`objects`]) is behind one trait, [`Area`].
+//! ([`objects`]) is in one trait, [`Area`].
 
 pub mod attempt;
+mod commit;
+mod grid_files;
 mod local;
 mod lock;
 mod objects;
@@ -16,84 +18,86 @@ use std::path::Path;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset::document::Document;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
 use crate::store::files::{entry, is_there};
 use crate::store::place::{Kind, is_absence};
 use crate::store::{self, Place};
+use commit::Commit;
 use local::LocalArea;
 use objects::ObjectArea;
 
+pub(crate) use commit::document_in;
+pub use grid_files::GridFiles;
 pub use record::SegmentRecord;
 pub use segment_paths::SegmentPaths;
 
 /// Name of the staging area in the output directory.
 pub const STAGING: &str = ".segy-import";
-/// Name of the mark in the staging area that the dataset has been put together and becomes visible.
+/// Name of the mark in the staging area: the dataset is merged and is being made visible.
 const MERGED: &str = "merged";
 /// Name of the plan in the staging area.
 const PLAN: &str = "plan.json";
 
-/// What a staging area does in its own way in a directory and in an object store.
+/// What a staging area does differently in a directory and in an object store.
 trait Area {
     fn root(&self) -> &Place;
     fn staging(&self) -> &Place;
-    /// Where the dataset is put together.
+    /// Where the merge builds the dataset.
     fn dataset(&self) -> Place;
-    /// Where its document is until all the rest has its place.
+    /// Where its document stays until everything else is in place.
     fn document(&self) -> Place;
-    /// The lock, where there are locks. Whoever inherits it keeps other imports away as long as it lives.
+    /// The lock, where there are locks. A process that inherits it keeps other imports away as long as it lives.
     fn lock(&self) -> Option<&File>;
-    /// What there is to say of how imports are kept apart.
+    /// A warning about how imports are kept apart, if there is one.
     fn warning(&self) -> Option<String> {
         None
     }
     /// Empties the staging area and puts the plan in it.
     fn start(&self, plan: &Plan) -> Result<()>;
-    /// Puts the plan in the place of one that is there.
+    /// Replaces the plan.
     fn write_plan(&self, plan: &Plan) -> Result<()>;
-    /// Removes a plan that is not to be followed, and all that was done of it, if [`Self::start`] does not.
+    /// Removes a plan that will not be followed and all its work, unless [`Self::start`] does that.
     fn forget(&self) -> Result<()>;
-    /// Brings the plan to the disk, with the names of the directories that it lies in.
+    /// Syncs the plan, with the names of the directories it is in.
     fn sync_plan(&self) -> Result<()>;
-    /// Brings the dataset that has been put together to the disk, before any of it gets its name.
+    /// Syncs the merged dataset, before any of it is renamed.
     fn sync(&self, cancel: &CancelHandle) -> Result<()>;
-    /// Says durably that the dataset has been put together.
-    fn mark_merged(&self, durable: bool) -> Result<()>;
-    /// Brings what an interrupted run was making visible to the disk.
-    fn sync_parts(&self) -> Result<()>;
-    /// Gives everything the dataset consists of its name, from any step on, and sees that it is there.
-    fn publish(&self, durable: bool, parts: &[&'static str]) -> Result<()>;
-    /// Empties the staging area. Whatever the moment of an interruption, what is left is not taken for finished work: without
-    /// a dataset being committed the plan goes first, and with one the mark goes last.
+    /// Records durably that the dataset is merged.
+    fn mark_merged(&self, commit: &Commit, durable: bool) -> Result<()>;
+    /// Syncs what an interrupted run was making visible.
+    fn sync_parts(&self, commit: &Commit) -> Result<()>;
+    /// Renames every part of the dataset into place, continuing from any step, and checks that it is there.
+    fn publish(&self, durable: bool, commit: &Commit) -> Result<()>;
+    /// Empties the staging area. An interruption at any moment must not leave anything that looks like finished work:
+    /// if no dataset is being committed the plan goes first, otherwise the mark goes last.
     fn clear(&self) -> Result<()>;
-    /// Removes the staging area unless there is work in it.
+    /// Removes the staging area unless it holds work.
     fn leave(&self);
-    /// Removes all that this import made.
+    /// Removes everything this import made.
     fn discard(&self) -> Result<()>;
 }
 
-/// An output directory that this process alone writes to.
+/// An output directory that only this process writes to.
 pub struct Output {
     area: Box<dyn Area>,
 }
 
-/// A plan in a staging area, and what is done of it.
+/// A plan in a staging area, and what has been done of it.
 pub struct Staged {
     pub plan: Plan,
     /// The records of the segments that are done.
     pub done: Vec<SegmentRecord>,
-    /// Segments that were done, but may be lost, as the computer was restarted before they reached the disk.
+    /// Segments that were done but may be lost: the computer was restarted before they were synced.
     pub n_lost: usize,
 }
 
 impl Staged {
-    /// What an output directory holds of a plan. `None` if there is no plan.
+    /// The plan in an output directory and its progress; `None` if there is no plan.
     ///
     /// # Errors
-    /// `Error::Failed` for a plan that cannot be followed, `Error::OutputInTheWay` for links: this program makes none, and
-    /// one that is there leads to somebody else's files.
+    /// `Error::Failed` for a plan that cannot be followed, `Error::OutputInTheWay` for links: this program makes none,
+    /// and one that is there leads to somebody else's files.
     pub fn find(root: &Place) -> Result<Option<Self>> {
         let Some(staging) = staging_of(root)? else { return Ok(None) };
         if !has_plan(&staging)? {
@@ -106,7 +110,7 @@ impl Staged {
             return Ok(Some(Self { plan, done, n_lost: 0 }));
         }
         if local::holds_links(&staging)? {
-            let what = "holds links, and nothing is taken from where they lead; remove it";
+            let what = "holds links, which are not followed; remove it";
             return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
         }
         let plan = Plan::read(&staging.join(PLAN))?;
@@ -122,7 +126,7 @@ impl Staged {
 /// The output directory at a path, links below it not followed; `None` if there is none.
 ///
 /// # Errors
-/// `Error::Usage` for an address that is not written as it has to be, `Error::Failed` where it cannot be opened.
+/// `Error::Usage` for an invalid address, `Error::Failed` if it cannot be opened.
 pub fn find_root(root: &Path) -> Result<Option<Place>> {
     store::check_address(root)?;
     match Place::to_write(root) {
@@ -135,7 +139,7 @@ pub fn find_root(root: &Path) -> Result<Option<Place>> {
 /// The staging area of an output directory, held open; `None` if there is none.
 ///
 /// # Errors
-/// `Error::OutputInTheWay` for what is no directory, or a link to one.
+/// `Error::OutputInTheWay` if it is not a directory, or a link to one.
 pub fn staging_of(root: &Place) -> Result<Option<Place>> {
     let staging = root.join(STAGING);
     if root.is_remote() {
@@ -151,16 +155,16 @@ pub fn staging_of(root: &Place) -> Result<Option<Place>> {
     }
 }
 
-/// The error for what is in the place of the staging area.
+/// The error if something else is where the staging area goes.
 fn in_place_of_staging(staging: &Place, kind: Kind) -> Error {
     let what = match kind {
-        Kind::Link => "is a link, and nothing is written to where it leads; remove it",
-        _ => "is no directory of this program; remove it, or name another directory",
+        Kind::Link => "is a link, which is not followed; remove it",
+        _ => "is not a directory of this program; remove it, or name another directory",
     };
     Error::OutputInTheWay(format!("{}: {what}", staging.display()))
 }
 
-/// Refuses an output directory that holds something, before anything is created.
+/// Refuses an output directory that already holds something, before anything is created.
 ///
 /// # Errors
 /// `Error::OutputInTheWay` with what is there.
@@ -191,14 +195,14 @@ pub fn check(root: &Path, overwrite: bool) -> Result<()> {
 
 fn check_directory(root: &Place, overwrite: bool) -> Result<()> {
     let in_the_way = |what: String| Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
-    // A run that was stopped while its dataset became visible is brought to its end first, and then looked at again.
+    // A run that was stopped while making its dataset visible is finished first; then this is checked again.
     if is_merged(root)? {
         return Ok(());
     }
     if holds_dataset(root)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
-    // Only the parts of a dataset are replaced; what else has such a name belongs to somebody.
+    // Only the parts of a dataset are replaced; anything else with such a name is somebody else's.
     for name in NAMED_OUTPUTS {
         if is_there(&root.join(name))? {
             return in_the_way(format!("{name} in it belongs to no dataset of this program; name another directory"));
@@ -217,10 +221,10 @@ fn check_directory(root: &Place, overwrite: bool) -> Result<()> {
 
 /// Whether a complete dataset of this program is there.
 pub fn holds_dataset(root: &Place) -> Result<bool> {
-    Document::is_at(&root.join(METADATA))
+    document_in(root).map(|document| document.is_some())
 }
 
-/// Removes the lock of a dataset that is complete, unless somebody holds it, with the staging area if that is empty then.
+/// Removes the lock of a complete dataset, unless somebody holds it, and the staging area if that leaves it empty.
 pub fn remove_lock(root: &Path) -> Result<()> {
     if let Some(place) = find_root(root)?.filter(|place| !place.is_remote())
         && is_there(&place.join(STAGING).join(lock::LOCK))?
@@ -232,11 +236,11 @@ pub fn remove_lock(root: &Path) -> Result<()> {
 }
 
 impl Output {
-    /// Makes the directory and its staging area and locks it against another import. New files get these permissions, before
-    /// the umask.
+    /// Creates the directory and its staging area and locks it against other imports. `file_mode`: permissions of new
+    /// files, before the umask.
     ///
     /// # Errors
-    /// `Error::OutputInTheWay` as [`check`] does, for what another import completed since that was asked.
+    /// `Error::OutputInTheWay` as in [`check`], for what another import completed since then.
     pub fn open(root: &Path, overwrite: bool, file_mode: u32) -> Result<Self> {
         if store::is_remote(root) {
             check(root, overwrite)?;
@@ -252,6 +256,7 @@ impl Output {
         Ok(Self { area: Box::new(area) })
     }
 
+    /// Where the dataset goes.
     pub fn root(&self) -> &Place {
         self.area.root()
     }
@@ -261,15 +266,17 @@ impl Output {
         self.area.lock()
     }
 
-    /// What there is to say of how other imports are kept away.
+    /// A warning about how other imports are kept away, if there is one.
     pub fn warning(&self) -> Option<String> {
         self.area.warning()
     }
 
+    /// The staging area in it.
     pub fn staging(&self) -> Place {
         self.area.staging().clone()
     }
 
+    /// Where the plan is.
     pub fn plan_file(&self) -> Place {
         self.area.staging().join(PLAN)
     }
@@ -284,7 +291,7 @@ impl Output {
         self.area.document()
     }
 
-    /// What is there of the import that `plan` describes; an earlier plan may have cut it differently.
+    /// The earlier work on the import that `plan` describes; its plan may cut the segments differently.
     ///
     /// # Errors
     /// As [`Staged::find`].
@@ -292,7 +299,7 @@ impl Output {
         Ok(Staged::find(self.root())?.filter(|earlier| plan.makes_the_same_as(&earlier.plan)))
     }
 
-    /// Whether there are records of segments, whatever plan they belong to. Nothing is looked for where links lead.
+    /// Whether there are segment records of any plan. Links are not followed.
     pub fn has_finished_segments(&self) -> Result<bool> {
         if self.root().is_remote() {
             return Ok(false);
@@ -311,7 +318,17 @@ impl Output {
 
     /// See [`Area::start`].
     pub fn start(&self, plan: &Plan) -> Result<()> {
-        self.area.start(plan)
+        self.area.start(plan)?;
+        grid_files::write(plan, &self.staging())
+    }
+
+    /// Puts what workers need of a grid into the staging area, where an interrupted run did not.
+    pub fn complete_grid(&self, plan: &Plan) -> Result<()> {
+        let staging = self.staging();
+        if plan.target.grid().is_none() || grid_files::are_there(&staging)? {
+            return Ok(());
+        }
+        grid_files::write(plan, &staging)
     }
 
     /// See [`Area::forget`].
@@ -334,53 +351,46 @@ impl Output {
         self.area.sync(cancel)
     }
 
-    /// Makes the dataset that has been put together visible, in the place of one that is there. `durable`: each step is on
-    /// the disk before the one that relies on it.
+    /// Makes the merged dataset visible, replacing an existing one. `durable`: each step is synced before the next one
+    /// relies on it.
     ///
-    /// Returns what is left to be told once the dataset is visible: that the staging area could not be emptied.
+    /// Returns what to report once the dataset is visible: that the staging area could not be emptied.
     ///
     /// # Errors
-    /// `Error::Failed` where the dataset did not become visible; the staging area then holds all that is needed to go on.
+    /// `Error::Failed` if the dataset did not become visible; the staging area then holds everything needed to
+    /// continue.
     pub fn commit(self, durable: bool) -> Result<Option<String>> {
-        self.area.mark_merged(durable)?;
-        let left = self.finish_commit(durable)?;
+        let commit = Commit::new(&self.document(), self.root())?;
+        self.area.mark_merged(&commit, durable)?;
+        let left = self.finish_commit(durable, &commit)?;
         self.area.leave();
         Ok(left)
     }
 
-    /// Brings a commit to its end that may have been interrupted anywhere, and empties the staging area; see
+    /// Completes a commit that may have been interrupted at any point, and empties the staging area; see
     /// [`Self::is_merged`].
     ///
     /// # Errors
-    /// As [`Self::commit`], and where the staging area cannot be emptied.
+    /// As [`Self::commit`], and if the staging area cannot be emptied.
     pub fn resume_commit(&self, durable: bool) -> Result<()> {
+        let commit = Commit::read(&self.area.staging().join(MERGED), &self.document(), self.root())?;
         if durable {
-            // The run that was interrupted may have been one without.
-            self.area.sync_parts()?;
+            // The interrupted run may have been one without syncing.
+            self.area.sync_parts(&commit)?;
         }
-        self.finish_commit(durable)?.map_or(Ok(()), |left| Err(Error::Failed(left)))
+        self.finish_commit(durable, &commit)?.map_or(Ok(()), |left| Err(Error::Failed(left)))
     }
 
-    /// As [`Self::commit`], from any step on.
-    fn finish_commit(&self, durable: bool) -> Result<Option<String>> {
-        self.area.publish(durable, &self.parts()?)?;
-        let clear = || match is_there(&self.root().join(METADATA))? {
-            true => self.area.clear(),
-            false => Err(Error::Failed(format!("{}: is not there", self.root().join(METADATA).display()))),
+    /// As [`Self::commit`], continuing from any step.
+    fn finish_commit(&self, durable: bool, commit: &Commit) -> Result<Option<String>> {
+        self.area.publish(durable, commit)?;
+        let clear = || match document_in(self.root())? {
+            Some(_) => self.area.clear(),
+            None => Err(Error::Failed(format!("{}: is not there", self.root().join(commit.mark()).display()))),
         };
-        // Twice, as what goes wrong may pass: what is left is nothing but work for the user.
+        // Tried twice, since the failure may pass, and what is left would be work for the user.
         let cleared = clear().or_else(|_| clear());
         Ok(cleared.err().map(|e| format!("the dataset is complete, but its staging area could not be emptied: {e}")))
-    }
-
-    /// What the dataset that has been put together consists of, in the order in which it appears. Its document tells, which
-    /// is the last to be moved.
-    fn parts(&self) -> Result<Vec<&'static str>> {
-        let (unmoved, moved) = (self.document(), self.root().join(METADATA));
-        let place = if is_there(&unmoved)? { unmoved } else { moved };
-        let files = Document::read(&place).map_err(|e| Error::Failed(e.to_string()))?.checksums;
-        let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
-        Ok(NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name)).collect())
     }
 
     /// See [`is_merged`].
@@ -393,7 +403,7 @@ impl Output {
         self.area.discard()
     }
 
-    /// Finished segments in the staging area.
+    /// Number of finished segments in the staging area.
     pub fn n_finished(&self, plan: &Plan) -> Result<usize> {
         if self.root().is_remote() {
             return Ok(objects::records(self.area.staging(), plan)?.len());
@@ -402,7 +412,7 @@ impl Output {
     }
 }
 
-/// Whether a run put the dataset together and was stopped while it became visible, or is still at that.
+/// Whether a run has merged the dataset and was stopped while making it visible, or is still doing that.
 pub fn is_merged(root: &Place) -> Result<bool> {
     match staging_of(root)? {
         Some(staging) => is_there(&staging.join(MERGED)),

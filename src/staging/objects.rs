@@ -1,12 +1,13 @@
-//! The output in an object store, where nothing can be renamed, locked or appear at once with other things.
+//! The output in an object store, where nothing can be renamed, locked, or made visible together with other things.
 //!
-//! Chunks are put under their final keys by the workers, each by one alone. The tables of the segments, their records and the
-//! plan lie below `.segy-import/`; the merge makes the tables of the dataset of them, and `metadata.json` comes last. Whoever
-//! sees no `metadata.json` sees no dataset; one that is replaced loses its own before the first chunk is written.
+//! Workers write chunks to their final keys, each written by one worker only. The segments' tables and records and the
+//! plan are below `.segy-import/`; the merge makes the dataset's tables from them, and `metadata.json` comes last.
+//! Without a `metadata.json` there is no dataset; one that is being replaced loses its own before the first chunk is
+//! written.
 //!
-//! There is no lock, as one would outlive whoever crashed with it. The plan is what keeps imports apart: it is only put where
-//! there is none, and another import is refused unless it is the same. Two that are the same write the same bytes under the
-//! same keys.
+//! There is no lock, as one would outlive a crash of its owner. The plan keeps imports apart: it is only written if
+//! there is none, and another import is refused unless it has the same plan. Two with the same plan write the same
+//! bytes to the same keys.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -15,8 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS, ZARR_JSON};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES, ZARR_JSON};
+use crate::grid::Grid;
 use crate::plan::Plan;
+use crate::staging::commit::{Commit, document_in};
 use crate::staging::{Area, MERGED, PLAN, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
 use crate::store::files::{is_there, read_json, write_json};
 use crate::store::{self, Place};
@@ -25,7 +28,7 @@ use crate::store::{self, Place};
 pub(super) struct ObjectArea {
     root: Place,
     staging: Place,
-    /// Whether this import has put the plan there that it follows.
+    /// Whether this import wrote the plan it follows.
     is_mine: AtomicBool,
 }
 
@@ -34,7 +37,7 @@ impl ObjectArea {
         Self { staging: root.join(STAGING), root, is_mine: AtomicBool::new(false) }
     }
 
-    /// What is in the staging area besides the plan and the mark.
+    /// The keys in the staging area besides the plan and the mark.
     fn others(&self) -> Result<Vec<PathBuf>> {
         let found = store::list(&self.staging.path()).map_err(failed(self.staging.display()))?;
         let others = found.into_iter().filter(|name| name != PLAN && name != MERGED);
@@ -42,7 +45,7 @@ impl ObjectArea {
     }
 }
 
-/// Refuses a prefix that holds something.
+/// Refuses a prefix that already holds something.
 pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     store::check_address(root)?;
     let place = Place::to_write(root).map_err(failed(root.display()))?;
@@ -52,10 +55,10 @@ pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     }
     let found = store::list_top(root).map_err(failed(root.display()))?;
     let has = |name: &str| found.iter().any(|f| f == name);
-    if has(METADATA) && holds_dataset(&place)? {
+    if (has(METADATA) || has(TABLES)) && holds_dataset(&place)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
-    // Without its document it is what an import left that began here.
+    // A staging area without the dataset's document: an import that began here left it.
     if has(STAGING) && !has(METADATA) {
         return Ok(());
     }
@@ -85,7 +88,7 @@ impl Area for ObjectArea {
         &self.staging
     }
 
-    /// Chunks are put where they stay.
+    /// Chunks are written to their final place.
     fn dataset(&self) -> Place {
         self.root.clone()
     }
@@ -98,10 +101,10 @@ impl Area for ObjectArea {
         None
     }
 
-    /// Puts the plan where there is none, and ends the dataset that is going to be replaced.
+    /// Writes the plan if there is none, and ends the dataset that is to be replaced.
     ///
     /// # Errors
-    /// `Error::OutputInTheWay` where there is one, which another import has put there meanwhile.
+    /// `Error::OutputInTheWay` if there is a plan, which another import has written meanwhile.
     fn start(&self, plan: &Plan) -> Result<()> {
         let place = self.staging.join(PLAN);
         let mut text = serde_json::to_vec_pretty(plan).map_err(failed(place.display()))?;
@@ -111,7 +114,8 @@ impl Area for ObjectArea {
             return Err(Error::OutputInTheWay(format!("{}: {what}", self.root.display())));
         }
         self.is_mine.store(true, Ordering::Relaxed);
-        remove(&[self.root.join(METADATA).path(), self.root.join(ZARR_JSON).path()])?;
+        let documents = [self.root.join(METADATA), self.root.join(TABLES).join(METADATA), self.root.join(ZARR_JSON)];
+        remove(&documents.map(|place| place.path()))?;
         remove(&self.others()?)
     }
 
@@ -131,26 +135,28 @@ impl Area for ObjectArea {
         Ok(())
     }
 
-    fn mark_merged(&self, _: bool) -> Result<()> {
-        let mark = self.staging.join(MERGED);
-        mark.write(&[]).map_err(failed(mark.display()))
+    fn mark_merged(&self, commit: &Commit, _: bool) -> Result<()> {
+        write_json(&self.staging.join(MERGED), commit)
     }
 
-    fn sync_parts(&self) -> Result<()> {
+    fn sync_parts(&self, _: &Commit) -> Result<()> {
         Ok(())
     }
 
-    /// Makes the dataset complete: what the one before had and it has not is removed, and then it gets its document.
-    fn publish(&self, _: bool, parts: &[&'static str]) -> Result<()> {
+    /// Completes the dataset: removes what only the previous one had, then writes the document.
+    fn publish(&self, _: bool, commit: &Commit) -> Result<()> {
         let document = self.document();
         if !is_there(&document)? {
             return Ok(());
         }
-        for name in NAMED_OUTPUTS.iter().filter(|name| !parts.contains(name)) {
+        for name in commit.replaced.iter().filter(|name| !commit.parts.contains(name)) {
             store::files::remove(&self.root.join(name))?;
         }
         let text = document.read().map_err(failed(document.display()))?;
-        let place = self.root.join(METADATA);
+        let place = match commit.mark() {
+            TABLES => self.root.join(TABLES).join(METADATA),
+            mark => self.root.join(mark),
+        };
         place.write(&text).map_err(failed(place.display()))
     }
 
@@ -166,14 +172,17 @@ impl Area for ObjectArea {
 
     fn leave(&self) {}
 
-    /// Removes what an import made that comes to nothing, unless it had taken up what another began: that one may be at work. A
-    /// dataset that is complete is not its own any more.
+    /// Removes what an unsuccessful import made, unless it had continued the work of another import: that one may still
+    /// be running. A complete dataset no longer belongs to it.
     fn discard(&self) -> Result<()> {
         if !self.is_mine.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if is_there(&self.staging.join(PLAN))? && !is_there(&self.root.join(METADATA))? {
-            NAMED_OUTPUTS.iter().try_for_each(|name| store::files::remove(&self.root.join(name)))?;
+        let plan = self.staging.join(PLAN);
+        if is_there(&plan)? && document_in(&self.root)?.is_none() {
+            let of_grid = Plan::read(&plan).ok().and_then(|plan| plan.target.grid().map(Grid::parts));
+            let named = NAMED_OUTPUTS.map(str::to_owned).into_iter().chain(of_grid.unwrap_or_default());
+            named.into_iter().try_for_each(|name| store::files::remove(&self.root.join(name)))?;
         }
         self.clear()
     }

@@ -1,11 +1,11 @@
-//! How places in object stores are written.
+//! Addresses of places in object stores.
 
 use std::path::Path;
 
 /// The kinds of object stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scheme {
-    /// Amazon S3 and what speaks like it.
+    /// Amazon S3 and compatible stores.
     S3,
     /// Google Cloud Storage.
     Gs,
@@ -15,7 +15,7 @@ pub(super) enum Scheme {
 
 const SCHEMES: [(&str, Scheme); 3] = [("s3://", Scheme::S3), ("gs://", Scheme::Gs), ("az://", Scheme::Az)];
 
-/// `s3://bucket/key`, taken apart.
+/// `s3://bucket/key`, parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address<'a> {
     pub scheme: Scheme,
@@ -25,12 +25,12 @@ pub(super) struct Address<'a> {
     pub key: &'a str,
 }
 
-/// Whether a path names a place in an object store.
+/// Whether a path is the address of a place in an object store.
 pub fn is_remote(path: &Path) -> bool {
     path.to_str().is_some_and(|text| SCHEMES.iter().any(|(prefix, _)| text.starts_with(prefix)))
 }
 
-/// The path as messages may show it: without what could be a password in front of the bucket.
+/// The path for messages, without anything in front of the bucket that could be a password.
 pub(super) fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     let Some((scheme, rest)) = text.split_once("://") else { return text };
@@ -46,13 +46,11 @@ impl<'a> Address<'a> {
     pub fn parse(path: &'a Path) -> Result<Self, String> {
         let text = path.to_str().ok_or("the name is not UTF-8")?;
         let place = SCHEMES.iter().find_map(|(prefix, scheme)| Some((*scheme, text.strip_prefix(prefix)?)));
-        let (scheme, rest) = place.ok_or("is no place in an object store")?;
+        let (scheme, rest) = place.ok_or("is not an address in an object store")?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         let key = key.trim_end_matches('/');
         if bucket.contains(['@', ':']) {
-            return Err(
-                "write scheme://bucket/key; credentials are taken from the environment and profiles alone".into()
-            );
+            return Err("write scheme://bucket/key; credentials come only from the environment and profiles".into());
         }
         if bucket.is_empty() || bucket.contains(['?', '#']) {
             return Err("names no bucket; write scheme://bucket/key".into());

@@ -1,4 +1,4 @@
-//! CRC-32C of whole files, as `metadata.json` keeps them for everything that has no checksum of its own.
+//! CRC-32C of whole files; `metadata.json` keeps one for every file that has no checksum of its own.
 
 use std::io::{Read, Write};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Result, failed};
 use crate::store::{Place, Reader, Stream};
 
-/// Bytes that are read at a time.
+/// Bytes read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// The CRC-32C (Castagnoli) of some bytes.
@@ -16,19 +16,20 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// The CRC-32C of bytes of which the first ones have `crc`, and `bytes` are the others.
+/// The CRC-32C of bytes with CRC-32C `crc` followed by `bytes`.
 #[inline]
 pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
-    // The register of the algorithm holds the complement of the result.
+    // The algorithm's register holds the complement of the result.
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
     digest.update(bytes);
     digest.finalize() as u32
 }
 
-/// The CRC-32C of bytes of which the first ones have `crc`, and the others, `n` of them, `other`.
+/// The CRC-32C of bytes with CRC-32C `crc` followed by `n` bytes with CRC-32C `other`.
 ///
-/// That is crc × x^(8n) + other, polynomials modulo that of the CRC, whose powers come by squaring: a microsecond or two,
-/// where the matrices that libraries use take a hundred. A polynomial has its lowest power in the highest bit.
+/// That is crc × x^(8n) + other, as polynomials modulo that of the CRC. The powers come from squaring, which takes a
+/// microsecond or two; the matrices that libraries use take a hundred. A polynomial has its lowest power in the highest
+/// bit.
 fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
     const POLYNOMIAL: u32 = 0x82F6_3B78;
     let times = |a: u32, mut b: u32| {
@@ -50,43 +51,60 @@ fn crc32c_combine(crc: u32, other: u32, n: u64) -> u32 {
     shifted ^ other
 }
 
-/// Length and CRC-32C (Castagnoli) of a file, the latter as eight lower-case hexadecimal digits.
+/// The CRC-32C of any bytes that end with their own CRC-32C, little-endian.
+const RESIDUE: u32 = 0x4867_4BC7;
+
+/// Length and CRC-32C (Castagnoli) of a file. If the file ends with the CRC-32C of the bytes before it, that one: over all
+/// bytes it would always be [`RESIDUE`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
+    /// Length of the file.
     pub bytes: u64,
+    /// Eight lower-case hexadecimal digits.
     pub crc32c: String,
 }
 
 impl Checksum {
-    /// Reads a file through.
+    /// Reads the whole file.
     pub fn of_file(path: &Place) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
-        Self::of_stream(file, path)
+        let (sums, end) = read_through(file, path)?;
+        let crc = if sums.crc32c == RESIDUE { end } else { sums.crc32c };
+        Ok(Self { bytes: sums.n_bytes, crc32c: hexadecimal(crc) })
     }
 
-    /// Whether it is that of a file, which is read only where it has the right length.
+    /// Whether the file has this checksum. It is read only if its length is right. Version 1 has [`RESIDUE`] for files
+    /// that end with their own checksum.
     pub fn is_of_file(&self, path: &Place) -> Result<bool> {
         let file = Reader::open(path).map_err(failed(path.display()))?;
         if file.bytes().map_err(failed(path.display()))? != self.bytes {
             return Ok(false);
         }
         let file = file.stream(0, self.bytes).map_err(failed(path.display()))?;
-        Ok(Self::of_stream(file, path)? == *self)
+        let (sums, end) = read_through(file, path)?;
+        let is_expected = |crc| hexadecimal(crc) == self.crc32c;
+        Ok(is_expected(sums.crc32c) || sums.crc32c == RESIDUE && is_expected(end))
     }
+}
 
-    fn of_stream(mut file: Stream, path: &Place) -> Result<Self> {
-        let mut sums = Summing::new(std::io::sink());
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            match file.read(&mut buffer).map_err(failed(path.display()))? {
-                0 => return Ok(sums.checksum()),
-                n => sums.write_all(&buffer[..n]).map_err(failed(path.display()))?,
+/// The sums of a stream, and its last four bytes as a number.
+fn read_through(mut file: Stream, path: &Place) -> Result<(ByteSums, u32)> {
+    const N: usize = size_of::<u32>();
+    let mut sums = ByteSums::default();
+    // The end of what was read before lies before what is read next.
+    let mut buffer = vec![0; N + BUFFER_BYTES];
+    loop {
+        match file.read(&mut buffer[N..]).map_err(failed(path.display()))? {
+            0 => return Ok((sums, buffer.first_chunk().map_or(0, |end| u32::from_le_bytes(*end)))),
+            n => {
+                sums.push(&buffer[N..N + n]);
+                buffer.copy_within(n..n + N, 0);
             }
         }
     }
 }
 
-/// Length and CRC-32C of bytes that others may follow.
+/// Length and CRC-32C of bytes that more may follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByteSums {
     pub n_bytes: u64,
@@ -100,15 +118,15 @@ impl ByteSums {
         self.crc32c = crc32c_append(self.crc32c, bytes);
     }
 
-    /// The sums of both parts, `other` behind this one.
+    /// The sums of this part followed by `other`.
     pub fn followed_by(self, other: Self) -> Self {
         let crc32c = crc32c_combine(self.crc32c, other.crc32c, other.n_bytes);
         Self { n_bytes: self.n_bytes + other.n_bytes, crc32c }
     }
 }
 
-/// The checksums of consecutive chunks as one: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
-/// the trace axis and then of the sample axis. So every chunk is undamaged and in its place, however many there are.
+/// One checksum for consecutive chunks: the CRC-32C of their CRC-32Cs, four little-endian bytes each, in the order of
+/// the trace axis and then of the sample axis. It proves that any number of chunks are intact and in their places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkSums {
     pub n_chunks: u64,
@@ -122,25 +140,25 @@ impl ChunkSums {
         self.crc32c = crc32c_append(self.crc32c, &crc.to_le_bytes());
     }
 
-    /// The sums of both parts, `other` behind this one.
+    /// The sums of this part followed by `other`.
     pub fn followed_by(self, other: Self) -> Self {
         let crc32c = crc32c_combine(self.crc32c, other.crc32c, 4 * other.n_chunks);
         Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
     }
 
-    /// What a chunk with `n_behind` chunks behind it contributes: the sums are the exclusive or of all contributions, so that
-    /// chunks can be looked at in any order.
+    /// What a chunk that `n_behind` others follow contributes. The sum is the exclusive or of all contributions, so
+    /// chunks can be read in any order.
     pub fn contribution(crc: u32, n_behind: u64) -> u32 {
         crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_behind)
     }
 }
 
-/// A CRC-32C as it is written in documents.
+/// A CRC-32C as documents show it.
 pub fn hexadecimal(crc: u32) -> String {
     format!("{crc:08x}")
 }
 
-/// A writer that sums up what goes through it.
+/// A writer that computes the checksum of what passes through it.
 pub struct Summing<W> {
     inner: W,
     sums: ByteSums,
@@ -151,12 +169,12 @@ impl<W: Write> Summing<W> {
         Self::behind(ByteSums::default(), inner)
     }
 
-    /// Goes on behind bytes that `inner` has already.
+    /// For an `inner` that already has bytes with these sums.
     pub fn behind(sums: ByteSums, inner: W) -> Self {
         Self { inner, sums }
     }
 
-    /// Where the bytes went.
+    /// The writer that got the bytes.
     pub fn into_inner(self) -> W {
         self.inner
     }
@@ -221,6 +239,33 @@ mod tests {
             let (front, behind) = bytes.split_at(cut.min(bytes.len()));
             proptest::prop_assert_eq!(crc32c_append(crc32c(front), behind), crc32c(&bytes));
             proptest::prop_assert_eq!(crc32c_combine(crc32c(front), crc32c(behind), behind.len() as u64), crc32c(&bytes));
+        }
+    }
+
+    #[test]
+    fn files_that_end_with_their_checksum_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::of(&directory.path().join("file")).unwrap();
+        // The end lies in two reads in some of them.
+        for n in
+            [0, 1, 3, 100, BUFFER_BYTES - 4, BUFFER_BYTES - 3, BUFFER_BYTES - 1, BUFFER_BYTES, 2 * BUFFER_BYTES + 5]
+        {
+            let mut checksums = [1, 2].map(|step| {
+                let mut bytes: Vec<u8> = (0..n).map(|i| (i * step) as u8).collect();
+                let crc = crc32c(&bytes);
+                bytes.extend(crc.to_le_bytes());
+                assert_eq!(crc32c(&bytes), RESIDUE);
+                place.write(&bytes).unwrap();
+                let checksum = Checksum::of_file(&place).unwrap();
+                assert_eq!(checksum, Checksum { bytes: n as u64 + 4, crc32c: hexadecimal(crc) });
+                assert_eq!(checksum.is_of_file(&place), Ok(true));
+                let of_version_1 = Checksum { crc32c: hexadecimal(RESIDUE), ..checksum.clone() };
+                assert_eq!(of_version_1.is_of_file(&place), Ok(true));
+                checksum
+            });
+            let [first, second] = &mut checksums;
+            assert!(n < 2 || first != second);
+            assert_eq!(first.is_of_file(&place), Ok(n < 2));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Makes calls to the system fail, for tests: the n-th call on a place below a directory, once or from there on.
+//! Makes system calls fail, for tests: the n-th call on a place below a directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ struct Plan {
     error: Errno,
 }
 
-/// While it is there, calls below a directory are counted and one of them fails.
+/// As long as this exists, calls below a directory are counted and one of them fails.
 pub(crate) struct Faults {
     directory: PathBuf,
 }
 
 impl Faults {
-    /// The n-th call from now on fails, from 1; 0 for none.
+    /// The n-th call from now on fails, counted from 1; 0 for none.
     pub(crate) fn below(directory: &Path, n: u64, error: Errno) -> Self {
         let plan = Plan { directory: directory.to_owned(), calls: 0, fails: n, error };
         PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
@@ -43,7 +43,7 @@ impl Drop for Faults {
     }
 }
 
-/// Counts a call on a path, and fails if it is that one's turn.
+/// Counts a call on a path, and fails if it is that call's turn.
 pub(crate) fn step(path: &Path) -> io::Result<()> {
     let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.directory)) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Small steps on places that several modules take, with the place in every error.
+//! Small operations on places that several modules need, with the place in every error.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,14 +10,14 @@ use serde::de::DeserializeOwned;
 use crate::base::error::{Result, failed};
 use crate::store::place::{Entry, Place, is_absence};
 
-/// Writes a JSON document, indented, with a line end.
+/// Writes an indented JSON document with a final newline.
 pub fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(failed(place.display()))?;
     text.push(b'\n');
     place.write(&text).map_err(failed(place.display()))
 }
 
-/// Reads a text that the user names, which may come through a pipe and have no end.
+/// Reads a text file named by the user, which may be a pipe without end.
 pub fn read_text(path: &Path) -> io::Result<String> {
     const MOST_BYTES: u64 = 256 << 20;
     let mut text = String::new();
@@ -33,10 +33,10 @@ pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
     serde_json::from_slice(&text).map_err(failed(place.display()))
 }
 
-/// Reads a JSON document if it is there. One that is no such document is `None` too.
+/// Reads a JSON document; `None` if there is none, or if it does not parse.
 ///
 /// # Errors
-/// `Error::Failed` where it cannot be read.
+/// `Error::Failed` if it cannot be read.
 pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
     match place.read() {
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
@@ -45,30 +45,30 @@ pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
     }
 }
 
-/// What is at a place, links not followed; `None` only if nothing is.
+/// What is at a place, without following links; `None` only if there is nothing.
 ///
 /// # Errors
-/// `Error::Failed` where the system does not say: that is never taken for "nothing is there".
+/// `Error::Failed` if the system does not say: an unknown answer never counts as "nothing is there".
 pub fn entry(place: &Place) -> Result<Option<Entry>> {
     place.find().map_err(failed(place.display()))
 }
 
-/// Whether anything is at a place, links not followed. Errors as [`entry`].
+/// Whether anything is at a place, without following links. Errors as [`entry`].
 pub fn is_there(place: &Place) -> Result<bool> {
     Ok(entry(place)?.is_some())
 }
 
-/// Removes a file or a directory with all that is in it. What is not there counts as removed.
+/// Removes a file, or a directory with everything in it. A missing one counts as removed.
 pub fn remove(place: &Place) -> Result<()> {
     place.remove().map_err(failed(format!("{}: cannot be removed", place.display())))
 }
 
-/// Gives a file or directory another name on its file system.
+/// Renames a file or directory within its file system.
 pub fn move_to(from: &Place, to: &Place) -> Result<()> {
     from.rename(to).map_err(failed(format!("{} cannot be moved to {}", from.display(), to.display())))
 }
 
-/// Makes a directory with those around it up to the root of the place.
+/// Makes a directory and its parents, up to the root of the place.
 pub fn create_directories(place: &Place) -> Result<()> {
     place.create_directories().map_err(failed(place.display()))
 }

@@ -1,8 +1,8 @@
 //! Files in directories and objects in object stores, behind one set of calls.
 //!
-//! A place is a path; one that begins with `s3://`, `gs://` or `az://` is the key of an object, or a prefix of keys. What
-//! speaks to object stores is in `cloud`, built with the feature of that name; without it every such place is refused.
-//! Errors here are those of input and output, without the path, which the caller puts in front.
+//! A place is a path; one that begins with `s3://`, `gs://` or `az://` is the key of an object, or a prefix of keys.
+//! `cloud` talks to object stores and is built with the feature of that name; without it every such place is refused.
+//! Errors are I/O errors without the path, which the caller adds.
 
 mod address;
 pub mod checksum;
@@ -24,24 +24,24 @@ use std::path::Path;
 pub use address::is_remote;
 pub use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
 pub use place::Place;
-pub use reader::{Reader, Stream};
+pub use reader::{Reader, Stream, TableReader};
 pub use writer::{Finishing, Writer, finish_buffered};
 
 use crate::base::error::{Error, Result};
 use address::Address;
 
-/// An object as it is at the moment.
+/// The current state of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub bytes: u64,
-    /// What tells this content of the object from every other.
+    /// What distinguishes this content of the object from any other.
     pub etag: Option<String>,
     /// When it was written, nanoseconds since 1970.
     pub modified_ns: u128,
 }
 
-/// Sees that a place in an object store is written as it has to be, and that there is what speaks to it. Every other place
-/// is in order.
+/// Checks that the address of a place in an object store is valid, and that this program can talk to object stores. Any
+/// other place is fine.
 ///
 /// # Errors
 /// `Error::Usage` with what is wrong.

@@ -1,8 +1,9 @@
 //! Places: where a file, a directory or an object is.
 //!
-//! A place on this computer is a name below a directory that is held open, and every call on it is relative to that
-//! directory: whoever exchanges a directory on the way for a link changes nothing. Below a directory that this program writes
-//! to, no link is followed at all, and a file is always made anew, never written into. A place in an object store is a key.
+//! A place on this computer is a name below a directory that is held open, and every call is relative to that
+//! directory, so replacing a directory in its path by a link has no effect. Below a directory that this program writes
+//! to, links are not followed at all, and files are always created anew, never written into. A place in an object store
+//! is a key.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -21,11 +22,11 @@ use crate::base::visible::visible_path;
 use crate::store::address::is_remote;
 use crate::store::cloud;
 
-/// Permissions of new files and directories before the umask takes its share.
+/// Permissions of new files, before the umask.
 const FILE_MODE: u32 = 0o666;
-/// More bytes than any document of this program has: what is longer is not read into memory.
+/// More bytes than any document of this program has: anything longer is not read into memory.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 32;
-/// Bytes of a document that are read at a time.
+/// Bytes of a document read at a time.
 const PIECE_BYTES: u64 = 64 << 20;
 
 /// Where a file, a directory or an object is. Cheap to clone.
@@ -46,24 +47,24 @@ enum Root {
 /// A directory that is held open.
 struct Directory {
     fd: OwnedFd,
-    /// What messages call it.
+    /// Its name in messages.
     path: PathBuf,
     follows_links: bool,
     /// Permissions of new files, before the umask.
     file_mode: u32,
 }
 
-/// What has a name in a directory.
+/// An entry of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub kind: Kind,
-    /// Of a file; of a directory what its file system says.
+    /// Of a file; for a directory, whatever its file system says.
     pub bytes: u64,
     /// Permissions.
     pub mode: u32,
-    /// Number of the file system and number of the file in it. 0 for objects.
+    /// Number of the file system and inode number. 0 for objects.
     pub id: (u64, u64),
-    /// When it was last written to.
+    /// When it was last modified.
     pub modified: SystemTime,
 }
 
@@ -77,18 +78,18 @@ pub enum Kind {
 }
 
 impl Place {
-    /// The directory at a path, or a prefix of an object store, to read from: links are followed.
+    /// The directory at a path, or a prefix in an object store, for reading: links are followed.
     ///
     /// # Errors
-    /// Where there is no directory.
+    /// If there is no directory.
     pub fn to_read(path: &Path) -> io::Result<Self> {
         Self::at(path, true)
     }
 
-    /// The directory at a path, or a prefix of an object store, to write to: below it links are not followed.
+    /// The directory at a path, or a prefix in an object store, for writing: links below it are not followed.
     ///
     /// # Errors
-    /// Where there is no directory.
+    /// If there is no directory.
     pub fn to_write(path: &Path) -> io::Result<Self> {
         Self::at(path, false)
     }
@@ -105,20 +106,20 @@ impl Place {
         Ok(Self { root: Root::Directory(Arc::new(directory)), name: PathBuf::new() })
     }
 
-    /// The file or directory at a path, by its name in the directory that holds it.
+    /// The file or directory at a path, as a name in its parent directory.
     ///
     /// # Errors
-    /// Where that directory is not there, or the path ends with no name.
+    /// If the parent directory does not exist, or the path does not end with a name.
     pub fn of(path: &Path) -> io::Result<Self> {
         let (parent, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self::to_write(parent)?.join(name))
     }
 
-    /// The directory here as a root of its own, held open: links are not followed, and it stays the same whatever happens to
-    /// its name.
+    /// This directory as a root of its own, held open: links are not followed, and it stays the same directory whatever
+    /// happens to its name.
     ///
     /// # Errors
-    /// Where there is no directory. A link is none.
+    /// If there is no directory. A link is not one.
     pub fn held_open(&self) -> io::Result<Self> {
         let Root::Directory(directory) = &self.root else { return Ok(self.clone()) };
         let fd = self.opened(OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
@@ -126,11 +127,11 @@ impl Place {
         Ok(Self { root: Root::Directory(Arc::new(held)), name: PathBuf::new() })
     }
 
-    /// The same root with other permissions for new files, before the umask; directories get the right to search with that
-    /// to read.
+    /// The same root with other permissions for new files, before the umask; directories get search permission wherever
+    /// they have read permission.
     ///
     /// # Errors
-    /// Where the system has no more descriptors.
+    /// If there are no more file descriptors.
     pub fn with_file_mode(&self, file_mode: u32) -> io::Result<Self> {
         let Root::Directory(directory) = &self.root else { return Ok(self.clone()) };
         let (path, follows_links) = (directory.path.clone(), directory.follows_links);
@@ -138,11 +139,12 @@ impl Place {
         Ok(Self { root: Root::Directory(Arc::new(other)), name: self.name.clone() })
     }
 
+    /// The entry `name` of this directory.
     pub fn join(&self, name: impl AsRef<Path>) -> Self {
         Self { root: self.root.clone(), name: self.name.join(name) }
     }
 
-    /// What holds it; `None` for a root.
+    /// The directory that holds it; `None` for a root.
     pub fn parent(&self) -> Option<Self> {
         Some(Self { root: self.root.clone(), name: self.name.parent()?.to_owned() })
     }
@@ -156,11 +158,12 @@ impl Place {
         self.name.file_name().or_else(of_root).map(Cow::Borrowed)
     }
 
+    /// The same place with another extension.
     pub fn with_extension(&self, extension: &str) -> Self {
         Self { root: self.root.clone(), name: self.name.with_extension(extension) }
     }
 
-    /// Its path, for messages and for programs that are told of it, or the address of an object.
+    /// Its path, for messages and for other programs, or the address of an object.
     pub fn path(&self) -> PathBuf {
         let root = match &self.root {
             Root::Directory(directory) => directory.path.as_path(),
@@ -169,12 +172,12 @@ impl Place {
         if self.name.as_os_str().is_empty() { root.to_owned() } else { root.join(&self.name) }
     }
 
-    /// As [`Self::path`], to be put into a message.
+    /// As [`Self::path`], for a message.
     pub fn display(&self) -> impl fmt::Display + '_ {
         Shown(self)
     }
 
-    /// Whether it is in an object store, where nothing can be renamed or locked and there are no directories.
+    /// Whether it is in an object store, which has no directories, renames or locks.
     pub fn is_remote(&self) -> bool {
         matches!(self.root, Root::Objects(_))
     }
@@ -191,7 +194,7 @@ impl Place {
         self.directory()?.open(&self.name, flags)
     }
 
-    /// Calls `act` with the directory that holds it, held open, and its name there.
+    /// Calls `act` with its parent directory, held open, and its name in there.
     fn in_parent<T>(&self, act: impl FnOnce(BorrowedFd, &OsStr) -> rustix::io::Result<T>) -> io::Result<T> {
         step(&self.path())?;
         let directory = self.directory()?;
@@ -203,10 +206,10 @@ impl Place {
         })
     }
 
-    /// What is here, links not followed; `None` only if there is nothing.
+    /// What is here, without following links; `None` only if there is nothing.
     ///
     /// # Errors
-    /// Where the system does not say: that is never taken for "nothing is there".
+    /// If the system does not say: an unknown answer never counts as "nothing is there".
     pub fn find(&self) -> io::Result<Option<Entry>> {
         let found = if self.is_remote() {
             cloud::state(&self.path()).map(|state| Entry {
@@ -229,18 +232,18 @@ impl Place {
         }
     }
 
-    /// The name that a path goes through, or ends with, in the directory that this root is: `Some("traces.zarr")` for
-    /// `out/traces.zarr/c/0` in `out`. Directories are compared by their numbers, whatever they are called.
+    /// The name in this root that a path goes through or ends with: `Some("traces.zarr")` for `out/traces.zarr/c/0` in
+    /// `out`. Directories are compared by their inode numbers, not by their names.
     ///
     /// # Errors
-    /// Where the system does not say where the path leads.
+    /// If the system does not say where the path leads.
     pub fn name_on_the_way_to(&self, path: &Path) -> io::Result<Option<OsString>> {
         use std::os::unix::fs::MetadataExt;
         if self.is_remote() || is_remote(path) {
             return Ok(None);
         }
         let root = self.find()?.map(|entry| entry.id);
-        // What is not there yet lies where its directory does.
+        // A file that does not exist yet is where its directory is.
         let full = match path.canonicalize() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 match path.parent().filter(|p| !p.as_os_str().is_empty()) {
@@ -259,19 +262,19 @@ impl Place {
         Ok(None)
     }
 
-    /// Opens a regular file to read. A pipe or a device, which could block for ever, is an error.
+    /// Opens a regular file for reading. A pipe or a device, which could block forever, is an error.
     pub fn open(&self) -> io::Result<File> {
         let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
     }
 
-    /// Opens a regular file that is there to write into.
+    /// Opens an existing regular file for writing.
     pub fn open_to_write(&self) -> io::Result<File> {
         let file = File::from(self.opened(OFlags::RDWR | OFlags::NONBLOCK)?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
     }
 
-    /// Makes a file, in the place of one that is there. That one is removed, not written into: it may have other names.
+    /// Creates a file. An existing one is removed first, not written into, as it may have other names.
     pub fn create(&self) -> io::Result<File> {
         match self.create_new() {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -282,7 +285,7 @@ impl Place {
         }
     }
 
-    /// Makes a file where there is none.
+    /// Creates a file; fails if there is one.
     pub fn create_new(&self) -> io::Result<File> {
         step(&self.path())?;
         let directory = self.directory()?;
@@ -290,7 +293,7 @@ impl Place {
         directory.open_with_mode(&self.name, flags, directory.file_mode).map(File::from)
     }
 
-    /// Makes a file without a name, which goes away by itself, in this directory.
+    /// Creates a file without a name in this directory, which disappears when closed.
     pub fn create_unnamed(&self) -> io::Result<File> {
         #[cfg(target_os = "linux")]
         if let Some(file) = self.create_linkable()? {
@@ -302,8 +305,8 @@ impl Place {
         Ok(file)
     }
 
-    /// Makes a file without a name in this directory that can get one, see [`Self::link_unnamed`]; `None` where the file
-    /// system, or a container, does not have that.
+    /// Creates a file in this directory that can get its name later, see [`Self::link_unnamed`]; `None` if the file
+    /// system or a container does not support that.
     #[cfg(target_os = "linux")]
     pub fn create_linkable(&self) -> io::Result<Option<File>> {
         use std::os::fd::AsRawFd;
@@ -319,8 +322,8 @@ impl Place {
         Ok(has_proc.is_ok().then_some(file))
     }
 
-    /// Reads the whole of a document. A long one is read piece by piece, and no further where it is none: a file of nothing
-    /// but a length has zeros.
+    /// Reads a whole document. A long one is read piece by piece, and given up at a zero byte: a sparse file may have
+    /// any length.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if self.is_remote() {
@@ -334,12 +337,12 @@ impl Place {
                 return Ok(bytes);
             }
             if bytes[start..].contains(&0) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "is no document: it has a zero byte"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "is not a document: it contains a zero byte"));
             }
         }
     }
 
-    /// Appends the whole of it to `out`, if that is no more than `most` bytes.
+    /// Appends the whole file to `out`, if it has at most `most` bytes.
     pub fn read_at_most(&self, most: u64, out: &mut Vec<u8>) -> io::Result<()> {
         if self.is_remote() {
             out.extend_from_slice(&cloud::read(&self.path(), most)?);
@@ -357,7 +360,7 @@ impl Place {
         if n > most { Err(too_long(n, most)) } else { Ok(file) }
     }
 
-    /// Writes the whole content, in the place of what is there.
+    /// Writes the whole content, replacing what is there.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         if self.is_remote() {
             return cloud::write(&self.path(), bytes);
@@ -367,13 +370,13 @@ impl Place {
         io::Write::write_all(&mut file, bytes)
     }
 
-    /// Makes a directory where there is nothing.
+    /// Makes a directory; fails if anything is there.
     pub fn create_directory(&self) -> io::Result<()> {
         let searched = directory_mode(self.directory()?.file_mode);
         self.in_parent(|parent, name| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(searched as _)))
     }
 
-    /// Makes a directory with those around it up to the root. An object store has none.
+    /// Makes a directory and its parents, up to the root. Does nothing in an object store.
     pub fn create_directories(&self) -> io::Result<()> {
         if self.is_remote() || self.name.as_os_str().is_empty() {
             return Ok(());
@@ -394,7 +397,7 @@ impl Place {
         }
     }
 
-    /// The names in a directory, in no order.
+    /// The names in a directory, in no particular order.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         use std::os::unix::ffi::OsStrExt;
         let fd = self.opened(OFlags::RDONLY | OFlags::DIRECTORY)?;
@@ -410,7 +413,7 @@ impl Place {
         Ok(names)
     }
 
-    /// Gives a file or directory another name, in the place of a file that has it; both lie on one file system.
+    /// Renames a file or directory, replacing a file of that name; both must be on one file system.
     pub fn rename(&self, to: &Self) -> io::Result<()> {
         self.in_parent(|from_parent, from| {
             to.in_parent(|to_parent, to| rustix::fs::renameat(from_parent, from, to_parent, to))
@@ -418,7 +421,7 @@ impl Place {
         })
     }
 
-    /// Gives a file without a name this one, if nothing has it.
+    /// Gives this name to an unnamed file, if it is not taken.
     #[cfg(target_os = "linux")]
     pub fn link_unnamed(&self, file: &File) -> io::Result<()> {
         use std::os::fd::AsRawFd;
@@ -426,8 +429,8 @@ impl Place {
         self.in_parent(|parent, name| rustix::fs::linkat(rustix::fs::CWD, from, parent, name, AtFlags::SYMLINK_FOLLOW))
     }
 
-    /// Removes a file, a directory with all that is in it, or an object with all whose keys go on with a slash. What is not
-    /// there counts as removed; a link is removed, not what it leads to.
+    /// Removes a file, a directory with everything in it, or an object with all objects below its key and a slash. A
+    /// missing one counts as removed; of a link, the link itself is removed.
     pub fn remove(&self) -> io::Result<()> {
         if self.is_remote() {
             return cloud::remove(&self.path());
@@ -446,17 +449,17 @@ impl Place {
         }
     }
 
-    /// Removes a directory that is empty. One that is not there counts as removed.
+    /// Removes an empty directory. A missing one counts as removed.
     pub fn remove_directory(&self) -> io::Result<()> {
         gone(self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)))
     }
 
-    /// Brings a file, or the names in a directory, to the disk.
+    /// Syncs a file, or the names in a directory, to disk.
     pub fn sync(&self) -> io::Result<()> {
         let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
         step(&self.path())?;
         match file.sync_all() {
-            // Some network and user-space file systems have no such thing for directories.
+            // Some network and user-space file systems cannot sync directories.
             Err(e)
                 if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
                     && file.metadata()?.is_dir() =>
@@ -468,7 +471,7 @@ impl Place {
     }
 }
 
-/// A place as it is put into a message.
+/// A place in a message.
 struct Shown<'a>(&'a Place);
 
 impl fmt::Display for Shown<'_> {
@@ -477,7 +480,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// To search a directory, which needs no right to read it where the system has such a thing.
+/// Flags to open a directory for searching only, which on Linux needs no read permission.
 #[cfg(target_os = "linux")]
 const SEARCH: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
@@ -500,9 +503,9 @@ impl Directory {
             let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
             loop {
                 match rustix::fs::openat2(&self.fd, name, flags, mode, resolve) {
-                    // Something on the way was renamed in this moment.
+                    // Something on the way was renamed just now.
                     Err(Errno::AGAIN) => {}
-                    // An old system, or a container that does not allow it.
+                    // An old kernel, or a container that forbids the call.
                     Err(Errno::NOSYS | Errno::PERM) => break,
                     opened => return Ok(opened?),
                 }
@@ -532,17 +535,17 @@ impl Entry {
     }
 }
 
-/// The permissions of a directory whose files have these: who may read them may search it.
+/// The permissions of a directory for files with these: whoever may read the files may search it.
 pub fn directory_mode(file_mode: u32) -> u32 {
     file_mode | (file_mode & 0o444) >> 2
 }
 
-/// Whether an error says that nothing has a name. All others leave that open.
+/// Whether an error says that there is nothing of that name. No other error proves it.
 pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// A name that hardly anything else has: hidden, with `name` in it.
+/// A hidden name with `name` in it that is almost certainly unused.
 pub fn random_name(name: &OsStr) -> OsString {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let number = RandomState::new().build_hasher().finish();
@@ -552,13 +555,13 @@ pub fn random_name(name: &OsStr) -> OsString {
     hidden
 }
 
-/// The error for a file or an object of `n` bytes.
+/// The error for a file or object of `n` bytes, which is too long.
 pub(super) fn too_long(n: u64, most: u64) -> io::Error {
-    io::Error::other(format!("has {n} bytes, more than the {most} that it can have"))
+    io::Error::other(format!("has {n} bytes, more than the limit of {most}"))
 }
 
 fn no_file() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "is no regular file")
+    io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")
 }
 
 fn gone(removed: io::Result<()>) -> io::Result<()> {
@@ -573,7 +576,7 @@ fn has_no_unnamed_files(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL))
 }
 
-/// Stands in front of every call to the system on a place, where tests make it fail.
+/// Precedes every system call on a place, so that tests can make it fail.
 #[inline(always)]
 pub(crate) fn step(_path: &Path) -> io::Result<()> {
     #[cfg(test)]
@@ -581,7 +584,7 @@ pub(crate) fn step(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the bytes of a file come from or go to, for tests that make calls on them fail. Nothing otherwise.
+/// The path of an open file, so that tests can make calls on it fail. Empty otherwise.
 #[derive(Clone)]
 pub(crate) struct Probe {
     #[cfg(test)]

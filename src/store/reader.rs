@@ -1,4 +1,4 @@
-//! Reading files and objects: at any place, from front to back, and as Parquet wants it.
+//! Reading files and objects: at any offset, from start to end, and for the Parquet library.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -12,7 +12,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::store::place::{Place, Probe};
 use crate::store::{Object, Writer};
 
-/// Bytes that are copied at a time.
+/// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 18;
 
 /// A file or an object of known length.
@@ -47,7 +47,7 @@ impl Reader {
         }
     }
 
-    /// To be read from `offset` up to `end`.
+    /// Reads from `offset` up to `end`.
     pub fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
         match self {
             Self::File(mut file, probe) => {
@@ -58,7 +58,7 @@ impl Reader {
         }
     }
 
-    /// To be read from front to back.
+    /// Reads all of it.
     pub fn whole(self) -> io::Result<Stream> {
         let end = match &self {
             // A file may grow while it is read.
@@ -69,14 +69,14 @@ impl Reader {
     }
 }
 
-/// A part of a file or an object that is read from front to back.
+/// A part of a file or an object, read from start to end.
 pub enum Stream {
     File(io::Take<File>, Probe),
     Object { object: Arc<Object>, offset: u64, end: u64 },
 }
 
 impl Stream {
-    /// Copies what is left of it. From file to file the kernel does that.
+    /// Copies the rest of it. From file to file the kernel does it.
     pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
         match (self, out) {
             (Self::File(file, _), Writer::File(out)) => {
@@ -103,31 +103,45 @@ impl Read for Stream {
     }
 }
 
-impl Length for Reader {
-    fn len(&self) -> u64 {
-        self.bytes().unwrap_or(0)
+/// A table as the library reads it: with its length known, since asking for it must not fail.
+pub struct TableReader {
+    reader: Reader,
+    bytes: u64,
+}
+
+impl TableReader {
+    /// Opens a regular file or an object.
+    pub fn open(place: &Place) -> io::Result<Self> {
+        let reader = Reader::open(place)?;
+        let bytes = reader.bytes()?;
+        Ok(Self { reader, bytes })
     }
 }
 
-impl ChunkReader for Reader {
+impl Length for TableReader {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for TableReader {
     type T = BufReader<Stream>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let same = match self {
-            Self::File(file, probe) => Self::File(file.try_clone()?, probe.clone()),
-            Self::Object(object) => Self::Object(object.clone()),
+        let same = match &self.reader {
+            Reader::File(file, probe) => Reader::File(file.try_clone()?, probe.clone()),
+            Reader::Object(object) => Reader::Object(object.clone()),
         };
-        let end = self.bytes()?;
-        Ok(BufReader::new(same.stream(start, end)?))
+        Ok(BufReader::new(same.stream(start, self.bytes)?))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        // What a footer says may be more than there is.
-        if self.bytes()?.checked_sub(length as u64).is_none_or(|last| last < start) {
+        // A damaged footer may point beyond the end.
+        if self.bytes.checked_sub(length as u64).is_none_or(|last| last < start) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         let mut bytes = vec![0; length];
-        self.read_exact_at(&mut bytes, start)?;
+        self.reader.read_exact_at(&mut bytes, start)?;
         Ok(bytes.into())
     }
 }

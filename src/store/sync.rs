@@ -1,7 +1,7 @@
-//! Bringing what was written to the disk: files and directories, many at a time, once at the end.
+//! Syncing files and directories to disk, many at a time, once at the end.
 //!
-//! Each file is synced by itself rather than with `syncfs`: 16 at a time take as long, do not wait for what other programs
-//! have written to the same file system, and an error comes with the name of the file.
+//! Each file is synced on its own rather than with `syncfs`: 16 at a time take no longer, do not wait for what other
+//! programs have written to the file system, and an error comes with the file's name.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,21 +12,21 @@ use crate::base::parallel::for_each;
 use crate::store::files::entry;
 use crate::store::place::Place;
 
-/// Threads that wait for the disk. They need no core, and ext4 puts what they ask for into one journal commit.
+/// Threads that wait for the disk. They need no core, and ext4 combines their requests into one journal commit.
 const THREADS: usize = 16;
 
-/// Syncs everything below a directory, and the directory.
+/// Syncs everything below a directory, and the directory itself.
 ///
 /// # Errors
-/// `Error::Failed` with the file that could not be written, also where an earlier writing of it failed unnoticed.
+/// `Error::Failed` with the file that could not be written, even if an earlier write failed unnoticed.
 pub fn sync_tree(root: &Place, cancel: &CancelHandle) -> Result<()> {
     for_each(THREADS, tree(root), cancel, &mut |_| {}, || Ok(()), |(): &mut (), place: Result<Place>, _| sync(&place?))
 }
 
-/// Every file and directory at and below a place, a directory after what is in it.
+/// Every file and directory at and below a place; a directory comes after its contents.
 fn tree(root: &Place) -> impl Iterator<Item = Result<Place>> + Send + use<> {
     let mut root = Some(root.clone());
-    // The directories down to the place at hand, with the names in them that are left.
+    // The directories from the root down to the current place, with the names in them still to visit.
     let mut open: Vec<(Place, std::vec::IntoIter<OsString>)> = Vec::new();
     std::iter::from_fn(move || {
         loop {
@@ -57,21 +57,21 @@ fn names_in(place: &Place) -> Result<Option<Vec<OsString>>> {
 
 /// Syncs one file, or the names in one directory.
 pub fn sync(place: &Place) -> Result<()> {
-    place.sync().map_err(failed(format!("{}: cannot be brought to the disk", place.display())))
+    place.sync().map_err(failed(format!("{}: cannot be synced to disk", place.display())))
 }
 
-/// Syncs the directory that holds a place: its name is on the disk then.
+/// Syncs the directory that holds a place, so that its name is on disk.
 pub fn sync_parent(place: &Place) -> Result<()> {
     place.parent().map_or(Ok(()), |parent| sync(&parent))
 }
 
-/// Lets the disk begin with bytes of a file that is going to be synced, and does not wait until they are there: while more is
-/// converted, the disk has nothing else to do. What goes wrong is told by [`sync`].
+/// Starts writing bytes of a file to disk and does not wait: otherwise the disk would be idle while more is converted.
+/// Errors are reported by [`sync`].
 pub fn begin_sync(file: &File, offset: u64, n: u64) {
     #[cfg(target_os = "linux")]
     if let (Ok(offset), Ok(n)) = (offset.try_into(), n.try_into()) {
         use std::os::fd::AsRawFd;
-        // SAFETY: the descriptor is that of an open file, and no memory is handed over.
+        // SAFETY: the descriptor belongs to an open file, and no memory is passed.
         unsafe { libc::sync_file_range(file.as_raw_fd(), offset, n, libc::SYNC_FILE_RANGE_WRITE) };
     }
     #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,4 @@
-//! What stands for object stores in a program that was built without the feature `cloud`: it refuses every one.
+//! Replaces `cloud` in a program built without that feature: refuses every object store.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -52,7 +52,7 @@ pub fn remove_all(_: &[std::path::PathBuf]) -> io::Result<()> {
 
 pub fn abort_uploads() {}
 
-/// An object that is read; there is none.
+/// An object being read: never exists.
 pub enum Object {}
 
 impl Object {
@@ -77,7 +77,7 @@ impl Object {
     }
 }
 
-/// An object that is written; there is none.
+/// An object being written: never exists.
 pub enum Upload {}
 
 impl Upload {
@@ -100,7 +100,7 @@ impl Write for Upload {
     }
 }
 
-/// The last request of an upload; there is none.
+/// The last request of an upload: never exists.
 pub enum Pending {}
 
 impl Pending {

@@ -1,4 +1,4 @@
-//! Writing files and objects from front to back.
+//! Writing files and objects from start to end.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,19 +7,20 @@ use crate::store::cloud::{Pending, Upload};
 use crate::store::place::{Place, Probe};
 use crate::store::sync::begin_sync;
 
-/// The most that goes into a file in one call. ext4 makes a folio of the page cache as large as what is written, and on virtual
-/// machines that give free memory back to their host, large ones have to be fetched from there: calls of 512 KiB took two to
-/// three times as long as calls of 128 KiB (Linux 6.18, the page cache being freed and filled again), on tmpfs just as long.
+/// The most bytes written to a file in one call. ext4 makes page cache folios as large as the write, and virtual
+/// machines that return free memory to their host must first get large ones back: calls of 512 KiB took two to three
+/// times as long as calls of 128 KiB (Linux 6.18, with the page cache being freed and refilled); on tmpfs there was no
+/// difference.
 const WRITE_BYTES: usize = 128 << 10;
 
-/// A file or an object that is being written. An object is not there before it is finished; dropped before, it never is.
+/// A file or an object being written. An object exists only once finished; dropped before, it never does.
 pub enum Writer {
     File(LocalFile),
     Object(Box<Upload>),
 }
 
 impl Writer {
-    /// In the place of what is there.
+    /// Replaces what is there.
     pub fn create(place: &Place) -> io::Result<Self> {
         if place.is_remote() {
             Upload::create(&place.path(), None).map(Self::object)
@@ -28,7 +29,7 @@ impl Writer {
         }
     }
 
-    /// As [`Self::create`], of so many bytes: a very long object is sent in parts that are fitted to it.
+    /// As [`Self::create`] with a known length: a very long object gets larger parts.
     pub fn create_sized(place: &Place, bytes: u64) -> io::Result<Self> {
         if place.is_remote() {
             Upload::create(&place.path(), Some(bytes)).map(Self::object)
@@ -45,7 +46,7 @@ impl Writer {
         Self::Object(Box::new(upload))
     }
 
-    /// Lets the disk begin with these bytes of a file that is going to be synced.
+    /// Starts writing these bytes of a file to disk, ahead of the sync.
     pub fn begin_sync(&self, offset: u64, n: u64) {
         if let Self::File(file) = self {
             begin_sync(&file.file, offset, n);
@@ -57,7 +58,7 @@ impl Writer {
         self.finish_later()?.map_or(Ok(()), Finishing::wait)
     }
 
-    /// Completes it while the caller goes on. Where there is a result, it is complete once that has been waited for.
+    /// Completes it in the background. If there is a result, it is complete once that has been waited for.
     pub fn finish_later(self) -> io::Result<Option<Finishing>> {
         Ok(match self {
             Self::File(_) => None,
@@ -93,7 +94,7 @@ pub struct LocalFile {
 }
 
 impl LocalFile {
-    /// Where tests make writing fail.
+    /// Lets tests make writing fail.
     pub(super) fn step(&self) -> io::Result<()> {
         self.probe.step()
     }
@@ -104,11 +105,11 @@ pub fn finish_buffered(file: BufWriter<Writer>) -> io::Result<()> {
     file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
 }
 
-/// The last of what is written, on its way.
+/// The last request of an object, in flight.
 pub struct Finishing(Pending);
 
 impl Finishing {
-    /// Waits until it is there.
+    /// Waits until the object exists.
     pub fn wait(self) -> io::Result<()> {
         self.0.wait()
     }

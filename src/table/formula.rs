@@ -19,7 +19,7 @@ pub const FUNCTIONS: [&str; 25] = [
     "acos", "atan", "degrees", "radians", "float", "atan2", "hypot", "pow", "mod", "min", "max",
 ];
 
-/// The library takes time by the square of the depth of an expression.
+/// The library's run time grows with the square of an expression's depth.
 const MOST_CHARACTERS: usize = 4096;
 
 /// A computed column as plain data, for the plan.
@@ -142,7 +142,7 @@ fn words(expression: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn parse(expression: &str) -> Result<FlatEx<f64, Operators>, String> {
     if expression.len() > MOST_CHARACTERS {
-        return Err(format!("it has {} characters, and can have {MOST_CHARACTERS}", expression.len()));
+        return Err(format!("it has {} characters; the limit is {MOST_CHARACTERS}", expression.len()));
     }
     // In braces, because the library would take a function out of a name that starts like one: min of minute_of_hour.
     let (mut braced, mut at) = (String::new(), 0);

@@ -160,6 +160,22 @@ fn scale(values: &mut [f64], scalars: &[i16]) {
     }
 }
 
+/// The value of a field of any number type as a double; NaN for text.
+///
+/// # Panics
+/// If the field does not lie within `header`.
+pub fn read_number(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> f64 {
+    let bits = || read_integer(header, first_byte, kind, order);
+    match kind {
+        FieldKind::F32 => f64::from(f32::from_bits(bits() as u32)),
+        FieldKind::F64 => f64::from_bits(bits() as u64),
+        FieldKind::Ibm32 => ibm::exact(bits() as u32),
+        FieldKind::U64 => bits() as u64 as f64,
+        FieldKind::Text(_) => f64::NAN,
+        _ => bits() as f64,
+    }
+}
+
 /// One integer field of a header; bytes count from 1. A uint64 beyond the range of int64 wraps around, so it stays
 /// distinct but loses its order. A field that is not an integer gives its bits, which is enough to distinguish
 /// values.

@@ -1,8 +1,9 @@
-//! What the samples of a trace say of it, with as few of them read as it takes: whether all are zero, and whether they
-//! repeat those of the trace before.
+//! Sample flags of a trace: whether all its samples are zero, and whether they repeat those of the trace before. As few
+//! samples as possible are read for that.
 //!
-//! The rows of the header table are not cut where the samples are, so a worker also writes rows of traces whose samples
-//! another one converts. Both have to find the same: zero is what is zero once converted, a repetition is one of bytes.
+//! The header table is not cut where the samples are, so a worker also writes rows for traces whose samples another
+//! worker converts. Both must find the same flags: a zero is a sample that is zero once converted, a repetition one of
+//! bytes.
 
 use std::sync::Arc;
 
@@ -13,14 +14,15 @@ use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::{Dtype, Layout, SegyFile};
 use crate::table::{DUPLICATE_TRACE, ZERO_TRACE};
 
-/// Bytes that are looked at first: most traces differ from zero within these. A multiple of the length of every sample.
+/// Bytes compared first: most traces have a sample other than zero in them. A multiple of every sample size.
 const FIRST_BYTES: usize = 24 << 4;
-/// Bytes that are looked at next, and so on; traces whose tops are muted differ from their neighbours within these.
+/// Bytes compared in each further step: traces with muted tops differ from their neighbours within these.
 const BLOCK_BYTES: usize = 24 << 8;
-/// Samples of traces of more bytes are dropped from memory one by one; shorter ones are with the window that they lie in.
+/// The samples of a trace longer than this are released from memory one block at a time, those of a shorter one with
+/// its window.
 const RELEASED_BYTES: usize = 64 << 10;
 
-/// Finds the flags of traces. The first trace of a file repeats none.
+/// Finds the flags of traces. The first trace of a file never counts as a repetition.
 pub struct FlagFinder<'a> {
     inputs: Inputs<'a>,
     layout: &'a Layout,
@@ -29,11 +31,11 @@ pub struct FlagFinder<'a> {
     converted: Vec<u8>,
     start: Vec<u8>,
     buffers: [Vec<u8>; 2],
-    /// A trace, and its first bytes.
+    /// The last trace, and its first bytes.
     known: Option<(u64, Vec<u8>)>,
 }
 
-/// Where the samples of one trace lie.
+/// The location of a trace's samples.
 struct Samples {
     file: Arc<SegyFile>,
     begins_file: bool,
@@ -42,7 +44,7 @@ struct Samples {
 }
 
 impl<'a> FlagFinder<'a> {
-    /// `layout` is that of the first file, like which all are read.
+    /// `layout` is that of the first file; all files are read with it.
     pub fn new(inputs: Inputs<'a>, layout: &'a Layout, converter: Converter, dtype: Dtype) -> Self {
         Self {
             inputs,
@@ -56,7 +58,7 @@ impl<'a> FlagFinder<'a> {
         }
     }
 
-    /// The flags of the traces of a window, whose bytes are at hand and of which `is_zero` is known.
+    /// The flags of the traces of a window, whose bytes and `is_zero` are known.
     pub fn of_window(&mut self, window: &Stretch, bytes: &[u8], is_zero: &[bool], flags: &mut Vec<u8>) -> Result<()> {
         let header_bytes = self.layout.header_bytes();
         flags.clear();
@@ -78,7 +80,7 @@ impl<'a> FlagFinder<'a> {
         Ok(())
     }
 
-    /// The flags of the traces of a window, whose bytes are at hand.
+    /// The flags of the traces of a window, whose bytes are known.
     pub fn of_read_window(&mut self, window: &Stretch, bytes: &[u8], flags: &mut Vec<u8>) -> Result<()> {
         let header_bytes = self.layout.header_bytes();
         let mut is_zero = |trace: &[u8]| {
@@ -97,7 +99,7 @@ impl<'a> FlagFinder<'a> {
         bytes.extend_from_slice(start);
     }
 
-    /// Whether a trace, of which at least the first bytes are at hand, repeats the one before.
+    /// Whether a trace repeats the one before; `samples` are at least its first bytes.
     fn goes_on(&mut self, index: u64, samples: &[u8]) -> Result<bool> {
         match &self.known {
             Some((known, start)) if known + 1 == index && !samples.starts_with(start) => Ok(false),
@@ -105,7 +107,7 @@ impl<'a> FlagFinder<'a> {
         }
     }
 
-    /// The flags of a trace of which nothing but its number is known.
+    /// The flags of a trace that has not been read.
     pub fn of_trace(&mut self, index: u64) -> Result<u8> {
         let samples = self.samples(index)?;
         let is_zero = self.is_zero(&samples)?;
@@ -140,7 +142,7 @@ impl<'a> FlagFinder<'a> {
         SampleStatistics::default().add(self.dtype, &self.converted)
     }
 
-    /// Whether the samples of a trace are, byte by byte, those of the trace before, and as many.
+    /// Whether a trace has as many samples as the one before, with the same bytes.
     fn repeats(&mut self, index: u64) -> Result<bool> {
         let Some(previous) = index.checked_sub(1) else { return Ok(false) };
         let pair = [self.samples(previous)?, self.samples(index)?];
@@ -171,7 +173,7 @@ impl<'a> FlagFinder<'a> {
     }
 }
 
-/// Parts of the samples of a trace of `n` bytes: their start and length in bytes.
+/// Blocks of the samples of a trace of `n` bytes: start and length in bytes.
 fn blocks(n: usize) -> impl Iterator<Item = (u64, usize)> {
     let starts = std::iter::once(0).chain((FIRST_BYTES..n).step_by(BLOCK_BYTES));
     starts.map(move |start| {

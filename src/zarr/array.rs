@@ -5,7 +5,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::segy::Dtype;
+use crate::segy::samples::rounding::Precision;
 use crate::zarr::Codec;
+use crate::zarr::axes::{Array, Axis};
 
 /// Order of the two axes in the declared array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +21,7 @@ pub enum AxisOrder {
 }
 
 impl AxisOrder {
-    /// A pair of (sample, trace) numbers in the order of the declared axes.
+    /// Something for the samples and something for the traces, in the order of the declared axes.
     pub fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
         match self {
             Self::SampleTrace => [sample, trace],
@@ -28,10 +30,27 @@ impl AxisOrder {
     }
 }
 
+/// Which reads the chunks are made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadPattern {
+    /// Whole traces: a chunk has all samples of its traces.
+    #[default]
+    Gathers,
+    /// A few samples of many traces.
+    Slices,
+    /// Both.
+    Balanced,
+}
+
 /// A chunk aims at no more than this many bytes before compression.
 pub const CHUNK_TARGET_BYTES: u64 = 8 << 20;
 /// Chunks span at most this many traces unless the user says so.
 pub const MAX_CHUNK_TRACES: u64 = 1000;
+/// Chunks that are cut along the samples aim at this many bytes.
+const CUT_CHUNK_BYTES: u64 = 1 << 20;
+/// Samples in a chunk for slices, and for both patterns.
+const SLICE_SAMPLES: u64 = 32;
+const BALANCED_SAMPLES: u64 = 256;
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
 /// The most chunks that a shard may hold: its index, of 16 bytes for each, is in memory.
@@ -42,15 +61,25 @@ const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
 /// The array `traces.zarr`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayPlan {
+    /// Order of the declared axes.
     pub order: AxisOrder,
+    /// Type of the stored samples.
     pub dtype: Dtype,
+    /// Samples in a trace; shorter traces are padded.
     pub n_samples: u64,
+    /// Traces of all files.
     pub n_traces: u64,
+    /// Samples of each trace in a chunk.
     pub chunk_samples: u64,
+    /// Traces in a chunk.
     pub chunk_traces: u64,
     /// Chunks along the trace axis in one shard, if chunks are grouped in shards. A shard spans all samples.
     pub shard_chunks: Option<u64>,
+    /// How chunks are compressed.
     pub codec: Codec,
+    /// How samples are rounded, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 impl ArrayPlan {
@@ -70,7 +99,31 @@ impl ArrayPlan {
             chunk_traces: fitting.clamp(1, MAX_CHUNK_TRACES),
             shard_chunks: None,
             codec: Codec::default(),
+            precision: None,
         }
+    }
+
+    /// As [`Self::new`], in chunks for these reads.
+    pub fn for_reads(n_samples: u64, n_traces: u64, dtype: Dtype, reads: ReadPattern) -> Self {
+        let array = Self::new(n_samples, n_traces, dtype);
+        let most_samples = match reads {
+            ReadPattern::Gathers => return array,
+            ReadPattern::Slices => SLICE_SAMPLES,
+            ReadPattern::Balanced => BALANCED_SAMPLES,
+        };
+        let n_parts = n_samples.div_ceil(most_samples).max(1);
+        array.cut(n_samples.div_ceil(n_parts))
+    }
+
+    /// With so many samples in a chunk, and as many traces as make 1 MiB; 8 MiB of whole traces, as in [`Self::new`].
+    pub fn cut(mut self, chunk_samples: u64) -> Self {
+        self.chunk_samples = chunk_samples.clamp(1, self.n_samples.max(1));
+        let row_bytes = self.chunk_samples * self.dtype.size() as u64;
+        self.chunk_traces = match self.n_sample_chunks() {
+            1 => (CHUNK_TARGET_BYTES / row_bytes).clamp(1, MAX_CHUNK_TRACES),
+            _ => (CUT_CHUNK_BYTES / row_bytes).max(1),
+        };
+        self
     }
 
     /// Whether nothing that is made of its numbers divides by zero or runs over, and chunks and shards have a size that memory
@@ -135,13 +188,27 @@ impl ArrayPlan {
     /// The keys of the objects with this index on the trace axis, below the array.
     pub fn object_keys(&self, trace_index: u64) -> Vec<String> {
         let along_samples = if self.shard_chunks.is_some() { 1 } else { self.n_sample_chunks() };
-        (0..along_samples).map(|sample_index| self.object_key(sample_index, trace_index)).collect()
+        let array = self.declared();
+        (0..along_samples).map(|sample_index| array.key(&self.index(sample_index, trace_index))).collect()
     }
 
-    /// `c/0/17`: the key of one object in the default chunk key encoding.
-    pub fn object_key(&self, sample_index: u64, trace_index: u64) -> String {
-        let [first, second] = self.order.arrange(sample_index, trace_index);
-        format!("c/{first}/{second}")
+    /// The array as `zarr.json` declares it. Stored chunks are trace after trace in either order of the axes.
+    pub fn declared(&self) -> Array {
+        let sample = Axis { name: "sample".into(), length: self.n_samples, chunk: self.chunk_samples };
+        let trace = Axis { name: "trace".into(), length: self.n_traces, chunk: self.chunk_traces };
+        Array {
+            dtype: self.dtype,
+            axes: self.order.arrange(sample, trace).into(),
+            storage: self.order.arrange(1, 0).into(),
+            shard: self.shard_chunks.map(|n| self.order.arrange(self.n_sample_chunks(), n).into()),
+            codec: self.codec.clone(),
+            precision: self.precision,
+        }
+    }
+
+    /// A number of a chunk or object along each axis, in the order of the declared axes.
+    pub fn index(&self, sample: u64, trace: u64) -> [u64; 2] {
+        self.order.arrange(sample, trace)
     }
 }
 
@@ -163,6 +230,23 @@ mod tests {
             assert!((4 << 20..=8 << 20).contains(&bytes), "{n_samples} samples: {bytes} bytes");
             assert!(array.n_sample_chunks() * array.chunk_samples - n_samples < array.n_sample_chunks());
         }
+    }
+
+    #[test]
+    fn chunks_are_cut_for_the_reads_that_are_asked_for() {
+        let cut = |n_samples, reads| {
+            let array = ArrayPlan::for_reads(n_samples, 1_000_000, Dtype::Float32, reads);
+            (array.chunk_samples, array.chunk_traces)
+        };
+        assert_eq!(cut(1650, ReadPattern::Gathers), (1650, 1000));
+        assert_eq!(cut(1650, ReadPattern::Slices), (32, 8192));
+        assert_eq!(cut(1650, ReadPattern::Balanced), (236, 1110));
+        // Traces that are no longer than a chunk are not cut.
+        assert_eq!(cut(30, ReadPattern::Slices), (30, 1000));
+        let array = ArrayPlan::new(1650, 1_000_000, Dtype::Int16).cut(100);
+        assert_eq!((array.chunk_samples, array.chunk_traces), (100, 5242));
+        assert_eq!(array.clone().cut(5000).chunk_samples, 1650);
+        assert!(array.is_consistent());
     }
 
     #[test]
@@ -199,8 +283,8 @@ mod tests {
     #[test]
     fn a_chunk_key_follows_the_order_of_the_axes() {
         let mut array = ArrayPlan::new(100, 5000, Dtype::Int16);
-        assert_eq!(array.object_key(0, 3), "c/0/3");
+        assert_eq!(array.object_keys(3), ["c/0/3"]);
         array.order = AxisOrder::TraceSample;
-        assert_eq!(array.object_key(0, 3), "c/3/0");
+        assert_eq!(array.object_keys(3), ["c/3/0"]);
     }
 }

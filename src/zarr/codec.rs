@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
 use crate::segy::Dtype;
-use crate::zarr::blosc::Shuffle;
+use crate::zarr::blosc::{Blosc, Shuffle, Unblosc};
+use crate::zarr::planes;
 
 /// A chosen compressor: its name and level. Serialised as the user writes it, `zstd:3`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +29,14 @@ struct Row {
     definition: fn(level: u8, dtype: Dtype) -> Vec<Value>,
 }
 
-/// How the bytes of a chunk are packed, for whoever unpacks them.
+/// How the bytes of a chunk are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
     AsIs,
-    Blosc,
+    /// LZ4 in Blosc's container.
+    Lz4(Shuffle),
+    /// Zstandard in Blosc's container, each byte plane by itself.
+    Planes,
     Zstd,
     Gzip,
     #[cfg(feature = "pcodec")]
@@ -51,26 +55,26 @@ const CODECS: &[Row] = &[
     },
     Row {
         name: "lz4",
-        about: "Blosc LZ4 behind a byte shuffle",
+        about: "Blosc LZ4 after a byte shuffle",
         levels: 1..=9,
         default_level: 5,
-        packing: Packing::Blosc,
+        packing: Packing::Lz4(Shuffle::Byte),
         definition: |level, dtype| vec![little_endian(), blosc("lz4", level, "shuffle", dtype)],
     },
     Row {
         name: "lz4-bit",
-        about: "Blosc LZ4 behind a bit shuffle",
+        about: "Blosc LZ4 after a bit shuffle",
         levels: 1..=9,
         default_level: 5,
-        packing: Packing::Blosc,
+        packing: Packing::Lz4(Shuffle::Bit),
         definition: |level, dtype| vec![little_endian(), blosc("lz4", level, "bitshuffle", dtype)],
     },
     Row {
         name: "zstd",
-        about: "Zstandard behind Blosc's byte shuffle",
+        about: "Blosc Zstandard, each byte of the samples by itself",
         levels: 1..=9,
-        default_level: 1,
-        packing: Packing::Blosc,
+        default_level: 2,
+        packing: Packing::Planes,
         definition: |level, dtype| vec![little_endian(), blosc("zstd", level, "shuffle", dtype)],
     },
     Row {
@@ -101,7 +105,7 @@ const CODECS: &[Row] = &[
         definition: |level, _| {
             vec![json!({"name": "numcodecs.pcodec", "configuration": {
                 "level": level, "mode_spec": "auto", "delta_spec": "auto", "delta_encoding_order": null,
-                "paging_spec": "equal_pages_up_to", "equal_pages_up_to": 262_144
+                "paging_spec": "equal_pages_up_to", "equal_pages_up_to": crate::zarr::whole::PCO_PAGE_VALUES
             }})]
         },
     },
@@ -140,11 +144,24 @@ impl Codec {
         self.row().packing
     }
 
-    /// Filter and level, if it is LZ4 in Blosc's container.
-    pub fn blosc_lz4(&self) -> Option<(Shuffle, u8)> {
-        match self.row().name {
-            "lz4" => Some((Shuffle::Byte, self.level)),
-            "lz4-bit" => Some((Shuffle::Bit, self.level)),
+    pub(super) fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// The encoder of chunks of this size, if it packs them in Blosc's container.
+    pub(super) fn blosc(&self, item_bytes: usize, chunk_bytes: usize) -> Option<Blosc> {
+        match self.packing() {
+            Packing::Lz4(shuffle) => Blosc::lz4(item_bytes, chunk_bytes, shuffle, self.level),
+            Packing::Planes => planes::encoder(item_bytes, chunk_bytes, self.level),
+            _ => None,
+        }
+    }
+
+    /// The way back from [`Codec::blosc`].
+    pub(super) fn unblosc(&self, item_bytes: usize, chunk_bytes: usize) -> Option<Unblosc> {
+        match self.packing() {
+            Packing::Lz4(_) => Unblosc::lz4(item_bytes, chunk_bytes),
+            Packing::Planes => planes::decoder(item_bytes, chunk_bytes),
             _ => None,
         }
     }
@@ -165,8 +182,8 @@ impl Codec {
 
 impl Default for Codec {
     fn default() -> Self {
-        const LZ4_BIT: usize = 2;
-        Self { row: LZ4_BIT, level: CODECS[LZ4_BIT].default_level }
+        const ZSTD: usize = 3;
+        Self { row: ZSTD, level: CODECS[ZSTD].default_level }
     }
 }
 
@@ -230,6 +247,11 @@ mod tests {
                 assert_eq!(codec.to_string().parse::<Codec>().unwrap(), codec);
             }
         }
+    }
+
+    #[test]
+    fn the_default_packs_byte_planes() {
+        assert_eq!(Codec::default().to_string(), "zstd:2");
     }
 
     #[test]

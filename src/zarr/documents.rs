@@ -2,51 +2,79 @@
 
 use serde_json::{Value, json};
 
-use crate::zarr::array::{ArrayPlan, AxisOrder};
+use crate::zarr::axes::Array;
+use crate::zarr::brick_store::RECORD_LEVEL;
 use crate::zarr::codec::little_endian;
 
 fn crc32c() -> Value {
     json!({"name": "crc32c", "configuration": {}})
 }
 
-/// The codecs of one chunk: transposed to trace after trace, compressed, with a checksum at its end.
-fn chunk_codecs(array: &ArrayPlan) -> Vec<Value> {
+/// The codecs of one chunk: transposed to the order of storage, compressed, with a checksum at its end.
+fn chunk_codecs(array: &Array) -> Vec<Value> {
     let mut codecs = Vec::new();
-    if array.order == AxisOrder::SampleTrace {
-        codecs.push(json!({"name": "transpose", "configuration": {"order": [1, 0]}}));
+    if !array.storage.is_sorted() {
+        codecs.push(json!({"name": "transpose", "configuration": {"order": array.storage}}));
     }
     codecs.extend(array.codec.definitions(array.dtype));
     codecs.push(crc32c());
     codecs
 }
 
-/// `zarr.json` of the trace array.
-pub fn array_document(array: &ArrayPlan) -> Value {
-    let chunk = array.order.arrange(array.chunk_samples, array.chunk_traces);
-    let (grid, codecs) = match array.shard_chunks {
-        None => (chunk, chunk_codecs(array)),
-        Some(_) => {
-            let samples = array.chunk_samples * array.n_sample_chunks();
-            let sharding = json!({"name": "sharding_indexed", "configuration": {
-                "chunk_shape": chunk,
-                "codecs": chunk_codecs(array),
-                "index_codecs": [little_endian(), crc32c()],
-                "index_location": "end",
-            }});
-            (array.order.arrange(samples, array.traces_per_object()), vec![sharding])
-        }
+/// `zarr.json` of an array of samples.
+pub fn array_document(array: &Array) -> Value {
+    let codecs = match array.shard {
+        None => chunk_codecs(array),
+        Some(_) => vec![json!({"name": "sharding_indexed", "configuration": {
+            "chunk_shape": array.chunk_shape(),
+            "codecs": chunk_codecs(array),
+            "index_codecs": [little_endian(), crc32c()],
+            "index_location": "end",
+        }})],
     };
+    let mut attributes = serde_json::Map::new();
+    if let Some(precision) = array.precision {
+        let (decibels, step) = (precision.decibels, precision.step());
+        attributes.insert("precision".into(), json!({"decibels": decibels, "step": step, "largest_error": step / 2.0}));
+    }
+    let names: Vec<&str> = array.axes.iter().map(|axis| axis.name.as_str()).collect();
     json!({
         "zarr_format": 3,
         "node_type": "array",
-        "shape": array.order.arrange(array.n_samples, array.n_traces),
+        "shape": array.shape(),
         "data_type": array.dtype.name(),
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": grid}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": array.object_shape()}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": if array.dtype.is_float() { json!(0.0) } else { json!(0) },
         "codecs": codecs,
-        "dimension_names": array.order.arrange("sample", "trace"),
-        "attributes": {},
+        "dimension_names": names,
+        "attributes": attributes,
+    })
+}
+
+/// `zarr.json` of an array of records of `item_bytes`, packed as `BrickEncoder::of_records` does.
+pub fn records_document(
+    array: &Array,
+    data_type: Value,
+    item_bytes: usize,
+    fill_value: Value,
+    attributes: Value,
+) -> Value {
+    let names: Vec<&str> = array.axes.iter().map(|axis| axis.name.as_str()).collect();
+    let blosc = json!({"name": "blosc", "configuration": {
+        "cname": "zstd", "clevel": RECORD_LEVEL, "shuffle": "shuffle", "typesize": item_bytes, "blocksize": 0
+    }});
+    json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": array.shape(),
+        "data_type": data_type,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": array.object_shape()}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": fill_value,
+        "codecs": [little_endian(), blosc, crc32c()],
+        "dimension_names": names,
+        "attributes": attributes,
     })
 }
 

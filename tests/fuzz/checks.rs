@@ -104,6 +104,22 @@ pub fn plan(survey: &Survey, text: &[u8]) -> bool {
     true
 }
 
+/// Up to version 6 the array of the traces was not yet inside of a target.
+fn wrap_traces(plan: &mut Vec<u8>) {
+    const TRACES: &[u8] = b"\"traces\":{";
+    let Some(start) = plan.windows(TRACES.len()).position(|w| w == TRACES) else { return };
+    let mut depth = 0;
+    let closes = |byte: &u8| {
+        depth += i32::from(*byte == b'{') - i32::from(*byte == b'}');
+        depth == 0
+    };
+    let first = start + TRACES.len() - 1;
+    if let Some(n) = plan[first..].iter().position(closes) {
+        plan.insert(first + n, b'}');
+        plan.splice(start..start, b"\"target\":{".iter().copied());
+    }
+}
+
 /// A plan of an earlier version as one of this, so that what was found with it goes on being tried.
 fn of_this_version(survey: &Survey, text: &[u8]) -> Vec<u8> {
     let find = |key: &[u8]| text.windows(key.len()).position(|w| w == key).map(|at| at + key.len());
@@ -113,6 +129,7 @@ fn of_this_version(survey: &Survey, text: &[u8]) -> Vec<u8> {
         return text.to_vec();
     }
     let mut plan = [&text[..at], PLAN_VERSION.to_string().as_bytes(), &text[at + n..]].concat();
+    wrap_traces(&mut plan);
     // Version 4 has told how to merge, 3 has not.
     if find(b"\"merge\":").is_none() && plan.first() == Some(&b'{') {
         let merge = serde_json::to_string(&survey.plan.merge).unwrap();

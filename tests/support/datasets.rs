@@ -1,4 +1,4 @@
-//! What is in a dataset, and whether it is what it was made from.
+//! What a dataset contains, and whether it matches what it was made from.
 
 use std::path::Path;
 use std::process::Output;
@@ -9,7 +9,7 @@ pub fn metadata(out: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(out.join("metadata.json")).unwrap()).unwrap()
 }
 
-/// A column of whole numbers of the header table.
+/// An integer column of the header table.
 pub fn column(out: &Path, name: &str) -> Vec<i64> {
     use arrow::array::AsArray;
     use arrow::datatypes::{DataType, Int64Type};

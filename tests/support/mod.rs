@@ -1,6 +1,7 @@
-//! What several tests of the whole program need.
+//! Helpers for tests of the whole program.
 
 pub mod datasets;
+pub mod javascript;
 pub mod odd;
 pub mod python;
 #[cfg(feature = "cloud")]
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Long enough for a slow machine with much else to do: it only ends what would never end.
+/// Long enough for a slow, busy machine: it only ends what would hang forever.
 const GIVE_UP: Duration = Duration::from_secs(300);
 
 /// The program under test.
@@ -47,13 +48,13 @@ impl Survey {
     /// The command that imports into `out` with these options.
     pub fn command(&self, out: &str, options: &[&str]) -> Command {
         let mut command = Command::new(program());
-        // Nobody needs the datasets of the tests after a power failure.
+        // These datasets need not survive a power failure.
         command.arg(&self.input).arg(self.path(out)).arg("--no-sync").args(options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Imports, which has to succeed. Returns the output directory.
+    /// Imports, which must succeed. Returns the output directory.
     pub fn import(&self, out: &str, options: &[&str]) -> PathBuf {
         let output = self.command(out, options).output().unwrap();
         assert!(output.status.success(), "{options:?}: {}", stderr(&output));
@@ -67,6 +68,25 @@ pub fn stderr(output: &Output) -> String {
 
 pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Puts a SEG-Y file and datasets made of it by the last program that wrote format version 1 into `directory`: `in.sgy`,
+/// `zstd` with c-blosc's Zstandard, and `shards`. Names and contents, each with its length before it, were compressed.
+pub fn unpack_version_1(directory: &Path) {
+    let packed = &include_bytes!("../data/version_1.zst")[..];
+    let bytes = zstd::stream::decode_all(packed).unwrap();
+    let mut rest = &bytes[..];
+    let mut next = || {
+        let (length, others) = rest.split_first_chunk()?;
+        let (part, others) = others.split_at(u32::from_le_bytes(*length) as usize);
+        rest = others;
+        Some(part)
+    };
+    while let Some(name) = next() {
+        let path = directory.join(std::str::from_utf8(name).unwrap());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, next().unwrap()).unwrap();
+    }
 }
 
 /// Every file below a directory with its bytes.
@@ -120,13 +140,13 @@ pub fn arguments_of(pid: u32) -> Vec<String> {
     String::from_utf8_lossy(&line).trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
-/// Whether a process exists and is not merely waiting to be reaped.
+/// Whether a process exists and is more than a zombie.
 #[cfg(target_os = "linux")]
 pub fn is_alive(pid: u32) -> bool {
     state(Path::new(&format!("/proc/{pid}"))).is_some_and(|s| s != 'Z' && s != 'X')
 }
 
-/// The letter for what a process or thread is doing, if there is one.
+/// The state letter of a process or thread, if it exists.
 #[cfg(target_os = "linux")]
 fn state(place: &Path) -> Option<char> {
     let stat = std::fs::read_to_string(place.join("stat")).ok()?;
@@ -151,7 +171,7 @@ pub fn signal(pid: u32, name: &str) {
     unsafe { libc::kill(pid as libc::pid_t, number) };
 }
 
-/// Stops a process until it is sent CONT. None of its threads runs any more when this returns.
+/// Stops a process until it is sent CONT. By the return all its threads have stopped.
 #[cfg(target_os = "linux")]
 pub fn pause(pid: u32) {
     signal(pid, "STOP");
@@ -175,7 +195,7 @@ pub fn wait_for(child: Child) -> Output {
     }
 }
 
-/// A source of random numbers below a limit, the same for the same seed.
+/// Random numbers below a limit, the same for the same seed.
 pub fn random_numbers(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
     move |below| {

@@ -1,4 +1,4 @@
-//! Surveys with changed bytes, and what is made of them.
+//! Surveys with changed bytes, and importing them.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::support::{Survey, run, stderr};
 
 pub const STRIDE: usize = 340;
 
-/// A survey of 12 traces × 25 samples (4 bytes each) after `change` has been at its bytes.
+/// A survey of 12 traces × 25 samples (4 bytes each), with its bytes changed by `change`.
 pub fn changed(options: &[&str], change: impl FnOnce(&mut Vec<u8>)) -> Survey {
     let survey = Survey::new(&[&["--kind", "prestack", "--traces", "12", "--samples", "25"], options].concat());
     let mut bytes = std::fs::read(&survey.input).unwrap();
@@ -15,7 +15,7 @@ pub fn changed(options: &[&str], change: impl FnOnce(&mut Vec<u8>)) -> Survey {
     survey
 }
 
-/// Imports with `--verify`, compares the export with the file, and returns the document and what was said.
+/// Imports with `--verify` and compares the export with the file. Returns the document and the program's messages.
 pub fn round_trip(survey: &Survey, options: &[&str]) -> (serde_json::Value, String) {
     let output = survey.command("out", &[&["--verify", "--overwrite"], options].concat()).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

@@ -1,4 +1,4 @@
-//! Python with the readers that users have, in an environment of the tests' own.
+//! Python with the readers people use, in an environment of the tests' own.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,8 +11,8 @@ pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
 }
 
-/// An interpreter with the packages of `requirements.txt`. `None` where Python is missing, which is said on standard
-/// error; in CI, where the tests must not be skipped, it is a failure.
+/// An interpreter with the packages of `requirements.txt`. `None` if Python is missing, with a note on standard error;
+/// in CI, where no test may be skipped, that is a failure.
 pub fn interpreter() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     told(ENVIRONMENT.get_or_init(|| environment("python", "requirements.txt")))
@@ -38,12 +38,12 @@ fn told(environment: &'static Result<PathBuf, String>) -> Option<&'static Path> 
     }
 }
 
-/// A line on standard error that the test runner does not swallow when the test passes.
+/// Writes a line to standard error that the test runner does not capture.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Runs Python, which has to succeed: a failure shows what it printed, tracebacks included. Returns its output.
+/// Runs Python, which must succeed: a failure shows what it printed, with tracebacks. Returns its output.
 pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
     let output = Command::new(python).args(arguments).stdin(Stdio::null()).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -52,13 +52,13 @@ pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
     stdout
 }
 
-/// The environment, made once and again whenever the requirements change. `Err` says why there can be none here.
+/// The environment, created once, and again whenever the requirements change. `Err` says why that is impossible here.
 fn environment(name: &str, requirements: &str) -> Result<PathBuf, String> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let requirements_file = scripts().join(requirements);
     let requirements = fs::read_to_string(&requirements_file).unwrap();
     let (python, complete) = (directory.join("bin/python"), directory.join("complete.txt"));
-    // Another run of the tests may want the same environment at the same time.
+    // Another test run may want the same environment at the same time.
     fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let lock = File::create(directory.with_extension("lock")).unwrap();
     lock.lock().unwrap();

@@ -1,4 +1,4 @@
-//! An S3 server on the loopback, and one in front of it that makes requests fail.
+//! An S3 server on the loopback, and a proxy that makes requests fail.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -8,11 +8,11 @@ use std::sync::OnceLock;
 
 use crate::support::{program, python, stderr};
 
-/// What the tests' credentials are; nobody else may get to know them.
+/// The tests' credentials, which must not be shown anywhere.
 pub const SECRET: &str = "verysecretkey";
 pub const KEY_ID: &str = "SOMEACCESSKEYID";
 
-/// A Python server that ends with the tests: its standard input closes then.
+/// A Python server that ends with the tests, when its standard input closes.
 pub struct Server {
     child: Child,
     port: u16,
@@ -37,7 +37,7 @@ impl Drop for Server {
     }
 }
 
-/// A bucket of a test's own, with the environment in which the program finds it.
+/// A bucket for one test, with the environment the program needs to find it.
 pub struct Bucket {
     pub name: String,
     python: &'static Path,
@@ -46,7 +46,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// `None` where Python is missing, which is said, and is a failure in CI.
+    /// `None` if Python is missing, with a note; in CI that is a failure.
     pub fn new(name: &str) -> Option<Self> {
         static SERVER: OnceLock<Server> = OnceLock::new();
         let python = python::interpreter_with_stores()?;
@@ -56,7 +56,7 @@ impl Bucket {
         Some(bucket)
     }
 
-    /// Requests go through a proxy that lets some fail: see `faulty_proxy.py`.
+    /// Sends requests through a proxy that makes some fail: see `faulty_proxy.py`.
     pub fn with_faults(mut self, rates: &[&str]) -> Self {
         let arguments: Vec<String> =
             std::iter::once(self.port.to_string()).chain(rates.iter().map(|r| (*r).to_owned())).collect();
@@ -64,24 +64,24 @@ impl Bucket {
         self
     }
 
-    /// Requests go straight to the server again.
+    /// Sends requests straight to the server again.
     pub fn without_faults(mut self) -> Self {
         self.proxy = None;
         self
     }
 
-    /// What the proxy counted.
+    /// The proxy's counts.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         let port = self.proxy.as_ref().unwrap().port.to_string();
         serde_json::from_str(&self.script("counts", &[&port])).unwrap()
     }
 
-    /// The place of this key.
+    /// The address of this key.
     pub fn url(&self, key: &str) -> PathBuf {
         PathBuf::from(format!("s3://{}/{key}", self.name))
     }
 
-    /// The program, as it finds the server.
+    /// A command of the program with the environment for this server.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(program());
         let port = self.proxy.as_ref().map_or(self.port, |p| p.port);
@@ -99,14 +99,14 @@ impl Bucket {
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     }
 
-    /// Runs the program, which has to succeed.
+    /// Runs the program, which must succeed.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         output
     }
 
-    /// Runs the program, which has to end with this exit code. Returns what it said.
+    /// Runs the program, which must end with this exit code. Returns its messages.
     pub fn refused<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S], exit_code: i32) -> String {
         let output = self.command(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(exit_code), "{}", stderr(&output));
@@ -122,7 +122,7 @@ impl Bucket {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Puts a file there.
+    /// Uploads a file.
     pub fn put(&self, file: &Path, key: &str) {
         self.script("put", &[file.to_str().unwrap(), key]);
     }
@@ -141,12 +141,12 @@ impl Bucket {
         self.script("remove", &[key]);
     }
 
-    /// Uploads in parts that were begun and neither completed nor aborted.
+    /// The number of multipart uploads neither completed nor aborted.
     pub fn n_open_uploads(&self) -> usize {
         self.script("uploads", &[]).lines().count()
     }
 
-    /// Reads a dataset with zarr-python; prints what `check_stored.py` says of it.
+    /// Reads a dataset with zarr-python and returns what `check_stored.py` prints.
     pub fn read_with_python(&self, prefix: &str) -> String {
         self.script("read", &[prefix])
     }

@@ -15,17 +15,49 @@ use crate::base::error::{Error, Result};
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader, big_endian};
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::SegyFile;
-use crate::segy::layout::{Decision, FILE_HEADER_BYTES, Layout, Overrides};
+use crate::segy::layout::{Decision, FILE_HEADER_BYTES, InputFormat, Layout, Overrides};
 use crate::segy::lengths::ragged::Watch;
 use crate::segy::lengths::trace_counts::{check_trace_lengths, look_at_the_last_header};
 use crate::segy::samples::format::{ByteOrder, SampleFormat, known_formats, sample_format};
-use crate::segy::tape_label::LABEL_BYTES;
+use crate::segy::tape_label::{self, LABEL_BYTES};
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 
 /// The rev 2 byte order constant, at bytes 3297-3300.
 const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
 /// The same constant with neighbouring bytes swapped.
 const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
+
+/// Reads the headers of a file and works out its layout. `watch` hears now and then of going through all trace headers.
+///
+/// # Errors
+/// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would fit.
+pub fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let mut layout = of_kind(file, overrides, watch)?;
+    // The user's choice of format settles it.
+    if overrides.format.is_none() {
+        layout.warnings.extend(float_kind::warning(file, &layout)?);
+    }
+    Ok(layout)
+}
+
+fn of_kind(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let by_name = file.path().extension().is_some_and(|e| e.eq_ignore_ascii_case("su"));
+    match overrides.input_format {
+        Some(InputFormat::Su) => seismic_unix::infer(file, overrides, watch),
+        None if by_name => seismic_unix::infer(file, overrides, watch),
+        _ => {
+            let label = tape_label::find(file)?;
+            if label.is_some() {
+                file.skip_label(LABEL_BYTES)?;
+            }
+            // Swapped only after the textual header, whose characters are single bytes.
+            if is_pairwise_swapped(file, overrides)? {
+                file.swap_pairs_from(BINARY_HEADER_OFFSET);
+            }
+            Inference::new(file, overrides, label, watch)?.layout()
+        }
+    }
+}
 
 /// The headers of a file and what has been decided about it so far.
 pub(crate) struct Inference<'a> {

@@ -1,7 +1,7 @@
 //! Traces of varying length: the sample count in each trace header says where the next trace begins.
 //!
-//! One walk along this chain proves that it ends where the traces end, and keeps the offset of every so many-th trace
-//! ([`TraceIndex`]). Whoever needs the others walks from the nearest kept one ([`TraceFinder`]).
+//! One walk along this chain proves that it ends where the traces end, and keeps the offset of every `step`-th trace
+//! ([`TraceIndex`]). Other traces are found by walking from the nearest kept one ([`TraceFinder`]).
 //! Source: SEG-Y rev 2.1, trace header bytes 115-116, and bytes 137-140 of trace header extension 1.
 
 use serde::{Deserialize, Serialize};
@@ -14,41 +14,41 @@ use crate::segy::layout::Layout;
 use crate::segy::samples::format::ByteOrder;
 use crate::segy::text;
 
-/// What is done with a file whose traces differ in length.
+/// What to do with a file whose traces differ in length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ragged {
-    /// It is refused, and the first odd trace named.
+    /// Refuse it, naming the first odd trace.
     #[default]
     Refuse,
-    /// Shorter traces are padded with the fill value; the column `n_samples` says how many samples each trace has.
+    /// Pad shorter traces with the fill value; the column `n_samples` gives the number of samples of each trace.
     Pad,
 }
 
-/// Offsets that are kept at most, so that the plan stays small however many traces there are.
+/// The most offsets kept, so that the plan stays small for any number of traces.
 const MAX_KEPT: usize = 1 << 14;
-/// Mapped bytes are dropped behind a walk after so many.
+/// A walk releases the mapped bytes it has passed each time it has gone this far.
 const RELEASE_BYTES: u64 = 8 << 20;
-/// Reading ahead over the samples of longer traces would read the whole file for its headers.
+/// For longer traces, reading ahead over the samples would read the whole file for its headers.
 const SHORT_TRACE_BYTES: u64 = 64 << 10;
-/// A walk asks whether it should go on after so many traces.
+/// How many traces a walk does between two calls of its watch.
 const WATCH_TRACES: u64 = 4096;
 
-/// Where traces of varying length lie.
+/// The locations of traces of varying length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceIndex {
     /// Traces from one kept offset to the next; a power of two.
     pub step: u64,
     /// Offset of traces 0, `step`, 2 × `step` …
     pub offsets: Vec<u64>,
-    /// Offset behind the last trace.
+    /// Offset after the last trace.
     pub end: u64,
     /// Samples of the shortest trace; the longest has those of the layout.
     pub min_samples: u32,
 }
 
 impl TraceIndex {
-    /// Whether it can be that of so many traces in front of `end`.
+    /// Whether it can be the index of `n_traces` traces that end at `end`.
     pub(crate) fn is_consistent(&self, n_traces: u64, end: u64) -> bool {
         self.step > 0
             && self.offsets.len() as u64 == n_traces.div_ceil(self.step)
@@ -57,26 +57,26 @@ impl TraceIndex {
     }
 }
 
-/// How far a walk is.
+/// The progress of a walk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walked {
-    /// Traces behind it.
+    /// Traces passed.
     pub n_traces: u64,
-    /// Bytes behind it, of so many.
+    /// Bytes passed, and of how many.
     pub bytes: u64,
     pub of_bytes: u64,
 }
 
-/// Told how far a walk is; says with an error that it should stop.
+/// Called with the progress of a walk; an error stops it.
 pub type Watch<'w> = dyn Fn(Walked) -> Result<()> + 'w;
 
-/// What a walk goes along: the bytes of the traces, and how they are read.
+/// The chain of traces that a walk follows, and how it is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Chain<'a> {
     pub(crate) file: &'a SegyFile,
     /// Offset of the first trace.
     pub(crate) start: u64,
-    /// Offset behind the last trace.
+    /// Offset after the last trace.
     pub(crate) end: u64,
     /// Bytes of all headers of one trace.
     pub(crate) header_bytes: usize,
@@ -92,28 +92,28 @@ pub(crate) enum End {
     Exact,
     /// Fewer bytes are left than a trace header has.
     Rest(u64),
-    /// The trace needs so many bytes, and fewer are left.
+    /// The trace needs more bytes than are left.
     Cut { needed: u64, left: u64 },
-    /// The trace says that it has no samples.
+    /// The trace says it has no samples.
     NoSamples,
-    /// As many traces were seen as were asked for.
+    /// The requested number of traces was reached.
     Enough,
 }
 
-/// What a walk found: the whole traces in front of its end.
+/// The result of a walk: the whole traces before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
     pub(crate) index: TraceIndex,
     pub(crate) n_traces: u64,
     pub(crate) max_samples: u32,
-    /// The first trace whose count is another than that of the first one, with its count.
+    /// The first trace whose count differs from that of the first one, with its count.
     pub(crate) first_odd: Option<(u64, u32)>,
     /// Samples of the first trace.
     pub(crate) first_samples: u32,
     pub(crate) how: End,
 }
 
-/// The sample count that a trace header states: that of trace header extension 1 if there is one, else bytes 115-116.
+/// The sample count in a trace header: that of trace header extension 1 if there is one, else bytes 115-116.
 pub(crate) fn stated_samples(header: &[u8], order: ByteOrder) -> u32 {
     let extension = header.chunks(TRACE_HEADER_BYTES).skip(1).find(|block| is_extension_1(block));
     let extended = extension.map_or(0, |block| u32::from_be_bytes(big_endian(block, 136, order)));
@@ -125,17 +125,17 @@ fn is_extension_1(block: &[u8]) -> bool {
 }
 
 impl Chain<'_> {
-    /// Bytes of a trace of so many samples.
+    /// Bytes of a trace of `n_samples` samples.
     pub(crate) fn trace_bytes(&self, n_samples: u32) -> u64 {
         self.header_bytes as u64 + u64::from(n_samples) * self.sample_bytes as u64
     }
 
-    /// Goes from header to header up to the end of the traces.
+    /// Walks from header to header up to the end of the traces.
     pub(crate) fn walk(&self, watch: &Watch) -> Result<Walk> {
         self.walk_over(u64::MAX, watch)
     }
 
-    /// Goes from header to header, at most over `most` traces.
+    /// Walks from header to header, over at most `most` traces.
     pub(crate) fn walk_over(&self, most: u64, watch: &Watch) -> Result<Walk> {
         let index = TraceIndex { step: 1, offsets: Vec::new(), end: self.start, min_samples: u32::MAX };
         let mut walk = Walk { index, n_traces: 0, max_samples: 0, first_odd: None, first_samples: 0, how: End::Exact };
@@ -167,7 +167,7 @@ impl Chain<'_> {
             if offset - kept >= RELEASE_BYTES {
                 self.file.release(kept, (offset - kept) as usize);
                 kept = offset;
-                // The kernel by itself does not read ahead as fast as the disk gives.
+                // The kernel's own read-ahead is slower than the disk.
                 if needed < SHORT_TRACE_BYTES {
                     self.file.expect_read(offset + RELEASE_BYTES, RELEASE_BYTES as usize);
                 }
@@ -217,23 +217,23 @@ impl Walk {
         self.n_traces += 1;
     }
 
-    /// Where the walk stopped short, as a sentence about a trace; `None` if it did not.
+    /// Why the walk stopped short, as a sentence about a trace; `None` if it did not.
     pub(crate) fn complaint(&self) -> Option<String> {
         let (trace, byte) = (self.n_traces + 1, self.index.end + 1);
         match self.how {
             End::Exact | End::Enough => None,
-            End::Rest(n) => Some(format!("{n} bytes behind trace {}, from byte {byte}, are no trace", self.n_traces)),
+            End::Rest(n) => Some(format!("{n} bytes after trace {}, from byte {byte}, are not a trace", self.n_traces)),
             End::NoSamples => Some(format!(
-                "trace {trace}, at byte {byte}, says 0 samples (bytes 115-116), which does not tell where the next one begins"
+                "trace {trace}, at byte {byte}, says 0 samples (bytes 115-116), so the next one cannot be found"
             )),
             End::Cut { needed, left } => Some(format!(
-                "trace {trace} needs {needed} bytes by its sample count (bytes 115-116), and {left} are left from byte {byte}"
+                "trace {trace} needs {needed} bytes by its sample count (bytes 115-116), but only {left} are left from byte {byte}"
             )),
         }
     }
 }
 
-/// Traces that lie one behind the other and have the same number of samples.
+/// Consecutive traces with the same number of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
     /// Offset of the first one.
@@ -245,7 +245,7 @@ pub struct Places {
     pub stride: usize,
 }
 
-/// Finds traces of one file. Where lengths vary it reads headers, and remembers what it read last.
+/// Finds traces of one file. If lengths vary it reads headers, and remembers what it read last.
 #[derive(Default)]
 pub struct TraceFinder {
     /// Offset and samples of the traces from number `first` on.
@@ -255,10 +255,10 @@ pub struct TraceFinder {
 }
 
 impl TraceFinder {
-    /// Trace `trace` (from 0) and those behind it that are as long, at most `most` together.
+    /// Trace `trace` (from 0) and those after it of the same length, at most `most` in total.
     ///
     /// # Errors
-    /// `Error::Input` where the headers are not as they were when the layout was inferred.
+    /// `Error::Input` if the headers have changed since the layout was inferred.
     pub fn find(&mut self, file: &SegyFile, layout: &Layout, trace: u64, most: u64) -> Result<Places> {
         let Some(index) = &layout.varying else {
             return Ok(Places {
@@ -309,7 +309,7 @@ impl TraceFinder {
 
 fn changed(file: &SegyFile, trace: u64) -> Error {
     Error::Input(format!(
-        "{}: the sample counts behind trace {} are not what they were when the import was planned; the file changed meanwhile",
+        "{}: the sample counts after trace {} are not what they were when the import was planned; the file changed meanwhile",
         file.path().display(),
         trace + 1
     ))

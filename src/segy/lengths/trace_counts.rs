@@ -1,4 +1,4 @@
-//! The sample counts in trace headers against the one that was decided on.
+//! Checks the sample counts in trace headers against the one decided on.
 
 use std::path::Path;
 
@@ -50,8 +50,8 @@ pub(crate) fn check_trace_lengths(file: &SegyFile, layout: &mut Layout) -> Resul
     Ok(())
 }
 
-/// Warns where the last header is empty and the first one is not: so ends a file that had its room before its bytes, and was
-/// not copied to its end.
+/// Warns if the last header is empty and the first one is not: the sign of a file whose space was allocated, but that
+/// was not copied to its end.
 pub(crate) fn look_at_the_last_header(file: &SegyFile, layout: &mut Layout) -> Result<()> {
     let is_empty = |index: u64| -> Result<bool> {
         let offset = layout.trace_offset(index);
@@ -62,15 +62,15 @@ pub(crate) fn look_at_the_last_header(file: &SegyFile, layout: &mut Layout) -> R
     let last = layout.n_traces.saturating_sub(1);
     if last > 0 && is_empty(last)? && !is_empty(0)? {
         layout.warnings.push(format!(
-            "the header of the last trace ({}) has nothing but zeros, as where a file was not copied to its end",
+            "the header of the last trace ({}) has nothing but zeros, as if the file was not copied to its end",
             last + 1
         ));
     }
     Ok(())
 }
 
-/// The trace headers say another sample count than was decided on, and nothing says that traces have a fixed length.
-/// Where their count fits the file as well, nobody can tell which one is meant.
+/// The trace headers say another sample count than the one decided on, and nothing says that traces have a fixed
+/// length. If their count fits the file too, the input is ambiguous and refused.
 fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Result<()> {
     let n_samples = layout.n_samples;
     let (data, format) = (file.len() - layout.first_trace_offset - layout.trailing_bytes, layout.format());
@@ -89,7 +89,7 @@ fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Resul
         )));
     }
     layout.warnings.push(format!(
-        "the first trace header says {first} samples (bytes 115-116), {n_samples} fits the file and is taken"
+        "the first trace header says {first} samples (bytes 115-116), but {n_samples} fits the file and is used"
     ));
     Ok(())
 }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ByteOrder {
+    /// The most significant byte first, as the standard has it.
     Big,
+    /// The least significant byte first.
     Little,
 }
 
@@ -33,15 +35,25 @@ impl std::fmt::Display for ByteOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
+    /// Signed, 1 byte.
     Int8,
+    /// Unsigned, 1 byte.
     UInt8,
+    /// Signed, 2 bytes.
     Int16,
+    /// Unsigned, 2 bytes.
     UInt16,
+    /// Signed, 4 bytes.
     Int32,
+    /// Unsigned, 4 bytes.
     UInt32,
+    /// Signed, 8 bytes.
     Int64,
+    /// Unsigned, 8 bytes.
     UInt64,
+    /// IEEE 754, 4 bytes.
     Float32,
+    /// IEEE 754, 8 bytes.
     Float64,
 }
 
@@ -72,10 +84,12 @@ impl Dtype {
         }
     }
 
+    /// Whether values have a fraction.
     pub const fn is_float(self) -> bool {
         matches!(self, Self::Float32 | Self::Float64)
     }
 
+    /// Whether values are whole numbers from 0 up.
     pub const fn is_unsigned(self) -> bool {
         matches!(self, Self::UInt8 | Self::UInt16 | Self::UInt32 | Self::UInt64)
     }

@@ -1,4 +1,4 @@
-//! Connections to buckets: made once each, with credentials from the environment and from profiles.
+//! Connections to buckets, one for each, with credentials from the environment and from profiles.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,21 +19,22 @@ use crate::store::address::{Address, Scheme};
 use crate::store::cloud::messages::{explained, invalid};
 use crate::store::cloud::profile;
 
-/// Threads that speak to object stores. They move bytes and encrypt them; what is converted is converted elsewhere.
+/// Threads for requests: they only move and encrypt bytes; converting happens in other threads.
 const THREADS: usize = 2;
-/// A request takes no longer, unless the environment says so. One of 8 MiB has this time even where many share a slow line.
+/// Time limit of a request, unless the environment sets another. It must be enough for 8 MiB where many share a slow
+/// line.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a request is sent again that failed in a way that may pass.
+/// How often a request is retried after a failure that may be temporary.
 const RETRIES: usize = 10;
-/// So often a request is repeated whose answer was lost, after a pause that doubles, unless it has taken longer than this:
-/// then it was sent again many times already.
+/// How often a request whose answer was lost is sent again, after a pause that doubles each time. Not if it has taken
+/// longer than [`TIME_TO_REPEAT`]: it was retried many times then.
 const REPEATS: usize = 4;
 const TIME_TO_REPEAT: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The environment variable that says otherwise of the retries.
+/// The environment variable for the number of retries.
 const RETRIES_VARIABLE: &str = "SEGY_IMPORT_RETRIES";
 
-/// An object store that also takes objects in parts.
+/// An object store that also accepts multipart uploads.
 pub(super) trait Store: ObjectStore + MultipartStore {}
 
 impl<T: ObjectStore + MultipartStore> Store for T {}
@@ -52,7 +53,7 @@ impl Place {
     }
 }
 
-/// What requests run on.
+/// The runtime that requests run on.
 pub(super) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
     let build = || Builder::new_multi_thread().worker_threads(THREADS).thread_name("store").enable_all().build();
@@ -60,7 +61,8 @@ pub(super) fn runtime() -> io::Result<&'static Runtime> {
     RUNTIME.get_or_init(start).as_ref().map_err(|e| io::Error::new(e.kind(), e.to_string()))
 }
 
-/// What `work` gives; `None` where it panics, as the runtime does where the system has no thread for it. Nothing is said of it.
+/// The result of `work`, or `None` if it panics, without a message: the runtime does when the system has no thread for
+/// it.
 fn without_panic<T>(work: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -69,7 +71,7 @@ fn without_panic<T>(work: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
     done.ok()
 }
 
-/// Waits for a request and explains its failure.
+/// Waits for a request and explains any failure.
 pub(super) fn wait<T>(request: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
     wait_for(request)?.map_err(|e| explained(&e))
 }
@@ -79,7 +81,7 @@ pub(super) fn wait_for<T>(request: impl Future<Output = T>) -> io::Result<T> {
     Ok(runtime()?.block_on(request))
 }
 
-/// Sends a request that may be repeated again where its answer is lost, which by itself it is not.
+/// Sends a request that is safe to repeat, and repeats it if its answer is lost; the library does not.
 pub(super) async fn again<T, R: Future<Output = object_store::Result<T>>>(
     request: impl Fn() -> R,
 ) -> object_store::Result<T> {
@@ -96,7 +98,7 @@ pub(super) async fn again<T, R: Future<Output = object_store::Result<T>>>(
     request().await
 }
 
-/// The store that has this bucket.
+/// The store for a bucket.
 pub(super) fn store(address: &Address) -> io::Result<Arc<dyn Store>> {
     type Stores = HashMap<(Scheme, String), Arc<dyn Store>>;
     static STORES: Mutex<Option<Stores>> = Mutex::new(None);
@@ -124,7 +126,7 @@ pub(super) fn store(address: &Address) -> io::Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-/// Keys, region and endpoint as the environment has them; what it leaves open as the profile has it.
+/// Keys, region and endpoint come from the environment, and what is not set there from the profile.
 fn s3(bucket: &str) -> io::Result<Arc<dyn Store>> {
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
     let is_open = |builder: &AmazonS3Builder, key| builder.get_config_value(&key).is_none();
@@ -156,7 +158,8 @@ fn s3(bucket: &str) -> io::Result<Arc<dyn Store>> {
     Ok(Arc::new(builder.build().map_err(|e| explained(&e))?))
 }
 
-/// Time limits, and what else of the connection the environment may say. An endpoint of `http://` is taken at its word.
+/// The time limit, and the connection options that the environment sets. An endpoint with `http://` is used without
+/// TLS.
 fn client_options(prefix: &str, endpoint: &str) -> io::Result<ClientOptions> {
     let mut options = ClientOptions::new().with_timeout(TIMEOUT);
     if endpoint.starts_with("http://") {
@@ -172,11 +175,11 @@ fn client_options(prefix: &str, endpoint: &str) -> io::Result<ClientOptions> {
     Ok(options)
 }
 
-/// Failures that may pass are met with up to ten more requests in three minutes, at growing distances.
+/// Temporary failures are retried with growing pauses: up to ten times within three minutes.
 fn retry_config() -> io::Result<RetryConfig> {
     let max_retries = match variable(RETRIES_VARIABLE) {
         None => RETRIES,
-        Some(text) => text.parse().map_err(|_| invalid(format!("{RETRIES_VARIABLE} is no number: {text}")))?,
+        Some(text) => text.parse().map_err(|_| invalid(format!("{RETRIES_VARIABLE} is not a number: {text}")))?,
     };
     Ok(RetryConfig { max_retries, ..RetryConfig::default() })
 }

@@ -1,24 +1,24 @@
-//! What goes wrong with requests, in plain words and without what could be secret.
+//! What went wrong with a request, in plain words and without secrets.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use object_store::Error as StoreError;
 
-/// Characters of a cause that are shown at most.
+/// The most characters of a cause that are shown.
 const SHOWN: usize = 200;
 
-/// The answer to requests that are not allowed, where it has no kind of error of its own.
+/// How a store that has no error kind for forbidden requests answers them.
 const FORBIDDEN: &str = " 403 Forbidden";
-/// Where computers in clouds ask for credentials of their own, as the last resort.
+/// The address that cloud machines ask for their own credentials, as a last resort.
 const METADATA_SERVICE: &str = "169.254.";
 
-/// A request or a place that is not as it has to be.
+/// The error for an invalid request or address.
 pub(super) fn invalid(what: impl ToString) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, what.to_string())
 }
 
-/// The failure of a request as one of input and output.
+/// A failed request as an I/O error.
 pub(super) fn explained(error: &StoreError) -> io::Error {
     let code = code(error).map_or(String::new(), |code| format!(" ({code})"));
     let (kind, what) = match error {
@@ -29,14 +29,14 @@ pub(super) fn explained(error: &StoreError) -> io::Error {
             (ErrorKind::PermissionDenied, what)
         }
         StoreError::Unauthenticated { .. } => {
-            (ErrorKind::PermissionDenied, format!("the store does not take the credentials found{code}"))
+            (ErrorKind::PermissionDenied, format!("the store rejects the credentials found{code}"))
         }
-        StoreError::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "is there already".to_owned()),
+        StoreError::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "already exists".to_owned()),
         StoreError::Precondition { .. } | StoreError::NotModified { .. } => {
             (ErrorKind::InvalidData, "was changed or replaced meanwhile".to_owned())
         }
         other if other.to_string().contains(METADATA_SERVICE) => {
-            let what = "there are no credentials in the environment, and none in a profile or of this computer";
+            let what = "there are no credentials in the environment, in a profile, or of this computer itself";
             (ErrorKind::PermissionDenied, format!("{what} ({})", cause(other)))
         }
         other => (ErrorKind::Other, format!("{}{code}", cause(other))),
@@ -44,7 +44,7 @@ pub(super) fn explained(error: &StoreError) -> io::Error {
     io::Error::new(kind, what)
 }
 
-/// The innermost cause, without the parts of addresses that can hold a signature or a token, and without a body.
+/// The innermost cause, without response bodies and without the parts of addresses that can hold a signature or token.
 fn cause(error: &StoreError) -> String {
     let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {
@@ -60,7 +60,7 @@ fn cause(error: &StoreError) -> String {
     words.collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect()
 }
 
-/// The word that the store has for it: `<Code>SlowDown</Code>` in what it answered.
+/// The store's own code for the error: `<Code>SlowDown</Code>` in its response.
 fn code(error: &StoreError) -> Option<String> {
     let text = error.to_string();
     let (_, behind) = text.split_once("<Code>")?;

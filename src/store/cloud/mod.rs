@@ -1,4 +1,4 @@
-//! Object stores, through the crate `object_store`: the one place that knows it, its runtime and its errors.
+//! Object stores, through the crate `object_store`. No other module knows that crate, its runtime or its errors.
 
 mod connect;
 mod messages;
@@ -25,7 +25,7 @@ pub fn check(address: &Address) -> Result<()> {
     connect::store(address).map(drop).map_err(|e| Error::Usage(e.to_string()))
 }
 
-/// The bytes of an object, if they are no more than `most`.
+/// The bytes of an object, if there are at most `most`.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let place = Place::of(path)?;
     let get = async {
@@ -33,7 +33,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let n = found.meta.size;
         if n > most { Ok(Err(too_long(n, most))) } else { found.bytes().await.map(Ok) }
     };
-    // A body that breaks off is asked for again by the library itself.
+    // The library itself resumes a body that breaks off.
     wait(get)?.map(Vec::from)
 }
 
@@ -43,7 +43,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     upload.finish()?.wait()
 }
 
-/// The object as it is now.
+/// The current state of the object.
 pub fn state(path: &Path) -> io::Result<State> {
     let place = Place::of(path)?;
     let meta = wait(place.store.head(&place.key))?;
@@ -51,7 +51,7 @@ pub fn state(path: &Path) -> io::Result<State> {
     Ok(State { bytes: meta.size, etag: meta.e_tag, modified_ns })
 }
 
-/// The keys of all objects below a prefix, from behind it and a slash on, in order.
+/// The keys of all objects below a prefix, in order, without the prefix and its slash.
 pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
     let found = wait(again(|| place.store.list(Some(&place.key)).try_collect::<Vec<_>>()))?;
@@ -64,7 +64,7 @@ pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names directly below a prefix, of objects and of parts of keys with more behind them.
+/// The names directly below a prefix: objects, and common prefixes of longer keys.
 pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
     let found = wait(again(|| place.store.list_with_delimiter(Some(&place.key))))?;
@@ -72,15 +72,15 @@ pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
     Ok(keys.filter_map(|key| key.filename().map(str::to_owned)).collect())
 }
 
-/// Writes a small object unless there is one of this name. Returns whether there was none, or one with these bytes: the
-/// answer to an earlier request may have been lost.
+/// Creates a small object unless its name is taken. Returns whether it is there with these bytes: that also counts as
+/// created, as the answer to an earlier request may have been lost.
 pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let place = Place::of(path)?;
     let put = || place.store.put_opts(&place.key, bytes.to_vec().into(), PutOptions::from(PutMode::Create));
     match wait_for(again(put))? {
         Ok(_) => Ok(true),
         Err(object_store::Error::AlreadyExists { .. }) => Ok(read(path, u64::MAX)? == bytes),
-        // A store without such requests; whoever writes at the same moment is not noticed.
+        // Some stores cannot do that in one request; a simultaneous write then goes unnoticed.
         Err(object_store::Error::NotImplemented { .. }) => match state(path) {
             Ok(_) => Ok(false),
             Err(e) if e.kind() == io::ErrorKind::NotFound => write(path, bytes).map(|()| true),
@@ -90,13 +90,13 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Removes the object, and all whose keys go on with a slash behind its own.
+/// Removes the object, and all objects below its key and a slash.
 pub fn remove(path: &Path) -> io::Result<()> {
     let below = list(path)?.into_iter().map(|name| path.join(name));
     remove_all(&below.chain([path.to_owned()]).collect::<Vec<_>>())
 }
 
-/// Removes these objects of one bucket, many with each request. What is not there counts as removed.
+/// Removes objects of one bucket, many per request. A missing one counts as removed.
 pub fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
     let paths = paths.iter().filter(|p| Address::parse(p).is_ok_and(|a| !a.key.is_empty()));
     let places: Vec<Place> = paths.map(|p| Place::of(p)).collect::<io::Result<_>>()?;

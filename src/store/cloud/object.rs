@@ -1,5 +1,5 @@
-//! Reading objects at any place, in few requests: neighbouring bytes come together, and more of them the longer a reader goes
-//! straight on; then the next are asked for while the last are looked at.
+//! Reading objects at any offset in few requests. A request fetches neighbouring bytes too, and more of them the longer
+//! a reader goes straight on; then the next request is sent ahead.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -16,21 +16,21 @@ use object_store::{GetOptions, GetRange};
 use crate::store::cloud::connect::{Place, runtime, wait};
 use crate::store::cloud::messages::explained;
 
-/// Bytes of the smallest request: takes hardly longer than one of a trace header.
+/// Size of the smallest request: it takes hardly longer than one for a trace header.
 const FEWEST_BYTES: u64 = 64 << 10;
-/// Bytes of the largest request, unless more are wanted at once.
+/// Size of the largest request, unless a reader wants more at once.
 const MOST_BYTES: u64 = 8 << 20;
-/// Readers whose requests have grown to so many bytes go straight on: the next ones are asked for ahead.
+/// Once a reader's requests have grown to this size, the next one is sent ahead.
 const AHEAD_FROM_BYTES: u64 = 1 << 20;
-/// Bytes that are kept for each reader: a request that is read, the next one, and some of the others.
+/// Bytes kept for each reader: the request being read, the next one, and some others.
 const KEPT_BYTES: u64 = 2 * MOST_BYTES + (2 << 20);
 
-/// An object that is read. All that read it in one process share it.
+/// An object that is being read, shared by everything in this process that reads it.
 pub struct Object {
     place: Place,
     bytes: u64,
     etag: Option<String>,
-    /// Threads that go through it at the same time.
+    /// How many threads read it at the same time.
     readers: AtomicUsize,
     cache: Mutex<Cache>,
 }
@@ -38,21 +38,21 @@ pub struct Object {
 #[derive(Default)]
 struct Cache {
     blocks: Vec<Block>,
-    /// Counts what is looked at.
+    /// Counts lookups, to find the least recently used block.
     clock: u64,
 }
 
-/// Some of the bytes, here or on their way.
+/// Some of the object's bytes, fetched or on their way.
 #[derive(Clone)]
 struct Block {
     range: Range<u64>,
-    /// Bytes that a reader who goes straight on gets next.
+    /// Size of the next request of a reader who goes straight on.
     grown: u64,
     used: u64,
     data: Shared<BoxFuture<'static, Result<Bytes, (ErrorKind, String)>>>,
 }
 
-/// Lets go of bytes that nobody waits for any more.
+/// Cancels a request that nobody waits for any more.
 struct StopOnDrop(tokio::task::AbortHandle);
 
 impl Drop for StopOnDrop {
@@ -62,7 +62,7 @@ impl Drop for StopOnDrop {
 }
 
 impl Object {
-    /// The object as it is now; where somebody in this process reads it already, as it was then.
+    /// The object as it is now or, if something in this process is already reading it, as it was when that was opened.
     pub fn open(path: &Path) -> io::Result<Arc<Self>> {
         static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Object>>>> = Mutex::new(None);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,17 +84,17 @@ impl Object {
         Ok(object)
     }
 
-    /// Length when it was opened.
+    /// Its length when it was opened.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Says that so many threads go through it at the same time, each with bytes of its own.
+    /// Says how many threads read it at the same time, each with its own part.
     pub fn is_read_by(&self, threads: usize) {
         self.readers.fetch_max(threads, Ordering::Relaxed);
     }
 
-    /// Fills `out` from `offset` on. The reader has no use for what is at `end` or behind.
+    /// Fills `out` from `offset` on. The reader has no use for bytes at or after `end`.
     pub fn read_at(&self, mut offset: u64, mut out: &mut [u8], end: u64) -> io::Result<()> {
         if offset + out.len() as u64 > self.bytes {
             return Err(ErrorKind::UnexpectedEof.into());
@@ -113,7 +113,7 @@ impl Object {
         Ok(())
     }
 
-    /// Asks for bytes that will be read soon, and for no more than a small request brings anyway.
+    /// Requests bytes that will be read soon: only those, or [`FEWEST_BYTES`] if they are fewer.
     pub fn will_read(&self, offset: u64, n: usize) {
         let end = (offset + (n as u64).max(FEWEST_BYTES)).min(self.bytes);
         let mut cache = self.lock();
@@ -136,7 +136,7 @@ impl Object {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The bytes around `offset`, from which on `n` are wanted.
+    /// The block with the byte at `offset`, of `n` bytes that are wanted.
     fn block(&self, offset: u64, n: u64, end: u64) -> io::Result<Block> {
         let mut cache = self.lock();
         if cache.find(offset).is_none() {
@@ -156,7 +156,7 @@ impl Object {
         Ok(block)
     }
 
-    /// Sends a request, and lets go of what was not looked at for the longest time.
+    /// Sends a request, and drops the least recently used blocks if there are too many.
     fn ask(&self, cache: &mut Cache, range: Range<u64>, grown: u64) -> io::Result<()> {
         let (place, etag, wanted) = (self.place.clone(), self.etag.clone(), range.clone());
         let request = runtime()?.spawn(async move {
@@ -179,7 +179,7 @@ impl Object {
     }
 }
 
-/// Bytes of the request behind one of so many.
+/// Size of the request after one of this size.
 fn larger(bytes: u64) -> u64 {
     (2 * bytes).min(MOST_BYTES)
 }
@@ -189,13 +189,13 @@ impl Cache {
         self.blocks.iter().position(|b| b.range.contains(&offset))
     }
 
-    /// Where the next block behind an offset begins.
+    /// Where the next block after an offset begins.
     fn next_start(&self, offset: u64) -> u64 {
         self.blocks.iter().map(|b| b.range.start).filter(|&start| start > offset).min().unwrap_or(u64::MAX)
     }
 
-    /// What to ask for where `n` bytes at `offset` are wanted and the first of them is not there, and how many a reader gets
-    /// next who goes straight on, forwards or, as in looking for the start of a gather, backwards.
+    /// What to request if `n` bytes are wanted at `offset` and the first is missing, and the size of the next request
+    /// if the reader goes straight on: forwards, or backwards when looking for the start of a gather.
     fn next_request(&self, offset: u64, n: u64, length: u64) -> (Range<u64>, u64) {
         let is_near = |a: u64, b: u64| a <= b && b - a <= FEWEST_BYTES;
         let before = self.blocks.iter().filter(|b| is_near(b.range.end, offset)).max_by_key(|b| b.range.end);
@@ -215,7 +215,7 @@ impl Cache {
     fn forget_beyond(&mut self, bytes: u64) {
         let mut kept: u64 = self.blocks.iter().map(|b| b.range.end - b.range.start).sum();
         while kept > bytes && self.blocks.len() > 2 {
-            // The last one has just been asked for.
+            // The last one was requested just now.
             let older = self.blocks[..self.blocks.len() - 1].iter().enumerate();
             let Some((oldest, _)) = older.min_by_key(|(_, b)| b.used) else { return };
             let gone = self.blocks.remove(oldest);
@@ -230,7 +230,7 @@ mod tests {
 
     const LENGTH: u64 = 100 << 20;
 
-    /// Asks for `n` bytes at an offset, which are not there, and returns what is requested.
+    /// Requests `n` missing bytes at an offset, and returns the range requested.
     fn ask(cache: &mut Cache, offset: u64, n: u64) -> Range<u64> {
         let (range, grown) = cache.next_request(offset, n, LENGTH);
         assert!(range.contains(&offset));

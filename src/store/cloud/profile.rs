@@ -1,4 +1,4 @@
-//! The profile of the AWS tools: keys, region and endpoint in `~/.aws/credentials` and `~/.aws/config`.
+//! AWS profiles: keys, region and endpoint in `~/.aws/credentials` and `~/.aws/config`.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::cloud::messages::invalid;
 
-/// What the profile says, as far as it does.
+/// The settings a profile has.
 #[derive(Default)]
 pub(super) struct Profile {
     /// Access key and secret key.
@@ -17,10 +17,10 @@ pub(super) struct Profile {
     pub endpoint_url: Option<String>,
 }
 
-/// Reads the profile that the environment names, or `default`.
+/// Reads the profile named in the environment, or `default`.
 ///
 /// # Errors
-/// Where the profile that was named is not there, or has credentials of another kind than keys.
+/// If the named profile does not exist, or has credentials of another kind than keys.
 pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> io::Result<Profile> {
     let named = variable("AWS_PROFILE");
     let name = named.as_deref().unwrap_or("default");
@@ -45,7 +45,7 @@ pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> io::Result<Prof
     Ok(Profile { keys, token: get("aws_session_token"), region: get("region"), endpoint_url: get("endpoint_url") })
 }
 
-/// The entries of the first of these sections that a file has. A file that cannot be read has none.
+/// The entries of the first of these sections found in a file. An unreadable file has none.
 fn section(path: &Path, names: &[&str]) -> Option<HashMap<String, String>> {
     let text = std::fs::read_to_string(path).ok()?;
     names.iter().find_map(|name| {
@@ -57,7 +57,7 @@ fn section(path: &Path, names: &[&str]) -> Option<HashMap<String, String>> {
     })
 }
 
-/// The name of a section, in its first line.
+/// The section name, if the line is a section header.
 fn header(line: &str) -> Option<&str> {
     line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::trim)
 }

@@ -1,4 +1,4 @@
-//! Writing objects: small ones in one request, others in parts, several under way at a time.
+//! Writing objects: small ones in one request, larger ones in parts, several at a time.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -15,23 +15,23 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::store::cloud::connect::{Place, runtime, wait, wait_for};
 use crate::store::cloud::messages::explained;
 
-/// Bytes of a part, but of objects so long that they would have more than [`MAX_PARTS`]. Up to so many are written in one
-/// request, among them a chunk of 8 MiB with its checksum.
+/// Size of a part, unless the object would then have more than [`MAX_PARTS`]. Up to this size an object is written in
+/// one request, so also a chunk of 8 MiB with its checksum.
 const PART_BYTES: u64 = 9 << 20;
-/// Parts of one object at most; S3 takes 10,000.
+/// The most parts of one object; S3 allows 10,000.
 const MAX_PARTS: u64 = 9_500;
-/// Bytes of the parts of an object of unknown length from the middle of these on: it may have 330 GB.
+/// Size of the later half of the parts if the object's length is unknown; it can then have 330 GB.
 const LATE_PART_BYTES: u64 = 64 << 20;
-/// Bytes that one process has under way at a time, a part that is larger apart.
+/// The most bytes that one process has in flight, apart from a single larger part.
 const UNDER_WAY_BYTES: u64 = 27 << 20;
-/// Bytes are collected in pieces of so many.
+/// Bytes are collected in pieces of this size.
 const PIECE_BYTES: usize = 256 << 10;
-/// How long an upload that is given up may take to say so to the store.
+/// Time limit for telling the store that an upload is given up.
 const ABORT_TIME: Duration = Duration::from_secs(5);
 
-/// An object that is being written. It is there once it is finished; dropped before, nothing of it stays.
+/// An object that is being written. It exists once it is finished; if dropped before, nothing of it stays.
 ///
-/// Memory: a part that is being filled; those under way are bounded for the whole process.
+/// Memory: the part being filled; parts in flight are bounded for the whole process.
 pub struct Upload {
     place: Place,
     part_bytes: u64,
@@ -40,10 +40,10 @@ pub struct Upload {
     parts: Option<Parts>,
 }
 
-/// What an object in parts has so far.
+/// The parts of a multipart upload so far.
 struct Parts {
     id: MultipartId,
-    /// In [`OPEN`].
+    /// Its key in [`OPEN`].
     number: u64,
     n: usize,
     under_way: JoinSet<object_store::Result<(usize, PartId)>>,
@@ -51,17 +51,17 @@ struct Parts {
     bytes: u64,
 }
 
-/// Uploads in parts that were begun and not ended, of the whole process.
+/// The unfinished multipart uploads of the whole process.
 static OPEN: Mutex<Option<HashMap<u64, (Place, MultipartId)>>> = Mutex::new(None);
-/// Read by whoever begins or gives up an upload, until the store has answered; written by whoever ends the process, which
-/// must not come between the two.
+/// Held for reading while an upload is begun or given up, until the store has answered, and for writing while the
+/// process ends, so that the end cannot come between request and answer.
 static BEGINNING_OR_ENDING: RwLock<()> = RwLock::const_new(());
 
-/// Set once the process is going to end.
+/// Set once the process is ending.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Gives up all uploads that are open, and lets no other begin, so that no part of them stays in the store: for a process
-/// that is going to end. Takes at most [`ABORT_TIME`] twice.
+/// Gives up all open uploads and prevents new ones, so that a process that is about to end leaves no parts in the
+/// store. Takes at most twice [`ABORT_TIME`].
 pub fn abort_uploads() {
     IS_ENDING.store(true, Ordering::SeqCst);
     let Ok(runtime) = runtime() else { return };
@@ -73,13 +73,13 @@ pub fn abort_uploads() {
         let abort =
             |(place, id): (Place, MultipartId)| async move { place.store.abort_multipart(&place.key, &id).await };
         let aborts = futures_util::future::join_all(open.into_values().map(abort));
-        // Whoever ends cannot do more than try; stores can be told to drop what is left after some days.
+        // Trying is all that can be done; stores can be configured to drop leftover parts after some days.
         let _ = tokio::time::timeout(ABORT_TIME, aborts).await;
     });
 }
 
 impl Upload {
-    /// `bytes`: its length, if it is known.
+    /// `bytes`: its length, if known.
     pub fn create(path: &Path, bytes: Option<u64>) -> io::Result<Self> {
         let part_bytes = bytes.unwrap_or(0).div_ceil(MAX_PARTS).next_multiple_of(1 << 20).max(PART_BYTES);
         let is_of_unknown_length = bytes.is_none();
@@ -98,7 +98,7 @@ impl Upload {
         parts.send(&self.place, payload)
     }
 
-    /// Sends the last of it. The object is there once the result has been waited for.
+    /// Sends the rest. The object exists once [`Pending::wait`] has returned.
     pub fn finish(mut self) -> io::Result<Pending> {
         if self.parts.is_some() {
             self.send_part()?;
@@ -121,7 +121,7 @@ fn new_piece() -> PutPayloadMut {
     PutPayloadMut::new().with_block_size(PIECE_BYTES)
 }
 
-/// Waits until so many bytes may be under way besides those that are.
+/// Waits until this many more bytes may be in flight.
 fn permit(bytes: u64) -> io::Result<OwnedSemaphorePermit> {
     static UNDER_WAY: OnceLock<std::sync::Arc<Semaphore>> = OnceLock::new();
     let semaphore = UNDER_WAY.get_or_init(|| std::sync::Arc::new(Semaphore::new(UNDER_WAY_BYTES as usize)));
@@ -162,7 +162,7 @@ impl Parts {
             return ending();
         }
         let id = wait(place.store.create_multipart(&place.key))?;
-        // Of an answer that came too late nobody else knows.
+        // The process began to end meanwhile, and nothing else knows this upload.
         if IS_ENDING.load(Ordering::SeqCst) {
             let _ = wait(place.store.abort_multipart(&place.key, &id));
             return ending();
@@ -199,7 +199,7 @@ impl Parts {
         let parts = self.done.drain(..).map(|(_, part)| part).collect();
         match runtime()?.block_on(place.store.complete_multipart(&place.key, &self.id, parts)) {
             Ok(_) => {}
-            // An answer that was lost: the request that was sent again finds nothing to complete.
+            // The answer was lost, and the repeated request found nothing left to complete.
             Err(Error::NotFound { .. }) if wait(place.store.head(&place.key)).is_ok_and(|m| m.size == self.bytes) => {}
             Err(e) => return Err(explained(&e)),
         }
@@ -207,33 +207,33 @@ impl Parts {
         Ok(())
     }
 
-    /// What was sent so far is removed from the store, as far as it can be reached.
+    /// Removes what was sent so far from the store, if it can be reached.
     fn abort(&mut self, place: &Place) {
         let Ok(runtime) = runtime() else { return };
         let abort = async {
             let _goes_on = BEGINNING_OR_ENDING.read().await;
             if self.forget() {
-                // A part that arrives behind the end of the upload would stay.
+                // A part that arrived after the upload's end would stay.
                 self.under_way.shutdown().await;
-                // Whoever gives up has an error to tell already.
+                // The caller already has an error to report.
                 let _ = place.store.abort_multipart(&place.key, &self.id).await;
             }
         };
         let _ = runtime.block_on(async { tokio::time::timeout(ABORT_TIME, abort).await });
     }
 
-    /// Returns whether it was open.
+    /// Returns whether it was still open.
     fn forget(&self) -> bool {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.as_mut().is_some_and(|open| open.remove(&self.number).is_some())
     }
 }
 
-/// The request that completes an object, on its way.
+/// The request that completes an object, in flight.
 pub struct Pending(Option<JoinHandle<object_store::Result<()>>>);
 
 impl Pending {
-    /// Waits until the object is there.
+    /// Waits until the object exists.
     pub fn wait(mut self) -> io::Result<()> {
         match &mut self.0 {
             None => Ok(()),
@@ -243,7 +243,7 @@ impl Pending {
 }
 
 impl Drop for Pending {
-    /// Nobody waits for it: whatever it belongs to is given up.
+    /// Nobody is waiting for it: the import it belongs to has been given up.
     fn drop(&mut self) {
         if let Some(put) = &self.0 {
             put.abort();

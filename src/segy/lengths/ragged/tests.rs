@@ -3,7 +3,7 @@
 use crate::segy::lengths::ragged::*;
 use crate::segy::{Access, Io};
 
-/// A file of traces with these numbers of 2-byte samples behind 10 other bytes.
+/// A file of 10 bytes followed by traces with these numbers of 2-byte samples.
 fn file(counts: &[u16]) -> (tempfile::TempDir, SegyFile) {
     let directory = tempfile::tempdir().unwrap();
     let mut bytes = vec![0; 10];

@@ -1,30 +1,28 @@
-//! What the caller asks for, and making a plan from it.
+//! Making a plan: reading headers of the input and deciding everything before the work begins.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
-use crate::base::parallel::n_threads;
 use crate::gather::{GatherKey, KeyReader};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
-use crate::plan::mapping::HeaderOptions;
+use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
+use crate::plan::make_grid::{Scratch, Survey};
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
-use crate::plan::{MAX_THREADS, MergeOptions, PLAN_VERSION, Plan};
+use crate::plan::precision;
+use crate::plan::target::Target;
+use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
-use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::Watch;
 use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
-use crate::segy::{Access, Dtype, Io, Layout, Ragged, SegyFile};
+use crate::segy::{Access, Dtype, Layout, Ragged, SegyFile};
 use crate::table::{Column, HeaderTable, read_integer};
-use crate::zarr::{ArrayPlan, AxisOrder, Codec, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+use crate::zarr::{ArrayPlan, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
 
-/// Default for how many headers a split may move back to find the start of its gather.
-pub const DEFAULT_MAX_PROBE: u64 = 10_000;
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
 /// Headers looked at to see whether a gather key changes at all.
@@ -32,131 +30,7 @@ const SAMPLED_HEADERS: u64 = 200;
 /// How many of those to request at the same time from an object store.
 const HEADERS_AHEAD: u64 = 16;
 
-/// What makes a gather.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gather {
-    /// Runs of equal values of these header fields.
-    Keys(Vec<String>),
-    /// No gathers: the file is split evenly.
-    None,
-}
-
-impl Default for Gather {
-    fn default() -> Self {
-        Self::Keys(vec!["cdp".into()])
-    }
-}
-
-impl FromStr for Gather {
-    type Err = Error;
-
-    /// `cdp`, `field_record,cdp`, `none`.
-    fn from_str(s: &str) -> Result<Self> {
-        let keys: Vec<String> = s.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect();
-        match keys.as_slice() {
-            [] => Err(Error::Usage("--gather needs the name of a header field, or none".into())),
-            [only] if only.eq_ignore_ascii_case("none") => Ok(Self::None),
-            several if several.iter().any(|k| k.eq_ignore_ascii_case("none")) => {
-                Err(Error::Usage("--gather none stands alone".into()))
-            }
-            _ => Ok(Self::Keys(keys)),
-        }
-    }
-}
-
-/// Data type of the samples in the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DtypeChoice {
-    /// The type that holds every value exactly.
-    #[default]
-    Native,
-    /// float32, rounding every sample to the nearest.
-    Float32,
-}
-
-/// The import the caller wants. `ImportConfig::new` has the defaults of `segy-import IN OUT`.
-#[derive(Clone, Debug)]
-pub struct ImportConfig {
-    /// Files to combine into one dataset, in trace order.
-    pub inputs: Vec<PathBuf>,
-    /// Directory for the dataset.
-    pub output: PathBuf,
-    /// Most worker processes at the same time; by default one per core.
-    pub workers: Option<usize>,
-    /// Number of segments; by default as many as workers, or more for large files.
-    pub segments: Option<u32>,
-    /// What makes a gather.
-    pub gather: Gather,
-    /// Most trace headers to look back for the start of a gather.
-    pub max_probe: u64,
-    /// Header field positions that override the standard.
-    pub headers: HeaderOptions,
-    /// Keep the header bytes in the column `raw_header`.
-    pub raw_header: bool,
-    /// Leave out the samples.
-    pub headers_only: bool,
-    /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
-    pub chunk_traces: Option<u64>,
-    /// Compressor for the chunks.
-    pub codec: Codec,
-    /// Order of the declared axes.
-    pub order: AxisOrder,
-    /// Data type of the stored samples.
-    pub dtype: DtypeChoice,
-    /// Chunks per shard.
-    pub shard_chunks: Option<u64>,
-    /// How to read the input.
-    pub io: Io,
-    /// What the user says about the files, overriding their headers.
-    pub overrides: Overrides,
-    /// Replace an existing dataset, once the new one is complete.
-    pub overwrite: bool,
-    /// Compare the dataset with the input, byte by byte, before it becomes visible.
-    pub verify: bool,
-    /// Sync the dataset to disk before it becomes visible, so that it survives a power failure.
-    pub sync: bool,
-    /// Start over, even if an interrupted run left finished segments.
-    pub fresh: bool,
-    /// Files of at most this many traces and bytes are converted in this process.
-    pub parallel_threshold: (u64, u64),
-    /// The program with the `worker` subcommand. Without one, threads of this process convert the segments.
-    pub worker_program: Option<PathBuf>,
-}
-
 impl ImportConfig {
-    /// The configuration for `segy-import IN OUT`.
-    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
-        Self {
-            inputs: vec![input.into()],
-            output: output.into(),
-            workers: None,
-            segments: None,
-            gather: Gather::default(),
-            max_probe: DEFAULT_MAX_PROBE,
-            headers: HeaderOptions::default(),
-            raw_header: true,
-            headers_only: false,
-            chunk_traces: None,
-            codec: Codec::default(),
-            order: AxisOrder::default(),
-            dtype: DtypeChoice::default(),
-            shard_chunks: None,
-            io: Io::default(),
-            overrides: Overrides::default(),
-            overwrite: false,
-            verify: false,
-            sync: true,
-            fresh: false,
-            parallel_threshold: (100_000, 256 << 20),
-            worker_program: None,
-        }
-    }
-
-    /// Most worker processes at the same time: as requested, or one per core available to this process.
-    pub fn n_workers(&self) -> usize {
-        self.workers.unwrap_or_else(n_threads).max(1)
-    }
-
     /// Reads the headers of the input and decides everything. Creates nothing.
     ///
     /// # Errors
@@ -173,7 +47,7 @@ impl ImportConfig {
         let Columns { table: headers, placed: placed_fields, decision, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
-        let headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
+        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -181,7 +55,10 @@ impl ImportConfig {
         first.layout.warnings.extend(warning);
         let layout = &files[0].layout;
         let gather_keys = self.gather_keys(&headers)?;
-        let traces = self.array(&files)?;
+        let mut traces = self.array(&files)?;
+        if let Some(decibels) = self.precision {
+            traces.precision = Some(precision::decide(decibels, &files, &traces, self.io, cancel)?);
+        }
         let mut warnings = warnings_of(&files);
         let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
@@ -189,7 +66,9 @@ impl ImportConfig {
 
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
-        let segments = partition(traces.n_traces, self.n_segments(&files, &traces), self.max_probe, key_of)?;
+        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
+        let n_traces = target.traces().n_traces;
+        let segments = partition(n_traces, self.n_segments(&files, &target), self.max_probe, key_of)?;
         let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
@@ -198,7 +77,7 @@ impl ImportConfig {
             file_mode: self.file_mode()?,
             gather_keys,
             max_probe: self.max_probe,
-            traces,
+            target,
             headers_only: self.headers_only,
             headers,
             placed_fields,
@@ -209,6 +88,7 @@ impl ImportConfig {
             is_for_others: false,
             warnings,
             segment_warnings,
+            scratch,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
@@ -224,18 +104,27 @@ impl ImportConfig {
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
-    /// How to finish once all segments are done.
-    pub fn merge_options(&self) -> MergeOptions {
-        MergeOptions { overwrite: self.overwrite, verify: self.verify, sync: self.sync }
+    /// What the samples become, and what planning it found out besides.
+    fn target(
+        &self,
+        files: &[PlannedFile],
+        headers: &mut HeaderTable,
+        traces: ArrayPlan,
+        cancel: &CancelHandle,
+    ) -> Result<(Target, Scratch)> {
+        let Some(options) = &self.grid else { return Ok((Target::Traces(traces), Scratch::default())) };
+        if self.headers_only {
+            return Err(Error::Usage("--grid places samples, and --headers-only leaves them out; choose one".into()));
+        }
+        let survey = Survey { files, io: self.io.unwatched(), headers, traces };
+        let (grid, scratch) = survey.grid(options, cancel)?;
+        headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
+        headers.check()?;
+        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch)))))
     }
 
-    /// Whether the file is small enough to convert in this process.
-    pub fn is_small(&self, plan: &Plan) -> bool {
-        let (traces, bytes) = self.parallel_threshold;
-        plan.n_traces() <= traces && plan.input_bytes() <= bytes
-    }
-
-    fn n_segments(&self, files: &[PlannedFile], traces: &ArrayPlan) -> u32 {
+    fn n_segments(&self, files: &[PlannedFile], target: &Target) -> u32 {
+        let traces = target.traces();
         let (threshold_traces, threshold_bytes) = self.parallel_threshold;
         let input_bytes: u64 = files.iter().map(|f| f.input.bytes).sum();
         let small = traces.n_traces <= threshold_traces && input_bytes <= threshold_bytes;
@@ -249,8 +138,7 @@ impl ImportConfig {
             }
         };
         // A segment without an object of its own would have nothing to write.
-        let objects = traces.n_traces.div_ceil(traces.traces_per_object());
-        wanted.clamp(1, objects.min(100_000)) as u32
+        wanted.clamp(1, target.n_units().clamp(1, 100_000)) as u32
     }
 
     /// The columns of `headers.parquet`.
@@ -327,7 +215,10 @@ impl ImportConfig {
         if !self.codec.takes(dtype) {
             return Err(Error::Usage(format!("--codec {}: does not take {} samples", self.codec, dtype.name())));
         }
-        let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
+        let mut array = ArrayPlan::for_reads(u64::from(n_samples), n_traces, dtype, self.reads);
+        if let Some(n) = self.chunk_samples {
+            array = array.cut(n);
+        }
         if let Some(n) = self.chunk_traces {
             array.chunk_traces = n;
         }
@@ -336,8 +227,8 @@ impl ImportConfig {
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
         if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
-                array.chunk_traces
+                "--chunk-traces {}: with {} samples of each, a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
+                array.chunk_traces, array.chunk_samples
             )));
         }
         array.codec = self.codec.clone();
@@ -431,7 +322,7 @@ pub fn can_be_verified(plan: &Plan) -> Result<()> {
         "--headers-only, as the dataset would not hold the samples"
     } else if !plan.headers.raw_header {
         "--no-raw-header, as the dataset would not hold every byte of the headers"
-    } else if Restorer::new(layout.format(), layout.byte_order, plan.traces.dtype).is_none() {
+    } else if Restorer::new(layout.format(), layout.byte_order, plan.traces().dtype).is_none() {
         "--dtype float32, which does not hold every value of these samples"
     } else {
         return Ok(());

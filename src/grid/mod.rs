@@ -1,0 +1,222 @@
+//! The traces as an array of any number of axes: which header fields are its axes, where each trace lies on them, and
+//! the bricks that the array is cut into.
+//!
+//! [`options`] is what the user asks for. [`scan`] reads the keys of every trace once, [`places`] makes the axes and the
+//! map from places to traces, and [`bricks`] cuts the array. The first trace of a place in file order counts; no trace is
+//! lost: a second one at the same place is refused by name.
+
+pub mod bricks;
+pub mod choice;
+pub mod header_record;
+pub mod options;
+pub mod places;
+pub mod scan;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset_files::{FILE_HEADER, TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
+use crate::gather::GatherKey;
+use crate::grid::header_record::HeaderRecord;
+use crate::segy::fields::FieldKind;
+use crate::zarr::{Array, ArrayPlan, Axis};
+
+/// Bytes of bricks that a worker fills at the same time.
+pub const BLOCK_BYTES: u64 = 24 << 20;
+/// The key that counts traces at the same place of the other keys, from 1.
+pub const TRACE: &str = "trace";
+
+/// A header field whose values are an axis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Name of the dimension.
+    pub name: String,
+    /// Where the values come from; `None` for [`TRACE`].
+    pub field: Option<GatherKey>,
+    /// Centre of one bin and the distance between centres, if values are moved to the nearest centre.
+    pub bin: Option<[i64; 2]>,
+    /// The values along the axis, in its order.
+    pub values: Vec<i64>,
+}
+
+impl Key {
+    /// The value of the axis for a value of the field.
+    pub fn binned(&self, value: i64) -> i64 {
+        match self.bin {
+            None => value,
+            Some([first, step]) => first + (value - first + step.div_euclid(2)).div_euclid(step) * step,
+        }
+    }
+}
+
+/// A header field of each place as an array of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coordinate {
+    /// Name of the array.
+    pub name: String,
+    /// Name of the column in the header table.
+    pub column: String,
+    pub first_byte: u32,
+    pub kind: FieldKind,
+    /// First byte of the scalar of each trace.
+    pub scalar: Option<u32>,
+    /// The axes it spans, by number.
+    pub axes: Vec<usize>,
+}
+
+/// How the array `headers` declares its records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderType {
+    /// As zarr-python 3.1, MDIO and tensorstore read it.
+    #[default]
+    Structured,
+    /// As zarr-python 3.2 and mdio-cpp read it.
+    Struct,
+}
+
+/// The grid of one import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grid {
+    /// In the order of the axes; the samples are the last axis.
+    pub keys: Vec<Key>,
+    /// Name of the axis of the samples.
+    pub vertical: String,
+    /// Name of the array of the samples.
+    pub variable: String,
+    pub header_type: HeaderType,
+    /// Length of a brick along each axis, in values.
+    pub brick: Vec<u64>,
+    /// Bricks along each axis in one shard, if there are shards.
+    pub shard: Option<Vec<u64>>,
+    pub coordinates: Vec<Coordinate>,
+    /// The keys of the records by number, in the order of the axes.
+    pub record_order: Vec<usize>,
+    /// Whether some trace uses bytes 233 to 240 of its header.
+    pub uses_last_bytes: bool,
+    /// Units (columns of bricks or shards) that hold traces.
+    pub n_units: u64,
+    /// Columns of bricks that hold traces.
+    pub n_columns: u64,
+    /// The traces in file order: their number, samples, type and codec.
+    pub traces: ArrayPlan,
+}
+
+impl Grid {
+    /// Places along each key.
+    pub fn places(&self) -> Vec<u64> {
+        self.keys.iter().map(|key| key.values.len() as u64).collect()
+    }
+
+    /// Places of the whole grid.
+    pub fn n_places(&self) -> u64 {
+        self.places().iter().product()
+    }
+
+    /// The names of what the dataset consists of, the commit mark last.
+    pub fn parts(&self) -> Vec<String> {
+        let arrays = [self.variable.as_str(), HeaderRecord::ARRAY, TRACE_MASK, TRACE_NUMBERS];
+        let axes = self.keys.iter().map(|key| key.name.as_str()).chain([self.vertical.as_str()]);
+        let coordinates = self.coordinates.iter().map(|coordinate| coordinate.name.as_str());
+        let others = [FILE_HEADER, ZARR_JSON, TABLES];
+        arrays.into_iter().chain(axes).chain(coordinates).chain(others).map(str::to_owned).collect()
+    }
+
+    /// The array of the samples.
+    pub fn array(&self) -> Array {
+        let samples = Axis { name: self.vertical.clone(), length: self.traces.n_samples, chunk: 0 };
+        let keys =
+            self.keys.iter().map(|key| Axis { name: key.name.clone(), length: key.values.len() as u64, chunk: 0 });
+        let axes = keys.chain([samples]).zip(&self.brick).map(|(axis, &chunk)| Axis { chunk, ..axis });
+        let axes: Vec<Axis> = axes.collect();
+        Array {
+            dtype: self.traces.dtype,
+            storage: (0..axes.len()).collect(),
+            axes,
+            shard: self.shard.clone(),
+            codec: self.traces.codec.clone(),
+            precision: self.traces.precision,
+        }
+    }
+
+    /// Bricks along the samples.
+    pub fn n_deep(&self) -> u64 {
+        self.traces.n_samples.div_ceil(self.brick.last().copied().unwrap_or(1).max(1))
+    }
+
+    /// Stored objects of the array of the samples.
+    pub fn n_objects(&self) -> u64 {
+        let deep = self.n_deep();
+        self.n_units * self.shard.as_ref().and_then(|shard| shard.last()).map_or(deep, |&n| deep.div_ceil(n))
+    }
+
+    /// An upper bound for the memory of one worker's buffers: bricks being filled, one being encoded, and a window.
+    pub fn worker_bytes(&self) -> u64 {
+        let brick = self.brick.iter().product::<u64>() * self.traces.dtype.size() as u64;
+        let area: u64 = self.brick.iter().rev().skip(1).product();
+        BLOCK_BYTES.max(brick) + 3 * brick + area * 256 + (1 << 20)
+    }
+
+    /// The column of the header table with a trace's index along an axis.
+    pub fn index_column(key: &str) -> String {
+        format!("{key}_index")
+    }
+
+    /// Whether nothing that is made of its numbers divides by zero or overflows: a plan may say anything.
+    pub fn is_consistent(&self) -> bool {
+        const MOST: u128 = 1 << 62;
+        let n_axes = self.keys.len() + 1;
+        let product = |numbers: &[u64]| {
+            numbers.iter().try_fold(1_u128, |all, &n| Some(all * u128::from(n)).filter(|all| *all < MOST))
+        };
+        let shard = self.shard.clone().unwrap_or_else(|| vec![1; n_axes]);
+        let size = self.traces.dtype.size() as u64;
+        let places = product(&[self.places(), vec![self.traces.n_samples, size]].concat());
+        !self.keys.is_empty()
+            && self.brick.len() == n_axes
+            && shard.len() == n_axes
+            && self.brick.iter().chain(&shard).all(|&n| n > 0)
+            && places.is_some_and(|n| n > 0)
+            && product(&[self.brick.clone(), vec![size]].concat())
+                .is_some_and(|n| n <= u128::from(crate::zarr::MAX_CHUNK_BYTES))
+            && product(&shard).is_some_and(|n| n <= u128::from(crate::zarr::MAX_SHARD_ENTRIES))
+            && product(&[self.brick.clone(), shard].concat()).is_some()
+            && self.coordinates.iter().all(|c| !c.axes.is_empty() && c.axes.iter().all(|&axis| axis + 1 < n_axes))
+            && self.record_order.len() == self.keys.len()
+            && self.n_units <= self.n_columns
+            && self.n_columns <= self.traces.n_traces
+    }
+}
+
+#[cfg(test)]
+impl Grid {
+    /// One without keys, for tests to change.
+    pub fn of_no_keys() -> Self {
+        Self {
+            keys: Vec::new(),
+            vertical: "time".into(),
+            variable: "amplitude".into(),
+            header_type: HeaderType::default(),
+            brick: vec![1],
+            shard: None,
+            coordinates: Vec::new(),
+            record_order: Vec::new(),
+            uses_last_bytes: false,
+            n_units: 1,
+            n_columns: 1,
+            traces: ArrayPlan::new(10, 10, crate::segy::Dtype::Int16),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_go_to_the_nearest_centre() {
+        let key = Key { name: "offset".into(), field: None, bin: Some([100, 50]), values: Vec::new() };
+        let binned: Vec<i64> = [74, 75, 100, 124, 125, -30].map(|value| key.binned(value)).into();
+        assert_eq!(binned, [50, 100, 100, 100, 150, -50]);
+        assert_eq!(Key { bin: None, ..key }.binned(77), 77);
+    }
+}

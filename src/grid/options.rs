@@ -1,0 +1,172 @@
+//! What the user asks for with `--grid` and the options that go with it.
+
+use std::str::FromStr;
+
+use crate::base::error::{Error, Result};
+use crate::grid::{HeaderType, TRACE};
+
+/// The axes of a grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GridKeys {
+    /// Those that give every trace a place of its own.
+    Auto,
+    /// These header fields; the last may be `trace`.
+    Fields(Vec<String>),
+}
+
+impl FromStr for GridKeys {
+    type Err = Error;
+
+    /// `auto`, `inline,crossline`, `cdp,trace`.
+    fn from_str(text: &str) -> Result<Self> {
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+        let refuse = |what: String| Err(Error::Usage(format!("--grid {text}: {what}")));
+        if names.is_empty() {
+            return refuse("needs names of header fields, or auto".into());
+        }
+        if let [only] = names.as_slice()
+            && only.eq_ignore_ascii_case("auto")
+        {
+            return Ok(Self::Auto);
+        }
+        if let Some(twice) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+            return refuse(format!("names {} twice", twice.1));
+        }
+        match names.iter().rev().skip(1).any(|name| name == TRACE) {
+            true => {
+                refuse(format!("{TRACE} counts the traces at the same place of the other keys; it has to be the last"))
+            }
+            false => Ok(Self::Fields(names)),
+        }
+    }
+}
+
+/// A length along each axis, in the order of `--grid` with the samples last. `None` is `all`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lengths(pub Vec<Option<u64>>);
+
+impl FromStr for Lengths {
+    type Err = Error;
+
+    /// `64,64,all`.
+    fn from_str(text: &str) -> Result<Self> {
+        let length = |word: &str| match word.trim() {
+            "all" => Ok(None),
+            number => match number.parse() {
+                Ok(n @ 1..=0x4000_0000) => Ok(Some(n)),
+                _ => Err(Error::Usage(format!("{text}: {number} is neither a number from 1 up nor \"all\""))),
+            },
+        };
+        text.split(',').map(length).collect::<Result<_>>().map(Self)
+    }
+}
+
+/// `KEY=FIRST:STEP`: values of a key are moved to the nearest of FIRST, FIRST + STEP, …
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bin {
+    pub key: String,
+    pub first: i64,
+    pub step: i64,
+}
+
+impl FromStr for Bin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = || {
+            let (key, numbers) = text.split_once('=')?;
+            let (first, step) = numbers.split_once(':')?;
+            let limit = |n: &i64| n.unsigned_abs() < 1 << 40;
+            let first = first.trim().parse().ok().filter(limit)?;
+            let step = step.trim().parse().ok().filter(limit).filter(|&step| step > 0)?;
+            Some(Self { key: key.trim().to_owned(), first, step })
+        };
+        parsed().ok_or_else(|| {
+            Error::Usage(format!("--bin {text}: is not KEY=FIRST:STEP with whole numbers, as in offset=100:50"))
+        })
+    }
+}
+
+/// What happens to a second trace at one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// The import is refused, naming some.
+    #[default]
+    Refuse,
+    /// It stays out of the grid, in the header table and an array of its own.
+    Aside,
+}
+
+/// Order of the axes, and of the values along them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AxesOrder {
+    /// Keys as given, values ascending.
+    #[default]
+    Ascending,
+    /// As the traces come in the file: the key that changes least first, values in the direction of the file.
+    File,
+}
+
+/// Shards of a grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GridShard {
+    /// One for each column of bricks, with all samples.
+    Columns,
+    /// Of this length along each axis, in values.
+    Lengths(Lengths),
+}
+
+/// The grid the caller wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GridOptions {
+    pub keys: GridKeys,
+    /// Length of a brick along each axis, in values.
+    pub brick: Option<Lengths>,
+    pub shard: Option<GridShard>,
+    pub bins: Vec<Bin>,
+    pub duplicates: Duplicates,
+    pub axes: AxesOrder,
+    /// Keys whose axis has every value from the smallest to the largest, in equal steps.
+    pub fill_axes: Vec<String>,
+    /// Name of the array of the samples.
+    pub variable: String,
+    pub header_type: HeaderType,
+}
+
+impl GridOptions {
+    /// A grid with these axes, all else by default.
+    pub fn new(keys: GridKeys) -> Self {
+        Self {
+            keys,
+            brick: None,
+            shard: None,
+            bins: Vec::new(),
+            duplicates: Duplicates::default(),
+            axes: AxesOrder::default(),
+            fill_axes: Vec::new(),
+            variable: "amplitude".into(),
+            header_type: HeaderType::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_say_what_is_wrong_with_them() {
+        let keys = |text: &str| text.parse::<GridKeys>().map_err(|e| e.to_string());
+        assert_eq!(keys("AUTO"), Ok(GridKeys::Auto));
+        assert_eq!(keys("cdp, trace"), Ok(GridKeys::Fields(vec!["cdp".into(), "trace".into()])));
+        assert!(keys("trace,cdp").unwrap_err().contains("it has to be the last"));
+        assert!(keys("cdp,cdp").unwrap_err().contains("names cdp twice"));
+        assert!(keys(",").unwrap_err().contains("needs names"));
+        assert_eq!("64, all".parse(), Ok(Lengths(vec![Some(64), None])));
+        assert!("64,0".parse::<Lengths>().is_err() && "x".parse::<Lengths>().is_err());
+        assert_eq!("offset=-100:50".parse(), Ok(Bin { key: "offset".into(), first: -100, step: 50 }));
+        for wrong in ["offset", "offset=100", "offset=100:0", "offset=1:x", "offset=99999999999999:1"] {
+            assert!(wrong.parse::<Bin>().is_err(), "{wrong}");
+        }
+    }
+}

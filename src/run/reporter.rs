@@ -1,0 +1,185 @@
+//! What callers are told about an import, during it and at its end.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::base::visible::visible;
+use crate::coordinator::{Listener, Tally};
+use crate::plan::Plan;
+use crate::segy::lengths::ragged::Walked;
+
+/// What an import, or another command on a dataset, is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Cutting the traces into segments at gathers.
+    Partitioning,
+    /// Following the trace lengths through the file. The number of traces is estimated from the bytes.
+    Indexing,
+    /// Converting the segments.
+    Importing,
+    /// Merging the segments into the dataset.
+    Merging,
+    /// Waiting until the files are on disk.
+    Syncing,
+    /// Comparing the dataset with its input or checksums.
+    Verifying,
+    /// Writing SEG-Y.
+    Exporting,
+}
+
+/// A message for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Something about the input or result to check.
+    Warning(String),
+    /// Something worth knowing.
+    Info(String),
+}
+
+/// The progress of an import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportProgress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Traces done in this phase.
+    pub current_traces: u64,
+    /// Traces in the file; 0 until it is known.
+    pub total_traces: u64,
+    /// Workers running now.
+    pub active_workers: usize,
+    /// Time since the start.
+    pub elapsed: Duration,
+    /// Time left, once there is a rate.
+    pub eta: Option<Duration>,
+    /// Messages since the last report.
+    pub messages: Vec<Message>,
+}
+
+/// A completed import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportResult {
+    /// Traces in the dataset.
+    pub n_traces: u64,
+    /// Gathers by the requested keys; 0 with `Gather::None`.
+    pub n_gathers: u64,
+    /// Duration of the import.
+    pub elapsed: Duration,
+    /// Duration of each phase.
+    pub phases: Vec<(Phase, Duration)>,
+    /// The output directory.
+    pub output: PathBuf,
+    /// All warnings, in order.
+    pub warnings: Vec<String>,
+}
+
+/// Turns events into progress reports.
+pub(crate) struct Reporter<'a> {
+    on_progress: &'a mut dyn FnMut(&ImportProgress),
+    started: Instant,
+    phase_started: Instant,
+    /// Traces done when the phase began: an earlier run's work must not count towards the rate.
+    first_traces: Option<u64>,
+    phases: Vec<(Phase, Duration)>,
+    progress: ImportProgress,
+}
+
+impl<'a> Reporter<'a> {
+    pub fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
+        let progress = ImportProgress {
+            phase: Phase::Partitioning,
+            current_traces: 0,
+            total_traces: 0,
+            active_workers: 0,
+            elapsed: Duration::ZERO,
+            eta: None,
+            messages: Vec::new(),
+        };
+        let now = Instant::now();
+        Self { on_progress, started: now, phase_started: now, first_traces: None, phases: Vec::new(), progress }
+    }
+
+    pub fn begin(&mut self, phase: Phase, total_traces: u64) {
+        self.end_phase();
+        self.first_traces = None;
+        self.progress = ImportProgress {
+            phase,
+            // By the time files are synced, every trace has been written.
+            current_traces: if phase == Phase::Syncing { total_traces } else { 0 },
+            total_traces,
+            active_workers: 0,
+            eta: None,
+            ..self.progress.clone()
+        };
+        self.report();
+    }
+
+    /// Reports how many traces of a file have been followed, about ten times a second.
+    pub(crate) fn walked(&mut self, walked: Walked) {
+        const INTERVAL: Duration = Duration::from_millis(100);
+        let Walked { n_traces, bytes, of_bytes } = walked;
+        let estimate = u128::from(n_traces) * u128::from(of_bytes) / u128::from(bytes.max(1));
+        let n_traces_expected = u64::try_from(estimate).unwrap_or(u64::MAX);
+        if n_traces > 0 && self.progress.phase != Phase::Indexing {
+            self.begin(Phase::Indexing, n_traces_expected);
+        } else if n_traces > 0 && self.started.elapsed() >= self.progress.elapsed + INTERVAL {
+            self.progress.total_traces = n_traces_expected;
+            self.tally(Tally { traces_done: n_traces.min(n_traces_expected), active_workers: 0 });
+        }
+    }
+
+    fn end_phase(&mut self) {
+        let now = Instant::now();
+        self.phases.push((self.progress.phase, now - self.phase_started));
+        self.phase_started = now;
+    }
+
+    pub fn say(&mut self, message: Message) {
+        let shown = |text: String| visible(&text).into_owned();
+        self.progress.messages.push(match message {
+            Message::Warning(text) => Message::Warning(shown(text)),
+            Message::Info(text) => Message::Info(shown(text)),
+        });
+        self.report();
+    }
+
+    fn report(&mut self) {
+        self.progress.elapsed = self.started.elapsed();
+        (self.on_progress)(&self.progress);
+        self.progress.messages.clear();
+    }
+
+    /// The result of an import into `output`.
+    pub fn result(mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
+        self.end_phase();
+        let mut warnings: Vec<String> = plan.all_warnings().cloned().collect();
+        warnings.extend(found);
+        ImportResult {
+            n_traces: plan.n_traces(),
+            n_gathers,
+            elapsed: self.started.elapsed(),
+            // The first entry is the time before the first phase.
+            phases: self.phases.split_off(1),
+            output: output.to_owned(),
+            warnings,
+        }
+    }
+}
+
+impl Listener for Reporter<'_> {
+    fn tally(&mut self, tally: Tally) {
+        let first = *self.first_traces.get_or_insert(tally.traces_done);
+        let (done, left) =
+            (tally.traces_done - first.min(tally.traces_done), self.progress.total_traces - tally.traces_done);
+        self.progress.eta = (done > 0).then(|| self.phase_started.elapsed().mul_f64(left as f64 / done as f64));
+        self.progress.current_traces = tally.traces_done;
+        self.progress.active_workers = tally.active_workers;
+        self.report();
+    }
+
+    fn note(&mut self, line: &str) {
+        self.say(Message::Warning(line.to_owned()));
+    }
+}
