@@ -168,9 +168,11 @@ fn checks_find_what_is_wrong() {
 
 #[test]
 fn a_dataset_is_told_like_the_file_that_it_was_made_from() {
-    for (kind, options) in
-        [("prestack", vec![]), ("poststack", vec!["--no-raw-header", "--codec", "zstd", "--order", "trace-sample"])]
-    {
+    for (kind, options) in [
+        ("prestack", vec![]),
+        ("poststack", vec!["--no-raw-header", "--codec", "zstd", "--order", "trace-sample"]),
+        ("poststack", vec!["--grid", "inline,crossline"]),
+    ] {
         let survey = Survey::new(&["--kind", kind, "--traces", "1200", "--samples", "60"]);
         let out = survey.import("out", &options);
         let (of_file, of_dataset) = (numbers_of(&[text(&survey.input), "--scan"]), numbers_of(&[text(&out)]));

@@ -136,22 +136,18 @@ fn code(show: Show, [upper, lower]: [Option<Colour>; 2]) -> String {
     format!("\x1b[{};{}m", one(38, upper), one(48, lower))
 }
 
-/// The nearest of the 256 colours: one of 24 greys, or of a cube of 6 × 6 × 6.
-fn of_256([r, g, b]: Colour) -> u8 {
-    let (most, least) = (r.max(g).max(b), r.min(g).min(b));
-    if most - least < 12 {
-        return match u16::from(r) + u16::from(g) + u16::from(b) {
-            0..=11 => 16,
-            sum if sum > 735 => 231,
-            sum => 232 + ((sum / 3).saturating_sub(3) / 10).min(23) as u8,
-        };
-    }
-    let step = |v: u8| match v {
-        0..=47 => 0,
-        48..=114 => 1,
-        v => (v - 35) / 40,
-    };
-    16 + 36 * step(r) + 6 * step(g) + step(b)
+/// The nearest of the 256 colours: one of a cube of 6 × 6 × 6, or of 24 greys.
+fn of_256(colour: Colour) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let distance =
+        |other: Colour| -> u32 { colour.iter().zip(other).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
+    let step = |v: u8| (0..6usize).min_by_key(|&i| STEPS[i].abs_diff(v)).unwrap_or(0);
+    let [r, g, b] = colour.map(step);
+    let in_cube = ((16 + 36 * r + 6 * g + b) as u8, [STEPS[r], STEPS[g], STEPS[b]]);
+    let mean = colour.iter().map(|&v| u16::from(v)).sum::<u16>() / 3;
+    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
+    let of_greys = (232 + grey, [8 + 10 * grey; 3]);
+    if distance(in_cube.1) <= distance(of_greys.1) { in_cube.0 } else { of_greys.0 }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use arrow::datatypes::{
 
 use crate::base::error::Result;
 use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, damaged};
+use crate::dataset::{Dataset, unreadable_table};
 
 /// The header table, column by column.
 pub struct HeaderColumns {
@@ -39,7 +39,7 @@ impl HeaderColumns {
         take: &mut dyn FnMut(&[Vec<f64>]) -> Result<()>,
     ) -> Result<()> {
         for batch in self.table.rows(rows, names)? {
-            let batch = batch.map_err(|e| damaged(&self.table.path, e))?;
+            let batch = batch.map_err(|e| unreadable_table(&self.table.path, e))?;
             let of = |name: &&str| batch.column_by_name(name).map_or_else(|| nothing(batch.num_rows()), as_numbers);
             let columns: Vec<Vec<f64>> = names.iter().map(of).collect();
             take(&columns)?;

@@ -16,6 +16,7 @@ mod recoding;
 mod table_file;
 mod trace_extents;
 mod trace_part;
+mod trace_samples;
 
 pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
@@ -26,6 +27,7 @@ pub use open::{Dataset, OriginalFile};
 pub use original::{FilePart, Original, Sources, Tables};
 pub use recoding::{Conversion, Target};
 pub use trace_part::{Part, Span, file_head, fit_around};
+pub use trace_samples::TraceSamples;
 
 use crate::base::error::Error;
 use crate::store::Place;

@@ -16,13 +16,13 @@ pub mod file_headers;
 pub mod find;
 pub mod gather_key;
 pub mod geometry;
-pub mod header_runs;
+pub(crate) mod header_runs;
 pub mod one_trace;
 pub mod report;
 mod run_lengths;
 pub mod scan;
 mod step_guess;
-pub mod text_columns;
+pub(crate) mod text_columns;
 pub mod text_places;
 mod watch;
 

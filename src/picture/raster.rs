@@ -91,7 +91,7 @@ impl Raster {
         let (depth, bits) = self.depth();
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(depth);
-        encoder.set_compression(png::Compression::High);
+        encoder.set_compression(png::Compression::Balanced);
         encoder.set_filter(png::Filter::NoFilter);
         encoder.set_palette(self.palette.concat());
         if let Some(transparent) = self.transparent {

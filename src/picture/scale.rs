@@ -5,7 +5,7 @@ use crate::picture::histogram::Distribution;
 use crate::picture::section::is_dead;
 
 /// Values that a percentile is taken of; more would only cost time.
-const MOST_VALUES: usize = 1 << 20;
+const MOST_VALUES: usize = 1 << 18;
 
 /// The amplitudes at the two ends of the colours.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]

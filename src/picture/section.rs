@@ -57,13 +57,6 @@ impl Section {
         let values = self.traces().step_by(every).flat_map(|trace| trace.chunks(per).map(one)).collect();
         Self { n_samples: self.n_samples.div_ceil(per), values }
     }
-
-    /// Along the other axis: a section whose traces are this one's rows.
-    pub fn transposed(&self) -> Self {
-        let n = self.n_traces();
-        let values = (0..self.n_samples).flat_map(|row| (0..n).map(move |i| self.values[i * self.n_samples + row]));
-        Self { n_samples: n, values: values.collect() }
-    }
 }
 
 fn step(n: usize, most: usize) -> usize {
@@ -113,11 +106,5 @@ mod tests {
     fn a_trace_of_zeros_and_gaps_is_dead() {
         assert_eq!(section().traces().map(is_dead).collect::<Vec<_>>(), [false, false, true]);
         assert!(is_dead(&[f32::NAN, 0.0]));
-    }
-
-    #[test]
-    fn transposing_turns_rows_into_traces() {
-        let turned = Section { n_samples: 2, values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] }.transposed();
-        assert_eq!((turned.n_samples, turned.values), (3, vec![1.0, 3.0, 5.0, 2.0, 4.0, 6.0]));
     }
 }

@@ -171,7 +171,8 @@ fn places(e: &Evidence) -> Check {
     let scalar = find(e, "coordinate_scalar").filter(|f| !f.constant);
     let (mark, finding) = match (e.n_without_place, scalar) {
         (None, _) => (Mark::Look, "there are none in the usual header fields".into()),
-        (Some(n), _) if n > 0 => {
+        // One trace may lie at the origin of the coordinates.
+        (Some(n), _) if n > 1 => {
             (Mark::Look, format!("{} traces lie at 0, 0", share(n, e.about.coverage.headers_read)))
         }
         (Some(_), Some(scalar)) => (Mark::Look, format!("their scalar varies: {}", range(scalar))),

@@ -1,16 +1,13 @@
-//! A dataset as the source of a report: samples through `zarrs` and headers through `parquet`, as a user's program reads them.
+//! A dataset as the source of a report.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use zarrs::array::{Array, ArrayBytes, ArraySubset, CodecOptions};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::dataset::document::{Document, OutsideTraces};
-use crate::dataset::{Dataset, HeaderColumns, HeaderTableFile, damaged};
-use crate::dataset_files::{METADATA, TRACES};
+use crate::dataset::{Dataset, HeaderColumns, HeaderTableFile, TraceSamples};
+use crate::dataset_files::METADATA;
 use crate::gather::choice::GatherChoice;
 use crate::inspect::field_keys::Number;
 use crate::inspect::field_table::FieldSummary;
@@ -19,13 +16,11 @@ use crate::inspect::header_runs::{HeaderRun, HeaderRuns};
 use crate::inspect::text_columns::grouped;
 use crate::inspect::{Coverage, Report, gather_key, geometry};
 use crate::picture::Section;
-use crate::report::place_store::PlaceStore;
 use crate::report::source::{Counts, OnTraces, Run, Shape, Source};
 use crate::segy::Dtype;
 use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::{ByteOrder, Converter, FORMATS};
 use crate::table::{Column, HeaderTable, RAW_HEADER};
-use crate::zarr::AxisOrder;
 
 /// Chunks that are unpacked to see how amplitudes are.
 const MOST_PLACES: u64 = 12;
@@ -38,7 +33,7 @@ pub struct DatasetSource {
     dataset: Dataset,
     document: Document,
     shape: Shape,
-    array: Option<Array<PlaceStore>>,
+    samples: TraceSamples,
     /// The bytes of the headers, if they were kept.
     raw: Option<HeaderTableFile>,
     columns: HeaderColumns,
@@ -53,7 +48,7 @@ impl DatasetSource {
         let document = Document::read(&dataset.path(METADATA))?;
         let columns = HeaderColumns::open(&dataset)?;
         let raw = columns.has(RAW_HEADER).then(|| HeaderTableFile::open(&dataset)).transpose()?;
-        let array = (!dataset.headers_only).then(|| array(&dataset)).transpose()?;
+        let samples = TraceSamples::open(&dataset)?;
         let plan = &dataset.array;
         let shape = Shape {
             n_traces: plan.n_traces,
@@ -72,34 +67,18 @@ impl DatasetSource {
             dataset,
             document,
             shape,
-            array,
+            samples,
             raw,
             columns,
         })
     }
 
     fn samples(&self, traces: &Range<u64>, samples: Range<u64>) -> Result<Vec<f32>> {
-        let Some(array) = &self.array else { return Ok(Vec::new()) };
-        let order = self.dataset.array.order;
-        let (n_traces, n_samples) = ((traces.end - traces.start) as usize, (samples.end - samples.start) as usize);
-        let subset = ArraySubset::new_with_ranges(&order.arrange(samples, traces.clone()));
-        // One chunk at a time: memory is bounded by the chunk.
-        let options = CodecOptions::default().with_concurrent_target(1).with_chunk_concurrent_minimum(1);
-        let place = self.dataset.path(TRACES);
-        let bytes: ArrayBytes<'static> =
-            array.retrieve_array_subset_opt(&subset, &options).map_err(|e| damaged(&place, e))?;
-        let bytes = bytes.into_fixed().map_err(|e| damaged(&place, e))?;
-        let mut values = vec![0; n_traces * n_samples * 4];
-        self.converter.clone().convert(&bytes, &mut values);
-        let values: Vec<f32> = values.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let stored = self.samples.read(&self.dataset, traces, &samples)?;
+        let mut values = vec![0; stored.len() / self.dataset.array.dtype.size() * 4];
+        self.converter.clone().convert(&stored, &mut values);
         let finite = |v: f32| if v.is_finite() { v } else { f32::NAN };
-        Ok(match order {
-            AxisOrder::TraceSample => values.into_iter().map(finite).collect(),
-            AxisOrder::SampleTrace => {
-                let rows = Section { n_samples: n_traces, values };
-                rows.transposed().values.into_iter().map(finite).collect()
-            }
-        })
+        Ok(values.as_chunks().0.iter().map(|b| finite(f32::from_le_bytes(*b))).collect())
     }
 
     fn headers(&self, traces: &Range<u64>) -> Result<Vec<u8>> {
@@ -147,11 +126,6 @@ fn put(kind: FieldKind, value: f64, place: &mut [u8]) {
         FieldKind::Text(_) | FieldKind::Ibm32 => {}
         _ => place.copy_from_slice(&(value as i64).to_be_bytes()[8 - n..]),
     }
-}
-
-fn array(dataset: &Dataset) -> Result<Array<PlaceStore>> {
-    let store = Arc::new(PlaceStore(dataset.root.clone()));
-    Array::open(store, &format!("/{TRACES}")).map_err(|e| damaged(&dataset.path(TRACES), e))
 }
 
 /// From stored values to float32.
@@ -247,7 +221,11 @@ impl Source for DatasetSource {
         cancel: &CancelHandle,
     ) -> Result<()> {
         let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-        let per_chunk = self.dataset.array.chunk_traces;
+        // Of a grid many traces at a time, whose bricks would be unpacked again for the next ones.
+        let per_chunk = match &self.dataset.grid {
+            Some(_) => BLOCK_ROWS,
+            None => self.dataset.array.chunk_traces,
+        };
         for start in (0..self.shape.n_traces).step_by(per_chunk as usize) {
             cancel.check()?;
             let traces = start..self.shape.n_traces.min(start + per_chunk);
@@ -266,12 +244,19 @@ impl Source for DatasetSource {
 
     fn facts(&self) -> Vec<(String, String)> {
         let (d, plan) = (&self.document, &self.dataset.array);
-        let chunk = format!("{} traces × {} samples", grouped(plan.chunk_traces), grouped(plan.chunk_samples));
+        let chunk = match &self.dataset.grid {
+            Some(grid) => grid.brick.iter().map(u64::to_string).collect::<Vec<_>>().join(" × "),
+            None => format!("{} traces × {} samples", grouped(plan.chunk_traces), grouped(plan.chunk_samples)),
+        };
         let mut facts = vec![
             ("stored as".to_owned(), plan.dtype.name().to_owned()),
             ("codec".into(), plan.codec.to_string()),
             ("chunks".into(), format!("{}, {} files", chunk, grouped(self.dataset.n_objects()))),
         ];
+        if let Some(grid) = &d.grid {
+            let keys = grid.keys.iter().map(|key| format!("{} {}", key.n, key.name));
+            facts.push(("grid".into(), keys.collect::<Vec<_>>().join(" × ")));
+        }
         if !d.gathers.keys.is_empty() {
             facts
                 .push(("gathers".into(), format!("{} by {}", grouped(d.gathers.n_gathers), d.gathers.keys.join(", "))));

@@ -10,6 +10,7 @@ use crate::base::error::{Result, failed};
 use crate::inspect;
 use crate::inspect::header_runs::HeaderRuns;
 use crate::picture::Scale;
+use crate::picture::histogram::Distribution;
 use crate::picture::spectrum::Spectrum;
 use crate::report::base_map::{self, Points};
 use crate::report::checks::{self, Check, Evidence};
@@ -100,7 +101,8 @@ pub fn look(
         Some(at) => Some(crate::report::slices::slice(source, at, on_traces, cancel)?),
         None => None,
     };
-    let summary = amplitudes.summary();
+    let distribution = amplitudes.distribution();
+    let summary = amplitudes.summary(&distribution);
     let evidence = Evidence {
         about: &about,
         shape: &shape,
@@ -112,7 +114,7 @@ pub fn look(
     // Nothing depends on the directories on the way to the file.
     about.input = path.file_name().map(PathBuf::from).unwrap_or_default();
     let scale = Scale::of_values(amplitudes.values(), PERCENTILE);
-    let histogram = histogram(&amplitudes, scale);
+    let histogram = histogram(&distribution, scale);
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let numbers = Numbers {
         name,
@@ -178,10 +180,10 @@ const MOST_ROWS: u64 = 20_000_000;
 const PARTS: usize = 101;
 const BEYOND: f32 = 1.5;
 
-fn histogram(amplitudes: &Amplitudes, scale: Scale) -> Histogram {
+fn histogram(amplitudes: &Distribution, scale: Scale) -> Histogram {
     let (low, high) = match scale.is_symmetric() {
         true => (scale.low * BEYOND, scale.high * BEYOND),
         false => (scale.low, scale.high),
     };
-    Histogram { low, high, counts: amplitudes.distribution().bins(low, high, PARTS) }
+    Histogram { low, high, counts: amplitudes.bins(low, high, PARTS) }
 }

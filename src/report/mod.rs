@@ -11,7 +11,6 @@ mod dataset_source;
 mod header_values;
 mod looked_at;
 mod page;
-mod place_store;
 mod reading_plan;
 pub mod sections;
 mod segy_source;
@@ -27,8 +26,7 @@ use serde_json::Value;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed, unreadable};
-use crate::base::visible::visible_path;
-use crate::dataset_files::METADATA;
+use crate::dataset_files::{METADATA, TABLES};
 use crate::inspect::InspectConfig;
 use crate::report::dataset_source::DatasetSource;
 use crate::report::looked_at::{LookedAt, Wishes, look};
@@ -77,11 +75,11 @@ pub fn report(
         };
     }
     let (mut briefs, mut refused) = (Vec::new(), Vec::new());
-    for (i, path) in config.inputs.iter().enumerate() {
+    for i in 0..config.inputs.len() {
         match look_at(config, i, on_traces, cancel) {
             Ok(looked) => briefs.push(Brief::new(&looked, &looked.about)?),
             Err(cancelled @ Error::Cancelled { .. }) => return Err(cancelled),
-            Err(error) => refused.push((visible_path(path), error.to_string())),
+            Err(error) => refused.push(error.to_string()),
         }
     }
     match form {
@@ -119,10 +117,14 @@ fn is_dataset(path: &Path) -> Result<bool> {
         // A file, or nothing at all: whoever reads it says so.
         Err(_) => return Ok(false),
     };
-    place.join(METADATA).find().map(|found| found.is_some()).or_else(|e| match e.kind() {
-        ErrorKind::NotADirectory | ErrorKind::NotFound => Ok(false),
-        _ => Err(unreadable(path, &e)),
-    })
+    let is_there = |document: Place| {
+        document.find().map(|found| found.is_some()).or_else(|e| match e.kind() {
+            ErrorKind::NotADirectory | ErrorKind::NotFound => Ok(false),
+            _ => Err(unreadable(path, &e)),
+        })
+    };
+    // That of a grid is in a group of its own.
+    Ok(is_there(place.join(METADATA))? || is_there(place.join(TABLES).join(METADATA))?)
 }
 
 fn json(value: &Value) -> Result<String> {

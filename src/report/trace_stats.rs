@@ -8,7 +8,7 @@ use crate::picture::spectrum::Spectrum;
 use crate::report::source::Run;
 
 /// Amplitudes that are kept for percentiles.
-const MOST_VALUES: u64 = 1 << 20;
+const MOST_VALUES: u64 = 1 << 18;
 /// Traces that spectra are made of, and their samples.
 const SPECTRUM_TRACES: usize = 256;
 const SPECTRUM_SAMPLES: usize = 8192;
@@ -33,6 +33,8 @@ pub struct Amplitudes {
     pub n_nonfinite: u64,
     sum: f64,
     sum_of_squares: f64,
+    /// Smallest and largest amplitude.
+    ends: Option<[f32; 2]>,
     values: Vec<f32>,
     /// Every so many samples are kept.
     every: u64,
@@ -67,15 +69,19 @@ impl Amplitudes {
 
     fn add_samples(&mut self, trace: &[f32], is_dead: bool) -> f64 {
         let (mut sum, mut squares, mut n) = (0.0, 0.0, 0u64);
+        let mut ends = [f32::INFINITY, f32::NEG_INFINITY];
         for &value in trace.iter().filter(|v| !v.is_nan()) {
             sum += f64::from(value);
             squares += f64::from(value).powi(2);
+            ends = [ends[0].min(value), ends[1].max(value)];
             n += 1;
         }
         self.n_nonfinite += trace.len() as u64 - n;
         if !is_dead {
             self.sum += sum;
             self.sum_of_squares += squares;
+            let [low, high] = self.ends.unwrap_or(ends);
+            self.ends = Some([low.min(ends[0]), high.max(ends[1])]);
             let first = (self.every - self.n_samples % self.every) % self.every;
             self.values.extend(trace.iter().skip(first as usize).step_by(self.every as usize).filter(|v| !v.is_nan()));
         }
@@ -98,18 +104,22 @@ impl Amplitudes {
         Spectrum::of(self.for_spectrum.iter().map(Vec::as_slice), interval)
     }
 
-    /// In numbers.
-    pub fn summary(&self) -> AmplitudeSummary {
+    /// In numbers; `all` is the distribution.
+    pub fn summary(&self, all: &Distribution) -> AmplitudeSummary {
         let n_live_samples = (self.n_samples - self.n_nonfinite).max(1) as f64;
-        let all = self.distribution();
         let count = |is: fn(&TraceStats) -> bool| self.traces.iter().filter(|t| is(t)).count() as u64;
         let mut rms: Vec<f64> = self.traces.iter().filter(|t| !t.is_dead).map(|t| t.rms).collect();
         rms.sort_unstable_by(f64::total_cmp);
         let median = rms.get(rms.len() / 2).copied().unwrap_or(0.0);
-        let ends = [0.0, 100.0].map(|p| all.percentile(p).unwrap_or(0.0));
+        let ends = self.ends.unwrap_or_default();
         let largest = ends[0].abs().max(ends[1].abs());
         let at_ends = if largest > 0.0 { all.count_of(largest) + all.count_of(-largest) } else { 0 };
-        let percentiles = PERCENTILES.iter().filter_map(|&p| Some((p, all.percentile(p)?)));
+        let percentile = |p: f64| match p {
+            0.0 => self.ends.map(|ends| ends[0]),
+            100.0 => self.ends.map(|ends| ends[1]),
+            p => all.percentile(p),
+        };
+        let percentiles = PERCENTILES.iter().filter_map(|&p| Some((p, percentile(p)?)));
         AmplitudeSummary {
             n_traces: self.traces.len() as u64,
             n_samples: self.n_samples,
@@ -181,7 +191,7 @@ mod tests {
         let mut amplitudes = Amplitudes::of_about(100);
         let normal: [&[f32]; 4] = [&[1.0, -1.0, 1.0], &[-1.0, 1.0, 1.0], &[-1.0, 1.0, 1.0], &[0.0, 0.0, 0.0]];
         amplitudes.add(&run(&[&normal[..], &[&[50.0, f32::NAN, -50.0]]].concat()), 1);
-        let s = amplitudes.summary();
+        let s = amplitudes.summary(&amplitudes.distribution());
         assert_eq!((s.n_traces, s.n_dead, s.n_duplicate, s.n_nonfinite, s.n_loud), (5, 1, 1, 1, 1));
         assert_eq!((s.largest, s.median_trace_rms), (50.0, 1.0));
         assert_eq!(amplitudes.traces[2].trace, 9);
@@ -192,6 +202,6 @@ mod tests {
         let mut amplitudes = Amplitudes::of_about(1000);
         let sine: Vec<f32> = (0..1000).map(|i| (libm::sinf(i as f32 * 0.1) * 2.0).clamp(-1.0, 1.0)).collect();
         amplitudes.add(&run(&[&sine]), 1);
-        assert!(amplitudes.summary().share_at_largest > 0.5);
+        assert!(amplitudes.summary(&amplitudes.distribution()).share_at_largest > 0.5);
     }
 }

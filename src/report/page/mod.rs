@@ -28,8 +28,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// Nothing is fetched, whatever stands in a file.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-/// Bytes of the pictures of a page, before base64.
-const SECTION_BYTES: [usize; 3] = [520 << 10, 210 << 10, 60 << 10];
+/// Bytes of the first section and of each other one, at most, before base64.
+const SECTION_BYTES: [usize; 2] = [420 << 10, 160 << 10];
 
 /// The page of one file or dataset.
 pub fn page(looked: &LookedAt, about: &Report) -> Result<String> {

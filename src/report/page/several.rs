@@ -72,14 +72,14 @@ impl Brief {
     }
 }
 
-/// The page of several files; `refused` are those that cannot be read, with the reason.
-pub fn page_of_several(briefs: &[Brief], refused: &[(String, String)]) -> String {
+/// The page of several files; `refused` says why others cannot be read.
+pub fn page_of_several(briefs: &[Brief], refused: &[String]) -> String {
     let n_traces: u64 = briefs.iter().map(|b| b.n_traces).sum();
     let title = format!("{} files", briefs.len() + refused.len());
     let content = html! {
         h1 { (title) }
         p.lead { (grouped(n_traces)) " traces. Each file was looked at in a few places." }
-        @for (name, reason) in refused { p.warning { "✖ " strong { (name) } " " (reason) } }
+        @for reason in refused { p.warning { "✖ " (reason) } }
         (map(briefs))
         div.wide { table.files {
             thead { tr { th { "" } th { "file" } th { "size" } th { "traces" } th { "samples" } th { "order" } th { "checks" } } }
@@ -103,7 +103,7 @@ fn row(i: usize, brief: &Brief) -> Markup {
     html! {
         tr {
             td { @if let Some(image) = &brief.thumbnail { img.seismic src=(image) width="160" height="90" alt="section"; } }
-            td { strong { (brief.name) } br; small { "line " (i + 1) } }
+            td { strong { (brief.name) } br; small { "no. " (i + 1) } }
             td { (brief.size) }
             td.number { (grouped(brief.n_traces)) }
             td { (brief.samples) }
@@ -119,20 +119,46 @@ fn row(i: usize, brief: &Brief) -> Markup {
     }
 }
 
+/// A file this many times as far away from the middle one as half of them are is not on their map.
+const ELSEWHERE: f64 = 20.0;
+
+/// The numbers of the files that lie with the others, and of those that lie elsewhere: some of them may have scalars or
+/// units of their own.
+fn together(briefs: &[Brief]) -> (Vec<usize>, Vec<usize>) {
+    let centre = |b: &Brief| b.places.get(b.places.len() / 2).copied();
+    let centres: Vec<(usize, [f64; 2])> =
+        briefs.iter().enumerate().filter_map(|(i, b)| Some((i, centre(b)?))).collect();
+    let middle = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    };
+    let [x, y] = [0, 1].map(|axis| middle(centres.iter().map(|c| c.1[axis]).collect()));
+    let distance = |p: &[f64; 2]| (p[0] - x).hypot(p[1] - y);
+    let extent =
+        |b: &Brief| MapFrame::fit(b.places.iter().copied(), [1.0; 2]).map_or(0.0, |f| f.extent[0].max(f.extent[1]));
+    let usual =
+        middle(centres.iter().map(|c| distance(&c.1)).collect()).max(middle(briefs.iter().map(extent).collect()));
+    let (near, far): (Vec<_>, Vec<_>) = centres.into_iter().partition(|c| distance(&c.1) <= ELSEWHERE * usual);
+    (near.into_iter().map(|c| c.0).collect(), far.into_iter().map(|c| c.0).collect())
+}
+
 /// All lines with equal axes, each with its number at its first place.
 fn map(briefs: &[Brief]) -> Markup {
-    let all = briefs.iter().flat_map(|b| b.places.iter().copied());
+    let (near, far) = together(briefs);
+    let shown = || near.iter().filter_map(|&i| Some((i, briefs.get(i)?)));
+    let all = shown().flat_map(|(_, b)| b.places.iter().copied());
     let Some(frame) = MapFrame::fit(all, MAP) else { return html! { p { "No file has coordinates." } } };
     let [width, height] = frame.size.map(|s| s.max(1.0));
     let dots = |b: &Brief| -> String {
         b.places.iter().map(|p| format!("M{}h0", frame.place(*p).map(places).join(" "))).collect()
     };
+    let elsewhere = far.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(", ");
     html! {
         figure {
-            figcaption { "All files" }
-            svg.map viewBox={ "-24 -24 " (places(width + 48.0)) " " (places(height + 70.0)) } role="img" aria-label="Map of all files" {
+            figcaption { "All files" @if !far.is_empty() { "; far away from the others, and not shown: " (elsewhere) } }
+            svg.map viewBox={ "-24 -24 " (places(width + 60.0)) " " (places(height + 70.0)) } style={ "max-width:" (places(width + 60.0)) "px" } role="img" aria-label="Map of all files" {
                 rect.frame x="-12" y="-12" width=(places(width + 24.0)) height=(places(height + 24.0)) {}
-                @for (i, brief) in briefs.iter().enumerate() {
+                @for (i, brief) in shown() {
                     path.points.CDPs d=(dots(brief)) { title { (brief.name) } }
                     @if let Some(first) = brief.places.first() {
                         @let at = frame.place(*first);
