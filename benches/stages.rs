@@ -12,7 +12,7 @@ use segy_import::internals::SampleStatistics;
 use segy_import::internals::partition;
 use segy_import::internals::{ArrayPlan, ChunkEncoder};
 use segy_import::internals::{Converter, FORMATS, sample_format};
-use segy_import::internals::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
+use segy_import::internals::{HeaderSummary, HeaderTable, Joining, SegmentWriter, TablePart};
 
 const N_TRACES: usize = 2000;
 const N_SAMPLES: usize = 1000;
@@ -130,8 +130,13 @@ fn headers(c: &mut Criterion) {
                 || parts.iter().for_each(|part| std::fs::copy(&path, part.path.path()).map(drop).expect("a copy"));
             group.bench_function("join", |b| {
                 let join = |()| {
-                    join(&parts, &segy_import::internals::Place::of(&joined).unwrap(), &table)
-                        .expect("the joined table")
+                    let joined = segy_import::internals::Place::of(&joined).unwrap();
+                    let mut table = Joining::create(&joined, &table).expect("the joined table");
+                    for part in &parts {
+                        let part = TablePart { path: part.path.clone(), row_groups: part.row_groups };
+                        table.push(part, &|| Ok(())).expect("a part");
+                    }
+                    table.finish(None).expect("the joined table")
                 };
                 b.iter_batched(copies, join, BatchSize::PerIteration);
             });

@@ -2,6 +2,8 @@
 
 /// The array of the samples.
 pub const TRACES: &str = "traces.zarr";
+/// The checksums of the samples of its chunks.
+pub const SAMPLE_SUMS: &str = "traces.crc32c";
 /// The coordinate array of the samples: time, depth or frequency.
 pub const SAMPLE_AXIS: &str = "sample";
 /// The header table.
@@ -17,12 +19,26 @@ pub const ZARR_JSON: &str = "zarr.json";
 /// The document of the dataset. It is the commit mark: without it there is no dataset.
 pub const METADATA: &str = "metadata.json";
 
+/// The group of the tables and the document of a grid; the commit mark of such a dataset.
+pub const TABLES: &str = "segy";
+/// The array of a grid that says which places have a trace.
+pub const TRACE_MASK: &str = "trace_mask";
+/// The array of a grid with the number of the trace at each place.
+pub const TRACE_NUMBERS: &str = "trace_index";
+/// The array of a grid whose attributes are the file headers.
+pub const FILE_HEADER: &str = "segy_file_header";
+
 /// What a dataset can consist of, in the order in which it appears.
-pub const NAMED_OUTPUTS: [&str; 8] =
-    [TRACES, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
+pub const NAMED_OUTPUTS: [&str; 9] =
+    [TRACES, SAMPLE_SUMS, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
 
 /// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
 pub fn checked_files(headers_only: bool) -> impl Iterator<Item = &'static str> {
-    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json"];
+    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json", SAMPLE_SUMS];
     [GATHER_INDEX].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
+}
+
+/// What is checked in the same way of a grid; its arrays have checksums of their own.
+pub fn checked_tables() -> impl Iterator<Item = &'static str> {
+    [GATHER_INDEX, ZARR_JSON].into_iter()
 }

@@ -79,6 +79,12 @@ pub mod verify;
 /// Reporting what a SEG-Y file holds.
 pub mod inspect;
 
+/// Pictures as pixels and numbers: sections, wiggles, spectra, maps.
+mod picture;
+
+/// The report of a file or a dataset, with pictures.
+mod report;
+
 /// Making synthetic surveys.
 pub mod generate;
 
@@ -103,7 +109,7 @@ pub use run::import::import;
 pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
 pub use segy::layout::{InputFormat, Overrides};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
-pub use zarr::{AxisOrder, Codec};
+pub use zarr::{AxisOrder, Codec, ReadPattern};
 
 /// For this crate's tests, benchmarks and fuzzers. May change without notice.
 #[doc(hidden)]
@@ -122,7 +128,7 @@ pub mod internals {
     pub use crate::staging::Output;
     pub use crate::store::Place;
     pub use crate::store::checksum::Checksum;
-    pub use crate::table::{HeaderSummary, HeaderTable, SegmentWriter, TablePart, join};
+    pub use crate::table::{HeaderSummary, HeaderTable, Joining, SegmentWriter, TablePart};
     pub use crate::worker::convert_segment;
     pub use crate::zarr::{ArrayPlan, ChunkEncoder};
 }

@@ -78,8 +78,10 @@ mod tests {
             n_runs: 2,
             n_exceptions: 4,
             chunks: ChunkSums { n_chunks: u64::MAX, crc32c: u32::MAX },
+            records: ChunkSums::default(),
             stored_bytes: 7,
             headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None], ..HeaderSummary::default() },
+            rounding: Default::default(),
             samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1 },
             boot_id: Some("5a0".into()),
         };

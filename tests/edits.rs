@@ -187,3 +187,52 @@ fn export_into(survey: &Survey, name: &Path, format: &str) -> Result<(), String>
     let output = run(&["export", out.to_str().unwrap(), back.to_str().unwrap(), "--format", format]);
     if output.status.success() { Ok(()) } else { Err(stderr(&output)) }
 }
+
+#[test]
+fn a_check_names_the_traces_whose_chunks_were_edited() {
+    let said = |survey: &Survey| {
+        let output = run(&["verify".as_ref(), survey.path("out").as_os_str()]);
+        assert_eq!(output.status.code(), Some(5));
+        stderr(&output)
+    };
+    for options in [&[][..], &["--order", "trace-sample", "--shard", "2"]] {
+        let survey = imported("1", &[options, &["--chunk-traces", "3"]].concat(), &[]);
+        let chunk = |n: usize| {
+            let key = if options.is_empty() { format!("0/{n}") } else { format!("{n}/0") };
+            survey.path("out/traces.zarr/c").join(key)
+        };
+        if options.is_empty() {
+            let bytes = [1, 2, 12].map(|n| std::fs::read(chunk(n)).unwrap());
+            for (n, bytes) in [2, 12, 1].into_iter().zip(bytes) {
+                std::fs::write(chunk(n), bytes).unwrap();
+            }
+            let message = said(&survey);
+            let expected = "3 of its 14 chunks along the traces hold other samples than were imported: \
+                            traces 4 to 6, 7 to 9, 37 to 39";
+            assert!(message.contains(expected), "{message}");
+        } else {
+            // A shard of two chunks as they are, with two more checksums and an index after them.
+            let chunk_bytes = 3 * N_SAMPLES * 4;
+            let mut bytes = std::fs::read(chunk(4)).unwrap();
+            bytes[chunk_bytes + 4] ^= 1;
+            let crc = crc32c(&bytes[chunk_bytes + 4..2 * chunk_bytes + 4]);
+            bytes[2 * chunk_bytes + 4..][..4].copy_from_slice(&crc.to_le_bytes());
+            std::fs::write(chunk(4), bytes).unwrap();
+            let message = said(&survey);
+            assert!(message.contains("1 of its 14 chunks") && message.contains("traces 28 to 30"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn chunks_that_were_written_again_with_the_same_samples_are_not_called_edited() {
+    let survey = Survey::new(&["--traces", "40", "--samples", "500"]);
+    survey.import("out", &["--chunk-traces", "9", "--codec", "zstd:1"]);
+    let again = survey.import("again", &["--chunk-traces", "9", "--codec", "zstd:9"]);
+    let chunk = "traces.zarr/c/0/2";
+    std::fs::copy(again.join(chunk), survey.path("out").join(chunk)).unwrap();
+    let output = run(&["verify".as_ref(), survey.path("out").as_os_str()]);
+    assert_eq!(output.status.code(), Some(5));
+    let message = stderr(&output);
+    assert!(message.contains("each of its chunks holds the samples that were imported"), "{message}");
+}

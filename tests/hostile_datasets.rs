@@ -93,8 +93,17 @@ fn read_in_every_way(input: &Path, dataset: &Path, back: &Path) {
     let as_doubles = Target { format: Some(6), ..as_it_was };
     for (part, conversion) in parts.map(|part| (part, as_it_was)).into_iter().chain([(Part::All, as_doubles)]) {
         let (dataset, target) = (dataset.to_owned(), back.to_owned());
-        let config =
-            ExportConfig { dataset, target, file: None, part, conversion, nan: None, overwrite: true, sync: false };
+        let config = ExportConfig {
+            dataset,
+            target,
+            file: None,
+            part,
+            conversion,
+            nan: None,
+            lossy: false,
+            overwrite: true,
+            sync: false,
+        };
         let _ = export(&config, &mut |_, _| {}, &cancel);
     }
 }

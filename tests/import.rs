@@ -101,7 +101,15 @@ fn the_merger_leaves_the_named_outputs_and_nothing_else() {
     names.sort();
     assert_eq!(
         names,
-        ["ensemble_index.parquet", "headers.parquet", "metadata.json", "sample", "traces.zarr", "zarr.json"]
+        [
+            "ensemble_index.parquet",
+            "headers.parquet",
+            "metadata.json",
+            "sample",
+            "traces.crc32c",
+            "traces.zarr",
+            "zarr.json"
+        ]
     );
     assert_eq!(contents(&out.join("traces.zarr/c/0")).len(), 3000usize.div_ceil(70));
     let metadata = metadata(&out);

@@ -289,6 +289,21 @@ fn traces_long_enough_to_be_cut_along_the_samples_are_read_whole() {
 }
 
 #[test]
+fn short_traces_cut_along_the_samples_are_read_whole() {
+    let Some(mut datasets) = Datasets::new() else { return };
+    let shots = Input::new("shots", 3001, 300, 1, "big");
+    let shorts = Input::new("prestack", 1501, 150, 3, "little").scrambled();
+    datasets.add(&shots, &["--access", "slices"]);
+    datasets.add(&shots, &["--access", "balanced", "--shard", "2"]);
+    for input in [&shots, &shorts] {
+        datasets.add(input, &["--chunk-samples", "64", "--chunk-traces", "700", "--order", "trace-sample"]);
+        datasets
+            .add(input, &[&PROCESSES[..], &["--chunk-samples", "41", "--segments", "3", "--codec", "none"]].concat());
+    }
+    datasets.all_agree();
+}
+
+#[test]
 fn gather_keys_placed_fields_and_a_table_without_raw_headers_are_read_as_asked_for() {
     let Some(mut datasets) = Datasets::new() else { return };
     let prestack = Input::new("prestack", 1200, 20, 2, "big").scrambled();

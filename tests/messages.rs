@@ -10,7 +10,9 @@ const STRIDE: usize = 340;
 
 #[test]
 fn the_help_of_every_command() {
-    for command in ["", "inspect", "generate", "export", "verify", "plan", "worker", "merge", "status", "submit"] {
+    for command in
+        ["", "inspect", "report", "view", "generate", "export", "verify", "plan", "worker", "merge", "status", "submit"]
+    {
         let arguments = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = Command::new(program()).args(arguments).env("COLUMNS", "100").output().unwrap();
         assert!(output.status.success());

@@ -9,6 +9,8 @@ mod checks;
 mod seeds;
 mod support;
 
+#[cfg(target_os = "linux")]
+mod browser;
 mod compute;
 mod convert;
 mod corpus;
@@ -37,12 +39,15 @@ mod misfits;
 mod mutations;
 mod odd_files;
 mod old_versions;
+mod precision;
 mod ragged;
 mod refusals;
+mod report;
 mod round_trip;
 mod scheduler;
 #[cfg(feature = "cloud")]
 mod stores;
+mod view;
 mod wild;
 
 /// Cargo does not look for test files, so one that is no module here would never run.

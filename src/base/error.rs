@@ -49,6 +49,20 @@ impl Error {
         }
     }
 
+    /// The same error with what it is about in front.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        let placed = |what: String| format!("{place}: {what}");
+        match self {
+            Self::Failed(what) => Self::Failed(placed(what)),
+            Self::Usage(what) => Self::Usage(placed(what)),
+            Self::Input(what) => Self::Input(placed(what)),
+            Self::OutputInTheWay(what) => Self::OutputInTheWay(placed(what)),
+            Self::Damaged(what) => Self::Damaged(placed(what)),
+            cancelled @ Self::Cancelled { .. } => cancelled,
+        }
+    }
+
     /// Whether running the same command again cannot end differently.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Usage(_) | Self::Input(_) | Self::OutputInTheWay(_))

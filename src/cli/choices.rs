@@ -4,11 +4,13 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::generate::SurveyKind;
+use crate::grid::HeaderType;
+use crate::grid::options::AxesOrder;
 use crate::plan::import_config::DtypeChoice;
 use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Io, Ragged};
-use crate::zarr::AxisOrder;
+use crate::zarr::{AxisOrder, ReadPattern};
 
 /// The values of each type: as the user writes them, and what `--help` says.
 macro_rules! choices {
@@ -28,6 +30,14 @@ macro_rules! choices {
 }
 
 choices! {
+    AxesOrder {
+        Ascending = "ascending": "Keys as given, values ascending",
+        File = "file": "The key that changes least first, values in the direction of the file, so that MDIO exports them like that",
+    }
+    HeaderType {
+        Structured = "structured": "As zarr-python 3.1 and later, MDIO and tensorstore read it",
+        Struct = "struct": "As mdio-cpp needs it; zarr-python before 3.2 then refuses the whole dataset",
+    }
     AxisOrder {
         SampleTrace = "sample-trace": "(sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace all the same",
         TraceSample = "trace-sample": "(trace, sample): `z[i:j]` is a gather",
@@ -58,6 +68,11 @@ choices! {
     Ragged {
         Refuse = "refuse": "It is refused, and the first odd trace named",
         Pad = "pad": "Shorter traces are padded with the fill value; the column `n_samples` says how many samples each trace has",
+    }
+    ReadPattern {
+        Gathers = "gathers": "Whole traces: a chunk has all samples of its traces",
+        Slices = "slices": "A few samples of many traces: chunks of 32 samples of 8192 float32 traces",
+        Balanced = "balanced": "Both: chunks of up to 256 samples of some 1000 float32 traces",
     }
     SurveyKind {
         Poststack = "poststack": "A stacked 3-D volume: inline by crossline, crossline fastest, one trace per CDP",

@@ -38,6 +38,10 @@ fn describe(plan: &Plan) -> String {
         along(&|axis| axis.chunk.to_string()),
         array.codec
     ));
+    lines.extend(array.precision.map(|p| {
+        let (step, decibels) = (p.step(), p.decibels);
+        format!("  samples are rounded to multiples of {step}, for an error {decibels} dB below their RMS")
+    }));
     let shards = array.shard_chunks.map_or(String::new(), |n| format!(" (shards of {n} chunks)"));
     lines.push(format!(
         "  {}{shards}, {} of samples before compression",

@@ -64,6 +64,10 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true, value_parser = finite)]
     nan: Option<f64>,
 
+    /// Export a dataset whose samples were rounded on import (--precision), which does not give that file
+    #[arg(long)]
+    lossy: bool,
+
     /// Replace an existing file, once the new one is complete
     #[arg(long)]
     overwrite: bool,
@@ -88,6 +92,7 @@ impl ExportArgs {
             target: self.target,
             file: self.file.map(|n| n as usize - 1),
             overwrite: self.overwrite,
+            lossy: self.lossy,
             part: match (self.traces, self.gathers) {
                 (Some(span), _) => Part::Traces(span),
                 (None, Some(span)) => Part::Gathers(span),

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::near_names::near_name;
+use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{Display, ProgressMode};
 use crate::cli::{Cli, dry_run, shown};
@@ -16,7 +17,7 @@ use crate::run::reporter::ImportProgress;
 use crate::segy::Io;
 use crate::staging;
 use crate::store;
-use crate::zarr::{AxisOrder, Codec};
+use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
@@ -50,6 +51,12 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     headers_only: bool,
 
+    /// Round samples to multiples of a power of two, so that the RMS error stays DB decibels below that of the samples: much
+    /// smaller, but not the samples of the file
+    #[arg(long, value_name = "DB", value_parser = clap::value_parser!(u32).range(1..=200), conflicts_with = "headers_only",
+          help_heading = "Output")]
+    precision: Option<u32>,
+
     /// Compressor for the chunks
     #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
     codec: Codec,
@@ -62,14 +69,25 @@ pub(super) struct ImportArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     dtype: DtypeChoice,
 
-    /// Traces per chunk [default: as many as make 8 MiB, at most 1000]
+    /// Which reads the chunks are made for
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    access: ReadPattern,
+
+    /// Samples per chunk, whatever --access says
+    #[arg(long, value_name = "SAMPLES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    chunk_samples: Option<u64>,
+
+    /// Traces per chunk [default: as many as make 8 MiB, at most 1000; 1 MiB where --access or --chunk-samples cuts traces]
     #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     chunk_traces: Option<u64>,
 
-    /// Group this many chunks in one shard file
-    #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "16",
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000), help_heading = "Output")]
-    shard: Option<u64>,
+    /// Group this many chunks in one shard file; with --grid a length in values for each axis, or "all", and alone a
+    /// file for each column of bricks
+    #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "", help_heading = "Output")]
+    shard: Option<String>,
+
+    #[command(flatten)]
+    grid: GridArgs,
 
     /// Replace an existing dataset once the new one is complete, or write into a directory with other files
     #[arg(long, help_heading = "Output")]
@@ -165,11 +183,17 @@ impl ImportArgs {
         config.max_probe = self.max_probe;
         config.raw_header = !self.no_raw_header;
         config.headers_only = self.headers_only;
+        config.reads = self.access;
+        config.chunk_samples = self.chunk_samples;
         config.chunk_traces = self.chunk_traces;
+        config.precision = self.precision;
         config.codec = self.codec;
         config.order = self.order;
         config.dtype = self.dtype;
-        config.shard_chunks = self.shard;
+        config.grid = self.grid.resolve(self.shard.as_deref())?;
+        if config.grid.is_none() {
+            config.shard_chunks = self.shard.as_deref().map(n_chunks).transpose()?;
+        }
         config.io = self.io;
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
@@ -179,6 +203,16 @@ impl ImportArgs {
         config.parallel_threshold = (self.parallel_threshold, SMALL_BYTES);
         config.worker_program = Some(program);
         Ok(config)
+    }
+}
+
+/// Chunks in a shard without a grid.
+fn n_chunks(shard: &str) -> Result<u64> {
+    const BY_DEFAULT: u64 = 16;
+    match shard.parse() {
+        _ if shard.is_empty() => Ok(BY_DEFAULT),
+        Ok(n @ 1..=1_000_000) => Ok(n),
+        _ => Err(Error::Usage(format!("--shard {shard}: without --grid it is a number of chunks from 1 to 1000000"))),
     }
 }
 

@@ -4,15 +4,19 @@ mod choices;
 mod dry_run;
 mod export;
 mod generate;
+mod grid;
 mod import;
 mod inspect;
 mod merge;
 mod overrides;
 mod plan;
 mod progress;
+mod report;
 mod status;
 mod submit;
+mod terminal;
 mod verify;
+mod view;
 mod worker;
 
 use std::borrow::Cow;
@@ -55,6 +59,8 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 #[derive(Subcommand)]
 enum Command {
     Inspect(inspect::InspectArgs),
+    Report(report::ReportArgs),
+    View(view::ViewArgs),
     Generate(generate::GenerateArgs),
     Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
@@ -143,6 +149,8 @@ impl Cli {
     fn run(self) -> Result<()> {
         match self.command {
             Some(Command::Inspect(args)) => args.run(),
+            Some(Command::Report(args)) => args.run(),
+            Some(Command::View(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Export(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),

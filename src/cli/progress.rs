@@ -233,11 +233,15 @@ fn is_wide() -> bool {
 pub struct ReadingBar(Option<ProgressBar>);
 
 impl ReadingBar {
-    /// A bar for this many headers. It appears on its first update.
+    /// A bar for this many headers, or for nobody knows how many if that is 0. It appears on its first update.
     pub fn new(n_headers: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(n_headers), ProgressDrawTarget::stderr_with_hz(10));
-            let template = "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})";
+            let known = Some(n_headers).filter(|&n| n > 0);
+            let bar = ProgressBar::with_draw_target(known, ProgressDrawTarget::stderr_with_hz(10));
+            let template = match known {
+                Some(_) => "reading [{elapsed_precise}] {wide_bar} {human_pos}/{human_len} headers ({per_sec})",
+                None => "reading [{elapsed_precise}] {human_pos} headers ({per_sec})",
+            };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars(BLOCKS));
             }
@@ -268,8 +272,16 @@ impl Drop for ReadingBar {
 /// # Errors
 /// `Error::Failed` if it cannot be written.
 pub fn print(text: &str) -> Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], of any bytes.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(failed("standard output cannot be written")(e)),
         _ => Ok(()),
     }

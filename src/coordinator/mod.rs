@@ -68,6 +68,8 @@ pub trait Listener {
     fn tally(&mut self, tally: Tally);
     /// Something to log: for example, a worker died and is being restarted.
     fn note(&mut self, line: &str);
+    /// A segment is done.
+    fn done(&mut self, _: &SegmentRecord) {}
 }
 
 struct Active {
@@ -234,6 +236,7 @@ impl<'a> Coordinator<'a> {
         }
         match (active.result, ending) {
             (Some(record), None) => {
+                listener.done(&record);
                 self.done.insert(segment, record);
                 Ok(())
             }

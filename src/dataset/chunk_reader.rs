@@ -26,13 +26,13 @@ pub struct ChunkReader<'a> {
 }
 
 /// The shard read last.
-struct Shard {
+pub(super) struct Shard {
     trace_index: u64,
     path: Place,
-    file: Reader,
-    bytes: u64,
+    pub(super) file: Reader,
+    pub(super) bytes: u64,
     /// Offset and length of each chunk, by the chunk's entry number.
-    index: Vec<[u64; 2]>,
+    pub(super) index: Vec<[u64; 2]>,
 }
 
 impl<'a> ChunkReader<'a> {
@@ -144,27 +144,38 @@ impl<'a> ChunkReader<'a> {
 
     fn read_shard_index(&self, trace_index: u64) -> Result<Shard> {
         let path = self.directory.join(self.declared.key(&self.array.index(0, trace_index)));
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let bytes = file.bytes().map_err(failed(path.display()))?;
-        let n = self.array.chunks_per_object() * self.array.n_sample_chunks() * ENTRY_BYTES as u64 + CRC_BYTES as u64;
-        let start = bytes.checked_sub(n).ok_or_else(|| damaged(&path, "it is too short for its index"))?;
-        let mut stored = Vec::new();
-        read_at(&file, &path, start, n, &mut stored)?;
-        if take_checksum(&mut stored).is_none() {
-            return Err(damaged(&path, "the checksum of its index is not that of its bytes"));
-        }
-        let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
-        Ok(Shard { trace_index, path, file, bytes, index: numbers.as_chunks().0.to_vec() })
+        let shard = Shard::open(&path, self.array.chunks_per_object() * self.array.n_sample_chunks())?;
+        Ok(Shard { trace_index, ..shard })
     }
 }
 
-fn read_at(file: &Reader, path: &Place, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
+impl Shard {
+    /// Opens a shard with room for so many chunks and reads its index.
+    pub(super) fn open(path: &Place, n_entries: u64) -> Result<Self> {
+        let file = Reader::open(path).map_err(|e| match is_absence(&e) {
+            true => damaged(path, "it is missing"),
+            false => failed(path.display())(e),
+        })?;
+        let bytes = file.bytes().map_err(failed(path.display()))?;
+        let n = n_entries * ENTRY_BYTES as u64 + CRC_BYTES as u64;
+        let start = bytes.checked_sub(n).ok_or_else(|| damaged(path, "it is too short for its index"))?;
+        let mut stored = Vec::new();
+        read_at(&file, path, start, n, &mut stored)?;
+        if take_checksum(&mut stored).is_none() {
+            return Err(damaged(path, "the checksum of its index is not that of its bytes"));
+        }
+        let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
+        Ok(Self { trace_index: 0, path: path.clone(), file, bytes, index: numbers.as_chunks().0.to_vec() })
+    }
+}
+
+pub(super) fn read_at(file: &Reader, path: &Place, offset: u64, n: u64, buffer: &mut Vec<u8>) -> Result<()> {
     buffer.resize(usize::try_from(n).map_err(failed(path.display()))?, 0);
     file.read_exact_at(buffer, offset).map_err(failed(path.display()))
 }
 
 /// Removes the CRC-32C from the end. Returns it if it matches the bytes before it.
-fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
+pub(super) fn take_checksum(stored: &mut Vec<u8>) -> Option<u32> {
     let (bytes, checksum) = stored.split_last_chunk()?;
     let crc = crc32c(bytes);
     let is_right = crc == u32::from_le_bytes(*checksum);

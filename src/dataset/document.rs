@@ -13,15 +13,20 @@ use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset::damaged;
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::gather::GatherKey;
+use crate::grid::scan::MOST_VALUES;
+use crate::grid::{Coordinate, Grid, HeaderType, Key};
 use crate::plan::mapping::{ComputedField, PlacedField};
 use crate::segy::layout::{Decision, InputFormat};
+use crate::segy::samples::rounding::{Precision, RoundingError};
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::TextEncoding;
-use crate::segy::{ByteOrder, Dtype, SampleAxis};
+use crate::segy::{ByteOrder, Domain, Dtype, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
 use crate::table::info::ColumnInfo;
-use crate::zarr::{AxisOrder, Codec};
+use crate::zarr::{ArrayPlan, AxisOrder, Codec};
 
 /// The dataset format version written by this program, and the newest it reads.
 const FORMAT_VERSION: u32 = 2;
@@ -46,6 +51,9 @@ pub struct Document {
     #[serde(default)]
     pub columns: Vec<ColumnInfo>,
     pub counts: Counts,
+    /// The grid, if the traces are one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<GridDocument>,
     pub exceptions: Exceptions,
     /// Checksums of all other files except the trace chunks, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
@@ -54,6 +62,9 @@ pub struct Document {
     pub self_crc32c: String,
     /// Statistics of the stored samples.
     pub statistics: SampleStatistics,
+    /// How samples were rounded, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Rounded>,
     /// Warnings about the input and its contents; with several files, about all of them together.
     pub warnings: Vec<String>,
     /// For a single input file; several have theirs in `files`.
@@ -226,6 +237,48 @@ pub struct Options {
     pub headers_only: bool,
 }
 
+/// The grid that the traces were put into. Its axes are arrays of the dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridDocument {
+    /// In the order of the axes; the samples are the last axis.
+    pub keys: Vec<GridKeyDocument>,
+    /// Name of the axis of the samples.
+    pub vertical: String,
+    /// Name of the array of the samples.
+    pub variable: String,
+    pub header_type: HeaderType,
+    /// Length of a brick along each axis, in values.
+    pub brick: Vec<u64>,
+    /// Bricks along each axis in one shard; `None` without shards.
+    pub shard: Option<Vec<u64>>,
+    pub coordinates: Vec<Coordinate>,
+    /// For each coordinate the number of traces whose value is not that of their place, which is that of its first trace.
+    pub coordinate_differences: Vec<u64>,
+    /// Whether the records of headers have the bytes 233 to 240.
+    pub uses_last_bytes: bool,
+    /// Columns of bricks, or of shards, with traces; and columns of bricks.
+    pub n_units: u64,
+    pub n_columns: u64,
+    /// Checksums of the files of all arrays but those of samples and headers, by path in the dataset.
+    pub checksums: BTreeMap<String, Checksum>,
+    /// One checksum over those of the records of headers.
+    pub header_checksums: ChunkChecksums,
+}
+
+/// A key of a grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridKeyDocument {
+    pub name: String,
+    /// Where the values come from; `None` for the count of traces at a place.
+    pub field: Option<GatherKey>,
+    /// Centre of a bin and the distance of centres.
+    pub bin: Option<[i64; 2]>,
+    /// Values along the axis.
+    pub n: u64,
+    pub first: i64,
+    pub last: i64,
+}
+
 /// Counts of files and traces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -244,6 +297,27 @@ pub struct Counts {
 pub struct Exceptions {
     /// Rows in the exceptions table.
     pub n_samples: u64,
+}
+
+/// How samples were rounded, and what that did to them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rounded {
+    #[serde(flatten)]
+    pub precision: Precision,
+    /// Samples are multiples of this.
+    pub step: f64,
+    /// The largest difference between a sample and its rounded value.
+    pub largest_error: f64,
+    /// RMS of the differences.
+    pub rms_error: f64,
+}
+
+impl Rounded {
+    /// What `error` says of samples that were rounded like this.
+    pub fn new(precision: Precision, error: &RoundingError) -> Self {
+        let (largest_error, rms_error) = (error.largest(precision), error.rms(precision));
+        Self { precision, step: precision.step(), largest_error, rms_error }
+    }
 }
 
 /// One checksum over the checksums at the ends of the chunks: see [`ChunkSums`].
@@ -277,7 +351,22 @@ impl Document {
         if let Some(what) = format.refusal() {
             return Err(Error::Input(format!("{}: {what}", path.display())));
         }
-        serde_json::from_value(value).map_err(|e| damaged(path, e))
+        let mut document: Self = serde_json::from_value(value).map_err(|e| damaged(path, e))?;
+        if document.format.version == 1 && document.geometry.sample_axis.domain == Domain::Time {
+            // Version 1 has microseconds there.
+            document.geometry.sample_axis.interval = document.geometry.sample_axis.interval.map(|us| us / 1000.0);
+        }
+        Ok(document)
+    }
+
+    /// The names of what the dataset consists of, in the order in which it appears, the commit mark last.
+    pub fn parts(&self) -> Vec<String> {
+        if let Some(grid) = &self.grid {
+            return grid.parts();
+        }
+        let has = |name: &str| self.checksums.keys().any(|file| std::path::Path::new(file).starts_with(name));
+        let parts = NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name));
+        parts.map(str::to_owned).collect()
     }
 
     /// Whether there is a document of any version written by this program. Looks at nothing else in it.
@@ -307,6 +396,34 @@ impl Format {
             newer => Some(format!(
                 "was written by a newer segy-import (format version {newer}); this one reads up to version {FORMAT_VERSION}"
             )),
+        }
+    }
+}
+
+impl GridDocument {
+    fn parts(&self) -> Vec<String> {
+        self.grid(ArrayPlan::new(1, 1, Dtype::Int8)).parts()
+    }
+
+    /// The grid with these traces. Its axes have as many values as they should, but not the values.
+    pub fn grid(&self, traces: ArrayPlan) -> Grid {
+        let key = |key: &GridKeyDocument| {
+            let n = usize::try_from(key.n).unwrap_or(usize::MAX).min(MOST_VALUES);
+            Key { name: key.name.clone(), field: key.field.clone(), bin: key.bin, values: vec![0; n] }
+        };
+        Grid {
+            keys: self.keys.iter().map(key).collect(),
+            vertical: self.vertical.clone(),
+            variable: self.variable.clone(),
+            header_type: self.header_type,
+            brick: self.brick.clone(),
+            shard: self.shard.clone(),
+            coordinates: self.coordinates.clone(),
+            record_order: (0..self.keys.len()).collect(),
+            uses_last_bytes: self.uses_last_bytes,
+            n_units: self.n_units,
+            n_columns: self.n_columns,
+            traces,
         }
     }
 }

@@ -10,7 +10,7 @@ use parquet::file::statistics::Statistics;
 
 use crate::base::error::{Error, Result};
 use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, damaged};
+use crate::dataset::{Dataset, damaged, unreadable_table};
 use crate::dataset_files::EXCEPTIONS;
 use crate::exceptions::{COLUMNS, Exception};
 use crate::store::Place;
@@ -75,6 +75,22 @@ impl ExceptionRows {
         Ok(self.next.take_if(|e| traces.contains(&e.trace) && samples.contains(&u64::from(e.sample))))
     }
 
+    /// Passes over those before a sample of a trace.
+    pub fn pass_to(&mut self, trace: u64, sample: u64) -> Result<()> {
+        loop {
+            let next = match self.next.take() {
+                Some(next) => Some(next),
+                None => self.advance()?,
+            };
+            let is_before = |e: &Exception| (e.trace, u64::from(e.sample)) < (trace, sample);
+            if next.as_ref().is_some_and(is_before) {
+                continue;
+            }
+            self.next = next;
+            return Ok(());
+        }
+    }
+
     /// Checks that none is left: one that was passed over is misplaced.
     pub fn finish(&mut self) -> Result<()> {
         let next = self.next.take();
@@ -99,7 +115,7 @@ impl ExceptionRows {
             match self.reader.as_mut().and_then(Iterator::next) {
                 None => return Ok(None),
                 Some(batch) => {
-                    let batch = batch.map_err(|e| damaged(&self.path, e))?;
+                    let batch = batch.map_err(|e| unreadable_table(&self.path, e))?;
                     let rows = rows_of(&batch)
                         .ok_or_else(|| damaged(&self.path, "its columns are not those of exceptions"))?;
                     self.batch = rows.into_iter();

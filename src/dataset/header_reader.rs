@@ -8,7 +8,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use crate::base::error::{Error, Result};
 use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, damaged};
+use crate::dataset::{Dataset, damaged, unreadable_table};
 use crate::store::Place;
 use crate::table::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
@@ -43,7 +43,7 @@ impl HeaderTableFile {
     pub fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
         let (mut counts, path) = (Vec::new(), &self.table.path);
         for batch in self.table.rows(traces, &[N_SAMPLES])? {
-            let batch = batch.map_err(|e| damaged(path, e))?;
+            let batch = batch.map_err(|e| unreadable_table(path, e))?;
             let column = batch.column_by_name(N_SAMPLES).and_then(|c| c.as_any().downcast_ref::<Int32Array>());
             let column = column.ok_or_else(|| damaged(path, format!("it has no column {N_SAMPLES}")))?;
             counts.extend(column.values().iter().map(|&n| n.cast_unsigned()));
@@ -79,7 +79,7 @@ impl HeaderRows {
     fn next_row(&mut self, out: &mut Vec<u8>) -> Result<()> {
         while self.batch.as_ref().is_none_or(|b| self.at == b.num_rows()) {
             let next = self.reader.next().ok_or_else(|| damaged(&self.path, "it has fewer rows than traces"))?;
-            (self.batch, self.at) = (Some(next.map_err(|e| damaged(&self.path, e))?), 0);
+            (self.batch, self.at) = (Some(next.map_err(|e| unreadable_table(&self.path, e))?), 0);
         }
         let Some(batch) = &self.batch else { return Ok(()) };
         let end = out.len() + self.header_bytes;

@@ -6,6 +6,9 @@
 mod chunk_reader;
 pub mod document;
 mod exception_reader;
+mod grid_original;
+mod grid_reader;
+mod header_columns;
 mod header_reader;
 mod open;
 mod original;
@@ -16,6 +19,8 @@ mod trace_part;
 
 pub use chunk_reader::ChunkReader;
 pub use exception_reader::{ExceptionRows, ExceptionTable};
+pub use grid_reader::{BrickReader, GridPlaces, check_record};
+pub use header_columns::HeaderColumns;
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
 pub use original::{FilePart, Original, Sources, Tables};
@@ -24,6 +29,16 @@ pub use trace_part::{Part, Span, file_head, fit_around};
 
 use crate::base::error::Error;
 use crate::store::Place;
+
+/// The error for a table that cannot be read: damaged, or the error of the system, which the libraries pass on as text.
+pub fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Error {
+    let text = what.to_string();
+    if !text.contains("(os error ") {
+        return damaged(path, text);
+    }
+    let cause = text.rsplit("External: ").next().unwrap_or(&text);
+    Error::Failed(format!("{}: {cause}", path.display()))
+}
 
 /// The error for a dataset file that is not as it was written.
 pub fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {

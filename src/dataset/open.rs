@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::base::error::{Error, Result, unreadable};
 use crate::dataset::damaged;
 use crate::dataset::document::{Counts, Document, FileEntry};
-use crate::dataset_files::{HEADERS, METADATA};
+use crate::dataset_files::{HEADERS, METADATA, TABLES};
+use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
 use crate::segy::ByteOrder;
 use crate::segy::fields::TRACE_HEADER_BYTES;
@@ -21,6 +22,16 @@ use crate::zarr::ArrayPlan;
 /// A complete dataset, with everything needed to find its parts and rebuild the original file.
 pub struct Dataset {
     pub root: Place,
+    /// Format version of its document.
+    pub version: u32,
+    /// Where its tables and its document are: in a grid a group of their own.
+    tables: Place,
+    /// The grid, without the values of its axes.
+    pub grid: Option<Grid>,
+    /// Checksums of the files of its other arrays, by path below the root, and of the records of headers.
+    pub grid_checksums: BTreeMap<String, Checksum>,
+    pub record_sums: ChunkSums,
+    /// The traces in file order; not of a grid's bricks.
     pub array: ArrayPlan,
     pub format: &'static SampleFormat,
     /// What the trace headers hold.
@@ -113,12 +124,15 @@ impl Dataset {
             Err(e) if is_absence(&e) => return Err(missing()),
             Err(e) => return Err(unreadable(root, &e)),
         };
-        let document = place.join(METADATA);
-        match document.find() {
-            Ok(Some(_)) => Self::open_described(place, &document),
-            Ok(None) => Err(missing()),
-            Err(e) => Err(unreadable(&document.path(), &e)),
+        for document in [place.join(METADATA), place.join(TABLES).join(METADATA)] {
+            match document.find() {
+                Ok(Some(_)) => return Self::open_described(place, &document),
+                Ok(None) => {}
+                Err(e) if is_absence(&e) => {}
+                Err(e) => return Err(unreadable(&document.path(), &e)),
+            }
         }
+        Err(missing())
     }
 
     /// Opens the dataset in this directory while its document is still elsewhere, at `path`.
@@ -148,12 +162,42 @@ impl Dataset {
             });
         }
         let (checksums, geometry, options) = (document.checksums, document.geometry, document.options);
-        let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), &root, &checksums);
+        let tables = if document.grid.is_some() { root.join(TABLES) } else { root.clone() };
+        let original = |(i, entry)| OriginalFile::new(entry, (!is_one).then_some(i), &tables, &checksums);
         let files: Result<Vec<OriginalFile>> = entries.into_iter().enumerate().map(original).collect();
         let files = files.map_err(|e| e.to_string())?;
         let chunks_crc32c = u32::from_str_radix(&document.chunk_checksums.crc32c, 16).map_err(|e| e.to_string())?;
+        let array = ArrayPlan {
+            order: options.order,
+            dtype: options.dtype,
+            n_samples: geometry.n_samples,
+            n_traces: geometry.n_traces,
+            chunk_samples: options.chunk_samples,
+            chunk_traces: options.chunk_traces,
+            shard_chunks: options.shard_chunks,
+            codec: options.codec,
+            precision: document.precision.map(|rounded| rounded.precision),
+        };
+        let (mut grid_checksums, mut record_sums) = (BTreeMap::new(), ChunkSums::default());
+        let grid = match document.grid {
+            None => None,
+            Some(mut grid) => {
+                grid_checksums = std::mem::take(&mut grid.checksums);
+                let crc32c = u32::from_str_radix(&grid.header_checksums.crc32c, 16).map_err(|e| e.to_string())?;
+                record_sums = ChunkSums { n_chunks: grid.header_checksums.n_chunks, crc32c };
+                Some(grid.grid(array.clone()))
+                    .filter(Grid::is_consistent)
+                    .ok_or("its grid contradicts itself")
+                    .map(Some)?
+            }
+        };
         let dataset = Self {
             root: root.clone(),
+            version: document.format.version,
+            tables: tables.clone(),
+            grid,
+            grid_checksums,
+            record_sums,
             format,
             input_format,
             byte_order,
@@ -169,28 +213,23 @@ impl Dataset {
             n_nonfinite: document.statistics.n_nonfinite,
             checksums,
             chunk_sums: ChunkSums { n_chunks: document.chunk_checksums.n_chunks, crc32c: chunks_crc32c },
-            array: ArrayPlan {
-                order: options.order,
-                dtype: options.dtype,
-                n_samples: geometry.n_samples,
-                n_traces: geometry.n_traces,
-                chunk_samples: options.chunk_samples,
-                chunk_traces: options.chunk_traces,
-                shard_chunks: options.shard_chunks,
-                codec: options.codec,
-            },
+            array,
         };
         if dataset.is_consistent() { Ok(dataset) } else { Err("its numbers contradict each other".into()) }
     }
 
     /// Chunk or shard files.
     pub fn n_objects(&self) -> u64 {
-        if self.headers_only { 0 } else { self.array.n_objects() }
+        match &self.grid {
+            _ if self.headers_only => 0,
+            Some(grid) => grid.n_objects(),
+            None => self.array.n_objects(),
+        }
     }
 
-    /// The path of a file of the dataset.
+    /// The path of a table, or of an array of traces.
     pub fn path(&self, name: &str) -> Place {
-        self.root.join(name)
+        self.tables.join(name)
     }
 
     /// The path of the header table.

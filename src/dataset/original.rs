@@ -5,7 +5,9 @@ use std::ops::Range;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::trace_extents::{Extents, Lengths};
-use crate::dataset::{ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile, damaged};
+use crate::dataset::{
+    BrickReader, ChunkReader, Conversion, Dataset, ExceptionTable, GridPlaces, HeaderTableFile, OriginalFile, damaged,
+};
 use crate::dataset_files::{METADATA, TRACES};
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
@@ -44,8 +46,8 @@ pub enum FilePart {
 /// The tables of a dataset that can give its files back, opened once for all files and threads.
 pub struct Tables<'a> {
     dataset: &'a Dataset,
-    headers: HeaderTableFile,
-    exceptions: ExceptionTable,
+    pub(super) headers: HeaderTableFile,
+    pub(super) exceptions: ExceptionTable,
     restorer: Restorer,
 }
 
@@ -76,8 +78,9 @@ impl<'a> Tables<'a> {
 pub struct Sources<'a> {
     pub dataset: &'a Dataset,
     pub file: &'a OriginalFile,
-    tables: &'a Tables<'a>,
-    lengths: Lengths,
+    pub(super) tables: &'a Tables<'a>,
+    pub(super) lengths: Lengths,
+    pub(super) places: Option<GridPlaces>,
 }
 
 impl<'a> Sources<'a> {
@@ -86,23 +89,22 @@ impl<'a> Sources<'a> {
     pub fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
         let dataset = tables.dataset;
         let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
-        Ok(Self { dataset, file, tables, lengths })
+        let places = dataset.grid.as_ref().map(|grid| GridPlaces::open(dataset, grid)).transpose()?;
+        Ok(Self { dataset, file, tables, lengths, places })
     }
 
-    /// Number of units that threads can work on in parallel.
-    pub fn n_units(&self) -> u64 {
-        self.lengths.units.len() as u64
+    /// The units that threads can work on in parallel for these traces of the file, of which there is at least one. Units of
+    /// traces come first; of a grid they give the headers, and then units of bricks the samples.
+    pub fn units_of(&self, traces: &Range<u64>) -> Vec<u64> {
+        let units = self.lengths.units_of(traces);
+        let n_units = self.lengths.units.len() as u64;
+        let n_bricks = self.places.as_ref().map_or(0, |places| places.units.len() as u64);
+        (units.start as u64..units.end as u64).chain(n_units..n_units + n_bricks).collect()
     }
 
     /// Offset of the end of the last trace in the file.
     pub fn end_of_traces(&self) -> u64 {
         self.lengths.end()
-    }
-
-    /// The units that contain these traces of the file, of which there is at least one.
-    pub fn units_of(&self, traces: &Range<u64>) -> Range<u64> {
-        let units = self.lengths.units_of(traces);
-        units.start as u64..units.end as u64
     }
 
     /// The byte range in the file of these traces, of which there is at least one.
@@ -151,18 +153,21 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
 /// Rebuilds the traces of the file; each thread has its own. Memory: one chunk, a page of headers, and a piece of at
 /// most 256 KiB or one trace (all traces of a chunk, if chunks split traces).
 pub struct Original<'a> {
-    sources: &'a Sources<'a>,
+    pub(super) sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
-    restoration: Restoration,
-    conversion: Option<Conversion>,
+    /// Of a grid.
+    pub(super) bricks: Option<BrickReader>,
+    pub(super) restoration: Restoration,
+    pub(super) conversion: Option<Conversion>,
     headers: Vec<u8>,
-    piece: Vec<u8>,
+    pub(super) piece: Vec<u8>,
 }
 
 impl<'a> Original<'a> {
     pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
         let (chunks, restoration) = (ChunkReader::new(sources.dataset)?, Restoration::new(sources));
-        Ok(Self { sources, chunks, restoration, conversion: None, headers: Vec::new(), piece: Vec::new() })
+        let bricks = sources.dataset.grid.as_ref().map(|grid| BrickReader::new(sources.dataset, grid));
+        Ok(Self { sources, chunks, bricks, restoration, conversion: None, headers: Vec::new(), piece: Vec::new() })
     }
 
     /// Also converts the traces, if there is a conversion, writing `substitute` for infinite or NaN samples if the
@@ -187,6 +192,12 @@ impl<'a> Original<'a> {
         on_traces: &dyn Fn(u64),
     ) -> Result<()> {
         let (sources, unit) = (self.sources, unit as usize);
+        if let Some(grid) = &sources.dataset.grid {
+            return match unit.checked_sub(sources.lengths.units.len()) {
+                None => self.headers_of_unit(unit, sink),
+                Some(unit) => self.bricks_of_unit(grid, unit, cancel, sink, on_traces),
+            };
+        }
         let array = &sources.dataset.array;
         let traces = sources.lengths.units[unit].clone();
         let extents = sources.lengths.of_unit(sources.dataset, &sources.tables.headers, unit)?;
@@ -253,6 +264,15 @@ impl<'a> Original<'a> {
         Ok(())
     }
 
+    /// The headers alone of a unit's traces.
+    fn headers_of_unit(&mut self, unit: usize, sink: &mut Sink) -> Result<()> {
+        let sources = self.sources;
+        let traces = sources.lengths.units[unit].clone();
+        let extents = sources.lengths.of_unit(sources.dataset, &sources.tables.headers, unit)?;
+        let mut headers = sources.tables.headers.rows(&traces)?;
+        self.headers_alone(&traces, &extents, &mut headers, sink)
+    }
+
     /// The headers of traces that are split between chunks.
     fn headers_alone(
         &mut self,
@@ -310,7 +330,7 @@ impl<'a> Original<'a> {
 }
 
 /// Restores the file's samples from the stored values.
-struct Restoration {
+pub(super) struct Restoration {
     restorer: Restorer,
     format: &'static SampleFormat,
     byte_order: ByteOrder,
@@ -322,7 +342,7 @@ struct Restoration {
     /// Replacement for values that are not finite.
     substitute: Option<f64>,
     /// Original words from exceptions that match the stored values, since the last clear.
-    words: Vec<Exception>,
+    pub(super) words: Vec<Exception>,
     values: Vec<u8>,
     /// What messages call the samples, and the number of the file's first trace in the dataset.
     path: Place,
@@ -354,7 +374,7 @@ impl Restoration {
     /// # Errors
     /// `Error::Input` for a value that the format cannot represent, `Error::Damaged` for an exception beyond the
     /// trace.
-    fn append(
+    pub(super) fn append(
         &mut self,
         trace: u64,
         samples: &Range<u64>,
@@ -450,7 +470,7 @@ fn swap_pairs(bytes: &mut [u8]) {
 
 /// Passes on bytes that are swapped in pairs in the file; pairs begin at even offsets. A first or last byte whose
 /// partner is outside this piece goes to the partner's place.
-fn put_swapped(offset: u64, bytes: &mut [u8], sink: &mut Sink) -> Result<()> {
+pub(super) fn put_swapped(offset: u64, bytes: &mut [u8], sink: &mut Sink) -> Result<()> {
     let n_before = bytes.len().min((offset % 2) as usize);
     let (first, bytes) = bytes.split_at_mut(n_before);
     if !first.is_empty() {

@@ -14,8 +14,8 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::base::error::{Result, failed};
-use crate::dataset::damaged;
-use crate::store::{Place, Reader, Stream};
+use crate::dataset::{damaged, unreadable_table};
+use crate::store::{Place, Stream, TableReader};
 
 /// A page of this program has 1 MiB at most, or one row; those of others that write its tables again are not much longer.
 const MOST_PAGE_BYTES: u64 = 64 << 20;
@@ -39,8 +39,9 @@ impl TableFile {
     /// # Errors
     /// `Error::Failed` for one that is damaged.
     pub fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| damaged(&path, e))?;
+        let file = TableReader::open(&path).map_err(failed(path.display()))?;
+        let metadata =
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| unreadable_table(&path, e))?;
         let mut group_starts = vec![0];
         for group in metadata.metadata().row_groups() {
             let start = group_starts.last().copied().unwrap_or(0);
@@ -66,7 +67,7 @@ impl TableFile {
         let n = rows.end.saturating_sub(rows.start);
         let builder = self.builder(columns, (first..end).collect())?;
         let reader = builder.with_offset(skipped as usize).with_limit(n as usize).build();
-        reader.map_err(|e| damaged(&self.path, e))
+        reader.map_err(|e| unreadable_table(&self.path, e))
     }
 
     /// The rows of those row groups that may have what is wanted.
@@ -77,7 +78,7 @@ impl TableFile {
     ) -> Result<ParquetRecordBatchReader> {
         let groups = self.metadata.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| may_have(group)).map(|(i, _)| i).collect();
-        self.builder(columns, groups)?.build().map_err(|e| damaged(&self.path, e))
+        self.builder(columns, groups)?.build().map_err(|e| unreadable_table(&self.path, e))
     }
 
     fn builder(&self, columns: &[&str], groups: Vec<usize>) -> Result<ParquetRecordBatchReaderBuilder<Pages>> {
@@ -97,7 +98,7 @@ impl TableFile {
                 return Err(damaged(&self.path, format!("its column {name} has values of another length")));
             }
         }
-        let file = Reader::open(&self.path).map_err(failed(self.path.display()))?;
+        let file = TableReader::open(&self.path).map_err(failed(self.path.display()))?;
         let most_bytes = MOST_PAGE_BYTES.max(2 * self.value_bytes as u64);
         let mask = ProjectionMask::columns(schema, columns.iter().copied());
         let builder =
@@ -109,7 +110,7 @@ impl TableFile {
 
 /// A table as its reader sees it, page by page.
 struct Pages {
-    file: Reader,
+    file: TableReader,
     most_bytes: u64,
 }
 
@@ -202,7 +203,7 @@ mod tests {
         let table = TableFile::open(place.clone(), 250, value_bytes)?;
         let mut values = Vec::new();
         for batch in table.rows(&rows, &["x"])? {
-            let batch = batch.map_err(|e| damaged(place, e))?;
+            let batch = batch.map_err(|e| unreadable_table(place, e))?;
             let column = batch.column(0).as_any().downcast_ref::<Int64Array>();
             values.extend(column.map_or(vec![], |c| c.values().to_vec()));
         }

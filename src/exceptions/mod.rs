@@ -4,9 +4,11 @@
 //! merge writes `exceptions.parquet` from that ([`write_table`]), in chunk order: along the traces, then along the
 //! samples, and trace after trace within a chunk. If chunks span all samples, that is the order of the file.
 
+mod sorting;
 mod spool;
 mod table;
 
+pub use sorting::sorted;
 pub use spool::{SegmentExceptions, SegmentReader};
 pub use table::{COLUMNS, write_table};
 

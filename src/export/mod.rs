@@ -33,6 +33,8 @@ pub struct ExportConfig {
     pub conversion: Target,
     /// What to write for infinite or NaN samples if the format has neither; by default that is an error.
     pub nan: Option<f64>,
+    /// Export samples that were rounded, which do not give the imported file.
+    pub lossy: bool,
     /// Replace existing files, once the new ones are complete.
     pub overwrite: bool,
     /// Sync the file to disk before it gets its name, so that it survives a power failure.
@@ -92,6 +94,15 @@ pub fn export(
         // An existing target is reported first, whatever else is wrong.
         Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
     };
+    if let Some(precision) = dataset.array.precision.filter(|_| !config.lossy) {
+        return Err(Error::Usage(format!(
+            "{}: its samples were rounded on import to multiples of {} (--precision {}), so they do not give the imported file; \
+             --lossy exports them all the same",
+            dataset.root.display(),
+            precision.step(),
+            precision.decibels
+        )));
+    }
     let n_files = dataset.files.len();
     let one = match config.file {
         Some(i) => Some(dataset.files.get(i).ok_or_else(|| {
@@ -190,11 +201,10 @@ fn write_file(
             let inside = &bytes[(start - offset) as usize..(end - offset) as usize];
             target.write_at(file.first_trace_offset + (start - range.start), inside)
         };
-        original.traces_of_unit(units.start + unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
     let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone(), *nan));
-    let n_units = units.end - units.start;
-    for_each(target.n_threads(), 0..n_units, cancel, on_progress, new_original, write_unit)?;
+    for_each(target.n_threads(), units.into_iter(), cancel, on_progress, new_original, write_unit)?;
     cancel.check()?;
     if keeps_after {
         file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;

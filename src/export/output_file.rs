@@ -270,12 +270,19 @@ impl UnfinishedDirectory {
         remove_leftovers(&target);
         let temporary = beside(&target);
         temporary.create_directory().map_err(cannot)?;
-        let files = temporary.held_open().map_err(cannot)?;
-        let mut lock = files.join(LOCK).create_new().map_err(cannot)?;
-        lock.write_all(MARK).map_err(cannot)?;
+        let marked = Self::mark(&temporary);
+        let (files, lock) = marked.inspect_err(|_| drop(remove(&temporary))).map_err(cannot)?;
+        Ok(Self { temporary, files, target, created, _lock: lock })
+    }
+
+    /// Opens a new directory and puts our mark into it, locked.
+    fn mark(directory: &Place) -> std::io::Result<(Place, File)> {
+        let files = directory.held_open()?;
+        let mut lock = files.join(LOCK).create_new()?;
+        lock.write_all(MARK)?;
         // Without locks, leftovers are never assumed to be abandoned.
         let _ = lock.try_lock();
-        Ok(Self { temporary, files, target, created, _lock: lock })
+        Ok((files, lock))
     }
 
     /// Moves the files into place: one rename for all, or one for each if the directory exists already.

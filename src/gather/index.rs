@@ -1,14 +1,21 @@
 //! `ensemble_index.parquet`: one row per gather, made from the runs found in the segments.
 
-use crate::base::error::{Error, Result};
+use arrow::array::Int64Array;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::base::error::{Error, Result, failed};
 use crate::gather::GatherKey;
 use crate::gather::runs::RunReader;
 use crate::parquet::{NumberTable, NumberType};
 use crate::segy::fields::FieldKind;
-use crate::store::Place;
+use crate::store::{Place, TableReader};
+use crate::table::GatherStarts;
 
 /// Gathers per row group of the index.
 const ROW_GROUP_ROWS: usize = 1 << 17;
+/// Name of the column with the first trace of each gather.
+const START_TRACE: &str = "start_trace";
 /// Gathers per page.
 const PAGE_ROWS: usize = 1 << 14;
 
@@ -38,6 +45,25 @@ pub fn write_index(
 ) -> Result<GatherCounts> {
     let writer = IndexWriter::create(output, keys, max_probe, PAGE_ROWS, ROW_GROUP_ROWS)?;
     join(writer, keys, segments, file_starts, n_traces)
+}
+
+/// The first traces of all gathers, as the index at `path` has them.
+pub fn gather_starts(path: &Place) -> Result<GatherStarts> {
+    let file = TableReader::open(path).map_err(failed(path.display()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed(path.display()))?;
+    let column = ProjectionMask::columns(builder.parquet_schema(), [START_TRACE]);
+    let batches = builder.with_projection(column).with_batch_size(PAGE_ROWS).build().map_err(failed(path.display()))?;
+    let name = path.display().to_string();
+    Ok(Box::new(batches.flat_map(move |batch| {
+        let starts = batch.map_err(failed(&name)).and_then(|batch| {
+            let starts = batch.column(0).as_any().downcast_ref::<Int64Array>().cloned();
+            starts.ok_or_else(|| Error::Failed(format!("{name}: its first traces are no int64")))
+        });
+        match starts {
+            Ok(starts) => starts.values().iter().map(|&start| Ok(start as u64)).collect(),
+            Err(e) => vec![Err(e)],
+        }
+    })))
 }
 
 fn join(
@@ -111,7 +137,7 @@ impl IndexWriter {
         };
         let columns: Vec<(&str, NumberType)> = std::iter::once(("ensemble_id", NumberType::Int64))
             .chain(keys.iter().map(|k| (k.name.as_str(), key_column(k))))
-            .chain(["start_trace", "end_trace", "n_traces"].map(|name| (name, NumberType::Int64)))
+            .chain([START_TRACE, "end_trace", "n_traces"].map(|name| (name, NumberType::Int64)))
             .collect();
         let table = NumberTable::create(path, &columns, row_group_rows)?;
         let keys = vec![Vec::new(); keys.len()];

@@ -1,1 +1,59 @@
-//! x
+//! `--grid auto`: the keys that give every trace a place of its own.
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::grid::places::place;
+use crate::grid::scan::Records;
+use crate::grid::{Key, TRACE};
+
+/// Keys that are looked at.
+pub const CANDIDATES: [&str; 4] = ["inline", "crossline", "cdp", "offset"];
+/// With fewer traces at a place on average, the others are duplicates rather than a gather.
+const LEAST_FOLD: f64 = 1.5;
+
+/// The first of the usual grids that fits: inline and crossline, or cdp; then with offset; then with a count of traces.
+///
+/// # Errors
+/// `Error::Input` where neither inline and crossline nor cdp change.
+pub fn choose(
+    there: &[&'static str],
+    scan: impl Fn(&[String]) -> Result<(Vec<Key>, Records)>,
+    cancel: &CancelHandle,
+) -> Result<Vec<String>> {
+    let names: Vec<String> = there.iter().map(|&name| name.to_owned()).collect();
+    let (keys, records) = scan(&names)?;
+    let varies = |name: &str| keys.iter().any(|key| key.name == name && key.values.len() > 1);
+    let places: Vec<Vec<&str>> = [vec!["inline", "crossline"], vec!["cdp"]]
+        .into_iter()
+        .filter(|names: &Vec<&str>| names.iter().all(|name| varies(name)))
+        .collect();
+    let Some(midpoints) = places.first() else {
+        return Err(Error::Input(
+            "no grid is made by itself: inline and crossline do not both change, nor does cdp; name the keys (--grid KEY,KEY), \
+             which segy-import inspect --candidates helps to find"
+                .into(),
+        ));
+    };
+    let fits = |names: &[&str]| -> Result<Option<u64>> {
+        let order: Vec<usize> = names.iter().filter_map(|name| there.iter().position(|n| n == name)).collect();
+        let chosen: Vec<Key> = order.iter().map(|&i| keys[i].clone()).collect();
+        let unit = vec![u64::from(u32::MAX); chosen.len()];
+        match place(&chosen, &records, &order, &unit, cancel) {
+            Ok(places) => Ok(Some(places.n_duplicates)),
+            // Too many places.
+            Err(Error::Input(_)) => Ok(None),
+            Err(e) => Err(e),
+        }
+    };
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let n_duplicates = fits(midpoints)?;
+    if n_duplicates == Some(0) {
+        return Ok(owned(midpoints));
+    }
+    let with_offset = [&midpoints[..], &["offset"]].concat();
+    let fold = n_duplicates.map_or(1.0, |n| records.n_traces as f64 / (records.n_traces - n).max(1) as f64);
+    if fold >= LEAST_FOLD && varies("offset") && fits(&with_offset)? == Some(0) {
+        return Ok(owned(&with_offset));
+    }
+    Ok(owned(&[&midpoints[..], &[TRACE]].concat()))
+}

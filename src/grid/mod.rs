@@ -7,16 +7,21 @@
 
 pub mod bricks;
 pub mod choice;
+pub mod header_record;
 pub mod options;
 pub mod places;
 pub mod scan;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset_files::{FILE_HEADER, TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
 use crate::gather::GatherKey;
+use crate::grid::header_record::HeaderRecord;
 use crate::segy::fields::FieldKind;
 use crate::zarr::{Array, ArrayPlan, Axis};
 
+/// Bytes of bricks that a worker fills at the same time.
+pub const BLOCK_BYTES: u64 = 24 << 20;
 /// The key that counts traces at the same place of the other keys, from 1.
 pub const TRACE: &str = "trace";
 
@@ -84,6 +89,8 @@ pub struct Grid {
     /// Bricks along each axis in one shard, if there are shards.
     pub shard: Option<Vec<u64>>,
     pub coordinates: Vec<Coordinate>,
+    /// The keys of the records by number, in the order of the axes.
+    pub record_order: Vec<usize>,
     /// Whether some trace uses bytes 233 to 240 of its header.
     pub uses_last_bytes: bool,
     /// Units (columns of bricks or shards) that hold traces.
@@ -105,6 +112,15 @@ impl Grid {
         self.places().iter().product()
     }
 
+    /// The names of what the dataset consists of, the commit mark last.
+    pub fn parts(&self) -> Vec<String> {
+        let arrays = [self.variable.as_str(), HeaderRecord::ARRAY, TRACE_MASK, TRACE_NUMBERS];
+        let axes = self.keys.iter().map(|key| key.name.as_str()).chain([self.vertical.as_str()]);
+        let coordinates = self.coordinates.iter().map(|coordinate| coordinate.name.as_str());
+        let others = [FILE_HEADER, ZARR_JSON, TABLES];
+        arrays.into_iter().chain(axes).chain(coordinates).chain(others).map(str::to_owned).collect()
+    }
+
     /// The array of the samples.
     pub fn array(&self) -> Array {
         let samples = Axis { name: self.vertical.clone(), length: self.traces.n_samples, chunk: 0 };
@@ -118,6 +134,7 @@ impl Grid {
             axes,
             shard: self.shard.clone(),
             codec: self.traces.codec.clone(),
+            precision: self.traces.precision,
         }
     }
 
@@ -130,6 +147,13 @@ impl Grid {
     pub fn n_objects(&self) -> u64 {
         let deep = self.n_deep();
         self.n_units * self.shard.as_ref().and_then(|shard| shard.last()).map_or(deep, |&n| deep.div_ceil(n))
+    }
+
+    /// An upper bound for the memory of one worker's buffers: bricks being filled, one being encoded, and a window.
+    pub fn worker_bytes(&self) -> u64 {
+        let brick = self.brick.iter().product::<u64>() * self.traces.dtype.size() as u64;
+        let area: u64 = self.brick.iter().rev().skip(1).product();
+        BLOCK_BYTES.max(brick) + 3 * brick + area * 256 + (1 << 20)
     }
 
     /// The column of the header table with a trace's index along an axis.
@@ -157,8 +181,30 @@ impl Grid {
             && product(&shard).is_some_and(|n| n <= u128::from(crate::zarr::MAX_SHARD_ENTRIES))
             && product(&[self.brick.clone(), shard].concat()).is_some()
             && self.coordinates.iter().all(|c| !c.axes.is_empty() && c.axes.iter().all(|&axis| axis + 1 < n_axes))
+            && self.record_order.len() == self.keys.len()
             && self.n_units <= self.n_columns
             && self.n_columns <= self.traces.n_traces
+    }
+}
+
+#[cfg(test)]
+impl Grid {
+    /// One without keys, for tests to change.
+    pub fn of_no_keys() -> Self {
+        Self {
+            keys: Vec::new(),
+            vertical: "time".into(),
+            variable: "amplitude".into(),
+            header_type: HeaderType::default(),
+            brick: vec![1],
+            shard: None,
+            coordinates: Vec::new(),
+            record_order: Vec::new(),
+            uses_last_bytes: false,
+            n_units: 1,
+            n_columns: 1,
+            traces: ArrayPlan::new(10, 10, crate::segy::Dtype::Int16),
+        }
     }
 }
 

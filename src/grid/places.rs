@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::grid::bricks::{Cut, Region};
 use crate::grid::options::AxesOrder;
 use crate::grid::scan::{MOST_VALUES, Records};
 use crate::grid::{Key, TRACE};
@@ -36,7 +37,7 @@ pub struct Duplicate {
 pub struct Places {
     /// For each place, in the order of the axes with the last one fastest, the number of its trace, or [`HOLE`].
     /// Little-endian, eight bytes each.
-    pub(super) map: File,
+    map: File,
     pub n_places: u64,
     /// Units of bricks with traces, in the order of their first traces.
     pub units: Vec<u64>,
@@ -304,6 +305,45 @@ pub fn place(keys: &[Key], records: &Records, order: &[usize], unit: &[u64], can
     let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
     units.sort_by_key(|&unit| first[unit as usize]);
     Ok(Places { map, n_places, units, n_duplicates, duplicates })
+}
+
+/// A trace and the number of its place in a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed {
+    pub trace: u64,
+    pub place: u64,
+}
+
+/// The traces of a column of bricks in file order. `read` gives numbers of the map from a place on.
+pub fn traces_in(
+    cut: &Cut,
+    region: &Region,
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<()>,
+) -> Result<Vec<Placed>> {
+    let (mut traces, mut buffer) = (Vec::new(), Vec::new());
+    for (place, n, local) in cut.runs(region, &cut.brick) {
+        buffer.resize(n as usize * 8, 0);
+        read(place, &mut buffer)?;
+        let numbers = buffer.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+        let placed = numbers.zip(local..).filter(|(trace, _)| *trace != HOLE);
+        traces.extend(placed.map(|(trace, place)| Placed { trace, place }));
+    }
+    traces.sort_unstable();
+    Ok(traces)
+}
+
+impl Places {
+    /// The traces of a column of bricks in file order.
+    pub fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
+        traces_in(cut, region, |place, bytes| {
+            self.map.read_exact_at(bytes, place * 8).map_err(failed("the map of the grid"))
+        })
+    }
+
+    /// The temporary file that the map is in.
+    pub fn map(&self) -> &File {
+        &self.map
+    }
 }
 
 /// Keeps the few that come first in the file.

@@ -40,7 +40,7 @@ pub struct Wanted<'a> {
 
 /// The records: for each trace its keys and coordinates, little-endian, eight bytes each.
 pub struct Records {
-    pub(super) file: File,
+    file: File,
     pub n_traces: u64,
     /// Keys, and the number of the trace at its place if that is counted.
     pub n_keys: usize,
@@ -85,6 +85,11 @@ impl Records {
         for_each(n_threads(), 0..n_traces.div_ceil(UNIT_TRACES), cancel, &mut |_| {}, reader, read)?;
         let (values, uses_last_bytes) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Self { file, n_traces, n_keys, n_coordinates, uses_last_bytes, values })
+    }
+
+    /// The temporary file that they are in.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// Bytes of one record.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::inspect::field_table::FieldSummary;
-use crate::segy::{Layout, SampleAxis};
+use crate::segy::SampleAxis;
 
 /// Fields that say where a trace lies.
 const PLACES: &[&str] = &[
@@ -53,16 +53,16 @@ pub struct PlaceRange {
 }
 
 /// Extracts the geometry from the header table.
-pub(super) fn geometry(layout: &Layout, fields: &[FieldSummary], is_whole: bool) -> Geometry {
+pub fn geometry(n_traces: u64, n_samples: u32, axis: &SampleAxis, fields: &[FieldSummary], is_whole: bool) -> Geometry {
     let find = |name: &str| fields.iter().find(|f| f.name == name && !f.zero);
     let ranges = PLACES.iter().filter_map(|name| find(name)).filter_map(range).collect();
     let count = |name: &str| find(name).and_then(|f| f.distinct).filter(|_| is_whole);
-    let last = u64::from(layout.n_samples.saturating_sub(1));
+    let last = u64::from(n_samples.saturating_sub(1));
     Geometry {
-        n_traces: layout.n_traces,
-        n_samples: layout.n_samples,
-        sample_axis: layout.axis.clone(),
-        last_sample: layout.axis.interval.map(|_| layout.axis.value(last)),
+        n_traces,
+        n_samples,
+        sample_axis: axis.clone(),
+        last_sample: axis.interval.map(|_| axis.value(last)),
         grid: count("inline").zip(count("crossline")),
         ranges,
     }

@@ -16,12 +16,13 @@ pub mod file_headers;
 pub mod find;
 pub mod gather_key;
 pub mod geometry;
+pub mod header_runs;
 pub mod one_trace;
 pub mod report;
 mod run_lengths;
 pub mod scan;
 mod step_guess;
-mod text_columns;
+pub mod text_columns;
 pub mod text_places;
 mod watch;
 
@@ -50,6 +51,7 @@ use file_headers::FileHeaders;
 use find::{Finding, Search};
 use gather_key::GatherSuggestion;
 use geometry::Geometry;
+use header_runs::{HeaderRun, HeaderRuns};
 use one_trace::TraceDump;
 use scan::{Source, TableVisitor, Visitor};
 use text_places::TextPlace;
@@ -204,26 +206,62 @@ impl Inspector {
         Coverage { headers_read: if self.config.scan { n_traces } else { sampled }, n_traces }
     }
 
+    /// The file.
+    pub(crate) fn file(&self) -> &SegyFile {
+        &self.file
+    }
+
+    /// The fields of a trace header.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The headers of consecutive traces.
+    pub(crate) fn headers_of(&self, traces: Range<u64>) -> Result<HeaderRun> {
+        let mut run = HeaderRun { first_trace: traces.start, bytes: Vec::new() };
+        self.source().visit_windows(&[traces], &mut run)?;
+        Ok(run)
+    }
+
     /// Makes the whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
         let (fields, computed, watched) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
+        let computed = computed.summarise(&self.computed, self.coverage().is_whole());
         let mut warnings = self.layout.warnings.clone();
         warnings.extend(watched.warnings(&fields, self.coverage(), &self.headers, &self.layout));
-        let whole = self.coverage().is_whole();
+        self.report_of(fields, computed, warnings, self.coverage())
+    }
+
+    /// Makes the report from headers that were read already.
+    pub(crate) fn report_of_runs(&self, headers: &HeaderRuns) -> Result<Report> {
+        let coverage = Coverage { headers_read: headers.n_headers(), n_traces: self.layout.n_traces };
+        let whole = coverage.is_whole();
+        let computed = headers.computed(&self.computed, &self.formulas, whole);
+        self.report_of(headers.fields(whole), computed, self.layout.warnings.clone(), coverage)
+    }
+
+    fn report_of(
+        &self,
+        fields: Vec<FieldSummary>,
+        computed: Vec<ComputedSummary>,
+        warnings: Vec<String>,
+        coverage: Coverage,
+    ) -> Result<Report> {
+        let layout = &self.layout;
         let file_headers = file_headers::read(&self.source())?;
-        let text_places = self.text_places(&file_headers, &fields, cancel)?;
+        let text_places = self.text_places(&file_headers, &fields, &CancelHandle::new())?;
         Ok(Report {
             text_places,
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
-            decisions: self.layout.decisions.clone(),
+            decisions: layout.decisions.clone(),
             warnings,
             file_headers,
-            geometry: geometry::geometry(&self.layout, &fields, whole),
-            coverage: self.coverage(),
+            geometry: geometry::geometry(layout.n_traces, layout.n_samples, &layout.axis, &fields, coverage.is_whole()),
             gather: gather_key::suggestion(self.gathers.clone(), &fields),
+            coverage,
             fields,
-            computed: computed.summarise(&self.computed, whole),
+            computed,
         })
     }
 

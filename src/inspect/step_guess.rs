@@ -40,6 +40,13 @@ pub(super) fn guess(source: &Source, columns: &[Column], windows: &[Range<u64>])
     Ok(guesses)
 }
 
+/// The same of headers at hand, which `visit` shows to a visitor; nothing is bisected.
+pub(super) fn guess_of(columns: &[Column], visit: impl FnOnce(&mut Differences)) -> Vec<Option<StepGuess>> {
+    let mut visitor = Differences::new(columns);
+    visit(&mut visitor);
+    visitor.counts.iter().map(most_frequent).collect()
+}
+
 fn is_whole_number(kind: FieldKind) -> bool {
     kind.is_integer()
 }
@@ -74,7 +81,7 @@ fn most_frequent(counts: &HashMap<i64, u64>) -> Option<StepGuess> {
 }
 
 /// Counts the differences between neighbours.
-struct Differences<'a> {
+pub(super) struct Differences<'a> {
     columns: &'a [Column],
     counts: Vec<HashMap<i64, u64>>,
     last: Vec<i64>,

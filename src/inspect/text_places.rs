@@ -108,7 +108,12 @@ pub(super) fn said(lines: &[String], columns: &[Column]) -> Vec<Said> {
 /// A line without the C and the number at its beginning.
 fn without_label(line: &str) -> &str {
     let Some(rest) = line.trim_start().strip_prefix('C') else { return line };
-    rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit())
+    let rest = rest.trim_start();
+    if rest.starts_with(|c: char| c.is_ascii_digit()) {
+        rest.trim_start_matches(|c: char| c.is_ascii_digit())
+    } else {
+        line
+    }
 }
 
 /// Field, first byte and number of bytes of each place in a line.

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use crate::base::error::Result;
 use crate::dataset::document::{
-    Counts, Document, Exceptions, FileEntry, Format, Gathers, Geometry, Input, NO_CHECKSUM, NamedFormat, Options,
-    OutsideTraces, SamplesPerTrace, Segy, TextualHeader,
+    Counts, Document, Exceptions, FileEntry, Format, Gathers, Geometry, GridDocument, GridKeyDocument, Input,
+    NO_CHECKSUM, NamedFormat, Options, OutsideTraces, Rounded, SamplesPerTrace, Segy, TextualHeader,
 };
 use crate::gather::index::GatherCounts;
+use crate::grid::{Grid, Key};
 use crate::input::PlannedFile;
 use crate::input::outside_traces::Part;
 use crate::merge::content_warnings::of_contents;
+use crate::merge::grid_arrays::GridArrays;
 use crate::plan::Plan;
 use crate::plan::mapping::ComputedField;
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
 use crate::segy::layout::FILE_HEADER_BYTES;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
 use crate::segy::{Access, Io, Layout, SegyFile};
@@ -28,6 +31,7 @@ pub fn dataset_document(
     records: &[SegmentRecord],
     gathers: GatherCounts,
     checksums: BTreeMap<String, Checksum>,
+    grid: Option<GridDocument>,
 ) -> Result<Document> {
     let mut samples = SampleStatistics::default();
     let mut chunks = ChunkSums::default();
@@ -67,15 +71,52 @@ pub fn dataset_document(
             n_zero: (!plan.headers_only).then_some(headers.n_zero),
             n_duplicate: (!plan.headers_only).then_some(headers.n_duplicate),
         },
+        grid,
         exceptions: Exceptions { n_samples: records.iter().map(|r| r.n_exceptions).sum() },
         checksums,
         chunk_checksums: chunks.into(),
         self_crc32c: NO_CHECKSUM.into(),
         statistics: samples,
+        precision: rounded(plan, records),
         warnings,
         outside_traces,
         files,
     })
+}
+
+/// What rounding did to the samples, if they were rounded.
+pub fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
+    let mut error = RoundingError::default();
+    records.iter().for_each(|record| error.merge(&record.rounding));
+    plan.traces().precision.map(|precision| Rounded::new(precision, &error))
+}
+
+/// What the document says of a grid.
+pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord]) -> GridDocument {
+    let key = |key: &Key| GridKeyDocument {
+        name: key.name.clone(),
+        field: key.field.clone(),
+        bin: key.bin,
+        n: key.values.len() as u64,
+        first: key.values.first().copied().unwrap_or(0),
+        last: key.values.last().copied().unwrap_or(0),
+    };
+    let headers = records.iter().fold(ChunkSums::default(), |all, record| all.followed_by(record.records));
+    GridDocument {
+        keys: grid.keys.iter().map(key).collect(),
+        vertical: grid.vertical.clone(),
+        variable: grid.variable.clone(),
+        header_type: grid.header_type,
+        brick: grid.brick.clone(),
+        shard: grid.shard.clone(),
+        coordinates: grid.coordinates.clone(),
+        coordinate_differences: arrays.differences,
+        uses_last_bytes: grid.uses_last_bytes,
+        n_units: grid.n_units,
+        n_columns: grid.n_columns,
+        checksums: arrays.checksums,
+        header_checksums: headers.into(),
+    }
 }
 
 fn geometry(plan: &Plan, headers: &HeaderSummary) -> Geometry {

@@ -3,8 +3,12 @@
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
 
+pub use tables::EarlyTable;
+
 pub mod content_warnings;
+mod grid_arrays;
 pub mod metadata_json;
+mod tables;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -14,19 +18,24 @@ use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, SAMPLE_AXIS, TRACES, ZARR_JSON, checked_files};
-use crate::exceptions::write_table;
-use crate::gather::index::{GatherCounts, write_index};
+use crate::dataset_files::{
+    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, TRACES, ZARR_JSON, checked_files, checked_tables,
+};
+use crate::exceptions::{sorted, write_table};
+use crate::gather::index::GatherCounts;
+use crate::grid::Grid;
+use crate::grid::bricks::Cut;
+use crate::grid::header_record::HeaderRecord;
 use crate::input::outside_traces::write_files;
-use crate::merge::metadata_json::dataset_document;
+use crate::merge::metadata_json::{dataset_document, grid_document};
+use crate::merge::tables::{Tables, outcome};
 use crate::plan::Plan;
 use crate::segy::SampleAxis;
-use crate::staging::{Output, SegmentPaths, SegmentRecord};
+use crate::staging::{GridFiles, Output, SegmentPaths, SegmentRecord};
 use crate::store::checksum::{Checksum, crc32c};
 use crate::store::files::{create_directories, is_there, move_to, write_json};
 use crate::store::{self, Place};
-use crate::table::{self, TablePart};
-use crate::zarr::{array_document, coordinate_document, group_document};
+use crate::zarr::{array_document, coordinate_document, group_document, join_sample_sums};
 
 /// Merges the segments of a plan, all of which are done. `on_progress` gets the traces placed so far.
 pub fn merge(
@@ -36,44 +45,56 @@ pub fn merge(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<GatherCounts> {
+    merge_with(plan, output, records, None, cancel, on_progress)
+}
+
+/// As [`merge`], with what of the header table has been joined already.
+pub fn merge_with(
+    plan: &Plan,
+    output: &Output,
+    records: &[SegmentRecord],
+    early: Option<EarlyTable>,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<GatherCounts> {
     let (staging, dataset) = (output.staging(), output.dataset());
     let segments: Vec<SegmentPaths> = plan.segments.iter().map(|s| SegmentPaths::new(&staging, s.id)).collect();
-    create_directories(&dataset)?;
+    let grid = plan.target.grid();
+    let tables = place_of_tables(plan, &dataset);
+    create_directories(&tables)?;
 
-    let with_rows = segments.iter().zip(records).filter(|(_, record)| record.n_rows > 0);
-    let part = |(s, r): (&SegmentPaths, &SegmentRecord)| TablePart {
-        path: s.headers.clone(),
-        row_groups: r.headers.row_groups,
-    };
-    let parts: Vec<TablePart> = with_rows.map(part).collect();
-    let runs: Vec<(Place, u64)> = segments.iter().zip(records).map(|(s, r)| (s.runs.clone(), r.n_runs)).collect();
-    let file_starts: Vec<u64> = plan.files.iter().map(|f| f.first_trace).collect();
-    let (table, index) = (dataset.join(HEADERS), dataset.join(GATHER_INDEX));
-    let join_tables = || table::join(&parts, &table, &plan.headers);
-    let index_gathers = || write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe);
-    let panicked = || Error::Failed("a step of the merge panicked".into());
-    // Three independent steps. If there are no more threads, they run one after another.
-    let (array, joined, counts) = std::thread::scope(|scope| {
-        let joined = Builder::new().spawn_scoped(scope, join_tables);
-        let counts = Builder::new().spawn_scoped(scope, index_gathers);
-        let array = match plan.headers_only {
-            true => Ok(None),
-            false => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
+    let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
+    // Where there is no other thread they come one after the other.
+    let (array, joined) = std::thread::scope(|scope| {
+        let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
+        let array = match (plan.headers_only, grid) {
+            (true, _) => Ok(None),
+            (false, None) => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
+            (false, Some(grid)) => {
+                place_bricks(plan, grid, &segments, &staging, &dataset, cancel, on_progress).map(|()| None)
+            }
         };
-        let joined = joined.map_or_else(|_| join_tables(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
-        let counts =
-            counts.map_or_else(|_| index_gathers(), |thread| thread.join().unwrap_or_else(|_| Err(panicked())));
-        (array, joined, counts)
+        (array, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
     });
-    let (array, table_checksum, counts) = (array?, joined?, counts?);
+    let (array, (table_checksum, counts)) = (array?, joined?);
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
         segments.iter().zip(records).map(|(s, r)| (s.exceptions.clone(), r.n_exceptions)).filter(|e| e.1 > 0).collect();
+    let in_order = match grid {
+        Some(_) if !exceptions.is_empty() => vec![sorted(&exceptions, &staging.join("exceptions.sorted"), cancel)?],
+        _ => exceptions.clone(),
+    };
     if !exceptions.is_empty() {
-        write_table(&dataset.join(EXCEPTIONS), &exceptions, cancel)?;
+        write_table(&tables.join(EXCEPTIONS), &in_order, cancel)?;
     }
+    let arrays = match grid {
+        Some(grid) => Some(grid_arrays::write(plan, grid, &GridFiles::open(grid, &staging)?, &dataset, cancel)?),
+        None => None,
+    };
     if let Some(array) = array {
+        let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
+        join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
         let coordinate = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
         write_json(
             &dataset.join(ZARR_JSON),
@@ -81,11 +102,16 @@ pub fn merge(
         )?;
     }
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
-    checksums.extend(write_files(&plan.files, &dataset, cancel)?);
-    for name in checked_files(plan.headers_only).chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
-        checksums.insert(name.to_owned(), Checksum::of_file(&dataset.join(name))?);
+    checksums.extend(write_files(&plan.files, &tables, cancel)?);
+    let checked: Vec<&str> = match grid {
+        Some(_) => checked_tables().collect(),
+        None => checked_files(plan.headers_only).collect(),
+    };
+    for name in checked.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
+        checksums.insert(name.to_owned(), Checksum::of_file(&tables.join(name))?);
     }
-    dataset_document(plan, records, counts, checksums)?.write(&output.document())?;
+    let grid = grid.zip(arrays).map(|(grid, arrays)| grid_document(grid, arrays, records));
+    dataset_document(plan, records, counts, checksums, grid)?.write(&output.document())?;
     Ok(counts)
 }
 
@@ -96,6 +122,11 @@ fn units(plan: &Plan) -> serde_json::Value {
     let unit = |name: &&str| Some((format!("{name}_scaled"), json!(scaled(name)?.unit.clone()?)));
     let units: serde_json::Map<_, _> = COORDINATES.iter().filter_map(unit).collect();
     if units.is_empty() { json!({}) } else { json!({"coordinate_units": units}) }
+}
+
+/// Where the tables of a dataset are: in a grid in a group of their own.
+pub fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
+    if plan.target.grid().is_some() { dataset.join(TABLES) } else { dataset.clone() }
 }
 
 /// Moves the chunks or shards of all segments into the final array, and writes its metadata.
@@ -146,26 +177,12 @@ fn place_chunks(
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let mut placed = 0;
-    let mut directory = PathBuf::new();
+    let mut mover = Mover::default();
     for (segment, paths) in plan.segments.iter().zip(segments) {
         for object in plan.units_of(segment) {
             for key in plan.target.keys_of_unit(object) {
                 let (from, to) = (paths.traces.join(&key), target.join(&key));
-                if let Some(parent) = to.parent().filter(|parent| parent.path() != directory) {
-                    create_directories(&parent)?;
-                    directory = parent.path();
-                }
-                match from.rename(&to) {
-                    Ok(()) => {}
-                    Err(_) if is_there(&to)? && !is_there(&from)? => {}
-                    Err(e) => {
-                        return Err(Error::Failed(format!(
-                            "{} cannot be moved to {}: {e}",
-                            from.display(),
-                            to.display()
-                        )));
-                    }
-                }
+                mover.place(&from, &to)?;
             }
         }
         let traces = plan.traces_of(segment);
@@ -174,6 +191,62 @@ fn place_chunks(
         cancel.check()?;
     }
     Ok(())
+}
+
+/// Moves the bricks and records of all segments into the final arrays.
+fn place_bricks(
+    plan: &Plan,
+    grid: &Grid,
+    segments: &[SegmentPaths],
+    staging: &Place,
+    dataset: &Place,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let (files, cut, array) = (GridFiles::open(grid, staging)?, Cut::new(grid), grid.array());
+    let n_deep = array.objects().last().copied().unwrap_or(1);
+    let (mut placed, mut mover) = (0, Mover::default());
+    for (segment, paths) in plan.segments.iter().zip(segments) {
+        for unit in files.units(&plan.units_of(segment))? {
+            let index = cut.index_of_unit(unit);
+            let bricks = (0..n_deep).map(|deep| [&index[..], &[deep]].concat());
+            let keys = bricks.map(|index| (grid.variable.as_str(), array.key(&index)));
+            for (name, key) in keys.chain([(HeaderRecord::ARRAY, array.key(&index))]) {
+                let (from, to) = (paths.array(name).join(&key), dataset.join(name).join(&key));
+                if dataset.is_remote() {
+                    if !is_there(&to)? {
+                        return Err(Error::Failed(format!("{}: was removed by somebody else", to.display())));
+                    }
+                    continue;
+                }
+                mover.place(&from, &to)?;
+            }
+        }
+        placed += segment.end_trace - segment.start_trace;
+        on_progress(placed);
+        cancel.check()?;
+    }
+    Ok(())
+}
+
+/// Moves objects, making directories as needed and skipping those already moved.
+#[derive(Default)]
+struct Mover {
+    directory: PathBuf,
+}
+
+impl Mover {
+    fn place(&mut self, from: &Place, to: &Place) -> Result<()> {
+        if let Some(parent) = to.parent().filter(|parent| parent.path() != self.directory) {
+            create_directories(&parent)?;
+            self.directory = parent.path();
+        }
+        match from.rename(to) {
+            Ok(()) => Ok(()),
+            Err(_) if is_there(to)? && !is_there(from)? => Ok(()),
+            Err(e) => Err(Error::Failed(format!("{} cannot be moved to {}: {e}", from.display(), to.display()))),
+        }
+    }
 }
 
 /// The coordinate array `sample`: time, depth or frequency of each sample, or its index if the interval is unknown.

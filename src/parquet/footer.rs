@@ -43,6 +43,16 @@ impl<S: Read + Write + Seek> Footer<S> {
         Ok(Self { row_groups, after, n_row_groups: 0, n_rows: 0, position, waiting })
     }
 
+    /// Bytes of the file so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Counts bytes that the caller has written.
+    pub fn skip(&mut self, n: u64) {
+        self.position += n;
+    }
+
     /// Writes the page indexes of the next row group.
     pub fn add(&mut self, row_group: RowGroup, out: &mut impl Write) -> Result<(), ParquetError> {
         self.n_rows += row_group.metadata.num_rows();

@@ -63,6 +63,23 @@ impl RowGroup {
         let metadata = metadata.set_total_byte_size(uncompressed).build()?;
         Ok(Self { metadata, column_indexes, offset_indexes })
     }
+
+    /// With one more column, number `place` of this schema.
+    pub fn with(mut self, place: usize, chunk: FinishedChunk, schema: &SchemaDescPtr) -> Result<Self, ParquetError> {
+        let mut columns = self.metadata.columns().to_vec();
+        let uncompressed = self.metadata.total_byte_size() + chunk.metadata.uncompressed_size();
+        columns.insert(place, chunk.metadata);
+        self.column_indexes.insert(place, chunk.column_index);
+        self.offset_indexes.insert(place, chunk.offset_index);
+        let mut metadata = RowGroupMetaData::builder(schema.clone())
+            .set_num_rows(self.metadata.num_rows())
+            .set_total_byte_size(uncompressed)
+            .set_column_metadata(columns);
+        if let (Some(ordinal), Some(offset)) = (self.metadata.ordinal(), self.metadata.file_offset()) {
+            metadata = metadata.set_ordinal(ordinal).set_file_offset(offset);
+        }
+        Ok(Self { metadata: metadata.build()?, ..self })
+    }
 }
 
 /// Encodes the row groups of one file for its footer.

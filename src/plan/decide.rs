@@ -1,6 +1,7 @@
 //! Making a plan: reading headers of the input and deciding everything before the work begins.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
@@ -11,9 +12,11 @@ use crate::gather::{GatherKey, KeyReader, Keys};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
+use crate::plan::make_grid::{Scratch, Survey};
 use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
+use crate::plan::precision;
 use crate::plan::target::Target;
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
@@ -55,26 +58,31 @@ impl ImportConfig {
         let Columns { table: headers, placed: placed_fields, decisions, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
-        let headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
+        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
         first.layout.decisions.extend(decisions);
         first.layout.warnings.extend(warning);
         let layout = &files[0].layout;
-        let traces = self.array(&files)?;
+        let mut traces = self.array(&files)?;
+        if let Some(decibels) = self.precision {
+            traces.precision = Some(precision::decide(decibels, &files, &traces, self.io, cancel)?);
+        }
         let mut warnings = warnings_of(&files);
         let inputs = || Inputs::new(&files, self.io.unwatched(), Access::Headers);
         let asked = self.keys_asked(&headers)?;
         let sample = Sample::read(&mut inputs(), n_traces, &headers, &Keys::new(&asked, headers.byte_order)?)?;
         let Gathers { keys: gather_keys, decision: gather_decision, warning } =
             self.gathers(asked, &sample, layout.sorting_code, &headers)?;
-        let headers = with_derived(headers, layout, &sample, &placed_fields);
         warnings.extend(warning);
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
-        let segments = partition(traces.n_traces, self.n_segments(&files, &traces), self.max_probe, key_of)?;
+        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
+        let headers = with_derived(headers, layout, &sample, &placed_fields);
+        let n_traces = target.traces().n_traces;
+        let segments = partition(n_traces, self.n_segments(&files, &target), self.max_probe, key_of)?;
         let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
         let plan = Plan {
             version: PLAN_VERSION,
@@ -84,7 +92,7 @@ impl ImportConfig {
             gather_keys,
             gather_decision,
             max_probe: self.max_probe,
-            target: Target::Traces(traces),
+            target,
             headers_only: self.headers_only,
             headers,
             placed_fields,
@@ -95,6 +103,7 @@ impl ImportConfig {
             is_for_others: false,
             warnings,
             segment_warnings,
+            scratch,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }
@@ -110,7 +119,27 @@ impl ImportConfig {
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
-    fn n_segments(&self, files: &[PlannedFile], traces: &ArrayPlan) -> u32 {
+    /// What the samples become, and what planning it found out besides.
+    fn target(
+        &self,
+        files: &[PlannedFile],
+        headers: &mut HeaderTable,
+        traces: ArrayPlan,
+        cancel: &CancelHandle,
+    ) -> Result<(Target, Scratch)> {
+        let Some(options) = &self.grid else { return Ok((Target::Traces(traces), Scratch::default())) };
+        if self.headers_only {
+            return Err(Error::Usage("--grid places samples, and --headers-only leaves them out; choose one".into()));
+        }
+        let survey = Survey { files, io: self.io.unwatched(), headers, traces };
+        let (grid, scratch) = survey.grid(options, cancel)?;
+        headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
+        headers.check()?;
+        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch)))))
+    }
+
+    fn n_segments(&self, files: &[PlannedFile], target: &Target) -> u32 {
+        let traces = target.traces();
         let (threshold_traces, threshold_bytes) = self.parallel_threshold;
         let input_bytes: u64 = files.iter().map(|f| f.input.bytes).sum();
         let small = traces.n_traces <= threshold_traces && input_bytes <= threshold_bytes;
@@ -124,8 +153,7 @@ impl ImportConfig {
             }
         };
         // A segment without an object of its own would have nothing to write.
-        let objects = traces.n_traces.div_ceil(traces.traces_per_object());
-        wanted.clamp(1, objects.min(100_000)) as u32
+        wanted.clamp(1, target.n_units().clamp(1, 100_000)) as u32
     }
 
     /// The columns of `headers.parquet`.
@@ -225,7 +253,10 @@ impl ImportConfig {
         if !self.codec.takes(dtype) {
             return Err(Error::Usage(format!("--codec {}: does not take {} samples", self.codec, dtype.name())));
         }
-        let mut array = ArrayPlan::new(u64::from(n_samples), n_traces, dtype);
+        let mut array = ArrayPlan::for_reads(u64::from(n_samples), n_traces, dtype, self.reads);
+        if let Some(n) = self.chunk_samples {
+            array = array.cut(n);
+        }
         if let Some(n) = self.chunk_traces {
             array.chunk_traces = n;
         }
@@ -234,8 +265,8 @@ impl ImportConfig {
         let chunk = u128::from(array.chunk_traces) * u128::from(array.chunk_samples) * dtype.size() as u128;
         if chunk > u128::from(MAX_CHUNK_BYTES) {
             return Err(Error::Usage(format!(
-                "--chunk-traces {}: a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
-                array.chunk_traces
+                "--chunk-traces {}: with {} samples of each, a chunk would have {chunk} bytes; chunks of up to {MAX_CHUNK_BYTES} bytes can be written",
+                array.chunk_traces, array.chunk_samples
             )));
         }
         array.codec = self.codec.clone();

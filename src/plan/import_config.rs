@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use crate::base::error::{Error, Result};
 use crate::base::parallel::n_threads;
+use crate::grid::options::GridOptions;
 use crate::plan::mapping::HeaderOptions;
 use crate::plan::{MergeOptions, Plan};
 use crate::segy::Io;
 use crate::segy::layout::Overrides;
-use crate::zarr::{AxisOrder, Codec};
+use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 /// Default for how many headers a split may move back to find the start of its gather.
 pub const DEFAULT_MAX_PROBE: u64 = 10_000;
@@ -75,8 +76,16 @@ pub struct ImportConfig {
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
-    /// Traces per chunk; by default as many as make 8 MiB, at most 1000.
+    /// Make a grid of the traces instead of one array in file order.
+    pub grid: Option<GridOptions>,
+    /// Which reads the chunks are made for.
+    pub reads: ReadPattern,
+    /// Samples per chunk, whatever `reads` says.
+    pub chunk_samples: Option<u64>,
+    /// Traces per chunk; by default as many as make 8 MiB, at most 1000, or 1 MiB where traces are cut.
     pub chunk_traces: Option<u64>,
+    /// Round samples so that the error stays this many decibels below their RMS.
+    pub precision: Option<u32>,
     /// Compressor for the chunks.
     pub codec: Codec,
     /// Order of the declared axes.
@@ -116,7 +125,11 @@ impl ImportConfig {
             headers: HeaderOptions::default(),
             raw_header: true,
             headers_only: false,
+            reads: ReadPattern::default(),
+            chunk_samples: None,
+            grid: None,
             chunk_traces: None,
+            precision: None,
             codec: Codec::default(),
             order: AxisOrder::default(),
             dtype: DtypeChoice::default(),

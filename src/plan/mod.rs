@@ -6,8 +6,10 @@
 pub mod decide;
 pub(crate) mod header_warnings;
 pub mod import_config;
+pub mod make_grid;
 pub mod mapping;
 pub mod partition;
+mod precision;
 pub mod target;
 
 use std::ops::Range;
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result, failed};
 use crate::gather::GatherKey;
 use crate::input::PlannedFile;
+use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
 use crate::plan::target::{Target, owned, traces_in};
@@ -28,7 +31,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 8;
+pub const PLAN_VERSION: u32 = 9;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub const MAX_THREADS: u32 = 64;
@@ -87,6 +90,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Warnings about cutting it into segments, which do not concern the dataset.
     pub segment_warnings: Vec<String>,
+    /// What planning a grid found out besides.
+    #[serde(skip)]
+    pub scratch: Scratch,
 }
 
 impl Plan {
@@ -129,6 +135,9 @@ impl Plan {
         let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
         let n_bytes: u128 = self.files.iter().map(|f| u128::from(f.input.bytes)).sum();
         if n_samples != Some(array.n_samples) || !in_order || next != n || n_bytes >= MOST {
+            return false;
+        }
+        if self.target.grid().is_some_and(|grid| !grid.is_consistent()) {
             return false;
         }
         if !array.is_consistent() || headers.row_group_rows == 0 || self.threads > MAX_THREADS {
@@ -220,7 +229,7 @@ impl Plan {
 
     /// The traces in a segment's units.
     pub fn traces_of(&self, segment: &Segment) -> Range<u64> {
-        self.target.traces_in(self.units_of(segment))
+        if self.headers_only { 0..0 } else { self.target.traces_of(segment) }
     }
 
     /// The traces in the row groups that a segment writes: those whose first row it owns.
@@ -239,6 +248,10 @@ impl Plan {
 
     /// An upper bound for the memory of one worker's buffers, in bytes.
     pub fn worker_bytes(&self) -> u64 {
+        if let Some(grid) = self.target.grid() {
+            return grid.worker_bytes()
+                + 2 * u64::from(self.headers.header_bytes) * self.headers.row_group_rows.min(self.n_traces());
+        }
         let threads = if self.traces().n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
         let chunk = if self.headers_only { 0 } else { self.traces().chunk_bytes() as u64 * threads };
         let encoded = if self.traces().codec.is_none() { 0 } else { chunk };
@@ -254,8 +267,10 @@ mod tests {
     use crate::plan::mapping::ComputedField;
 
     fn array(plan: &mut Plan) -> &mut ArrayPlan {
-        let Target::Traces(array) = &mut plan.target;
-        array
+        match &mut plan.target {
+            Target::Traces(array) => array,
+            Target::Grid(grid) => &mut grid.traces,
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grid::Grid;
 use crate::plan::partition::Segment;
 use crate::zarr::ArrayPlan;
 
@@ -18,36 +19,62 @@ use crate::zarr::ArrayPlan;
 pub enum Target {
     /// One array of all traces in file order, `traces.zarr`. A unit is what is stored under one index of the trace axis.
     Traces(ArrayPlan),
+    /// A grid. A unit is a column of bricks or shards with all samples; units are numbered in the order of their first
+    /// traces, and a segment writes a share of them like its share of the traces.
+    Grid(Box<Grid>),
 }
 
 impl Target {
     /// The array of all traces in file order.
     pub fn traces(&self) -> &ArrayPlan {
-        let Self::Traces(array) = self;
-        array
+        match self {
+            Self::Traces(array) => array,
+            Self::Grid(grid) => &grid.traces,
+        }
     }
 
-    /// Chunk or shard files.
+    /// The grid, if the traces become one.
+    pub fn grid(&self) -> Option<&Grid> {
+        match self {
+            Self::Traces(_) => None,
+            Self::Grid(grid) => Some(grid),
+        }
+    }
+
+    /// Chunk or shard files with samples.
     pub fn n_objects(&self) -> u64 {
-        self.traces().n_objects()
+        self.grid().map_or_else(|| self.traces().n_objects(), Grid::n_objects)
     }
 
-    /// Traces in each unit but the last, which may have fewer.
-    fn traces_per_unit(&self) -> u64 {
-        self.traces().traces_per_object()
+    /// Units of the whole target.
+    pub fn n_units(&self) -> u64 {
+        match self {
+            Self::Traces(array) => array.n_traces.div_ceil(array.traces_per_object()),
+            Self::Grid(grid) => grid.n_units,
+        }
     }
 
     /// The units that a segment writes.
     pub fn units_of(&self, segment: &Segment) -> Range<u64> {
-        owned(segment, self.traces_per_unit())
+        match self {
+            Self::Traces(array) => owned(segment, array.traces_per_object()),
+            Self::Grid(grid) => {
+                let n_traces = u128::from(grid.traces.n_traces.max(1));
+                let share = |trace: u64| (u128::from(grid.n_units) * u128::from(trace)).div_ceil(n_traces) as u64;
+                share(segment.start_trace)..share(segment.end_trace)
+            }
+        }
     }
 
-    /// The traces in some units; an empty range if there are none.
-    pub fn traces_in(&self, units: Range<u64>) -> Range<u64> {
-        traces_in(units, self.traces_per_unit(), self.traces().n_traces)
+    /// The traces that a segment accounts for: those in its units, or of a grid its own share.
+    pub fn traces_of(&self, segment: &Segment) -> Range<u64> {
+        match self {
+            Self::Traces(array) => traces_in(self.units_of(segment), array.traces_per_object(), array.n_traces),
+            Self::Grid(_) => segment.start_trace..segment.end_trace,
+        }
     }
 
-    /// The keys of the objects in a unit, below the array.
+    /// The keys of the objects in a unit of an array of traces, below the array.
     pub fn keys_of_unit(&self, unit: u64) -> Vec<String> {
         self.traces().object_keys(unit)
     }
@@ -84,6 +111,23 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn every_unit_of_a_grid_has_one_writer(
+            mut cuts in proptest::collection::btree_set(1u64..5000, 0..9), n_units in 1u64..6000,
+        ) {
+            cuts.extend([0, 5000]);
+            let mut grid = Grid::of_no_keys();
+            (grid.n_units, grid.traces.n_traces) = (n_units, 5000);
+            let target = Target::Grid(Box::new(grid));
+            let mut next = 0;
+            for segment in segments(&cuts) {
+                let units = target.units_of(&segment);
+                proptest::prop_assert_eq!(units.start, next);
+                next = units.end;
+            }
+            proptest::prop_assert_eq!(next, n_units);
+        }
+
+        #[test]
         fn every_chunk_has_one_writer(
             mut cuts in proptest::collection::btree_set(1u64..5000, 0..9),
             chunk_traces in 1u64..700,
@@ -104,7 +148,7 @@ mod tests {
                 for key in units.clone().flat_map(|unit| target.keys_of_unit(unit)) {
                     proptest::prop_assert_eq!(writers.insert(key, segment.id), None);
                 }
-                let traces = target.traces_in(units);
+                let traces = target.traces_of(&segment);
                 proptest::prop_assert!(traces.is_empty() || (segment.start_trace..segment.end_trace).contains(&traces.start));
             }
             let [first, second] = [0, 1].map(|axis| declared.objects()[axis]);

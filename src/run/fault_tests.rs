@@ -280,6 +280,7 @@ fn export_to(dataset: &Path, target: &Path, overwrite: bool) -> Result<()> {
         file: None,
         part: Part::All,
         conversion: Target::default(),
+        lossy: false,
         nan: None,
         overwrite,
         sync: true,

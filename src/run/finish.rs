@@ -7,10 +7,11 @@ use crate::base::error::{Error, Result};
 use crate::base::ranges::ranges;
 use crate::coordinator::{Listener, Tally};
 use crate::dataset::Dataset;
-use crate::dataset::document::Document;
+use crate::dataset::document::{Document, Rounded};
 use crate::dataset_files::METADATA;
 use crate::input::InputFile;
-use crate::merge::content_warnings;
+use crate::merge::metadata_json::rounded;
+use crate::merge::{EarlyTable, content_warnings, merge_with};
 use crate::plan::decide::can_be_verified;
 use crate::plan::{MergeOptions, Plan};
 use crate::run::no_plan;
@@ -69,7 +70,7 @@ pub fn merge(
         can_be_verified(&plan)?;
     }
     let inputs = plan.files.iter().map(|f| f.input.as_seen_here()).collect::<Result<Vec<_>>>()?;
-    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true };
+    let finish = Finish { plan: &plan, inputs, options, keeps_segments: true, early: None };
     finish
         .run(output, &done, &mut reporter, cancel)
         .map(|(n_gathers, found)| Merged::Now(reporter.result(root, &plan, n_gathers, found)))
@@ -102,12 +103,14 @@ pub(crate) struct Finish<'a> {
     pub options: MergeOptions,
     /// Whether to keep the segments even after an error that makes them useless.
     pub keeps_segments: bool,
+    /// What of the header table has been joined already.
+    pub early: Option<EarlyTable<'a>>,
 }
 
 impl Finish<'_> {
     /// Merges the segments and makes the dataset visible. Returns the number of gathers and any new warnings.
     pub fn run(
-        &self,
+        mut self,
         output: Output,
         records: &[SegmentRecord],
         reporter: &mut Reporter,
@@ -118,9 +121,16 @@ impl Finish<'_> {
         for warning in &warnings {
             reporter.say(Message::Warning(warning.clone()));
         }
+        if let Some(rounded) = rounded(self.plan, records) {
+            let Rounded { step, largest_error, rms_error, .. } = rounded;
+            let told = format!(
+                "samples are rounded to multiples of {step}: largest error {largest_error:.6e}, RMS {rms_error:.6e}"
+            );
+            reporter.say(Message::Info(told));
+        }
         reporter.begin(Phase::Merging, self.plan.n_traces());
         let mut tally = |traces_done| reporter.tally(Tally { traces_done, active_workers: 0 });
-        let counts = match crate::merge::merge(self.plan, &output, records, cancel, &mut tally) {
+        let counts = match merge_with(self.plan, &output, records, self.early.take(), cancel, &mut tally) {
             Ok(counts) => counts,
             Err(error) => return Err(self.leave(output, error)),
         };

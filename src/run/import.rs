@@ -1,10 +1,13 @@
 //! The whole import: plan, convert, merge, commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Result, failed};
-use crate::coordinator::{Launch, ProcessLauncher, ThreadLauncher, convert_segments};
+use crate::base::error::{Error, Result, failed};
+use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
+use crate::merge::{EarlyTable, place_of_tables};
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::Finish;
@@ -34,18 +37,77 @@ pub fn import(
         reporter.say(Message::Info(resuming));
     }
     let Job { output, plan, done, .. } = job;
-    let finish = Finish {
+    let mut finish = Finish {
         plan: &plan,
         inputs: plan.files.iter().map(|f| f.input.clone()).collect(),
         options: config.merge_options(),
         keeps_segments: false,
+        early: None,
     };
-    let records = match convert(config, &plan, &output, done, &mut reporter, cancel) {
-        Ok(records) => records,
+    let records = match convert_and_join(config, &plan, &output, done, &mut reporter, cancel) {
+        Ok((records, early)) => {
+            finish.early = early;
+            records
+        }
         Err(error) => return Err(finish.leave(output, error)),
     };
     let (n_gathers, found) = finish.run(output, &records, &mut reporter, cancel)?;
     Ok(reporter.result(&config.output, &plan, n_gathers, found))
+}
+
+/// Converts the segments not in `done` yet, and joins the header tables of those that are done meanwhile. What hinders that is left
+/// to the merge, which begins anew.
+fn convert_and_join<'a>(
+    config: &ImportConfig,
+    plan: &'a Arc<Plan>,
+    output: &Output,
+    done: Vec<SegmentRecord>,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> Result<(Vec<SegmentRecord>, Option<EarlyTable<'a>>)> {
+    reporter.begin(Phase::Importing, plan.n_traces());
+    if output.staging().is_remote() || plan.segments.len() == 1 {
+        return convert(config, plan, output, done, reporter, cancel).map(|records| (records, None));
+    }
+    let failed = AtomicBool::new(false);
+    let go_on = || match failed.load(Ordering::Relaxed) {
+        true => Err(Error::Failed("the import failed".into())),
+        false => cancel.check(),
+    };
+    let (staging, tables) = (output.staging(), place_of_tables(plan, &output.dataset()));
+    let (sender, records) = crossbeam_channel::unbounded();
+    // Nobody listens where there is no thread for it.
+    done.iter().for_each(|record| drop(sender.send(record.clone())));
+    std::thread::scope(|scope| {
+        let joining =
+            Builder::new().spawn_scoped(scope, || EarlyTable::join(plan, (&staging, &tables), &records, &go_on));
+        let mut listener = Forwarding { reporter, sender };
+        let converted = convert(config, plan, output, done, &mut listener, cancel);
+        failed.store(converted.is_err(), Ordering::Relaxed);
+        drop(listener);
+        let early = joining.ok().and_then(|thread| thread.join().ok()).and_then(Result::ok);
+        converted.map(|records| (records, early))
+    })
+}
+
+/// Passes on which segments are done.
+struct Forwarding<'a, 'b> {
+    reporter: &'a mut Reporter<'b>,
+    sender: crossbeam_channel::Sender<SegmentRecord>,
+}
+
+impl Listener for Forwarding<'_, '_> {
+    fn tally(&mut self, tally: Tally) {
+        self.reporter.tally(tally);
+    }
+
+    fn note(&mut self, line: &str) {
+        self.reporter.note(line);
+    }
+
+    fn done(&mut self, record: &SegmentRecord) {
+        let _ = self.sender.send(record.clone());
+    }
 }
 
 /// Converts the segments not in `done` yet, on this computer.
@@ -54,10 +116,9 @@ fn convert(
     plan: &Arc<Plan>,
     output: &Output,
     done: Vec<SegmentRecord>,
-    reporter: &mut Reporter,
+    listener: &mut dyn Listener,
     cancel: &CancelHandle,
 ) -> Result<Vec<SegmentRecord>> {
-    reporter.begin(Phase::Importing, plan.n_traces());
     let launcher: Box<dyn Launch> = match &config.worker_program {
         Some(program) if !config.is_small(plan) => {
             let lock =
@@ -67,5 +128,5 @@ fn convert(
         _ => Box::new(ThreadLauncher),
     };
     let (staging, workers) = (output.staging(), config.n_workers());
-    convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, reporter)
+    convert_segments(plan, &staging, launcher.as_ref(), workers, done, cancel, listener)
 }

@@ -157,7 +157,9 @@ pub(crate) fn prepare(
         output.forget()?;
     }
     let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
-    if let Some(Staged { plan, done, n_lost }) = earlier {
+    if let Some(Staged { plan: earlier, done, n_lost }) = earlier {
+        output.complete_grid(&plan)?;
+        let plan = earlier;
         return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
     }
     match output.start(&plan) {

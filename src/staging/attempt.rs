@@ -84,6 +84,11 @@ impl Attempt {
         Ok(())
     }
 
+    /// The staging area that it is in.
+    pub fn staging(&self) -> &Place {
+        &self.staging
+    }
+
     pub fn paths(&self) -> SegmentPaths {
         SegmentPaths::in_directory(self.directory.clone())
     }

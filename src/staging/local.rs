@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::{METADATA, TABLES};
 use crate::plan::Plan;
+use crate::staging::commit::Commit;
 use crate::staging::lock::Lock;
 use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
 use crate::store::Place;
@@ -68,14 +69,14 @@ impl LocalArea {
         Ok(())
     }
 
-    /// Checks that the parts of the dataset are in place: those moved just now must be the same files and directories,
-    /// of the same size.
-    fn check_parts(&self, parts: &[&'static str], new: &[(&'static str, Entry)]) -> Result<()> {
-        parts.iter().filter(|name| **name != METADATA).try_for_each(|name| {
+    /// Checks that the parts of the dataset are in place; those just moved must be the same files and directories with the
+    /// same size.
+    fn check_parts(&self, commit: &Commit, new: &[(&String, Entry)]) -> Result<()> {
+        commit.parts.iter().filter(|name| *name != commit.mark()).try_for_each(|name| {
             let place = self.root.join(name);
             let found = entry(&place)?;
             let same = |a: &Entry, b: &Entry| (a.id, a.kind, a.bytes) == (b.id, b.kind, b.bytes);
-            let what = match (&found, new.iter().find(|(new, _)| new == name)) {
+            let what = match (&found, new.iter().find(|(new, _)| *new == name)) {
                 (None, _) => "is not there",
                 (Some(found), Some((_, moved))) if !same(found, moved) => "is not what was moved there",
                 (Some(_), _) => return Ok(()),
@@ -100,7 +101,10 @@ impl Area for LocalArea {
     }
 
     fn document(&self) -> Place {
-        self.dataset().join(METADATA)
+        let dataset = self.dataset();
+        let of_grid = dataset.join(TABLES).join(METADATA);
+        // Where it cannot be looked for, reading the other one says why.
+        if is_there(&dataset.join(TABLES)).unwrap_or(false) { of_grid } else { dataset.join(METADATA) }
     }
 
     fn lock(&self) -> Option<&File> {
@@ -137,9 +141,10 @@ impl Area for LocalArea {
         sync_tree(&self.dataset(), cancel)
     }
 
-    fn mark_merged(&self, durable: bool) -> Result<()> {
-        let mark = self.merged_mark();
-        mark.write(&[]).map_err(failed(mark.display()))?;
+    fn mark_merged(&self, commit: &Commit, durable: bool) -> Result<()> {
+        let (mark, unfinished) = (self.merged_mark(), self.staging.join("merged.part"));
+        write_json(&unfinished, commit)?;
+        move_to(&unfinished, &mark)?;
         if durable {
             sync(&mark)?;
             sync(&self.staging)?;
@@ -148,38 +153,42 @@ impl Area for LocalArea {
         Ok(())
     }
 
-    fn sync_parts(&self) -> Result<()> {
-        for part in [&self.dataset(), &self.root].iter().flat_map(|place| NAMED_OUTPUTS.map(|name| place.join(name))) {
-            if is_there(&part)? {
-                sync_tree(&part, &CancelHandle::new())?;
+    fn sync_parts(&self, commit: &Commit) -> Result<()> {
+        for directory in [&self.dataset(), &self.root] {
+            for part in commit.parts.iter().map(|name| directory.join(name)) {
+                if is_there(&part)? {
+                    sync_tree(&part, &CancelHandle::new())?;
+                }
             }
         }
         Ok(())
     }
 
-    fn publish(&self, durable: bool, parts: &[&'static str]) -> Result<()> {
+    fn publish(&self, durable: bool, commit: &Commit) -> Result<()> {
         let (dataset, old) = (self.dataset(), self.staging.join("old"));
         create_directories(&old)?;
         let mut new = Vec::new();
-        // Without its commit mark the old dataset no longer counts as one.
-        for name in NAMED_OUTPUTS.into_iter().rev() {
+        // From here on the old dataset no longer exists, since its commit mark is gone.
+        for name in commit.names() {
             let part = entry(&dataset.join(name))?;
-            let is_replaced = part.is_some() || !parts.contains(&name);
+            let is_replaced = part.is_some() || !commit.parts.contains(name);
             if is_replaced && is_there(&self.root.join(name))? {
                 remove(&old.join(name))?;
                 move_to(&self.root.join(name), &old.join(name))?;
             }
             new.extend(part.map(|part| (name, part)));
         }
-        for (name, _) in new.iter().rev() {
-            // The commit mark must never be there without all the rest.
-            if *name == METADATA {
-                self.check_parts(parts, &new)?;
+        for name in &commit.parts {
+            // The commit mark must not appear before everything else.
+            if name == commit.mark() {
+                self.check_parts(commit, &new)?;
                 if durable {
                     sync(&self.root)?;
                 }
             }
-            move_to(&dataset.join(name), &self.root.join(name))?;
+            if new.iter().any(|(moved, _)| *moved == name) {
+                move_to(&dataset.join(name), &self.root.join(name))?;
+            }
         }
         if durable { sync(&self.root) } else { Ok(()) }
     }

@@ -5,6 +5,8 @@
 //! ([`objects`]) is in one trait, [`Area`].
 
 pub mod attempt;
+mod commit;
+mod grid_files;
 mod local;
 mod lock;
 mod objects;
@@ -16,15 +18,17 @@ use std::path::Path;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset::document::Document;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
 use crate::store::files::{entry, is_there};
 use crate::store::place::{Kind, is_absence};
 use crate::store::{self, Place};
+use commit::Commit;
 use local::LocalArea;
 use objects::ObjectArea;
 
+pub(crate) use commit::document_in;
+pub use grid_files::GridFiles;
 pub use record::SegmentRecord;
 pub use segment_paths::SegmentPaths;
 
@@ -60,11 +64,11 @@ trait Area {
     /// Syncs the merged dataset, before any of it is renamed.
     fn sync(&self, cancel: &CancelHandle) -> Result<()>;
     /// Records durably that the dataset is merged.
-    fn mark_merged(&self, durable: bool) -> Result<()>;
+    fn mark_merged(&self, commit: &Commit, durable: bool) -> Result<()>;
     /// Syncs what an interrupted run was making visible.
-    fn sync_parts(&self) -> Result<()>;
+    fn sync_parts(&self, commit: &Commit) -> Result<()>;
     /// Renames every part of the dataset into place, continuing from any step, and checks that it is there.
-    fn publish(&self, durable: bool, parts: &[&'static str]) -> Result<()>;
+    fn publish(&self, durable: bool, commit: &Commit) -> Result<()>;
     /// Empties the staging area. An interruption at any moment must not leave anything that looks like finished work:
     /// if no dataset is being committed the plan goes first, otherwise the mark goes last.
     fn clear(&self) -> Result<()>;
@@ -217,7 +221,7 @@ fn check_directory(root: &Place, overwrite: bool) -> Result<()> {
 
 /// Whether a complete dataset of this program is there.
 pub fn holds_dataset(root: &Place) -> Result<bool> {
-    Document::is_at(&root.join(METADATA))
+    document_in(root).map(|document| document.is_some())
 }
 
 /// Removes the lock of a complete dataset, unless somebody holds it, and the staging area if that leaves it empty.
@@ -314,7 +318,17 @@ impl Output {
 
     /// See [`Area::start`].
     pub fn start(&self, plan: &Plan) -> Result<()> {
-        self.area.start(plan)
+        self.area.start(plan)?;
+        grid_files::write(plan, &self.staging())
+    }
+
+    /// Puts what workers need of a grid into the staging area, where an interrupted run did not.
+    pub fn complete_grid(&self, plan: &Plan) -> Result<()> {
+        let staging = self.staging();
+        if plan.target.grid().is_none() || grid_files::are_there(&staging)? {
+            return Ok(());
+        }
+        grid_files::write(plan, &staging)
     }
 
     /// See [`Area::forget`].
@@ -346,45 +360,37 @@ impl Output {
     /// `Error::Failed` if the dataset did not become visible; the staging area then holds everything needed to
     /// continue.
     pub fn commit(self, durable: bool) -> Result<Option<String>> {
-        self.area.mark_merged(durable)?;
-        let left = self.finish_commit(durable)?;
+        let commit = Commit::new(&self.document(), self.root())?;
+        self.area.mark_merged(&commit, durable)?;
+        let left = self.finish_commit(durable, &commit)?;
         self.area.leave();
         Ok(left)
     }
 
-    /// Finishes a commit that may have been interrupted anywhere, and empties the staging area; see
+    /// Completes a commit that may have been interrupted at any point, and empties the staging area; see
     /// [`Self::is_merged`].
     ///
     /// # Errors
     /// As [`Self::commit`], and if the staging area cannot be emptied.
     pub fn resume_commit(&self, durable: bool) -> Result<()> {
+        let commit = Commit::read(&self.area.staging().join(MERGED), &self.document(), self.root())?;
         if durable {
-            // The interrupted run may not have been durable.
-            self.area.sync_parts()?;
+            // The interrupted run may have been one without syncing.
+            self.area.sync_parts(&commit)?;
         }
-        self.finish_commit(durable)?.map_or(Ok(()), |left| Err(Error::Failed(left)))
+        self.finish_commit(durable, &commit)?.map_or(Ok(()), |left| Err(Error::Failed(left)))
     }
 
-    /// As [`Self::commit`], from any step on.
-    fn finish_commit(&self, durable: bool) -> Result<Option<String>> {
-        self.area.publish(durable, &self.parts()?)?;
-        let clear = || match is_there(&self.root().join(METADATA))? {
-            true => self.area.clear(),
-            false => Err(Error::Failed(format!("{}: is not there", self.root().join(METADATA).display()))),
+    /// As [`Self::commit`], continuing from any step.
+    fn finish_commit(&self, durable: bool, commit: &Commit) -> Result<Option<String>> {
+        self.area.publish(durable, commit)?;
+        let clear = || match document_in(self.root())? {
+            Some(_) => self.area.clear(),
+            None => Err(Error::Failed(format!("{}: is not there", self.root().join(commit.mark()).display()))),
         };
-        // Twice, as the error may be temporary; otherwise the user has to clean up.
+        // Tried twice, since the failure may pass, and what is left would be work for the user.
         let cleared = clear().or_else(|_| clear());
         Ok(cleared.err().map(|e| format!("the dataset is complete, but its staging area could not be emptied: {e}")))
-    }
-
-    /// The parts of the merged dataset, in the order in which they appear, taken from its document, which is moved
-    /// last.
-    fn parts(&self) -> Result<Vec<&'static str>> {
-        let (unmoved, moved) = (self.document(), self.root().join(METADATA));
-        let place = if is_there(&unmoved)? { unmoved } else { moved };
-        let files = Document::read(&place).map_err(|e| Error::Failed(e.to_string()))?.checksums;
-        let has = |name: &str| files.keys().any(|file| Path::new(file).starts_with(name));
-        Ok(NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name)).collect())
     }
 
     /// See [`is_merged`].

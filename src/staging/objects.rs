@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS, ZARR_JSON};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES, ZARR_JSON};
+use crate::grid::Grid;
 use crate::plan::Plan;
+use crate::staging::commit::{Commit, document_in};
 use crate::staging::{Area, MERGED, PLAN, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
 use crate::store::files::{is_there, read_json, write_json};
 use crate::store::{self, Place};
@@ -53,7 +55,7 @@ pub(super) fn check(root: &Path, overwrite: bool) -> Result<()> {
     }
     let found = store::list_top(root).map_err(failed(root.display()))?;
     let has = |name: &str| found.iter().any(|f| f == name);
-    if has(METADATA) && holds_dataset(&place)? {
+    if (has(METADATA) || has(TABLES)) && holds_dataset(&place)? {
         return if overwrite { Ok(()) } else { in_the_way("holds a dataset; --overwrite replaces it".into()) };
     }
     // A staging area without the dataset's document: an import that began here left it.
@@ -112,7 +114,8 @@ impl Area for ObjectArea {
             return Err(Error::OutputInTheWay(format!("{}: {what}", self.root.display())));
         }
         self.is_mine.store(true, Ordering::Relaxed);
-        remove(&[self.root.join(METADATA).path(), self.root.join(ZARR_JSON).path()])?;
+        let documents = [self.root.join(METADATA), self.root.join(TABLES).join(METADATA), self.root.join(ZARR_JSON)];
+        remove(&documents.map(|place| place.path()))?;
         remove(&self.others()?)
     }
 
@@ -132,26 +135,28 @@ impl Area for ObjectArea {
         Ok(())
     }
 
-    fn mark_merged(&self, _: bool) -> Result<()> {
-        let mark = self.staging.join(MERGED);
-        mark.write(&[]).map_err(failed(mark.display()))
+    fn mark_merged(&self, commit: &Commit, _: bool) -> Result<()> {
+        write_json(&self.staging.join(MERGED), commit)
     }
 
-    fn sync_parts(&self) -> Result<()> {
+    fn sync_parts(&self, _: &Commit) -> Result<()> {
         Ok(())
     }
 
     /// Completes the dataset: removes what only the previous one had, then writes the document.
-    fn publish(&self, _: bool, parts: &[&'static str]) -> Result<()> {
+    fn publish(&self, _: bool, commit: &Commit) -> Result<()> {
         let document = self.document();
         if !is_there(&document)? {
             return Ok(());
         }
-        for name in NAMED_OUTPUTS.iter().filter(|name| !parts.contains(name)) {
+        for name in commit.replaced.iter().filter(|name| !commit.parts.contains(name)) {
             store::files::remove(&self.root.join(name))?;
         }
         let text = document.read().map_err(failed(document.display()))?;
-        let place = self.root.join(METADATA);
+        let place = match commit.mark() {
+            TABLES => self.root.join(TABLES).join(METADATA),
+            mark => self.root.join(mark),
+        };
         place.write(&text).map_err(failed(place.display()))
     }
 
@@ -173,8 +178,11 @@ impl Area for ObjectArea {
         if !self.is_mine.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if is_there(&self.staging.join(PLAN))? && !is_there(&self.root.join(METADATA))? {
-            NAMED_OUTPUTS.iter().try_for_each(|name| store::files::remove(&self.root.join(name)))?;
+        let plan = self.staging.join(PLAN);
+        if is_there(&plan)? && document_in(&self.root)?.is_none() {
+            let of_grid = Plan::read(&plan).ok().and_then(|plan| plan.target.grid().map(Grid::parts));
+            let named = NAMED_OUTPUTS.map(str::to_owned).into_iter().chain(of_grid.unwrap_or_default());
+            named.into_iter().try_for_each(|name| store::files::remove(&self.root.join(name)))?;
         }
         self.clear()
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
 use crate::table::HeaderSummary;
@@ -23,10 +24,16 @@ pub struct SegmentRecord {
     pub n_exceptions: u64,
     /// Checksums of its chunks.
     pub chunks: ChunkSums,
+    /// Checksums of the records of headers, in a grid.
+    #[serde(default)]
+    pub records: ChunkSums,
     /// Bytes of its chunks or shards.
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
     pub samples: SampleStatistics,
+    /// What rounding did to its samples.
+    #[serde(default)]
+    pub rounding: RoundingError,
     /// The start of the computer it was written in, if it was not synced: another start may have lost it. None if it
     /// was synced, or if durability was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,12 +57,28 @@ impl SegmentRecord {
             && self.n_rows == n_rows
             && self.n_runs <= n_rows
             && self.n_exceptions <= n_samples
-            && self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks()
+            && self.has_its_chunks(plan, n_traces)
             && u128::from(self.stored_bytes) <= most_bytes
             && headers.n_rows == n_rows
             && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
             && headers.ranges.len() == plan.headers.columns.len()
             && self.samples.n_nonfinite <= n_samples
+    }
+
+    /// Whether it has as many chunks as it should; of a grid it is not known how many columns of a shard have traces.
+    fn has_its_chunks(&self, plan: &Plan, n_traces: u64) -> bool {
+        let Some(grid) = plan.target.grid() else {
+            let array = plan.traces();
+            return self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks();
+        };
+        let n_units = plan.segments.get(self.segment as usize).map_or(0, |segment| {
+            let units = plan.units_of(segment);
+            units.end - units.start
+        });
+        let least = n_units * grid.n_deep();
+        self.records.n_chunks == n_units
+            && self.chunks.n_chunks >= least
+            && self.chunks.n_chunks <= grid.n_columns.saturating_mul(grid.n_deep())
     }
 }

@@ -1,14 +1,18 @@
 //! The paths of one segment's files.
 
-use crate::dataset_files::{HEADERS, TRACES};
+use crate::dataset_files::{HEADERS, SAMPLE_SUMS, TRACES};
 use crate::store::Place;
 
 /// The files of one segment in the staging area.
 pub struct SegmentPaths {
+    /// Where arrays are.
+    arrays: Place,
     pub directory: Place,
     pub traces: Place,
     pub headers: Place,
     pub runs: Place,
+    /// Checksums of the samples of its chunks; exists only if it has chunks.
+    pub sample_sums: Place,
     /// Exists only if the segment has exceptions.
     pub exceptions: Place,
     /// The record; it exists once the segment is done.
@@ -24,13 +28,21 @@ impl SegmentPaths {
         // In an object store chunks are written to their final place, two levels up: above the directories of the
         // segment and of all segments.
         let root = directory.parent().and_then(|staging| staging.parent()).filter(|_| directory.is_remote());
+        let arrays = root.as_ref().unwrap_or(&directory).clone();
         Self {
-            traces: root.as_ref().unwrap_or(&directory).join(TRACES),
+            traces: arrays.join(TRACES),
+            arrays,
             headers: directory.join(HEADERS),
             runs: directory.join("gathers.bin"),
+            sample_sums: directory.join(SAMPLE_SUMS),
             exceptions: directory.join("exceptions.bin"),
             record: directory.join("segment.json"),
             directory,
         }
+    }
+
+    /// The directory of an array of a grid.
+    pub fn array(&self, name: &str) -> Place {
+        self.arrays.join(name)
     }
 }

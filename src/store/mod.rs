@@ -24,7 +24,7 @@ use std::path::Path;
 pub use address::is_remote;
 pub use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
 pub use place::Place;
-pub use reader::{Reader, Stream};
+pub use reader::{Reader, Stream, TableReader};
 pub use writer::{Finishing, Writer, finish_buffered};
 
 use crate::base::error::{Error, Result};

@@ -103,31 +103,45 @@ impl Read for Stream {
     }
 }
 
-impl Length for Reader {
-    fn len(&self) -> u64 {
-        self.bytes().unwrap_or(0)
+/// A table as the library reads it: with its length known, since asking for it must not fail.
+pub struct TableReader {
+    reader: Reader,
+    bytes: u64,
+}
+
+impl TableReader {
+    /// Opens a regular file or an object.
+    pub fn open(place: &Place) -> io::Result<Self> {
+        let reader = Reader::open(place)?;
+        let bytes = reader.bytes()?;
+        Ok(Self { reader, bytes })
     }
 }
 
-impl ChunkReader for Reader {
+impl Length for TableReader {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for TableReader {
     type T = BufReader<Stream>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let same = match self {
-            Self::File(file, probe) => Self::File(file.try_clone()?, probe.clone()),
-            Self::Object(object) => Self::Object(object.clone()),
+        let same = match &self.reader {
+            Reader::File(file, probe) => Reader::File(file.try_clone()?, probe.clone()),
+            Reader::Object(object) => Reader::Object(object.clone()),
         };
-        let end = self.bytes()?;
-        Ok(BufReader::new(same.stream(start, end)?))
+        Ok(BufReader::new(same.stream(start, self.bytes)?))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         // A damaged footer may point beyond the end.
-        if self.bytes()?.checked_sub(length as u64).is_none_or(|last| last < start) {
+        if self.bytes.checked_sub(length as u64).is_none_or(|last| last < start) {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         let mut bytes = vec![0; length];
-        self.read_exact_at(&mut bytes, start)?;
+        self.reader.read_exact_at(&mut bytes, start)?;
         Ok(bytes.into())
     }
 }

@@ -21,6 +21,8 @@ pub const ROW_GROUP_ROWS: u64 = 65_536;
 
 /// Name of the first column: the number of the trace in the file, from 0.
 const TRACE_INDEX: &str = "trace_index";
+/// Name of the first column where a grid has the key `trace`, whose places the other name is for.
+const FILE_TRACE_INDEX: &str = "file_trace_index";
 /// Name of the column with the number of the input file, from 0, if there are several.
 pub const FILE_INDEX: &str = "file_index";
 /// Name of the column with each trace's number of samples in its file, if they may differ.
@@ -91,6 +93,9 @@ pub struct HeaderTable {
     /// What is known of each column, in their order.
     #[serde(default)]
     pub info: Vec<ColumnInfo>,
+    /// The keys of a grid: each has a column `<key>_index` with the place of the trace on that axis.
+    #[serde(default)]
+    pub grid_keys: Vec<String>,
 }
 
 /// What is known about a trace besides its header bytes.
@@ -230,11 +235,9 @@ impl HeaderTable {
         ];
         let known = flags.into_iter().filter(|(_, source)| self.sample_flags || !matches!(source, Source::Flag(_)));
         let flags = known.map(|(name, source)| (name.to_owned(), source));
-        let marks = self
-            .mark_names()
-            .enumerate()
-            .map(move |(i, name)| (name.to_owned(), Source::Mark { offset: width + i * MARK_BYTES }));
-        let first = std::iter::once((TRACE_INDEX.to_owned(), Source::TraceIndex));
+        let marks =
+            self.mark_names().enumerate().map(move |(i, name)| (name, Source::Mark { offset: width + i * MARK_BYTES }));
+        let first = std::iter::once((self.first_column().to_owned(), Source::TraceIndex));
         let time = self.recording_time.map(|time| (RECORDING_TIME.to_owned(), Source::Time(time)));
         let degrees = self.degrees.iter().map(|d| (d.name.clone(), Source::Degrees(d.angle)));
         first.chain(marks).chain(fields).chain(time).chain(degrees).chain(computed).chain(flags).chain(raw)
@@ -247,11 +250,20 @@ impl HeaderTable {
         Source::Equals { offset: offset(first_byte), kind, value: DEAD }
     }
 
-    fn mark_names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        [(FILE_INDEX, self.file_index), (N_SAMPLES, self.n_samples)]
-            .into_iter()
-            .filter(|(_, is_there)| *is_there)
-            .map(|(n, _)| n)
+    fn mark_names(&self) -> impl Iterator<Item = String> {
+        let of_files = [(FILE_INDEX, self.file_index), (N_SAMPLES, self.n_samples)];
+        let of_files = of_files.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name.to_owned());
+        of_files.chain(self.grid_keys.iter().map(|key| format!("{key}_index")))
+    }
+
+    /// Name of the first column, unless the key `trace` of a grid has a column of that name.
+    fn first_column(&self) -> &'static str {
+        if self.grid_keys.iter().any(|key| key == "trace") { FILE_TRACE_INDEX } else { TRACE_INDEX }
+    }
+
+    /// Bytes of the places of a trace on the axes of a grid, as they follow the marks of its file.
+    pub(crate) fn place_bytes(&self) -> usize {
+        self.grid_keys.len() * MARK_BYTES
     }
 
     /// Length of one buffered row: the trace's header bytes and its marks.

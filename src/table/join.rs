@@ -19,6 +19,10 @@ use crate::parquet::row_group::RowGroup;
 use crate::store::checksum::{ByteSums, Checksum, Summing};
 use crate::store::{Place, Reader, Writer};
 use crate::table::columns::HeaderTable;
+use crate::table::ensembles::{self, EnsembleColumn, GatherStarts};
+
+/// Bytes that are copied at a time.
+const STEP_BYTES: u64 = 32 << 20;
 
 /// The file of one segment.
 pub struct TablePart {
@@ -28,41 +32,86 @@ pub struct TablePart {
     pub row_groups: ByteSums,
 }
 
-/// Joins the files of consecutive segments, in the order of `parts`, into one at `output`. Returns its checksum.
+/// The files of consecutive segments on their way into one.
 ///
-/// The row groups are unchanged; only the offsets in the footer change. The result is identical to the file of a
-/// single writer for all traces. Memory: the footer of one segment.
-pub fn join(parts: &[TablePart], output: &Place, table: &HeaderTable) -> Result<Checksum> {
-    let schema = table.parquet_schema()?;
-    let mut out = Writer::create(output).map_err(failed(output.display()))?;
-    out.write_all(MAGIC).map_err(failed(output.display()))?;
-    let mut sums = ByteSums::default();
-    sums.push(MAGIC);
-    let mut shifts = Vec::new();
-    for part in parts {
-        shifts.push(sums.n_bytes as i64 - MAGIC.len() as i64);
-        copy_row_groups(part, &mut out).map_err(failed(format!("{} to {}", part.path.display(), output.display())))?;
-        sums = sums.followed_by(part.row_groups);
+/// The row groups are unchanged; only the offsets in the footer change. Where there are gathers, the column of their numbers comes
+/// after all row groups. The result does not depend on the number of parts. Memory: the footer of one segment.
+pub struct Joining<'a> {
+    output: Place,
+    table: &'a HeaderTable,
+    out: Writer,
+    sums: ByteSums,
+    /// With how far their row groups were moved.
+    parts: Vec<(TablePart, i64)>,
+}
+
+impl<'a> Joining<'a> {
+    /// A new table at `output`.
+    pub fn create(output: &Place, table: &'a HeaderTable) -> Result<Self> {
+        let mut out = Writer::create(output).map_err(failed(output.display()))?;
+        out.write_all(MAGIC).map_err(failed(output.display()))?;
+        let mut sums = ByteSums::default();
+        sums.push(MAGIC);
+        Ok(Self { output: output.to_owned(), table, out, sums, parts: Vec::new() })
     }
 
-    let waiting = temporary_beside(output).map_err(failed("a temporary file"))?;
-    let mut footer =
-        Footer::new(&table.arrow_schema(), &schema, sums.n_bytes, waiting).map_err(failed(output.display()))?;
-    let mut out = Summing::behind(sums, out);
-    let mut ordinal = 0;
-    for (part, shift) in parts.iter().zip(shifts) {
-        let metadata = TableEnd::read(part).and_then(|end| end.metadata(part, &schema))?;
-        for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
-            let moved =
-                moved(&metadata, group, groups_metadata, ordinal, shift).map_err(failed(part.path.display()))?;
-            footer.add(moved, &mut out).map_err(failed(output.display()))?;
-            ordinal += 1;
+    /// Copies the row groups of the next part. `go_on` is asked now and then.
+    pub fn push(&mut self, part: TablePart, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let shift = self.sums.n_bytes as i64 - MAGIC.len() as i64;
+        let end = MAGIC.len() as u64 + part.row_groups.n_bytes;
+        let mut start = MAGIC.len() as u64;
+        while start < end {
+            go_on()?;
+            let step_end = end.min(start + STEP_BYTES);
+            copy(&part.path, start, step_end, &mut self.out).map_err(failed(format!(
+                "{} to {}",
+                part.path.display(),
+                self.output.display()
+            )))?;
+            start = step_end;
         }
+        self.sums = self.sums.followed_by(part.row_groups);
+        self.parts.push((part, shift));
+        Ok(())
     }
-    footer.finish(&mut out).map_err(failed(output.display()))?;
-    let checksum = out.checksum();
-    out.into_inner().finish().map_err(failed(output.display()))?;
-    Ok(checksum)
+
+    /// Writes the numbers of the gathers, if there are any, and the footer. Returns the checksum of the file.
+    pub fn finish(self, gather_starts: Option<GatherStarts>) -> Result<Checksum> {
+        let Self { output, table, out, sums, parts } = self;
+        let schema = table.parquet_schema()?;
+        let (joined_arrow, joined) = match gather_starts {
+            Some(_) => ensembles::schemas(table)?,
+            None => (table.arrow_schema(), schema.clone()),
+        };
+        let ensembles = gather_starts.map(|starts| EnsembleColumn::new(&joined, table.page_rows(), starts));
+        let mut ensembles = ensembles.transpose()?;
+        let waiting = temporary_beside(&output).map_err(failed("a temporary file"))?;
+        let mut footer =
+            Footer::new(&joined_arrow, &joined, sums.n_bytes, waiting).map_err(failed(output.display()))?;
+        let mut out = Summing::behind(sums, out);
+        let mut ordinal = 0;
+        for (part, shift) in &parts {
+            let metadata = TableEnd::read(part).and_then(|end| end.metadata(part, &schema))?;
+            for (group, groups_metadata) in metadata.row_groups().iter().enumerate() {
+                let mut moved =
+                    moved(&metadata, group, groups_metadata, ordinal, *shift).map_err(failed(part.path.display()))?;
+                if let Some(ensembles) = &mut ensembles {
+                    let chunk = ensembles.row_group(groups_metadata.num_rows() as u64, footer.position())?;
+                    for page in &chunk.bytes {
+                        out.write_all(page).map_err(failed(output.display()))?;
+                        footer.skip(page.len() as u64);
+                    }
+                    moved = moved.with(ensembles::PLACE, chunk, &joined).map_err(failed(output.display()))?;
+                }
+                footer.add(moved, &mut out).map_err(failed(output.display()))?;
+                ordinal += 1;
+            }
+        }
+        footer.finish(&mut out).map_err(failed(output.display()))?;
+        let checksum = out.checksum();
+        out.into_inner().finish().map_err(failed(output.display()))?;
+        Ok(checksum)
+    }
 }
 
 /// An unnamed temporary file on the output's disk, or on a local one if the output is an object.
@@ -73,10 +122,10 @@ fn temporary_beside(output: &Place) -> std::io::Result<File> {
     }
 }
 
-fn copy_row_groups(part: &TablePart, out: &mut Writer) -> std::io::Result<()> {
-    let (start, n_bytes) = (MAGIC.len() as u64, part.row_groups.n_bytes);
-    match Reader::open(&part.path)?.stream(start, start + n_bytes)?.copy_to(out)? {
-        n if n == n_bytes => Ok(()),
+/// Appends the bytes from `start` to `end` of a file.
+fn copy(path: &Place, start: u64, end: u64, out: &mut Writer) -> std::io::Result<()> {
+    match Reader::open(path)?.stream(start, end)?.copy_to(out)? {
+        n if n == end - start => Ok(()),
         _ => Err(std::io::Error::other("it ends before its data")),
     }
 }

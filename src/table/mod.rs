@@ -1,11 +1,11 @@
 //! The header table: `headers.parquet`, one row per trace in file order.
 //!
-//! `trace_index`, `file_index` if there are several files and `n_samples` if lengths vary, one column per header
+//! `trace_index`, `ensemble_id` if there are gathers, `file_index` if there are several files and `n_samples` if lengths vary, one column per header
 //! field with its raw value, a float64 column `<name>_scaled` for each field with a scalar, computed columns,
 //! `is_dead`, `is_zero`, `is_duplicate`, and `raw_header`, the bytes themselves.
 //!
-//! A worker writes the whole row groups of its traces ([`SegmentWriter`]), and [`join`] concatenates the row groups
-//! of all workers without decoding them. Pages and row groups begin at fixed multiples of rows, so the bytes depend
+//! A worker writes the whole row groups of its traces ([`SegmentWriter`]), and [`Joining`] concatenates the row groups
+//! of all workers without decoding them; `ensemble_id` is added by it. Pages and row groups begin at fixed multiples of rows, so the bytes depend
 //! only on the traces and the [`HeaderTable`], not on where the segments were cut.
 //!
 //! `src/parquet` encodes the pages; the `parquet` crate only writes parts of the footer. Most header fields stay
@@ -17,6 +17,7 @@
 mod column_writer;
 pub(crate) mod columns;
 pub(crate) mod derived;
+mod ensembles;
 pub mod formula;
 pub(crate) mod info;
 mod join;
@@ -28,8 +29,9 @@ pub(crate) mod watched;
 mod writer;
 
 pub use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ZERO_TRACE};
+pub use ensembles::{ENSEMBLE_ID, GatherStarts};
 pub use formula::{Computed, Formula};
-pub use join::{TablePart, join};
+pub use join::{Joining, TablePart};
 pub use rows::{read_integer, read_number};
 pub use summary::HeaderSummary;
 pub use writer::SegmentWriter;

@@ -18,10 +18,11 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 use proptest::prelude::*;
 
+use crate::base::error::Result;
 use crate::segy::fields::FieldKind::{self, F32, F64, I8, I16, I32, I64, Ibm32, Text, U8, U16, U32, U64};
 use crate::segy::samples::format::ByteOrder;
 use crate::store::Place;
-use crate::store::checksum::ByteSums;
+use crate::store::checksum::{ByteSums, Checksum};
 use crate::table::columns::ROW_GROUP_ROWS;
 use crate::table::summary::FieldRange;
 use crate::table::*;
@@ -41,6 +42,7 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         pairwise_swapped: false,
         file_index: false,
         n_samples: false,
+        grid_keys: Vec::new(),
         computed: Vec::new(),
         recording_time: None,
         degrees: Vec::new(),
@@ -130,8 +132,34 @@ fn assert_survey_is_right(batch: &RecordBatch, table: &HeaderTable, headers: &[u
     }
 }
 
+fn joining<'a>(parts: &[TablePart], output: &Place, table: &'a HeaderTable) -> Result<Joining<'a>> {
+    let mut joining = Joining::create(output, table)?;
+    for part in parts {
+        joining.push(TablePart { path: part.path.clone(), row_groups: part.row_groups }, &|| Ok(()))?;
+    }
+    Ok(joining)
+}
+
+/// Joins parts of a table without gathers.
+fn join(parts: &[TablePart], output: &Place, table: &HeaderTable) -> Result<Checksum> {
+    joining(parts, output, table)?.finish(None)
+}
+
 /// Writes the survey in parts that begin at these row groups, joins them, and returns the bytes.
 fn joined(dir: &Path, table: &HeaderTable, headers: &[u8], begins: &[u64], block: usize) -> Vec<u8> {
+    joined_with(dir, table, headers, begins, block, None)
+}
+
+/// As [`joined`], with gathers that begin at these traces.
+fn joined_with(
+    dir: &Path,
+    table: &HeaderTable,
+    headers: &[u8],
+    begins: &[u64],
+    block: usize,
+    starts: Option<Vec<u64>>,
+) -> Vec<u8> {
+    let starts = starts.map(|starts| -> GatherStarts { Box::new(starts.into_iter().map(Ok)) });
     let n_traces = headers.len() as u64 / 240;
     let ends = begins[1..].iter().map(|group| group * table.row_group_rows).chain([n_traces]);
     let parts: Vec<TablePart> = (begins.iter().zip(ends).enumerate())
@@ -142,6 +170,6 @@ fn joined(dir: &Path, table: &HeaderTable, headers: &[u8], begins: &[u64], block
         })
         .collect();
     let output = dir.join("joined.parquet");
-    join(&parts, &Place::of(&output).unwrap(), table).unwrap();
+    joining(&parts, &Place::of(&output).unwrap(), table).unwrap().finish(starts).unwrap();
     std::fs::read(&output).unwrap()
 }

@@ -113,12 +113,21 @@ impl SegmentWriter {
     /// headers; what follows them is ignored, and the last trace may end with its headers. `flags` has the flags of
     /// each trace, see [`ZERO_TRACE`](crate::table::ZERO_TRACE).
     pub fn push(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8]) -> Result<()> {
-        self.push_marked(block, stride, n, flags, Mark::default())
+        self.push_marked(block, stride, n, flags, Mark::default(), &[])
     }
 
-    /// Like [`Self::push`], for traces with this mark.
-    pub fn push_marked(&mut self, block: &[u8], stride: usize, n: usize, flags: &[u8], mark: Mark) -> Result<()> {
-        let mark = self.table.mark_bytes(mark);
+    /// Like [`Self::push`], for traces with this mark. `places` has an int32 for each key of the grid and trace, in the byte order
+    /// of the table; it is empty without a grid.
+    pub fn push_marked(
+        &mut self,
+        block: &[u8],
+        stride: usize,
+        n: usize,
+        flags: &[u8],
+        mark: Mark,
+        places: &[u8],
+    ) -> Result<()> {
+        let (mark, place_bytes) = (self.table.mark_bytes(mark), self.table.place_bytes());
         let mut next = 0;
         while next < n {
             let rows_of_page = self.flags.len();
@@ -134,6 +143,7 @@ impl SegmentWriter {
                 };
                 self.page.extend_from_slice(header);
                 self.page.extend_from_slice(&mark);
+                self.page.extend_from_slice(places.get(i * place_bytes..(i + 1) * place_bytes).unwrap_or_default());
                 self.flags.push(flags);
                 self.summary.count(self.is_dead.holds(header, self.table.byte_order), flags);
                 let trace = self.page_first_trace + self.flags.len() as u64 - 1;

@@ -12,11 +12,15 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::{Shared, for_each, n_threads};
-use crate::dataset::{ChunkReader, Dataset, damaged};
-use crate::dataset_files::{EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, TRACES, ZARR_JSON, checked_files};
-use crate::store::Reader;
+use crate::dataset::{ChunkReader, Dataset, damaged, unreadable_table};
+use crate::dataset_files::{
+    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files, checked_tables,
+};
+use crate::store::TableReader;
 use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
+use crate::verify::check_grid::{check_arrays, check_bricks};
+use crate::verify::edits;
 
 /// The result of a successful check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,12 @@ pub struct Checked {
 pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
     let dataset = Dataset::open(root)?;
     check_tables(&dataset, cancel)?;
+    if let Some(grid) = &dataset.grid {
+        check_bricks(&dataset, grid, on_progress, cancel)?;
+        let n_files =
+            dataset.n_objects() + grid.n_units + (dataset.checksums.len() + dataset.grid_checksums.len()) as u64;
+        return Ok(Checked { n_traces: dataset.array.n_traces, n_files: n_files + 1 });
+    }
     let array = &dataset.array;
     let n_chunks = if dataset.headers_only { 0 } else { array.n_trace_chunks() * array.n_sample_chunks() };
     let sums = AtomicU32::new(0);
@@ -59,10 +69,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     let mut tell = |traces| on_progress(traces, array.n_traces);
     for_each(n_threads(), 0..n_units, cancel, &mut tell, || ChunkReader::new(&dataset), check_object)?;
     if dataset.chunk_sums != (ChunkSums { n_chunks, crc32c: sums.into_inner() }) {
-        return Err(damaged(
-            &dataset.path(TRACES),
-            "each of its chunks is undamaged, but they are not the ones that were written, or not in that order",
-        ));
+        return Err(edits::what_was_edited(&dataset, cancel)?);
     }
     Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
 }
@@ -70,14 +77,20 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
 /// Checks all files but the chunks against their checksums and each other.
 pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     check_files(dataset, cancel)?;
+    check_arrays(dataset, cancel)?;
     check_counts(dataset)
 }
 
 /// Checks that every file but the chunks is there and unchanged.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
-    for name in checked_files(dataset.headers_only).chain([HEADERS]).chain(exceptions) {
-        if !dataset.checksums.contains_key(name) {
+    let checked: Vec<&str> = match dataset.grid {
+        Some(_) => checked_tables().collect(),
+        None => checked_files(dataset.headers_only).collect(),
+    };
+    for name in checked.into_iter().chain([HEADERS]).chain(exceptions) {
+        let is_expected = name != SAMPLE_SUMS || dataset.version > 1;
+        if is_expected && !dataset.checksums.contains_key(name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
         }
     }
@@ -99,7 +112,7 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
     if dataset.counts.n_objects != dataset.n_objects() {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
     }
-    if !dataset.headers_only {
+    if !dataset.headers_only && dataset.grid.is_none() {
         let path = dataset.path(TRACES).join(ZARR_JSON);
         let array: serde_json::Value = crate::store::files::read_json(&path)?;
         if array != crate::zarr::array_document(&dataset.array.declared()) {
@@ -110,8 +123,8 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
         [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
     for (name, n_rows) in tables.into_iter().filter(|(name, _)| dataset.checksums.contains_key(*name)) {
         let path = dataset.path(name);
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
-        let reader = SerializedFileReader::new(file).map_err(|e| damaged(&path, e))?;
+        let file = TableReader::open(&path).map_err(failed(path.display()))?;
+        let reader = SerializedFileReader::new(file).map_err(|e| unreadable_table(&path, e))?;
         let found = reader.metadata().file_metadata().num_rows();
         if u64::try_from(found) != Ok(n_rows) {
             return Err(damaged(&path, format!("it has {found} rows, and metadata.json says {n_rows}")));

@@ -109,7 +109,7 @@ fn compare_file(
         };
         original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
     };
-    for_each(n_threads(), 0..sources.n_units(), cancel, on_progress, worker, compare_unit)?;
+    for_each(n_threads(), sources.units_of(&original.traces).into_iter(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
     let n_traces = original.traces.end - original.traces.start;
     Ok(Compared { n_traces, bytes: file.len() })
@@ -128,7 +128,7 @@ impl Comparison<'_> {
         if in_file == bytes {
             return Ok(false);
         }
-        let Some(at) = in_file.iter().zip(bytes).position(|(a, b)| a != b) else { return Ok(false) };
+        let Some(at) = self.first_difference(offset, in_file, bytes)? else { return Ok(false) };
         // All bytes of the sample at this place, as far as the piece contains them.
         let range = self.sample_range(offset + at as u64)?;
         let start = range.start.max(offset) - offset;
@@ -144,6 +144,44 @@ impl Comparison<'_> {
             *first = Some(difference);
         }
         Ok(true)
+    }
+
+    /// Where bytes of the file and of the dataset differ first. Samples that were rounded differ if those of the file, rounded in
+    /// the same way, are others.
+    fn first_difference(&self, offset: u64, in_file: &[u8], bytes: &[u8]) -> Result<Option<usize>> {
+        let mut from = 0;
+        loop {
+            let differs = in_file[from..].iter().zip(&bytes[from..]).position(|(a, b)| a != b);
+            let Some(at) = differs.map(|at| from + at) else { return Ok(None) };
+            let Some(mut rounding) = self.rounding() else { return Ok(Some(at)) };
+            let run = self.samples_from(offset + at as u64, offset + bytes.len() as u64)?;
+            let Some(run) = run.filter(|run| run.start >= offset) else { return Ok(Some(at)) };
+            let part = (run.start - offset) as usize..(run.end - offset) as usize;
+            match rounding.first_difference(&in_file[part.clone()], &bytes[part.clone()]) {
+                Some(within) => return Ok(Some(part.start + within)),
+                None => from = part.end,
+            }
+        }
+    }
+
+    /// The samples of one trace from an offset on, up to `end`. With traces of varying length, one sample. `None` outside samples,
+    /// and for a sample that ends beyond.
+    fn samples_from(&self, offset: u64, end: u64) -> Result<Option<std::ops::Range<u64>>> {
+        let FilePart::Sample { offset, sample, .. } = self.sources.part_at(offset)? else { return Ok(None) };
+        let (dataset, n_bytes) = (self.sources.dataset, self.sources.dataset.format.bytes as u64);
+        let left = if dataset.has_sample_counts { 1 } else { dataset.array.n_samples - sample };
+        let n = left.min((end - offset) / n_bytes);
+        Ok((n > 0).then_some(offset..offset + n * n_bytes))
+    }
+
+    /// What compares rounded samples, if they were rounded.
+    fn rounding(&self) -> Option<RoundedSamples> {
+        let dataset = self.sources.dataset;
+        dataset.array.precision?;
+        let dtype = dataset.array.dtype;
+        let converter = Converter::new(dataset.format, dataset.byte_order, dtype)?;
+        let n_bytes = [dataset.format.bytes, dtype.size()];
+        Some(RoundedSamples { rounding: converter.clone().rounded(dataset.array.precision), converter, n_bytes })
     }
 
     /// The bytes of the sample at an offset, or just that byte outside samples.
@@ -192,6 +230,27 @@ impl Comparison<'_> {
             None => return String::new(),
         }
         format!(" ({})", display(native, &value))
+    }
+}
+
+/// Compares samples as they stand in the file with what became of them.
+struct RoundedSamples {
+    rounding: Converter,
+    converter: Converter,
+    /// Of a sample in the file, and of a value.
+    n_bytes: [usize; 2],
+}
+
+impl RoundedSamples {
+    /// The offset of the first sample that differs, both in the format of the file.
+    fn first_difference(&mut self, in_file: &[u8], in_dataset: &[u8]) -> Option<usize> {
+        let [sample, value] = self.n_bytes;
+        let n = in_file.len() / sample * value;
+        let [mut expected, mut found] = [vec![0; n], vec![0; n]];
+        self.rounding.convert(in_file, &mut expected);
+        self.converter.convert(in_dataset, &mut found);
+        let differs = expected.chunks(value).zip(found.chunks(value)).position(|(a, b)| a != b);
+        differs.map(|at| at * sample)
     }
 }
 

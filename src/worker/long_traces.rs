@@ -3,6 +3,8 @@
 //! That keeps all cores busy even if a file has fewer traces than there are workers, while one process still sees every
 //! trace whole, so its exceptions come in the same order for any number of threads.
 
+use std::ops::Range;
+
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::parallel::in_order;
@@ -11,11 +13,16 @@ use crate::input::traces::Stretch;
 use crate::plan::Plan;
 use crate::segy::Layout;
 use crate::segy::samples::restore::RoundTrip;
+use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::Place;
 use crate::worker::sample_conversion::SampleConversion;
-use crate::zarr::{ArrayPlan, ChunkEncoder, SegmentStore};
+use crate::zarr::{ArrayPlan, ChunkEncoder, SampleSumWriter, SegmentStore};
 
+/// Samples of a trace in a chunk that are fewer bytes than this are read for several chunks at once.
+const SHORT_PIECE_BYTES: usize = 64 << 10;
+/// How much that may be.
+const STRIP_BYTES: usize = 16 << 20;
 /// The most exceptions of a chunk that a lane keeps; for a chunk with more, all are searched again in order.
 const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
 
@@ -38,14 +45,26 @@ struct Lane {
     /// The encoded chunk, for its shard.
     encoded: Vec<u8>,
     window: Vec<u8>,
+    strip: Strip,
     exceptions: Vec<Exception>,
     stored_bytes: u64,
+    /// CRC-32C of the samples of the chunk at hand.
+    crc: u32,
+}
+
+/// Where what the chunks give goes, in their order.
+pub(crate) struct Takers<'a> {
+    /// For shards.
+    pub(crate) store: &'a mut SegmentStore,
+    pub(crate) sample_sums: &'a mut SampleSumWriter,
+    pub(crate) exceptions: &'a mut SegmentExceptions,
 }
 
 /// The results of the chunks besides their bytes.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) samples: SampleStatistics,
+    pub(crate) rounding: RoundingError,
     pub(crate) stored_bytes: u64,
 }
 
@@ -63,18 +82,17 @@ impl<'a> Parts<'a> {
         self.lanes.into_iter().filter_map(|lane| lane.store).try_for_each(|store| store.finish().map(drop))
     }
 
-    /// Converts all chunks of the traces of `trace_chunk`, which are at `places`. `store` is used for shards. `on_part`
-    /// gets the number of chunks done so far.
+    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `on_part` hears the chunks done so far.
     pub(crate) fn convert(
         &mut self,
         trace_chunk: u64,
         places: &[Stretch],
-        store: &mut SegmentStore,
-        exceptions: &mut SegmentExceptions,
+        takers: Takers,
         cancel: &CancelHandle,
         on_part: &mut dyn FnMut(u64),
     ) -> Result<Outcome> {
         let (layout, array) = (self.layout, self.array);
+        let Takers { store, sample_sums, exceptions } = takers;
         let n_lanes = self.lanes.len();
         places.iter().for_each(|place| place.file.is_read_by(n_lanes));
         let mut outcome = Outcome::default();
@@ -89,8 +107,10 @@ impl<'a> Parts<'a> {
                     lane.stored_bytes = store.end()?;
                 }
             }
+            sample_sums.push(lane.crc)?;
             lane.tell_exceptions(layout, array, part, places, exceptions)?;
             outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
+            outcome.rounding.merge(&std::mem::take(&mut lane.samples.converter.rounding));
             outcome.stored_bytes += lane.stored_bytes;
             on_part(part + 1);
             Ok(())
@@ -109,15 +129,17 @@ impl Lane {
         let is_file_for_each = array.shard_chunks.is_none();
         let store = is_file_for_each.then(|| SegmentStore::create(directory, array, plan.merge.sync)).transpose()?;
         Ok(Self {
-            samples: SampleConversion::new(layout, array.dtype)?,
+            samples: SampleConversion::new(layout, array)?,
             encoder: ChunkEncoder::new(array),
-            round_trip: RoundTrip::new(format, order, array.dtype),
+            round_trip: RoundTrip::new(format, order, array.dtype).filter(|_| array.precision.is_none()),
             store,
             row: Vec::new(),
             encoded: Vec::new(),
             window: Vec::new(),
+            strip: Strip::default(),
             exceptions: Vec::new(),
             stored_bytes: 0,
+            crc: 0,
         })
     }
 
@@ -136,9 +158,13 @@ impl Lane {
             store.begin(part, trace_chunk)?;
         }
         self.exceptions.clear();
+        let is_short = array.chunk_samples as usize * layout.format().bytes < SHORT_PIECE_BYTES;
+        if is_short && !self.strip.holds(trace_chunk, part) {
+            self.strip.load(layout, array, part, trace_chunk, places, cancel)?;
+        }
         for (i, place) in places.iter().enumerate() {
             // The next trace is fetched while this one is converted.
-            for next in places[i..].iter().take(2) {
+            for next in places[i..].iter().take(if is_short { 0 } else { 2 }) {
                 if let Some(piece) = Piece::of(layout, array, part, next) {
                     next.file.will_read(piece.offset, piece.n_bytes);
                 }
@@ -150,7 +176,10 @@ impl Lane {
                 advance(&mut self.encoder, &mut self.store, &mut self.encoded)?;
                 continue;
             };
-            let bytes = place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?;
+            let bytes = match is_short {
+                true => self.strip.piece(i, part, piece.n_bytes),
+                false => place.file.bytes(piece.offset, piece.n_bytes, &mut self.window)?,
+            };
             let (out, beyond) = row.split_at_mut(piece.n_converted);
             beyond.fill(0);
             let seen = self.samples.convert(bytes, out);
@@ -165,11 +194,13 @@ impl Lane {
                     Ok::<(), Error>(())
                 })?;
             }
-            place.file.release(piece.offset, piece.n_bytes);
+            if !is_short {
+                place.file.release(piece.offset, piece.n_bytes);
+            }
             advance(&mut self.encoder, &mut self.store, &mut self.encoded)?;
         }
         let (store, encoded) = (&mut self.store, &mut self.encoded);
-        self.encoder.finish(&mut |bytes| put(store, encoded, bytes))?;
+        self.crc = self.encoder.finish(&mut |bytes| put(store, encoded, bytes))?;
         if let Some(store) = store {
             self.stored_bytes = store.end()?;
         }
@@ -212,6 +243,59 @@ fn put(store: &mut Option<SegmentStore>, encoded: &mut Vec<u8>, bytes: &[u8]) ->
             encoded.extend_from_slice(bytes);
             Ok(())
         }
+    }
+}
+
+/// The samples of some traces in several chunks, as they stand in the file: short traces are read once for all of them.
+#[derive(Default)]
+struct Strip {
+    trace_chunk: u64,
+    parts: Range<u64>,
+    bytes: Vec<u8>,
+    /// Of a trace, and of a trace in one chunk.
+    row_bytes: usize,
+    piece_bytes: usize,
+    window: Vec<u8>,
+}
+
+impl Strip {
+    fn holds(&self, trace_chunk: u64, part: u64) -> bool {
+        self.trace_chunk == trace_chunk && self.parts.contains(&part)
+    }
+
+    /// Reads as many chunks from `part` on as there is room for.
+    fn load(
+        &mut self,
+        layout: &Layout,
+        array: &ArrayPlan,
+        part: u64,
+        trace_chunk: u64,
+        places: &[Stretch],
+        cancel: &CancelHandle,
+    ) -> Result<()> {
+        self.parts = 0..0;
+        self.piece_bytes = array.chunk_samples as usize * layout.format().bytes;
+        let n_parts = (STRIP_BYTES / (self.piece_bytes * places.len()).max(1)).max(1) as u64;
+        let parts = part..array.n_sample_chunks().min(part + n_parts);
+        self.row_bytes = (parts.end - parts.start) as usize * self.piece_bytes;
+        self.bytes.resize(self.row_bytes * places.len(), 0);
+        for (place, row) in places.iter().zip(self.bytes.chunks_mut(self.row_bytes)) {
+            cancel.check()?;
+            let pieces = parts.clone().filter_map(|part| Piece::of(layout, array, part, place));
+            let (offset, n) = pieces.fold((None, 0), |(offset, n), p| (offset.or(Some(p.offset)), n + p.n_bytes));
+            if let Some(offset) = offset {
+                row[..n].copy_from_slice(place.file.bytes(offset, n, &mut self.window)?);
+                place.file.release(offset, n);
+            }
+        }
+        (self.trace_chunk, self.parts) = (trace_chunk, parts);
+        Ok(())
+    }
+
+    /// The first `n_bytes` of trace `i` in a chunk.
+    fn piece(&self, i: usize, part: u64, n_bytes: usize) -> &[u8] {
+        let start = i * self.row_bytes + (part - self.parts.start) as usize * self.piece_bytes;
+        &self.bytes[start..start + n_bytes]
     }
 }
 

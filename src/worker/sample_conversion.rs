@@ -5,6 +5,7 @@ use crate::segy::samples::format::Converter;
 use crate::segy::samples::plain_runs::PlainKernel;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::{Dtype, Layout};
+use crate::zarr::ArrayPlan;
 
 /// Converts runs of samples and keeps their statistics.
 pub(crate) struct SampleConversion {
@@ -24,11 +25,12 @@ pub(crate) struct Seen {
 impl SampleConversion {
     /// # Errors
     /// `Error::Usage` for a type that cannot hold the samples.
-    pub(crate) fn new(layout: &Layout, dtype: Dtype) -> Result<Self> {
-        let (format, order) = (layout.format(), layout.sample_byte_order());
+    pub(crate) fn new(layout: &Layout, array: &ArrayPlan) -> Result<Self> {
+        let (format, order, dtype) = (layout.format(), layout.sample_byte_order(), array.dtype);
         let converter = Converter::new(format, order, dtype)
             .ok_or_else(|| Error::Usage(format!("the plan asks for {} samples", dtype.name())))?;
-        let plain = format.plain_kernel(order, dtype);
+        let converter = converter.rounded(array.precision);
+        let plain = if array.precision.is_none() { format.plain_kernel(order, dtype) } else { None };
         Ok(Self { converter, plain, dtype, statistics: SampleStatistics::default() })
     }
 

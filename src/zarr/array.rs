@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::segy::Dtype;
+use crate::segy::samples::rounding::Precision;
 use crate::zarr::Codec;
 use crate::zarr::axes::{Array, Axis};
 
@@ -20,7 +21,8 @@ pub enum AxisOrder {
 }
 
 impl AxisOrder {
-    fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
+    /// Something for the samples and something for the traces, in the order of the declared axes.
+    pub fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
         match self {
             Self::SampleTrace => [sample, trace],
             Self::TraceSample => [trace, sample],
@@ -28,10 +30,27 @@ impl AxisOrder {
     }
 }
 
+/// Which reads the chunks are made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadPattern {
+    /// Whole traces: a chunk has all samples of its traces.
+    #[default]
+    Gathers,
+    /// A few samples of many traces.
+    Slices,
+    /// Both.
+    Balanced,
+}
+
 /// A chunk aims at no more than this many bytes before compression.
 pub const CHUNK_TARGET_BYTES: u64 = 8 << 20;
 /// Chunks span at most this many traces unless the user says so.
 pub const MAX_CHUNK_TRACES: u64 = 1000;
+/// Chunks that are cut along the samples aim at this many bytes.
+const CUT_CHUNK_BYTES: u64 = 1 << 20;
+/// Samples in a chunk for slices, and for both patterns.
+const SLICE_SAMPLES: u64 = 32;
+const BALANCED_SAMPLES: u64 = 256;
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
 /// The most chunks that a shard may hold: its index, of 16 bytes for each, is in memory.
@@ -58,6 +77,9 @@ pub struct ArrayPlan {
     pub shard_chunks: Option<u64>,
     /// How chunks are compressed.
     pub codec: Codec,
+    /// How samples are rounded, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 impl ArrayPlan {
@@ -77,7 +99,31 @@ impl ArrayPlan {
             chunk_traces: fitting.clamp(1, MAX_CHUNK_TRACES),
             shard_chunks: None,
             codec: Codec::default(),
+            precision: None,
         }
+    }
+
+    /// As [`Self::new`], in chunks for these reads.
+    pub fn for_reads(n_samples: u64, n_traces: u64, dtype: Dtype, reads: ReadPattern) -> Self {
+        let array = Self::new(n_samples, n_traces, dtype);
+        let most_samples = match reads {
+            ReadPattern::Gathers => return array,
+            ReadPattern::Slices => SLICE_SAMPLES,
+            ReadPattern::Balanced => BALANCED_SAMPLES,
+        };
+        let n_parts = n_samples.div_ceil(most_samples).max(1);
+        array.cut(n_samples.div_ceil(n_parts))
+    }
+
+    /// With so many samples in a chunk, and as many traces as make 1 MiB; 8 MiB of whole traces, as in [`Self::new`].
+    pub fn cut(mut self, chunk_samples: u64) -> Self {
+        self.chunk_samples = chunk_samples.clamp(1, self.n_samples.max(1));
+        let row_bytes = self.chunk_samples * self.dtype.size() as u64;
+        self.chunk_traces = match self.n_sample_chunks() {
+            1 => (CHUNK_TARGET_BYTES / row_bytes).clamp(1, MAX_CHUNK_TRACES),
+            _ => (CUT_CHUNK_BYTES / row_bytes).max(1),
+        };
+        self
     }
 
     /// Whether nothing that is made of its numbers divides by zero or runs over, and chunks and shards have a size that memory
@@ -156,6 +202,7 @@ impl ArrayPlan {
             storage: self.order.arrange(1, 0).into(),
             shard: self.shard_chunks.map(|n| self.order.arrange(self.n_sample_chunks(), n).into()),
             codec: self.codec.clone(),
+            precision: self.precision,
         }
     }
 
@@ -183,6 +230,23 @@ mod tests {
             assert!((4 << 20..=8 << 20).contains(&bytes), "{n_samples} samples: {bytes} bytes");
             assert!(array.n_sample_chunks() * array.chunk_samples - n_samples < array.n_sample_chunks());
         }
+    }
+
+    #[test]
+    fn chunks_are_cut_for_the_reads_that_are_asked_for() {
+        let cut = |n_samples, reads| {
+            let array = ArrayPlan::for_reads(n_samples, 1_000_000, Dtype::Float32, reads);
+            (array.chunk_samples, array.chunk_traces)
+        };
+        assert_eq!(cut(1650, ReadPattern::Gathers), (1650, 1000));
+        assert_eq!(cut(1650, ReadPattern::Slices), (32, 8192));
+        assert_eq!(cut(1650, ReadPattern::Balanced), (236, 1110));
+        // Traces that are no longer than a chunk are not cut.
+        assert_eq!(cut(30, ReadPattern::Slices), (30, 1000));
+        let array = ArrayPlan::new(1650, 1_000_000, Dtype::Int16).cut(100);
+        assert_eq!((array.chunk_samples, array.chunk_traces), (100, 5242));
+        assert_eq!(array.clone().cut(5000).chunk_samples, 1650);
+        assert!(array.is_consistent());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::segy::Dtype;
+use crate::segy::samples::rounding::Precision;
 use crate::zarr::Codec;
 
 /// One axis of an array.
@@ -42,6 +43,8 @@ pub struct Array {
     /// Chunks along each axis in one shard, if chunks are grouped in shards.
     pub shard: Option<Vec<u64>>,
     pub codec: Codec,
+    /// How values are rounded, if they are.
+    pub precision: Option<Precision>,
 }
 
 impl Array {
@@ -99,6 +102,7 @@ mod tests {
             storage: vec![0, 1, 2],
             shard: Some(vec![1, 2, 26]),
             codec: Codec::default(),
+            precision: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::error::{Error, Result};
+use crate::store::checksum::crc32c_append;
 use crate::zarr::ArrayPlan;
 use crate::zarr::blosc::{Blosc, Unblosc};
 use crate::zarr::whole::WholeChunk;
@@ -18,6 +19,10 @@ pub struct ChunkEncoder {
     /// Samples that were not handed on yet, at the front.
     pending: Vec<u8>,
     n_pending: usize,
+    /// Bytes of them that are in the checksum already.
+    n_summed: usize,
+    /// CRC-32C of the samples of the chunk at hand.
+    crc: u32,
 }
 
 enum Compressor {
@@ -35,7 +40,7 @@ impl ChunkEncoder {
             None if array.codec.is_none() => Compressor::AsIs,
             None => Compressor::Whole(WholeChunk::new(&array.codec, array.dtype)),
         };
-        Self { compressor, chunk_bytes, n_bytes: 0, pending: Vec::new(), n_pending: 0 }
+        Self { compressor, chunk_bytes, n_bytes: 0, pending: Vec::new(), n_pending: 0, n_summed: 0, crc: 0 }
     }
 
     /// Room for the next `n` bytes of the chunk: little-endian values trace after trace. What it holds is arbitrary.
@@ -52,6 +57,7 @@ impl ChunkEncoder {
     /// Encodes what has come so far, as far as it can be. `store` takes the encoded bytes.
     pub fn advance(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let pending = &self.pending[..self.n_pending];
+        self.crc = crc32c_append(self.crc, &pending[self.n_summed..]);
         let n_taken = match &mut self.compressor {
             Compressor::AsIs => {
                 store(pending)?;
@@ -67,11 +73,12 @@ impl ChunkEncoder {
         };
         self.pending.copy_within(n_taken..self.n_pending, 0);
         self.n_pending -= n_taken;
+        self.n_summed = self.n_pending;
         Ok(())
     }
 
-    /// Ends the chunk, filled up with zeros: the last one is as long as the others.
-    pub fn finish(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Ends the chunk, filled up with zeros: the last one is as long as the others. Returns the CRC-32C of its samples.
+    pub fn finish(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<u32> {
         while self.n_bytes < self.chunk_bytes {
             let n = (self.chunk_bytes - self.n_bytes).min(crate::zarr::blosc::BLOCK_BYTES);
             self.room(n).fill(0);
@@ -89,8 +96,8 @@ impl ChunkEncoder {
             }
             Compressor::Whole(whole) => store(&whole.encode(rest)?)?,
         }
-        (self.n_bytes, self.n_pending) = (0, 0);
-        Ok(())
+        (self.n_bytes, self.n_pending, self.n_summed) = (0, 0, 0);
+        Ok(std::mem::take(&mut self.crc))
     }
 }
 
@@ -159,7 +166,9 @@ mod tests {
                 encoder.room(part.len()).copy_from_slice(part);
                 encoder.advance(&mut store).unwrap();
             }
-            encoder.finish(&mut store).unwrap();
+            let mut padded = values.to_vec();
+            padded.resize(array.chunk_bytes(), 0);
+            assert_eq!(encoder.finish(&mut store).unwrap(), crate::store::checksum::crc32c(&padded));
         }
         let decoded = ChunkDecoder::new(array).decode(&encoded, array.chunk_bytes()).unwrap().into_owned();
         if !array.codec.to_string().starts_with("pcodec") {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::zarr::axes::Array;
+use crate::zarr::brick_store::RECORD_LEVEL;
 use crate::zarr::codec::little_endian;
 
 fn crc32c() -> Value {
@@ -31,6 +32,11 @@ pub fn array_document(array: &Array) -> Value {
             "index_location": "end",
         }})],
     };
+    let mut attributes = serde_json::Map::new();
+    if let Some(precision) = array.precision {
+        let (decibels, step) = (precision.decibels, precision.step());
+        attributes.insert("precision".into(), json!({"decibels": decibels, "step": step, "largest_error": step / 2.0}));
+    }
     let names: Vec<&str> = array.axes.iter().map(|axis| axis.name.as_str()).collect();
     json!({
         "zarr_format": 3,
@@ -42,7 +48,33 @@ pub fn array_document(array: &Array) -> Value {
         "fill_value": if array.dtype.is_float() { json!(0.0) } else { json!(0) },
         "codecs": codecs,
         "dimension_names": names,
-        "attributes": {},
+        "attributes": attributes,
+    })
+}
+
+/// `zarr.json` of an array of records of `item_bytes`, packed as `BrickEncoder::of_records` does.
+pub fn records_document(
+    array: &Array,
+    data_type: Value,
+    item_bytes: usize,
+    fill_value: Value,
+    attributes: Value,
+) -> Value {
+    let names: Vec<&str> = array.axes.iter().map(|axis| axis.name.as_str()).collect();
+    let blosc = json!({"name": "blosc", "configuration": {
+        "cname": "zstd", "clevel": RECORD_LEVEL, "shuffle": "shuffle", "typesize": item_bytes, "blocksize": 0
+    }});
+    json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": array.shape(),
+        "data_type": data_type,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": array.object_shape()}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": fill_value,
+        "codecs": [little_endian(), blosc, crc32c()],
+        "dimension_names": names,
+        "attributes": attributes,
     })
 }
 

@@ -7,16 +7,23 @@
 mod array;
 mod axes;
 mod blosc;
+mod brick_store;
 mod chunk_codec;
 mod codec;
 mod documents;
+mod object;
+mod plain_array;
 mod planes;
+mod sample_sums;
 mod segment_store;
 mod whole;
 
-pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
 pub use axes::{Array, Axis};
+pub use brick_store::{BrickDecoder, BrickEncoder, BrickStore};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
-pub use documents::{array_document, coordinate_document, group_document};
+pub use documents::{array_document, coordinate_document, group_document, records_document};
+pub use plain_array::PlainArray;
+pub use sample_sums::{SampleSumWriter, SampleSums, join_sample_sums};
 pub use segment_store::SegmentStore;

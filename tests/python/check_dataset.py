@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import google_crc32c
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -60,12 +61,13 @@ def parse_options(options):
     parser.add_argument("--order", default="sample-trace")
     parser.add_argument("--dtype", default="native")
     parser.add_argument("--chunk-traces", type=int)
+    parser.add_argument("--chunk-samples", type=int)
     parser.add_argument("--shard", type=int, nargs="?", const=16)
     parser.add_argument("--gather", default="cdp")
     parser.add_argument("--max-probe", type=int, default=10_000)
     parser.add_argument("--field", action="append", default=[])
     parser.add_argument("--no-raw-header", action="store_true")
-    for how in ("--workers", "--segments", "--parallel-threshold", "--io"):
+    for how in ("--workers", "--segments", "--parallel-threshold", "--io", "--access"):
         parser.add_argument(how)
     return parser.parse_args(options)
 
@@ -210,6 +212,9 @@ def check_array(dataset):
     if dataset.options.chunk_traces:
         yield from expect(arrange(*chunk)[1], min(dataset.options.chunk_traces, n_traces), "traces in a chunk")
 
+    if dataset.options.chunk_samples:
+        yield from expect(arrange(*chunk)[0], min(dataset.options.chunk_samples, n_samples), "samples in a chunk")
+
     name, _, level = dataset.options.codec.partition(":")
     expected = [("transpose", {"order": [1, 0]})] if dataset.sample_first else []
     expected += [*CODECS[name], ("crc32c", {})]
@@ -295,6 +300,11 @@ def compare_tables(path, want):
 def check_headers(dataset):
     """Every column of the header table; the last is the header as it stands in the file."""
     want = dict(dataset.columns)
+    version = json.loads((dataset.out / "metadata.json").read_text())["format"]["version"]
+    if dataset.keys and version > 1:
+        starts, ends = dataset.gathers()
+        ids = {"ensemble_id": np.repeat(np.arange(len(starts)), ends - starts)}
+        want = {"trace_index": want.pop("trace_index")} | ids | want
     if not dataset.options.no_raw_header:
         want["raw_header"] = np.array([row.tobytes() for row in dataset.segy.headers], dtype=object)
     path = dataset.out / "headers.parquet"
@@ -372,7 +382,7 @@ def check_gathers(dataset):
         return
     key = dataset.keys[0]
     rows = duckdb.sql(f"""
-        SELECT count(*), count(DISTINCT ensemble_id) FROM read_parquet('{path}') AS gather
+        SELECT count(*), count(DISTINCT gather.ensemble_id) FROM read_parquet('{path}') AS gather
         JOIN read_parquet('{dataset.out / "headers.parquet"}') AS header
         ON header.trace_index >= gather.start_trace AND header.trace_index < gather.end_trace
         AND header.{key} = gather.{key}""").fetchall()
@@ -421,10 +431,31 @@ def check_metadata(dataset):
     finite = samples[np.isfinite(samples)]
     statistics = {"min": float(finite.min()), "max": float(finite.max()), "n_nonfinite": samples.size - finite.size}
     yield from expect(metadata["statistics"], statistics, "statistics")
-    named = ["ensemble_index.parquet", "headers.parquet", "metadata.json", "sample", "traces.zarr", "zarr.json"]
+    named = ["ensemble_index.parquet", "headers.parquet", "metadata.json", "sample", "traces.crc32c", "traces.zarr",
+             "zarr.json"]
+    if metadata["format"]["version"] == 1:
+        named.remove("traces.crc32c")
     if metadata["exceptions"]["n_samples"]:
         named.insert(1, "exceptions.parquet")
     yield from expect(sorted(path.name for path in dataset.out.iterdir()), named, "files of the dataset")
+
+
+def check_sample_sums(dataset):
+    """The checksums of the samples of each chunk, as zarr-python decodes it."""
+    path = dataset.out / "traces.crc32c"
+    if not path.exists():
+        return
+    z = zarr.open_array(dataset.out / "traces.zarr", mode="r")
+    chunk_traces, chunk_samples = (z.chunks[z.metadata.dimension_names.index(name)] for name in ("trace", "sample"))
+    n_traces, n_samples = dataset.samples.shape
+    want = []
+    for trace in range(0, n_traces, chunk_traces):
+        for sample in range(0, n_samples, chunk_samples):
+            chunk = np.zeros((chunk_traces, chunk_samples), dataset.samples.dtype)
+            part = dataset.part(z, slice(trace, trace + chunk_traces), slice(sample, sample + chunk_samples))
+            chunk[: part.shape[0], : part.shape[1]] = part
+            want.append(google_crc32c.value(chunk.tobytes()))
+    yield from complain(differing(np.fromfile(path, "<u4"), np.array(want, "u4")), "traces.crc32c")
 
 
 def check_exceptions(dataset):
@@ -466,7 +497,7 @@ def check_against_segyio(dataset):
 
 CHECKS = [
     check_samples, check_tensorstore, check_array, check_xarray, check_headers, check_row_groups, check_gathers,
-    check_metadata, check_exceptions, check_against_segyio,
+    check_metadata, check_sample_sums, check_exceptions, check_against_segyio,
 ]
 
 

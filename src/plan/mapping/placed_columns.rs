@@ -12,7 +12,7 @@ use crate::segy::fields::{EXTENSION_1_FIELDS, Field, FieldKind, TRACE_FIELDS, TR
 use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::{Layout, SegyFile, text};
 use crate::table::formula::{Computed, Input, names};
-use crate::table::{Column, HeaderTable};
+use crate::table::{Column, ENSEMBLE_ID, HeaderTable};
 
 /// The header table of one file, and what differs from the standard.
 #[derive(Clone, Debug)]
@@ -73,9 +73,10 @@ impl Columns {
             recording_time: None,
             degrees: Vec::new(),
             info: Vec::new(),
+            grid_keys: Vec::new(),
         };
         let schema = table.arrow_schema();
-        let mut names = std::collections::HashSet::new();
+        let mut names = std::collections::HashSet::from([ENSEMBLE_ID]);
         match schema.fields().iter().map(|f| f.name()).find(|name| !names.insert(name.as_str())) {
             Some(name) => Err(Error::Usage(format!(
                 "there is a column {name} already; give the field or the computed column another name"

@@ -12,6 +12,7 @@ use crate::segy::samples::kernels::{
 };
 use crate::segy::samples::number::Number;
 use crate::segy::samples::plain_runs::PlainKernel;
+use crate::segy::samples::rounding::{Precision, RoundingError};
 use crate::segy::samples::words::Words;
 use crate::segy::samples::{amplitudes, fixed_gain, ibm, number, plain_runs, words};
 
@@ -181,6 +182,10 @@ pub struct Converter {
     bytes_in: usize,
     native_size: usize,
     bytes_out: usize,
+    output: Dtype,
+    precision: Option<Precision>,
+    /// What rounding did so far.
+    pub rounding: RoundingError,
 }
 
 impl Converter {
@@ -198,7 +203,15 @@ impl Converter {
             bytes_in: format.bytes,
             native_size: format.native.size(),
             bytes_out: output.size(),
+            output,
+            precision: None,
+            rounding: RoundingError::default(),
         })
+    }
+
+    /// The same, rounding what comes out.
+    pub fn rounded(self, precision: Option<Precision>) -> Self {
+        Self { precision, ..self }
     }
 
     /// Converts the samples of one trace. `samples` holds n × the format's bytes, `out` n × the output type's.
@@ -215,6 +228,9 @@ impl Converter {
                 (self.decode)(samples, &mut self.native);
                 cast(&self.native, out);
             }
+        }
+        if let Some(precision) = self.precision {
+            precision.round(self.output, out, &mut self.rounding);
         }
     }
 }

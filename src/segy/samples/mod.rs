@@ -10,5 +10,6 @@ pub(crate) mod number;
 pub mod plain_runs;
 pub mod recode;
 pub mod restore;
+pub mod rounding;
 pub mod statistics;
 pub(crate) mod words;

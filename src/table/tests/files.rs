@@ -184,3 +184,28 @@ fn what_cannot_be_is_refused() {
     join(&[part], &Place::of(&b).unwrap(), &one).unwrap();
     assert!(std::fs::read(&b).unwrap() == whole);
 }
+
+#[test]
+fn rows_are_numbered_by_their_gathers_wherever_segments_are_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = table(survey_columns(), 8192);
+    let n = 40_000;
+    let headers = survey(n, 100);
+    // A row group within a gather, one that is a gather, gathers of a trace each, and a page that begins with one.
+    let mut starts = vec![0, 5, 20_000, 24_576];
+    starts.extend(32_768..33_500);
+    starts.push(36_864);
+    let whole = joined_with(dir.path(), &table, &headers, &[0], 1000, Some(starts.clone()));
+    let in_parts = joined_with(dir.path(), &table, &headers, &[0, 1, 3], 777, Some(starts.clone()));
+    assert!(whole == in_parts);
+    let path = dir.path().join("joined.parquet");
+    let batch = read(&path);
+    assert_eq!(batch.schema().fields()[1].name(), ENSEMBLE_ID);
+    let ids = batch[ENSEMBLE_ID].as_primitive::<Int64Type>();
+    for trace in 0..n {
+        let expected = starts.partition_point(|&start| start <= trace as u64) as i64 - 1;
+        assert_eq!(ids.value(trace), expected, "trace {trace}");
+    }
+    let others: Vec<usize> = (0..batch.num_columns()).filter(|&c| c != 1).collect();
+    assert_survey_is_right(&batch.project(&others).unwrap(), &table, &headers);
+}

@@ -1,0 +1,65 @@
+//! The options of an import that makes a grid.
+
+use clap::Args;
+
+use crate::base::error::{Error, Result};
+use crate::grid::HeaderType;
+use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
+
+#[derive(Args)]
+pub(super) struct GridArgs {
+    /// Make a grid: an array whose axes are these header fields and the samples, which MDIO opens too. The last key may
+    /// be "trace", which counts traces at the same place; "auto" finds keys that give every trace a place of its own
+    #[arg(long, value_name = "KEY[,KEY...]|auto", help_heading = "Grid")]
+    grid: Option<GridKeys>,
+
+    /// Length of a brick along each axis, or "all" [default: even ones near 64,64,64 for a volume; see docs/grid.md]
+    #[arg(long, value_name = "N,N,...", help_heading = "Grid", requires = "grid")]
+    brick: Option<Lengths>,
+
+    /// Move values of a key to the nearest of FIRST, FIRST+STEP, ...
+    #[arg(long, value_name = "KEY=FIRST:STEP", help_heading = "Grid", requires = "grid")]
+    bin: Vec<Bin>,
+
+    /// Order of the axes: keys as given with ascending values, or as the traces come in the file
+    #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
+    axes: AxesOrder,
+
+    /// Give this key every value from its smallest to its largest
+    #[arg(long, value_name = "KEY", help_heading = "Grid", requires = "grid")]
+    fill_axes: Vec<String>,
+
+    /// Name of the array of the samples
+    #[arg(long, value_name = "NAME", default_value = "amplitude", help_heading = "Grid", requires = "grid")]
+    variable: String,
+
+    /// How the array "headers" declares its records; struct is what mdio-cpp needs, and zarr-python before 3.2 refuses
+    #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
+    header_type: HeaderType,
+}
+
+impl GridArgs {
+    pub(super) fn resolve(self, shard: Option<&str>) -> Result<Option<GridOptions>> {
+        let Some(keys) = self.grid else { return Ok(None) };
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+        if !is_name(&self.variable) {
+            return Err(Error::Usage(format!("--variable {}: takes letters, digits and _", self.variable)));
+        }
+        let shard = match shard {
+            None => None,
+            Some("") => Some(GridShard::Columns),
+            Some(lengths) => Some(GridShard::Lengths(lengths.parse::<Lengths>().map_err(|e| e.at("--shard"))?)),
+        };
+        Ok(Some(GridOptions {
+            keys,
+            brick: self.brick,
+            shard,
+            bins: self.bin,
+            duplicates: Duplicates::Refuse,
+            axes: self.axes,
+            fill_axes: self.fill_axes,
+            variable: self.variable,
+            header_type: self.header_type,
+        }))
+    }
+}

@@ -1,0 +1,120 @@
+//! `segy-import report IN… -o PAGE`.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::progress::{ReadingBar, print};
+use crate::inspect::InspectConfig;
+use crate::report::{Form, ReportConfig, report};
+use crate::segy::Io;
+
+/// Make a page with pictures of a SEG-Y file or a dataset: sections, checks, spectrum, map, headers
+///
+/// The page is one HTML file that needs nothing else. Of a large file a few hundred places are looked at, which takes less
+/// than a second; the page says how many. With several files it has a row for each, and a map of all.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ReportArgs {
+    /// SEG-Y files, or datasets
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+
+    /// HTML file to write; - is standard output [default: report.html]
+    #[arg(long, short, value_name = "PAGE", conflicts_with = "json")]
+    output: Option<PathBuf>,
+
+    /// Replace an existing page
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Go through the headers of all traces too, for the grid, the fold and the offsets
+    #[arg(long)]
+    scan: bool,
+
+    /// Show the slice at this time or depth too, in ms, metres, feet or Hz; reads all traces
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    slice: Option<f64>,
+
+    /// Print the numbers of the page as a JSON document instead
+    #[arg(long)]
+    json: bool,
+
+    /// How to read SEG-Y files
+    #[arg(long, value_enum, default_value_t)]
+    io: Io,
+
+    #[command(flatten)]
+    fields: FieldArgs,
+
+    #[command(flatten)]
+    overrides: OverrideArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples: segy-import report line_042.sgy -o line_042.html
+          segy-import report lines/*.sgy -o lines.html
+          segy-import report survey.sgy --scan --slice 1500 -o survey.html";
+
+impl ReportArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let output = self.output.unwrap_or_else(|| PathBuf::from("report.html"));
+        let is_printed = self.json || output.as_os_str() == "-";
+        if !is_printed {
+            may_write(&output, self.overwrite)?;
+        }
+        let mut files = InspectConfig::new("");
+        files.overrides = self.overrides.resolve();
+        files.headers = self.fields.resolve()?;
+        files.io = self.io;
+        let config = ReportConfig { inputs: self.inputs, files, scan: self.scan, slice: self.slice };
+        let cancel = CancelHandle::new();
+        if config.scan || config.slice.is_some() {
+            cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
+        }
+        let bar = ReadingBar::new(0);
+        let form = if self.json { Form::Json } else { Form::Html };
+        let text = report(&config, form, &mut |n| bar.set(n), &cancel)?;
+        drop(bar);
+        if is_printed { print(&text) } else { write_whole(&output, text.as_bytes()) }
+    }
+}
+
+/// Refuses to replace what is there.
+///
+/// # Errors
+/// `Error::OutputInTheWay` if something is there and shall not be replaced.
+pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
+    let shown = path.display();
+    if path.as_os_str().is_empty() {
+        return Err(Error::Usage("the output path is empty; give a file".into()));
+    }
+    if !overwrite && path.try_exists().map_err(failed(&shown))? {
+        return Err(Error::OutputInTheWay(format!("{shown}: already exists; --overwrite replaces it")));
+    }
+    Ok(())
+}
+
+/// Writes a file that appears whole or not at all.
+///
+/// # Errors
+/// `Error::Failed` if it cannot be written.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    // As any file: the umask takes away what it takes away.
+    let mode = std::fs::Permissions::from_mode(0o666);
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = path.display();
+    let written = tempfile::Builder::new().prefix(".segy-import-").permissions(mode).tempfile_in(directory).and_then(
+        |mut file| {
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|e| e.error)
+        },
+    );
+    written.map(drop).map_err(failed(shown))
+}

@@ -1,0 +1,284 @@
+//! `segy-import view IN`: a section in the terminal, or as a PNG.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result, failed};
+use crate::base::visible::{visible, visible_path};
+use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::progress::{ReadingBar, print, print_bytes};
+use crate::cli::report::{may_write, write_whole};
+use crate::cli::terminal::{self, Show};
+use crate::dataset::Span;
+use crate::inspect::InspectConfig;
+use crate::picture::Raster;
+use crate::picture::axis::{label, ticks};
+use crate::picture::colours::{COLOUR_MAPS, colour_map};
+use crate::picture::drawn::Drawing;
+use crate::picture::plot::{Axes, Axis, with_axes};
+use crate::report::chosen::{Choice, Chosen, chosen};
+use crate::report::sections::{Down, down};
+use crate::segy::Io;
+
+/// Columns of the labels of the sample axis in a terminal.
+const LABEL: usize = 7;
+/// Rows of a terminal that the picture leaves to its title, its axis and the prompt.
+const OTHER_ROWS: usize = 4;
+/// Pixels of a picture in a terminal that shows pictures.
+const PICTURE: [usize; 2] = [1200, 700];
+
+/// Show a section of a SEG-Y file or a dataset, in the terminal or as a PNG
+///
+/// Without a choice it is the middle line of a stacked volume, or the gathers around the middle. In a terminal it is drawn with
+/// blocks of colour, or as a picture where the terminal shows pictures.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ViewArgs {
+    /// SEG-Y file, or dataset
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// Show this inline
+    #[arg(long, value_name = "N", group = "choice", allow_negative_numbers = true)]
+    inline: Option<i64>,
+
+    /// Show this crossline
+    #[arg(long, value_name = "N", group = "choice", allow_negative_numbers = true)]
+    crossline: Option<i64>,
+
+    /// Show the slice at this time or depth, in ms, metres, feet or Hz; reads all traces
+    #[arg(long, value_name = "MS", group = "choice", allow_negative_numbers = true)]
+    slice: Option<f64>,
+
+    /// Show the traces in which a header field has this value, as in cdp=1200
+    #[arg(long, value_name = "KEY=N", group = "choice", value_parser = key)]
+    gather: Option<(String, f64)>,
+
+    /// Show traces A up to but not including B, counted from 0
+    #[arg(long, value_name = "A:B", group = "choice")]
+    traces: Option<Span>,
+
+    /// Draw wiggles with filled peaks
+    #[arg(long)]
+    wiggle: bool,
+
+    /// Colours, from the lowest to the highest amplitude [default: grey, or batlow for data of one sign]
+    #[arg(long, value_name = "NAME", value_parser = names_of_maps())]
+    colours: Option<String>,
+
+    /// Share of the amplitudes that the colours span
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.0, value_parser = percent)]
+    percentile: f64,
+
+    /// Raise the amplitudes
+    #[arg(long, value_name = "DB", default_value_t = 0.0, allow_negative_numbers = true, value_parser = decibels)]
+    gain: f64,
+
+    /// Reverse the polarity
+    #[arg(long)]
+    reverse: bool,
+
+    /// Write a PNG with axes instead; - is standard output
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+
+    /// Width of the section in the PNG, in pixels [default: by the number of traces]
+    #[arg(long, value_name = "PIXELS", requires = "png", value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    width: Option<u16>,
+
+    /// Height of the section in the PNG, in pixels [default: by the number of samples]
+    #[arg(long, value_name = "PIXELS", requires = "png", value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    height: Option<u16>,
+
+    /// Replace an existing PNG
+    #[arg(long, requires = "png")]
+    overwrite: bool,
+
+    /// What the terminal shows [default: what it says that it shows]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "png")]
+    show: Option<Show>,
+
+    /// How to read a SEG-Y file
+    #[arg(long, value_enum, default_value_t)]
+    io: Io,
+
+    #[command(flatten)]
+    fields: FieldArgs,
+
+    #[command(flatten)]
+    overrides: OverrideArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples: segy-import view line_042.sgy
+          segy-import view survey.sgy --inline 1200 --colours vik
+          segy-import view shots.sgy --gather field_record=17 --wiggle --png shot_17.png";
+
+fn names_of_maps() -> PossibleValuesParser {
+    PossibleValuesParser::new(COLOUR_MAPS.iter().map(|m| clap::builder::PossibleValue::new(m.name).help(m.about)))
+}
+
+fn key(text: &str) -> std::result::Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("write KEY=N, as in cdp=1200")?;
+    let value = value.trim().parse().map_err(|_| "write KEY=N with a number, as in cdp=1200")?;
+    Ok((name.trim().to_owned(), value))
+}
+
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    text.parse().ok().filter(|p| (1.0..=100.0).contains(p)).ok_or_else(|| "give a number from 1 to 100".into())
+}
+
+fn decibels(text: &str) -> std::result::Result<f64, String> {
+    text.parse().ok().filter(|p| (-200.0..=200.0).contains(p)).ok_or_else(|| "give a number from -200 to 200".into())
+}
+
+impl ViewArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let size = terminal::size();
+        match &self.png {
+            Some(path) if path.as_os_str() == "-" && size.is_some() => {
+                return Err(Error::Usage("--png -: a terminal does not show the bytes of a PNG; name a file".into()));
+            }
+            Some(path) if path.as_os_str() != "-" => may_write(path, self.overwrite)?,
+            None if size.is_none() && self.show.is_none() => {
+                return Err(Error::Usage(
+                    "standard output is no terminal; --png FILE writes a picture, and --show letters text".into(),
+                ));
+            }
+            _ => {}
+        }
+        let cancel = CancelHandle::new();
+        cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
+        let bar = ReadingBar::new(0);
+        let mut files = InspectConfig::new("");
+        files.io = self.io;
+        let choice = self.choice();
+        let Self {
+            input, wiggle, colours, percentile, gain, reverse, png, width, height, show, fields, overrides, ..
+        } = self;
+        (files.overrides, files.headers) = (overrides.resolve(), fields.resolve()?);
+        let chosen = chosen(&input, &files, &choice, &mut |n| bar.set(n), &cancel)?;
+        drop(bar);
+        let map = colours.as_deref().and_then(colour_map);
+        let size_asked = [width, height].map(|n| n.map(usize::from));
+        let drawing = Drawing { percentile, gain, is_reversed: reverse, map, is_wiggle: wiggle, size: size_asked };
+        let title = format!("{} · {}", name(&input), visible(&chosen.view.title));
+        match png {
+            Some(path) => {
+                let bytes = with_axes(&drawing.draw(&chosen.view.section), &axes(&chosen, &title, wiggle)).png()?;
+                if path.as_os_str() == "-" { print_bytes(&bytes) } else { write_whole(&path, &bytes) }
+            }
+            None => print(&in_terminal(&chosen, drawing, &title, size, show.unwrap_or_else(Show::best))?),
+        }
+    }
+
+    fn choice(&self) -> Choice {
+        let number = |name: &str, n: i64| Choice::Key(name.to_owned(), n as f64);
+        if let Some(n) = self.inline {
+            number("inline", n)
+        } else if let Some(n) = self.crossline {
+            number("crossline", n)
+        } else if let Some((name, value)) = &self.gather {
+            Choice::Key(name.clone(), *value)
+        } else if let Some(at) = self.slice {
+            Choice::Slice(at)
+        } else {
+            self.traces.map_or(Choice::Middle, |span| Choice::Traces(span.start, span.end))
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    visible_path(Path::new(path.file_name().unwrap_or(path.as_os_str())))
+}
+
+/// What goes across. The first and the last pixel are so many traces outside of the first and the last trace.
+fn across(chosen: &Chosen, margin: f64) -> Axis {
+    let view = &chosen.view;
+    let numbers: Vec<f64> = view.traces.iter().map(|&t| t as f64 + 1.0).collect();
+    let told = view.across.and_then(|i| view.told.get(i));
+    let (name, values) = told.map_or(("trace", numbers.as_slice()), |(name, v)| (name.as_str(), v.as_slice()));
+    let end = |v: Option<&f64>| v.copied().unwrap_or(0.0);
+    let name = visible(&name.replace('_', " ")).into_owned();
+    beyond(Axis { name, first: end(values.first()), last: end(values.last()) }, values.len(), margin)
+}
+
+/// The axis of `n` numbers, made longer at both ends by so many of the distances between them.
+fn beyond(axis: Axis, n: usize, margin: f64) -> Axis {
+    let step = (axis.last - axis.first) / n.saturating_sub(1).max(1) as f64;
+    Axis { first: axis.first - margin * step, last: axis.last + margin * step, ..axis }
+}
+
+fn axes(chosen: &Chosen, title: &str, is_wiggle: bool) -> Axes {
+    let Down { name, first, last } = down(&chosen.view, &chosen.shape);
+    // A pixel of colour is around its sample; wiggles begin a trace after the edge, and their samples at it.
+    let [margin_across, margin_down] = if is_wiggle { [1.0, 0.0] } else { [0.5, 0.5] };
+    let down = beyond(Axis { name, first, last }, chosen.view.section.n_samples, margin_down);
+    Axes { title: title.to_owned(), across: across(chosen, margin_across), down }
+}
+
+/// The section as large as the terminal, with its title above and labels at the edges.
+fn in_terminal(chosen: &Chosen, drawing: Drawing, title: &str, size: Option<[usize; 2]>, show: Show) -> Result<String> {
+    if show.takes_png() {
+        let drawing = Drawing { size: PICTURE.map(Some), ..drawing };
+        let png = with_axes(&drawing.draw(&chosen.view.section), &axes(chosen, title, drawing.is_wiggle)).png()?;
+        return Ok(terminal::png_text(show, &png));
+    }
+    let [columns, rows] = size.unwrap_or([80, 24]);
+    let width = columns.saturating_sub(LABEL + 1).max(4);
+    let height = rows.saturating_sub(OTHER_ROWS).max(2);
+    let drawing = Drawing { size: [Some(width), Some(2 * height)], ..drawing };
+    let picture: Raster = drawing.draw(&chosen.view.section);
+    let Down { name, first, last } = down(&chosen.view, &chosen.shape);
+    let labels = down_labels([first, last], height);
+    let mut text = format!("{}\n", cut(title, columns));
+    let of_axis = terminal::rows(show, &picture)?.into_iter().enumerate().map(|(y, row)| {
+        let label = labels.iter().find(|(at, _)| *at == y).map_or("", |(_, text)| text.as_str());
+        format!("{label:>LABEL$} {row}\n")
+    });
+    text.extend(of_axis);
+    Ok(text + &across_row(&across(chosen, 0.5), &name, width, columns))
+}
+
+/// Labels of the rows of the sample axis.
+fn down_labels(ends: [f64; 2], height: usize) -> Vec<(usize, String)> {
+    let (marks, step) = ticks(ends[0], ends[1], height / 4);
+    let place = |mark: f64| ((mark - ends[0]) / (ends[1] - ends[0]) * (height - 1) as f64).round() as usize;
+    let labels = marks.into_iter().filter(|_| ends[0] != ends[1]);
+    labels.map(|mark| (place(mark), cut(&label(mark, step), LABEL))).collect()
+}
+
+/// The row below: the unit of the sample axis, and numbers along the traces.
+fn across_row(axis: &Axis, down: &str, width: usize, columns: usize) -> String {
+    let mut row: Vec<char> = format!("{:>LABEL$} ", cut(down, LABEL)).chars().collect();
+    row.resize(LABEL + 1 + width, ' ');
+    let (marks, step) = ticks(axis.first, axis.last, width / 14);
+    let mut free = LABEL + 1;
+    let put = |row: &mut Vec<char>, at: usize, text: &str| {
+        for (i, c) in text.chars().enumerate() {
+            if let Some(place) = row.get_mut(at + i) {
+                *place = c;
+            }
+        }
+    };
+    let end = LABEL + 1 + width.saturating_sub(axis.name.chars().count() + 1);
+    for mark in marks.into_iter().filter(|_| axis.first != axis.last) {
+        let text = label(mark, step);
+        let n = text.chars().count();
+        let at = LABEL + 1 + ((mark - axis.first) / (axis.last - axis.first) * (width - 1) as f64).round() as usize;
+        let at = at.saturating_sub(n / 2);
+        if at >= free && at + n < end {
+            put(&mut row, at, &text);
+            free = at + n + 1;
+        }
+    }
+    put(&mut row, end + 1, &axis.name);
+    cut(row.iter().collect::<String>().trim_end(), columns) + "\n"
+}
+
+fn cut(text: &str, columns: usize) -> String {
+    text.chars().take(columns).collect()
+}

@@ -1,0 +1,215 @@
+//! Reading a grid back: which trace is at each place, and the bricks, with checksums verified.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::fs::FileExt;
+
+use crate::base::error::{Result, failed};
+use crate::dataset::chunk_reader::{Shard, read_at, take_checksum};
+use crate::dataset::{Dataset, damaged};
+use crate::dataset_files::{TRACE_NUMBERS, ZARR_JSON};
+use crate::grid::Grid;
+use crate::grid::bricks::{Cut, Region};
+use crate::grid::header_record::HeaderRecord;
+use crate::grid::places::{HOLE, Placed, traces_in};
+use crate::store::Place;
+use crate::store::files::read_json;
+use crate::store::place::is_absence;
+use crate::zarr::{Array, BrickDecoder};
+
+/// The trace at each place, and the units in the order of their first traces.
+pub struct GridPlaces {
+    pub cut: Cut,
+    /// Units with traces, in the order in which they were written.
+    pub units: Vec<u64>,
+    /// Eight bytes for each place, little-endian.
+    map: File,
+}
+
+impl GridPlaces {
+    /// Reads the array of trace numbers.
+    ///
+    /// # Errors
+    /// `Error::Damaged` where it does not have each trace once.
+    pub fn open(dataset: &Dataset, grid: &Grid) -> Result<Self> {
+        let directory = dataset.root.join(TRACE_NUMBERS);
+        let (cut, n_places) = (Cut::new(grid), grid.n_places());
+        let chunk = chunk_shape(&directory, &cut.lengths)?;
+        let map = tempfile::tempfile().map_err(failed("a temporary file for the places of traces"))?;
+        let chunks = Cut { lengths: cut.lengths.clone(), brick: chunk.clone(), unit: chunk.clone() };
+        let n_chunks: u64 = cut.lengths.iter().zip(&chunk).map(|(length, chunk)| length.div_ceil(*chunk)).product();
+        let n_units: u64 = cut.lengths.iter().zip(&cut.unit).map(|(length, unit)| length.div_ceil(*unit)).product();
+        let mut first = Vec::new();
+        let n = usize::try_from(n_units).unwrap_or(usize::MAX);
+        first.try_reserve_exact(n).map_err(|e| damaged(&directory, e))?;
+        first.resize(n, HOLE);
+        let mut n_traces = 0;
+        for number in 0..n_chunks {
+            let index = chunks.index_of_unit(number);
+            let name = index.iter().fold("c".to_owned(), |key, i| format!("{key}/{i}"));
+            let place = directory.join(name);
+            let bytes = unpack(&place, chunk.iter().product::<u64>() * 8)?;
+            for (start, n, local) in chunks.runs(&chunks.places_of(&index), &chunk) {
+                let run = &bytes[local as usize * 8..(local + n) as usize * 8];
+                map.write_all_at(run, start * 8).map_err(failed("the places of traces"))?;
+                for (place, trace) in (start..).zip(run.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b))) {
+                    if trace != HOLE {
+                        let unit = unit_of(&cut, place);
+                        first[unit as usize] = first[unit as usize].min(trace);
+                        n_traces += 1;
+                    }
+                    if trace != HOLE && trace >= dataset.array.n_traces {
+                        return Err(damaged(&directory, format!("it has a trace {trace}")));
+                    }
+                }
+            }
+        }
+        if n_traces != dataset.array.n_traces || n_places == 0 {
+            return Err(damaged(
+                &directory,
+                format!("it has {n_traces} traces, and there are {}", dataset.array.n_traces),
+            ));
+        }
+        let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
+        units.sort_by_key(|&unit| first[unit as usize]);
+        Ok(Self { cut, units, map })
+    }
+
+    /// The traces of a column of bricks in file order.
+    pub fn traces_in(&self, region: &Region) -> Result<Vec<Placed>> {
+        traces_in(&self.cut, region, |place, bytes| {
+            self.map.read_exact_at(bytes, place * 8).map_err(failed("the places of traces"))
+        })
+    }
+}
+
+fn unit_of(cut: &Cut, place: u64) -> u64 {
+    let (mut left, mut unit, mut side) = (place, 0, 1);
+    for (length, size) in cut.lengths.iter().zip(&cut.unit).rev() {
+        unit += left % length / size * side;
+        left /= length;
+        side *= length.div_ceil(*size);
+    }
+    unit
+}
+
+/// The shape of the chunks of an array with these lengths, as its `zarr.json` says.
+fn chunk_shape(directory: &Place, lengths: &[u64]) -> Result<Vec<u64>> {
+    let path = directory.join(ZARR_JSON);
+    let document: serde_json::Value = read_json(&path)?;
+    let shape: Option<Vec<u64>> = document["chunk_grid"]["configuration"]["chunk_shape"]
+        .as_array()
+        .map(|shape| shape.iter().filter_map(serde_json::Value::as_u64).collect());
+    let fits = |shape: &Vec<u64>| {
+        let n = shape.iter().try_fold(8_u64, |n, &length| n.checked_mul(length));
+        shape.len() == lengths.len() && shape.iter().all(|&n| n > 0) && n.is_some_and(|n| n <= MOST_BYTES)
+    };
+    shape.filter(fits).ok_or_else(|| damaged(&path, "its chunks are not those of this array"))
+}
+
+/// Bytes of a chunk of an array that this program wrote, at most.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// The bytes of a chunk packed with Zstandard.
+fn unpack(place: &Place, n: u64) -> Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut packed = Vec::new();
+    place.read_at_most(2 * n + 1024, &mut packed).map_err(|e| match is_absence(&e) {
+        true => damaged(place, "it is missing"),
+        false => failed(place.display())(e),
+    })?;
+    let stream =
+        zstd::stream::read::Decoder::with_buffer(BufReader::new(&packed[..])).map_err(failed(place.display()))?;
+    let mut bytes = Vec::new();
+    stream.take(n + 1).read_to_end(&mut bytes).map_err(|e| damaged(place, e))?;
+    if bytes.len() as u64 == n {
+        Ok(bytes)
+    } else {
+        Err(damaged(place, format!("it has {} bytes, not {n}", bytes.len())))
+    }
+}
+
+/// Reads the bricks of a grid. Memory: a stored and a decoded brick, and the index of a shard.
+pub struct BrickReader {
+    array: Array,
+    directory: Place,
+    decoder: BrickDecoder,
+    brick_bytes: usize,
+    stored: Vec<u8>,
+    shard: Option<(Vec<u64>, Shard)>,
+}
+
+impl BrickReader {
+    pub fn new(dataset: &Dataset, grid: &Grid) -> Self {
+        let array = grid.array();
+        let brick_bytes = array.chunk_shape().iter().product::<u64>() as usize * array.dtype.size();
+        Self {
+            directory: dataset.root.join(&grid.variable),
+            decoder: BrickDecoder::new(&array),
+            array,
+            brick_bytes,
+            stored: Vec::new(),
+            shard: None,
+        }
+    }
+
+    /// A brick with its index along each axis: little-endian values in full size.
+    pub fn read(&mut self, index: &[u64]) -> Result<Cow<'_, [u8]>> {
+        let (path, _) = self.load(index)?;
+        let brick = self.decoder.decode(&self.stored, self.brick_bytes).map_err(|e| damaged(&path, e))?;
+        if brick.len() == self.brick_bytes {
+            Ok(brick)
+        } else {
+            Err(damaged(&path, format!("a brick of it has {} bytes, not {}", brick.len(), self.brick_bytes)))
+        }
+    }
+
+    /// Verifies a brick's checksum without decoding it, and returns it.
+    pub fn check(&mut self, index: &[u64]) -> Result<u32> {
+        self.load(index).map(|(_, crc)| crc)
+    }
+
+    fn load(&mut self, index: &[u64]) -> Result<(Place, u32)> {
+        let most = 2 * self.brick_bytes as u64 + 1024;
+        let object = self.array.object_of(index);
+        let path = self.directory.join(self.array.key(&object));
+        if self.array.shard.is_some() {
+            if self.shard.as_ref().is_none_or(|(open, _)| *open != object) {
+                let n_entries = self.array.chunks_in_object().iter().product();
+                self.shard = Some((object, Shard::open(&path, n_entries)?));
+            }
+            let Some((_, shard)) = &self.shard else { return Err(damaged(&path, "it is not open")) };
+            let [offset, n] = shard.index.get(self.array.entry_of(index)).copied().unwrap_or([u64::MAX; 2]);
+            if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
+                return Err(damaged(&path, "a brick of it is missing"));
+            }
+            read_at(&shard.file, &path, offset, n, &mut self.stored)?;
+        } else {
+            self.stored.clear();
+            path.read_at_most(most, &mut self.stored).map_err(|e| match is_absence(&e) {
+                true => damaged(&path, "it is missing"),
+                false => failed(path.display())(e),
+            })?;
+        }
+        let crc = take_checksum(&mut self.stored);
+        let index: Vec<String> = index.iter().map(u64::to_string).collect();
+        crc.map(|crc| (path.clone(), crc)).ok_or_else(|| {
+            damaged(&path, format!("the checksum of the brick {} is not that of its bytes", index.join(", ")))
+        })
+    }
+}
+
+/// Verifies the checksum of the records of headers of a unit, and returns it.
+pub fn check_record(dataset: &Dataset, grid: &Grid, unit: &[u64]) -> Result<u32> {
+    let directory = dataset.root.join(HeaderRecord::ARRAY);
+    let path = unit.iter().fold(directory.join("c"), |path, i| path.join(i.to_string()));
+    let record_bytes = HeaderRecord::new(grid, dataset.byte_order).bytes() as u64;
+    let most = 2 * Cut::new(grid).unit.iter().product::<u64>() * record_bytes + 1024;
+    let mut stored = Vec::new();
+    path.read_at_most(most, &mut stored).map_err(|e| match is_absence(&e) {
+        true => damaged(&path, "it is missing"),
+        false => failed(path.display())(e),
+    })?;
+    take_checksum(&mut stored).ok_or_else(|| damaged(&path, "its checksum is not that of its bytes"))
+}

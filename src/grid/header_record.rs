@@ -1,0 +1,211 @@
+//! The records of the array `headers`: the fields of the standard header by the names that MDIO has for them, packed and
+//! little-endian.
+//!
+//! A key of the grid gives its name to the field at its bytes; a standard field that has that name elsewhere gets its byte
+//! as a suffix. Source: SEG-Y rev 1, table 3; names of TGSAI's `segy` 0.6.
+
+use serde_json::{Value, json};
+
+use crate::grid::bricks::Cut;
+use crate::grid::{Grid, HeaderType, Key};
+use crate::segy::{ByteOrder, Dtype};
+use crate::zarr::{Array, Axis, Codec};
+
+/// A field: name, first byte, bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderField {
+    pub name: String,
+    /// From 1.
+    pub first_byte: u32,
+    /// 2, 4 or 8.
+    pub bytes: u32,
+}
+
+impl HeaderField {
+    /// The type by its Zarr name.
+    pub fn type_name(&self) -> &'static str {
+        match self.bytes {
+            2 => "int16",
+            8 => "int64",
+            _ => "int32",
+        }
+    }
+}
+
+/// How a trace header becomes a record.
+pub struct HeaderRecord {
+    pub fields: Vec<HeaderField>,
+    /// For each byte of the record, the byte of the header.
+    bytes: Vec<u8>,
+}
+
+impl HeaderRecord {
+    /// Name of the array.
+    pub const ARRAY: &'static str = "headers";
+
+    /// The record of a grid from headers in this byte order.
+    pub fn new(grid: &Grid, order: ByteOrder) -> Self {
+        let fields = fields(&grid.keys, grid.uses_last_bytes);
+        let of_field = |field: &HeaderField| {
+            let bytes = (field.first_byte - 1) as u8..(field.first_byte - 1 + field.bytes) as u8;
+            match order {
+                ByteOrder::Big => bytes.rev().collect::<Vec<u8>>(),
+                ByteOrder::Little => bytes.collect(),
+            }
+        };
+        let bytes = fields.iter().flat_map(of_field).collect();
+        Self { fields, bytes }
+    }
+
+    /// Bytes of a record.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Packs a header into `out`, which has [`Self::bytes`] bytes.
+    pub fn pack(&self, header: &[u8], out: &mut [u8]) {
+        let Some(header) = header.first_chunk::<240>() else { return };
+        for (out, &from) in out.iter_mut().zip(&self.bytes) {
+            *out = header[usize::from(from)];
+        }
+    }
+
+    /// Shape and chunks of the array: one chunk for each unit. Its type and codec are not those of the record.
+    pub fn array(&self, grid: &Grid) -> Array {
+        let cut = Cut::new(grid);
+        let axes = grid.keys.iter().zip(&cut.unit).map(|(key, &chunk)| Axis {
+            name: key.name.clone(),
+            length: key.values.len() as u64,
+            chunk,
+        });
+        let axes: Vec<Axis> = axes.collect();
+        Array {
+            dtype: Dtype::Int8,
+            storage: (0..axes.len()).collect(),
+            axes,
+            shard: None,
+            codec: Codec::default(),
+            precision: None,
+        }
+    }
+
+    /// The data type for `zarr.json`.
+    pub fn data_type(&self, header_type: HeaderType) -> Value {
+        match header_type {
+            HeaderType::Structured => {
+                let fields: Vec<Value> = self.fields.iter().map(|f| json!([f.name, f.type_name()])).collect();
+                json!({"name": "structured", "configuration": {"fields": fields}})
+            }
+            HeaderType::Struct => {
+                let field = |f: &HeaderField| json!({"name": f.name, "data_type": f.type_name()});
+                let fields: Vec<Value> = self.fields.iter().map(field).collect();
+                json!({"name": "struct", "configuration": {"fields": fields}})
+            }
+        }
+    }
+
+    /// The fill value for `zarr.json`: all fields zero.
+    pub fn fill_value(&self, header_type: HeaderType) -> Value {
+        use base64::Engine as _;
+        match header_type {
+            HeaderType::Structured => base64::engine::general_purpose::STANDARD.encode(vec![0; self.bytes()]).into(),
+            HeaderType::Struct => {
+                self.fields.iter().map(|f| (f.name.clone(), json!(0))).collect::<serde_json::Map<_, _>>().into()
+            }
+        }
+    }
+}
+
+/// The fields of a record.
+fn fields(keys: &[Key], uses_last_bytes: bool) -> Vec<HeaderField> {
+    let (mut fields, mut byte) = (Vec::new(), 1);
+    for &(name, bytes) in REV1 {
+        fields.push(HeaderField { name: name.to_owned(), first_byte: byte, bytes });
+        byte += bytes;
+    }
+    if uses_last_bytes {
+        fields.push(HeaderField { name: "unassigned".into(), first_byte: byte, bytes: 8 });
+    }
+    for key in keys {
+        let Some(field) = key.field.as_ref().filter(|field| !field.is_computed()) else { continue };
+        let at_its_bytes = |f: &HeaderField| f.first_byte == field.first_byte && f.bytes as usize == field.kind.size();
+        let is_there = fields.iter().any(at_its_bytes);
+        for f in &mut fields {
+            if at_its_bytes(f) {
+                f.name.clone_from(&key.name);
+            } else if is_there && f.name == key.name {
+                f.name = format!("{}_{}", f.name, f.first_byte);
+            }
+        }
+    }
+    fields
+}
+
+/// Names and lengths of the fields, from byte 1 on without gaps.
+#[rustfmt::skip]
+const REV1: &[(&str, u32)] = &[
+    ("trace_seq_num_line", 4), ("trace_seq_num_reel", 4), ("orig_field_record_num", 4), ("trace_num_orig_record", 4),
+    ("energy_source_point_num", 4), ("ensemble_num", 4), ("trace_num_ensemble", 4), ("trace_id_code", 2),
+    ("vertically_summed_traces", 2), ("horizontally_stacked_traces", 2), ("data_use", 2),
+    ("source_to_receiver_distance", 4), ("receiver_group_elevation", 4), ("source_surface_elevation", 4),
+    ("source_depth_below_surface", 4), ("receiver_datum_elevation", 4), ("source_datum_elevation", 4),
+    ("source_water_depth", 4), ("receiver_water_depth", 4), ("elevation_depth_scalar", 2), ("coordinate_scalar", 2),
+    ("source_coord_x", 4), ("source_coord_y", 4), ("group_coord_x", 4), ("group_coord_y", 4), ("coordinate_unit", 2),
+    ("weathering_velocity", 2), ("subweathering_velocity", 2), ("source_uphole_time", 2), ("group_uphole_time", 2),
+    ("source_static_correction", 2), ("receiver_static_correction", 2), ("total_static_applied", 2), ("lag_time_a", 2),
+    ("lag_time_b", 2), ("delay_recording_time", 2), ("mute_time_start", 2), ("mute_time_end", 2),
+    ("samples_per_trace", 2), ("sample_interval", 2), ("instrument_gain_type", 2), ("instrument_gain_const", 2),
+    ("instrument_gain_initial", 2), ("correlated_data", 2), ("sweep_freq_start", 2), ("sweep_freq_end", 2),
+    ("sweep_length", 2), ("sweep_type", 2), ("sweep_taper_start", 2), ("sweep_taper_end", 2), ("taper_type", 2),
+    ("alias_filter_freq", 2), ("alias_filter_slope", 2), ("notch_filter_freq", 2), ("notch_filter_slope", 2),
+    ("low_cut_freq", 2), ("high_cut_freq", 2), ("low_cut_slope", 2), ("high_cut_slope", 2), ("year_recorded", 2),
+    ("day_of_year", 2), ("hour_of_day", 2), ("minute_of_hour", 2), ("second_of_minute", 2), ("time_basis_code", 2),
+    ("trace_weighting_factor", 2), ("group_num_roll_switch", 2), ("group_num_first_trace", 2),
+    ("group_num_last_trace", 2), ("gap_size", 2), ("taper_overtravel", 2), ("cdp_x", 4), ("cdp_y", 4), ("inline", 4),
+    ("crossline", 4), ("shot_point", 4), ("shot_point_scalar", 2), ("trace_value_unit", 2),
+    ("transduction_const_mantissa", 4), ("transduction_const_exponent", 2), ("transduction_unit", 2),
+    ("device_trace_id", 2), ("times_scalar", 2), ("source_type_orientation", 2), ("source_energy_dir_mantissa", 4),
+    ("source_energy_dir_exponent", 2), ("source_measurement_mantissa", 4), ("source_measurement_exponent", 2),
+    ("source_measurement_unit", 2),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::GatherKey;
+    use crate::segy::fields::FieldKind;
+
+    #[test]
+    fn the_fields_fill_the_header_and_keys_give_theirs_a_name() {
+        let key = |name: &str, first_byte, kind| Key {
+            name: name.into(),
+            field: Some(GatherKey { name: name.into(), first_byte, kind, formula: None }),
+            bin: None,
+            values: Vec::new(),
+        };
+        let fields = fields(&[key("shot_point", 17, FieldKind::I32), key("cable", 213, FieldKind::I16)], true);
+        let place = |name: &str| fields.iter().find(|f| f.name == name).map(|f| f.first_byte);
+        assert_eq!(fields.len(), 90);
+        assert_eq!(fields.last().map(|f| f.first_byte + f.bytes), Some(241));
+        assert_eq!((place("shot_point"), place("shot_point_197"), place("cable")), (Some(17), Some(197), Some(213)));
+        assert_eq!(
+            (place("energy_source_point_num"), place("inline"), place("unassigned")),
+            (None, Some(189), Some(233))
+        );
+    }
+
+    #[test]
+    fn a_record_has_the_numbers_of_its_header_in_either_byte_order() {
+        let grid = Grid { uses_last_bytes: true, ..Grid::of_no_keys() };
+        let mut header = [0; 240];
+        header[188..192].copy_from_slice(&300_i32.to_be_bytes());
+        let record = HeaderRecord::new(&grid, ByteOrder::Big);
+        let mut out = vec![0; record.bytes()];
+        record.pack(&header, &mut out);
+        assert_eq!((out.len(), &out[188..192]), (240, &300_i32.to_le_bytes()[..]));
+        header[188..192].reverse();
+        let mut other = vec![0; record.bytes()];
+        HeaderRecord::new(&grid, ByteOrder::Little).pack(&header, &mut other);
+        assert_eq!(out, other);
+    }
+}

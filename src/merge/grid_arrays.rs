@@ -1,0 +1,440 @@
+//! The arrays of a grid besides samples and headers: axes, coordinates, the mask, the trace numbers, the file headers,
+//! and the documents of the groups. Named and declared as MDIO 1 has them, so that it opens and exports the dataset.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::Result;
+use crate::dataset_files::{FILE_HEADER, TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
+use crate::grid::bricks::{Cut, template};
+use crate::grid::header_record::HeaderRecord;
+use crate::grid::places::HOLE;
+use crate::grid::{Coordinate, Grid};
+use crate::plan::Plan;
+use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
+use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
+use crate::segy::{Access, ByteOrder, Domain, Dtype, Io};
+use crate::staging::GridFiles;
+use crate::store::Place;
+use crate::store::checksum::Checksum;
+use crate::store::files::{create_directories, write_json};
+use crate::zarr::{Axis, PlainArray, array_document, records_document};
+
+/// Values in a chunk at most: 32 MiB of the widest.
+const CHUNK_VALUES: u64 = 1 << 22;
+/// Traces whose records are read at a time.
+const RECORD_TRACES: u64 = 65_536;
+/// The version of MDIO's layout that this is.
+const MDIO_VERSION: &str = "1.2.3";
+
+/// What was written.
+pub struct GridArrays {
+    /// Of the files of these arrays, by path in the dataset.
+    pub checksums: BTreeMap<String, Checksum>,
+    /// For each coordinate, how many traces have another value than their place.
+    pub differences: Vec<u64>,
+}
+
+/// Writes the arrays of a grid into a dataset that has its bricks.
+pub fn write(
+    plan: &Plan,
+    grid: &Grid,
+    files: &GridFiles,
+    dataset: &Place,
+    cancel: &CancelHandle,
+) -> Result<GridArrays> {
+    let mut writer = Writer { plan, grid, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
+    let differences = writer.coordinates()?;
+    writer.bricks()?;
+    writer.headers()?;
+    writer.places()?;
+    writer.axes()?;
+    writer.file_header()?;
+    writer.groups()?;
+    let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&dataset.join(name))?));
+    let checksums = writer.names.iter().map(checksum).collect::<Result<_>>()?;
+    Ok(GridArrays { checksums, differences })
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    grid: &'a Grid,
+    files: &'a GridFiles<'a>,
+    dataset: &'a Place,
+    cancel: &'a CancelHandle,
+    documents: Map<String, Value>,
+    names: Vec<String>,
+}
+
+impl Writer<'_> {
+    /// An array along some keys, in chunks that memory has room for.
+    fn along(&self, axes: &[usize]) -> Vec<Axis> {
+        let mut room = CHUNK_VALUES;
+        let mut found: Vec<Axis> = axes
+            .iter()
+            .rev()
+            .map(|&axis| {
+                let key = &self.grid.keys[axis];
+                let length = key.values.len() as u64;
+                let chunk = length.min(room).max(1);
+                room = (room / chunk).max(1);
+                Axis { name: key.name.clone(), length, chunk }
+            })
+            .collect();
+        found.reverse();
+        found
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.grid.keys.len()).collect()
+    }
+
+    fn put(&mut self, name: &str, array: &PlainArray, chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>) -> Result<()> {
+        let written = array.write(&self.dataset.join(name), chunk)?;
+        self.names.extend(written.into_iter().map(|file| format!("{name}/{file}")));
+        self.documents.insert(name.to_owned(), array.document());
+        Ok(())
+    }
+
+    fn document(&mut self, name: &str, document: Value) -> Result<()> {
+        let directory = self.dataset.join(name);
+        create_directories(&directory)?;
+        write_json(&directory.join(ZARR_JSON), &document)?;
+        self.names.push(format!("{name}/{ZARR_JSON}"));
+        self.documents.insert(name.to_owned(), document);
+        Ok(())
+    }
+
+    /// The attribute that names the coordinates of an array.
+    fn coordinate_names(&self) -> Value {
+        let names: Vec<&str> = self.grid.coordinates.iter().map(|c| c.name.as_str()).collect();
+        if names.is_empty() { json!({}) } else { json!({"coordinates": names.join(" ")}) }
+    }
+
+    fn bricks(&mut self) -> Result<()> {
+        let mut document = array_document(&self.grid.array());
+        let mut attributes = self.coordinate_names();
+        if self.grid.traces.dtype.is_float() {
+            document["fill_value"] = "NaN".into();
+            attributes["_FillValue"] = no_number().into();
+        }
+        if let Some(precision) = document["attributes"].get("precision") {
+            attributes["precision"] = precision.clone();
+        }
+        document["attributes"] = attributes;
+        self.document(&self.grid.variable.clone(), document)
+    }
+
+    fn headers(&mut self) -> Result<()> {
+        let record = HeaderRecord::new(self.grid, self.plan.layout().byte_order);
+        let of_type = self.grid.header_type;
+        let (data_type, fill_value) = (record.data_type(of_type), record.fill_value(of_type));
+        let array = record.array(self.grid);
+        let document = records_document(&array, data_type, record.bytes(), fill_value, self.coordinate_names());
+        self.document(HeaderRecord::ARRAY, document)
+    }
+
+    /// The mask, and the number of the trace at each place.
+    fn places(&mut self) -> Result<()> {
+        let (axes, attributes) = (self.along(&self.all()), self.coordinate_names());
+        let chunk: Vec<u64> = axes.iter().map(|axis| axis.chunk).collect();
+        let cut = Cut { lengths: self.grid.places(), brick: chunk.clone(), unit: chunk.clone() };
+        let (files, cancel) = (self.files, self.cancel);
+        let n = chunk.iter().product::<u64>() as usize;
+        let numbers = |index: &[u64]| -> Result<Vec<u64>> {
+            cancel.check()?;
+            let (mut numbers, mut bytes) = (vec![HOLE; n], Vec::new());
+            for (place, n, local) in cut.runs(&cut.places_of(index), &chunk) {
+                bytes.resize(n as usize * 8, 0);
+                files.map(place, &mut bytes)?;
+                let found = bytes.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
+                numbers[local as usize..].iter_mut().zip(found).for_each(|(out, number)| *out = number);
+            }
+            Ok(numbers)
+        };
+        let mask = PlainArray {
+            axes: axes.clone(),
+            data_type: "bool",
+            item_bytes: 1,
+            fill_value: false.into(),
+            attributes: attributes.clone(),
+        };
+        self.put(TRACE_MASK, &mask, |index| {
+            Ok(numbers(index)?.into_iter().map(|number| u8::from(number != HOLE)).collect())
+        })?;
+        let mut attributes = attributes;
+        attributes["long_name"] = "number of the trace in the SEG-Y file, from 0; -1 where there is none".into();
+        let array = PlainArray { axes, data_type: "int64", item_bytes: 8, fill_value: (-1).into(), attributes };
+        // HOLE has the bits of -1.
+        self.put(TRACE_NUMBERS, &array, |index| Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect()))
+    }
+
+    /// The keys and the axis of the samples.
+    fn axes(&mut self) -> Result<()> {
+        for axis in self.all() {
+            let key = &self.grid.keys[axis];
+            let values = key.values.clone();
+            let is_short = values.iter().all(|&value| i32::try_from(value).is_ok_and(|value| value != i32::MAX));
+            let mut attributes = json!({});
+            if let Some(units) = units_of_key(&key.name, self.plan) {
+                attributes["unitsV1"] = units;
+            }
+            let name = key.name.clone();
+            let (array, bytes) = if is_short {
+                let bytes = values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect::<Vec<u8>>();
+                (one_axis(&name, values.len() as u64, "int32", 4, i32::MAX.into(), attributes), bytes)
+            } else {
+                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                (one_axis(&name, values.len() as u64, "int64", 8, i64::MAX.into(), attributes), bytes)
+            };
+            self.put(&name, &array, |_| Ok(bytes.clone()))?;
+        }
+        self.samples()
+    }
+
+    fn samples(&mut self) -> Result<()> {
+        let (axis, n) = (&self.plan.layout().axis, self.grid.traces.n_samples);
+        let values: Vec<f64> = (0..n).map(|i| axis.value(i)).collect();
+        let is_whole = values.iter().all(|v| v.fract() == 0.0 && v.abs() < f64::from(i32::MAX));
+        let mut attributes = json!({"long_name": axis.long_name()});
+        match (axis.domain, axis.units.as_deref(), axis.interval) {
+            (_, _, None) => {}
+            (Domain::Time, units, _) => attributes["unitsV1"] = json!({"time": units.unwrap_or("ms")}),
+            (Domain::Frequency, ..) => attributes["unitsV1"] = json!({"frequency": "Hz"}),
+            (Domain::Depth, Some(units), _) => attributes["unitsV1"] = json!({"length": units}),
+            (Domain::Depth, None, _) => {}
+        }
+        let name = self.grid.vertical.clone();
+        let (array, bytes) = if is_whole {
+            let bytes = values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect::<Vec<u8>>();
+            (one_axis(&name, n, "int32", 4, i32::MAX.into(), attributes), bytes)
+        } else {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (one_axis(&name, n, "float64", 8, "NaN".into(), attributes), bytes)
+        };
+        self.put(&name, &array, |_| Ok(bytes.clone()))
+    }
+
+    /// The coordinates: of each place the value of its first trace. Returns for each how many traces have another.
+    fn coordinates(&mut self) -> Result<Vec<u64>> {
+        let grid = self.grid;
+        let mut differences = Vec::new();
+        for (number, coordinate) in grid.coordinates.iter().enumerate() {
+            let axes = self.along(&coordinate.axes);
+            let chunk: Vec<u64> = axes.iter().map(|axis| axis.chunk).collect();
+            let mut attributes = json!({"_FillValue": no_number(), "unitsV1": {"length": unit_of_length(self.plan)}});
+            attributes["long_name"] = coordinate.column.clone().into();
+            let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
+            let mut n_differences = 0;
+            let (files, cancel) = (self.files, self.cancel);
+            self.put(&coordinate.name, &array, |index| {
+                let (values, differing) = coordinate_chunk(grid, files, number, coordinate, &chunk, index, cancel)?;
+                n_differences += differing;
+                Ok(values.into_iter().flat_map(f64::to_le_bytes).collect())
+            })?;
+            differences.push(n_differences);
+        }
+        Ok(differences)
+    }
+
+    /// An array without values whose attributes are the file headers.
+    fn file_header(&mut self) -> Result<()> {
+        let Some(first) = self.plan.files.first() else { return Ok(()) };
+        let layout = &first.layout;
+        let mut attributes = json!({"segySpec": segy_spec(self.plan, self.grid)});
+        if layout.has_file_header() {
+            let file = layout.open(&first.input.path, Io::Pread, Access::Headers)?;
+            let bytes = file.copy(0, TEXT_HEADER_BYTES)?;
+            let lines = text::lines(&bytes, layout.text_encoding);
+            let lines: Vec<String> = lines.iter().map(|line| format!("{line:<80}")).collect();
+            attributes["textHeader"] = lines.join("\n").into();
+            let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
+            binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
+            attributes["binaryHeader"] = binary_header(&binary);
+        }
+        let document = json!({
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": [],
+            "data_type": {"name": "fixed_length_utf32", "configuration": {"length_bytes": 4}},
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": []}},
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "fill_value": "",
+            "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+            "attributes": attributes,
+        });
+        self.document(FILE_HEADER, document)
+    }
+
+    fn groups(&mut self) -> Result<()> {
+        let names: Vec<&str> = self.grid.keys.iter().map(|key| key.name.as_str()).collect();
+        let is_line = matches!(names.as_slice(), ["cdp" | "trace"] | ["cdp", _]);
+        let is_stacked = matches!(names.as_slice(), ["cdp"] | ["inline", "crossline"] | ["crossline", "inline"]);
+        let gathers = match names.as_slice() {
+            _ if is_stacked => "stacked",
+            ["cdp", ..] | ["inline", "crossline", ..] => "cdp",
+            _ => "common_source",
+        };
+        let root = json!({
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {
+                "apiVersion": MDIO_VERSION,
+                "name": template(&names, &self.grid.vertical).unwrap_or_else(|| "segy-import".into()),
+                "attributes": {
+                    "surveyType": if is_line { "2D" } else { "3D" },
+                    "gatherType": gathers,
+                    "defaultVariableName": self.grid.variable,
+                },
+            },
+            "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": self.documents},
+        });
+        write_json(&self.dataset.join(ZARR_JSON), &root)?;
+        self.names.push(ZARR_JSON.to_owned());
+        let tables = json!({
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {"long_name": "tables and metadata of segy-import; see metadata.json"},
+        });
+        write_json(&self.dataset.join(TABLES).join(ZARR_JSON), &tables)
+    }
+}
+
+fn one_axis(
+    name: &str,
+    n: u64,
+    data_type: &'static str,
+    item_bytes: usize,
+    fill: Value,
+    attributes: Value,
+) -> PlainArray {
+    let axes = vec![Axis { name: name.into(), length: n, chunk: n }];
+    PlainArray { axes, data_type, item_bytes, fill_value: fill, attributes }
+}
+
+/// Values of a chunk of a coordinate, and how many traces in it have another value than their place.
+fn coordinate_chunk(
+    grid: &Grid,
+    files: &GridFiles,
+    number: usize,
+    coordinate: &Coordinate,
+    chunk: &[u64],
+    index: &[u64],
+    cancel: &CancelHandle,
+) -> Result<(Vec<f64>, u64)> {
+    let n_keys = grid.keys.len();
+    let mut values = vec![f64::NAN; chunk.iter().product::<u64>() as usize];
+    let mut is_set = vec![false; values.len()];
+    let (mut n_differences, mut bytes) = (0, Vec::new());
+    for start in (0..grid.traces.n_traces).step_by(RECORD_TRACES as usize) {
+        cancel.check()?;
+        files.records(&(start..(start + RECORD_TRACES).min(grid.traces.n_traces)), &mut bytes)?;
+        for record in bytes.chunks_exact(files.record_bytes()) {
+            let fields = record.as_chunks::<8>().0;
+            // Where it lies in the chunk, if it does.
+            let place = coordinate.axes.iter().zip(chunk).zip(index).try_fold(0, |place, ((&axis, side), i)| {
+                let at = u64::from_le_bytes(fields[grid.record_order[axis]]).checked_sub(i * side)?;
+                (at < *side).then_some(place * side + at)
+            });
+            let Some(place) = place else { continue };
+            let value = f64::from_le_bytes(fields[n_keys + number]);
+            let (known, set) = (&mut values[place as usize], &mut is_set[place as usize]);
+            if *set {
+                n_differences += u64::from(known.to_bits() != value.to_bits());
+            } else {
+                (*known, *set) = (value, true);
+            }
+        }
+    }
+    Ok((values, n_differences))
+}
+
+/// NaN as MDIO and xarray keep it in an attribute.
+fn no_number() -> String {
+    base64::engine::general_purpose::STANDARD.encode(f64::NAN.to_le_bytes())
+}
+
+fn unit_of_length(plan: &Plan) -> &'static str {
+    let is_feet = plan.files.first().is_some_and(|first| first.layout.axis.units.as_deref() == Some("ft"));
+    if is_feet { "ft" } else { "m" }
+}
+
+fn units_of_key(name: &str, plan: &Plan) -> Option<Value> {
+    match name {
+        "offset" => Some(json!({"length": unit_of_length(plan)})),
+        "angle" | "azimuth" => Some(json!({"angle": "deg"})),
+        _ => None,
+    }
+}
+
+/// The fields of the binary header by MDIO's names: name, first byte of the file, bytes.
+#[rustfmt::skip]
+const BINARY: &[(&str, u32, u32)] = &[
+    ("job_id", 3201, 4), ("line_num", 3205, 4), ("reel_num", 3209, 4), ("data_traces_per_ensemble", 3213, 2),
+    ("aux_traces_per_ensemble", 3215, 2), ("sample_interval", 3217, 2), ("orig_sample_interval", 3219, 2),
+    ("samples_per_trace", 3221, 2), ("orig_samples_per_trace", 3223, 2), ("data_sample_format", 3225, 2),
+    ("ensemble_fold", 3227, 2), ("trace_sorting_code", 3229, 2), ("vertical_sum_code", 3231, 2),
+    ("sweep_freq_start", 3233, 2), ("sweep_freq_end", 3235, 2), ("sweep_length", 3237, 2), ("sweep_type_code", 3239, 2),
+    ("sweep_trace_num", 3241, 2), ("sweep_taper_start", 3243, 2), ("sweep_taper_end", 3245, 2),
+    ("taper_type_code", 3247, 2), ("correlated_data_code", 3249, 2), ("binary_gain_code", 3251, 2),
+    ("amp_recovery_code", 3253, 2), ("measurement_system_code", 3255, 2), ("impulse_polarity_code", 3257, 2),
+    ("vibratory_polarity_code", 3259, 2), ("fixed_length_trace_flag", 3503, 2), ("num_extended_text_headers", 3505, 2),
+];
+
+fn binary_header(binary: &BinaryHeader) -> Value {
+    let field = |&(name, byte, bytes): &(&str, u32, u32)| {
+        let value = match (name, bytes) {
+            // They are in the group of the tables.
+            ("num_extended_text_headers", _) => 0,
+            (_, 4) => i64::from(binary.i32(byte)),
+            _ => i64::from(binary.i16(byte)),
+        };
+        (name.to_owned(), json!(value))
+    };
+    let mut fields: Map<String, Value> = BINARY.iter().map(field).collect();
+    let [major, minor] = [300, 301].map(|at| binary.bytes[at]);
+    fields.insert("segy_revision_major".into(), major.into());
+    fields.insert("segy_revision_minor".into(), minor.into());
+    fields.into()
+}
+
+/// The specification with which TGSAI's `segy` gives the file back.
+fn segy_spec(plan: &Plan, grid: &Grid) -> Value {
+    let layout = plan.layout();
+    let record = HeaderRecord::new(grid, layout.byte_order);
+    let mut binary: Vec<(u32, Value)> = BINARY
+        .iter()
+        .map(|&(name, byte, bytes)| {
+            let byte = byte - 3200;
+            (byte, json!({"name": name, "byte": byte, "format": if bytes == 4 { "int32" } else { "int16" }}))
+        })
+        .collect();
+    binary.push((301, json!({"name": "segy_revision", "byte": 301, "format": "int16"})));
+    binary.sort_by_key(|field| field.0);
+    let binary: Vec<Value> = binary.into_iter().map(|field| field.1).collect();
+    let fields = record.fields.iter();
+    let fields: Vec<Value> =
+        fields.map(|f| json!({"name": f.name, "byte": f.first_byte, "format": f.type_name()})).collect();
+    json!({
+        "segyStandard": 1.0,
+        "textHeader": {
+            "rows": 40, "cols": 80, "offset": 0,
+            "encoding": if layout.text_encoding == TextEncoding::Ascii { "ascii" } else { "ebcdic" },
+        },
+        "binaryHeader": {"fields": binary, "itemSize": 400, "offset": 3200},
+        "trace": {"header": {"fields": fields, "itemSize": 240}, "data": {"format": sample_format(plan)}},
+        "endianness": if layout.byte_order == ByteOrder::Big { "big" } else { "little" },
+    })
+}
+
+/// The name that TGSAI's `segy` has for the samples of the file.
+fn sample_format(plan: &Plan) -> &'static str {
+    match (plan.layout().format_code, plan.layout().format().native) {
+        (1, _) => "ibm32",
+        (_, Dtype::Float64) => "float64",
+        (_, other) => other.name(),
+    }
+}

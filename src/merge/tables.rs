@@ -1,0 +1,104 @@
+//! The header table and the gather index.
+
+use std::collections::BTreeMap;
+use std::thread::{Builder, ScopedJoinHandle};
+
+use crossbeam_channel::Receiver;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::dataset_files::{GATHER_INDEX, HEADERS};
+use crate::gather::index::{GatherCounts, gather_starts, write_index};
+use crate::plan::Plan;
+use crate::staging::{SegmentPaths, SegmentRecord};
+use crate::store::Place;
+use crate::store::checksum::Checksum;
+use crate::store::files::create_directories;
+use crate::table::{Joining, TablePart};
+
+/// The header table of the first segments, joined while others were still converted.
+pub struct EarlyTable<'a> {
+    table: Joining<'a>,
+    n_segments: usize,
+}
+
+impl<'a> EarlyTable<'a> {
+    /// Joins the parts of segments in order, as far as they come: from the staging area to the directory of the tables. `go_on` is asked now and then.
+    pub fn join(
+        plan: &'a Plan,
+        (staging, directory): (&Place, &Place),
+        records: &Receiver<SegmentRecord>,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<Self> {
+        create_directories(directory)?;
+        let mut table = Joining::create(&directory.join(HEADERS), &plan.headers)?;
+        let (mut waiting, mut n_segments) = (BTreeMap::new(), 0);
+        for record in records {
+            waiting.insert(record.segment, record);
+            while let Some(record) = plan.segments.get(n_segments).and_then(|s| waiting.remove(&s.id)) {
+                if record.n_rows > 0 {
+                    table.push(part(&SegmentPaths::new(staging, record.segment), &record), go_on)?;
+                }
+                n_segments += 1;
+            }
+        }
+        Ok(Self { table, n_segments })
+    }
+}
+
+fn part(paths: &SegmentPaths, record: &SegmentRecord) -> TablePart {
+    TablePart { path: paths.headers.clone(), row_groups: record.headers.row_groups }
+}
+
+/// What a thread came to.
+pub(super) fn outcome<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(Error::Failed("a step of the merge panicked".into())))
+}
+
+/// Both tables of a dataset.
+pub(super) struct Tables<'a> {
+    pub(super) plan: &'a Plan,
+    /// Where they are put.
+    pub(super) directory: &'a Place,
+    pub(super) segments: &'a [SegmentPaths],
+    pub(super) records: &'a [SegmentRecord],
+}
+
+impl<'a> Tables<'a> {
+    /// Joins both, at the same time up to where the header table needs the numbers of the gathers.
+    pub(super) fn write(
+        &self,
+        early: Option<EarlyTable<'a>>,
+        cancel: &CancelHandle,
+    ) -> Result<(Checksum, GatherCounts)> {
+        std::thread::scope(|scope| {
+            let counts = Builder::new().spawn_scoped(scope, || self.write_index());
+            let table = self.join(early, cancel);
+            let counts = counts.map_or_else(|_| self.write_index(), outcome)?;
+            let has_gathers = !self.plan.gather_keys.is_empty();
+            let starts = has_gathers.then(|| gather_starts(&self.directory.join(GATHER_INDEX))).transpose()?;
+            Ok((table?.finish(starts)?, counts))
+        })
+    }
+
+    /// Copies the row groups of all segments that have not been.
+    fn join(&self, early: Option<EarlyTable<'a>>, cancel: &CancelHandle) -> Result<Joining<'a>> {
+        let (mut table, n_joined) = match early {
+            Some(early) => (early.table, early.n_segments),
+            None => (Joining::create(&self.directory.join(HEADERS), &self.plan.headers)?, 0),
+        };
+        let rest = self.segments.iter().zip(self.records).skip(n_joined);
+        for (paths, record) in rest.filter(|(_, record)| record.n_rows > 0) {
+            table.push(part(paths, record), &|| cancel.check())?;
+        }
+        Ok(table)
+    }
+
+    fn write_index(&self) -> Result<GatherCounts> {
+        let runs = self.segments.iter().zip(self.records).map(|(s, r)| (s.runs.clone(), r.n_runs));
+        let file_starts: Vec<u64> = self.plan.files.iter().map(|f| f.first_trace).collect();
+        let (plan, index) = (self.plan, self.directory.join(GATHER_INDEX));
+        let runs: Vec<(Place, u64)> = runs.collect();
+        write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe)
+    }
+}

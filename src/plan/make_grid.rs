@@ -1,0 +1,312 @@
+//! Planning a grid: its keys, coordinates, axes and bricks, from the headers of all traces.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::base::near_names::near_names;
+use crate::gather::GatherKey;
+use crate::grid::bricks::{self, Cut};
+use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
+use crate::grid::places::{self, Places, count_traces, make_axes};
+use crate::grid::scan::{Records, Wanted};
+use crate::grid::{Coordinate, Grid, Key, TRACE, choice};
+use crate::input::PlannedFile;
+use crate::segy::Domain;
+use crate::segy::Io;
+use crate::segy::fields::{FieldKind, TRACE_FIELDS};
+use crate::table::HeaderTable;
+use crate::zarr::ArrayPlan;
+
+/// What planning a grid has found out besides the plan: too much for it, and found anew by every run.
+pub struct GridScratch {
+    pub records: Records,
+    pub places: Places,
+}
+
+/// The scratch of a plan that this process has made.
+#[derive(Clone, Default)]
+pub struct Scratch(pub Option<Arc<GridScratch>>);
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Scratch" } else { "no scratch" })
+    }
+}
+
+/// It follows from the rest of the plan.
+impl PartialEq for Scratch {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// What a grid is made from.
+pub(super) struct Survey<'a> {
+    pub files: &'a [PlannedFile],
+    pub io: Io,
+    pub headers: &'a HeaderTable,
+    pub traces: ArrayPlan,
+}
+
+impl Survey<'_> {
+    fn name(&self) -> String {
+        self.files.first().map_or(String::new(), |file| file.input.path.display().to_string())
+    }
+
+    /// Plans the grid.
+    ///
+    /// # Errors
+    /// `Error::Input` where two traces share a place, or no grid can be made; `Error::Usage` for keys that do not exist.
+    pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<(Grid, GridScratch)> {
+        let names = match &options.keys {
+            GridKeys::Fields(names) => names.clone(),
+            GridKeys::Auto => {
+                let scan = |names: &[String]| self.scan(names, &options.bins, cancel);
+                let there = self.columns_there(&choice::CANDIDATES);
+                choice::choose(&there, scan, cancel).map_err(|e| self.at(e))?
+            }
+        };
+        let (mut keys, fields) = self.keys(&names, &options.bins)?;
+        let counts_traces = bricks::counts_traces(&names);
+        let mut coordinates = self.coordinates(&keys);
+        let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
+        let records = Records::read(&wanted, cancel)?;
+        let trace = if counts_traces { keys.pop() } else { None };
+        self.check_names(options, &keys)?;
+        self.check_constant(&keys, &records)?;
+        let mut order = make_axes(&mut keys, &records, options.axes, &options.fill_axes, cancel)?;
+        for coordinate in &mut coordinates {
+            let place = |&axis: &usize| order.iter().position(|&key| key == axis).unwrap_or(axis);
+            coordinate.axes = coordinate.axes.iter().map(place).collect();
+            coordinate.axes.sort_unstable();
+        }
+        if let Some(trace) = trace {
+            order.push(fields.len());
+            keys.push(trace);
+            count_traces(&mut keys, &records, &order, cancel)?;
+        }
+        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        let places: Vec<u64> = keys.iter().map(|key| key.values.len() as u64).collect();
+        let lengths = [&places[..], &[self.traces.n_samples]].concat();
+        let asked = options.brick.as_ref().map(|brick| permuted(brick, &order));
+        let brick = bricks::brick(asked.as_ref(), &names, &lengths)?;
+        let shard = options.shard.as_ref().map(|shard| match shard {
+            GridShard::Columns => GridShard::Columns,
+            GridShard::Lengths(asked) => GridShard::Lengths(permuted(asked, &order)),
+        });
+        let shard = bricks::shard(shard.as_ref(), &brick, &lengths)?;
+        let cut = Cut::of(&places, &brick, shard.as_deref());
+        let placed = places::place(&keys, &records, &order, &cut.unit, cancel).map_err(|e| self.at(e))?;
+        if placed.n_duplicates > 0 {
+            return Err(self.refuse_duplicates(&keys, &placed, options.duplicates));
+        }
+        let n_columns = if shard.is_none() { placed.units.len() as u64 } else { live_columns(&cut, &placed)? };
+        let vertical = vertical(self.files);
+        let grid = Grid {
+            keys,
+            vertical,
+            variable: options.variable.clone(),
+            header_type: options.header_type,
+            brick,
+            shard,
+            coordinates,
+            record_order: order,
+            uses_last_bytes: records.uses_last_bytes,
+            n_units: placed.units.len() as u64,
+            n_columns,
+            traces: self.traces.clone(),
+        };
+        if !grid.is_consistent() {
+            return Err(Error::Usage(
+                "a brick would be too large, or a shard would hold too many; choose shorter ones (--brick, --shard)"
+                    .into(),
+            ));
+        }
+        Ok((grid, GridScratch { records, places: placed }))
+    }
+
+    /// What a message is about.
+    fn at(&self, error: Error) -> Error {
+        error.at(&self.name())
+    }
+
+    /// Reads keys only, as they would become axes.
+    fn scan(&self, names: &[String], bins: &[Bin], cancel: &CancelHandle) -> Result<(Vec<Key>, Records)> {
+        let (mut keys, fields) = self.keys(names, bins)?;
+        let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &[], counts_traces: false };
+        let records = Records::read(&wanted, cancel)?;
+        make_axes(&mut keys, &records, AxesOrder::Ascending, &[], cancel)?;
+        Ok((keys, records))
+    }
+
+    fn columns_there(&self, names: &[&'static str]) -> Vec<&'static str> {
+        names.iter().copied().filter(|name| self.headers.columns.iter().any(|c| c.name == *name)).collect()
+    }
+
+    /// The keys, and the fields that are read for them; `trace` needs none.
+    fn keys(&self, names: &[String], bins: &[Bin]) -> Result<(Vec<Key>, Vec<GatherKey>)> {
+        let bin = |name: &str| bins.iter().find(|bin| bin.key == name).map(|bin| [bin.first, bin.step]);
+        let key = |name: &String| {
+            let field = if name == TRACE { None } else { Some(self.field(name)?) };
+            Ok(Key { name: name.clone(), field, bin: bin(name), values: Vec::new() })
+        };
+        let keys: Vec<Key> = names.iter().map(key).collect::<Result<_>>()?;
+        let fields = keys.iter().filter_map(|key| key.field.clone()).collect();
+        Ok((keys, fields))
+    }
+
+    fn field(&self, name: &str) -> Result<GatherKey> {
+        let headers = self.headers;
+        if let Some(computed) = headers.computed.iter().find(|c| c.name.eq_ignore_ascii_case(name)) {
+            let formula = Some(computed.clone());
+            return Ok(GatherKey { name: name.into(), first_byte: 0, kind: FieldKind::F64, formula });
+        }
+        let by_name = headers.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+        let alias = TRACE_FIELDS.iter().find(|f| f.is_called(name)).map(|f| f.name);
+        let column = by_name.or_else(|| headers.columns.iter().find(|c| Some(c.name.as_str()) == alias));
+        let Some(column) = column else {
+            let known = headers.columns.iter().map(|c| c.name.as_str());
+            let near = near_names(name, known.chain(headers.computed.iter().map(|c| c.name.as_str())));
+            return Err(Error::Usage(format!(
+                "--grid {name}: is not a trace header field; {near}; --field {name}=BYTE:TYPE says where it is"
+            )));
+        };
+        if !column.kind.is_integer() {
+            return Err(Error::Usage(format!(
+                "--grid {name}: is not a whole number; --compute {name}_index='round(…)' makes one of it"
+            )));
+        }
+        Ok(GatherKey { name: name.into(), first_byte: column.first_byte, kind: column.kind, formula: None })
+    }
+
+    /// The coordinates that go with these keys, as MDIO has them: of the midpoint for gathers by midpoint, otherwise of
+    /// source and receiver. `axes` are numbers of keys.
+    fn coordinates(&self, keys: &[Key]) -> Vec<Coordinate> {
+        let axes_of = |names: &[&str]| -> Vec<usize> {
+            (0..keys.len()).filter(|&i| names.contains(&keys[i].name.as_str())).collect()
+        };
+        let all: Vec<usize> = (0..keys.len()).collect();
+        let midpoints = axes_of(&["inline", "crossline", "cdp"]);
+        let shots = axes_of(&[
+            "shot_point",
+            "shot_line",
+            "shot_index",
+            "gun",
+            "sail_line",
+            "field_record",
+            "energy_source_point",
+            "source",
+        ]);
+        let receivers = axes_of(&["receiver", "receiver_line", "component"]);
+        let wanted = if !midpoints.is_empty() {
+            vec![("cdp_x", "cdp_x", midpoints.clone()), ("cdp_y", "cdp_y", midpoints)]
+        } else if !shots.is_empty() || !receivers.is_empty() {
+            let of_receivers = if receivers.is_empty() { all } else { receivers };
+            let mut wanted = Vec::new();
+            if !shots.is_empty() {
+                wanted.push(("source_coord_x", "source_x", shots.clone()));
+                wanted.push(("source_coord_y", "source_y", shots));
+            }
+            wanted.push(("group_coord_x", "receiver_x", of_receivers.clone()));
+            wanted.push(("group_coord_y", "receiver_y", of_receivers));
+            wanted
+        } else {
+            vec![("cdp_x", "cdp_x", all.clone()), ("cdp_y", "cdp_y", all)]
+        };
+        let coordinate = |(name, column, axes): (&str, &str, Vec<usize>)| {
+            let found = self.headers.columns.iter().find(|c| c.name == column)?;
+            (!keys.iter().any(|key| key.name == name) && found.kind != FieldKind::Text(0)).then(|| Coordinate {
+                name: name.into(),
+                column: column.into(),
+                first_byte: found.first_byte,
+                kind: found.kind,
+                scalar: found.scalar,
+                axes,
+            })
+        };
+        wanted.into_iter().filter_map(coordinate).collect()
+    }
+
+    /// Refuses options for keys that there are not.
+    fn check_names(&self, options: &GridOptions, keys: &[Key]) -> Result<()> {
+        let named = options.bins.iter().map(|bin| ("--bin", &bin.key));
+        for (option, name) in named.chain(options.fill_axes.iter().map(|name| ("--fill-axes", name))) {
+            if !keys.iter().any(|key| key.name == *name) {
+                let near = near_names(name, keys.iter().map(|key| key.name.as_str()));
+                return Err(Error::Usage(format!("{option} {name}: is not a key of --grid; {near}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses keys that place nothing: the same in all traces.
+    fn check_constant(&self, keys: &[Key], records: &Records) -> Result<()> {
+        let constant: Vec<String> = keys
+            .iter()
+            .zip(&records.values)
+            .filter(|(_, values)| values.len() == 1)
+            .map(|(key, values)| format!("{} is {} in all traces", key.name, values.first().copied().unwrap_or(0)))
+            .collect();
+        if records.n_traces < 2 || constant.is_empty() || constant.len() < keys.len() {
+            return Ok(());
+        }
+        let name = self.name();
+        Err(Error::Input(format!(
+            "{name}: {}; where the numbers are instead: segy-import inspect --candidates {name}",
+            constant.join(", ")
+        )))
+    }
+
+    fn refuse_duplicates(&self, keys: &[Key], places: &Places, _: Duplicates) -> Error {
+        let named = places.duplicates.iter().map(|duplicate| {
+            let values = keys.iter().zip(&duplicate.values).map(|(key, value)| format!("{} {value}", key.name));
+            let values: Vec<String> = values.collect();
+            format!("{}: traces {} and {}", values.join(", "), duplicate.first + 1, duplicate.second + 1)
+        });
+        let named: Vec<String> = named.collect();
+        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        let n = places.n_duplicates;
+        let (noun, verb) = if n == 1 { ("trace", "lies") } else { ("traces", "lie") };
+        let first = if n > named.len() as u64 { ", first of them" } else { "" };
+        Error::Input(format!(
+            "{}: {n} {noun} {verb} where another does{first} {}; --grid {},{TRACE} gives each a place, --bin or another key \
+             moves them apart, and without --grid they are imported in file order",
+            self.name(),
+            named.join("; "),
+            names.join(",")
+        ))
+    }
+}
+
+/// Lengths that were given in the order of the keys, in that of the axes.
+fn permuted(lengths: &Lengths, order: &[usize]) -> Lengths {
+    let n = order.len();
+    if lengths.0.len() != n + 1 {
+        return lengths.clone();
+    }
+    let keys = order.iter().map(|&key| lengths.0[key.min(n - 1)]);
+    Lengths(keys.chain([lengths.0[n]]).collect())
+}
+
+fn live_columns(cut: &Cut, places: &Places) -> Result<u64> {
+    let mut n = 0;
+    for &unit in &places.units {
+        for column in cut.columns_of(&cut.index_of_unit(unit)) {
+            n += u64::from(!places.traces_in(cut, &cut.places_of(&column))?.is_empty());
+        }
+    }
+    Ok(n)
+}
+
+/// Name of the axis of the samples.
+fn vertical(files: &[PlannedFile]) -> String {
+    let domain = files.first().map_or(Domain::Time, |file| file.layout.axis.domain);
+    match domain {
+        Domain::Time => "time",
+        Domain::Depth => "depth",
+        Domain::Frequency => "frequency",
+    }
+    .into()
+}

@@ -1,0 +1,176 @@
+//! One section that somebody asks for.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::base::near_names::near_names;
+use crate::inspect::InspectConfig;
+use crate::inspect::text_columns::grouped;
+use crate::report::header_values::{raw_values, values};
+use crate::report::reading_plan::ReadingPlan;
+use crate::report::sections::{Order, View, capital, edge, every, regular, trace_range, traces_with, view, views};
+use crate::report::slices::slice;
+use crate::report::source::{OnTraces, Shape, Source, read_traces};
+use crate::table::Column;
+
+/// Traces of a section, at most; of more, evenly spaced ones are read.
+const MOST_TRACES: u64 = 4000;
+/// Samples of all traces of a section.
+const MOST_SAMPLES: u64 = 8 << 20;
+
+/// Which section.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// What a report shows first.
+    Middle,
+    /// The traces in which a header field has a value.
+    Key(String, f64),
+    /// A time or depth slice.
+    Slice(f64),
+    /// Traces from 0; to the last one without an end.
+    Traces(u64, Option<u64>),
+}
+
+/// A section, and the shape of what it is of.
+pub struct Chosen {
+    pub view: View,
+    pub shape: Shape,
+}
+
+/// Reads a section of a file or a dataset.
+///
+/// # Errors
+/// `Error::Usage` if there is no such section.
+pub fn chosen(
+    path: &Path,
+    files: &InspectConfig,
+    choice: &Choice,
+    on_traces: OnTraces,
+    cancel: &CancelHandle,
+) -> Result<Chosen> {
+    let mut source = crate::report::open(path, files)?;
+    let source = &mut *source;
+    let shape = source.shape().clone();
+    if shape.n_samples == 0 {
+        return Err(Error::Usage(format!("{}: has headers only, and no samples to show", path.display())));
+    }
+    let view = match choice {
+        Choice::Middle => middle(source)?,
+        Choice::Slice(at) => slice(source, *at, on_traces, cancel)?,
+        Choice::Traces(start, end) => {
+            let n = shape.n_traces;
+            let end = end.unwrap_or(n);
+            if *start >= end || end > n {
+                return Err(Error::Usage(format!("--traces: the traces are 0:{n}")));
+            }
+            let view = of_traces(source, every(*start..end, MOST_TRACES))?;
+            View { title: capital(&trace_range(&view.traces)), ..view }
+        }
+        Choice::Key(name, key) => {
+            let column = column(&shape, name)?;
+            let found = with_key(source, &column, *key, on_traces, cancel)?;
+            let step = found.len().div_ceil(MOST_TRACES as usize).max(1);
+            let n = found.len() as u64;
+            let view = of_traces(source, found.into_iter().step_by(step).collect())?;
+            let cut = if step > 1 { format!(", one in {step} of {}", grouped(n)) } else { String::new() };
+            View { title: format!("{} {key}: {}{cut}", capital(&column.name), trace_range(&view.traces)), ..view }
+        }
+    };
+    Ok(Chosen { view, shape })
+}
+
+fn of_traces(source: &mut dyn Source, traces: Vec<u64>) -> Result<View> {
+    let shape = source.shape().clone();
+    let n_samples = shape.n_samples.min((MOST_SAMPLES / traces.len().max(1) as u64).max(1) as usize);
+    let (headers, section) = read_traces(source, &traces, n_samples)?;
+    let view = view(String::new(), &shape, &headers, section);
+    Ok(View { across: regular(&view.told), ..view })
+}
+
+/// What a report shows first.
+fn middle(source: &mut dyn Source) -> Result<View> {
+    let plan = ReadingPlan::new(source.shape());
+    let mut headers = source.shape().no_headers();
+    let run = source.read(plan.middle.clone(), plan.middle_samples)?;
+    for range in plan.spread.iter().filter(|r| r.start < plan.middle.start) {
+        headers.runs.push(source.read(range.clone(), 0)?.headers);
+    }
+    headers.runs.push(run.headers.clone());
+    for range in plan.spread.iter().filter(|r| r.start >= plan.middle.start) {
+        headers.runs.push(source.read(range.clone(), 0)?.headers);
+    }
+    let order = Order::of(&source.about(&headers)?);
+    Ok(views(source, &order, &run)?.main)
+}
+
+/// The column that a user calls so.
+fn column(shape: &Shape, name: &str) -> Result<Column> {
+    let of_name = |name: &str| shape.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+    let by_alias =
+        || crate::segy::fields::TRACE_FIELDS.iter().find(|f| f.is_called(name)).and_then(|f| of_name(f.name));
+    of_name(name).or_else(by_alias).cloned().ok_or_else(|| {
+        let near = near_names(name, shape.columns.iter().map(|c| c.name.as_str()));
+        Error::Usage(format!("{name}: there is no header field of this name; {near}"))
+    })
+}
+
+/// The traces in which a field has a value: by bisecting where it only goes up or down, otherwise by reading all headers.
+fn with_key(
+    source: &mut dyn Source,
+    column: &Column,
+    key: f64,
+    on_traces: OnTraces,
+    cancel: &CancelHandle,
+) -> Result<Vec<u64>> {
+    if let Some(range) = bisected(source, column, key)? {
+        return Ok(range.collect());
+    }
+    let found = traces_with(source, column, key, on_traces, cancel)?;
+    if found.is_empty() {
+        return Err(Error::Usage(format!("{} {key}: no trace has it{}", column.name, extent(source, column)?)));
+    }
+    Ok(found)
+}
+
+/// Values that there are, as a hint.
+fn extent(source: &mut dyn Source, column: &Column) -> Result<String> {
+    let n = source.shape().n_traces;
+    let mut headers = source.shape().no_headers();
+    for trace in every(0..n, 64) {
+        headers.runs.push(source.read(trace..trace + 1, 0)?.headers);
+    }
+    let range = crate::picture::curve::range(values(&headers, column));
+    Ok(range.map_or(String::new(), |[low, high]| format!("; there are values from {low} to {high}")))
+}
+
+/// The run of traces with a value, if 65 traces over the file say that the field only goes up, or only down.
+fn bisected(source: &mut dyn Source, column: &Column, key: f64) -> Result<Option<Range<u64>>> {
+    let n = source.shape().n_traces;
+    if !source.shape().has_cheap_places() || n < 200 {
+        return Ok(None);
+    }
+    let mut value = |trace: u64| -> Result<f64> {
+        let mut headers = source.shape().no_headers();
+        headers.runs.push(source.read(trace..trace + 1, 0)?.headers);
+        Ok(raw_values(&headers, column).first().copied().unwrap_or(f64::NAN))
+    };
+    let samples: Vec<f64> = (0..=64).map(|i| value((n - 1) * i / 64)).collect::<Result<_>>()?;
+    let ups = samples.windows(2).filter(|w| w[1] > w[0]).count();
+    let downs = samples.windows(2).filter(|w| w[1] < w[0]).count();
+    if ups.min(downs) > 0 || ups + downs < 8 {
+        return Ok(None);
+    }
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let half = low + (high - low) / 2;
+        let is_before = if ups > 0 { value(half)? < key } else { value(half)? > key };
+        if is_before { low = half + 1 } else { high = half }
+    }
+    if low >= n || value(low)? != key {
+        return Ok(None);
+    }
+    let end = edge(low, n - 1, &mut |trace| value(trace).map(|v| v == key))? + 1;
+    Ok(Some(low..end))
+}

@@ -1,0 +1,80 @@
+//! Which files and directories become visible with a dataset, and which it replaces. Written down in the mark of a merged
+//! dataset, so that an interrupted commit can be completed from any step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result, failed};
+use crate::dataset::document::Document;
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES};
+use crate::store::Place;
+use crate::store::files::{is_there, read_json};
+
+/// The parts of a dataset and of the one it replaces. The last of each is the commit mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Commit {
+    /// In the order in which they appear.
+    pub parts: Vec<String>,
+    /// What is in the way of them, or belongs to a dataset that they replace.
+    pub replaced: Vec<String>,
+}
+
+impl Commit {
+    /// For a merged dataset whose document is at `document`.
+    ///
+    /// # Errors
+    /// `Error::OutputInTheWay` for something in the output directory that has the name of a part and belongs to no dataset.
+    pub fn new(document: &Place, root: &Place) -> Result<Self> {
+        let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
+        let old = document_in(root)?;
+        let replaced = match &old {
+            Some(old) => Document::read(old).map_or_else(|_| named(), |old| old.parts()),
+            None => Vec::new(),
+        };
+        // Parts of a dataset that an interrupted import left.
+        let known = named();
+        for name in parts.iter().filter(|name| !replaced.contains(name) && !known.contains(name)) {
+            if !root.is_remote() && is_there(&root.join(name))? {
+                let what = "belongs to no dataset of this program; move it, or choose another output";
+                return Err(Error::OutputInTheWay(format!("{}: {what}", root.join(name).display())));
+            }
+        }
+        // The mark stays last.
+        let others = known.into_iter().filter(|name| !replaced.contains(name)).collect::<Vec<_>>();
+        Ok(Self { parts, replaced: [others, replaced].concat() })
+    }
+
+    /// The commit that a mark of a merged dataset describes; earlier versions wrote an empty one.
+    pub fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
+        let is_empty = mark.read().map_err(failed(mark.display()))?.is_empty();
+        if !is_empty {
+            return read_json(mark);
+        }
+        let place = if is_there(document)? { document.clone() } else { root.join(METADATA) };
+        Ok(Self { parts: Document::read(&place).map_err(|e| Error::Failed(e.to_string()))?.parts(), replaced: named() })
+    }
+
+    /// The part without which there is no dataset.
+    pub fn mark(&self) -> &str {
+        self.parts.last().map_or(METADATA, String::as_str)
+    }
+
+    /// All names, the marks first.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let others = self.parts.iter().filter(|name| !self.replaced.contains(name));
+        self.replaced.iter().rev().chain(others)
+    }
+}
+
+fn named() -> Vec<String> {
+    NAMED_OUTPUTS.map(str::to_owned).into()
+}
+
+/// The document of a dataset in this directory, of either kind; `None` if there is none of this program.
+pub(crate) fn document_in(root: &Place) -> Result<Option<Place>> {
+    for place in [root.join(METADATA), root.join(TABLES).join(METADATA)] {
+        if Document::is_at(&place)? {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,133 @@
+//! What workers need of a grid besides the plan: the place of each trace, the trace at each place, and the order of the
+//! units.
+//!
+//! Whoever plans writes the same bytes, so that they may be written again while workers read them.
+
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use crate::base::error::{Result, failed};
+use crate::grid::Grid;
+use crate::grid::bricks::{Cut, Region};
+use crate::grid::places::{self, Placed};
+use crate::plan::Plan;
+use crate::segy::ByteOrder;
+use crate::store::files::{create_directories, is_there, move_to};
+use crate::store::{Place, Reader, Writer};
+
+/// Name of the directory in the staging area.
+pub(super) const GRID: &str = "grid";
+const PLACES: &str = "places.bin";
+const UNITS: &str = "units.bin";
+const RECORDS: &str = "records.bin";
+/// Bytes copied at a time.
+const COPIED_BYTES: usize = 1 << 20;
+
+/// Puts them into the staging area, if the plan has a grid.
+pub(super) fn write(plan: &Plan, staging: &Place) -> Result<()> {
+    let Some(scratch) = &plan.scratch.0 else { return Ok(()) };
+    let directory = staging.join(GRID);
+    create_directories(&directory)?;
+    let units: Vec<u8> = scratch.places.units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    put(&directory.join(UNITS), |file| file.write_all(&units))?;
+    put(&directory.join(PLACES), |file| copy(scratch.places.map(), scratch.places.n_places * 8, file))?;
+    let n = scratch.records.n_traces * scratch.records.width() as u64;
+    put(&directory.join(RECORDS), |file| copy(scratch.records.file(), n, file))
+}
+
+fn put(place: &Place, write: impl FnOnce(&mut Writer) -> std::io::Result<()>) -> Result<()> {
+    let unfinished = if place.is_remote() { place.clone() } else { place.with_extension("part") };
+    let create = || -> std::io::Result<()> {
+        let mut file = Writer::create(&unfinished)?;
+        write(&mut file)?;
+        file.finish()
+    };
+    create().map_err(failed(unfinished.display()))?;
+    if place.is_remote() { Ok(()) } else { move_to(&unfinished, place) }
+}
+
+fn copy(from: &File, n: u64, to: &mut Writer) -> std::io::Result<()> {
+    let mut buffer = vec![0; COPIED_BYTES];
+    for at in (0..n).step_by(COPIED_BYTES) {
+        let part = buffer.get_mut(..(n - at).min(COPIED_BYTES as u64) as usize).unwrap_or_default();
+        from.read_exact_at(part, at)?;
+        to.write_all(part)?;
+    }
+    Ok(())
+}
+
+/// Whether they are there.
+pub(super) fn are_there(staging: &Place) -> Result<bool> {
+    is_there(&staging.join(GRID).join(RECORDS))
+}
+
+/// The files of a grid, open for reading.
+pub struct GridFiles<'a> {
+    grid: &'a Grid,
+    directory: Place,
+    places: Reader,
+    records: Reader,
+}
+
+impl<'a> GridFiles<'a> {
+    /// Those in a staging area.
+    pub fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
+        let directory = staging.join(GRID);
+        let open = |name: &str| Reader::open(&directory.join(name)).map_err(failed(directory.join(name).display()));
+        let (places, records) = (open(PLACES)?, open(RECORDS)?);
+        Ok(Self { grid, places, records, directory })
+    }
+
+    /// The units with these ordinals, by number.
+    pub fn units(&self, ordinals: &Range<u64>) -> Result<Vec<u64>> {
+        let path = self.directory.join(UNITS);
+        let mut bytes = vec![0; (ordinals.end - ordinals.start) as usize * 8];
+        let mut read = || Reader::open(&path)?.read_exact_at(&mut bytes, ordinals.start * 8);
+        read().map_err(failed(path.display()))?;
+        Ok(bytes.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number)).collect())
+    }
+
+    /// The traces of a column of bricks in file order.
+    pub fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
+        places::traces_in(cut, region, |place, bytes| self.map(place, bytes))
+    }
+
+    /// Numbers of the map from a place on: traces, or [`places::HOLE`].
+    pub fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
+        self.places.read_exact_at(bytes, place * 8).map_err(failed(self.directory.join(PLACES).display()))
+    }
+
+    /// The records of some traces: for each its places on the axes in the order in which they were read, and its
+    /// coordinates.
+    pub fn records(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+        let width = self.record_bytes() as u64;
+        bytes.resize(((traces.end - traces.start) * width) as usize, 0);
+        let path = self.directory.join(RECORDS);
+        self.records.read_exact_at(bytes, traces.start * width).map_err(failed(path.display()))
+    }
+
+    /// Bytes of a record.
+    pub fn record_bytes(&self) -> usize {
+        (self.grid.keys.len() + self.grid.coordinates.len()) * 8
+    }
+
+    /// For each trace an int32 for each axis: its place, in this byte order.
+    pub fn of(&self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
+        let mut records = Vec::new();
+        self.records(traces, &mut records)?;
+        let mut places = Vec::with_capacity((traces.end - traces.start) as usize * self.grid.keys.len() * 4);
+        for record in records.chunks_exact(self.record_bytes()) {
+            let fields = record.as_chunks::<8>().0;
+            for &key in &self.grid.record_order {
+                let place = fields.get(key).map_or(0, |field| u64::from_le_bytes(*field)) as i32;
+                places.extend(match order {
+                    ByteOrder::Big => place.to_be_bytes(),
+                    ByteOrder::Little => place.to_le_bytes(),
+                });
+            }
+        }
+        Ok(places)
+    }
+}

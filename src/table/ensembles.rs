@@ -1,0 +1,99 @@
+//! The column `ensemble_id`: the number of the gather that a row belongs to. Workers do not know it, so the merge makes it.
+
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::schema::types::SchemaDescPtr;
+
+use crate::base::error::{Error, Result, failed};
+use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
+use crate::parquet::values::Values;
+use crate::table::columns::HeaderTable;
+
+/// Name of the column.
+pub const ENSEMBLE_ID: &str = "ensemble_id";
+/// Its place: after `trace_index`.
+pub(super) const PLACE: usize = 1;
+
+/// The first traces of the gathers, in order.
+pub type GatherStarts = Box<dyn Iterator<Item = Result<u64>>>;
+
+/// The schemas of the table with this column.
+pub(super) fn schemas(table: &HeaderTable) -> Result<(SchemaRef, SchemaDescPtr)> {
+    let mut fields = table.arrow_schema().fields().to_vec();
+    fields.insert(PLACE, Arc::new(Field::new(ENSEMBLE_ID, DataType::Int64, false)));
+    let schema = Arc::new(Schema::new(fields));
+    let converted = ArrowSchemaConverter::new().convert(&schema).map_err(failed("the columns of the header table"))?;
+    Ok((schema, Arc::new(converted)))
+}
+
+/// Encodes the column, row group by row group.
+pub(super) struct EnsembleColumn {
+    starts: Peekable<GatherStarts>,
+    chunk: Chunk,
+    encoder: Encoder,
+    page_rows: u64,
+    next_row: u64,
+    /// Of the gather that `next_row` belongs to, unless one begins there.
+    id: i64,
+}
+
+impl EnsembleColumn {
+    pub(super) fn new(schema: &SchemaDescPtr, page_rows: u64, starts: GatherStarts) -> Result<Self> {
+        Ok(Self {
+            starts: starts.peekable(),
+            chunk: Chunk::new(schema.column(PLACE)),
+            encoder: Encoder::new().map_err(failed("zstd"))?,
+            page_rows,
+            next_row: 0,
+            id: -1,
+        })
+    }
+
+    /// The next `n_rows`, whose first byte is at `position` in the file.
+    pub(super) fn row_group(&mut self, n_rows: u64, position: u64) -> Result<FinishedChunk> {
+        let end = self.next_row + n_rows;
+        self.skip_starts()?;
+        if self.next_start()? >= end {
+            self.chunk.push_constant(&Values::Int64(vec![self.id]), n_rows as usize);
+            self.next_row = end;
+        }
+        while self.next_row < end {
+            let page = self.ids(end.min(self.next_row + self.page_rows))?;
+            self.chunk.push(&Values::Int64(page), &mut self.encoder).map_err(failed("encoding a page"))?;
+        }
+        self.chunk.finish(position).map_err(failed("encoding a column"))
+    }
+
+    /// The numbers for the rows up to `end`.
+    fn ids(&mut self, end: u64) -> Result<Vec<i64>> {
+        let mut ids = Vec::with_capacity((end - self.next_row) as usize);
+        while self.next_row < end {
+            self.skip_starts()?;
+            let until = self.next_start()?.min(end);
+            ids.extend(std::iter::repeat_n(self.id, (until - self.next_row) as usize));
+            self.next_row = until;
+        }
+        Ok(ids)
+    }
+
+    /// Goes on to the gather that begins at `next_row`, if one does.
+    fn skip_starts(&mut self) -> Result<()> {
+        while self.next_start()? <= self.next_row {
+            self.starts.next();
+            self.id += 1;
+        }
+        Ok(())
+    }
+
+    /// Where the next gather begins; nowhere after the last one.
+    fn next_start(&mut self) -> Result<u64> {
+        match self.starts.peek() {
+            None => Ok(u64::MAX),
+            Some(Ok(start)) => Ok(*start),
+            Some(Err(e)) => Err(Error::Failed(e.to_string())),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Checks that a grid is as it was written: its bricks, the records of headers, and its other arrays.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::{Error, Result};
+use crate::base::parallel::{Shared, for_each, n_threads};
+use crate::dataset::{BrickReader, Dataset, GridPlaces, check_record, damaged};
+use crate::grid::Grid;
+use crate::store::checksum::ChunkSums;
+use crate::store::files::is_there;
+
+/// Checks the files of the arrays besides samples and headers.
+pub(super) fn check_arrays(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
+    for (name, expected) in &dataset.grid_checksums {
+        cancel.check()?;
+        let path = dataset.root.join(name);
+        if !is_there(&path)? {
+            return Err(Error::Damaged(format!("{}: is missing", path.display())));
+        }
+        if !expected.is_of_file(&path)? {
+            return Err(damaged(&path, "its length or checksum is not the one in metadata.json"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks every brick and record of headers. `on_progress` gets the traces done so far and in total.
+pub(super) fn check_bricks(
+    dataset: &Dataset,
+    grid: &Grid,
+    on_progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelHandle,
+) -> Result<()> {
+    let places = GridPlaces::open(dataset, grid)?;
+    let (n_deep, n_units) = (grid.n_deep(), places.units.len() as u64);
+    // How many columns of bricks are before each unit.
+    let mut before = Vec::with_capacity(places.units.len());
+    let mut n_columns = 0;
+    for &unit in &places.units {
+        before.push(n_columns);
+        n_columns += live_columns(&places, unit)?.len() as u64;
+    }
+    let n_bricks = n_columns * n_deep;
+    let (bricks, records) = (AtomicU32::new(0), AtomicU32::new(0));
+    let check_unit = |reader: &mut BrickReader, ordinal: u64, shared: &Shared| {
+        let Some(&unit) = places.units.get(ordinal as usize) else { return Ok(()) };
+        let (mut at, mut n_traces) = (before[ordinal as usize] * n_deep, 0);
+        for (column, n) in live_columns(&places, unit)? {
+            for deep in 0..n_deep {
+                shared.cancel.check()?;
+                let crc = reader.check(&[&column[..], &[deep]].concat())?;
+                bricks.fetch_xor(ChunkSums::contribution(crc, n_bricks - 1 - at), Ordering::Relaxed);
+                at += 1;
+            }
+            n_traces += n;
+        }
+        let crc = check_record(dataset, grid, &places.cut.index_of_unit(unit))?;
+        records.fetch_xor(ChunkSums::contribution(crc, n_units - 1 - ordinal), Ordering::Relaxed);
+        shared.add(n_traces);
+        Ok(())
+    };
+    let mut tell = |traces| on_progress(traces, dataset.array.n_traces);
+    let reader = || Ok(BrickReader::new(dataset, grid));
+    for_each(n_threads(), 0..n_units, cancel, &mut tell, reader, check_unit)?;
+    let found = [(n_bricks, bricks, dataset.chunk_sums), (n_units, records, dataset.record_sums)];
+    let names = [grid.variable.as_str(), crate::grid::header_record::HeaderRecord::ARRAY];
+    for ((n_chunks, crc32c, expected), name) in found.into_iter().zip(names) {
+        if expected != (ChunkSums { n_chunks, crc32c: crc32c.into_inner() }) {
+            let what =
+                "each of its chunks is undamaged, but they are not the ones that were written, or not in that order";
+            return Err(damaged(&dataset.root.join(name), what));
+        }
+    }
+    Ok(())
+}
+
+/// The columns of bricks of a unit that have traces, and how many.
+fn live_columns(places: &GridPlaces, unit: u64) -> Result<Vec<(Vec<u64>, u64)>> {
+    let mut live = Vec::new();
+    for column in places.cut.columns_of(&places.cut.index_of_unit(unit)) {
+        let n = places.traces_in(&places.cut.places_of(&column))?.len() as u64;
+        if n > 0 {
+            live.push((column, n));
+        }
+    }
+    Ok(live)
+}

@@ -1,0 +1,276 @@
+//! Converting the share of a segment in a grid: one column of bricks after another, each with the headers of its traces.
+//!
+//! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
+//! bricks. Memory: as many bricks along the samples as make 24 MiB, one at least; longer traces are read again for the next
+//! ones, from the cache.
+
+use std::ops::Range;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::Result;
+use crate::exceptions::SegmentExceptions;
+use crate::grid::bricks::Cut;
+use crate::grid::header_record::HeaderRecord;
+use crate::grid::places::Placed;
+use crate::grid::{BLOCK_BYTES, Grid};
+use crate::input::traces::Inputs;
+use crate::plan::Plan;
+use crate::segy::samples::restore::RoundTrip;
+use crate::segy::{Access, Dtype};
+use crate::staging::{GridFiles, SegmentPaths, SegmentRecord};
+use crate::store::Place;
+use crate::worker::rows::Rows;
+use crate::worker::sample_conversion::SampleConversion;
+use crate::zarr::{BrickEncoder, BrickStore};
+
+/// Bytes of the input processed at a time.
+const WINDOW_BYTES: usize = 512 << 10;
+/// Rows taken between two looks at whether to stop.
+const ROWS_AT_A_TIME: u64 = 65_536;
+
+/// Converts segment `id`: the headers of its rows, and its share of the bricks.
+pub(super) fn convert(
+    plan: &Plan,
+    grid: &Grid,
+    paths: &SegmentPaths,
+    staging: &Place,
+    id: u32,
+    cancel: &CancelHandle,
+    on_progress: &mut dyn FnMut(u64),
+) -> Result<SegmentRecord> {
+    let segment = super::segment(plan, id)?;
+    let range = plan.rows_of(segment);
+    let n_rows = range.end - range.start;
+    let samples = SampleConversion::new(plan.layout(), &grid.traces)?;
+    let converter = samples.converter.clone();
+    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, Some(GridFiles::open(grid, staging)?))?;
+    for start in range.clone().step_by(ROWS_AT_A_TIME as usize) {
+        rows.take(start..(start + ROWS_AT_A_TIME).min(range.end), cancel)?;
+    }
+    let (n_runs, headers) = rows.finish()?;
+
+    let mut columns = Columns::new(plan, grid, paths, staging, samples)?;
+    let units = columns.files.units(&plan.units_of(segment))?;
+    let n_traces = segment.end_trace - segment.start_trace;
+    for (done, unit) in units.iter().enumerate() {
+        columns.convert_unit(*unit, cancel)?;
+        on_progress((u128::from(n_traces) * (done as u128 + 1) / units.len() as u128) as u64);
+    }
+    let (chunks, stored_bytes) = columns.bricks.finish()?;
+    let (records, header_bytes) = columns.headers.finish()?;
+    Ok(SegmentRecord {
+        segment: id,
+        n_traces,
+        n_rows,
+        n_runs,
+        n_exceptions: columns.exceptions.finish()?,
+        chunks,
+        records,
+        stored_bytes: stored_bytes + header_bytes,
+        headers,
+        samples: columns.samples.statistics,
+        rounding: columns.samples.converter.rounding,
+        boot_id: None,
+    })
+}
+
+struct Columns<'a> {
+    plan: &'a Plan,
+    grid: &'a Grid,
+    cut: Cut,
+    files: GridFiles<'a>,
+    inputs: Inputs<'a>,
+    samples: SampleConversion,
+    exceptions: SegmentExceptions,
+    encoder: BrickEncoder,
+    bricks: BrickStore,
+    record: HeaderRecord,
+    header_encoder: BrickEncoder,
+    headers: BrickStore,
+    /// Bricks along the samples that are filled at a time.
+    n_at_a_time: u64,
+    /// What a hole is filled with: one value.
+    hole: Vec<u8>,
+    /// The bricks being filled, one after another.
+    filled: Vec<u8>,
+    /// One trace's samples of these bricks.
+    row: Vec<u8>,
+    window: Vec<u8>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(
+        plan: &'a Plan,
+        grid: &'a Grid,
+        paths: &SegmentPaths,
+        staging: &Place,
+        samples: SampleConversion,
+    ) -> Result<Self> {
+        let (array, layout, dtype) = (grid.array(), plan.layout(), grid.traces.dtype);
+        let cut = Cut::new(grid);
+        let record = HeaderRecord::new(grid, layout.byte_order);
+        let headers = record.array(grid);
+        let n_in_headers = headers.chunk_shape().iter().product::<u64>() as usize;
+        let brick_bytes = grid.brick.iter().product::<u64>() * dtype.size() as u64;
+        let is_durable = plan.merge.sync;
+        Ok(Self {
+            plan,
+            grid,
+            files: GridFiles::open(grid, staging)?,
+            inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
+            samples,
+            exceptions: SegmentExceptions::new(
+                &paths.exceptions,
+                RoundTrip::new(layout.format(), layout.byte_order, dtype).filter(|_| grid.traces.precision.is_none()),
+            ),
+            encoder: BrickEncoder::new(&array),
+            bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),
+            header_encoder: BrickEncoder::of_records(record.bytes(), n_in_headers)?,
+            headers: BrickStore::new(&paths.array(HeaderRecord::ARRAY), headers, is_durable),
+            record,
+            n_at_a_time: (BLOCK_BYTES / brick_bytes.max(1)).clamp(1, grid.n_deep()),
+            hole: hole(dtype),
+            filled: Vec::new(),
+            row: Vec::new(),
+            window: Vec::new(),
+            cut,
+        })
+    }
+
+    /// Converts all columns of bricks of a unit.
+    fn convert_unit(&mut self, unit: u64, cancel: &CancelHandle) -> Result<()> {
+        let index = self.cut.index_of_unit(unit);
+        let mut records = vec![0; self.cut.unit.iter().product::<u64>() as usize * self.record.bytes()];
+        for column in self.cut.columns_of(&index) {
+            let region = self.cut.places_of(&column);
+            let traces = self.files.traces_in(&self.cut, &region)?;
+            if traces.is_empty() {
+                continue;
+            }
+            // Where the column begins in its unit.
+            let corner: Vec<u64> = region
+                .iter()
+                .zip(&index)
+                .zip(&self.cut.unit)
+                .map(|((range, i), unit)| range.start - i * unit)
+                .collect();
+            let n_deep = self.grid.n_deep();
+            for first in (0..n_deep).step_by(self.n_at_a_time as usize) {
+                let deep = first..(first + self.n_at_a_time).min(n_deep);
+                let mut out = (first == 0).then_some(Records { bytes: &mut records, corner: &corner });
+                self.fill(&traces, &deep, &mut out, cancel)?;
+                self.store(&column, &deep)?;
+            }
+        }
+        self.bricks.end_unit()?;
+        let (encoder, records) = (&mut self.header_encoder, &records);
+        self.headers.put(&index, |store| encoder.encode(records, store))
+    }
+
+    /// Fills some bricks of a column, and the records of its traces.
+    fn fill(
+        &mut self,
+        traces: &[Placed],
+        deep: &Range<u64>,
+        records: &mut Option<Records>,
+        cancel: &CancelHandle,
+    ) -> Result<()> {
+        let size = self.grid.traces.dtype.size();
+        let depth = self.grid.brick.last().copied().unwrap_or(1);
+        let (brick_values, n_bricks) = (self.grid.brick.iter().product::<u64>() as usize, deep.end - deep.start);
+        self.filled.clear();
+        self.filled.reserve(brick_values * n_bricks as usize * size);
+        for _ in 0..brick_values * n_bricks as usize {
+            self.filled.extend_from_slice(&self.hole);
+        }
+        let samples = deep.start * depth..(deep.end * depth).min(self.grid.traces.n_samples);
+        let mut next = 0;
+        while next < traces.len() {
+            cancel.check()?;
+            let n = traces[next..].windows(2).take_while(|pair| pair[0].trace + 1 == pair[1].trace).count() + 1;
+            next += self.fill_from(&traces[next..next + n], &samples, records)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the first of these neighbouring traces, as many as lie in one window. Returns how many.
+    fn fill_from(&mut self, run: &[Placed], samples: &Range<u64>, records: &mut Option<Records>) -> Result<usize> {
+        let layout = self.plan.layout();
+        let (format_bytes, size, header_bytes) =
+            (layout.format().bytes, self.grid.traces.dtype.size(), layout.header_bytes());
+        let most = run.len().min((WINDOW_BYTES / layout.stride()).max(1));
+        let window = self.inputs.stretch(run[0].trace, most)?;
+        let n = window.n_traces;
+        let mut buffer = std::mem::take(&mut self.window);
+        let bytes = window.file.bytes(window.offset, n * window.stride, &mut buffer)?;
+        let depth = self.grid.brick.last().copied().unwrap_or(1) as usize * size;
+        let area = self.grid.brick.iter().rev().skip(1).product::<u64>() as usize;
+        // A shorter trace may end before or among these samples.
+        let end = samples.end.min(window.n_samples.into());
+        let (start, n_there) = (samples.start.min(end) as usize, end.saturating_sub(samples.start) as usize);
+        self.row.clear();
+        self.row.resize((samples.end - samples.start) as usize * size, 0);
+        for (placed, trace) in run.iter().zip(bytes.chunks(window.stride)) {
+            if let Some(records) = records {
+                records.put(&self.cut, placed.place, &self.record, trace);
+            }
+            let raw = &trace[header_bytes + start * format_bytes..][..n_there * format_bytes];
+            let (row, padding) = self.row.split_at_mut(n_there * size);
+            padding.fill(0);
+            let seen = self.samples.convert(raw, row);
+            if !seen.is_plain {
+                self.exceptions.check(placed.trace, samples.start, raw, row)?;
+            }
+            for (brick, piece) in self.row.chunks(depth).enumerate() {
+                let at = (brick * area + placed.place as usize) * depth;
+                self.filled[at..at + piece.len()].copy_from_slice(piece);
+            }
+        }
+        window.file.release(window.offset, n * window.stride);
+        self.window = buffer;
+        Ok(n)
+    }
+
+    /// Encodes and stores the bricks that were filled.
+    fn store(&mut self, column: &[u64], deep: &Range<u64>) -> Result<()> {
+        let brick_bytes = self.grid.brick.iter().product::<u64>() as usize * self.grid.traces.dtype.size();
+        for (depth, brick) in deep.clone().zip(self.filled.chunks(brick_bytes)) {
+            let index: Vec<u64> = column.iter().copied().chain([depth]).collect();
+            let encoder = &mut self.encoder;
+            self.bricks.put(&index, |store| encoder.encode(brick, store))?;
+        }
+        Ok(())
+    }
+}
+
+/// The records of a unit while they are filled in.
+struct Records<'r> {
+    bytes: &'r mut [u8],
+    /// Where the column at hand begins in the unit.
+    corner: &'r [u64],
+}
+
+impl Records<'_> {
+    /// Puts the record of a trace at a place of its column.
+    fn put(&mut self, cut: &Cut, place: u64, record: &HeaderRecord, header: &[u8]) {
+        let (mut left, mut at, mut side) = (place, 0, 1);
+        for ((brick, unit), corner) in cut.brick.iter().zip(&cut.unit).zip(self.corner).rev() {
+            at += (corner + left % brick) * side;
+            left /= brick;
+            side *= unit;
+        }
+        let n = record.bytes();
+        if let Some(out) = self.bytes.get_mut(at as usize * n..(at as usize + 1) * n) {
+            record.pack(header, out);
+        }
+    }
+}
+
+/// The value of a hole: no number, or zero.
+fn hole(dtype: Dtype) -> Vec<u8> {
+    match dtype {
+        Dtype::Float32 => f32::NAN.to_le_bytes().into(),
+        Dtype::Float64 => f64::NAN.to_le_bytes().into(),
+        other => vec![0; other.size()],
+    }
+}

@@ -1,0 +1,167 @@
+//! The headers of a segment on their way into its table, its runs and its check.
+
+use std::ops::Range;
+
+use crate::base::cancel::CancelHandle;
+use crate::base::error::Result;
+use crate::gather::runs::RunWriter;
+use crate::input::traces::{Inputs, Stretch};
+use crate::plan::Plan;
+use crate::segy::samples::format::Converter;
+use crate::segy::{Access, Layout, odd_trace, second_header};
+use crate::staging::{GridFiles, SegmentPaths};
+use crate::table::{HeaderSummary, Mark, SegmentWriter};
+use crate::worker::flags::FlagFinder;
+
+/// Bytes of the input processed at a time: they stay in the second-level cache between the passes.
+const WINDOW_BYTES: usize = 512 << 10;
+
+/// Headers farther apart than this are read one by one where the samples between them are not needed.
+const SPARSE_STRIDE_BYTES: usize = 8 << 10;
+
+/// The rows of one segment.
+pub(super) struct Rows<'a> {
+    plan: &'a Plan,
+    pub(super) inputs: Inputs<'a>,
+    /// The layout of the first file; in others the offsets and lengths of traces differ.
+    layout: &'a Layout,
+    /// Traces whose headers this segment writes.
+    pub(super) range: Range<u64>,
+    headers: SegmentWriter,
+    runs: RunWriter,
+    pub(super) finder: FlagFinder<'a>,
+    pub(super) flags: Vec<u8>,
+    window: Vec<u8>,
+    /// Where traces are in a grid.
+    places: Option<GridFiles<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// `end` is one past the last trace that is read.
+    pub(super) fn new(
+        plan: &'a Plan,
+        paths: &SegmentPaths,
+        range: Range<u64>,
+        end: u64,
+        converter: Converter,
+        places: Option<GridFiles<'a>>,
+    ) -> Result<Self> {
+        let layout = plan.layout();
+        let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
+        let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
+        let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
+        Ok(Self {
+            plan,
+            inputs: inputs(access),
+            layout,
+            headers: SegmentWriter::create(&paths.headers, &plan.headers, range.start)?,
+            runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
+            range,
+            // It reads at other offsets than the conversion does meanwhile.
+            finder: FlagFinder::new(inputs(Access::Traces), layout, converter, plan.traces().dtype),
+            flags: Vec::new(),
+            window: Vec::new(),
+            places,
+        })
+    }
+
+    /// Completes the table and the runs. Returns the number of runs and what is in the table.
+    pub(super) fn finish(self) -> Result<(u64, HeaderSummary)> {
+        Ok((self.runs.finish()?, self.headers.finish()?))
+    }
+
+    /// The next whole traces to process, from `start` on: of one file and one length, few enough to stay in the cache.
+    pub(super) fn next_window(&mut self, start: u64, end: u64) -> Result<Option<Stretch>> {
+        if start >= end {
+            return Ok(None);
+        }
+        let step = (WINDOW_BYTES / self.layout.stride()).max(1);
+        self.inputs.stretch(start, step.min((end - start) as usize)).map(Some)
+    }
+
+    /// Handles headers of traces whose samples another segment writes, or which are read separately from the samples.
+    pub(super) fn take(&mut self, headers: Range<u64>, cancel: &CancelHandle) -> Result<()> {
+        let header_bytes = self.layout.header_bytes();
+        let mut next = headers.start;
+        while let Some(window) = self.next_window(next, headers.end)? {
+            cancel.check()?;
+            let (offset, n) = (window.offset, window.n_traces);
+            let mut buffer = std::mem::take(&mut self.window);
+            let flags_are_wanted = self.plan.headers.sample_flags;
+            self.flags.clear();
+            if !flags_are_wanted {
+                self.flags.resize(n, 0);
+            }
+            if window.stride <= SPARSE_STRIDE_BYTES {
+                // After the last header, bytes are needed only for the flags.
+                let length = if flags_are_wanted { n * window.stride } else { (n - 1) * window.stride + header_bytes };
+                let bytes = window.file.bytes(offset, length, &mut buffer)?;
+                if flags_are_wanted {
+                    self.finder.of_read_window(&window, bytes, &mut self.flags)?;
+                }
+                self.push(bytes, window.stride, &window, &window.traces())?;
+                window.file.release(offset, length);
+            } else {
+                for trace in window.traces().filter(|_| flags_are_wanted) {
+                    self.flags.push(self.finder.of_trace(trace)?);
+                }
+                window.file.records(offset, window.stride, header_bytes, n, &mut buffer)?;
+                self.push(&buffer, header_bytes, &window, &window.traces())?;
+            }
+            self.window = buffer;
+            next += n as u64;
+        }
+        Ok(())
+    }
+
+    /// Passes the headers of `traces` to the table, the runs and the check. `bytes` starts with the header of the first
+    /// trace of the window; a header follows every `stride` bytes. `self.flags` starts with that trace too.
+    pub(super) fn push(&mut self, bytes: &[u8], stride: usize, window: &Stretch, traces: &Range<u64>) -> Result<()> {
+        if traces.is_empty() {
+            return Ok(());
+        }
+        let n = (traces.end - traces.start) as usize;
+        let skipped = (traces.start - window.first_trace) as usize;
+        let bytes = &bytes[skipped * stride..];
+        self.check_lengths(bytes, stride, window, traces)?;
+        if window.begins_file && skipped == 0 {
+            self.runs.begin_file();
+        }
+        let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
+        // Copying the headers brings them into the cache faster than reading single numbers.
+        let places = match &self.places {
+            None => Vec::new(),
+            Some(places) => places.of(traces, self.plan.headers.byte_order)?,
+        };
+        self.headers.push_marked(bytes, stride, n, &self.flags[skipped..], mark, &places)?;
+        self.runs.push(traces.start, bytes, stride, n)
+    }
+
+    /// Refuses a second file header among the traces, and a trace whose header has another sample count, if the counts in the
+    /// headers are meaningful.
+    fn check_lengths(&self, bytes: &[u8], stride: usize, window: &Stretch, traces: &Range<u64>) -> Result<()> {
+        let Some(file) = self.plan.files.get(window.file_index as usize) else { return Ok(()) };
+        let layout = &file.layout;
+        for (i, header) in bytes.chunks(stride).take((traces.end - traces.start) as usize).enumerate() {
+            let trace = traces.start + i as u64;
+            let offset = window.offset + (trace - window.first_trace) * window.stride as u64;
+            if second_header::may_begin(header)
+                && layout.has_file_header()
+                && second_header::is_at(&window.file, offset)
+            {
+                return Err(second_header::refusal(&window.file, offset));
+            }
+        }
+        if !layout.trace_counts_agree || layout.fixed_length || layout.varying.is_some() {
+            return Ok(());
+        }
+        let (n_samples, order) = (layout.n_samples, layout.byte_order);
+        for (trace, header) in traces.clone().zip(bytes.chunks(stride)) {
+            let n = u16::from_be_bytes(crate::segy::binary_header::big_endian(header, 114, order));
+            if n != 0 && u32::from(n) != n_samples {
+                return Err(odd_trace(&window.file, layout, trace - file.first_trace, n));
+            }
+        }
+        Ok(())
+    }
+}
