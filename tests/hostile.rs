@@ -182,7 +182,12 @@ fn paths_with_odd_characters_are_taken_or_refused_in_one_line() {
                 support::run(&[input.as_ref(), out.as_os_str(), "--parallel-threshold".as_ref(), workers.as_ref()]);
             if name.to_str().is_some() {
                 assert!(output.status.success(), "{name:?}: {}", stderr(&output));
-                support::assert_same(&reference, &out);
+                // The document has the name of the file.
+                let but_document = |directory: &std::path::Path| {
+                    let mut files = support::contents(directory);
+                    files.remove(std::path::Path::new("metadata.json")).map(|_| files)
+                };
+                assert!(but_document(&reference) == but_document(&out), "{name:?}");
                 let back = directory.join("back");
                 let arguments = ["export".as_ref(), out.as_os_str(), back.as_os_str(), "--overwrite".as_ref()];
                 assert!(support::run(&arguments).status.success());

@@ -124,12 +124,16 @@ fn what_cannot_be_is_refused_with_file_and_field() {
 #[test]
 fn a_scalar_that_was_moved_scales_its_fields() {
     let (survey, mapping) =
-        survey_with("map.json", r#"[{"name": "scalar_coord", "byte_position": 115, "format": "h"}]"#);
+        survey_with("map.json", r#"[{"name": "scalar_coord", "byte_position": 31, "format": "h"}]"#);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    let stride = (bytes.len() - 3600) / 40;
+    bytes[3600..].chunks_mut(stride).for_each(|trace| trace[30..32].copy_from_slice(&(-10i16).to_be_bytes()));
+    std::fs::write(&survey.input, bytes).unwrap();
     let out = survey.import("out", &["--mapping", &mapping]);
     let scaled = column(&out, "source_x_scaled");
     let scaled = scaled.as_primitive::<arrow::datatypes::Float64Type>().values().to_vec();
-    let expected: Vec<f64> = integers(&out, "source_x").iter().map(|&x| f64::from(x) * 8.0).collect();
-    assert_eq!(scaled, expected, "bytes 115-116 hold the 8 samples");
+    let expected: Vec<f64> = integers(&out, "source_x").iter().map(|&x| f64::from(x) / 10.0).collect();
+    assert_eq!(scaled, expected, "bytes 31-32 hold the scalar -10");
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod error;
 pub mod growth;
 pub mod near_names;
 pub mod parallel;
+pub mod plural;
 pub mod ranges;
 pub mod shell;
 pub mod shuffle;

@@ -3,6 +3,7 @@
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::base::error::{Result, failed};
+use crate::base::plural::{count, counted};
 use crate::base::visible::visible;
 use crate::cli::progress::{print as print_out, print_text, say};
 use crate::dataset_files::{HEADERS, TRACES};
@@ -43,8 +44,8 @@ fn describe(plan: &Plan) -> String {
     }));
     let shards = array.shard_chunks.map_or(String::new(), |n| format!(" (shards of {n} chunks)"));
     lines.push(format!(
-        "  {} files{shards}, {} of samples before compression",
-        HumanCount(array.n_objects()),
+        "  {}{shards}, {} of samples before compression",
+        counted(array.n_objects(), HumanCount(array.n_objects()), "file"),
         HumanBytes(plan.sample_bytes())
     ));
     let n_groups = plan.n_traces().div_ceil(plan.headers.row_group_rows);
@@ -59,7 +60,7 @@ fn describe(plan: &Plan) -> String {
     lines.push(format!("gathers  by {}  (from {})", gathers.value, gathers.because));
     let by = if plan.gather_keys.is_empty() { "even" } else { "at gathers" };
     let n = plan.segments.len();
-    lines.push(format!("{n} segment{}, {by}", if n == 1 { "" } else { "s" }));
+    lines.push(format!("{}, {by}", count(n as u64, "segment")));
     for s in &plan.segments {
         let inside = if s.starts_inside_gather { "  (begins inside a gather)" } else { "" };
         let n = HumanCount(s.end_trace - s.start_trace);

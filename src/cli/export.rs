@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::error::Result;
+use crate::base::plural::count;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
@@ -106,8 +107,10 @@ impl ExportArgs {
             let target = config.target.display();
             Ok((
                 match done.n_files {
-                    1 => format!("{target}: {} traces, {} bytes", done.n_traces, done.bytes),
-                    n => format!("{target}: {n} files, {} traces, {} bytes", done.n_traces, done.bytes),
+                    1 => format!("{target}: {}, {}", count(done.n_traces, "trace"), count(done.bytes, "byte")),
+                    n => {
+                        format!("{target}: {n} files, {}, {}", count(done.n_traces, "trace"), count(done.bytes, "byte"))
+                    }
                 },
                 json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": target.to_string()}),
             ))

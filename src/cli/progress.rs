@@ -8,6 +8,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use serde_json::json;
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::plural::counted;
 use crate::base::visible::{visible, visible_lines};
 use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase};
 
@@ -109,7 +110,7 @@ impl Display {
     pub fn finish(&self, result: &ImportResult) -> Result<()> {
         let elapsed = result.elapsed.as_secs_f64();
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
-        let count = |n: u64, noun: &str| format!("{} {noun}{}", HumanCount(n), if n == 1 { "" } else { "s" });
+        let count = |n: u64, noun: &str| counted(n, HumanCount(n), noun);
         let keys = result.gather_keys.join(",");
         let gathers = match result.gather_keys.is_empty() {
             true => ", no gathers".to_owned(),

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::error::{Error, Result};
+use crate::base::plural::count;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::run::reporter::Phase;
@@ -33,7 +34,12 @@ impl VerifyArgs {
                 let done = check(dataset, on_progress, cancel)?;
                 let n = done.n_files;
                 Ok((
-                    format!("{}: undamaged ({n} files, {} traces)", dataset.display(), done.n_traces),
+                    format!(
+                        "{}: undamaged ({}, {})",
+                        dataset.display(),
+                        count(n, "file"),
+                        count(done.n_traces, "trace")
+                    ),
                     json!({"type": "done", "n_traces": done.n_traces, "n_files": n}),
                 ))
             }
@@ -41,7 +47,11 @@ impl VerifyArgs {
                 let done = compare(inputs, dataset, on_progress, cancel)?;
                 let (input, dataset) = (names(inputs), dataset.display());
                 Ok((
-                    format!("{dataset}: equal to {input} in {} traces, {} bytes", done.n_traces, done.bytes),
+                    format!(
+                        "{dataset}: equal to {input} in {}, {}",
+                        count(done.n_traces, "trace"),
+                        count(done.bytes, "byte")
+                    ),
                     json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes}),
                 ))
             }

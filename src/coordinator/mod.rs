@@ -35,6 +35,7 @@ pub struct Event {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them at a time")]
 pub enum EventKind {
     Message(WorkerMessage),
     /// No more messages will come.

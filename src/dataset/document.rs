@@ -22,7 +22,7 @@ use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::samples::rounding::{Precision, RoundingError};
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::segy::text::TextEncoding;
-use crate::segy::{ByteOrder, Dtype, SampleAxis};
+use crate::segy::{ByteOrder, Domain, Dtype, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
 use crate::table::info::ColumnInfo;
@@ -351,7 +351,12 @@ impl Document {
         if let Some(what) = format.refusal() {
             return Err(Error::Input(format!("{}: {what}", path.display())));
         }
-        serde_json::from_value(value).map_err(|e| damaged(path, e))
+        let mut document: Self = serde_json::from_value(value).map_err(|e| damaged(path, e))?;
+        if document.format.version == 1 && document.geometry.sample_axis.domain == Domain::Time {
+            // Version 1 has microseconds there.
+            document.geometry.sample_axis.interval = document.geometry.sample_axis.interval.map(|us| us / 1000.0);
+        }
+        Ok(document)
     }
 
     /// The names of what the dataset consists of, in the order in which it appears, the commit mark last.

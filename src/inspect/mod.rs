@@ -226,9 +226,9 @@ impl Inspector {
     /// Makes the whole report.
     pub fn report(&self, on_progress: OnProgress, cancel: &CancelHandle) -> Result<Report> {
         let (fields, computed, watched) = self.table(&self.columns, &self.formulas, on_progress, cancel)?;
+        let computed = computed.summarise(&self.computed, self.coverage().is_whole());
         let mut warnings = self.layout.warnings.clone();
         warnings.extend(watched.warnings(&fields, self.coverage(), &self.headers, &self.layout));
-        let computed = computed.summarise(&self.computed, self.coverage().is_whole());
         let file_headers = file_headers::read(&self.source())?;
         let text_places = self.text_places(&file_headers, &fields, cancel)?;
         Ok(Report { warnings, text_places, ..self.report_of(fields, computed, self.coverage(), file_headers) })
@@ -250,17 +250,17 @@ impl Inspector {
         coverage: Coverage,
         file_headers: FileHeaders,
     ) -> Report {
-        let (layout, whole) = (&self.layout, coverage.is_whole());
+        let layout = &self.layout;
         Report {
             text_places: Vec::new(),
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
-            decisions: self.layout.decisions.clone(),
-            warnings: self.layout.warnings.clone(),
+            decisions: layout.decisions.clone(),
+            warnings: layout.warnings.clone(),
             file_headers,
-            geometry: geometry::geometry(layout.n_traces, layout.n_samples, &layout.axis, &fields, whole),
-            coverage,
+            geometry: geometry::geometry(layout.n_traces, layout.n_samples, &layout.axis, &fields, coverage.is_whole()),
             gather: gather_key::suggestion(self.gathers.clone(), &fields),
+            coverage,
             fields,
             computed,
         }

@@ -1,5 +1,6 @@
 //! The report as text for people.
 
+use crate::base::plural::counted;
 use crate::base::visible::{visible, visible_path};
 use crate::gather::sample::SAMPLED_TRACES;
 use crate::inspect::candidates::{Candidate, Role};
@@ -117,9 +118,9 @@ fn places(places: &[TextPlace]) -> String {
             bytes(p.first_byte, p.last_byte),
             range(p.range)
         );
-        let column = p.column.map_or_else(
+        let column = p.column.as_ref().map_or_else(
             || "no column".to_owned(),
-            |(first, last, values)| format!("bytes {}, which {}", bytes(first, last), range(values)),
+            |c| format!("bytes {}, which {}", bytes(c.first_byte, c.last_byte), range(c.range)),
         );
         vec![said, format!("and not {column}"), p.option.clone()]
     };
@@ -149,7 +150,11 @@ fn geometry(g: &Geometry, coverage: Coverage) -> String {
         let places = grouped(inlines * crosslines);
         rows.push(vec![
             "grid".into(),
-            format!("{} inlines × {} crosslines = {places} places", grouped(inlines), grouped(crosslines)),
+            format!(
+                "{} × {} = {places} places",
+                counted(inlines, grouped(inlines), "inline"),
+                counted(crosslines, grouped(crosslines), "crossline")
+            ),
         ]);
     }
     section(&format!("Geometry, {}", from(coverage))) + &table(&rows, &[], INDENT)

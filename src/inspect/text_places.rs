@@ -38,12 +38,23 @@ const WORDS: &[(&str, &str)] = &[
 /// Characters between a field and its bytes.
 const MOST_BETWEEN: usize = 30;
 
+/// Where a column is, and what is there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnPlace {
+    /// First byte.
+    pub first_byte: u32,
+    /// Last byte.
+    pub last_byte: u32,
+    /// Smallest and largest value.
+    pub range: Option<(f64, f64)>,
+}
+
 /// A place that the textual header names and the columns do not have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TextPlace {
     /// The field.
     pub field: String,
-    /// First and last byte by the textual header.
+    /// First byte by the textual header.
     pub first_byte: u32,
     /// Last byte, likewise.
     pub last_byte: u32,
@@ -52,7 +63,7 @@ pub struct TextPlace {
     /// What these bytes hold: smallest and largest value.
     pub range: Option<(f64, f64)>,
     /// Where the columns have the field, and what is there.
-    pub column: Option<(u32, u32, Option<(f64, f64)>)>,
+    pub column: Option<ColumnPlace>,
     /// The option that follows.
     pub option: String,
 }
@@ -97,7 +108,12 @@ pub(super) fn said(lines: &[String], columns: &[Column]) -> Vec<Said> {
 /// A line without the C and the number at its beginning.
 fn without_label(line: &str) -> &str {
     let Some(rest) = line.trim_start().strip_prefix('C') else { return line };
-    rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit())
+    let rest = rest.trim_start();
+    if rest.starts_with(|c: char| c.is_ascii_digit()) {
+        rest.trim_start_matches(|c: char| c.is_ascii_digit())
+    } else {
+        line
+    }
 }
 
 /// Field, first byte and number of bytes of each place in a line.
@@ -167,7 +183,7 @@ pub(super) fn compare(said: &[Said], there: &[FieldSummary], fields: &[FieldSumm
             last_byte: s.first_byte + s.size - 1,
             line: s.line,
             range: range(found),
-            column: column.map(|f| (f.first_byte, f.last_byte, range(f))),
+            column: column.map(|f| ColumnPlace { first_byte: f.first_byte, last_byte: f.last_byte, range: range(f) }),
             option: format!("--field {}={}:{kind}", s.field, s.first_byte),
         })
     };

@@ -202,7 +202,7 @@ impl Writer<'_> {
         let mut attributes = json!({"long_name": axis.long_name()});
         match (axis.domain, axis.units.as_deref(), axis.interval) {
             (_, _, None) => {}
-            (Domain::Time, ..) => attributes["unitsV1"] = json!({"time": "ms"}),
+            (Domain::Time, units, _) => attributes["unitsV1"] = json!({"time": units.unwrap_or("ms")}),
             (Domain::Frequency, ..) => attributes["unitsV1"] = json!({"frequency": "Hz"}),
             (Domain::Depth, Some(units), _) => attributes["unitsV1"] = json!({"length": units}),
             (Domain::Depth, None, _) => {}

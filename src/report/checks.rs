@@ -82,7 +82,7 @@ fn size(e: &Evidence) -> Check {
 }
 
 fn format(e: &Evidence) -> Check {
-    let doubt = e.about.warnings.iter().find(|w| w.contains("but look like"));
+    let doubt = e.about.warnings.iter().find(|w| w.contains("look like"));
     let format = e.about.decisions.iter().find(|d| d.what == "sample format");
     let finding = match (doubt, format) {
         (Some(doubt), _) => doubt.split(';').next().unwrap_or(doubt).to_owned(),

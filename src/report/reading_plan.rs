@@ -79,13 +79,13 @@ fn outside(range: Range<u64>, other: &Range<u64>) -> impl Iterator<Item = Range<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segy::{ByteOrder, Domain, SampleAxis};
+    use crate::segy::{ByteOrder, SampleAxis};
 
     fn shape(n_traces: u64, n_samples: usize) -> Shape {
         Shape {
             n_traces,
             n_samples,
-            axis: SampleAxis { domain: Domain::Time, units: None, start: 0.0, interval: None, is_two_way: true },
+            axis: SampleAxis { units: None, ..SampleAxis::of_time() },
             trace_bytes: 240 + 4 * n_samples as u64,
             columns: Vec::new(),
             header_bytes: 240,

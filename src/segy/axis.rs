@@ -241,28 +241,10 @@ impl Inference<'_> {
         Ok(axis)
     }
 
-    /// Whether the textual header calls the sample axis depth: a word for it, and none for time.
+    /// Whether the textual header calls the sample axis depth: it has the word, not for something else, and none for time.
     fn text_says_depth(&self) -> bool {
         let Ok(bytes) = self.file.copy(0, text::TEXT_HEADER_BYTES) else { return false };
-        let text = text::decode(&bytes, self.text_encoding).to_ascii_uppercase();
-        let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        const DEPTH: [&str; 12] = [
-            "DEPTH MIGRATION",
-            "DEPTH MIGRATED",
-            "DEPTH DOMAIN",
-            "DOMAIN: DEPTH",
-            "DOMAIN DEPTH",
-            "DEPTH SECTION",
-            "DEPTH VOLUME",
-            "DEPTH CUBE",
-            "IN DEPTH",
-            "PSDM",
-            "DEPTH INTERVAL",
-            "DEPTH STEP",
-        ];
-        const TIME: [&str; 6] =
-            ["TIME DOMAIN", "DOMAIN: TIME", "DOMAIN TIME", "TWO WAY TIME", "TWT", "CONVERTED TO TIME"];
-        DEPTH.iter().any(|word| squeezed.contains(word)) && !TIME.iter().any(|word| squeezed.contains(word))
+        speaks_of_depth(&text::decode(&bytes, self.text_encoding))
     }
 
     /// The interval that the headers hold as a whole number.
@@ -342,6 +324,36 @@ impl Inference<'_> {
     }
 }
 
+/// Whether a text speaks of depth as what its samples are counted along.
+fn speaks_of_depth(text: &str) -> bool {
+    /// Depths of something else.
+    const OTHERS: [&str; 16] = [
+        "WATER",
+        "SOURCE",
+        "SHOT",
+        "CABLE",
+        "GUN",
+        "STREAMER",
+        "RECEIVER",
+        "HOLE",
+        "CHARGE",
+        "TOW",
+        "DATUM",
+        "UPHOLE",
+        "GROUP",
+        "BURIAL",
+        "PENETRATION",
+        "SENSOR",
+    ];
+    /// Words for time.
+    const TIMES: [&str; 7] = ["TIME", "TWT", "MS", "MSEC", "MILLISECONDS", "MICROSECONDS", "USEC"];
+    // "Trace start time/depth: bytes 109-110" says neither.
+    let upper = text.to_uppercase().replace("TIME/DEPTH", "").replace("DEPTH/TIME", "");
+    let words: Vec<&str> = upper.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let is_depth = |i: usize| matches!(words[i], "DEPTH" | "PSDM") && (i == 0 || !OTHERS.contains(&words[i - 1]));
+    (0..words.len()).any(is_depth) && !words.iter().any(|word| TIMES.contains(word))
+}
+
 /// A depth interval from the whole number in the headers, and whether it is in thousandths of the unit.
 fn depth_interval(raw: f64) -> (f64, bool) {
     if raw >= FEWEST_THOUSANDTHS { (raw / 1000.0, true) } else { (raw, false) }
@@ -359,6 +371,27 @@ mod tests {
         assert_eq!(axis(Domain::Frequency, None).value(3), 3.0);
         for us in 1..=65_535u32 {
             assert_eq!(axis(Domain::Time, Some(f64::from(us) / 1000.0)).interval_us(), Some(f64::from(us)));
+        }
+    }
+
+    #[test]
+    fn a_text_that_speaks_of_depth_is_told_from_one_of_other_depths() {
+        for depth in [
+            "C 1 DEPTH MIGRATION, SAMPLE RATE 5 M",
+            "C 4 Domain : Depth",
+            "PSDM final stack",
+            "C 9 Depth min: -4502 max: -2 C29 Trace start time/depth",
+        ] {
+            assert!(speaks_of_depth(depth), "{depth}");
+        }
+        for time in [
+            "C 1 WATER DEPTH 200 M",
+            "C 1 PSDM STACK, CONVERTED TO TIME",
+            "GUN DEPTH 7",
+            "C 5 DEPTH 10, RECORD LENGTH 4000 MS",
+            "",
+        ] {
+            assert!(!speaks_of_depth(time), "{time}");
         }
     }
 

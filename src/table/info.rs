@@ -122,14 +122,22 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
             because: "segy-import".into(),
             ..ColumnInfo::default()
         });
-    let all: Vec<ColumnInfo> = fields.chain(time).chain(degrees).chain(computed).chain(own).collect();
+    let places = table.grid_keys.iter().map(|key| ColumnInfo {
+        name: format!("{key}_index"),
+        kind: "i32".into(),
+        description: Some(format!("place of the trace along {key} in the grid, from 0")),
+        because: "the grid".into(),
+        ..ColumnInfo::default()
+    });
+    let all: Vec<ColumnInfo> = fields.chain(time).chain(degrees).chain(computed).chain(own).chain(places).collect();
     // In the order of the columns.
     let find = |(name, _): (String, _)| all.iter().find(|info| info.name == name).cloned();
     table.leaves().filter_map(find).collect()
 }
 
 /// Columns that are no header fields.
-const OWN: [(&str, &str, &str); 8] = [
+const OWN: [(&str, &str, &str); 9] = [
+    ("file_trace_index", "i64", "number of the trace in the input, from 0"),
     ("trace_index", "i64", "number of the trace in the dataset, from 0"),
     ("file_index", "i32", "number of the input file, from 0"),
     ("n_samples", "i32", "number of samples of the trace in its file"),

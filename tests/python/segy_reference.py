@@ -194,8 +194,9 @@ def nearest_float32(values):
 
 
 def scaled(values, scalars):
-    """A positive scalar multiplies, a negative one divides, 0 counts as 1."""
+    """A positive scalar multiplies, a negative one divides; 0 counts as 1, and so does what is none of the standard."""
     values, scalars = values.astype(np.float64), scalars.astype(np.float64)
+    scalars = np.where(np.isin(np.abs(scalars), [1, 10, 100, 1000, 10000]), scalars, 0)
     magnitudes = np.where(scalars == 0, 1.0, np.abs(scalars))
     return np.where(scalars > 0, values * magnitudes, values / magnitudes)
 

@@ -53,9 +53,6 @@ pub fn facts(looked: &LookedAt, about: &Report) -> Vec<(String, String)> {
     add(
         "samples",
         match axis.interval {
-            Some(interval) if axis.interval_us().is_some() => {
-                format!("{} × {} ms", grouped(g.n_samples.into()), interval / 1000.0)
-            }
             Some(interval) => format!("{} × {interval} {units}", grouped(g.n_samples.into())),
             None => grouped(g.n_samples.into()),
         },

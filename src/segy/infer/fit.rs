@@ -1,6 +1,7 @@
 //! Finding the offsets and lengths that agree with the file size, and listing what would fit if none do.
 
 use crate::base::error::{Error, Result};
+use crate::base::plural::count;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::Inference;
 use crate::segy::infer::last_bytes::{self, Agreement};
@@ -351,8 +352,9 @@ fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let agreement = last_bytes::agreement(inference, reading, inference.format.bytes, n);
     if agreement == Agreement::Contradicted {
         return Err(Error::Input(format!(
-            "{path}: the file size does not agree with the headers: {n} traces of {stride} bytes ({} samples of {}) leave {rest} \
+            "{path}: the file size does not agree with the headers: {} of {stride} bytes ({} samples of {}) leave {rest} \
              bytes, and what would be trace {n} does not look like the first{}",
+            count(n, "trace"),
             reading.n_samples,
             inference.format.name,
             fits()

@@ -87,9 +87,10 @@ fn of_segy(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<
     Inference::new(file, overrides, label, watch)?.layout()
 }
 
-/// What a file that cannot be read as SEG-Y is, if it is of a known other kind.
+/// What a file that cannot be read as SEG-Y is, if it is of a known other kind, or nearly SEG-Y.
 fn other_kind(file: &SegyFile) -> Option<String> {
-    traces_only::looks_like(file).map(|what| format!("{}: {what}", file.path().display()))
+    let what = traces_only::looks_like(file).map(|what| format!("{}: {what}", file.path().display()));
+    what.or_else(|| shifted::refusal(file).map(|refusal| refusal.to_string()))
 }
 
 /// The headers of a file and what has been decided about it so far.
@@ -392,8 +393,8 @@ fn revision(
         (1 | 2, _) => ((major, minor), "bytes 3501-3502"),
         (0, 1 | 2) => ((minor, 0), "bytes 3501-3502, stored in swapped order"),
         (0, 0) => ((0, 0), "bytes 3501-3502"),
-        _ if constant => ((2, 0), "the byte-order constant; bytes 3501-3502 are no published revision"),
-        _ => ((0, 0), "bytes 3501-3502 are no published revision"),
+        _ if constant => ((2, 0), "the byte-order constant, as bytes 3501-3502 hold no published revision"),
+        _ => ((0, 0), "the standard, as bytes 3501-3502 hold no published revision"),
     };
     if !matches!((major, minor), (0, 0..=2) | (1, 0) | (2, 0 | 1)) {
         warnings.push(format!(
