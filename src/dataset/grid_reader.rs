@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::fs::FileExt;
 
+use serde::Deserialize;
+use zarrs::metadata::v3::ArrayMetadataV3;
+
 use crate::base::error::{Result, failed};
 use crate::dataset::chunk_reader::{Shard, read_at, take_checksum};
 use crate::dataset::{Dataset, damaged};
@@ -94,13 +97,18 @@ fn unit_of(cut: &Cut, place: u64) -> u64 {
     unit
 }
 
+/// The chunk grid of all arrays here.
+#[derive(Deserialize)]
+struct RegularGrid {
+    chunk_shape: Vec<u64>,
+}
+
 /// The shape of the chunks of an array with these lengths, as its `zarr.json` says.
 fn chunk_shape(directory: &Place, lengths: &[u64]) -> Result<Vec<u64>> {
     let path = directory.join(ZARR_JSON);
-    let document: serde_json::Value = read_json(&path)?;
-    let shape: Option<Vec<u64>> = document["chunk_grid"]["configuration"]["chunk_shape"]
-        .as_array()
-        .map(|shape| shape.iter().filter_map(serde_json::Value::as_u64).collect());
+    let document: ArrayMetadataV3 = read_json(&path)?;
+    let regular = document.chunk_grid.to_typed_configuration::<RegularGrid>().ok();
+    let shape: Option<Vec<u64>> = regular.map(|grid| grid.chunk_shape);
     let fits = |shape: &Vec<u64>| {
         let n = shape.iter().try_fold(8_u64, |n, &length| n.checked_mul(length));
         shape.len() == lengths.len() && shape.iter().all(|&n| n > 0) && n.is_some_and(|n| n <= MOST_BYTES)
