@@ -83,7 +83,7 @@ fn codecs(c: &mut Criterion) {
                 encoder.room(window.len()).copy_from_slice(window);
                 encoder.advance(&mut count)?;
             }
-            encoder.finish(&mut count).map(|()| n_encoded)
+            encoder.finish(&mut count).map(|_| n_encoded)
         };
         let ratio = chunk.len() as f64 / encode(&chunk).map_or(f64::NAN, |n| n as f64);
         group.bench_function(format!("{name} (ratio {ratio:.2})"), |b| b.iter(|| encode(black_box(&chunk))));
@@ -98,7 +98,7 @@ fn headers(c: &mut Criterion) {
     group.throughput(Throughput::Elements(100 * N_TRACES as u64)).sample_size(10);
     for raw_header in [true, false] {
         let table = HeaderTable {
-            columns: HeaderTable::standard_columns(1),
+            columns: HeaderTable::standard_columns(segy_import::InputFormat::Segy, 1),
             header_bytes: 240,
             byte_order: ByteOrder::Big,
             row_group_rows: HeaderTable::default_row_group_rows(240, 100 * N_TRACES as u64),
@@ -108,6 +108,10 @@ fn headers(c: &mut Criterion) {
             file_index: false,
             n_samples: false,
             computed: Vec::new(),
+            recording_time: None,
+            degrees: Vec::new(),
+            info: Vec::new(),
+            grid_keys: Vec::new(),
         };
         let path = directory.path().join(format!("{raw_header}.parquet"));
         let write = || -> segy_import::Result<HeaderSummary> {

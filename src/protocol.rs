@@ -16,7 +16,7 @@ pub enum WorkerMessage {
     /// Traces of the segment done so far.
     Progress { traces: u64 },
     /// The segment is complete on disk.
-    Done(SegmentRecord),
+    Done(Box<SegmentRecord>),
     /// The segment cannot be converted.
     Failed(Failure),
 }
@@ -85,7 +85,7 @@ mod tests {
             samples: SampleStatistics { min: Some(-1.5e-40), max: None, n_nonfinite: 1 },
             boot_id: Some("5a0".into()),
         };
-        let message = WorkerMessage::Done(record);
+        let message = WorkerMessage::Done(Box::new(record));
         assert_eq!(parse_line(&serde_json::to_string(&message).unwrap()), Some(message));
     }
 

@@ -272,7 +272,7 @@ pub fn work(
         }
     };
     match convert_segment(plan, staging, segment, cancel, &mut report) {
-        Ok(record) => WorkerMessage::Done(record),
+        Ok(record) => WorkerMessage::Done(Box::new(record)),
         Err(error) => WorkerMessage::Failed(Failure::from(&error)),
     }
 }

@@ -216,7 +216,7 @@ impl<'a> Coordinator<'a> {
             EventKind::Message(WorkerMessage::Progress { traces }) => active.traces = traces.min(self.plan.n_traces()),
             EventKind::Message(WorkerMessage::Done(record)) => {
                 if record.segment == event.segment && record.fits(self.plan) {
-                    active.result = Some(record);
+                    active.result = Some(*record);
                 } else {
                     let what = "its worker reports results that do not match the plan";
                     active.failure = Some(Error::Failed(format!("segment {}: {what}", event.segment)));

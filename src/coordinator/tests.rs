@@ -72,7 +72,7 @@ impl Launch for ScriptedLauncher {
             }
             Script::Claim(change) => {
                 change(&mut record);
-                send(EventKind::Message(WorkerMessage::Done(record)));
+                send(EventKind::Message(WorkerMessage::Done(Box::new(record))));
                 None
             }
             Script::RunForever => {
@@ -80,7 +80,7 @@ impl Launch for ScriptedLauncher {
                 return Ok(Box::new(ScriptedWorker { ending: None, running: self.running.clone(), ended: false }));
             }
             Script::Succeed | Script::DieOnce | Script::StartAlone | Script::NeverStart => {
-                send(EventKind::Message(WorkerMessage::Done(record)));
+                send(EventKind::Message(WorkerMessage::Done(Box::new(record))));
                 None
             }
         };

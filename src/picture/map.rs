@@ -39,7 +39,7 @@ impl MapFrame {
     pub fn scale_bar(&self) -> Option<(f64, f64)> {
         let side = self.extent[0].max(self.extent[1]);
         let length = round_step(side / 8.0);
-        (length > 0.0).then(|| (length, length * self.per_unit))
+        (length > 0.0).then_some((length, length * self.per_unit))
     }
 }
 

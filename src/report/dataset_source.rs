@@ -16,7 +16,7 @@ use crate::inspect::header_runs::{HeaderRun, HeaderRuns};
 use crate::inspect::text_columns::grouped;
 use crate::inspect::{Coverage, Report, gather_key, geometry};
 use crate::picture::Section;
-use crate::report::source::{Counts, OnTraces, Run, Shape, Source};
+use crate::report::source::{Counts, OnSamples, OnTraces, Run, Shape, Source};
 use crate::segy::Dtype;
 use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::{ByteOrder, Converter, FORMATS};
@@ -216,7 +216,7 @@ impl Source for DatasetSource {
         &mut self,
         sample: usize,
         columns: &[&Column],
-        take: &mut dyn FnMut(&[Vec<f64>], &[f32]),
+        take: OnSamples,
         on_traces: OnTraces,
         cancel: &CancelHandle,
     ) -> Result<()> {

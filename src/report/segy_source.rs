@@ -9,7 +9,7 @@ use crate::inspect::header_runs::{HeaderRun, HeaderRuns};
 use crate::inspect::{self, InspectConfig, Inspector};
 use crate::picture::Section;
 use crate::report::header_values::raw_values;
-use crate::report::source::{OnTraces, Run, Shape, Source};
+use crate::report::source::{OnSamples, OnTraces, Run, Shape, Source};
 use crate::segy::samples::format::Converter;
 use crate::segy::{Dtype, TraceFinder};
 use crate::table::Column;
@@ -142,7 +142,7 @@ impl Source for SegySource {
         &mut self,
         sample: usize,
         columns: &[&Column],
-        take: &mut dyn FnMut(&[Vec<f64>], &[f32]),
+        take: OnSamples,
         on_traces: OnTraces,
         cancel: &CancelHandle,
     ) -> Result<()> {

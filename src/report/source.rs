@@ -56,6 +56,9 @@ impl Shape {
 /// Called with the traces looked at so far.
 pub type OnTraces<'a> = &'a mut dyn FnMut(u64);
 
+/// Takes the values of some fields in a block of traces, and one sample of each trace.
+pub type OnSamples<'t> = &'t mut dyn FnMut(&[Vec<f64>], &[f32]);
+
 /// A file or a dataset.
 pub trait Source {
     fn shape(&self) -> &Shape;
@@ -85,7 +88,7 @@ pub trait Source {
         &mut self,
         sample: usize,
         columns: &[&Column],
-        take: &mut dyn FnMut(&[Vec<f64>], &[f32]),
+        take: OnSamples,
         on_traces: OnTraces,
         cancel: &CancelHandle,
     ) -> Result<()>;
