@@ -71,11 +71,8 @@ fn traces_are_flagged_the_same_however_the_file_is_cut() {
     let same = |name: &str, more: &[&str]| {
         let one = if more.contains(&"none") { &even } else { &one };
         let out = survey.import(name, &[&cut, more].concat());
-        assert_eq!(
-            std::fs::read(out.join("headers.parquet")).unwrap(),
-            std::fs::read(one.join("headers.parquet")).unwrap(),
-            "{name}"
-        );
+        let table = |dataset: &std::path::Path| std::fs::read(dataset.join("headers.parquet")).unwrap();
+        assert!(table(&out) == table(one), "{name}");
     };
     same("three", &["--segments", "3"]);
     same("nine", &["--segments", "9", "--gather", "none"]);

@@ -13,6 +13,9 @@ pub const SAMPLED_TRACES: u64 = 1000;
 /// Where traces are this long, reading a header costs as much as a trace, and fewer are looked at.
 const LONG_TRACE_BYTES: usize = 256 << 10;
 const SAMPLED_LONG_TRACES: u64 = 200;
+/// Headers up to this far apart are read together, as many as lie in so many bytes.
+const CLOSE_BYTES: usize = 16 << 10;
+const READ_BYTES: usize = 256 << 10;
 /// They lie in so many windows: runs show between neighbours only, trends over the whole input.
 const WINDOWS: u64 = 4;
 
@@ -69,11 +72,22 @@ impl Sample {
             while next < window.end {
                 let place = inputs.stretch(next, (window.end - next) as usize)?;
                 let offset = |i: u64| place.offset + i * place.stride as u64;
+                let length = headers.header_bytes as usize;
+                // Neighbouring headers that are close are read together.
+                let per_read = if place.stride <= CLOSE_BYTES { READ_BYTES / place.stride } else { 1 };
+                let mut read = Vec::new();
                 for i in 0..place.n_traces {
-                    let length = headers.header_bytes as usize;
-                    place.file.will_read_each(i as u64, place.n_traces as u64, length, offset);
-                    let offset = offset(i as u64);
-                    let header = place.file.bytes(offset, length, &mut buffer)?;
+                    let at = i % per_read;
+                    if at == 0 {
+                        if per_read == 1 {
+                            place.file.will_read_each(i as u64, place.n_traces as u64, length, offset);
+                        }
+                        let n = per_read.min(place.n_traces - i);
+                        let bytes = (n - 1) * place.stride + length;
+                        read.clear();
+                        read.extend_from_slice(place.file.bytes(offset(i as u64), bytes, &mut buffer)?);
+                    }
+                    let header = &read[at * place.stride..at * place.stride + length];
                     for (column, (_, values)) in columns.iter().zip(&mut sample.fields) {
                         values.push(read_integer(header, column.first_byte, column.kind, headers.byte_order));
                     }

@@ -29,7 +29,7 @@ use crate::table::columns::RECORDING_TIME;
 use crate::table::derived::{Degrees, RecordingTime};
 use crate::table::info::{self, Placed, Units};
 use crate::table::{Column, ENSEMBLE_ID_PLACE, HeaderTable, ensemble_info};
-use crate::zarr::{ArrayPlan, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES};
+use crate::zarr::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
 
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
@@ -134,11 +134,27 @@ impl ImportConfig {
         if self.headers_only {
             return Err(Error::Usage("--grid places samples, and --headers-only leaves them out; choose one".into()));
         }
+        if let Some(option) = self.option_for_file_order() {
+            return Err(Error::Usage(format!(
+                "{option} is for traces in file order; with --grid, --brick says how the array is cut"
+            )));
+        }
         let survey = Survey { files, io: self.io.unwatched(), headers, traces };
         let (grid, scratch) = survey.grid(options, cancel)?;
         headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
         headers.check()?;
         Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch)))))
+    }
+
+    /// An option that says how an array in file order is cut.
+    fn option_for_file_order(&self) -> Option<&'static str> {
+        let options = [
+            ("--chunk-traces", self.chunk_traces.is_some()),
+            ("--chunk-samples", self.chunk_samples.is_some()),
+            ("--access", self.reads != ReadPattern::default()),
+            ("--order", self.order != AxisOrder::default()),
+        ];
+        options.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
     }
 
     fn n_segments(&self, files: &[PlannedFile], target: &Target) -> u32 {

@@ -176,7 +176,7 @@ impl Survey<'_> {
             let known = headers.columns.iter().map(|c| c.name.as_str());
             let near = near_names(name, known.chain(headers.computed.iter().map(|c| c.name.as_str())));
             return Err(Error::Usage(format!(
-                "--grid {name}: is not a trace header field; {near}; --field {name}=BYTE:TYPE says where it is"
+                "--grid {name}: is not a trace header field; {near} (--field {name}=BYTE:TYPE says where another one is)"
             )));
         };
         if !column.kind.is_integer() {
