@@ -146,7 +146,7 @@ fn read(source: &mut dyn Source, plan: &ReadingPlan) -> Result<(HeaderRuns, Run,
                     amplitudes: &mut Amplitudes|
      -> Result<()> {
         for some in ranges.chunks(EXPECTED) {
-            source.expect(some, plan.spread_samples);
+            source.will_read(some, plan.spread_samples);
             for range in some {
                 let run = source.read(range.clone(), plan.spread_samples)?;
                 amplitudes.add(&run, per_place);
@@ -156,7 +156,7 @@ fn read(source: &mut dyn Source, plan: &ReadingPlan) -> Result<(HeaderRuns, Run,
         Ok(())
     };
     read_all(source, front, &mut headers, &mut amplitudes)?;
-    source.expect(std::slice::from_ref(&plan.middle), plan.middle_samples);
+    source.will_read(std::slice::from_ref(&plan.middle), plan.middle_samples);
     let middle = source.read(plan.middle.clone(), plan.middle_samples)?;
     headers.runs.push(middle.headers.clone());
     read_all(source, back, &mut headers, &mut amplitudes)?;

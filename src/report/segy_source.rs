@@ -100,7 +100,7 @@ impl Source for SegySource {
         Ok(run)
     }
 
-    fn expect(&self, traces: &[Range<u64>], n_samples: usize) {
+    fn will_read(&self, traces: &[Range<u64>], n_samples: usize) {
         let (file, layout) = (self.inspector.file(), self.inspector.layout());
         if layout.varying.is_none() {
             let last = layout.header_bytes() + n_samples * layout.format().bytes;

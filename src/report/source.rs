@@ -67,7 +67,7 @@ pub trait Source {
     fn read(&mut self, traces: Range<u64>, n_samples: usize) -> Result<Run>;
 
     /// Announces what will be read next.
-    fn expect(&self, _traces: &[Range<u64>], _n_samples: usize) {}
+    fn will_read(&self, _traces: &[Range<u64>], _n_samples: usize) {}
 
     /// What `inspect` would say, by these headers.
     fn about(&self, headers: &HeaderRuns) -> Result<inspect::Report>;
@@ -117,7 +117,7 @@ pub fn read_traces(source: &mut dyn Source, traces: &[u64], n_samples: usize) ->
     let (mut headers, mut section) = (source.shape().no_headers(), Section::new(n_samples));
     let ranges: Vec<Range<u64>> = traces.chunk_by(|a, b| a + 1 == *b).filter_map(range_of).collect();
     for some in ranges.chunks(EXPECTED) {
-        source.expect(some, n_samples);
+        source.will_read(some, n_samples);
         for range in some {
             let run = source.read(range.clone(), n_samples)?;
             section.append(&run.samples);
