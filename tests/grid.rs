@@ -284,5 +284,5 @@ fn the_bytes_of_a_grid_are_those_of_the_format_version() {
         crc.update(path.to_str().unwrap().as_bytes());
         crc.update(bytes);
     }
-    assert_eq!(format!("{:08x}", crc.finalize()), "74291873");
+    assert_eq!(format!("{:08x}", crc.finalize()), "10315347");
 }

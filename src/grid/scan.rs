@@ -14,6 +14,7 @@ use crate::grid::Coordinate;
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, Stretch};
 use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES};
+use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::{Access, ByteOrder, Io, apply_given_scalar, apply_scalar};
 use crate::table::{read_integer, read_number};
 
@@ -21,8 +22,6 @@ use crate::table::{read_integer, read_number};
 const UNIT_TRACES: u64 = 16_384;
 /// Bytes of the file that are looked at in one go.
 const WINDOW_BYTES: usize = 512 << 10;
-/// Headers farther apart than this are read one by one.
-const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 /// More distinct values than this are no axis.
 pub const MOST_VALUES: usize = 1 << 24;
 /// Offset of the last eight bytes of the standard header, which rev 1 leaves unassigned.
@@ -163,15 +162,10 @@ impl<'a> Reader<'a> {
             let window = self.inputs.stretch(next, (traces.end - next) as usize)?;
             let n = window.n_traces.min((WINDOW_BYTES / window.stride).max(1));
             let mut buffer = std::mem::take(&mut self.buffer);
-            if window.stride <= SPARSE_STRIDE_BYTES {
-                let length = (n - 1) * window.stride + self.header_bytes;
-                let bytes = window.file.bytes(window.offset, length, &mut buffer)?;
-                self.take(&window, n, bytes, window.stride)?;
-                window.file.release(window.offset, length);
-            } else {
-                window.file.records(window.offset, window.stride, self.header_bytes, n, &mut buffer)?;
-                self.take(&window, n, &buffer, self.header_bytes)?;
-            }
+            let (bytes, stride) =
+                window.file.headers(window.offset, window.stride, self.header_bytes, n, &mut buffer)?;
+            self.take(&window, n, bytes, stride)?;
+            window.file.release(window.offset, n * window.stride);
             self.buffer = buffer;
             next += n as u64;
         }

@@ -1,7 +1,7 @@
 //! Converting the share of a segment in a grid: one column of bricks after another, each with the headers of its traces.
 //!
 //! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
-//! bricks. Memory: as many bricks along the samples as make 24 MiB, one at least; longer traces are read again for the next
+//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples as make 24 MiB, one at least; longer traces are read again for the next
 //! ones, from the cache.
 
 use std::ops::Range;
@@ -44,18 +44,27 @@ pub(super) fn convert(
     let samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
     let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, Some(GridFiles::open(grid, staging)?))?;
-    for start in range.clone().step_by(ROWS_AT_A_TIME as usize) {
-        rows.take(start..(start + ROWS_AT_A_TIME).min(range.end), cancel)?;
-    }
-    let (n_runs, headers) = rows.finish()?;
+    let mut next_row = range.start;
+    let mut take_rows = |end: u64| -> Result<()> {
+        while next_row < end {
+            let part = next_row..end.min(next_row + ROWS_AT_A_TIME);
+            rows.take(part.clone(), cancel)?;
+            next_row = part.end;
+        }
+        Ok(())
+    };
 
     let mut columns = Columns::new(plan, grid, paths, staging, samples)?;
     let units = columns.files.units(&plan.units_of(segment))?;
     let n_traces = segment.end_trace - segment.start_trace;
     for (done, unit) in units.iter().enumerate() {
+        // In a sorted file these are nearly the traces of the unit: what is read for one is in the cache for the other.
+        take_rows(columns.end_trace(*unit)?.min(range.end))?;
         columns.convert_unit(*unit, cancel)?;
         on_progress((u128::from(n_traces) * (done as u128 + 1) / units.len() as u128) as u64);
     }
+    take_rows(range.end)?;
+    let (n_runs, headers) = rows.finish()?;
     let (chunks, stored_bytes) = columns.bricks.finish()?;
     let (records, header_bytes) = columns.headers.finish()?;
     Ok(SegmentRecord {
@@ -89,11 +98,11 @@ struct Columns<'a> {
     headers: BrickStore,
     /// Bricks along the samples that are filled at a time.
     n_at_a_time: u64,
-    /// What a hole is filled with: one value.
+    /// What a hole is filled with: a page of it.
     hole: Vec<u8>,
     /// The bricks being filled, one after another.
     filled: Vec<u8>,
-    /// One trace's samples of these bricks.
+    /// One trace's samples of these bricks, with holes after the last sample.
     row: Vec<u8>,
     window: Vec<u8>,
 }
@@ -138,9 +147,21 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// One past the last trace of a unit.
+    fn end_trace(&self, unit: u64) -> Result<u64> {
+        let mut end = 0;
+        for column in self.cut.columns_of(&self.cut.index_of_unit(unit)) {
+            let traces = self.files.traces_in(&self.cut, &self.cut.places_of(&column))?;
+            end = traces.last().map_or(end, |last| end.max(last.trace + 1));
+        }
+        Ok(end)
+    }
+
     /// Converts all columns of bricks of a unit.
     fn convert_unit(&mut self, unit: u64, cancel: &CancelHandle) -> Result<()> {
         let index = self.cut.index_of_unit(unit);
+        self.encoder.begin_unit();
+        self.header_encoder.begin_unit();
         let mut records = vec![0; self.cut.unit.iter().product::<u64>() as usize * self.record.bytes()];
         for column in self.cut.columns_of(&index) {
             let region = self.cut.places_of(&column);
@@ -178,12 +199,14 @@ impl<'a> Columns<'a> {
     ) -> Result<()> {
         let size = self.grid.traces.dtype.size();
         let depth = self.grid.brick.last().copied().unwrap_or(1);
-        let (brick_values, n_bricks) = (self.grid.brick.iter().product::<u64>() as usize, deep.end - deep.start);
-        self.filled.clear();
-        self.filled.reserve(brick_values * n_bricks as usize * size);
-        for _ in 0..brick_values * n_bricks as usize {
-            self.filled.extend_from_slice(&self.hole);
+        let area = self.grid.brick.iter().rev().skip(1).product::<u64>() as usize;
+        let row_bytes = ((deep.end - deep.start) * depth) as usize * size;
+        self.filled.resize(area * row_bytes, 0);
+        if traces.len() < area {
+            fill_with(&self.hole, &mut self.filled);
         }
+        self.row.resize(row_bytes, 0);
+        fill_with(&self.hole, &mut self.row);
         let samples = deep.start * depth..(deep.end * depth).min(self.grid.traces.n_samples);
         let mut next = 0;
         while next < traces.len() {
@@ -209,14 +232,13 @@ impl<'a> Columns<'a> {
         // A shorter trace may end before or among these samples.
         let end = samples.end.min(window.n_samples.into());
         let (start, n_there) = (samples.start.min(end) as usize, end.saturating_sub(samples.start) as usize);
-        self.row.clear();
-        self.row.resize((samples.end - samples.start) as usize * size, 0);
+        let row_bytes = (samples.end - samples.start) as usize * size;
         for (placed, trace) in run.iter().zip(bytes.chunks(window.stride)) {
             if let Some(records) = records {
                 records.put(&self.cut, placed.place, &self.record, trace);
             }
             let raw = &trace[header_bytes + start * format_bytes..][..n_there * format_bytes];
-            let (row, padding) = self.row.split_at_mut(n_there * size);
+            let (row, padding) = self.row[..row_bytes].split_at_mut(n_there * size);
             padding.fill(0);
             let seen = self.samples.convert(raw, row);
             if !seen.is_plain {
@@ -267,11 +289,15 @@ impl Records<'_> {
     }
 }
 
-/// The value of a hole: no number, or zero.
+/// A page of holes: no number, or zero.
 fn hole(dtype: Dtype) -> Vec<u8> {
     match dtype {
-        Dtype::Float32 => f32::NAN.to_le_bytes().into(),
-        Dtype::Float64 => f64::NAN.to_le_bytes().into(),
-        other => vec![0; other.size()],
+        Dtype::Float32 => f32::NAN.to_le_bytes().repeat(1024),
+        Dtype::Float64 => f64::NAN.to_le_bytes().repeat(512),
+        _ => vec![0; 4096],
     }
+}
+
+fn fill_with(page: &[u8], out: &mut [u8]) {
+    out.chunks_mut(page.len()).for_each(|out| out.copy_from_slice(&page[..out.len()]));
 }

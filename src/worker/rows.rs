@@ -7,6 +7,7 @@ use crate::base::error::Result;
 use crate::gather::runs::RunWriter;
 use crate::input::traces::{Inputs, Stretch};
 use crate::plan::Plan;
+use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths};
@@ -15,9 +16,6 @@ use crate::worker::flags::FlagFinder;
 
 /// Bytes of the input processed at a time: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
-
-/// Headers farther apart than this are read one by one where the samples between them are not needed.
-const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 
 /// The rows of one segment.
 pub(super) struct Rows<'a> {
@@ -47,7 +45,9 @@ impl<'a> Rows<'a> {
         places: Option<GridFiles<'a>>,
     ) -> Result<Self> {
         let layout = plan.layout();
-        let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
+        // For a grid, samples are read elsewhere.
+        let only_headers = plan.headers_only || places.is_some();
+        let dense_headers = only_headers && layout.stride() <= SPARSE_STRIDE_BYTES;
         let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
         let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
         Ok(Self {
@@ -92,22 +92,18 @@ impl<'a> Rows<'a> {
             if !flags_are_wanted {
                 self.flags.resize(n, 0);
             }
-            if window.stride <= SPARSE_STRIDE_BYTES {
-                // After the last header, bytes are needed only for the flags.
-                let length = if flags_are_wanted { n * window.stride } else { (n - 1) * window.stride + header_bytes };
-                let bytes = window.file.bytes(offset, length, &mut buffer)?;
-                if flags_are_wanted {
-                    self.finder.of_read_window(&window, bytes, &mut self.flags)?;
-                }
+            if flags_are_wanted && window.stride <= SPARSE_STRIDE_BYTES {
+                let bytes = window.file.bytes(offset, n * window.stride, &mut buffer)?;
+                self.finder.of_read_window(&window, bytes, &mut self.flags)?;
                 self.push(bytes, window.stride, &window, &window.traces())?;
-                window.file.release(offset, length);
             } else {
                 for trace in window.traces().filter(|_| flags_are_wanted) {
                     self.flags.push(self.finder.of_trace(trace)?);
                 }
-                window.file.records(offset, window.stride, header_bytes, n, &mut buffer)?;
-                self.push(&buffer, header_bytes, &window, &window.traces())?;
+                let (bytes, stride) = window.file.headers(offset, window.stride, header_bytes, n, &mut buffer)?;
+                self.push(bytes, stride, &window, &window.traces())?;
             }
+            window.file.release(offset, n * window.stride);
             self.window = buffer;
             next += n as u64;
         }

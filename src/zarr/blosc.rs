@@ -136,6 +136,9 @@ pub struct Blosc {
     encoded: Vec<u8>,
     n_encoded: usize,
     n_blocks: usize,
+    /// Blocks since [`Blosc::begin_series`], or in this chunk.
+    n_in_series: usize,
+    is_series: bool,
 }
 
 impl Blosc {
@@ -172,12 +175,20 @@ impl Blosc {
             encoded: Vec::new(),
             n_encoded: 0,
             n_blocks: 0,
+            n_in_series: 0,
+            is_series: false,
         })
     }
 
     /// Bytes of a block; the last of a chunk may be shorter.
     pub fn block_bytes(&self) -> usize {
         self.header.block_bytes
+    }
+
+    /// Begins a series of chunks: what the first blocks show of the data serves for those after them. The bytes of a
+    /// chunk then depend on the chunks before it in its series.
+    pub fn begin_series(&mut self) {
+        (self.n_in_series, self.is_series) = (0, true);
     }
 
     /// Encodes the next block of the chunk.
@@ -195,10 +206,11 @@ impl Blosc {
             self.encoded.resize(longest, 0);
         }
         for (part, bytes) in self.filtered.chunks(self.header.part_bytes(block.len())).enumerate() {
-            let place = Place { block: self.n_blocks, part };
+            let place = Place { block: self.n_in_series, part };
             self.n_encoded += put_part(&mut *self.parts, place, bytes, &mut self.encoded[self.n_encoded..]);
         }
         self.n_blocks += 1;
+        self.n_in_series += 1;
     }
 
     /// The container of the chunk, all blocks of which were pushed. The next block begins another chunk.
@@ -206,6 +218,9 @@ impl Blosc {
         let header = Header { container_bytes: self.n_encoded, ..self.header };
         self.encoded[..Header::BYTES].copy_from_slice(&header.to_bytes());
         self.n_blocks = 0;
+        if !self.is_series {
+            self.n_in_series = 0;
+        }
         &self.encoded[..self.n_encoded]
     }
 }

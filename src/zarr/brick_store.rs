@@ -40,6 +40,13 @@ impl BrickEncoder {
         Ok(Self { blocks: Some(Box::new(blocks)), whole: WholeChunk::new(&Codec::default(), crate::segy::Dtype::Int8) })
     }
 
+    /// Begins a unit: its bricks are encoded one after another, whoever encodes them.
+    pub fn begin_unit(&mut self) {
+        if let Some(blocks) = &mut self.blocks {
+            blocks.begin_series();
+        }
+    }
+
     /// Encodes a brick. `store` takes the encoded bytes.
     pub fn encode(&mut self, brick: &[u8], store: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match &mut self.blocks {

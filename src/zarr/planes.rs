@@ -16,6 +16,8 @@ const PLANE_BYTES: usize = 64 << 10;
 const BLOCK_BYTES: usize = 256 << 10;
 /// One block in so many is compressed in both ways, to see which one is for the blocks that follow.
 const TRIAL_BLOCKS: usize = 16;
+/// The same while matches pay, which take longer: above the first arrivals they do, and soon after no more.
+const TRIAL_BLOCKS_WITH_MATCHES: usize = 4;
 
 /// An encoder of chunks. `level` is 1 to 9: at 1 there are no matches, just a Huffman table for each plane.
 ///
@@ -79,7 +81,8 @@ impl PartEncoder for PlaneEncoder {
     fn encode(&mut self, place: Place, part: &[u8], room: &mut [u8]) -> Option<usize> {
         let Some(matches) = &mut self.matches else { return self.literals.compress2(room, part).ok() };
         let has_matches = &mut self.has_matches[place.part];
-        if !place.block.is_multiple_of(TRIAL_BLOCKS) {
+        let n_blocks = if *has_matches { TRIAL_BLOCKS_WITH_MATCHES } else { TRIAL_BLOCKS };
+        if !place.block.is_multiple_of(n_blocks) {
             let context = if *has_matches { matches } else { &mut self.literals };
             return context.compress2(room, part).ok();
         }
