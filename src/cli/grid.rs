@@ -64,6 +64,7 @@ impl GridArgs {
             fill_axes: self.fill_axes,
             variable: self.variable,
             header_type: self.header_type,
+            is_scanned: false,
         }))
     }
 }

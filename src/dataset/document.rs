@@ -424,6 +424,7 @@ impl GridDocument {
             coordinates: self.coordinates.clone(),
             record_order: (0..self.keys.len()).collect(),
             uses_last_bytes: self.uses_last_bytes,
+            is_probed: false,
             n_units: self.n_units,
             n_columns: self.n_columns,
             n_aside: self.n_aside,

@@ -43,7 +43,7 @@ pub struct GridArrays {
 
 /// Writes the arrays of a grid into a dataset that has its bricks.
 pub fn write(plan: &Plan, grid: &Grid, staging: &Place, dataset: &Place, cancel: &CancelHandle) -> Result<GridArrays> {
-    let files = &GridFiles::open(grid, staging)?;
+    let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
     let mut writer = Writer { plan, grid, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
     let differences = writer.coordinates()?;
     writer.bricks()?;

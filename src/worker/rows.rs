@@ -11,8 +11,10 @@ use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths};
+use crate::store::Place;
 use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
+use crate::worker::probed_rows::ProbedRows;
 
 /// Bytes of the input processed at a time: they stay in the second-level cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
@@ -32,6 +34,7 @@ pub(super) struct Rows<'a> {
     window: Vec<u8>,
     /// Where traces are in a grid.
     places: Option<GridFiles<'a>>,
+    probed: Option<ProbedRows<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -62,11 +65,19 @@ impl<'a> Rows<'a> {
             flags: Vec::new(),
             window: Vec::new(),
             places,
+            probed: None,
         })
+    }
+
+    /// Checks and keeps what a plan from a few headers needs of the others.
+    pub(super) fn with_probed(mut self, paths: &SegmentPaths, staging: &'a Place) -> Result<Self> {
+        self.probed = ProbedRows::new(self.plan, paths, staging)?;
+        Ok(self)
     }
 
     /// Completes the table and the runs. Returns the number of runs and what is in the table.
     pub(super) fn finish(self) -> Result<(u64, HeaderSummary)> {
+        self.probed.map_or(Ok(()), ProbedRows::finish)?;
         Ok((self.runs.finish()?, self.headers.finish()?))
     }
 
@@ -129,6 +140,9 @@ impl<'a> Rows<'a> {
             None => Vec::new(),
             Some(places) => places.of(traces, self.plan.headers.byte_order)?,
         };
+        if let Some(probed) = &mut self.probed {
+            probed.take(traces, bytes, stride, &places)?;
+        }
         self.headers.push_marked(bytes, stride, n, &self.flags[skipped..], mark, &places)?;
         self.runs.push(traces.start, bytes, stride, n)
     }
