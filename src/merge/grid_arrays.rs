@@ -32,7 +32,7 @@ const MDIO_VERSION: &str = "1.2.3";
 
 /// What was written.
 pub struct GridArrays {
-    /// Of the files of these arrays, by path in the dataset.
+    /// Checksums of the files of these arrays, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     /// For each coordinate, how many traces have another value than their place.
     pub differences: Vec<u64>,
@@ -70,7 +70,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// An array along some keys, in chunks that memory has room for.
+    /// The axes of an array along some keys, in chunks that fit in memory.
     fn along(&self, axes: &[usize]) -> Vec<Axis> {
         let mut room = CHUNK_VALUES;
         let mut found: Vec<Axis> = axes
@@ -218,7 +218,7 @@ impl Writer<'_> {
         self.put(&name, &array, |_| Ok(bytes.clone()))
     }
 
-    /// The coordinates: of each place the value of its first trace. Returns for each how many traces have another.
+    /// The coordinates: each place has the value of its first trace. Returns for each how many traces have another.
     fn coordinates(&mut self) -> Result<Vec<u64>> {
         let grid = self.grid;
         let mut differences = Vec::new();
@@ -401,7 +401,7 @@ fn binary_header(binary: &BinaryHeader) -> Value {
     fields.into()
 }
 
-/// The specification with which TGSAI's `segy` gives the file back.
+/// The specification with which TGSAI's `segy` writes the file again.
 fn segy_spec(plan: &Plan, grid: &Grid) -> Value {
     let layout = plan.layout();
     let record = HeaderRecord::new(grid, layout.byte_order);
