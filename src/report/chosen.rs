@@ -29,7 +29,7 @@ pub enum Choice {
     Key(String, f64),
     /// A time or depth slice.
     Slice(f64),
-    /// Traces from 0; to the last one without an end.
+    /// Start and end of the traces, from 0; without an end, up to the last one.
     Traces(u64, Option<u64>),
 }
 
