@@ -25,6 +25,8 @@ pub const TABLES: &str = "segy";
 pub const TRACE_MASK: &str = "trace_mask";
 /// The array of a grid with the number of the trace at each place.
 pub const TRACE_NUMBERS: &str = "trace_index";
+/// The group of the traces of a grid whose place an earlier trace has; only where there are some.
+pub const ASIDE: &str = "aside";
 /// The array of a grid whose attributes are the file headers.
 pub const FILE_HEADER: &str = "segy_file_header";
 

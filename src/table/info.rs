@@ -125,7 +125,9 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
     let places = table.grid_keys.iter().map(|key| ColumnInfo {
         name: format!("{key}_index"),
         kind: "i32".into(),
-        description: Some(format!("place of the trace along {key} in the grid, from 0")),
+        description: Some(format!(
+            "place of the trace along {key} in the grid, from 0; -1 where an earlier trace has its place"
+        )),
         because: "the grid".into(),
         ..ColumnInfo::default()
     });

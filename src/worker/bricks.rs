@@ -19,6 +19,7 @@ use crate::segy::samples::restore::RoundTrip;
 use crate::segy::{Access, Dtype};
 use crate::staging::{GridFiles, SegmentPaths, SegmentRecord};
 use crate::store::Place;
+use crate::store::checksum::ChunkSums;
 use crate::worker::rows::Rows;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{BrickEncoder, BrickStore};
@@ -41,7 +42,7 @@ pub(super) fn convert(
     let segment = super::segment(plan, id)?;
     let range = plan.rows_of(segment);
     let n_rows = range.end - range.start;
-    let samples = SampleConversion::new(plan.layout(), &grid.traces)?;
+    let mut samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
     let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, Some(GridFiles::open(grid, staging)?))?;
     let mut next_row = range.start;
@@ -54,31 +55,43 @@ pub(super) fn convert(
         Ok(())
     };
 
-    let mut columns = Columns::new(plan, grid, paths, staging, samples)?;
-    let units = columns.files.units(&plan.units_of(segment))?;
+    let layout = plan.layout();
+    let round_trip = RoundTrip::new(layout.format(), layout.sample_byte_order(), grid.traces.dtype);
+    let mut exceptions =
+        SegmentExceptions::new(&paths.exceptions, round_trip.filter(|_| grid.traces.precision.is_none()));
+    let (mut chunks, mut records, mut stored_bytes) = (ChunkSums::default(), ChunkSums::default(), 0);
     let n_traces = segment.end_trace - segment.start_trace;
-    for (done, unit) in units.iter().enumerate() {
-        // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
-        take_rows(columns.end_trace(*unit)?.min(range.end))?;
-        columns.convert_unit(*unit, cancel)?;
-        on_progress((u128::from(n_traces) * (done as u128 + 1) / units.len() as u128) as u64);
+    let own = plan.units_of(segment);
+    let mut done = 0;
+    for (part, units) in grid.with_units(&own) {
+        let mut columns = Columns::new(plan, &part, paths, staging, samples, exceptions)?;
+        for unit in columns.files.units(&units)? {
+            // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
+            take_rows(columns.end_trace(unit)?.min(range.end))?;
+            columns.convert_unit(unit, cancel)?;
+            done += 1;
+            on_progress((u128::from(n_traces) * done / u128::from(own.end - own.start)) as u64);
+        }
+        let (of_bricks, brick_bytes) = columns.bricks.finish()?;
+        let (of_headers, header_bytes) = columns.headers.finish()?;
+        (chunks, records) = (chunks.followed_by(of_bricks), records.followed_by(of_headers));
+        stored_bytes += brick_bytes + header_bytes;
+        (samples, exceptions) = (columns.samples, columns.exceptions);
     }
     take_rows(range.end)?;
     let (n_runs, headers) = rows.finish()?;
-    let (chunks, stored_bytes) = columns.bricks.finish()?;
-    let (records, header_bytes) = columns.headers.finish()?;
     Ok(SegmentRecord {
         segment: id,
         n_traces,
         n_rows,
         n_runs,
-        n_exceptions: columns.exceptions.finish()?,
+        n_exceptions: exceptions.finish()?,
         chunks,
         records,
-        stored_bytes: stored_bytes + header_bytes,
+        stored_bytes,
         headers,
-        samples: columns.samples.statistics,
-        rounding: columns.samples.converter.rounding,
+        samples: samples.statistics,
+        rounding: samples.converter.rounding,
         boot_id: None,
     })
 }
@@ -114,10 +127,11 @@ impl<'a> Columns<'a> {
         paths: &SegmentPaths,
         staging: &Place,
         samples: SampleConversion,
+        exceptions: SegmentExceptions,
     ) -> Result<Self> {
-        let (array, layout, dtype) = (grid.array(), plan.layout(), grid.traces.dtype);
+        let (array, dtype) = (grid.array(), grid.traces.dtype);
         let cut = Cut::new(grid);
-        let record = HeaderRecord::new(grid, layout.byte_order);
+        let record = HeaderRecord::new(grid, plan.layout().byte_order);
         let headers = record.array(grid);
         let n_in_headers = headers.chunk_shape().iter().product::<u64>() as usize;
         let brick_bytes = grid.brick.iter().product::<u64>() * dtype.size() as u64;
@@ -128,15 +142,11 @@ impl<'a> Columns<'a> {
             files: GridFiles::open(grid, staging)?,
             inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
             samples,
-            exceptions: SegmentExceptions::new(
-                &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.sample_byte_order(), dtype)
-                    .filter(|_| grid.traces.precision.is_none()),
-            ),
+            exceptions,
             encoder: BrickEncoder::new(&array),
             bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),
             header_encoder: BrickEncoder::of_records(record.bytes(), n_in_headers)?,
-            headers: BrickStore::new(&paths.array(HeaderRecord::ARRAY), headers, is_durable),
+            headers: BrickStore::new(&paths.array(&grid.path_of(HeaderRecord::ARRAY)), headers, is_durable),
             record,
             n_at_a_time: (BLOCK_BYTES / brick_bytes.max(1)).clamp(1, grid.n_deep()),
             hole: hole(dtype),

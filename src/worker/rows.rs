@@ -125,7 +125,7 @@ impl<'a> Rows<'a> {
         }
         let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
         // Copying the headers brings them into the cache faster than reading single numbers.
-        let places = match &self.places {
+        let places = match &mut self.places {
             None => Vec::new(),
             Some(places) => places.of(traces, self.plan.headers.byte_order)?,
         };
