@@ -398,7 +398,7 @@ fn revision(
     };
     if !matches!((major, minor), (0, 0..=2) | (1, 0) | (2, 0 | 1)) {
         warnings.push(format!(
-            "the revision bytes 3501-3502 ({major:02x} {minor:02x}) are no published revision; the file is read as rev {}.{}",
+            "the revision bytes 3501-3502 ({major:02x} {minor:02x}) are not a published revision; the file is read as rev {}.{}",
             revision.0, revision.1
         ));
     }

@@ -217,12 +217,12 @@ impl View {
     /// What the values are like.
     fn evidence(&self) -> String {
         let bad = if self.bad > 0.0 {
-            format!(", {:.0} % of them no numbers or below 1.2e-38", self.bad * 100.0)
+            format!(", {:.0} % of them not numbers or below 1.2e-38", self.bad * 100.0)
         } else {
             String::new()
         };
         if self.bad > 0.999 || self.middle == 0.0 {
-            return format!("they are no numbers or below {:.1e}", self.largest.max(f64::MIN_POSITIVE));
+            return format!("they are not numbers or below {:.1e}", self.largest.max(f64::MIN_POSITIVE));
         }
         format!("they go up to ±{}, half of them above {}{bad}", short(self.largest), short(self.middle))
     }

@@ -274,7 +274,7 @@ fn refusal(file: &SegyFile, overrides: &Overrides, first: &[u8], readings: &[Rea
     }
     if readings.is_empty() {
         return Error::Input(format!(
-            "{path}: the first trace header says 0 samples (bytes 115-116), so it is no Seismic Unix file, or one whose headers are empty"
+            "{path}: the first trace header says 0 samples (bytes 115-116), so it is not a Seismic Unix file, or one whose headers are empty"
         ));
     }
     let said =

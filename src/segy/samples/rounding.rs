@@ -253,7 +253,7 @@ mod tests {
             assert!(level(precision.exponent + 1) > -f64::from(decibels));
         }
         assert_eq!(Precision::new(60, 10.0, Dtype::Int16).exponent, 0);
-        // 128 is no int8, and ties go to the even multiple.
+        // 128 is not an int8, and ties go to the even multiple.
         let values = [[127], [120], [119], [0x80], [8], [24]];
         assert_eq!(rounded(Dtype::Int8, 4, &values).0, [[127], [120], [112], [0x80], [0], [32]]);
     }

@@ -11,7 +11,7 @@ pub struct SampleStatistics {
     pub min: Option<f64>,
     /// Largest finite sample.
     pub max: Option<f64>,
-    /// Samples that are infinite or no number.
+    /// Samples that are infinite or not a number.
     pub n_nonfinite: u64,
 }
 
