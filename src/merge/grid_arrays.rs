@@ -35,7 +35,7 @@ const RECORD_TRACES: u64 = 65_536;
 
 /// What was written.
 pub struct GridArrays {
-    /// Of the files of these arrays, by path in the dataset.
+    /// Checksums of the files of these arrays, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     /// For each coordinate, how many traces have another value than their place.
     pub differences: Vec<u64>,
@@ -71,7 +71,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// An array along some keys, in chunks that memory has room for.
+    /// The axes of an array along some keys, in chunks that fit in memory.
     fn along(&self, axes: &[usize]) -> Vec<Axis> {
         let mut room = CHUNK_VALUES;
         let mut found: Vec<Axis> = axes
@@ -218,7 +218,7 @@ impl Writer<'_> {
         self.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
-    /// The coordinates: of each place the value of its first trace. Returns for each how many traces have another.
+    /// The coordinates: each place has the value of its first trace. Returns for each how many traces have another.
     fn coordinates(&mut self) -> Result<Vec<u64>> {
         let grid = self.grid;
         let mut differences = Vec::new();

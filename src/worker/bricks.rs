@@ -1,8 +1,8 @@
-//! Converting the share of a segment in a grid: one column of bricks after another, each with the headers of its traces.
+//! Converting a segment's share of a grid: one column of bricks after another, each with the headers of its traces.
 //!
 //! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
-//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples as make 24 MiB, one at least; longer traces are read again for the next
-//! ones, from the cache.
+//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples
+//! as make 24 MiB, at least one; longer traces are read again for the next ones, from the cache.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ use crate::zarr::{BrickEncoder, BrickStore};
 
 /// Bytes of the input processed at a time.
 const WINDOW_BYTES: usize = 512 << 10;
-/// Rows taken between two looks at whether to stop.
+/// Rows taken between two checks for cancelling.
 const ROWS_AT_A_TIME: u64 = 65_536;
 
 /// Converts segment `id`: the headers of its rows, and its share of the bricks.
@@ -68,7 +68,7 @@ pub(super) fn convert(
     for (part, units) in grid.with_units(&own) {
         let mut columns = Columns::new(plan, &part, paths, staging, samples, exceptions)?;
         for unit in columns.files.units(&units)? {
-            // In a sorted file these are nearly the traces of the unit: what is read for one is in the cache for the other.
+            // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
             take_rows(columns.end_trace(unit)?.min(range.end))?;
             columns.convert_unit(unit, cancel)?;
             done += 1;
@@ -281,7 +281,7 @@ impl<'a> Columns<'a> {
 /// The records of a unit while they are filled in.
 struct Records<'r> {
     bytes: &'r mut [u8],
-    /// Where the column at hand begins in the unit.
+    /// Where the current column begins in the unit.
     corner: &'r [u64],
 }
 
@@ -301,7 +301,7 @@ impl Records<'_> {
     }
 }
 
-/// A page of holes: no number, or zero.
+/// A page of holes: NaN, or zero for integers.
 fn hole(dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::Float32 => f32::NAN.to_le_bytes().repeat(1024),

@@ -16,7 +16,7 @@ use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
 use crate::worker::probed_rows::ProbedRows;
 
-/// Bytes of the input processed at a time: they stay in the second-level cache between the passes.
+/// Bytes of the input processed at a time: they stay in the L2 cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
 
 /// The rows of one segment.
@@ -60,7 +60,7 @@ impl<'a> Rows<'a> {
             headers: SegmentWriter::create(&paths.headers, &plan.headers, range.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             range,
-            // It reads at other offsets than the conversion does meanwhile.
+            // With inputs of its own, as it reads at other offsets than the conversion.
             finder: FlagFinder::new(inputs(Access::Traces), layout, converter, plan.traces().dtype),
             flags: Vec::new(),
             window: Vec::new(),
