@@ -142,7 +142,14 @@ impl<'a> GridFiles<'a> {
             0 => None,
             n => Some(AsideTraces { path, file: open(ASIDE_TRACES)?, n, known: (0..0, Vec::new()) }),
         };
-        Ok(Self { grid, places: (directory.join(map), open(map)?), records: open(RECORDS)?, coordinates: Vec::new(), aside, directory })
+        Ok(Self {
+            grid,
+            places: (directory.join(map), open(map)?),
+            records: open(RECORDS)?,
+            coordinates: Vec::new(),
+            aside,
+            directory,
+        })
     }
 
     /// With the coordinates that the segments have, where the plan has none.

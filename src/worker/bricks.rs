@@ -45,8 +45,7 @@ pub(super) fn convert(
     let mut samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
     let places = Some(GridFiles::open(grid, staging)?);
-    let mut rows =
-        Rows::new(plan, paths, range.clone(), range.end, converter, places)?.with_probed(paths, staging)?;
+    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, places)?.with_probed(paths, staging)?;
     let mut next_row = range.start;
     let mut take_rows = |end: u64| -> Result<()> {
         while next_row < end {
