@@ -69,6 +69,7 @@ impl GridArgs {
             variable: self.variable,
             header_type: self.header_type,
             crs: self.crs,
+            is_scanned: false,
         }))
     }
 }

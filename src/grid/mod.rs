@@ -1,7 +1,7 @@
 //! The traces as an array of any number of axes: which header fields are its axes, where each trace lies on them, and
 //! the bricks that the array is cut into.
 //!
-//! [`options`] is what the user asks for. [`scan`] reads the keys of every trace once, [`places`] makes the axes and the
+//! [`options`] is what the user asks for. [`probe`] finds the keys of all traces in a few headers of a sorted file, or [`scan`] reads them all, [`places`] makes the axes and the
 //! map from places to traces, and [`bricks`] cuts the array. The first trace of a place in file order counts; no trace is
 //! lost: a second one at the same place is refused by name.
 
@@ -13,6 +13,7 @@ pub mod choice;
 pub mod header_record;
 pub mod options;
 pub mod places;
+pub mod probe;
 pub mod scan;
 
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,9 @@ pub struct Grid {
     pub record_order: Vec<usize>,
     /// Whether some trace uses bytes 233 to 240 of its header.
     pub uses_last_bytes: bool,
+    /// Whether this follows from the headers of a few traces: workers check the others, and keep their coordinates.
+    #[serde(default)]
+    pub is_probed: bool,
     /// Units (columns of bricks or shards) that hold traces.
     pub n_units: u64,
     /// Columns of bricks that hold traces.
@@ -318,6 +322,7 @@ impl Grid {
             coordinates: Vec::new(),
             record_order: Vec::new(),
             uses_last_bytes: false,
+            is_probed: false,
             n_units: 1,
             n_columns: 1,
             crs: None,

@@ -172,6 +172,8 @@ pub struct GridOptions {
     pub header_type: HeaderType,
     /// Of the coordinates.
     pub crs: Option<Crs>,
+    /// Whether the headers of all traces are read before planning even if a few show a sorted grid without holes.
+    pub is_scanned: bool,
 }
 
 impl GridOptions {
@@ -188,6 +190,7 @@ impl GridOptions {
             variable: "amplitude".into(),
             header_type: HeaderType::default(),
             crs: None,
+            is_scanned: false,
         }
     }
 }

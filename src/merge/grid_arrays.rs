@@ -38,7 +38,7 @@ const RECORD_TRACES: u64 = 65_536;
 
 /// What was written.
 pub struct GridArrays {
-    /// Of the files of these arrays, by path in the dataset.
+    /// Checksums of the files of these arrays, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     /// Of the Zarr documents among them: what they say besides attributes.
     pub structures: BTreeMap<String, String>,
@@ -55,7 +55,7 @@ pub fn write(
     (staging, dataset): (&Place, &Place),
     cancel: &CancelHandle,
 ) -> Result<GridArrays> {
-    let files = &GridFiles::open(grid, staging)?;
+    let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
     let mut writer = Writer { plan, grid, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
     let differences = writer.coordinates()?;
     let mut moments = Moments::default();
@@ -92,7 +92,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// An array along some keys, in chunks that memory has room for.
+    /// The axes of an array along some keys, in chunks that fit in memory.
     fn along(&self, axes: &[usize]) -> Vec<Axis> {
         let mut room = CHUNK_VALUES;
         let mut found: Vec<Axis> = axes
@@ -243,7 +243,7 @@ impl Writer<'_> {
         self.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
-    /// The coordinates: of each place the value of its first trace. Returns for each how many traces have another.
+    /// The coordinates: each place has the value of its first trace. Returns for each how many traces have another.
     fn coordinates(&mut self) -> Result<Vec<u64>> {
         let grid = self.grid;
         let mut differences = Vec::new();

@@ -91,7 +91,7 @@ pub fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
     plan.traces().precision.map(|precision| Rounded::new(precision, &error))
 }
 
-/// What the document says of a grid.
+/// What the document says about a grid.
 pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord]) -> GridDocument {
     let key = |key: &Key| GridKeyDocument {
         name: key.name.clone(),

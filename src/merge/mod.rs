@@ -48,7 +48,7 @@ pub fn merge(
     merge_with(plan, output, records, None, cancel, on_progress)
 }
 
-/// As [`merge`], with what of the header table has been joined already.
+/// As [`merge`], with the part of the header table that has been joined already.
 pub fn merge_with(
     plan: &Plan,
     output: &Output,
@@ -64,7 +64,7 @@ pub fn merge_with(
     create_directories(&tables)?;
 
     let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
-    // Where there is no other thread they come one after the other.
+    // If no thread can be started, one follows the other.
     let (array, joined) = std::thread::scope(|scope| {
         let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
         let array = match (plan.headers_only, grid) {

@@ -79,7 +79,7 @@ impl ImportConfig {
     ) -> Result<GridOutline> {
         let survey = Survey { files, io: self.io.unwatched(), headers, traces: self.array(files)? };
         // With them refused, auto finds keys that leave none.
-        let found = survey.find(&GridOptions::new(keys), cancel)?;
+        let found = survey.find(&GridOptions { is_scanned: true, ..GridOptions::new(keys) }, cancel)?;
         let brick_bytes: u64 = found.brick.iter().product::<u64>() * survey.traces.dtype.size() as u64;
         let n_deep = survey.traces.n_samples.div_ceil(found.brick.last().copied().unwrap_or(1).max(1));
         let n_bricks = found.n_columns()? * n_deep;

@@ -13,7 +13,7 @@ use crate::grid::bricks::{self, Cut};
 use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 use crate::grid::places::{self, Places, count_traces, make_axes};
 use crate::grid::scan::{Records, Wanted};
-use crate::grid::{Coordinate, Grid, Key, TRACE, Values, choice};
+use crate::grid::{Coordinate, Grid, Key, TRACE, Values, choice, probe};
 use crate::input::PlannedFile;
 use crate::segy::Domain;
 use crate::segy::Io;
@@ -181,6 +181,7 @@ impl Survey<'_> {
             coordinates,
             record_order: order,
             uses_last_bytes: records.uses_last_bytes,
+            is_probed: records.is_probed,
             n_units: places.units.len() as u64,
             n_columns,
             crs: options.crs.as_ref().map(|crs| crs.0.clone()),
@@ -207,7 +208,7 @@ impl Survey<'_> {
         let counts_traces = bricks::counts_traces(&names);
         let mut coordinates = self.coordinates(&keys);
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
-        let records = Records::read(&wanted, cancel)?;
+        let records = self.records(&wanted, options, cancel)?;
         let trace = if counts_traces { keys.pop() } else { None };
         self.check_names(options, &keys)?;
         self.check_constant(&keys, &records)?;
@@ -241,6 +242,12 @@ impl Survey<'_> {
         });
         let shard = bricks::shard(shard.as_ref(), &brick, &lengths)?;
         Ok((brick, shard))
+    }
+
+    /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
+    fn records(&self, wanted: &Wanted, options: &GridOptions, cancel: &CancelHandle) -> Result<Records> {
+        let probed = if options.is_scanned { None } else { probe::records(wanted, cancel)? };
+        probed.map_or_else(|| Records::read(wanted, cancel), Ok)
     }
 
     /// What a message is about.

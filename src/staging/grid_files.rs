@@ -14,6 +14,7 @@ use crate::grid::bricks::{Cut, Region};
 use crate::grid::places::{self, Placed};
 use crate::plan::Plan;
 use crate::segy::ByteOrder;
+use crate::staging::segment_paths::SegmentPaths;
 use crate::store::files::{create_directories, is_there, move_to};
 use crate::store::{Place, Reader, Writer};
 
@@ -23,6 +24,8 @@ const PLACES: &str = "places.bin";
 const UNITS: &str = "units.bin";
 const ASIDE_TRACES: &str = "aside.bin";
 const RECORDS: &str = "records.bin";
+/// Exists if a header was not as the plan has it from a few others.
+const SCAN: &str = "scan";
 /// Numbers of traces aside that are kept at a time, at least.
 const NUMBERS_AT_A_TIME: usize = 4096;
 /// Bytes copied at a time.
@@ -69,6 +72,11 @@ pub(super) fn are_there(staging: &Place) -> Result<bool> {
     is_there(&staging.join(GRID).join(RECORDS))
 }
 
+/// Whether a header was not as the plan has it.
+pub(super) fn wants_scan(staging: &Place) -> Result<bool> {
+    is_there(&staging.join(GRID).join(SCAN))
+}
+
 /// The files of a grid, open for reading.
 pub struct GridFiles<'a> {
     grid: &'a Grid,
@@ -76,6 +84,8 @@ pub struct GridFiles<'a> {
     /// What the map says of each place.
     places: (Place, Reader),
     records: Reader,
+    /// Where the coordinates of which traces are, if not in the records.
+    coordinates: Vec<(Range<u64>, Place)>,
     aside: Option<AsideTraces>,
 }
 
@@ -132,7 +142,29 @@ impl<'a> GridFiles<'a> {
             0 => None,
             n => Some(AsideTraces { path, file: open(ASIDE_TRACES)?, n, known: (0..0, Vec::new()) }),
         };
-        Ok(Self { grid, places: (directory.join(map), open(map)?), records: open(RECORDS)?, aside, directory })
+        Ok(Self {
+            grid,
+            places: (directory.join(map), open(map)?),
+            records: open(RECORDS)?,
+            coordinates: Vec::new(),
+            aside,
+            directory,
+        })
+    }
+
+    /// With the coordinates that the segments have, where the plan has none.
+    pub fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
+        if self.grid.is_probed {
+            let of = |(id, segment)| (plan.rows_of(segment), SegmentPaths::new(staging, id).coordinates);
+            self.coordinates = (0..).zip(&plan.segments).map(of).collect();
+        }
+        self
+    }
+
+    /// Makes the next plan read all headers.
+    pub fn ask_for_scan(staging: &Place) -> Result<()> {
+        let mark = staging.join(GRID).join(SCAN);
+        mark.write(&[]).map_err(failed(mark.display()))
     }
 
     /// The units with these ordinals, by number.
@@ -163,7 +195,25 @@ impl<'a> GridFiles<'a> {
         let width = self.record_bytes() as u64;
         bytes.resize(((traces.end - traces.start) * width) as usize, 0);
         let path = self.directory.join(RECORDS);
-        self.records.read_exact_at(bytes, traces.start * width).map_err(failed(path.display()))
+        self.records.read_exact_at(bytes, traces.start * width).map_err(failed(path.display()))?;
+        self.put_coordinates(traces, bytes)
+    }
+
+    /// Puts the coordinates that segments have into the records of some traces.
+    fn put_coordinates(&self, traces: &Range<u64>, records: &mut [u8]) -> Result<()> {
+        let (width, n) = (self.record_bytes(), self.grid.coordinates.len() * 8);
+        for (rows, path) in self.coordinates.iter().filter(|_| n > 0) {
+            let both = rows.start.max(traces.start)..rows.end.min(traces.end);
+            if both.is_empty() {
+                continue;
+            }
+            let mut found = vec![0; (both.end - both.start) as usize * n];
+            let mut read = || Reader::open(path)?.read_exact_at(&mut found, (both.start - rows.start) * n as u64);
+            read().map_err(failed(path.display()))?;
+            let records = records.chunks_exact_mut(width).skip((both.start - traces.start) as usize);
+            records.zip(found.chunks_exact(n)).for_each(|(record, found)| record[width - n..].copy_from_slice(found));
+        }
+        Ok(())
     }
 
     /// Bytes of a record.

@@ -75,7 +75,7 @@ fn binary_header(binary: &BinaryHeader) -> Value {
     fields.into()
 }
 
-/// The specification with which TGSAI's `segy` gives the file back.
+/// The specification with which TGSAI's `segy` writes the file again.
 fn segy_spec(plan: &Plan, grid: &Grid) -> Value {
     let layout = plan.layout();
     let record = HeaderRecord::new(grid, layout.byte_order);
