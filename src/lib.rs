@@ -117,6 +117,7 @@ pub mod internals {
     pub use crate::coordinator::{
         Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages, work,
     };
+    pub use crate::grid::options::GridOptions;
     pub use crate::merge::content_warnings::of_contents;
     pub use crate::merge::merge;
     pub use crate::plan::partition::partition;

@@ -127,6 +127,28 @@ fn a_dataset_in_a_store_has_the_bytes_of_a_local_one() {
 }
 
 #[test]
+fn a_grid_in_a_store_has_the_bytes_of_a_local_one_and_comes_back() {
+    let Some(bucket) = Bucket::new("grids") else { return };
+    let lines = ["--inlines", "1:40", "--crosslines", "1:50", "--samples", "200"];
+    let survey = Survey::new(&[&lines[..], &["--hole", "30", "--duplicate", "7"]].concat());
+    let options = ["--grid", "inline,crossline", "--duplicates", "aside", "--brick", "8,8,64", "--segments", "3"];
+    let options = [&options[..], &["--parallel-threshold", "0"]].concat();
+    both(&bucket, &survey, "bricks", &options);
+    both(&bucket, &survey, "shards", &[&options[..], &["--shard"]].concat());
+    let (url, input, back) = (bucket.url("bricks"), survey.input.to_str().unwrap(), survey.path("back.sgy"));
+    let (url, back) = (url.to_str().unwrap(), back.to_str().unwrap());
+    bucket.run(&["verify", url]);
+    bucket.run(&["verify", input, url]);
+    bucket.run(&["export", url, back]);
+    assert!(std::fs::read(back).unwrap() == std::fs::read(input).unwrap());
+    // What was there goes, whichever layout follows.
+    let flat = survey.import("flat", &[]);
+    bucket.run(&import(&survey.input, &bucket.url("bricks"), &["--overwrite"]));
+    assert_same_objects(&bucket, &survey, "bricks", &flat);
+    assert_eq!(bucket.n_open_uploads(), 0);
+}
+
+#[test]
 fn a_dataset_in_a_store_is_verified_exported_and_read() {
     let Some(bucket) = Bucket::new("usage") else { return };
     let survey = survey();

@@ -22,6 +22,7 @@ mod fuzz_corpus;
 mod golden;
 mod grid;
 mod grid_duplicates;
+mod grid_inputs;
 mod grid_probe;
 mod hostile;
 mod hostile_datasets;

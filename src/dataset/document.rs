@@ -15,6 +15,7 @@ use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset::damaged;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
 use crate::gather::GatherKey;
+use crate::grid::bin_grid::BinGrid;
 use crate::grid::{Coordinate, Grid, HeaderType, Key, Values};
 use crate::plan::mapping::{ComputedField, PlacedField};
 use crate::segy::layout::{Decision, InputFormat};
@@ -237,7 +238,7 @@ pub struct Options {
 }
 
 /// The grid that the traces were put into. Its axes are arrays of the dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GridDocument {
     /// In the order of the axes; the samples are the last axis.
     pub keys: Vec<GridKeyDocument>,
@@ -260,8 +261,17 @@ pub struct GridDocument {
     pub n_columns: u64,
     /// Traces that lie aside, in a group of their own.
     pub n_aside: u64,
+    /// The coordinate reference system, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crs: Option<String>,
+    /// Where the bins lie, if inline and crossline are keys whose coordinates say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin_grid: Option<BinGrid>,
     /// Checksums of the files of all arrays but those of samples and headers, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
+    /// Checksums of what the Zarr documents among them say besides attributes: eight lower-case hexadecimal digits.
+    #[serde(default)]
+    pub structures: BTreeMap<String, String>,
     /// One checksum over those of the records of headers.
     pub header_checksums: ChunkChecksums,
 }
@@ -427,6 +437,7 @@ impl GridDocument {
             is_probed: false,
             n_units: self.n_units,
             n_columns: self.n_columns,
+            crs: self.crs.clone(),
             n_aside: self.n_aside,
             aside_of: Vec::new(),
             traces,

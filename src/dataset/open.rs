@@ -30,6 +30,8 @@ pub struct Dataset {
     pub grid: Option<Grid>,
     /// Checksums of the files of its other arrays, by path below the root, and of the records of headers.
     pub grid_checksums: BTreeMap<String, Checksum>,
+    /// What their Zarr documents say besides attributes: a checksum of it.
+    pub grid_structures: BTreeMap<String, String>,
     pub record_sums: ChunkSums,
     /// The traces in file order; not of a grid's bricks.
     pub array: ArrayPlan,
@@ -178,11 +180,13 @@ impl Dataset {
             codec: options.codec,
             precision: document.precision.map(|rounded| rounded.precision),
         };
-        let (mut grid_checksums, mut record_sums) = (BTreeMap::new(), ChunkSums::default());
+        let (mut grid_checksums, mut grid_structures) = (BTreeMap::new(), BTreeMap::new());
+        let mut record_sums = ChunkSums::default();
         let grid = match document.grid {
             None => None,
             Some(mut grid) => {
                 grid_checksums = std::mem::take(&mut grid.checksums);
+                grid_structures = std::mem::take(&mut grid.structures);
                 let crc32c = u32::from_str_radix(&grid.header_checksums.crc32c, 16).map_err(|e| e.to_string())?;
                 record_sums = ChunkSums { n_chunks: grid.header_checksums.n_chunks, crc32c };
                 Some(grid.grid(array.clone()))
@@ -197,6 +201,7 @@ impl Dataset {
             tables: tables.clone(),
             grid,
             grid_checksums,
+            grid_structures,
             record_sums,
             format,
             input_format,

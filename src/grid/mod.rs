@@ -6,6 +6,8 @@
 //! lost: a second one at the same place is refused by name.
 
 pub mod aside;
+pub mod bin_grid;
+pub mod blocks;
 pub mod bricks;
 pub mod choice;
 pub mod header_record;
@@ -22,6 +24,7 @@ use std::ops::Range;
 use crate::dataset_files::{ASIDE, FILE_HEADER, TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
 use crate::gather::GatherKey;
 use crate::grid::header_record::HeaderRecord;
+use crate::grid::places::MOST_PLACES;
 use crate::segy::fields::FieldKind;
 use crate::zarr::{Array, ArrayPlan, Axis};
 
@@ -148,6 +151,9 @@ pub struct Grid {
     pub n_units: u64,
     /// Columns of bricks that hold traces.
     pub n_columns: u64,
+    /// The coordinate reference system: an authority and its code, or WKT.
+    #[serde(default)]
+    pub crs: Option<String>,
     /// Traces that lie aside, since an earlier one has their place.
     #[serde(default)]
     pub n_aside: u64,
@@ -288,12 +294,14 @@ impl Grid {
             && shard.len() == n_axes
             && self.brick.iter().chain(&shard).all(|&n| n > 0)
             && places.is_some_and(|n| n > 0)
+            && self.n_places() <= MOST_PLACES
             && product(&[self.brick.clone(), vec![size]].concat())
                 .is_some_and(|n| n <= u128::from(crate::zarr::MAX_CHUNK_BYTES))
             && product(&shard).is_some_and(|n| n <= u128::from(crate::zarr::MAX_SHARD_ENTRIES))
             && product(&[self.brick.clone(), shard].concat()).is_some()
-            && self.coordinates.iter().all(|c| !c.axes.is_empty() && c.axes.iter().all(|&axis| axis + 1 < n_axes))
+            && self.coordinates.iter().all(|c| !c.axes.is_empty() && c.axes.iter().all(|&axis| axis < self.keys.len()))
             && self.record_order.len() == self.keys.len()
+            && self.record_order.iter().all(|&key| key < self.keys.len())
             && self.n_units <= self.n_columns
             && self.n_columns <= self.traces.n_traces
             && self.n_aside < self.traces.n_traces
@@ -317,6 +325,7 @@ impl Grid {
             is_probed: false,
             n_units: 1,
             n_columns: 1,
+            crs: None,
             n_aside: 0,
             aside_of: Vec::new(),
             traces: ArrayPlan::new(10, 10, crate::segy::Dtype::Int16),

@@ -16,7 +16,7 @@ pub const HOLE: u64 = u64::MAX;
 /// Places that are looked at in one go: 32 MiB.
 const WINDOW_PLACES: u64 = 1 << 22;
 /// A grid may have this many places, and this many times as many as traces.
-const MOST_PLACES: u64 = 1 << 31;
+pub const MOST_PLACES: u64 = 1 << 31;
 const MOST_PLACES_PER_TRACE: u64 = 1000;
 /// More units of bricks than this are refused: the first trace of each is in memory.
 pub const MOST_UNITS: u64 = 1 << 22;
@@ -177,8 +177,8 @@ fn turn(keys: &mut [Key], records: &Records, turned: &[bool], cancel: &CancelHan
     })
 }
 
-/// Every value from the first to the last, in the largest steps that meet all of them.
-fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
+/// The largest step that meets all of these values; 0 for one value.
+pub fn step_of(values: &[i64]) -> u64 {
     let gcd = |a: u64, b: u64| {
         let (mut a, mut b) = (a, b);
         while b > 0 {
@@ -186,7 +186,12 @@ fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
         }
         a
     };
-    let step = values.windows(2).fold(0, |step, pair| gcd(step, pair[1].abs_diff(pair[0])));
+    values.windows(2).fold(0, |step, pair| gcd(step, pair[1].abs_diff(pair[0])))
+}
+
+/// Every value from the first to the last, in the largest steps that meet all of them.
+fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
+    let step = step_of(values);
     let (Some(&first), Some(&last)) = (values.first(), values.last()) else { return Ok(Vec::new()) };
     if step == 0 {
         return Ok(values.to_vec());

@@ -2,6 +2,7 @@
 //! and the documents of the groups. Named and declared as MDIO 1 has them, so that it opens and exports the dataset.
 
 mod file_headers;
+mod survey_bins;
 mod traces_aside;
 
 use std::collections::BTreeMap;
@@ -12,17 +13,19 @@ use serde_json::{Map, Value, json};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::dataset_files::{TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
+use crate::grid::bin_grid::BinGrid;
 use crate::grid::bricks::{Cut, template};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
 use crate::grid::{Coordinate, Grid};
 use crate::plan::Plan;
 use crate::segy::Domain;
-use crate::staging::GridFiles;
+use crate::segy::samples::moments::Moments;
+use crate::staging::{GridFiles, SegmentRecord};
 use crate::store::Place;
-use crate::store::checksum::Checksum;
-use crate::store::files::{create_directories, write_json};
-use crate::zarr::{Axis, PlainArray, array_document, records_document};
+use crate::store::checksum::{Checksum, hexadecimal};
+use crate::store::files::{create_directories, read_json, write_json};
+use crate::zarr::{Axis, PlainArray, array_document, records_document, structure};
 
 /// Values in a chunk at most: 32 MiB of the widest.
 const CHUNK_VALUES: u64 = 1 << 22;
@@ -37,16 +40,27 @@ const RECORD_TRACES: u64 = 65_536;
 pub struct GridArrays {
     /// Checksums of the files of these arrays, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
+    /// Of the Zarr documents among them: what they say besides attributes.
+    pub structures: BTreeMap<String, String>,
     /// For each coordinate, how many traces have another value than their place.
     pub differences: Vec<u64>,
+    pub bin_grid: Option<BinGrid>,
 }
 
 /// Writes the arrays of a grid into a dataset that has its bricks.
-pub fn write(plan: &Plan, grid: &Grid, staging: &Place, dataset: &Place, cancel: &CancelHandle) -> Result<GridArrays> {
+pub fn write(
+    plan: &Plan,
+    grid: &Grid,
+    records: &[SegmentRecord],
+    (staging, dataset): (&Place, &Place),
+    cancel: &CancelHandle,
+) -> Result<GridArrays> {
     let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
     let mut writer = Writer { plan, grid, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
     let differences = writer.coordinates()?;
-    writer.bricks()?;
+    let mut moments = Moments::default();
+    records.iter().for_each(|record| moments.merge(&record.moments));
+    writer.bricks(Some(&moments))?;
     writer.headers()?;
     writer.places()?;
     writer.axes()?;
@@ -54,10 +68,17 @@ pub fn write(plan: &Plan, grid: &Grid, staging: &Place, dataset: &Place, cancel:
     if let Some(aside) = grid.aside() {
         writer.traces_aside(&aside, staging)?;
     }
-    writer.groups()?;
+    let bin_grid = writer.bin_grid()?;
+    writer.groups(bin_grid.as_ref())?;
     let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&dataset.join(name))?));
     let checksums = writer.names.iter().map(checksum).collect::<Result<_>>()?;
-    Ok(GridArrays { checksums, differences })
+    let documents = writer.names.iter().filter(|name| name.ends_with(ZARR_JSON));
+    let of_document = |name: &String| {
+        let document: Value = read_json(&dataset.join(name))?;
+        Ok((name.clone(), hexadecimal(structure(&document))))
+    };
+    let structures = documents.map(of_document).collect::<Result<_>>()?;
+    Ok(GridArrays { checksums, structures, differences, bin_grid })
 }
 
 struct Writer<'a> {
@@ -115,7 +136,8 @@ impl Writer<'_> {
         if names.is_empty() { json!({}) } else { json!({"coordinates": names.join(" ")}) }
     }
 
-    fn bricks(&mut self) -> Result<()> {
+    /// The array of the samples, of which `moments` tell.
+    fn bricks(&mut self, moments: Option<&Moments>) -> Result<()> {
         let mut document = array_document(&self.grid.array());
         let mut attributes = self.coordinate_names();
         if self.grid.traces.dtype.is_float() {
@@ -124,6 +146,9 @@ impl Writer<'_> {
         }
         if let Some(precision) = document["attributes"].get("precision") {
             attributes["precision"] = precision.clone();
+        }
+        if let Some(statistics) = moments.and_then(statistics) {
+            attributes["statsV1"] = statistics.to_string().into();
         }
         document["attributes"] = attributes;
         self.document(&self.grid.variable.clone(), document)
@@ -240,7 +265,7 @@ impl Writer<'_> {
         Ok(differences)
     }
 
-    fn groups(&mut self) -> Result<()> {
+    fn groups(&mut self, bin_grid: Option<&BinGrid>) -> Result<()> {
         let names: Vec<&str> = self.grid.keys.iter().map(|key| key.name.as_str()).collect();
         let is_line = matches!(names.as_slice(), ["cdp" | "trace"] | ["cdp", _]);
         let is_stacked = matches!(names.as_slice(), ["cdp"] | ["inline", "crossline"] | ["crossline", "inline"]);
@@ -249,7 +274,7 @@ impl Writer<'_> {
             ["cdp", ..] | ["inline", "crossline", ..] => "cdp",
             _ => "common_source",
         };
-        let root = json!({
+        let mut root = json!({
             "zarr_format": 3,
             "node_type": "group",
             "attributes": {
@@ -263,6 +288,13 @@ impl Writer<'_> {
             },
             "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": self.documents},
         });
+        let attributes = &mut root["attributes"];
+        if let Some(crs) = &self.grid.crs {
+            attributes["crs"] = crs.as_str().into();
+        }
+        if let Some(bin_grid) = bin_grid {
+            attributes["attributes"]["bin_grid"] = json!(bin_grid);
+        }
         write_json(&self.dataset.join(ZARR_JSON), &root)?;
         self.names.push(ZARR_JSON.to_owned());
         let tables = json!({
@@ -337,6 +369,20 @@ fn coordinate_chunk(
         }
     }
     Ok((values, n_differences))
+}
+
+/// Statistics by MDIO's names, without a histogram, as it has them; `None` where they are beyond doubles, or of nothing.
+fn statistics(moments: &Moments) -> Option<Value> {
+    let (sum, squares) = (moments.sum.value(), moments.squares.value());
+    let (min, max) = moments.min.zip(moments.max).filter(|_| sum.is_finite() && squares.is_finite())?;
+    Some(json!({
+        "count": moments.count,
+        "sum": sum,
+        "sumSquares": squares,
+        "min": min,
+        "max": max,
+        "histogram": {"counts": [], "binCenters": []},
+    }))
 }
 
 /// NaN as MDIO and xarray keep it in an attribute.

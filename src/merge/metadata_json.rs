@@ -115,7 +115,10 @@ pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord])
         n_units: grid.n_units,
         n_columns: grid.n_columns,
         n_aside: grid.n_aside,
+        crs: grid.crs.clone(),
+        bin_grid: arrays.bin_grid,
         checksums: arrays.checksums,
+        structures: arrays.structures,
         header_checksums: headers.into(),
     }
 }

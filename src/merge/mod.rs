@@ -89,7 +89,7 @@ pub fn merge_with(
         write_table(&tables.join(EXCEPTIONS), &in_order, cancel)?;
     }
     let arrays = match grid {
-        Some(grid) => Some(grid_arrays::write(plan, grid, &staging, &dataset, cancel)?),
+        Some(grid) => Some(grid_arrays::write(plan, grid, records, (&staging, &dataset), cancel)?),
         None => None,
     };
     if let Some(array) = array {
@@ -141,7 +141,8 @@ fn write_array(
     let document = array_document(&plan.traces().declared());
     write_json(&target.join(ZARR_JSON), &document)?;
     if target.is_remote() {
-        check_objects(plan, target, cancel)?;
+        let units = plan.segments.iter().flat_map(|segment| plan.units_of(segment));
+        check_objects(target, units.flat_map(|unit| plan.target.keys_of_unit(unit)), cancel)?;
         on_progress(plan.n_traces());
     } else {
         place_chunks(plan, segments, target, cancel, on_progress)?;
@@ -151,17 +152,15 @@ fn write_array(
 
 /// Checks that the workers have put every chunk or shard in place, and removes any others left there by an earlier
 /// dataset or an abandoned import.
-fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<()> {
+fn check_objects(target: &Place, keys: impl Iterator<Item = String>, cancel: &CancelHandle) -> Result<()> {
     let mut found: HashSet<String> =
         store::list(&target.path()).map_err(failed(target.display()))?.into_iter().collect();
     found.remove(ZARR_JSON);
-    for segment in &plan.segments {
+    for key in keys {
         cancel.check()?;
-        for key in plan.units_of(segment).flat_map(|unit| plan.target.keys_of_unit(unit)) {
-            if !found.remove(&key) {
-                let path = target.join(key);
-                return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
-            }
+        if !found.remove(&key) {
+            let path = target.join(key);
+            return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
         }
     }
     let others: Vec<PathBuf> = found.into_iter().map(|key| target.join(key).path()).collect();
@@ -203,16 +202,22 @@ fn place_bricks(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
+    if dataset.is_remote() {
+        for (part, units) in grid.with_units(&(0..grid.n_all_units())) {
+            let objects = objects_of(&part, &GridFiles::open(&part, staging)?.units(&units)?);
+            for array in [part.variable.clone(), part.path_of(HeaderRecord::ARRAY)] {
+                let keys = objects.iter().filter(|(name, _)| *name == array).map(|(_, key)| key.clone());
+                check_objects(&dataset.join(&array), keys, cancel)?;
+            }
+        }
+        on_progress(plan.n_traces());
+        return Ok(());
+    }
     let (mut placed, mut mover) = (0, Mover::default());
     for (segment, paths) in plan.segments.iter().zip(segments) {
         for (part, units) in grid.with_units(&plan.units_of(segment)) {
             for (name, key) in objects_of(&part, &GridFiles::open(&part, staging)?.units(&units)?) {
-                let (from, to) = (paths.array(&name).join(&key), dataset.join(&name).join(&key));
-                if !dataset.is_remote() {
-                    mover.place(&from, &to)?;
-                } else if !is_there(&to)? {
-                    return Err(Error::Failed(format!("{}: was removed by somebody else", to.display())));
-                }
+                mover.place(&paths.array(&name).join(&key), &dataset.join(&name).join(&key))?;
             }
         }
         placed += segment.end_trace - segment.start_trace;

@@ -256,7 +256,7 @@ impl ImportConfig {
         mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()))
     }
 
-    fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
+    pub(super) fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
         let (layout, n_traces) = (&files[0].layout, files.iter().map(|f| f.layout.n_traces).sum());
         let n_samples = files.iter().map(|f| f.layout.n_samples).max().unwrap_or(0);
         let native = layout.format().native;

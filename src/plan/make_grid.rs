@@ -8,6 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
 use crate::dataset_files::ASIDE;
 use crate::gather::GatherKey;
+use crate::grid::blocks::{self, Block};
 use crate::grid::bricks::{self, Cut};
 use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 use crate::grid::places::{self, Places, count_traces, make_axes};
@@ -50,6 +51,101 @@ pub(super) struct Made {
     pub warnings: Vec<String>,
 }
 
+/// The places of all traces, and how the grid is cut.
+pub(super) struct Found {
+    pub keys: Vec<Key>,
+    pub coordinates: Vec<Coordinate>,
+    pub records: Records,
+    /// The keys of the records by number, in the order of the axes.
+    pub order: Vec<usize>,
+    pub brick: Vec<u64>,
+    pub shard: Option<Vec<u64>>,
+    pub places: Places,
+    pub cut: Cut,
+}
+
+/// More places than this for each trace are worth a word.
+const MANY_PLACES: u64 = 10;
+
+impl Found {
+    /// Places of the grid.
+    pub fn n_places(&self) -> u64 {
+        self.places.n_places
+    }
+
+    /// Columns of bricks with traces.
+    pub fn n_columns(&self) -> Result<u64> {
+        if self.shard.is_none() {
+            return Ok(self.places.units.len() as u64);
+        }
+        let mut n = 0;
+        for &unit in &self.places.units {
+            for column in self.cut.columns_of(&self.cut.index_of_unit(unit)) {
+                n += u64::from(!self.places.traces_in(&self.cut, &self.cut.places_of(&column))?.is_empty());
+            }
+        }
+        Ok(n)
+    }
+
+    /// What is worth a word, though it hinders nothing.
+    pub fn warnings(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
+        let said = (self.places.n_duplicates > 0).then(|| said_of_duplicates(&self.keys, &self.places));
+        let aside = said.map(|said| format!("{said}; the later ones are in {ASIDE}/"));
+        Ok(aside.into_iter().chain(self.warnings_of_places(cancel)?).collect())
+    }
+
+    /// The same of the places alone.
+    pub fn warnings_of_places(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        let blocks = blocks::blocks(&self.keys, &self.records, &self.order, cancel)?;
+        if !blocks.is_empty() {
+            warnings.push(said_of_blocks(&self.keys, &blocks));
+        }
+        let n_placed = self.records.n_traces - self.places.n_duplicates.min(self.records.n_traces);
+        if self.n_places() / MANY_PLACES > n_placed {
+            warnings.push(format!(
+                "{n_placed} of {} places of the grid have a trace; {TRACE} as the last key counts traces in place of \
+                 spreading them, and --bin moves values to fewer places",
+                self.n_places()
+            ));
+        }
+        Ok(warnings)
+    }
+}
+
+/// The blocks of a grid that nothing joins.
+fn said_of_blocks(keys: &[Key], blocks: &[Block]) -> String {
+    const NAMED: usize = 5;
+    let said = |block: &Block| {
+        let ranges = keys.iter().zip(block).map(|(key, [first, last])| format!("{} {first} to {last}", key.name));
+        ranges.collect::<Vec<_>>().join(", ")
+    };
+    let named: Vec<String> = blocks.iter().take(NAMED).map(said).collect();
+    let others = if blocks.len() > NAMED { "; …" } else { "" };
+    format!(
+        "its traces lie in {} blocks apart from each other: {}{others}; if they are surveys of their own, import them \
+         separately",
+        blocks.len(),
+        named.join("; ")
+    )
+}
+
+/// Refuses a grid that cannot be stored.
+fn check(grid: &Grid) -> Result<()> {
+    let parts = grid.parts();
+    if let Some((_, name)) = parts.iter().enumerate().find(|(i, name)| parts[..*i].contains(name)) {
+        return Err(Error::Usage(format!(
+            "two parts of the dataset would be called {name}; name the samples with --variable, and fields with --field"
+        )));
+    }
+    if grid.is_consistent() {
+        return Ok(());
+    }
+    Err(Error::Usage(
+        "a brick would be too large, or a shard would hold too many; choose shorter ones (--brick, --shard)".into(),
+    ))
+}
+
 /// What a grid is made from.
 pub(super) struct Survey<'a> {
     pub files: &'a [PlannedFile],
@@ -68,12 +164,44 @@ impl Survey<'_> {
     /// # Errors
     /// `Error::Input` where two traces share a place, or no grid can be made; `Error::Usage` for keys that do not exist.
     pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Made> {
+        let found = self.find(options, cancel)?;
+        if found.places.n_duplicates > 0 && options.duplicates == Duplicates::Refuse {
+            return Err(self.refuse_duplicates(&found.keys, &found.places));
+        }
+        let warnings = found.warnings(cancel)?;
+        let n_columns = found.n_columns()?;
+        let Found { keys, coordinates, records, order, brick, shard, places, .. } = found;
+        let grid = Grid {
+            keys,
+            vertical: vertical(self.files),
+            variable: options.variable.clone(),
+            header_type: options.header_type,
+            brick,
+            shard,
+            coordinates,
+            record_order: order,
+            uses_last_bytes: records.uses_last_bytes,
+            is_probed: records.is_probed,
+            n_units: places.units.len() as u64,
+            n_columns,
+            crs: options.crs.as_ref().map(|crs| crs.0.clone()),
+            n_aside: places.n_duplicates,
+            aside_of: Vec::new(),
+            traces: self.traces.clone(),
+        };
+        check(&grid)?;
+        Ok(Made { grid, scratch: GridScratch { records, places }, warnings })
+    }
+
+    /// Finds the places of all traces.
+    pub fn find(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Found> {
+        let keeps_aside = options.duplicates == Duplicates::Aside;
         let names = match &options.keys {
             GridKeys::Fields(names) => names.clone(),
             GridKeys::Auto => {
                 let scan = |names: &[String]| self.scan(names, &options.bins, cancel);
                 let there = self.columns_there(&choice::CANDIDATES);
-                choice::choose(&there, options.duplicates == Duplicates::Aside, scan, cancel).map_err(|e| self.at(e))?
+                choice::choose(&there, keeps_aside, scan, cancel).map_err(|e| self.at(e))?
             }
         };
         let (mut keys, fields) = self.keys(&names, &options.bins)?;
@@ -95,56 +223,25 @@ impl Survey<'_> {
             keys.push(trace);
             count_traces(&mut keys, &records, &order, cancel)?;
         }
+        let (brick, shard) = self.cut(options, &keys, &order)?;
+        let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
+        let cut = Cut::of(&lengths, &brick, shard.as_deref());
+        let places = places::place(&keys, &records, &order, &cut.unit, keeps_aside, cancel).map_err(|e| self.at(e))?;
+        Ok(Found { keys, coordinates, records, order, brick, shard, places, cut })
+    }
+
+    /// The bricks and shards.
+    fn cut(&self, options: &GridOptions, keys: &[Key], order: &[usize]) -> Result<(Vec<u64>, Option<Vec<u64>>)> {
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let places: Vec<u64> = keys.iter().map(Key::n).collect();
-        let lengths = [&places[..], &[self.traces.n_samples]].concat();
-        let asked = options.brick.as_ref().map(|brick| permuted(brick, &order));
+        let lengths: Vec<u64> = keys.iter().map(Key::n).chain([self.traces.n_samples]).collect();
+        let asked = options.brick.as_ref().map(|brick| permuted(brick, order));
         let brick = bricks::brick(asked.as_ref(), &names, &lengths)?;
         let shard = options.shard.as_ref().map(|shard| match shard {
             GridShard::Columns => GridShard::Columns,
-            GridShard::Lengths(asked) => GridShard::Lengths(permuted(asked, &order)),
+            GridShard::Lengths(asked) => GridShard::Lengths(permuted(asked, order)),
         });
         let shard = bricks::shard(shard.as_ref(), &brick, &lengths)?;
-        let cut = Cut::of(&places, &brick, shard.as_deref());
-        let keeps_aside = options.duplicates == Duplicates::Aside;
-        let placed = places::place(&keys, &records, &order, &cut.unit, keeps_aside, cancel).map_err(|e| self.at(e))?;
-        if placed.n_duplicates > 0 && !keeps_aside {
-            return Err(self.refuse_duplicates(&keys, &placed));
-        }
-        let said = (placed.n_duplicates > 0).then(|| said_of_duplicates(&keys, &placed));
-        let warnings = said.map(|said| format!("{said}; the later ones are in {ASIDE}/")).into_iter().collect();
-        let n_columns = if shard.is_none() { placed.units.len() as u64 } else { live_columns(&cut, &placed)? };
-        let vertical = vertical(self.files);
-        let grid = Grid {
-            keys,
-            vertical,
-            variable: options.variable.clone(),
-            header_type: options.header_type,
-            brick,
-            shard,
-            coordinates,
-            record_order: order,
-            uses_last_bytes: records.uses_last_bytes,
-            is_probed: records.is_probed,
-            n_units: placed.units.len() as u64,
-            n_columns,
-            n_aside: placed.n_duplicates,
-            aside_of: Vec::new(),
-            traces: self.traces.clone(),
-        };
-        let parts = grid.parts();
-        if let Some((_, name)) = parts.iter().enumerate().find(|(i, name)| parts[..*i].contains(name)) {
-            return Err(Error::Usage(format!(
-                "two parts of the dataset would be called {name}; name the samples with --variable, and fields with --field"
-            )));
-        }
-        if !grid.is_consistent() {
-            return Err(Error::Usage(
-                "a brick would be too large, or a shard would hold too many; choose shorter ones (--brick, --shard)"
-                    .into(),
-            ));
-        }
-        Ok(Made { grid, scratch: GridScratch { records, places: placed }, warnings })
+        Ok((brick, shard))
     }
 
     /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
@@ -320,16 +417,6 @@ fn permuted(lengths: &Lengths, order: &[usize]) -> Lengths {
     }
     let keys = order.iter().map(|&key| lengths.0[key.min(n - 1)]);
     Lengths(keys.chain([lengths.0[n]]).collect())
-}
-
-fn live_columns(cut: &Cut, places: &Places) -> Result<u64> {
-    let mut n = 0;
-    for &unit in &places.units {
-        for column in cut.columns_of(&cut.index_of_unit(unit)) {
-            n += u64::from(!places.traces_in(cut, &cut.places_of(&column))?.is_empty());
-        }
-    }
-    Ok(n)
 }
 
 /// Name of the axis of the samples.

@@ -4,6 +4,7 @@
 //! segments only decide who writes which part.
 
 pub mod decide;
+pub mod grid_outline;
 pub(crate) mod header_warnings;
 pub mod import_config;
 pub mod make_grid;

@@ -20,7 +20,7 @@ use crate::report::source::{Counts, OnSamples, OnTraces, Run, Shape, Source};
 use crate::segy::Dtype;
 use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::{ByteOrder, Converter, FORMATS};
-use crate::table::{Column, HeaderTable, RAW_HEADER};
+use crate::table::{Column, HeaderTable, RAW_HEADER, write_number};
 
 /// Chunks unpacked to see the amplitudes, at most.
 const MOST_PLACES: u64 = 12;
@@ -103,9 +103,8 @@ impl DatasetSource {
             let n_here = values.first().map_or(0, Vec::len);
             for (column, values) in self.shape.columns.iter().zip(values) {
                 for (i, &value) in values.iter().enumerate() {
-                    let start = (row + i) * width + column.first_byte as usize - 1;
-                    if let Some(place) = bytes.get_mut(start..start + column.kind.size()) {
-                        put(column.kind, value, place);
+                    if let Some(header) = bytes.get_mut((row + i) * width..(row + i + 1) * width) {
+                        write_number(header, column.first_byte, column.kind, ByteOrder::Big, value);
                     }
                 }
             }
@@ -113,18 +112,6 @@ impl DatasetSource {
             Ok(())
         })?;
         Ok(bytes)
-    }
-}
-
-/// Writes a value back as a big-endian number.
-fn put(kind: FieldKind, value: f64, place: &mut [u8]) {
-    let n = place.len();
-    match kind {
-        FieldKind::F32 => place.copy_from_slice(&(value as f32).to_be_bytes()),
-        FieldKind::F64 => place.copy_from_slice(&value.to_be_bytes()),
-        FieldKind::U64 => place.copy_from_slice(&(value as u64).to_be_bytes()),
-        FieldKind::Text(_) | FieldKind::Ibm32 => {}
-        _ => place.copy_from_slice(&(value as i64).to_be_bytes()[8 - n..]),
     }
 }
 
@@ -177,6 +164,8 @@ impl Source for DatasetSource {
         let gathers = GatherChoice { keys: d.gathers.keys.clone(), because };
         Ok(Report {
             text_places: Vec::new(),
+            grid: None,
+            no_grid: None,
             input: self.path.clone(),
             input_bytes: d.input.bytes,
             decisions: d.segy.decisions.clone().or_else(|| d.files.first()?.segy.decisions.clone()).unwrap_or_default(),

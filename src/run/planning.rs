@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
+use crate::dataset::document::Document;
 use crate::dataset_files::NAMED_OUTPUTS;
 use crate::grid::options::GridOptions;
 use crate::plan::Plan;
@@ -14,7 +15,7 @@ use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
 use crate::run::reporter::{ImportProgress, Message, Phase, Reporter};
 use crate::staging::attempt::attempts;
-use crate::staging::{self, Output, STAGING, SegmentRecord, Staged};
+use crate::staging::{self, Output, STAGING, SegmentRecord, Staged, document_in};
 use crate::store;
 
 /// A planned import.
@@ -190,9 +191,17 @@ fn scanning(config: &ImportConfig, other: OtherPlan) -> Option<ImportConfig> {
 /// Refuses an input inside what the import removes: its staging area, or a dataset that is replaced.
 fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     let Some(root) = staging::find_root(output)? else { return Ok(()) };
+    let replaced = match document_in(&root)? {
+        Some(document) => Document::read(&document).map_or_else(|_| Vec::new(), |document| document.parts()),
+        None => Vec::new(),
+    };
+    let is_replaced = |name: &std::ffi::OsStr| {
+        let named = NAMED_OUTPUTS.iter().copied().chain([STAGING]).chain(replaced.iter().map(String::as_str));
+        named.into_iter().any(|part| name == part)
+    };
     for input in plan.files.iter().map(|file| &file.input.path) {
         let name = root.name_on_the_way_to(input).map_err(|e| unreadable(input, &e))?;
-        if name.is_some_and(|name| name == STAGING || NAMED_OUTPUTS.iter().any(|part| name == *part)) {
+        if name.is_some_and(|name| is_replaced(&name)) {
             let (input, output) = (input.display(), output.display());
             let what = "is inside what an import into this directory replaces; move the file, or choose another output";
             return Err(Error::Usage(format!("{input}: {what} than {output}")));

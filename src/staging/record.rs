@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::segy::samples::moments::Moments;
 use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
@@ -31,6 +32,9 @@ pub struct SegmentRecord {
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
     pub samples: SampleStatistics,
+    /// Of the samples that have a place in a grid.
+    #[serde(default)]
+    pub moments: Moments,
     /// What rounding did to its samples.
     #[serde(default)]
     pub rounding: RoundingError,
@@ -64,6 +68,8 @@ impl SegmentRecord {
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
             && headers.ranges.len() == plan.headers.columns.len()
             && self.samples.n_nonfinite <= n_samples
+            && self.moments.count <= array.n_samples * array.n_traces
+            && self.moments.is_sane()
     }
 
     /// Whether it has as many chunks as it should; of a grid it is not known how many columns of a shard have traces.

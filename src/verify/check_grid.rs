@@ -7,22 +7,49 @@ use crate::base::error::{Error, Result};
 use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{BrickReader, Dataset, GridPlaces, PlacedGrid, check_record, damaged};
 use crate::grid::Grid;
-use crate::store::checksum::ChunkSums;
-use crate::store::files::is_there;
+use crate::store::Place;
+use crate::store::checksum::{ChunkSums, hexadecimal};
+use crate::store::files::{is_there, read_json};
+use crate::zarr::structure;
 
-/// Checks the files of the arrays besides samples and headers.
-pub(super) fn check_arrays(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
+/// Checks the files of the arrays besides samples and headers. Returns the Zarr documents of which only the attributes have
+/// changed.
+pub(super) fn check_arrays(dataset: &Dataset, cancel: &CancelHandle) -> Result<Vec<String>> {
+    let mut edited = Vec::new();
     for (name, expected) in &dataset.grid_checksums {
         cancel.check()?;
         let path = dataset.root.join(name);
         if !is_there(&path)? {
             return Err(Error::Damaged(format!("{}: is missing", path.display())));
         }
-        if !expected.is_of_file(&path)? {
+        if expected.is_of_file(&path)? {
+            continue;
+        }
+        if !is_edited(dataset, name, &path) {
             return Err(damaged(&path, "its length or checksum is not the one in metadata.json"));
         }
+        edited.push(name.clone());
     }
-    Ok(())
+    Ok(edited)
+}
+
+/// Whether a Zarr document differs from the one that was written in nothing but attributes.
+fn is_edited(dataset: &Dataset, name: &str, path: &Place) -> bool {
+    let Some(expected) = dataset.grid_structures.get(name) else { return false };
+    let document: Result<serde_json::Value> = read_json(path);
+    document.is_ok_and(|document| hexadecimal(structure(&document)) == *expected)
+}
+
+/// What to say of documents whose attributes were edited, once all else is known to be intact.
+pub(super) fn said_of_edits(dataset: &Dataset, edited: &[String]) -> Result<()> {
+    if edited.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Damaged(format!(
+        "{}: the attributes in {} were edited since the import; samples, trace headers and tables are as they were imported",
+        dataset.root.display(),
+        edited.join(", ")
+    )))
 }
 
 /// Checks every brick and record of headers. `on_progress` gets the traces done so far and in total.

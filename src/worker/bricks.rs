@@ -15,6 +15,7 @@ use crate::grid::places::Placed;
 use crate::grid::{BLOCK_BYTES, Grid};
 use crate::input::traces::Inputs;
 use crate::plan::Plan;
+use crate::segy::samples::moments::Moments;
 use crate::segy::samples::restore::RoundTrip;
 use crate::segy::{Access, Dtype};
 use crate::staging::{GridFiles, SegmentPaths, SegmentRecord};
@@ -63,7 +64,7 @@ pub(super) fn convert(
     let (mut chunks, mut records, mut stored_bytes) = (ChunkSums::default(), ChunkSums::default(), 0);
     let n_traces = segment.end_trace - segment.start_trace;
     let own = plan.units_of(segment);
-    let mut done = 0;
+    let (mut done, mut moments) = (0, Moments::default());
     for (part, units) in grid.with_units(&own) {
         let mut columns = Columns::new(plan, &part, paths, staging, samples, exceptions)?;
         for unit in columns.files.units(&units)? {
@@ -77,6 +78,7 @@ pub(super) fn convert(
         let (of_headers, header_bytes) = columns.headers.finish()?;
         (chunks, records) = (chunks.followed_by(of_bricks), records.followed_by(of_headers));
         stored_bytes += brick_bytes + header_bytes;
+        moments.merge(&columns.moments);
         (samples, exceptions) = (columns.samples, columns.exceptions);
     }
     take_rows(range.end)?;
@@ -89,6 +91,7 @@ pub(super) fn convert(
         n_exceptions: exceptions.finish()?,
         chunks,
         records,
+        moments,
         stored_bytes,
         headers,
         samples: samples.statistics,
@@ -104,6 +107,8 @@ struct Columns<'a> {
     files: GridFiles<'a>,
     inputs: Inputs<'a>,
     samples: SampleConversion,
+    /// Of the samples, unless they lie aside.
+    moments: Moments,
     exceptions: SegmentExceptions,
     encoder: BrickEncoder,
     bricks: BrickStore,
@@ -143,6 +148,7 @@ impl<'a> Columns<'a> {
             files: GridFiles::open(grid, staging)?,
             inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
             samples,
+            moments: Moments::default(),
             exceptions,
             encoder: BrickEncoder::new(&array),
             bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),
@@ -252,6 +258,9 @@ impl<'a> Columns<'a> {
             let (row, padding) = self.row[..row_bytes].split_at_mut(n_there * size);
             padding.fill(0);
             let seen = self.samples.convert(raw, row);
+            if self.grid.aside_of.is_empty() {
+                self.moments.add(self.grid.traces.dtype, row);
+            }
             if !seen.is_plain {
                 self.exceptions.check(placed.trace, samples.start, raw, row)?;
             }

@@ -20,7 +20,7 @@ impl Writer<'_> {
         let files = &GridFiles::open(aside, staging)?;
         let (dataset, cancel, plan) = (self.dataset, self.cancel, self.plan);
         let mut group = Writer { plan, grid: aside, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
-        group.bricks()?;
+        group.bricks(None)?;
         group.headers()?;
         group.places()?;
         group.samples()?;
