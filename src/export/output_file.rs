@@ -100,11 +100,11 @@ impl Unfinished {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
-        let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new() });
+        let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new(), spool: None });
         Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
-    /// How many threads may write to it; in an object, bytes far ahead of others would have to wait in memory.
+    /// How many threads may write to it; in an object, bytes far ahead of others would have to wait.
     pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
@@ -135,11 +135,14 @@ pub(crate) struct UnfinishedObject {
     parts: Mutex<InOrder>,
 }
 
-/// The bytes of an object, written in order; those that arrive early wait.
+/// The bytes of an object, written in order; those that arrive early wait in a temporary file.
 struct InOrder {
     writer: Writer,
     end: u64,
-    waiting: BTreeMap<u64, Vec<u8>>,
+    /// Offset and length of what waits.
+    waiting: BTreeMap<u64, u64>,
+    /// Holds it at the same offsets.
+    spool: Option<File>,
 }
 
 impl UnfinishedObject {
@@ -161,16 +164,47 @@ impl UnfinishedObject {
 }
 
 impl InOrder {
+    /// Bytes that are taken out of the temporary file at a time.
+    const PIECE_BYTES: u64 = 1 << 20;
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
         if offset != self.end {
-            self.waiting.insert(offset, bytes.to_vec());
-            return Ok(());
+            return self.keep(offset, bytes);
         }
         self.writer.write_all(bytes)?;
         self.end += bytes.len() as u64;
-        while let Some(bytes) = self.waiting.remove(&self.end) {
-            self.writer.write_all(&bytes)?;
-            self.end += bytes.len() as u64;
+        while let Some(n) = self.waiting.remove(&self.end) {
+            self.take(n)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        let spool = match self.spool.take() {
+            Some(spool) => spool,
+            None => tempfile::tempfile()?,
+        };
+        self.spool.insert(spool).write_all_at(bytes, offset)?;
+        match self.waiting.range_mut(..offset).next_back() {
+            Some((start, n)) if *start + *n == offset => *n += bytes.len() as u64,
+            _ if bytes.is_empty() => {}
+            _ => {
+                self.waiting.insert(offset, bytes.len() as u64);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the next `n` bytes, which wait.
+    fn take(&mut self, n: u64) -> std::io::Result<()> {
+        let Some(spool) = &self.spool else { return Ok(()) };
+        let end = self.end + n;
+        let mut piece = vec![0; n.min(Self::PIECE_BYTES) as usize];
+        while self.end < end {
+            let piece = &mut piece[..(end - self.end).min(Self::PIECE_BYTES) as usize];
+            spool.read_exact_at(piece, self.end)?;
+            self.writer.write_all(piece)?;
+            self.end += piece.len() as u64;
         }
         Ok(())
     }
