@@ -162,10 +162,23 @@ impl ArraySamples {
             out.extend_from_slice(&block.bytes[(start + samples.start) * size..(start + samples.end) * size]);
             return;
         }
-        for sample in samples {
-            let at = (start + sample * stride) * size;
-            out.extend_from_slice(&block.bytes[at..at + size]);
+        match size {
+            1 => gather::<1>(&block.bytes, start, stride, samples, out),
+            2 => gather::<2>(&block.bytes, start, stride, samples, out),
+            4 => gather::<4>(&block.bytes, start, stride, samples, out),
+            _ => gather::<8>(&block.bytes, start, stride, samples, out),
         }
+    }
+}
+
+/// Takes values of `N` bytes that lie `stride` values apart.
+fn gather<const N: usize>(bytes: &[u8], start: usize, stride: usize, samples: Range<usize>, out: &mut Vec<u8>) {
+    let values: &[[u8; N]] = bytes.as_chunks().0;
+    let n = samples.len();
+    let first = (start + samples.start * stride).min(values.len());
+    out.resize(n * N, 0);
+    for (place, value) in out.as_chunks_mut::<N>().0.iter_mut().zip(values[first..].iter().step_by(stride)) {
+        *place = *value;
     }
 }
 

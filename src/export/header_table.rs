@@ -18,6 +18,9 @@ use crate::segy::samples::number::{Number, to_float32, to_float64, to_ibm, to_in
 /// Bytes of new values that are written at a time.
 const PIECE_BYTES: usize = 1 << 18;
 
+/// What pandas calls the labels of rows when it writes them as a column.
+const PANDAS_INDEX: &str = "__index_level_";
+
 /// A header field that gets new values.
 struct NewField {
     name: String,
@@ -272,6 +275,7 @@ fn fields(
                 fields.push(NewField { name: name.clone(), column, first_byte: *first_byte as usize, kind: *kind });
             }
             Some(_) => left_out.push(name.clone()),
+            None if name.starts_with(PANDAS_INDEX) => {}
             None if own.contains(name) => left_out.push(name.clone()),
             None => {
                 let near = near_names(name, known.iter().map(|(name, ..)| name.as_str()));

@@ -5,6 +5,7 @@ mod array_samples;
 mod condition;
 mod cropped_headers;
 mod header_table;
+mod in_order;
 mod one_file;
 mod output_file;
 mod place_map;

@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::parallel::{Shared, for_each};
 use crate::base::plural::count;
 use crate::dataset::{
-    Conversion, Crop, Dataset, EditWatch, Edits, Original, OriginalFile, Sources, Tables, TraceSet, file_head,
+    Conversion, Crop, Dataset, EditWatch, Edits, Original, OriginalFile, Sources, Tables, Target, TraceSet, file_head,
     fit_around,
 };
 use crate::export::array_samples::ArraySamples;
@@ -134,39 +134,11 @@ impl Written<'_> {
         let target = Unfinished::create(target, crop.end() + outside.bytes_after(file), replacing)?;
         outside.write_before(file, &target)?;
 
-        let mut done = Done { n_traces: crop.traces.len(), ..Done::default() };
-        let watch = EditWatch::new(dataset);
-        let new_original = || {
-            let original = Original::new(&sources)?.cropped(Some(&crop)).converted(conversion.clone(), config.nan);
-            original.watched(&watch)
+        let cropping = Cropping { written: self, sources: &sources, crop: &crop, conversion: conversion.as_ref() };
+        let mut done = match &new {
+            None => cropping.own_samples(&target, on_progress, cancel)?,
+            Some(new) => cropping.samples_of(new, conversion_asked, &target, on_progress, cancel)?,
         };
-        let span = crop.traces.span();
-        match &new {
-            None => {
-                let write_unit = |original: &mut Original, unit, shared: &Shared| {
-                    let mut sink = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
-                    original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
-                };
-                let units = sources.units_of(&span).into_iter();
-                for_each(target.n_threads(), units, cancel, on_progress, new_original, write_unit)?;
-                self.note_edits(watch.edits(), &mut done)?;
-            }
-            Some(new) => {
-                let write_headers = |original: &mut Original, unit, _: &Shared| {
-                    original.headers_of_unit(unit, &mut |offset, bytes| target.write_at(offset, bytes))
-                };
-                let units = sources.units_of_traces(&span);
-                for_each(target.n_threads(), units, cancel, on_progress, new_original, write_headers)?;
-                let path = new.array.path.as_path();
-                let encoder = SampleEncoder::new(conversion_asked, config.nan, (path, dtype), dataset, file)?;
-                let n_homeless = new.write(&crop, &encoder, &target, on_progress, cancel)?;
-                done.notes.push(format!("samples of {} as {}", path.display(), encoder.format.name));
-                if n_homeless > 0 {
-                    let places = count(n_homeless, "place");
-                    done.notes.push(format!("it has samples at {places} without a trace, which are left out"));
-                }
-            }
-        }
         if let Some(table) = &table {
             done.notes.extend(said_of(table));
         }
@@ -231,6 +203,72 @@ impl Written<'_> {
         let shown = said.split_once(": ").map_or(said.as_str(), |(_, what)| what);
         done.notes.push(shown.to_owned());
         Ok(())
+    }
+}
+
+/// A crop on its way.
+struct Cropping<'a> {
+    written: &'a Written<'a>,
+    sources: &'a Sources<'a>,
+    crop: &'a Crop<'a>,
+    conversion: Option<&'a Conversion>,
+}
+
+impl<'a> Cropping<'a> {
+    fn original(&self) -> Result<Original<'a>> {
+        let nan = self.written.config.nan;
+        Ok(Original::new(self.sources)?.cropped(Some(self.crop)).converted(self.conversion.cloned(), nan))
+    }
+
+    fn done(&self) -> Done {
+        Done { n_traces: self.crop.traces.len(), ..Done::default() }
+    }
+
+    /// Writes the traces with the samples of the dataset.
+    fn own_samples(
+        &self,
+        target: &Unfinished,
+        on_progress: &mut dyn FnMut(u64),
+        cancel: &CancelHandle,
+    ) -> Result<Done> {
+        let watch = EditWatch::new(self.written.dataset);
+        let write_unit = |original: &mut Original, unit, shared: &Shared| {
+            let mut sink = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
+            original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+        };
+        let units = self.sources.units_of(&self.crop.traces.span()).into_iter();
+        let watched = || self.original()?.watched(&watch);
+        for_each(target.n_threads(), units, cancel, on_progress, watched, write_unit)?;
+        let mut done = self.done();
+        self.written.note_edits(watch.edits(), &mut done)?;
+        Ok(done)
+    }
+
+    /// Writes the traces with the samples of an array.
+    fn samples_of(
+        &self,
+        new: &ArraySamples,
+        asked: Target,
+        target: &Unfinished,
+        on_progress: &mut dyn FnMut(u64),
+        cancel: &CancelHandle,
+    ) -> Result<Done> {
+        let Written { config, dataset, file, .. } = self.written;
+        let (path, dtype) = (new.array.path.as_path(), new.array.dtype);
+        let encoder = SampleEncoder::new(asked, config.nan, (path, dtype), dataset, file)?;
+        let write_headers = |original: &mut Original, unit, _: &Shared| {
+            original.headers_of_unit(unit, &mut |offset, bytes| target.write_at(offset, bytes))
+        };
+        let units = self.sources.units_of_traces(&self.crop.traces.span());
+        for_each(target.n_threads(), units, cancel, on_progress, || self.original(), write_headers)?;
+        let n_homeless = new.write(self.crop, &encoder, target, on_progress, cancel)?;
+        let mut done = self.done();
+        done.notes.push(format!("samples of {} as {}", path.display(), encoder.format.name));
+        if n_homeless > 0 {
+            let places = count(n_homeless, "place");
+            done.notes.push(format!("it has samples at {places} without a trace, which are left out"));
+        }
+        Ok(done)
     }
 }
 

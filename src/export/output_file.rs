@@ -1,7 +1,6 @@
 //! Where exported files are written: to an unnamed file that gets the target's name once it is complete, or to an
 //! object store, where objects only appear when complete. Several files are written into a new directory.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -13,6 +12,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::n_threads;
 use crate::dataset::Dataset;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::export::in_order::InOrder;
 use crate::staging::STAGING;
 use crate::store::files::{entry, is_there, move_to, remove};
 use crate::store::place::{Kind, is_absence, random_name};
@@ -100,7 +100,7 @@ impl Unfinished {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
-        let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new(), spool: None });
+        let parts = Mutex::new(InOrder::new(writer));
         Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
@@ -135,16 +135,6 @@ pub(crate) struct UnfinishedObject {
     parts: Mutex<InOrder>,
 }
 
-/// The bytes of an object, written in order; those that arrive early wait in a temporary file.
-struct InOrder {
-    writer: Writer,
-    end: u64,
-    /// Offset and length of what waits.
-    waiting: BTreeMap<u64, u64>,
-    /// Holds it at the same offsets.
-    spool: Option<File>,
-}
-
 impl UnfinishedObject {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,53 +150,6 @@ impl UnfinishedObject {
         }
         check_place(&self.target, replacing.overwrite)?;
         parts.writer.finish().map_err(failed(self.target.display()))
-    }
-}
-
-impl InOrder {
-    /// Bytes that are taken out of the temporary file at a time.
-    const PIECE_BYTES: u64 = 1 << 20;
-
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-        if offset != self.end {
-            return self.keep(offset, bytes);
-        }
-        self.writer.write_all(bytes)?;
-        self.end += bytes.len() as u64;
-        while let Some(n) = self.waiting.remove(&self.end) {
-            self.take(n)?;
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-        let spool = match self.spool.take() {
-            Some(spool) => spool,
-            None => tempfile::tempfile()?,
-        };
-        self.spool.insert(spool).write_all_at(bytes, offset)?;
-        match self.waiting.range_mut(..offset).next_back() {
-            Some((start, n)) if *start + *n == offset => *n += bytes.len() as u64,
-            _ if bytes.is_empty() => {}
-            _ => {
-                self.waiting.insert(offset, bytes.len() as u64);
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the next `n` bytes, which wait.
-    fn take(&mut self, n: u64) -> std::io::Result<()> {
-        let Some(spool) = &self.spool else { return Ok(()) };
-        let end = self.end + n;
-        let mut piece = vec![0; n.min(Self::PIECE_BYTES) as usize];
-        while self.end < end {
-            let piece = &mut piece[..(end - self.end).min(Self::PIECE_BYTES) as usize];
-            spool.read_exact_at(piece, self.end)?;
-            self.writer.write_all(piece)?;
-            self.end += piece.len() as u64;
-        }
-        Ok(())
     }
 }
 
