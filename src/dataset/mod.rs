@@ -26,7 +26,7 @@ pub use chunk_reader::ChunkReader;
 pub use crop::Crop;
 pub use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
 pub use exception_reader::{ExceptionRows, ExceptionTable};
-pub use grid_reader::{BrickReader, GridPlaces, check_record};
+pub use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
 pub use header_columns::HeaderColumns;
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};

@@ -215,7 +215,7 @@ impl Fit<'_> {
         let array = &self.dataset.array;
         let own: Vec<(String, u64)> = match &self.dataset.grid {
             Some(grid) => {
-                let keys = grid.keys.iter().map(|key| (key.name.clone(), key.values.len() as u64));
+                let keys = grid.keys.iter().map(|key| (key.name.clone(), key.n()));
                 keys.chain([(grid.vertical.clone(), array.n_samples)]).collect()
             }
             None => {
@@ -297,7 +297,7 @@ impl Fit<'_> {
                 let keys: Vec<&str> = grid.keys.iter().map(|key| key.name.as_str()).collect();
                 return Err(self.wrong(format!("has a dimension {name}; those of the dataset are {}", keys.join(", "))));
             };
-            let n = key.values.len() as u64;
+            let n = key.n();
             let positions = match values {
                 Some(values) => self.positions(name, &self.indices(grid, &key.name, name, &values)?)?,
                 None if length == n => Positions::Same,

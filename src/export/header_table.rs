@@ -208,7 +208,7 @@ impl Join {
         let dimension = |key: &crate::grid::Key| Dimension {
             name: key.name.clone(),
             column: Grid::index_column(&key.name),
-            length: key.values.len() as u64,
+            length: key.n(),
             positions: Positions::Same,
         };
         let dimensions: Vec<Dimension> = keys.iter().map(dimension).collect();
@@ -216,7 +216,7 @@ impl Join {
         let key = |(key, column): (&crate::grid::Key, usize)| {
             let axis = Positions::of(&axis_values(dataset, &key.name)?);
             let axis = axis.map_err(|value| Error::Input(format!("{} {value} is there twice", key.name)))?;
-            Ok(JoinKey { column, name: key.name.clone(), axis, length: key.values.len() as u64 })
+            Ok(JoinKey { column, name: key.name.clone(), axis, length: key.n() })
         };
         Ok(Self::Keys { keys: keys.iter().zip(columns).map(key).collect::<Result<_>>()?, places })
     }

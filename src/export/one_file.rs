@@ -264,6 +264,9 @@ impl<'a> Cropping<'a> {
         let n_homeless = new.write(self.crop, &encoder, target, on_progress, cancel)?;
         let mut done = self.done();
         done.notes.push(format!("samples of {} as {}", path.display(), encoder.format.name));
+        if let Some(n) = dataset.grid.as_ref().map(|grid| grid.n_aside).filter(|&n| n > 0) {
+            done.notes.push(format!("{} of the group aside, not in any array, left out", count(n, "trace")));
+        }
         if n_homeless > 0 {
             let places = count(n_homeless, "place");
             done.notes.push(format!("it has samples at {places} without a trace, which are left out"));

@@ -131,6 +131,8 @@ pub struct GridOptions {
     /// Name of the array of the samples.
     pub variable: String,
     pub header_type: HeaderType,
+    /// Whether the headers of all traces are read before planning even if a few show a sorted grid without holes.
+    pub is_scanned: bool,
 }
 
 impl GridOptions {
@@ -146,6 +148,7 @@ impl GridOptions {
             fill_axes: Vec::new(),
             variable: "amplitude".into(),
             header_type: HeaderType::default(),
+            is_scanned: false,
         }
     }
 }
