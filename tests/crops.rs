@@ -612,6 +612,22 @@ fn one_of_several_files_is_cropped() {
 }
 
 #[test]
+fn traces_that_lie_aside_are_cropped_and_said_to_be_left_out_of_arrays() {
+    let survey = volume("1");
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    let sixth: Vec<u8> = traces(&bytes).nth(5).unwrap().to_vec();
+    bytes.extend(sixth);
+    std::fs::write(&survey.input, &bytes).unwrap();
+    let out = survey.import("out", &[GRID, &["--duplicates", "aside"]].concat());
+    let (found, _) = exported(&out, &["--inlines", ":2", "--times", "40:120"]);
+    same(&found, &crop(&bytes, |header| field(header, 189) == 1, 10..30), "with the second trace");
+    assert!(exported(&out, &["--unedited"]).0 == bytes);
+    let (found, said) = exported(&out, &["--samples", out.join("amplitude").to_str().unwrap()]);
+    same(&found, &bytes[..bytes.len() - TRACE], "without the second trace");
+    assert!(said.contains("1 trace in aside/ left out"), "{said}");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn an_export_that_is_killed_leaves_nothing() {
     let survey = Survey::new(&["--traces", "20000", "--samples", "200"]);

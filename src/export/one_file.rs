@@ -265,7 +265,7 @@ impl<'a> Cropping<'a> {
         let mut done = self.done();
         done.notes.push(format!("samples of {} as {}", path.display(), encoder.format.name));
         if let Some(n) = dataset.grid.as_ref().map(|grid| grid.n_aside).filter(|&n| n > 0) {
-            done.notes.push(format!("{} of the group aside, not in any array, left out", count(n, "trace")));
+            done.notes.push(format!("{} in aside/ left out", count(n, "trace")));
         }
         if n_homeless > 0 {
             let places = count(n_homeless, "place");
