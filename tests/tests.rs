@@ -14,6 +14,7 @@ mod browser;
 mod compute;
 mod convert;
 mod corpus;
+mod crops;
 mod edits;
 #[cfg(target_os = "linux")]
 mod faults;
