@@ -102,6 +102,7 @@ fn read_in_every_way(input: &Path, dataset: &Path, back: &Path) {
             lossy: false,
             overwrite: true,
             sync: false,
+            ..ExportConfig::default()
         };
         let _ = export(&config, &mut |_, _| {}, &cancel);
     }

@@ -239,8 +239,7 @@ proptest! {
             conversion: Target::default(),
             nan: None,
             lossy: false, overwrite: false,
-            sync: false,
-        };
+            sync: false, ..ExportConfig::default() };
         export(&back, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         prop_assert!(std::fs::read(&survey.input).unwrap() == std::fs::read(&back.target).unwrap());
     }
@@ -420,6 +419,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
         lossy: false,
         overwrite: false,
         sync: false,
+        ..ExportConfig::default()
     };
     let cancel = CancelHandle::new();
     cancel.cancel();

@@ -97,6 +97,21 @@ fn several_files_come_from_a_store_and_go_back_to_it() {
     }
 }
 
+#[test]
+fn samples_of_an_array_in_a_store_go_back_to_it() {
+    let Some(bucket) = Bucket::new("samples") else { return };
+    let survey = Survey::new(&["--kind", "poststack", "--traces", "400", "--samples", "300"]);
+    let (out, back) = (bucket.url("out"), bucket.url("back/back.sgy"));
+    bucket.run(&import(&survey.input, &out, &["--grid", "inline,crossline", "--brick", "7,7,64", "--shard"]));
+    let array = out.join("amplitude");
+    let [out, back, array] = [&out, &back, &array].map(|place| place.to_str().unwrap());
+    bucket.run(&["export", out, back, "--samples", array]);
+    bucket.get_all("back", &survey.path("back"));
+    assert!(std::fs::read(survey.path("back/back.sgy")).unwrap() == std::fs::read(&survey.input).unwrap());
+    let missing = bucket.refused(&["export", out, back, "--samples", &format!("{out}/nothing"), "--overwrite"], 3);
+    assert!(missing.contains("nothing: is no array"), "{missing}");
+}
+
 /// What a local import makes and what an import into the store makes, with these options, and the prefix of the latter.
 fn both(bucket: &Bucket, survey: &Survey, name: &str, options: &[&str]) {
     let local = survey.import(&format!("local_{name}"), options);

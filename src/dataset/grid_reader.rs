@@ -163,6 +163,8 @@ pub struct BrickReader {
     brick_bytes: usize,
     stored: Vec<u8>,
     shard: Option<(Vec<u64>, Shard)>,
+    /// The checksum of the brick read last.
+    pub crc: u32,
 }
 
 impl BrickReader {
@@ -176,12 +178,14 @@ impl BrickReader {
             brick_bytes,
             stored: Vec::new(),
             shard: None,
+            crc: 0,
         }
     }
 
     /// A brick with its index along each axis: little-endian values in full size.
     pub fn read(&mut self, index: &[u64]) -> Result<Cow<'_, [u8]>> {
-        let (path, _) = self.load(index)?;
+        let (path, crc) = self.load(index)?;
+        self.crc = crc;
         let brick = self.decoder.decode(&self.stored, self.brick_bytes).map_err(|e| damaged(&path, e))?;
         if brick.len() == self.brick_bytes {
             Ok(brick)

@@ -335,6 +335,7 @@ fn export_to(dataset: &Path, target: &Path, overwrite: bool) -> Result<()> {
         nan: None,
         overwrite,
         sync: true,
+        ..ExportConfig::default()
     };
     export(&config, &mut |_, _| {}, &CancelHandle::new()).map(drop)
 }

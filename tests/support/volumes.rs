@@ -8,7 +8,7 @@ const HEADERS: usize = 3600;
 /// Of each trace: 50 samples of 4 bytes.
 const TRACE: usize = 240 + 200;
 
-/// A volume of 20 × 17 traces.
+/// A volume of 18 inlines and 19 crosslines, the last two traces of which are missing.
 pub fn volume() -> Survey {
     Survey::new(&["--kind", "poststack", "--traces", "340", "--samples", "50"])
 }

@@ -263,21 +263,6 @@ mod tests {
         }
     }
 
-    fn as_f64(dtype: Dtype, b: &[u8]) -> f64 {
-        match dtype {
-            Dtype::Int8 => f64::from(b[0] as i8),
-            Dtype::UInt8 => f64::from(b[0]),
-            Dtype::Int16 => f64::from(i16::from_le_bytes(b.try_into().unwrap())),
-            Dtype::UInt16 => f64::from(u16::from_le_bytes(b.try_into().unwrap())),
-            Dtype::Int32 => f64::from(i32::from_le_bytes(b.try_into().unwrap())),
-            Dtype::UInt32 => f64::from(u32::from_le_bytes(b.try_into().unwrap())),
-            Dtype::Int64 => i64::from_le_bytes(b.try_into().unwrap()) as f64,
-            Dtype::UInt64 => u64::from_le_bytes(b.try_into().unwrap()) as f64,
-            Dtype::Float32 => f64::from(f32::from_le_bytes(b.try_into().unwrap())),
-            Dtype::Float64 => f64::from_le_bytes(b.try_into().unwrap()),
-        }
-    }
-
     fn same(a: f64, b: f64) -> bool {
         a == b || a.is_nan() && b.is_nan()
     }
@@ -298,7 +283,7 @@ mod tests {
                 if format.native == Dtype::Float32 {
                     expected = f64::from(expected as f32);
                 }
-                proptest::prop_assert!(same(as_f64(format.native, output), expected), "{:?} gives {:?}", input, output);
+                proptest::prop_assert!(same(format.native.number(output), expected), "{:?} gives {:?}", input, output);
             }
         }
 
@@ -310,7 +295,7 @@ mod tests {
             let format = &FORMATS[index];
             let out = convert(format.code, ByteOrder::Big, Some(Dtype::Float32), &bytes);
             for (input, output) in bytes.chunks(format.bytes).zip(out.chunks(4)) {
-                let got = as_f64(Dtype::Float32, output);
+                let got = Dtype::Float32.number(output);
                 let want = match format.code {
                     9 => i64::from_be_bytes(input.try_into().unwrap()) as f32,
                     12 => u64::from_be_bytes(input.try_into().unwrap()) as f32,
