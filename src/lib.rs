@@ -70,6 +70,9 @@ mod worker;
 /// Merging the segments into the dataset.
 mod merge;
 
+/// Arrays that other programs wrote: Zarr and NumPy.
+mod other_arrays;
+
 /// Exporting a dataset to SEG-Y.
 mod export;
 
@@ -103,11 +106,12 @@ pub mod cli;
 
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
-pub use export::{ExportConfig, ExportResult, export};
+pub use export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
 pub use plan::import_config::{DtypeChoice, Gather, ImportConfig};
 pub use run::import::import;
 pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
 pub use segy::layout::{InputFormat, Overrides};
+pub use segy::quantity::{Quantity, Unit};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
 pub use zarr::{AxisOrder, Codec, ReadPattern};
 
@@ -117,6 +121,7 @@ pub mod internals {
     pub use crate::coordinator::{
         Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages, work,
     };
+    pub use crate::grid::options::GridOptions;
     pub use crate::merge::content_warnings::of_contents;
     pub use crate::merge::merge;
     pub use crate::plan::partition::partition;

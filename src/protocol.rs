@@ -79,6 +79,7 @@ mod tests {
             n_exceptions: 4,
             chunks: ChunkSums { n_chunks: u64::MAX, crc32c: u32::MAX },
             records: ChunkSums::default(),
+            moments: moments(),
             stored_bytes: 7,
             headers: HeaderSummary { n_rows: 1, ranges: vec![Some(range), None], ..HeaderSummary::default() },
             rounding: Default::default(),
@@ -87,6 +88,12 @@ mod tests {
         };
         let message = WorkerMessage::Done(Box::new(record));
         assert_eq!(parse_line(&serde_json::to_string(&message).unwrap()), Some(message));
+    }
+
+    fn moments() -> crate::segy::samples::moments::Moments {
+        let mut moments = crate::segy::samples::moments::Moments::default();
+        moments.add(crate::segy::Dtype::Float64, &[1e-300, -1e150].map(f64::to_le_bytes).concat());
+        moments
     }
 
     #[test]

@@ -72,14 +72,13 @@ fn read_json(path: &Path) -> Value {
 }
 
 /// Writes `metadata.json` with the checksum that it has then.
-fn write_metadata(dataset: &Path, document: &Value) {
-    let path = dataset.join("metadata.json");
+fn write_metadata(path: &Path, document: &Value) {
     let mut document = document.clone();
     document["self_crc32c"] = "00000000".into();
     let text = serde_json::to_string_pretty(&document).unwrap();
-    fs::write(&path, &text).unwrap();
-    let crc = Checksum::of_file(&Place::of(&path).unwrap()).unwrap().crc32c;
-    fs::write(&path, text.replace("\"self_crc32c\": \"00000000\"", &format!("\"self_crc32c\": \"{crc}\""))).unwrap();
+    fs::write(path, &text).unwrap();
+    let crc = Checksum::of_file(&Place::of(path).unwrap()).unwrap().crc32c;
+    fs::write(path, text.replace("\"self_crc32c\": \"00000000\"", &format!("\"self_crc32c\": \"{crc}\""))).unwrap();
 }
 
 /// Reads a dataset in every way. What it gives, or that it is refused, is all the same.
@@ -103,6 +102,7 @@ fn read_in_every_way(input: &Path, dataset: &Path, back: &Path) {
             lossy: false,
             overwrite: true,
             sync: false,
+            ..ExportConfig::default()
         };
         let _ = export(&config, &mut |_, _| {}, &cancel);
     }
@@ -110,16 +110,20 @@ fn read_in_every_way(input: &Path, dataset: &Path, back: &Path) {
 
 #[test]
 fn no_number_of_a_document_makes_a_reader_panic() {
-    for options in [&["--chunk-traces", "5", "--shard", "2"][..], &["--chunk-traces", "5", "--codec", "zstd-plain"]] {
+    let grid = ["--grid", "inline,crossline", "--brick", "2,2,10", "--shard", "4,2,all"];
+    for options in
+        [&["--chunk-traces", "5", "--shard", "2"][..], &["--chunk-traces", "5", "--codec", "zstd-plain"], &grid]
+    {
         let survey = Survey::new(&["--traces", "12", "--samples", "25", "--format", "8"]);
         let dataset = survey.import("out", options);
-        let good = read_json(&dataset.join("metadata.json"));
+        let path = dataset.join(if options.len() > 4 { "segy/metadata.json" } else { "metadata.json" });
+        let good = read_json(&path);
         let back = survey.path("back.sgy");
-        write_metadata(&dataset, &good);
+        write_metadata(&path, &good);
         verify::check(&dataset, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         let mut n = 0;
         for (what, document) in changed(&good) {
-            write_metadata(&dataset, &document);
+            write_metadata(&path, &document);
             let read = catch_unwind(AssertUnwindSafe(|| read_in_every_way(&survey.input, &dataset, &back)));
             assert!(read.is_ok(), "{what}");
             n += 1;
@@ -153,7 +157,7 @@ fn numbers_that_fit_one_another_but_not_the_memory_are_refused() {
         document["options"]["chunk_traces"] = chunk_traces.into();
         document["options"]["chunk_samples"] = chunk_samples.into();
         document["options"]["shard_chunks"] = shard.map_or(Value::Null, Value::from);
-        write_metadata(&dataset, &document);
+        write_metadata(&dataset.join("metadata.json"), &document);
         let back = survey.path("back.sgy");
         for arguments in [
             &["export".as_ref(), dataset.as_os_str(), back.as_os_str(), "--overwrite".as_ref()][..],
@@ -179,11 +183,15 @@ fn no_number_of_a_plan_makes_a_worker_panic() {
 
 #[test]
 fn no_number_of_a_plan_or_of_a_finished_segment_makes_a_merge_panic() {
+    merge_with_changed_numbers(&["--chunk-traces", "5"]);
+    merge_with_changed_numbers(&["--grid", "inline,crossline", "--brick", "2,2,10"]);
+}
+
+fn merge_with_changed_numbers(options: &[&str]) {
     let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
     let out = survey.path("out");
-    let planned =
-        [survey.input.as_os_str(), out.as_os_str(), "--segments".as_ref(), "2".as_ref(), "--chunk-traces".as_ref()];
-    let planned: Vec<&OsStr> = ["plan".as_ref()].into_iter().chain(planned).chain(["5".as_ref()]).collect();
+    let planned = ["plan".as_ref(), survey.input.as_os_str(), out.as_os_str(), "--segments".as_ref(), "2".as_ref()];
+    let planned: Vec<&OsStr> = planned.into_iter().chain(options.iter().map(OsStr::new)).collect();
     assert!(support::run(&planned).status.success());
     for segment in ["0", "1"] {
         let done = support::run(&["worker".as_ref(), out.as_os_str(), "--segment".as_ref(), segment.as_ref()]);

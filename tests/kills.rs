@@ -8,20 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::support::{self, Survey, assert_same, contents, stderr, wait_for};
 
-const OPTIONS: [&str; 12] = [
-    "--parallel-threshold",
-    "0",
-    "--workers",
-    "2",
-    "--segments",
-    "5",
-    "--chunk-traces",
-    "25",
-    "--codec",
-    "gzip:9",
-    "--progress",
-    "json",
-];
+const OPTIONS: [&str; 10] =
+    ["--parallel-threshold", "0", "--workers", "2", "--segments", "5", "--codec", "gzip:9", "--progress", "json"];
+
+/// How traces are laid out, and the file that appears last.
+struct Layout {
+    options: &'static [&'static str],
+    mark: &'static str,
+    exceptions: &'static str,
+}
+
+const FLAT: Layout =
+    Layout { options: &["--chunk-traces", "25"], mark: "metadata.json", exceptions: "exceptions.parquet" };
+const GRID: Layout = Layout {
+    options: &["--grid", "cdp,trace", "--brick", "2,8,25"],
+    mark: "segy/metadata.json",
+    exceptions: "segy/exceptions.parquet",
+};
 /// What the progress says last before a kill; the commit shows itself by its mark on the disk.
 const AIMS: [&str; 5] = ["partitioning", "importing", "merging", "syncing", "commit"];
 
@@ -37,9 +40,9 @@ fn survey() -> Survey {
 }
 
 /// Imports into `out` with everything that is brought to the disk brought there: the steps of the commit take time then.
-fn command(survey: &Survey, out: &Path) -> Command {
+fn command(survey: &Survey, out: &Path, layout: &Layout) -> Command {
     let mut command = Command::new(support::program());
-    command.arg(&survey.input).arg(out).args(OPTIONS);
+    command.arg(&survey.input).arg(out).args(OPTIONS).args(layout.options);
     command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
     command.stderr(std::process::Stdio::piped());
     command
@@ -63,14 +66,14 @@ fn reaches(aim: &str, child: &mut Child, out: &Path) -> bool {
 }
 
 /// How long each phase of an undisturbed run takes.
-fn durations(survey: &Survey, out: &Path) -> Vec<Duration> {
+fn durations(survey: &Survey, out: &Path, layout: &Layout) -> Vec<Duration> {
     // On a busy machine the commit may be over before anybody has looked.
-    (0..50).find_map(|_| durations_of_one(survey, out)).unwrap()
+    (0..50).find_map(|_| durations_of_one(survey, out, layout)).unwrap()
 }
 
-fn durations_of_one(survey: &Survey, out: &Path) -> Option<Vec<Duration>> {
+fn durations_of_one(survey: &Survey, out: &Path, layout: &Layout) -> Option<Vec<Duration>> {
     let _ = std::fs::remove_dir_all(out);
-    let mut child = command(survey, out).spawn().unwrap();
+    let mut child = command(survey, out, layout).spawn().unwrap();
     let mut begun: Vec<Instant> = Vec::new();
     let is_seen = AIMS.iter().all(|aim| {
         let is_reached = reaches(aim, &mut child, out);
@@ -95,12 +98,21 @@ fn left_in(out: &Path) -> &'static str {
 
 #[test]
 fn an_import_killed_at_any_moment_is_completed_by_the_same_command() {
+    kill_and_complete(&FLAT);
+}
+
+#[test]
+fn an_import_of_a_grid_killed_at_any_moment_is_completed_by_the_same_command() {
+    kill_and_complete(&GRID);
+}
+
+fn kill_and_complete(layout: &Layout) {
     let n_kills = std::env::var("SEGY_IMPORT_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20usize);
     let survey = survey();
     let reference = survey.path("reference");
-    let durations = durations(&survey, &reference);
+    let durations = durations(&survey, &reference, layout);
     let expected = contents(&reference);
-    assert!(expected.contains_key(Path::new("exceptions.parquet")));
+    assert!(expected.contains_key(Path::new(layout.exceptions)));
     let mut random = support::random_numbers(std::process::id().into());
     let mut hits = std::collections::BTreeMap::new();
     let (mut n_killed, mut round) = (0, 0);
@@ -113,14 +125,14 @@ fn an_import_killed_at_any_moment_is_completed_by_the_same_command() {
         // Most runs are killed more than once before they may come to their end.
         for _ in 0..1 + random(3) {
             let aim = (round + random(2)) % AIMS.len();
-            let mut child = command(&survey, &out).args(replaces.then_some("--overwrite")).spawn().unwrap();
+            let mut child = command(&survey, &out, layout).args(replaces.then_some("--overwrite")).spawn().unwrap();
             if reaches(AIMS[aim], &mut child, &out) {
                 std::thread::sleep(durations[aim].mul_f64(random(1000) as f64 / 900.0));
             }
             let has_ended = child.try_wait().unwrap().is_some();
             child.kill().unwrap();
             wait_for(child);
-            if out.join("metadata.json").exists() {
+            if out.join(layout.mark).exists() {
                 segy_import::verify::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).unwrap();
             }
             if !has_ended {
@@ -128,7 +140,7 @@ fn an_import_killed_at_any_moment_is_completed_by_the_same_command() {
                 *hits.entry(left_in(&out)).or_insert(0) += 1;
             }
         }
-        let output = command(&survey, &out).args(replaces.then_some("--overwrite")).output().unwrap();
+        let output = command(&survey, &out, layout).args(replaces.then_some("--overwrite")).output().unwrap();
         let was_complete = output.status.code() == Some(4) && stderr(&output).contains("holds a dataset");
         assert!(output.status.success() || was_complete, "round {round}: {}", stderr(&output));
         assert_same(&reference, &out);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use segy_import::internals::{Plan, parse_line};
+use segy_import::internals::{GridOptions, Plan, parse_line};
 use segy_import::{CancelHandle, ImportConfig, import};
 
 use crate::checks::NUMBERS;
@@ -35,6 +35,16 @@ fn plan_and_lines() -> (Vec<u8>, Vec<Vec<u8>>) {
     let others = [r#"{"type":"failed","exit_code":3,"message":"a\nb"}"#, r#"{"type":"progress","traces":7}"#];
     let lines = lines.into_inner().into_iter().chain(others.map(|line| line.as_bytes().to_vec())).collect();
     (serde_json::to_vec_pretty(&plan).unwrap(), lines)
+}
+
+/// The plan of a grid.
+fn plan_of_grid() -> Vec<u8> {
+    let survey = support::Survey::new(&["--traces", "12", "--samples", "4"]);
+    let mut config = ImportConfig::new(&survey.input, survey.path("out"));
+    let mut grid = GridOptions::new("inline,crossline".parse().unwrap());
+    grid.brick = Some("2,2,3".parse().unwrap());
+    (config.segments, config.grid) = (Some(2), Some(grid));
+    serde_json::to_vec_pretty(&config.plan().unwrap()).unwrap()
 }
 
 /// One of the seeds with a few bytes, runs, or numbers of its text changed.
@@ -88,6 +98,7 @@ fn changed_files_are_refused_or_come_back() {
         config.overrides.allow_truncated = i % 2 == 0;
         config.sync = false;
         config.verify = true;
+        config.grid = [None, Some("trace"), Some("auto")][i % 3].map(|keys| GridOptions::new(keys.parse().unwrap()));
         match import(&config, &mut |_| {}, &CancelHandle::new()) {
             Ok(_) => {
                 segy_import::verify::check(&out, &mut |_, _| {}, &CancelHandle::new()).unwrap();
@@ -102,7 +113,7 @@ fn changed_files_are_refused_or_come_back() {
 
 #[test]
 fn changed_plans_are_refused_or_can_be_followed() {
-    let (seeds, mut random) = ([plan_and_lines().0], random_numbers());
+    let (seeds, mut random) = ([plan_and_lines().0, plan_of_grid()], random_numbers());
     let mut n_read = 0;
     for i in 0..n_mutations(20_000) {
         let text = mutated(&seeds, true, &mut random);
@@ -112,6 +123,7 @@ fn changed_plans_are_refused_or_can_be_followed() {
             let (objects, traces, rows) = (plan.units_of(segment), plan.traces_of(segment), plan.rows_of(segment));
             let n = plan.n_traces();
             assert!(objects.start <= objects.end && traces.end <= n && rows.end <= n, "change {i}");
+            assert!(plan.n_objects() > 0 || plan.headers_only, "change {i}");
         }
         let _ = (plan.sample_bytes(), plan.worker_bytes(), plan.traces().n_objects(), plan.traces().chunk_bytes());
     }

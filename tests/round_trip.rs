@@ -239,8 +239,7 @@ proptest! {
             conversion: Target::default(),
             nan: None,
             lossy: false, overwrite: false,
-            sync: false,
-        };
+            sync: false, ..ExportConfig::default() };
         export(&back, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         prop_assert!(std::fs::read(&survey.input).unwrap() == std::fs::read(&back.target).unwrap());
     }
@@ -420,6 +419,7 @@ fn a_cancelled_or_failed_export_leaves_nothing() {
         lossy: false,
         overwrite: false,
         sync: false,
+        ..ExportConfig::default()
     };
     let cancel = CancelHandle::new();
     cancel.cancel();
@@ -521,12 +521,19 @@ fn chunks_in_each_others_places_are_found() {
 fn every_damaged_byte_is_found() {
     let n = std::env::var("SEGY_IMPORT_CORRUPTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(100u64);
     let survey = survey_of_words("1", "big", 200, 30, &odd_words(977));
-    let plain = survey.import("plain", &["--chunk-traces", "30"]);
-    let sharded = survey.import("sharded", &["--chunk-traces", "30", "--shard", "3", "--codec", "none"]);
-    let files: Vec<(&Path, PathBuf, Vec<u8>)> = [&plain, &sharded]
-        .into_iter()
-        .flat_map(|out| contents(out).into_iter().map(|(name, bytes)| (out.as_path(), name, bytes)))
-        .collect();
+    let chunks = ["--chunk-traces", "30"];
+    let grid = ["--grid", "cdp", "--duplicates", "aside", "--brick", "30,10"];
+    let flat = [&chunks[..], &[&chunks[..], &["--shard", "3", "--codec", "none"]].concat()];
+    let grids = [&grid[..], &[&grid[..], &["--shard", "60,all", "--codec", "none"]].concat()];
+    for (name, options) in [("flat", flat), ("grid", grids)] {
+        let [one, other] = options.map(|options| survey.import(&format!("{name}{}", options.len()), options));
+        damage_bytes(n, &[&one, &other]);
+    }
+}
+
+fn damage_bytes(n: u64, datasets: &[&Path]) {
+    let files: Vec<(&Path, PathBuf, Vec<u8>)> =
+        datasets.iter().flat_map(|out| contents(out).into_iter().map(|(name, bytes)| (*out, name, bytes))).collect();
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -543,5 +550,5 @@ fn every_damaged_byte_is_found() {
         assert!(result.is_err(), "byte {at} of {} changed by {change:#04x} is not found", name.display());
         std::fs::write(out.join(name), bytes).unwrap();
     }
-    assert!(verify(&[&plain]).status.success() && verify(&[&sharded]).status.success());
+    datasets.iter().for_each(|out| assert!(verify(&[out]).status.success(), "{}", out.display()));
 }

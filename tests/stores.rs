@@ -97,6 +97,21 @@ fn several_files_come_from_a_store_and_go_back_to_it() {
     }
 }
 
+#[test]
+fn samples_of_an_array_in_a_store_go_back_to_it() {
+    let Some(bucket) = Bucket::new("samples") else { return };
+    let survey = Survey::new(&["--kind", "poststack", "--traces", "400", "--samples", "300"]);
+    let (out, back) = (bucket.url("out"), bucket.url("back/back.sgy"));
+    bucket.run(&import(&survey.input, &out, &["--grid", "inline,crossline", "--brick", "7,7,64", "--shard"]));
+    let array = out.join("amplitude");
+    let [out, back, array] = [&out, &back, &array].map(|place| place.to_str().unwrap());
+    bucket.run(&["export", out, back, "--samples", array]);
+    bucket.get_all("back", &survey.path("back"));
+    assert!(std::fs::read(survey.path("back/back.sgy")).unwrap() == std::fs::read(&survey.input).unwrap());
+    let missing = bucket.refused(&["export", out, back, "--samples", &format!("{out}/nothing"), "--overwrite"], 3);
+    assert!(missing.contains("nothing: is no array"), "{missing}");
+}
+
 /// What a local import makes and what an import into the store makes, with these options, and the prefix of the latter.
 fn both(bucket: &Bucket, survey: &Survey, name: &str, options: &[&str]) {
     let local = survey.import(&format!("local_{name}"), options);
@@ -123,6 +138,28 @@ fn a_dataset_in_a_store_has_the_bytes_of_a_local_one() {
     both(&bucket, &survey, "headers", &["--headers-only"]);
     let long = Survey::new(&["--traces", "30", "--samples", "600000", "--format", "3"]);
     both(&bucket, &long, "long", &["--parallel-threshold", "0", "--segments", "2", "--verify"]);
+    assert_eq!(bucket.n_open_uploads(), 0);
+}
+
+#[test]
+fn a_grid_in_a_store_has_the_bytes_of_a_local_one_and_comes_back() {
+    let Some(bucket) = Bucket::new("grids") else { return };
+    let lines = ["--inlines", "1:40", "--crosslines", "1:50", "--samples", "200"];
+    let survey = Survey::new(&[&lines[..], &["--hole", "30", "--duplicate", "7"]].concat());
+    let options = ["--grid", "inline,crossline", "--duplicates", "aside", "--brick", "8,8,64", "--segments", "3"];
+    let options = [&options[..], &["--parallel-threshold", "0"]].concat();
+    both(&bucket, &survey, "bricks", &options);
+    both(&bucket, &survey, "shards", &[&options[..], &["--shard"]].concat());
+    let (url, input, back) = (bucket.url("bricks"), survey.input.to_str().unwrap(), survey.path("back.sgy"));
+    let (url, back) = (url.to_str().unwrap(), back.to_str().unwrap());
+    bucket.run(&["verify", url]);
+    bucket.run(&["verify", input, url]);
+    bucket.run(&["export", url, back]);
+    assert!(std::fs::read(back).unwrap() == std::fs::read(input).unwrap());
+    // What was there goes, whichever layout follows.
+    let flat = survey.import("flat", &[]);
+    bucket.run(&import(&survey.input, &bucket.url("bricks"), &["--overwrite"]));
+    assert_same_objects(&bucket, &survey, "bricks", &flat);
     assert_eq!(bucket.n_open_uploads(), 0);
 }
 

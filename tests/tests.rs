@@ -14,6 +14,7 @@ mod browser;
 mod compute;
 mod convert;
 mod corpus;
+mod crops;
 mod edits;
 #[cfg(target_os = "linux")]
 mod faults;
@@ -21,6 +22,9 @@ mod flags;
 mod fuzz_corpus;
 mod golden;
 mod grid;
+mod grid_duplicates;
+mod grid_inputs;
+mod grid_probe;
 mod hostile;
 mod hostile_datasets;
 mod house;

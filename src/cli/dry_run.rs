@@ -6,7 +6,7 @@ use crate::base::error::{Result, failed};
 use crate::base::plural::{count, counted};
 use crate::base::visible::visible;
 use crate::cli::progress::{print as print_out, print_text, say};
-use crate::dataset_files::{HEADERS, TRACES};
+use crate::dataset_files::{ASIDE, HEADERS, TRACES};
 use crate::plan::Plan;
 use crate::zarr::Axis;
 
@@ -28,10 +28,13 @@ fn describe(plan: &Plan) -> String {
     let width = layout.decisions.iter().map(|d| d.what.len()).max().unwrap_or(0);
     lines.extend(layout.decisions.iter().map(|d| format!("  {:width$}  {}  (from {})", d.what, d.value, d.because)));
 
-    let declared = array.declared();
+    let (name, declared) = match plan.target.grid() {
+        None => (TRACES, array.declared()),
+        Some(grid) => (grid.variable.as_str(), grid.array()),
+    };
     let along = |of: &dyn Fn(&Axis) -> String| declared.axes.iter().map(of).collect::<Vec<_>>().join(", ");
     lines.push(format!(
-        "{TRACES}  ({}) = ({}) {}, chunks ({}), codec {}",
+        "{name}  ({}) = ({}) {}, chunks ({}), codec {}",
         along(&|axis| axis.name.clone()),
         along(&|axis| axis.length.to_string()),
         array.dtype.name(),
@@ -42,10 +45,18 @@ fn describe(plan: &Plan) -> String {
         let (step, decibels) = (p.step(), p.decibels);
         format!("  samples are rounded to multiples of {step}, for an error {decibels} dB below their RMS")
     }));
-    let shards = array.shard_chunks.map_or(String::new(), |n| format!(" (shards of {n} chunks)"));
+    let of_grid = plan.target.grid().and_then(|grid| Some(grid.shard.as_ref()?.iter().product::<u64>()));
+    let in_shard = of_grid.or(array.shard_chunks);
+    let shards = in_shard.map_or(String::new(), |n| format!(" (shards of {n} chunks)"));
+    lines.extend(
+        plan.target
+            .grid()
+            .filter(|grid| grid.n_aside > 0)
+            .map(|grid| format!("{ASIDE}  {} whose place an earlier one has", count(grid.n_aside, "trace"))),
+    );
     lines.push(format!(
         "  {}{shards}, {} of samples before compression",
-        counted(array.n_objects(), HumanCount(array.n_objects()), "file"),
+        counted(plan.n_objects(), HumanCount(plan.n_objects()), "file"),
         HumanBytes(plan.sample_bytes())
     ));
     let n_groups = plan.n_traces().div_ceil(plan.headers.row_group_rows);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use crate::base::error::Result;
@@ -10,16 +10,22 @@ use crate::base::plural::count;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
-use crate::export::{ExportConfig, export};
+use crate::export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
 use crate::run::reporter::Phase;
 use crate::segy::ByteOrder;
 
 /// Export a dataset to the SEG-Y file or files it was made from, byte for byte
 ///
-/// With --traces or --gathers it exports a part: the headers and samples of each trace unchanged, and the file
-/// headers unchanged except for the revision 2 trace count (bytes 3513-3520), which is set to that of the part if
-/// there was one. Bytes after the last trace are kept only if the binary header declares them as data trailer (bytes
-/// 3529-3532). A part comes from one file: if there are several, --file says which.
+/// With --traces, --gathers, --inlines, --crosslines, --where or --polygon it exports a part: the headers and samples of
+/// each trace unchanged, and the file headers unchanged except for the revision 2 trace count (bytes 3513-3520), which is
+/// set to that of the part if there was one. Bytes after the last trace are kept only if the binary header declares them
+/// as data trailer (bytes 3529-3532). With --times each trace is cut as well: its number of samples (bytes 115-116 and
+/// 3221-3222, and the longer fields of revision 2) and its delay (bytes 109-110) are set to match. A part comes from one
+/// file: if there are several, --file says which.
+///
+/// With --samples the samples come from an array that you made: one of the dataset's shape, or what xarray writes with
+/// to_zarr, which names its dimensions and has their coordinates beside it. Traces are found by coordinate, dimensions
+/// may be in any order, and what the array does not have is left out. Headers stay those of the dataset.
 ///
 /// With --format or --endian it converts to another sample format or byte order. Bytes 3225-3226 and, in revision 2,
 /// 3297-3300 are set to match. A sample that the format cannot hold exactly is an error that names it, unless --round
@@ -27,6 +33,7 @@ use crate::segy::ByteOrder;
 /// fields of the binary header, the trace headers and additional headers named SEG00001 are reversed; unassigned
 /// bytes, text and everything else stay unchanged.
 #[derive(Args)]
+#[command(group(ArgGroup::new("recoded").multiple(true)))]
 pub(super) struct ExportArgs {
     /// Dataset directory
     #[arg(value_name = "DATASET")]
@@ -48,16 +55,53 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "A:B")]
     gathers: Option<Span>,
 
+    /// Export traces whose inline number is at least A and less than B
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
+    inlines: Option<Interval>,
+
+    /// Export traces whose crossline number is at least A and less than B
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
+    crosslines: Option<Interval>,
+
+    /// Export samples from A up to but not including B, as in 500:2000ms; depths and frequencies likewise
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true, visible_alias = "depths")]
+    times: Option<AxisInterval>,
+
+    /// Export traces for which this holds, with columns of headers.parquet: 'offset < 3000 and is_dead == 0'
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
+
+    /// Export traces inside the polygons of this file, in the coordinates of the traces (cdp_x_scaled, cdp_y_scaled)
+    #[arg(long, value_name = "FILE.geojson")]
+    polygon: Option<PathBuf>,
+
+    /// Take the samples from this array: Zarr (version 2 or 3), or a file .npy
+    #[arg(long, value_name = "ARRAY", group = "recoded")]
+    samples: Option<PathBuf>,
+
+    /// Write the columns of this table (Parquet or CSV) over the header fields of their names; a row for each trace, found
+    /// by the column trace_index or by the keys of the grid
+    #[arg(long, value_name = "TABLE")]
+    headers: Option<PathBuf>,
+
+    /// Write this line of the textual header anew, as in 3="C 3 MUTED BELOW 2 S"; may be given several times
+    #[arg(long = "text-line", value_name = "N=TEXT")]
+    text_lines: Vec<TextLine>,
+
+    /// Refuse if samples of the dataset were changed since the import
+    #[arg(long, conflicts_with = "samples")]
+    unedited: bool,
+
     /// Convert the samples to this sample format (a code of bytes 3225-3226), keeping exact values
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", group = "recoded")]
     format: Option<u16>,
 
     /// Convert numbers to this byte order
     #[arg(long, value_enum)]
     endian: Option<ByteOrder>,
 
-    /// Round to the nearest value, ties to even, if --format cannot hold a sample exactly
-    #[arg(long, requires = "format")]
+    /// Round to the nearest value, ties to even, if the format cannot hold a sample exactly
+    #[arg(long, requires = "recoded")]
     round: bool,
 
     /// Write VALUE for infinite or NaN samples if the sample format has neither; otherwise an error
@@ -98,22 +142,43 @@ impl ExportArgs {
                 (None, Some(span)) => Part::Gathers(span),
                 (None, None) => Part::All,
             },
+            selection: Selection {
+                inlines: self.inlines,
+                crosslines: self.crosslines,
+                condition: self.condition,
+                polygon: self.polygon,
+                samples: self.times,
+            },
+            samples: self.samples,
+            headers: self.headers,
+            text_lines: self.text_lines,
+            unedited: self.unedited,
             conversion: Target { format: self.format, byte_order: self.endian, round: self.round },
             nan: self.nan,
             sync: !self.no_sync,
         };
         run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {
             let done = export(&config, on_progress, cancel)?;
-            let target = config.target.display();
+            let target = config.target.display().to_string();
             Ok((
-                match done.n_files {
-                    1 => format!("{target}: {}, {}", count(done.n_traces, "trace"), count(done.bytes, "byte")),
-                    n => {
-                        format!("{target}: {n} files, {}, {}", count(done.n_traces, "trace"), count(done.bytes, "byte"))
-                    }
-                },
-                json!({"type": "done", "n_traces": done.n_traces, "bytes": done.bytes, "output": target.to_string()}),
+                said(&target, &done),
+                json!({
+                    "type": "done",
+                    "n_traces": done.n_traces,
+                    "bytes": done.bytes,
+                    "output": target,
+                    "is_edited": done.is_edited,
+                    "notes": done.notes,
+                }),
             ))
         })
     }
+}
+
+/// The last line.
+fn said(target: &str, done: &ExportResult) -> String {
+    let files = if done.n_files == 1 { String::new() } else { format!("{} files, ", done.n_files) };
+    let (traces, bytes) = (count(done.n_traces, "trace"), count(done.bytes, "byte"));
+    let notes: String = done.notes.iter().map(|note| format!("; {note}")).collect();
+    format!("{target}: {files}{traces}, {bytes}{notes}")
 }

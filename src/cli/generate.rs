@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::generate::{GenerateConfig, SurveyKind, generate, is_written_in_place};
+use crate::generate::{GenerateConfig, Lines, Selection, SetField, SurveyKind, generate, is_written_in_place};
 use crate::segy::ByteOrder;
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
@@ -20,10 +20,47 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_enum, default_value_t = SurveyKind::Poststack)]
     kind: SurveyKind,
 
-    /// Number of traces
-    #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().n_traces,
-          value_parser = clap::value_parser!(u64).range(1..=i32::MAX as u64))]
-    traces: u64,
+    /// Number of traces [default: 10000, or those of --inlines and --crosslines]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=i32::MAX as u64))]
+    traces: Option<u64>,
+
+    /// Inlines of a stack or of CDP gathers
+    #[arg(
+        long,
+        value_name = "FIRST:LAST[:STEP]",
+        requires = "crosslines",
+        conflicts_with = "traces",
+        help_heading = "Grid"
+    )]
+    inlines: Option<Lines>,
+
+    /// Crosslines
+    #[arg(long, value_name = "FIRST:LAST[:STEP]", requires = "inlines", help_heading = "Grid")]
+    crosslines: Option<Lines>,
+
+    /// Traces of each CDP gather [default: 20 to 60; 1 with --inlines]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Grid")]
+    fold: Option<u32>,
+
+    /// Set a trace header field, by its name or BYTE:TYPE, to an expression as --compute of an import takes it
+    #[arg(long, value_name = "FIELD=EXPRESSION", help_heading = "Grid")]
+    set: Vec<SetField>,
+
+    /// Leave out traces: so many anywhere, or those with these numbers, as in inline=1005,crossline=2001:2004
+    #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
+    hole: Option<Selection>,
+
+    /// Write traces twice
+    #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
+    duplicate: Option<Selection>,
+
+    /// Give traces inline and crossline numbers that are 100,000 too high
+    #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
+    stray: Option<Selection>,
+
+    /// Leave out so many bytes at the end of the file
+    #[arg(long, value_name = "BYTES", default_value_t = 0, hide_default_value = true, help_heading = "Faults")]
+    truncate: u64,
 
     /// Samples per trace
     #[arg(long, value_name = "N", default_value_t = GenerateConfig::default().n_samples,
@@ -62,15 +99,28 @@ impl GenerateArgs {
         if !self.overwrite && self.output.try_exists().map_err(failed(&path))? {
             return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite replaces it")));
         }
-        let config = GenerateConfig {
+        let lines = self.inlines.zip(self.crosslines).map(|(inlines, crosslines)| [inlines, crosslines]);
+        // With lines every gather has as many traces, so that the survey ends with its last line.
+        let fold = self.fold.or((lines.is_some() && self.kind == SurveyKind::Prestack).then_some(1));
+        let mut config = GenerateConfig {
             kind: self.kind,
-            n_traces: self.traces,
+            n_traces: self.traces.unwrap_or(GenerateConfig::default().n_traces),
             n_samples: self.samples,
             interval_us: self.interval,
             format: self.format,
             byte_order: self.endian.into(),
             seed: self.seed,
+            lines,
+            fold,
+            set: self.set,
+            holes: self.hole,
+            duplicates: self.duplicate,
+            strays: self.stray,
+            truncated_bytes: self.truncate,
         };
+        if config.lines.is_some() {
+            config.n_traces = config.n_traces_of_grid().unwrap_or(u64::MAX);
+        }
         let cancel = CancelHandle::new();
         // Writing to a pipe waits for a reader, so a signal must be able to end it.
         if !is_written_in_place(&self.output) {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::base::error::{Error, Result};
 use crate::grid::HeaderType;
-use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
+use crate::grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 
 #[derive(Args)]
 pub(super) struct GridArgs {
@@ -21,6 +21,10 @@ pub(super) struct GridArgs {
     #[arg(long, value_name = "KEY=FIRST:STEP", help_heading = "Grid", requires = "grid")]
     bin: Vec<Bin>,
 
+    /// What happens to a second trace at a place
+    #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
+    duplicates: Duplicates,
+
     /// Order of the axes: keys as given with ascending values, or as the traces come in the file
     #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
     axes: AxesOrder,
@@ -36,6 +40,10 @@ pub(super) struct GridArgs {
     /// How the array "headers" declares its records; struct is what mdio-cpp needs, and zarr-python before 3.2 refuses
     #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
     header_type: HeaderType,
+
+    /// Coordinate reference system of the coordinates: an EPSG code, as in EPSG:32610, or WKT
+    #[arg(long, value_name = "CODE|WKT", help_heading = "Grid", requires = "grid")]
+    crs: Option<Crs>,
 }
 
 impl GridArgs {
@@ -55,11 +63,13 @@ impl GridArgs {
             brick: self.brick,
             shard,
             bins: self.bin,
-            duplicates: Duplicates::Refuse,
+            duplicates: self.duplicates,
             axes: self.axes,
             fill_axes: self.fill_axes,
             variable: self.variable,
             header_type: self.header_type,
+            crs: self.crs,
+            is_scanned: false,
         }))
     }
 }

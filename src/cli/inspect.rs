@@ -10,6 +10,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::visible::visible_lines;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{ReadingBar, print};
+use crate::grid::options::GridKeys;
 use crate::inspect::{InspectConfig, Inspector, report};
 use crate::segy::Io;
 
@@ -45,6 +46,11 @@ pub(super) struct InspectArgs {
     #[arg(long)]
     candidates: bool,
 
+    /// Show the grid that these keys make, or those that an import finds; reads all trace headers once more. With --scan, the
+    /// latter is shown anyhow
+    #[arg(long, value_name = "KEY[,KEY...]|auto", conflicts_with_all = ["trace", "find", "candidates"])]
+    grid: Option<GridKeys>,
+
     /// Print a JSON document
     #[arg(long)]
     json: bool,
@@ -63,6 +69,7 @@ pub(super) struct InspectArgs {
 const EXAMPLES: &str = "\
 Examples: segy-import inspect line_042.sgy
           segy-import inspect line_042.sgy --candidates --scan
+          segy-import inspect stack.sgy --grid inline,crossline
           segy-import inspect line_042.sgy --find 2315 --field inline=9:i32";
 
 impl InspectArgs {
@@ -75,11 +82,12 @@ impl InspectArgs {
         config.headers = self.fields.resolve()?;
         config.io = self.io;
         config.scan = self.scan;
+        config.grid.clone_from(&self.grid);
         config.threads = self.threads.map(usize::from);
         let inspector = Inspector::open(config)?;
         let cancel = CancelHandle::new();
-        // Only a scan takes long enough to poll for signals; otherwise a signal ends the process at once.
-        if self.scan {
+        // Only reading all headers takes long enough to poll for signals; otherwise a signal ends the process at once.
+        if self.scan || self.grid.is_some() {
             cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
         }
         let bar = ReadingBar::new(inspector.coverage().headers_read);

@@ -102,6 +102,7 @@ fn record(plan: &Plan, segment: u32) -> SegmentRecord {
         n_exceptions: 0,
         chunks: ChunkSums { n_chunks: n_traces.div_ceil(plan.traces().chunk_traces), crc32c: 0 },
         records: ChunkSums::default(),
+        moments: Default::default(),
         stored_bytes: 0,
         headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
         rounding: Default::default(),

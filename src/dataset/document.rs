@@ -15,8 +15,8 @@ use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset::damaged;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
 use crate::gather::GatherKey;
-use crate::grid::scan::MOST_VALUES;
-use crate::grid::{Coordinate, Grid, HeaderType, Key};
+use crate::grid::bin_grid::BinGrid;
+use crate::grid::{Coordinate, Grid, HeaderType, Key, Values};
 use crate::plan::mapping::{ComputedField, PlacedField};
 use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::samples::rounding::{Precision, RoundingError};
@@ -238,7 +238,7 @@ pub struct Options {
 }
 
 /// The grid that the traces were put into. Its axes are arrays of the dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GridDocument {
     /// In the order of the axes; the samples are the last axis.
     pub keys: Vec<GridKeyDocument>,
@@ -259,8 +259,19 @@ pub struct GridDocument {
     /// Columns of bricks, or of shards, with traces; and columns of bricks.
     pub n_units: u64,
     pub n_columns: u64,
+    /// Traces that lie aside, in a group of their own.
+    pub n_aside: u64,
+    /// The coordinate reference system, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crs: Option<String>,
+    /// Where the bins lie, if inline and crossline are keys whose coordinates say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin_grid: Option<BinGrid>,
     /// Checksums of the files of all arrays but those of samples and headers, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
+    /// Checksums of what the Zarr documents among them say besides attributes: eight lower-case hexadecimal digits.
+    #[serde(default)]
+    pub structures: BTreeMap<String, String>,
     /// One checksum over those of the records of headers.
     pub header_checksums: ChunkChecksums,
 }
@@ -407,9 +418,11 @@ impl GridDocument {
 
     /// The grid with these traces. Its axes have as many values as they should, but not the values.
     pub fn grid(&self, traces: ArrayPlan) -> Grid {
-        let key = |key: &GridKeyDocument| {
-            let n = usize::try_from(key.n).unwrap_or(usize::MAX).min(MOST_VALUES);
-            Key { name: key.name.clone(), field: key.field.clone(), bin: key.bin, values: vec![0; n] }
+        let key = |key: &GridKeyDocument| Key {
+            name: key.name.clone(),
+            field: key.field.clone(),
+            bin: key.bin,
+            values: Values::Count(key.n),
         };
         Grid {
             keys: self.keys.iter().map(key).collect(),
@@ -421,8 +434,12 @@ impl GridDocument {
             coordinates: self.coordinates.clone(),
             record_order: (0..self.keys.len()).collect(),
             uses_last_bytes: self.uses_last_bytes,
+            is_probed: false,
             n_units: self.n_units,
             n_columns: self.n_columns,
+            crs: self.crs.clone(),
+            n_aside: self.n_aside,
+            aside_of: Vec::new(),
             traces,
         }
     }

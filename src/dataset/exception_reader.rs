@@ -91,6 +91,12 @@ impl ExceptionRows {
         }
     }
 
+    /// Passes over those in these samples of a trace.
+    pub fn pass_over(&mut self, trace: u64, samples: &Range<u64>) -> Result<()> {
+        while self.next_in(&(trace..trace + 1), samples)?.is_some() {}
+        Ok(())
+    }
+
     /// Checks that none is left: one that was passed over is misplaced.
     pub fn finish(&mut self) -> Result<()> {
         let next = self.next.take();

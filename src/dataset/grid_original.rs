@@ -4,10 +4,12 @@ use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
-use crate::dataset::original::{Original, Sink, put_swapped};
+use crate::dataset::PlacedGrid;
+use crate::dataset::original::{Original, Sink};
 use crate::dataset::trace_extents::Extents;
 use crate::grid::places::Placed;
 use crate::grid::{BLOCK_BYTES, Grid};
+use crate::store::checksum::ChunkSums;
 
 impl Original<'_> {
     /// Passes the samples of all traces of a unit to `sink`, and the number of completed traces to `on_traces`.
@@ -15,41 +17,57 @@ impl Original<'_> {
     /// Memory: the bricks of a column, 24 MiB of them at a time, one at least.
     pub(super) fn bricks_of_unit(
         &mut self,
-        grid: &Grid,
         unit: usize,
         cancel: &CancelHandle,
         sink: &mut Sink,
         on_traces: &dyn Fn(u64),
     ) -> Result<()> {
-        let Some(places) = &self.sources.places else { return Ok(()) };
-        let Some(&unit) = places.units.get(unit) else { return Ok(()) };
+        let sources = self.sources;
+        let (number, mut part, mut ordinal) = (unit, 0, unit);
+        while let Some(before) = sources.grids.get(part).and_then(|grid| ordinal.checked_sub(grid.places.units.len())) {
+            (part, ordinal) = (part + 1, before);
+        }
+        let Some(PlacedGrid { grid, places }) = sources.grids.get(part) else { return Ok(()) };
+        let Some(&unit) = places.units.get(ordinal) else { return Ok(()) };
         let of_file = &self.sources.file.traces;
         let brick_bytes = grid.brick.iter().product::<u64>() * grid.traces.dtype.size() as u64;
         let at_a_time = (BLOCK_BYTES / brick_bytes.max(1)).clamp(1, grid.n_deep());
+        let depth = grid.brick.last().copied().unwrap_or(1);
+        let mut sums = ChunkSums::default();
         for column in places.cut.columns_of(&places.cut.index_of_unit(unit)) {
             let mut traces = places.traces_in(&places.cut.places_of(&column))?;
-            traces.retain(|placed| of_file.contains(&placed.trace));
+            let is_wanted = |trace: u64| self.crop.is_none_or(|crop| crop.traces.contains(trace));
+            traces.retain(|placed| of_file.contains(&placed.trace) && is_wanted(placed.trace));
             if traces.is_empty() {
                 continue;
             }
             for first in (0..grid.n_deep()).step_by(at_a_time as usize) {
                 cancel.check()?;
                 let deep = first..(first + at_a_time).min(grid.n_deep());
-                let bricks = self.read_bricks(&column, &deep)?;
+                let samples = deep.start * depth..(deep.end * depth).min(grid.traces.n_samples);
+                if self.crop.is_some_and(|crop| crop.samples.end <= samples.start || crop.samples.start >= samples.end)
+                {
+                    continue;
+                }
+                let bricks = self.read_bricks(part, &column, &deep, &mut sums)?;
                 self.samples_of(grid, &traces, &deep, &bricks, sink)?;
             }
             on_traces(traces.len() as u64);
         }
+        if let Some(watch) = &self.watch {
+            watch.see_unit(number, sums);
+        }
         Ok(())
     }
 
-    /// Some bricks of a column, one after another.
-    fn read_bricks(&mut self, column: &[u64], deep: &Range<u64>) -> Result<Vec<u8>> {
+    /// Some bricks of a column, one after another; their checksums are added to `sums`.
+    fn read_bricks(&mut self, part: usize, column: &[u64], deep: &Range<u64>, sums: &mut ChunkSums) -> Result<Vec<u8>> {
         let mut bricks = Vec::new();
-        if let Some(reader) = &mut self.bricks {
+        if let Some(reader) = self.bricks.get_mut(part) {
             for depth in deep.clone() {
                 let index: Vec<u64> = column.iter().copied().chain([depth]).collect();
                 bricks.extend_from_slice(&reader.read(&index)?);
+                sums.push(reader.crc);
             }
         }
         Ok(bricks)
@@ -87,21 +105,8 @@ impl Original<'_> {
                 row.extend_from_slice(bricks.get(at..at + piece).unwrap_or_default());
             }
             let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
-            self.piece.clear();
-            self.restoration.words.clear();
             exceptions.pass_to(trace, samples.start)?;
-            self.restoration.append(trace, &samples, &row[..n * size], &mut exceptions, &mut self.piece)?;
-            if let Some(conversion) = &self.conversion {
-                conversion.samples(trace, samples.start, extents, &self.piece, &self.restoration.words, sink)?;
-                continue;
-            }
-            let in_trace = dataset.header_bytes as u64 + samples.start * dataset.format.bytes as u64;
-            let offset = extents.offset(trace) + in_trace;
-            match (n, dataset.pairwise_swapped) {
-                (0, _) => {}
-                (_, true) => put_swapped(offset, &mut self.piece, sink)?,
-                (_, false) => sink(offset, &self.piece)?,
-            }
+            self.put_samples(trace, &samples, &row[..n * size], extents, &mut exceptions, sink)?;
         }
         Ok(())
     }

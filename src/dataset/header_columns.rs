@@ -30,8 +30,13 @@ impl HeaderColumns {
         self.table.has(name)
     }
 
-    /// Some columns of these rows, batch after batch, column by column as numbers; NaN for what is null, not a number, or no
-    /// column.
+    /// The names of all columns.
+    pub fn names(&self) -> Vec<String> {
+        self.table.names()
+    }
+
+    /// Some columns of these rows, batch after batch, column by column as numbers, flags as 1 and 0; NaN for what is null,
+    /// not a number, or no column.
     pub fn numbers(
         &self,
         rows: &Range<u64>,
@@ -59,6 +64,10 @@ fn as_numbers(column: &ArrayRef) -> Vec<f64> {
         };
     }
     match column.data_type() {
+        DataType::Boolean => {
+            let number = |value: Option<bool>| value.map_or(f64::NAN, |is_set| f64::from(u8::from(is_set)));
+            column.as_boolean().iter().map(number).collect()
+        }
         DataType::Int8 => numbers!(Int8Type),
         DataType::UInt8 => numbers!(UInt8Type),
         DataType::Int16 => numbers!(Int16Type),

@@ -4,7 +4,9 @@
 //! Shared by `export`, which writes the file, and `verify`, which compares it.
 
 mod chunk_reader;
+mod crop;
 pub mod document;
+mod edited;
 mod exception_reader;
 mod grid_original;
 mod grid_reader;
@@ -13,21 +15,27 @@ mod header_reader;
 mod open;
 mod original;
 mod recoding;
+mod restoration;
 mod table_file;
 mod trace_extents;
 mod trace_part;
 mod trace_samples;
+mod trace_set;
 
 pub use chunk_reader::ChunkReader;
+pub use crop::Crop;
+pub use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
 pub use exception_reader::{ExceptionRows, ExceptionTable};
-pub use grid_reader::{BrickReader, GridPlaces, check_record};
+pub use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
 pub use header_columns::HeaderColumns;
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};
 pub use original::{FilePart, Original, Sources, Tables};
-pub use recoding::{Conversion, Target};
+pub use recoding::{Conversion, Target, stored_format};
+pub use restoration::substituted;
 pub use trace_part::{Part, Span, file_head, fit_around};
 pub use trace_samples::TraceSamples;
+pub use trace_set::TraceSet;
 
 use crate::base::error::Error;
 use crate::store::Place;

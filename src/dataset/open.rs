@@ -10,13 +10,15 @@ use crate::dataset::document::{Counts, Document, FileEntry};
 use crate::dataset_files::{HEADERS, METADATA, TABLES};
 use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
-use crate::segy::ByteOrder;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::layout::InputFormat;
 use crate::segy::samples::format::{SampleFormat, sample_format};
+use crate::segy::text::TextEncoding;
+use crate::segy::{ByteOrder, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums};
 use crate::store::place::is_absence;
+use crate::table::info::ColumnInfo;
 use crate::zarr::ArrayPlan;
 
 /// A complete dataset, with everything needed to find its parts and rebuild the original file.
@@ -30,6 +32,8 @@ pub struct Dataset {
     pub grid: Option<Grid>,
     /// Checksums of the files of its other arrays, by path below the root, and of the records of headers.
     pub grid_checksums: BTreeMap<String, Checksum>,
+    /// What their Zarr documents say besides attributes: a checksum of it.
+    pub grid_structures: BTreeMap<String, String>,
     pub record_sums: ChunkSums,
     /// The traces in file order; not of a grid's bricks.
     pub array: ArrayPlan,
@@ -51,6 +55,10 @@ pub struct Dataset {
     /// Whether it has no samples.
     pub headers_only: bool,
     pub n_gathers: u64,
+    /// What its samples are counted along.
+    pub sample_axis: SampleAxis,
+    /// What is known of each column of the header table; nothing in datasets of format version 1.
+    pub columns: Vec<ColumnInfo>,
     pub n_exceptions: u64,
     /// The counts in the document.
     pub counts: Counts,
@@ -74,6 +82,8 @@ pub struct OriginalFile {
     pub major_revision: u8,
     /// Byte order of the binary header.
     pub binary_order: ByteOrder,
+    /// Of its textual header; `None` if it has none.
+    pub text_encoding: Option<TextEncoding>,
     /// Length of a tape label before the file header.
     pub label_bytes: u64,
     /// In the whole file, including a label.
@@ -102,6 +112,7 @@ impl OriginalFile {
             traces: entry.start_trace..entry.end_trace,
             binary_order: segy.binary_header_byte_order.unwrap_or(segy.byte_order),
             major_revision: segy.revision.and_then(|r| r.split('.').next()?.parse().ok()).unwrap_or(0),
+            text_encoding: outside.textual_header.map(|text| text.encoding),
             label_bytes: segy.tape_label_bytes.unwrap_or(0),
             first_trace_offset: segy.first_trace_offset.unwrap_or(0),
             bytes_before_traces: kept(Part::BeforeTraces, outside.bytes_before_traces)?,
@@ -178,11 +189,13 @@ impl Dataset {
             codec: options.codec,
             precision: document.precision.map(|rounded| rounded.precision),
         };
-        let (mut grid_checksums, mut record_sums) = (BTreeMap::new(), ChunkSums::default());
+        let (mut grid_checksums, mut grid_structures) = (BTreeMap::new(), BTreeMap::new());
+        let mut record_sums = ChunkSums::default();
         let grid = match document.grid {
             None => None,
             Some(mut grid) => {
                 grid_checksums = std::mem::take(&mut grid.checksums);
+                grid_structures = std::mem::take(&mut grid.structures);
                 let crc32c = u32::from_str_radix(&grid.header_checksums.crc32c, 16).map_err(|e| e.to_string())?;
                 record_sums = ChunkSums { n_chunks: grid.header_checksums.n_chunks, crc32c };
                 Some(grid.grid(array.clone()))
@@ -197,6 +210,7 @@ impl Dataset {
             tables: tables.clone(),
             grid,
             grid_checksums,
+            grid_structures,
             record_sums,
             format,
             input_format,
@@ -208,6 +222,8 @@ impl Dataset {
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
             headers_only: options.headers_only,
             n_gathers: document.gathers.n_gathers,
+            sample_axis: geometry.sample_axis,
+            columns: document.columns,
             n_exceptions: document.exceptions.n_samples,
             counts: document.counts,
             n_nonfinite: document.statistics.n_nonfinite,

@@ -4,17 +4,14 @@ use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::dataset::restoration::Restoration;
 use crate::dataset::trace_extents::{Extents, Lengths};
 use crate::dataset::{
-    BrickReader, ChunkReader, Conversion, Dataset, ExceptionTable, GridPlaces, HeaderTableFile, OriginalFile, damaged,
+    BrickReader, ChunkReader, Conversion, Crop, Dataset, EditWatch, ExceptionTable, HeaderTableFile, OriginalFile,
+    PlacedGrid, SampleWatch, damaged,
 };
-use crate::dataset_files::{METADATA, TRACES};
-use crate::exceptions::Exception;
-use crate::segy::ByteOrder;
-use crate::segy::samples::format::{Dtype, SampleFormat};
+use crate::dataset_files::METADATA;
 use crate::segy::samples::restore::Restorer;
-use crate::segy::samples::words::word_bytes;
-use crate::store::Place;
 
 /// Size of the pieces passed on; they stay in the L2 cache until they are compared.
 const PIECE_BYTES: usize = 256 << 10;
@@ -48,7 +45,7 @@ pub struct Tables<'a> {
     dataset: &'a Dataset,
     pub(super) headers: HeaderTableFile,
     pub(super) exceptions: ExceptionTable,
-    restorer: Restorer,
+    pub(super) restorer: Restorer,
 }
 
 impl<'a> Tables<'a> {
@@ -80,7 +77,8 @@ pub struct Sources<'a> {
     pub file: &'a OriginalFile,
     pub(super) tables: &'a Tables<'a>,
     pub(super) lengths: Lengths,
-    pub(super) places: Option<GridPlaces>,
+    /// Of a grid, with what lies aside.
+    pub(super) grids: Vec<PlacedGrid>,
 }
 
 impl<'a> Sources<'a> {
@@ -89,8 +87,8 @@ impl<'a> Sources<'a> {
     pub fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
         let dataset = tables.dataset;
         let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
-        let places = dataset.grid.as_ref().map(|grid| GridPlaces::open(dataset, grid)).transpose()?;
-        Ok(Self { dataset, file, tables, lengths, places })
+        let grids = dataset.grid.as_ref().map_or(Ok(Vec::new()), |grid| PlacedGrid::open(dataset, grid))?;
+        Ok(Self { dataset, file, tables, lengths, grids })
     }
 
     /// The units that threads can work on in parallel for these traces of the file, of which there is at least one. Units of
@@ -98,8 +96,23 @@ impl<'a> Sources<'a> {
     pub fn units_of(&self, traces: &Range<u64>) -> Vec<u64> {
         let units = self.lengths.units_of(traces);
         let n_units = self.lengths.units.len() as u64;
-        let n_bricks = self.places.as_ref().map_or(0, |places| places.units.len() as u64);
+        let n_bricks = self.grids.iter().map(|grid| grid.places.units.len() as u64).sum::<u64>();
         (units.start as u64..units.end as u64).chain(n_units..n_units + n_bricks).collect()
+    }
+
+    /// The units of these traces alone.
+    pub fn units_of_traces(&self, traces: &Range<u64>) -> Range<usize> {
+        self.lengths.units_of(traces)
+    }
+
+    /// The traces of a unit.
+    pub(super) fn traces_of(&self, unit: usize) -> Range<u64> {
+        self.lengths.units.get(unit).cloned().unwrap_or(0..0)
+    }
+
+    /// Where the traces of a unit lie.
+    pub(super) fn extents_of(&self, unit: usize) -> Result<Extents> {
+        self.lengths.of_unit(self.dataset, &self.tables.headers, unit)
     }
 
     /// Offset of the end of the last trace in the file.
@@ -110,9 +123,8 @@ impl<'a> Sources<'a> {
     /// The byte range in the file of these traces, of which there is at least one.
     pub fn offsets_of(&self, traces: &Range<u64>) -> Result<Range<u64>> {
         let units = self.lengths.units_of(traces);
-        let extents = |unit| self.lengths.of_unit(self.dataset, &self.tables.headers, unit);
-        let start = extents(units.start)?.offset(traces.start);
-        Ok(start..extents(units.end.saturating_sub(1))?.offset(traces.end))
+        let start = self.extents_of(units.start)?.offset(traces.start);
+        Ok(start..self.extents_of(units.end.saturating_sub(1))?.offset(traces.end))
     }
 
     /// What is at an offset in the file.
@@ -122,7 +134,7 @@ impl<'a> Sources<'a> {
             return Ok(FilePart::BeforeTraces);
         }
         let Some(unit) = self.lengths.unit_at(offset) else { return Ok(FilePart::AfterTraces) };
-        let extents = self.lengths.of_unit(dataset, &self.tables.headers, unit)?;
+        let extents = self.extents_of(unit)?;
         let trace = extents.trace_at(offset);
         let (within, header_bytes) = (offset - extents.offset(trace), dataset.header_bytes as u64);
         let in_file = trace - self.file.traces.start;
@@ -155,19 +167,46 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
 pub struct Original<'a> {
     pub(super) sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
-    /// Of a grid.
-    pub(super) bricks: Option<BrickReader>,
+    /// Of a grid, and of what lies aside.
+    pub(super) bricks: Vec<BrickReader>,
     pub(super) restoration: Restoration,
     pub(super) conversion: Option<Conversion>,
+    /// The part of the file to give, if it is not all of it, and changes of its headers.
+    pub(super) crop: Option<&'a Crop<'a>>,
+    pub(super) watch: Option<SampleWatch<'a>>,
     headers: Vec<u8>,
     pub(super) piece: Vec<u8>,
+    converted: Vec<u8>,
 }
 
 impl<'a> Original<'a> {
     pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
         let (chunks, restoration) = (ChunkReader::new(sources.dataset)?, Restoration::new(sources));
-        let bricks = sources.dataset.grid.as_ref().map(|grid| BrickReader::new(sources.dataset, grid));
-        Ok(Self { sources, chunks, bricks, restoration, conversion: None, headers: Vec::new(), piece: Vec::new() })
+        let bricks = sources.grids.iter().map(|part| BrickReader::new(sources.dataset, &part.grid)).collect();
+        Ok(Self {
+            sources,
+            chunks,
+            bricks,
+            restoration,
+            conversion: None,
+            crop: None,
+            watch: None,
+            headers: Vec::new(),
+            piece: Vec::new(),
+            converted: Vec::new(),
+        })
+    }
+
+    /// Gives only a part of the file, at the offsets that it has in a file of its own.
+    #[must_use]
+    pub fn cropped(self, crop: Option<&'a Crop<'a>>) -> Self {
+        let restoration = self.restoration.clipped_to(crop.map(|crop| crop.samples.clone()));
+        Self { crop, restoration, ..self }
+    }
+
+    /// Also tells `watch` which chunks hold other samples than were imported.
+    pub fn watched(self, watch: &'a EditWatch<'a>) -> Result<Self> {
+        Ok(Self { watch: Some(watch.reader()?), ..self })
     }
 
     /// Also converts the traces, if there is a conversion, writing `substitute` for infinite or NaN samples if the
@@ -175,11 +214,8 @@ impl<'a> Original<'a> {
     #[must_use]
     pub fn converted(self, conversion: Option<Conversion>, substitute: Option<f64>) -> Self {
         let of_values = conversion.as_ref().and_then(Conversion::of_values);
-        let restoration = Restoration {
-            keeps_values: of_values.is_some(),
-            substitute: substitute.filter(|_| of_values.is_none_or(|format| !format.is_ieee())),
-            ..self.restoration
-        };
+        let substitute = substitute.filter(|_| of_values.is_none_or(|format| !format.is_ieee()));
+        let restoration = self.restoration.with(of_values.is_some(), substitute);
         Self { conversion, restoration, ..self }
     }
 
@@ -192,22 +228,25 @@ impl<'a> Original<'a> {
         on_traces: &dyn Fn(u64),
     ) -> Result<()> {
         let (sources, unit) = (self.sources, unit as usize);
-        if let Some(grid) = &sources.dataset.grid {
+        if !sources.grids.is_empty() {
             return match unit.checked_sub(sources.lengths.units.len()) {
                 None => self.headers_of_unit(unit, sink),
-                Some(unit) => self.bricks_of_unit(grid, unit, cancel, sink, on_traces),
+                Some(unit) => self.bricks_of_unit(unit, cancel, sink, on_traces),
             };
         }
         let array = &sources.dataset.array;
-        let traces = sources.lengths.units[unit].clone();
-        let extents = sources.lengths.of_unit(sources.dataset, &sources.tables.headers, unit)?;
+        let traces = sources.traces_of(unit);
+        if self.crop.is_some_and(|crop| !crop.traces.any_in(&traces)) {
+            return Ok(());
+        }
+        let extents = sources.extents_of(unit)?;
         let mut headers = sources.tables.headers.rows(&traces)?;
         let mut exceptions = sources.tables.exceptions.rows(&traces)?;
         for trace_chunk in traces.start / array.chunk_traces..traces.end.div_ceil(array.chunk_traces) {
             cancel.check()?;
             let in_chunk = array.traces_of_chunk(trace_chunk);
             let part = in_chunk.start.max(traces.start)..in_chunk.end.min(traces.end);
-            if array.n_sample_chunks() == 1 {
+            if array.n_sample_chunks() == 1 && self.crop.is_none() {
                 self.whole_traces(&part, &extents, &mut headers, &mut exceptions, sink)?;
             } else {
                 self.headers_alone(&part, &extents, &mut headers, sink)?;
@@ -233,7 +272,11 @@ impl<'a> Original<'a> {
         let dataset = self.sources.dataset;
         let (array, header_bytes) = (&dataset.array, dataset.header_bytes);
         let samples = 0..array.n_samples;
-        let chunk = self.chunks.read(0, traces.start / array.chunk_traces)?;
+        let trace_chunk = traces.start / array.chunk_traces;
+        let chunk = self.chunks.read(0, trace_chunk)?;
+        if let Some(watch) = &mut self.watch {
+            watch.see(0, trace_chunk, &chunk)?;
+        }
         let row = array.chunk_samples as usize * array.dtype.size();
         let step = (PIECE_BYTES / dataset.trace_bytes(array.n_samples) as usize).max(1);
         let skipped = (traces.start % array.chunk_traces) as usize * row;
@@ -265,10 +308,13 @@ impl<'a> Original<'a> {
     }
 
     /// The headers alone of a unit's traces.
-    fn headers_of_unit(&mut self, unit: usize, sink: &mut Sink) -> Result<()> {
+    pub fn headers_of_unit(&mut self, unit: usize, sink: &mut Sink) -> Result<()> {
         let sources = self.sources;
-        let traces = sources.lengths.units[unit].clone();
-        let extents = sources.lengths.of_unit(sources.dataset, &sources.tables.headers, unit)?;
+        let traces = sources.traces_of(unit);
+        if self.crop.is_some_and(|crop| !crop.traces.any_in(&traces)) {
+            return Ok(());
+        }
+        let extents = sources.extents_of(unit)?;
         let mut headers = sources.tables.headers.rows(&traces)?;
         self.headers_alone(&traces, &extents, &mut headers, sink)
     }
@@ -283,9 +329,20 @@ impl<'a> Original<'a> {
     ) -> Result<()> {
         for trace in traces.clone() {
             headers.next_rows(1, &mut self.headers)?;
+            if let Some(crop) = self.crop {
+                if !crop.traces.contains(trace) {
+                    continue;
+                }
+                crop.change(trace, &mut self.headers)?;
+            }
+            let offset = self.offset_of(trace, extents);
             match &self.conversion {
-                Some(conversion) => conversion.headers(trace, extents, &self.headers, sink)?,
-                None => sink(extents.offset(trace), &self.headers)?,
+                Some(conversion) => {
+                    self.converted.clear();
+                    conversion.put_headers(&self.headers, &mut self.converted);
+                    sink(offset, &self.converted)?;
+                }
+                None => sink(offset, &self.headers)?,
             }
         }
         Ok(())
@@ -302,160 +359,74 @@ impl<'a> Original<'a> {
     ) -> Result<()> {
         let dataset = self.sources.dataset;
         let array = &dataset.array;
-        let samples = array.samples_of_chunk(sample_chunk);
+        let (samples, trace_chunk) = (array.samples_of_chunk(sample_chunk), traces.start / array.chunk_traces);
+        if !self.wants(traces, &samples) {
+            return traces.clone().try_for_each(|trace| exceptions.pass_over(trace, &samples));
+        }
         let row = array.chunk_samples as usize * array.dtype.size();
-        let chunk = self.chunks.read(sample_chunk, traces.start / array.chunk_traces)?;
+        let chunk = self.chunks.read(sample_chunk, trace_chunk)?.into_owned();
+        if let Some(watch) = &mut self.watch {
+            watch.see(sample_chunk, trace_chunk, &chunk)?;
+        }
         let skipped = (traces.start % array.chunk_traces) as usize * row;
         for (trace, values) in traces.clone().zip(chunk[skipped..].chunks(row)) {
-            // A shorter trace may end before or inside this chunk.
-            let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
-            self.piece.clear();
-            self.restoration.words.clear();
-            let values = &values[..n * array.dtype.size()];
-            self.restoration.append(trace, &samples, values, exceptions, &mut self.piece)?;
-            if let Some(conversion) = &self.conversion {
-                conversion.samples(trace, samples.start, extents, &self.piece, &self.restoration.words, sink)?;
+            if !self.wants(&(trace..trace + 1), &samples) {
+                exceptions.pass_over(trace, &samples)?;
                 continue;
             }
-            let in_trace = dataset.header_bytes as u64 + samples.start * dataset.format.bytes as u64;
-            let offset = extents.offset(trace) + in_trace;
-            if n > 0 && dataset.pairwise_swapped {
-                put_swapped(offset, &mut self.piece, sink)?
-            } else if n > 0 {
-                sink(offset, &self.piece)?
-            }
+            // A shorter trace may end before or inside this chunk.
+            let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
+            self.put_samples(trace, &samples, &values[..n * array.dtype.size()], extents, exceptions, sink)?;
         }
         Ok(())
     }
-}
 
-/// Restores the file's samples from the stored values.
-pub(super) struct Restoration {
-    restorer: Restorer,
-    format: &'static SampleFormat,
-    byte_order: ByteOrder,
-    dtype: Dtype,
-    /// Whether an infinity without an exception may have been an IBM word; see [`crate::segy::samples::ibm`].
-    may_be_infinite: bool,
-    /// Whether to keep the stored values, for conversion to another format.
-    keeps_values: bool,
-    /// Replacement for values that are not finite.
-    substitute: Option<f64>,
-    /// Original words from exceptions that match the stored values, since the last clear.
-    pub(super) words: Vec<Exception>,
-    values: Vec<u8>,
-    /// What messages call the samples, and the number of the file's first trace in the dataset.
-    path: Place,
-    first_trace: u64,
-}
-
-impl Restoration {
-    fn new(sources: &Sources) -> Self {
-        let dataset = sources.dataset;
-        Self {
-            restorer: sources.tables.restorer.clone(),
-            format: dataset.format,
-            byte_order: dataset.sample_order,
-            dtype: dataset.array.dtype,
-            may_be_infinite: dataset.n_nonfinite > 0,
-            keeps_values: false,
-            substitute: None,
-            words: Vec::new(),
-            values: Vec::new(),
-            path: dataset.path(TRACES),
-            first_trace: sources.file.traces.start,
-        }
+    /// Whether any of these samples of any of these traces are wanted.
+    pub(super) fn wants(&self, traces: &Range<u64>, samples: &Range<u64>) -> bool {
+        let overlaps = |wanted: &Range<u64>| wanted.start < samples.end && samples.start < wanted.end;
+        self.crop.is_none_or(|crop| overlaps(&crop.samples) && crop.traces.any_in(traces))
     }
 
-    /// Appends to `out` the samples of a trace in one chunk, which has `samples` of all traces. An exception applies
-    /// only if its word gives the stored value; otherwise the value was edited, and is converted to the nearest
-    /// sample.
-    ///
-    /// # Errors
-    /// `Error::Input` for a value that the format cannot represent, `Error::Damaged` for an exception beyond the
-    /// trace.
-    pub(super) fn append(
+    /// Passes on samples of one trace, given as stored values of which `samples` says the numbers.
+    pub(super) fn put_samples(
         &mut self,
         trace: u64,
         samples: &Range<u64>,
         stored: &[u8],
+        extents: &Extents,
         exceptions: &mut crate::dataset::ExceptionRows,
-        out: &mut Vec<u8>,
+        sink: &mut Sink,
     ) -> Result<()> {
-        let n = stored.len() / self.dtype.size();
-        let first_word = self.words.len();
-        while let Some(e) = exceptions.next_in(&(trace..trace + 1), samples)? {
-            let index = (u64::from(e.sample) - samples.start) as usize;
-            if index >= n {
-                return Err(exceptions.misplaced(&e));
-            }
-            if self.restorer.stands_for(e.word, stored, index) {
-                self.words.push(e);
-            }
-        }
-        let words = &self.words[first_word..];
-        let stored = match self.substitute {
-            Some(value) => substituted(stored, self.dtype, value, &mut self.values),
-            None => stored,
-        };
-        if self.keeps_values {
-            out.extend_from_slice(stored);
+        let dataset = self.sources.dataset;
+        self.piece.clear();
+        self.restoration.words.clear();
+        self.restoration.append(trace, samples, stored, exceptions, &mut self.piece)?;
+        if self.piece.is_empty() {
             return Ok(());
         }
-        let mut misfit = None;
-        self.restorer.misfits(stored, |index, value| {
-            let sample = samples.start + index as u64;
-            let is_word = words.iter().any(|e| u64::from(e.sample) == sample);
-            if !is_word && misfit.is_none() && !(value.is_infinite() && self.may_be_infinite) {
-                misfit = Some((sample, value));
-            }
-        });
-        if let Some((sample, value)) = misfit {
-            return Err(self.no_sample_for(value, trace, sample));
+        let (mut first, mut skipped) = (samples.start, 0);
+        if let Some(crop) = self.crop {
+            (first, skipped) = (first.max(crop.samples.start), crop.samples.start);
         }
-        let start = out.len();
-        out.resize(start + n * self.format.bytes, 0);
-        self.restorer.restore(stored, &mut out[start..]);
-        for e in words {
-            let at = start + (u64::from(e.sample) - samples.start) as usize * self.format.bytes;
-            out[at..at + self.format.bytes].copy_from_slice(&word_bytes(e.word, self.byte_order));
+        let size = self.conversion.as_ref().map_or(dataset.format.bytes, Conversion::sample_bytes) as u64;
+        let offset = self.offset_of(trace, extents) + dataset.header_bytes as u64 + (first - skipped) * size;
+        if let Some(conversion) = &self.conversion {
+            self.converted.clear();
+            let words = &self.restoration.words;
+            conversion.put_samples(trace, first, &self.piece, words, &mut self.converted)?;
+            return sink(offset, &self.converted);
         }
-        Ok(())
+        if dataset.pairwise_swapped { put_swapped(offset, &mut self.piece, sink) } else { sink(offset, &self.piece) }
     }
 
-    fn no_sample_for(&self, value: f64, trace: u64, sample: u64) -> Error {
-        let keeping = match self.dtype {
-            Dtype::Int32 => "export --format 2 keeps it, as int32",
-            Dtype::UInt32 => "export --format 10 keeps it, as uint32",
-            _ => "export --format 5 keeps it, as IEEE float32",
-        };
-        let replacing = if value.is_finite() { "" } else { "export --nan VALUE writes another value, " };
-        Error::Input(format!(
-            "{}: trace {}, sample {}: {value} is beyond {}, the sample format of the file; {replacing}{keeping}",
-            self.path.display(),
-            trace - self.first_trace + 1,
-            sample + 1,
-            self.format.name
-        ))
+    /// Where a trace begins in what is given.
+    fn offset_of(&self, trace: u64, extents: &Extents) -> u64 {
+        match (self.crop, &self.conversion) {
+            (Some(crop), _) => crop.offset(trace),
+            (None, Some(conversion)) => conversion.offset(trace, extents.offset(trace)),
+            (None, None) => extents.offset(trace),
+        }
     }
-}
-
-/// The values with those that are not finite replaced; copied to `buffer` only if there are any.
-fn substituted<'v>(stored: &'v [u8], dtype: Dtype, value: f64, buffer: &'v mut Vec<u8>) -> &'v [u8] {
-    let is_finite = |bytes: &[u8]| match *bytes {
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]).is_finite(),
-        [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]).is_finite(),
-        _ => true,
-    };
-    let size = dtype.size();
-    if !dtype.is_float() || stored.chunks_exact(size).all(is_finite) {
-        return stored;
-    }
-    buffer.clear();
-    let (single, double) = ((value as f32).to_le_bytes(), value.to_le_bytes());
-    let other = if dtype == Dtype::Float32 { &single[..] } else { &double[..] };
-    stored.chunks_exact(size).for_each(|bytes| buffer.extend_from_slice(if is_finite(bytes) { bytes } else { other }));
-    buffer
 }
 
 /// Consecutive windows of `step` traces, the last one shorter.

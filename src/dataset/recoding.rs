@@ -159,30 +159,13 @@ impl Conversion {
         sink(self.offset(first, extents.offset(first)), &out)
     }
 
-    /// Passes on the headers of one trace.
-    pub(super) fn headers(&self, trace: u64, extents: &Extents, headers: &[u8], sink: &mut Sink) -> Result<()> {
-        let mut out = Vec::with_capacity(headers.len());
-        self.put_headers(headers, &mut out);
-        sink(self.offset(trace, extents.offset(trace)), &out)
+    /// Bytes of a sample as it becomes.
+    pub fn sample_bytes(&self) -> usize {
+        self.bytes.1
     }
 
-    /// Passes on samples of one trace from number `first` on.
-    pub(super) fn samples(
-        &self,
-        trace: u64,
-        first: u64,
-        extents: &Extents,
-        samples: &[u8],
-        words: &[Exception],
-        sink: &mut Sink,
-    ) -> Result<()> {
-        let mut out = Vec::new();
-        self.put_samples(trace, first, samples, words, &mut out)?;
-        let in_trace = self.header_bytes as u64 + first * self.recoder.bytes().1 as u64;
-        sink(self.offset(trace, extents.offset(trace)) + in_trace, &out)
-    }
-
-    fn put_headers(&self, headers: &[u8], out: &mut Vec<u8>) {
+    /// Appends the headers of a trace.
+    pub(super) fn put_headers(&self, headers: &[u8], out: &mut Vec<u8>) {
         let at = out.len();
         out.extend_from_slice(headers);
         if self.reorders && headers.len() >= TRACE_HEADER_BYTES {
@@ -190,7 +173,8 @@ impl Conversion {
         }
     }
 
-    fn put_samples(
+    /// Appends samples of a trace from number `first` on.
+    pub(super) fn put_samples(
         &self,
         trace: u64,
         first: u64,
@@ -217,7 +201,7 @@ impl Conversion {
 }
 
 /// The sample format with the same values as a stored type.
-fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
+pub fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
     FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && f.words.is_none())
 }
 

@@ -59,6 +59,11 @@ impl TableFile {
         self.metadata.schema().column_with_name(column).is_some()
     }
 
+    /// The names of its columns.
+    pub fn names(&self) -> Vec<String> {
+        self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
     /// Some of its rows.
     pub fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
         let first = self.group_starts.partition_point(|&start| start <= rows.start).saturating_sub(1);

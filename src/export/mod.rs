@@ -1,6 +1,19 @@
-//! Exporting a dataset to the SEG-Y file or files it was made from, byte for byte, or to a part of the traces of one.
+//! Exporting a dataset to the SEG-Y file or files it was made from, byte for byte, or to a part of one, with other samples
+//! or headers where that is asked for.
 
+mod array_samples;
+mod condition;
+mod cropped_headers;
+mod header_table;
+mod in_order;
+mod one_file;
 mod output_file;
+mod place_map;
+mod polygon;
+mod sample_encoder;
+mod selection;
+mod table_rows;
+mod text_line;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -8,16 +21,15 @@ use std::path::PathBuf;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
-use crate::base::parallel::{Shared, for_each};
-use crate::dataset::{
-    Conversion, Dataset, Original, OriginalFile, Part, Sources, Tables, Target, damaged, file_head, fit_around,
-};
+use crate::dataset::{Dataset, OriginalFile, Part, Tables, Target, damaged};
 use crate::dataset_files::METADATA;
-use crate::store::Place;
-use output_file::{Replacing, Unfinished, UnfinishedFiles, check_target, place_of};
+use one_file::{Done, Written, write_file};
+use output_file::{Replacing, UnfinishedFiles, check_target, place_of};
+pub use selection::{AxisInterval, Interval, Selection};
+pub use text_line::TextLine;
 
 /// The export the caller wants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ExportConfig {
     /// Directory of the dataset.
     pub dataset: PathBuf,
@@ -28,6 +40,18 @@ pub struct ExportConfig {
     /// The traces to export, from one file. All of them give the imported file; otherwise a trace count in the binary
     /// header is adjusted, and bytes after the traces that it does not declare are left out.
     pub part: Part,
+    /// The traces and samples to export, by what the headers say of them.
+    pub selection: Selection,
+    /// An array whose samples take the place of the dataset's: Zarr, or a file `.npy`. It has the dataset's shape, or it
+    /// names its dimensions and has their coordinates beside it; what it does not have is left out.
+    pub samples: Option<PathBuf>,
+    /// A table, Parquet or CSV, with new values of header fields: a row for each trace, found by `trace_index` or by the
+    /// keys of the grid.
+    pub headers: Option<PathBuf>,
+    /// Lines of the textual header to write anew.
+    pub text_lines: Vec<TextLine>,
+    /// Refuse if samples were changed since the import.
+    pub unedited: bool,
     /// Sample format or byte order to convert to. Samples keep their exact values, the standard numeric fields of the
     /// binary and trace headers change byte order, and everything else stays unchanged.
     pub conversion: Target,
@@ -41,30 +65,8 @@ pub struct ExportConfig {
     pub sync: bool,
 }
 
-/// The traces of a file to export, and the conversion to apply.
-struct Written<'a> {
-    dataset: &'a Dataset,
-    tables: &'a Tables<'a>,
-    file: &'a OriginalFile,
-    traces: Range<u64>,
-    conversion: Target,
-    nan: Option<f64>,
-}
-
-impl<'a> Written<'a> {
-    fn new(
-        config: &ExportConfig,
-        dataset: &'a Dataset,
-        tables: &'a Tables<'a>,
-        file: &'a OriginalFile,
-        traces: Range<u64>,
-    ) -> Self {
-        Self { dataset, tables, file, traces, conversion: config.conversion, nan: config.nan }
-    }
-}
-
 /// A completed export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportResult {
     /// Number of files written.
     pub n_files: usize,
@@ -72,6 +74,10 @@ pub struct ExportResult {
     pub n_traces: u64,
     /// Total length of all files.
     pub bytes: u64,
+    /// Whether samples were changed in the dataset since the import; `None` where that is not known.
+    pub is_edited: Option<bool>,
+    /// What else there is to say, in a few words each.
+    pub notes: Vec<String>,
 }
 
 /// Exports the file or files. `on_progress` gets the traces done so far and in total.
@@ -94,7 +100,8 @@ pub fn export(
         // An existing target is reported first, whatever else is wrong.
         Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
     };
-    if let Some(precision) = dataset.array.precision.filter(|_| !config.lossy) {
+    config.check()?;
+    if let Some(precision) = dataset.array.precision.filter(|_| !config.lossy && config.samples.is_none()) {
         return Err(Error::Usage(format!(
             "{}: its samples were rounded on import to multiples of {} (--precision {}), so they do not give the imported file; \
              --lossy exports them all the same",
@@ -117,28 +124,56 @@ pub fn export(
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
         let tables = Tables::open(&dataset)?;
-        let written = Written::new(config, &dataset, &tables, file, traces);
-        let bytes = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
-        return Ok(ExportResult { n_files: 1, n_traces, bytes });
+        let written = Written { config, dataset: &dataset, tables: &tables, file, traces };
+        let done = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
+        let Done { bytes, n_traces, is_edited, notes } = done;
+        return Ok(ExportResult { n_files: 1, n_traces, bytes, is_edited, notes });
     }
-    if config.part != Part::All {
+    if config.is_of_one_file() {
         return Err(Error::Usage(format!(
-            "{}: was made from {n_files} files, but a part comes from a single file; choose it with --file",
+            "{}: was made from {n_files} files, but a part, or one with other samples or headers, comes from a single file; \
+             choose it with --file",
             dataset.root.display()
         )));
     }
     let names = names(&dataset)?;
     let tables = Tables::open(&dataset)?;
     let mut files = UnfinishedFiles::create(target, &dataset, &names, overwrite)?;
-    let mut bytes = 0;
+    let n_traces = dataset.array.n_traces;
+    let mut all = ExportResult { n_files, n_traces, bytes: 0, is_edited: Some(false), notes: Vec::new() };
     for (file, name) in dataset.files.iter().zip(&names) {
-        let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
-        let written = Written::new(config, &dataset, &tables, file, file.traces.clone());
-        bytes +=
-            files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
+        let mut tell = |traces| on_progress(file.traces.start + traces, n_traces);
+        let written = Written { config, dataset: &dataset, tables: &tables, file, traces: file.traces.clone() };
+        let mut done = Done::default();
+        all.bytes += files.add(name, config.sync, |path, replacing| {
+            done = write_file(&written, path, replacing, &mut tell, cancel)?;
+            Ok(done.bytes)
+        })?;
+        all.is_edited = all.is_edited.zip(done.is_edited).map(|(one, other)| one || other);
+        all.notes.extend(done.notes.into_iter().map(|note| format!("{name}: {note}")));
     }
     files.complete(&names, replacing)?;
-    Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
+    Ok(all)
+}
+
+impl ExportConfig {
+    /// Whether it is for one file of several.
+    fn is_of_one_file(&self) -> bool {
+        self.part != Part::All
+            || self.selection != Selection::default()
+            || self.samples.is_some()
+            || self.headers.is_some()
+            || !self.text_lines.is_empty()
+    }
+
+    /// # Errors
+    /// `Error::Usage` for what contradicts itself.
+    fn check(&self) -> Result<()> {
+        if self.unedited && self.samples.is_some() {
+            return Err(Error::Usage("--unedited and --samples contradict each other".into()));
+        }
+        Ok(())
+    }
 }
 
 /// The traces of a part, numbered as in the dataset; all must be from one file.
@@ -158,59 +193,6 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
         traces.start,
         traces.end
     )))
-}
-
-/// Exports one of the dataset's files, or some of its traces. Returns its length.
-fn write_file(
-    Written { dataset, tables, file, traces, conversion, nan }: &Written,
-    target: &Place,
-    replacing: Replacing,
-    on_progress: &mut dyn FnMut(u64),
-    cancel: &CancelHandle,
-) -> Result<u64> {
-    let sources = Sources::new(tables, file)?;
-    let conversion = Conversion::new(conversion, dataset, file)?;
-    let n_traces = traces.end - traces.start;
-    let changed = (*traces != file.traces).then(|| fit_around(n_traces, dataset, file)).transpose()?;
-    let mut range = sources.offsets_of(traces)?;
-    if let Some(conversion) = &conversion {
-        range = conversion.offset(traces.start, range.start)..conversion.offset(traces.end, range.end);
-    }
-    let behind = file.first_trace_offset + (range.end - range.start);
-    let keeps_after = changed.as_ref().is_none_or(|c| c.keeps_after);
-    let bytes = behind + if keeps_after { file.bytes_after_traces.len() } else { 0 };
-
-    let target = Unfinished::create(target, bytes, replacing)?;
-    let mut head = changed.map_or_else(|| file_head(file), |around| Ok(around.head))?;
-    if let Some(conversion) = &conversion {
-        conversion.file_header(head.get_mut(file.label_bytes as usize..).unwrap_or_default());
-    }
-    target.write_at(0, &head)?;
-    file.bytes_before_traces.pieces(&mut |offset, bytes| {
-        let skipped = (head.len() as u64).saturating_sub(offset).min(bytes.len() as u64);
-        target.write_at(offset + skipped, &bytes[skipped as usize..])
-    })?;
-    let units = sources.units_of(traces);
-    let write_unit = |original: &mut Original, unit, shared: &Shared| {
-        let mut sink = |offset: u64, bytes: &[u8]| {
-            // The first and last units may reach beyond the part.
-            let (start, end) = (offset.max(range.start), (offset + bytes.len() as u64).min(range.end));
-            if start >= end {
-                return Ok(());
-            }
-            let inside = &bytes[(start - offset) as usize..(end - offset) as usize];
-            target.write_at(file.first_trace_offset + (start - range.start), inside)
-        };
-        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
-    };
-    let new_original = || Ok(Original::new(&sources)?.converted(conversion.clone(), *nan));
-    for_each(target.n_threads(), units.into_iter(), cancel, on_progress, new_original, write_unit)?;
-    cancel.check()?;
-    if keeps_after {
-        file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
-    }
-    target.complete(replacing)?;
-    Ok(bytes)
 }
 
 /// The names of the exported files.

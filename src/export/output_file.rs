@@ -1,7 +1,6 @@
 //! Where exported files are written: to an unnamed file that gets the target's name once it is complete, or to an
 //! object store, where objects only appear when complete. Several files are written into a new directory.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -13,6 +12,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::n_threads;
 use crate::dataset::Dataset;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::export::in_order::InOrder;
 use crate::staging::STAGING;
 use crate::store::files::{entry, is_there, move_to, remove};
 use crate::store::place::{Kind, is_absence, random_name};
@@ -100,11 +100,11 @@ impl Unfinished {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
-        let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new() });
+        let parts = Mutex::new(InOrder::new(writer));
         Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
-    /// How many threads may write to it; in an object, bytes far ahead of others would have to wait in memory.
+    /// How many threads may write to it; in an object, bytes far ahead of others would have to wait.
     pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
@@ -135,13 +135,6 @@ pub(crate) struct UnfinishedObject {
     parts: Mutex<InOrder>,
 }
 
-/// The bytes of an object, written in order; those that arrive early wait.
-struct InOrder {
-    writer: Writer,
-    end: u64,
-    waiting: BTreeMap<u64, Vec<u8>>,
-}
-
 impl UnfinishedObject {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,22 +150,6 @@ impl UnfinishedObject {
         }
         check_place(&self.target, replacing.overwrite)?;
         parts.writer.finish().map_err(failed(self.target.display()))
-    }
-}
-
-impl InOrder {
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-        if offset != self.end {
-            self.waiting.insert(offset, bytes.to_vec());
-            return Ok(());
-        }
-        self.writer.write_all(bytes)?;
-        self.end += bytes.len() as u64;
-        while let Some(bytes) = self.waiting.remove(&self.end) {
-            self.writer.write_all(&bytes)?;
-            self.end += bytes.len() as u64;
-        }
-        Ok(())
     }
 }
 

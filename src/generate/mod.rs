@@ -11,8 +11,11 @@
 //! it defines: more than 65535 samples per trace, or one of its sample formats.
 
 mod earth;
+mod file_order;
 mod header_bytes;
 mod maths;
+mod selection;
+mod set_fields;
 mod survey;
 mod text_header;
 mod wavelet;
@@ -30,6 +33,10 @@ use crate::segy::ByteOrder;
 use crate::segy::samples::format::{FORMATS, SampleFormat, sample_format};
 
 use earth::Earth;
+use file_order::{FileOrder, STRAY_LINES};
+pub use selection::{Lines, Selection};
+pub use set_fields::SetField;
+use set_fields::Setter;
 use survey::Survey;
 
 /// Traces are computed, handed over and written in blocks of about this many bytes (at least one
@@ -65,6 +72,28 @@ pub struct GenerateConfig {
     pub byte_order: ByteOrder,
     /// Equal seeds give equal bytes.
     pub seed: u64,
+    /// The inlines and crosslines of a stack or of CDP gathers; by default as many as the traces need.
+    pub lines: Option<[Lines; 2]>,
+    /// Traces of each CDP gather, instead of a varying fold.
+    pub fold: Option<u32>,
+    /// Trace header fields that get other values.
+    pub set: Vec<SetField>,
+    /// Traces that are left out.
+    pub holes: Option<Selection>,
+    /// Traces that are there twice.
+    pub duplicates: Option<Selection>,
+    /// Traces whose inline and crossline numbers are 100,000 too high.
+    pub strays: Option<Selection>,
+    /// Bytes that are missing at the end of the file.
+    pub truncated_bytes: u64,
+}
+
+impl GenerateConfig {
+    /// Traces of the whole grid, if its lines are given; `None` for more than can be counted.
+    pub fn n_traces_of_grid(&self) -> Option<u64> {
+        let [inlines, crosslines] = self.lines.as_ref()?;
+        inlines.n().checked_mul(crosslines.n())?.checked_mul(self.fold.unwrap_or(1).into())
+    }
 }
 
 impl Default for GenerateConfig {
@@ -77,6 +106,13 @@ impl Default for GenerateConfig {
             format: 1,
             byte_order: ByteOrder::Big,
             seed: 1,
+            lines: None,
+            fold: None,
+            set: Vec::new(),
+            holes: None,
+            duplicates: None,
+            strays: None,
+            truncated_bytes: 0,
         }
     }
 }
@@ -177,6 +213,10 @@ fn write_survey(
 ) -> Result<()> {
     let format = validate(config)?;
     let survey = Survey::new(config);
+    let order = FileOrder::new(config, &survey);
+    ensure!(order.n_traces() > 0, "All traces would be left out; make fewer holes.");
+    let config = &GenerateConfig { n_traces: order.n_traces(), ..config.clone() };
+    let setter = Setter::new(&config.set)?;
     let earth = Earth::new(config, format.rms);
     let n_samples = usize::try_from(config.n_samples)?;
     let trace_bytes = header_bytes::TRACE_HEADER_BYTES + n_samples * format.bytes;
@@ -187,10 +227,15 @@ fn write_survey(
         let end_trace = (start_trace + traces_per_block).min(config.n_traces);
         // Every byte is overwritten below, so a recycled buffer is not cleared.
         bytes.resize((end_trace - start_trace) as usize * trace_bytes, 0);
-        for (index, raw) in (start_trace..end_trace).zip(bytes.chunks_exact_mut(trace_bytes)) {
-            let trace = survey.trace(index);
+        for (place, raw) in (start_trace..end_trace).zip(bytes.chunks_exact_mut(trace_bytes)) {
+            let (index, is_stray) = order.trace(place);
+            let mut trace = survey.trace(index);
+            if is_stray {
+                (trace.inline, trace.crossline) = (trace.inline + STRAY_LINES, trace.crossline + STRAY_LINES);
+            }
             let (header, data) = raw.split_at_mut(header_bytes::TRACE_HEADER_BYTES);
-            header_bytes::write_trace_header(config, index, &trace, header);
+            header_bytes::write_trace_header(config, place, &trace, header);
+            setter.set(header, config.byte_order);
             if trace.is_dead {
                 data.fill(0);
             } else {
@@ -203,9 +248,17 @@ fn write_survey(
 
     out.write_all(&text_header::textual_header(config, format))?;
     out.write_all(&header_bytes::binary_header(config, format, &survey))?;
-    let mut n_written = 0;
+    let all = config.n_traces * trace_bytes as u64;
+    ensure!(
+        config.truncated_bytes <= all,
+        "The traces have {all} bytes, so {} cannot be missing.",
+        config.truncated_bytes
+    );
+    let (mut n_written, mut left) = (0, all - config.truncated_bytes);
     let write = |block: &mut Vec<u8>, _| {
-        out.write_all(block)?;
+        let n = left.min(block.len() as u64);
+        out.write_all(&block[..n as usize])?;
+        left -= n;
         n_written += (block.len() / trace_bytes) as u64;
         on_progress(n_written);
         anyhow::Ok(())
@@ -229,6 +282,15 @@ fn validate(config: &GenerateConfig) -> Result<&'static SampleFormat> {
         (1..=limit).contains(&u64::from(config.n_samples)),
         "A trace must have between 1 and {limit} samples, not {}.",
         config.n_samples
+    );
+    ensure!(config.fold != Some(0), "A gather needs a trace at least; its fold cannot be 0.");
+    ensure!(
+        config.lines.is_none() || config.kind != SurveyKind::Shots,
+        "Shots have no inlines and crosslines; they are those of stacks and CDP gathers."
+    );
+    ensure!(
+        config.fold.is_none() || config.kind == SurveyKind::Prestack,
+        "Only CDP gathers have a fold (--kind prestack)."
     );
     ensure!(config.interval_us > 0, "The sample interval must be at least 1 microsecond, not 0.");
     sample_format(config.format).with_context(|| {

@@ -3,7 +3,7 @@
 //! Everything follows from the index alone, in constant time, so traces can be made in any order.
 
 use crate::generate::maths::Random;
-use crate::generate::{GenerateConfig, SurveyKind};
+use crate::generate::{GenerateConfig, Lines, SurveyKind};
 
 /// Gathers after which the table of gather sizes repeats.
 const GATHERS_PER_PERIOD: usize = 64;
@@ -13,8 +13,8 @@ const TRACE_GEOMETRY_STREAM: u64 = 1 << 41;
 
 /// Distance between inlines and between crosslines, metres.
 const BIN_M: (f64, f64) = (25.0, 12.5);
-const FIRST_INLINE: i32 = 1001;
-const FIRST_CROSSLINE: i32 = 2001;
+const DEFAULT_LINES: [Lines; 2] =
+    [Lines { first: 1001, last: i32::MAX as u32, step: 1 }, Lines { first: 2001, last: i32::MAX as u32, step: 1 }];
 
 const NEAR_OFFSET_M: f64 = 50.0;
 const MAX_FOLD: u32 = 60;
@@ -110,6 +110,8 @@ pub(super) struct Survey {
     gathers: GatherTable,
     /// Bins along an inline, for the kinds that have a grid.
     n_crosslines: u64,
+    /// Their numbers: the first ones, and the steps.
+    lines: [Lines; 2],
     /// Largest offset of CDP gathers, metres.
     max_offset_m: f64,
     /// Distance between the receivers of a shot, metres.
@@ -123,7 +125,9 @@ impl Survey {
         let mut random = Random::new(config.seed, GATHER_SIZES_STREAM);
         let gathers = match config.kind {
             SurveyKind::Poststack => GatherTable::new(|| 1),
-            SurveyKind::Prestack => GatherTable::new(|| 20 + random.below(MAX_FOLD - 19)),
+            SurveyKind::Prestack => {
+                GatherTable::new(|| config.fold.unwrap_or_else(|| 20 + random.below(MAX_FOLD - 19)))
+            }
             SurveyKind::Shots => {
                 let full_spread = 180 + random.below(MAX_CHANNELS - 179);
                 GatherTable::new(|| match random.below(4) {
@@ -139,7 +143,11 @@ impl Survey {
             kind: config.kind,
             seed: config.seed,
             gathers,
-            n_crosslines: (n_gathers as f64).sqrt().ceil().max(1.0) as u64,
+            n_crosslines: match &config.lines {
+                Some([_, crosslines]) => crosslines.n(),
+                None => (n_gathers as f64).sqrt().ceil().max(1.0) as u64,
+            },
+            lines: config.lines.unwrap_or(DEFAULT_LINES),
             max_offset_m: NEAR_OFFSET_M + (1000.0 * record_s).min(4000.0),
             group_interval_m: (5.0 * record_s).min(25.0),
             record_s,
@@ -245,8 +253,9 @@ impl Survey {
     /// Inline, crossline and position of bin `number`, from 0; crossline fastest.
     fn bin(&self, number: u64) -> (u64, u64, Point) {
         let (row, column) = (number / self.n_crosslines, number % self.n_crosslines);
-        let point = Point { x: column as f64 * BIN_M.1, y: row as f64 * BIN_M.0 };
-        (row + FIRST_INLINE as u64, column + FIRST_CROSSLINE as u64, point)
+        let [inline, crossline] = [self.lines[0].at(row), self.lines[1].at(column)];
+        let [up, along] = [inline - self.lines[0].at(0), crossline - self.lines[1].at(0)];
+        (inline, crossline, Point { x: along as f64 * BIN_M.1, y: up as f64 * BIN_M.0 })
     }
 }
 

@@ -42,8 +42,8 @@ fn bytes_depend_neither_on_threads_nor_on_blocks() {
 #[test]
 fn a_shot_trace_depends_on_the_seed_but_not_on_how_many_follow() {
     let config = GenerateConfig { kind: SurveyKind::Shots, n_traces: 300, ..GenerateConfig::default() };
-    let longer = GenerateConfig { n_traces: 500, ..config };
-    let reseeded = GenerateConfig { seed: 2, ..config };
+    let longer = GenerateConfig { n_traces: 500, ..config.clone() };
+    let reseeded = GenerateConfig { seed: 2, ..config.clone() };
     let bytes = bytes_of(&config, 2, 50_000);
     assert!(bytes_of(&longer, 2, 50_000)[3600..bytes.len()] == bytes[3600..]);
     assert!(bytes_of(&reseeded, 2, 50_000)[3600..] != bytes[3600..]);
@@ -176,19 +176,19 @@ fn what_segy_cannot_express_is_refused() {
     };
     let config = GenerateConfig::default();
     assert_eq!(
-        refusal(GenerateConfig { n_samples: 0, ..config }),
+        refusal(GenerateConfig { n_samples: 0, ..config.clone() }),
         "A trace must have between 1 and 2147483647 samples, not 0."
     );
     assert_eq!(
-        refusal(GenerateConfig { interval_us: 0, ..config }),
+        refusal(GenerateConfig { interval_us: 0, ..config.clone() }),
         "The sample interval must be at least 1 microsecond, not 0."
     );
     assert_eq!(
-        refusal(GenerateConfig { n_traces: 1 << 31, ..config }),
+        refusal(GenerateConfig { n_traces: 1 << 31, ..config.clone() }),
         "A survey of 2147483648 traces cannot be numbered: the 4-byte header fields end at \
          2147483647."
     );
-    assert!(refusal(GenerateConfig { format: 14, ..config }).contains("the codes are 1, 2, 3"));
+    assert!(refusal(GenerateConfig { format: 14, ..config.clone() }).contains("the codes are 1, 2, 3"));
 }
 
 #[test]
@@ -200,8 +200,46 @@ fn an_error_names_the_file_and_a_wrong_option_leaves_it_alone() {
 
     let path = std::env::temp_dir().join(format!("generate-{}.sgy", std::process::id()));
     std::fs::write(&path, "precious").unwrap();
-    let wrong = GenerateConfig { format: 0, ..config };
+    let wrong = GenerateConfig { format: 0, ..config.clone() };
     assert!(generate(&wrong, &path, &mut |_| (), &CancelHandle::new()).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_grid_is_made_to_order() {
+    let lines = Some(["100:108:4".parse().unwrap(), "7:10".parse().unwrap()]);
+    let config =
+        GenerateConfig { kind: SurveyKind::Prestack, lines, fold: Some(2), n_samples: 4, ..GenerateConfig::default() };
+    assert_eq!(config.n_traces_of_grid(), Some(24));
+    let config = GenerateConfig { n_traces: 24, set: vec!["offset=50 * trace_number_cdp".parse().unwrap()], ..config };
+    let bytes = bytes_of(&config, 2, 1000);
+    let numbers: Vec<[i32; 3]> =
+        bytes[3600..].chunks(240 + 16).map(|trace| [189, 193, 37].map(|byte| int32(trace, byte))).collect();
+    let expected: Vec<[i32; 3]> =
+        [100, 104, 108].into_iter().flat_map(|i| (7..=10).flat_map(move |j| [[i, j, 50], [i, j, 100]])).collect();
+    assert_eq!(numbers, expected);
+}
+
+#[test]
+fn faults_are_where_they_were_asked_for() {
+    let lines = Some(["1:4".parse().unwrap(), "1:5".parse().unwrap()]);
+    let whole = GenerateConfig { lines, n_traces: 20, n_samples: 4, ..GenerateConfig::default() };
+    let numbers = |config: &GenerateConfig| -> Vec<[i32; 3]> {
+        let bytes = bytes_of(config, 2, 1000);
+        bytes[3600..].chunks(240 + 16).map(|trace| [189, 193, 5].map(|byte| int32(trace, byte))).collect()
+    };
+    let holes = GenerateConfig { holes: Some("inline=2,crossline=2:5".parse().unwrap()), ..whole.clone() };
+    let found = numbers(&holes);
+    assert!(found.len() == 16 && found.contains(&[2, 1, 6]) && found[6][..2] == [3, 1], "{found:?}");
+    let twice = GenerateConfig { duplicates: Some("3".parse().unwrap()), ..whole.clone() };
+    let found = numbers(&twice);
+    assert_eq!((found.len(), found.windows(2).filter(|pair| pair[0][..2] == pair[1][..2]).count()), (23, 3));
+    let stray = GenerateConfig { strays: Some("1".parse().unwrap()), ..whole.clone() };
+    assert_eq!(numbers(&stray).iter().filter(|trace| trace[0] > 100_000 && trace[1] > 100_000).count(), 1);
+    let short = GenerateConfig { truncated_bytes: 300, ..whole.clone() };
+    let (all, cut) = (bytes_of(&whole, 2, 1000), bytes_of(&short, 2, 1000));
+    assert!(cut == all[..all.len() - 300]);
+    let empty = GenerateConfig { holes: Some("20".parse().unwrap()), ..whole };
+    assert!(write_survey(&empty, io::sink(), 1, 1000, &mut |_| ()).is_err());
 }

@@ -87,6 +87,39 @@ impl FromStr for Bin {
     }
 }
 
+/// A coordinate reference system: an authority with its code, like `EPSG:32610`, or WKT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crs(pub String);
+
+impl FromStr for Crs {
+    type Err = Error;
+
+    /// `32610` and `EPSG:32610` are the same.
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let is_code = |code: &str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+            return Ok(Self(format!("EPSG:{text}")));
+        }
+        if let Some((authority, code)) = text.split_once(':')
+            && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !authority.is_empty()
+            && is_code(code)
+        {
+            return Ok(Self(format!("{}:{code}", authority.to_ascii_uppercase())));
+        }
+        let is_wkt = text.split_once('[').is_some_and(|(word, rest)| {
+            word.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !word.is_empty()
+                && rest.ends_with(']')
+        });
+        match is_wkt {
+            true => Ok(Self(text.to_owned())),
+            false => Err(Error::Usage(format!("--crs {text}: is neither a code like EPSG:32610 nor WKT"))),
+        }
+    }
+}
+
 /// What happens to a second trace at one place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Duplicates {
@@ -119,18 +152,28 @@ pub enum GridShard {
 /// The grid the caller wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridOptions {
+    /// The axes but for that of the samples.
     pub keys: GridKeys,
     /// Length of a brick along each axis, in values.
     pub brick: Option<Lengths>,
+    /// How bricks are grouped into files; by default each is one.
     pub shard: Option<GridShard>,
+    /// Keys whose values are moved to centres of bins.
     pub bins: Vec<Bin>,
+    /// What happens to a second trace at a place.
     pub duplicates: Duplicates,
+    /// Order of the axes and of their values.
     pub axes: AxesOrder,
     /// Keys whose axis has every value from the smallest to the largest, in equal steps.
     pub fill_axes: Vec<String>,
     /// Name of the array of the samples.
     pub variable: String,
+    /// How the records of headers are declared.
     pub header_type: HeaderType,
+    /// Of the coordinates.
+    pub crs: Option<Crs>,
+    /// Whether the headers of all traces are read before planning even if a few show a sorted grid without holes.
+    pub is_scanned: bool,
 }
 
 impl GridOptions {
@@ -146,6 +189,8 @@ impl GridOptions {
             fill_axes: Vec::new(),
             variable: "amplitude".into(),
             header_type: HeaderType::default(),
+            crs: None,
+            is_scanned: false,
         }
     }
 }
@@ -165,6 +210,12 @@ mod tests {
         assert_eq!("64, all".parse(), Ok(Lengths(vec![Some(64), None])));
         assert!("64,0".parse::<Lengths>().is_err() && "x".parse::<Lengths>().is_err());
         assert_eq!("offset=-100:50".parse(), Ok(Bin { key: "offset".into(), first: -100, step: 50 }));
+        let crs = |text: &str| text.parse::<Crs>().map(|crs| crs.0);
+        assert_eq!((crs("32610"), crs("epsg:32610")), (Ok("EPSG:32610".into()), Ok("EPSG:32610".into())));
+        assert_eq!(crs("PROJCRS[\"UTM\", ID[\"EPSG\", 1]]"), Ok("PROJCRS[\"UTM\", ID[\"EPSG\", 1]]".into()));
+        for wrong in ["", "UTM 10N", "EPSG:", ":1", "PROJCRS[", "WGS84"] {
+            assert!(crs(wrong).is_err(), "{wrong}");
+        }
         for wrong in ["offset", "offset=100", "offset=100:0", "offset=1:x", "offset=99999999999999:1"] {
             assert!(wrong.parse::<Bin>().is_err(), "{wrong}");
         }

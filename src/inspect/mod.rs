@@ -32,11 +32,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::parallel::n_threads;
 use crate::gather::choice::GatherChoice;
 use crate::gather::sample::windows;
+use crate::grid::options::GridKeys;
 use crate::input::{InputFile, PlannedFile};
+use crate::plan::grid_outline::GridOutline;
 use crate::plan::import_config::ImportConfig;
 use crate::plan::mapping::HeaderOptions;
 use crate::segy::infer;
@@ -68,6 +70,9 @@ pub struct InspectConfig {
     pub headers: HeaderOptions,
     /// Read all trace headers instead of a sample of 1000.
     pub scan: bool,
+    /// The keys of the grid to tell of; by default those that give every trace a place of its own, once all trace headers are
+    /// read anyhow.
+    pub grid: Option<GridKeys>,
     /// Threads for a scan; by default one per core available to this process.
     pub threads: Option<usize>,
     /// How to read the input.
@@ -82,6 +87,7 @@ impl InspectConfig {
             overrides: Overrides::default(),
             headers: HeaderOptions::default(),
             scan: false,
+            grid: None,
             threads: None,
             io: Io::default(),
         }
@@ -131,6 +137,10 @@ pub struct Report {
     pub text_places: Vec<TextPlace>,
     /// The gather key that an import takes.
     pub gather: GatherSuggestion,
+    /// The grid that an import with `--grid` makes, if all trace headers were read.
+    pub grid: Option<GridOutline>,
+    /// Why there is none.
+    pub no_grid: Option<String>,
 }
 
 /// Where a number was found.
@@ -231,7 +241,30 @@ impl Inspector {
         warnings.extend(watched.warnings(&fields, self.coverage(), &self.headers, &self.layout));
         let file_headers = file_headers::read(&self.source())?;
         let text_places = self.text_places(&file_headers, &fields, cancel)?;
-        Ok(Report { warnings, text_places, ..self.report_of(fields, computed, self.coverage(), file_headers) })
+        let (grid, no_grid) = self.grid(cancel)?;
+        let report = self.report_of(fields, computed, self.coverage(), file_headers);
+        Ok(Report { warnings, text_places, grid, no_grid, ..report })
+    }
+
+    /// The grid that an import makes, or why it makes none; neither unless all trace headers were read or keys are asked for.
+    fn grid(&self, cancel: &CancelHandle) -> Result<(Option<GridOutline>, Option<String>)> {
+        let keys = match &self.config.grid {
+            Some(keys) => keys.clone(),
+            None if self.coverage().is_whole() => GridKeys::Auto,
+            None => return Ok((None, None)),
+        };
+        let mut import = ImportConfig::new(&self.config.input, PathBuf::new());
+        import.io = self.config.io;
+        let input = InputFile::of(&self.config.input)?;
+        let planned = PlannedFile { input, layout: self.layout.clone(), first_trace: 0 };
+        match import.grid_outline(&[planned], &self.headers, keys, cancel) {
+            Ok(grid) => Ok((Some(grid), None)),
+            Err(Error::Input(why)) if self.config.grid.is_none() => {
+                let name = format!("{}: ", self.config.input.display());
+                Ok((None, Some(why.strip_prefix(&name).unwrap_or(&why).to_owned())))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Makes the report from headers that were read already.
@@ -253,6 +286,8 @@ impl Inspector {
         let layout = &self.layout;
         Report {
             text_places: Vec::new(),
+            grid: None,
+            no_grid: None,
             input: self.config.input.clone(),
             input_bytes: self.layout.file_bytes,
             decisions: layout.decisions.clone(),

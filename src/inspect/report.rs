@@ -14,6 +14,7 @@ use crate::inspect::one_trace::TraceDump;
 use crate::inspect::text_columns::{grouped, table, wrap};
 use crate::inspect::text_places::TextPlace;
 use crate::inspect::{Candidates, Coverage, Findings, Report};
+use crate::plan::grid_outline::{DuplicateOutline, KeyOutline};
 
 const INDENT: &str = "  ";
 /// Most extended textual headers, and places that hold a number, to list.
@@ -36,6 +37,7 @@ pub fn report(report: &Report) -> String {
     text += &fields(&report.fields, report.coverage);
     text += &computed_columns(&report.computed);
     text += &gather(&report.gather);
+    text += &grid(report);
     text
 }
 
@@ -158,6 +160,52 @@ fn geometry(g: &Geometry, coverage: Coverage) -> String {
         ]);
     }
     section(&format!("Geometry, {}", from(coverage))) + &table(&rows, &[], INDENT)
+}
+
+/// The grid that an import makes, or why it makes none.
+fn grid(report: &Report) -> String {
+    let Some(grid) = &report.grid else {
+        let why = report.no_grid.as_ref().map(|why| format!("{INDENT}{}\n", visible(why)));
+        return why.map_or_else(String::new, |why| section("Grid: none") + &why);
+    };
+    let mut rows: Vec<Vec<String>> = grid.keys.iter().map(|key| vec![key.name.clone(), axis(key)]).collect();
+    let share = 100.0 * grid.n_placed as f64 / grid.n_places.max(1) as f64;
+    let places = format!("{}, {share:.1} % of them with a trace", grouped(grid.n_places));
+    rows.push(vec!["places".into(), places]);
+    if grid.n_duplicates > 0 {
+        let pair = |d: &DuplicateOutline| format!("{} and {}", grouped(d.first_trace), grouped(d.second_trace));
+        let pairs: Vec<String> = grid.duplicates.iter().map(pair).collect();
+        let more = if grid.n_duplicates > pairs.len() as u64 { ", …" } else { "" };
+        let said = format!("{}: traces {}{more}", grouped(grid.n_duplicates), pairs.join(", "));
+        rows.push(vec!["second traces at a place".into(), said]);
+    }
+    let lengths: Vec<String> = grid.brick.iter().map(u64::to_string).collect();
+    let bricks = format!(
+        "{} of {}, {} bytes before compression",
+        grouped(grid.n_bricks),
+        lengths.join(" × "),
+        grouped(grid.bytes)
+    );
+    rows.push(vec!["bricks".into(), bricks]);
+    let warnings: String =
+        grid.warnings.iter().map(|warning| format!("{INDENT}warning: {}\n", visible(warning))).collect();
+    let command = format!("{INDENT}{}\n", visible(&grid.command));
+    section(&format!("Grid: {}", grid.options)) + &table(&rows, &[], INDENT) + &warnings + &command
+}
+
+/// `61, 100 to 340 in steps of 4; missing: 112 to 116, 128`
+fn axis(key: &KeyOutline) -> String {
+    let mut said = format!("{}, {} to {}", grouped(key.n), key.first, key.last);
+    if let Some(step) = key.step.filter(|step| *step > 1) {
+        said += &format!(" in steps of {step}");
+    }
+    if key.n_missing > 0 {
+        let run =
+            |[first, last]: &[i64; 2]| if first == last { first.to_string() } else { format!("{first} to {last}") };
+        let runs: Vec<String> = key.missing.iter().map(run).collect();
+        said += &format!("; {} missing: {}", grouped(key.n_missing), runs.join(", "));
+    }
+    said
 }
 
 fn fields(fields: &[FieldSummary], coverage: Coverage) -> String {

@@ -48,7 +48,7 @@ pub fn merge(
     merge_with(plan, output, records, None, cancel, on_progress)
 }
 
-/// As [`merge`], with what of the header table has been joined already.
+/// As [`merge`], with the part of the header table that has been joined already.
 pub fn merge_with(
     plan: &Plan,
     output: &Output,
@@ -64,7 +64,7 @@ pub fn merge_with(
     create_directories(&tables)?;
 
     let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
-    // Where there is no other thread they come one after the other.
+    // If no thread can be started, one follows the other.
     let (array, joined) = std::thread::scope(|scope| {
         let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
         let array = match (plan.headers_only, grid) {
@@ -89,7 +89,7 @@ pub fn merge_with(
         write_table(&tables.join(EXCEPTIONS), &in_order, cancel)?;
     }
     let arrays = match grid {
-        Some(grid) => Some(grid_arrays::write(plan, grid, &GridFiles::open(grid, &staging)?, &dataset, cancel)?),
+        Some(grid) => Some(grid_arrays::write(plan, grid, records, (&staging, &dataset), cancel)?),
         None => None,
     };
     if let Some(array) = array {
@@ -141,7 +141,8 @@ fn write_array(
     let document = array_document(&plan.traces().declared());
     write_json(&target.join(ZARR_JSON), &document)?;
     if target.is_remote() {
-        check_objects(plan, target, cancel)?;
+        let units = plan.segments.iter().flat_map(|segment| plan.units_of(segment));
+        check_objects(target, units.flat_map(|unit| plan.target.keys_of_unit(unit)), cancel)?;
         on_progress(plan.n_traces());
     } else {
         place_chunks(plan, segments, target, cancel, on_progress)?;
@@ -151,17 +152,15 @@ fn write_array(
 
 /// Checks that the workers have put every chunk or shard in place, and removes any others left there by an earlier
 /// dataset or an abandoned import.
-fn check_objects(plan: &Plan, target: &Place, cancel: &CancelHandle) -> Result<()> {
+fn check_objects(target: &Place, keys: impl Iterator<Item = String>, cancel: &CancelHandle) -> Result<()> {
     let mut found: HashSet<String> =
         store::list(&target.path()).map_err(failed(target.display()))?.into_iter().collect();
     found.remove(ZARR_JSON);
-    for segment in &plan.segments {
+    for key in keys {
         cancel.check()?;
-        for key in plan.units_of(segment).flat_map(|unit| plan.target.keys_of_unit(unit)) {
-            if !found.remove(&key) {
-                let path = target.join(key);
-                return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
-            }
+        if !found.remove(&key) {
+            let path = target.join(key);
+            return Err(Error::Failed(format!("{}: was removed by somebody else", path.display())));
         }
     }
     let others: Vec<PathBuf> = found.into_iter().map(|key| target.join(key).path()).collect();
@@ -203,23 +202,22 @@ fn place_bricks(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let (files, cut, array) = (GridFiles::open(grid, staging)?, Cut::new(grid), grid.array());
-    let n_deep = array.objects().last().copied().unwrap_or(1);
+    if dataset.is_remote() {
+        for (part, units) in grid.with_units(&(0..grid.n_all_units())) {
+            let objects = objects_of(&part, &GridFiles::open(&part, staging)?.units(&units)?);
+            for array in [part.variable.clone(), part.path_of(HeaderRecord::ARRAY)] {
+                let keys = objects.iter().filter(|(name, _)| *name == array).map(|(_, key)| key.clone());
+                check_objects(&dataset.join(&array), keys, cancel)?;
+            }
+        }
+        on_progress(plan.n_traces());
+        return Ok(());
+    }
     let (mut placed, mut mover) = (0, Mover::default());
     for (segment, paths) in plan.segments.iter().zip(segments) {
-        for unit in files.units(&plan.units_of(segment))? {
-            let index = cut.index_of_unit(unit);
-            let bricks = (0..n_deep).map(|deep| [&index[..], &[deep]].concat());
-            let keys = bricks.map(|index| (grid.variable.as_str(), array.key(&index)));
-            for (name, key) in keys.chain([(HeaderRecord::ARRAY, array.key(&index))]) {
-                let (from, to) = (paths.array(name).join(&key), dataset.join(name).join(&key));
-                if dataset.is_remote() {
-                    if !is_there(&to)? {
-                        return Err(Error::Failed(format!("{}: was removed by somebody else", to.display())));
-                    }
-                    continue;
-                }
-                mover.place(&from, &to)?;
+        for (part, units) in grid.with_units(&plan.units_of(segment)) {
+            for (name, key) in objects_of(&part, &GridFiles::open(&part, staging)?.units(&units)?) {
+                mover.place(&paths.array(&name).join(&key), &dataset.join(&name).join(&key))?;
             }
         }
         placed += segment.end_trace - segment.start_trace;
@@ -227,6 +225,18 @@ fn place_bricks(
         cancel.check()?;
     }
     Ok(())
+}
+
+/// The bricks and records of some units: their arrays, and their keys there.
+fn objects_of(grid: &Grid, units: &[u64]) -> Vec<(String, String)> {
+    let (cut, array, headers) = (Cut::new(grid), grid.array(), grid.path_of(HeaderRecord::ARRAY));
+    let n_deep = array.objects().last().copied().unwrap_or(1);
+    let of_unit = |&unit: &u64| {
+        let index = cut.index_of_unit(unit);
+        let bricks = (0..n_deep).map(|deep| (grid.variable.clone(), array.key(&[&index[..], &[deep]].concat())));
+        bricks.chain([(headers.clone(), array.key(&index))]).collect::<Vec<_>>()
+    };
+    units.iter().flat_map(of_unit).collect()
 }
 
 /// Moves objects, making directories as needed and skipping those already moved.

@@ -12,7 +12,7 @@ use crate::gather::{GatherKey, KeyReader, Keys};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
-use crate::plan::make_grid::{Scratch, Survey};
+use crate::plan::make_grid::{Made, Scratch, Survey};
 use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
@@ -75,12 +75,12 @@ impl ImportConfig {
         let sample = Sample::read(&mut inputs(), n_traces, &headers, &Keys::new(&asked, headers.byte_order)?)?;
         let Gathers { keys: gather_keys, decision: gather_decision, warning } =
             self.gathers(asked, &sample, layout.sorting_code, &headers)?;
-        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
+        let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, cancel)?;
         let mut headers = with_derived(headers, layout, &sample, &placed_fields);
         if !gather_keys.is_empty() {
             headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
         }
-        warnings.extend(warning);
+        warnings.extend(warning.into_iter().chain(of_grid));
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
@@ -122,15 +122,17 @@ impl ImportConfig {
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
-    /// What the samples become, and what planning it found out besides.
+    /// What the samples become, what planning it found out besides, and warnings.
     fn target(
         &self,
         files: &[PlannedFile],
         headers: &mut HeaderTable,
         traces: ArrayPlan,
         cancel: &CancelHandle,
-    ) -> Result<(Target, Scratch)> {
-        let Some(options) = &self.grid else { return Ok((Target::Traces(traces), Scratch::default())) };
+    ) -> Result<(Target, Scratch, Vec<String>)> {
+        let Some(options) = &self.grid else {
+            return Ok((Target::Traces(traces), Scratch::default(), Vec::new()));
+        };
         if self.headers_only {
             return Err(Error::Usage("--grid places samples, and --headers-only leaves them out; choose one".into()));
         }
@@ -140,10 +142,10 @@ impl ImportConfig {
             )));
         }
         let survey = Survey { files, io: self.io.unwatched(), headers, traces };
-        let (grid, scratch) = survey.grid(options, cancel)?;
+        let Made { grid, scratch, warnings } = survey.grid(options, cancel)?;
         headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
         headers.check()?;
-        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch)))))
+        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch))), warnings))
     }
 
     /// An option that says how an array in file order is cut.
@@ -254,7 +256,7 @@ impl ImportConfig {
         mapping.map_or("--gather".into(), |m| format!("--mapping {}: ensemble_keys:", m.path.display()))
     }
 
-    fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
+    pub(super) fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
         let (layout, n_traces) = (&files[0].layout, files.iter().map(|f| f.layout.n_traces).sum());
         let n_samples = files.iter().map(|f| f.layout.n_samples).max().unwrap_or(0);
         let native = layout.format().native;

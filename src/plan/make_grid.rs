@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
+use crate::dataset_files::ASIDE;
 use crate::gather::GatherKey;
+use crate::grid::blocks::{self, Block};
 use crate::grid::bricks::{self, Cut};
 use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 use crate::grid::places::{self, Places, count_traces, make_axes};
 use crate::grid::scan::{Records, Wanted};
-use crate::grid::{Coordinate, Grid, Key, TRACE, choice};
+use crate::grid::{Coordinate, Grid, Key, TRACE, Values, choice, probe};
 use crate::input::PlannedFile;
 use crate::segy::Domain;
 use crate::segy::Io;
@@ -42,6 +44,108 @@ impl PartialEq for Scratch {
     }
 }
 
+/// A grid, what planning it found out besides, and what to say of it.
+pub(super) struct Made {
+    pub grid: Grid,
+    pub scratch: GridScratch,
+    pub warnings: Vec<String>,
+}
+
+/// The places of all traces, and how the grid is cut.
+pub(super) struct Found {
+    pub keys: Vec<Key>,
+    pub coordinates: Vec<Coordinate>,
+    pub records: Records,
+    /// The keys of the records by number, in the order of the axes.
+    pub order: Vec<usize>,
+    pub brick: Vec<u64>,
+    pub shard: Option<Vec<u64>>,
+    pub places: Places,
+    pub cut: Cut,
+}
+
+/// More places than this for each trace are worth a word.
+const MANY_PLACES: u64 = 10;
+
+impl Found {
+    /// Places of the grid.
+    pub fn n_places(&self) -> u64 {
+        self.places.n_places
+    }
+
+    /// Columns of bricks with traces.
+    pub fn n_columns(&self) -> Result<u64> {
+        if self.shard.is_none() {
+            return Ok(self.places.units.len() as u64);
+        }
+        let mut n = 0;
+        for &unit in &self.places.units {
+            for column in self.cut.columns_of(&self.cut.index_of_unit(unit)) {
+                n += u64::from(!self.places.traces_in(&self.cut, &self.cut.places_of(&column))?.is_empty());
+            }
+        }
+        Ok(n)
+    }
+
+    /// What is worth a word, though it hinders nothing.
+    pub fn warnings(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
+        let said = (self.places.n_duplicates > 0).then(|| said_of_duplicates(&self.keys, &self.places));
+        let aside = said.map(|said| format!("{said}; the later ones are in {ASIDE}/"));
+        Ok(aside.into_iter().chain(self.warnings_of_places(cancel)?).collect())
+    }
+
+    /// The same of the places alone.
+    pub fn warnings_of_places(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        let blocks = blocks::blocks(&self.keys, &self.records, &self.order, cancel)?;
+        if !blocks.is_empty() {
+            warnings.push(said_of_blocks(&self.keys, &blocks));
+        }
+        let n_placed = self.records.n_traces - self.places.n_duplicates.min(self.records.n_traces);
+        if self.n_places() / MANY_PLACES > n_placed {
+            warnings.push(format!(
+                "{n_placed} of {} places of the grid have a trace; {TRACE} as the last key counts traces in place of \
+                 spreading them, and --bin moves values to fewer places",
+                self.n_places()
+            ));
+        }
+        Ok(warnings)
+    }
+}
+
+/// The blocks of a grid that nothing joins.
+fn said_of_blocks(keys: &[Key], blocks: &[Block]) -> String {
+    const NAMED: usize = 5;
+    let said = |block: &Block| {
+        let ranges = keys.iter().zip(block).map(|(key, [first, last])| format!("{} {first} to {last}", key.name));
+        ranges.collect::<Vec<_>>().join(", ")
+    };
+    let named: Vec<String> = blocks.iter().take(NAMED).map(said).collect();
+    let others = if blocks.len() > NAMED { "; …" } else { "" };
+    format!(
+        "its traces lie in {} blocks apart from each other: {}{others}; if they are surveys of their own, import them \
+         separately",
+        blocks.len(),
+        named.join("; ")
+    )
+}
+
+/// Refuses a grid that cannot be stored.
+fn check(grid: &Grid) -> Result<()> {
+    let parts = grid.parts();
+    if let Some((_, name)) = parts.iter().enumerate().find(|(i, name)| parts[..*i].contains(name)) {
+        return Err(Error::Usage(format!(
+            "two parts of the dataset would be called {name}; name the samples with --variable, and fields with --field"
+        )));
+    }
+    if grid.is_consistent() {
+        return Ok(());
+    }
+    Err(Error::Usage(
+        "a brick would be too large, or a shard would hold too many; choose shorter ones (--brick, --shard)".into(),
+    ))
+}
+
 /// What a grid is made from.
 pub(super) struct Survey<'a> {
     pub files: &'a [PlannedFile],
@@ -59,20 +163,52 @@ impl Survey<'_> {
     ///
     /// # Errors
     /// `Error::Input` where two traces share a place, or no grid can be made; `Error::Usage` for keys that do not exist.
-    pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<(Grid, GridScratch)> {
+    pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Made> {
+        let found = self.find(options, cancel)?;
+        if found.places.n_duplicates > 0 && options.duplicates == Duplicates::Refuse {
+            return Err(self.refuse_duplicates(&found.keys, &found.places));
+        }
+        let warnings = found.warnings(cancel)?;
+        let n_columns = found.n_columns()?;
+        let Found { keys, coordinates, records, order, brick, shard, places, .. } = found;
+        let grid = Grid {
+            keys,
+            vertical: vertical(self.files),
+            variable: options.variable.clone(),
+            header_type: options.header_type,
+            brick,
+            shard,
+            coordinates,
+            record_order: order,
+            uses_last_bytes: records.uses_last_bytes,
+            is_probed: records.is_probed,
+            n_units: places.units.len() as u64,
+            n_columns,
+            crs: options.crs.as_ref().map(|crs| crs.0.clone()),
+            n_aside: places.n_duplicates,
+            aside_of: Vec::new(),
+            traces: self.traces.clone(),
+        };
+        check(&grid)?;
+        Ok(Made { grid, scratch: GridScratch { records, places }, warnings })
+    }
+
+    /// Finds the places of all traces.
+    pub fn find(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Found> {
+        let keeps_aside = options.duplicates == Duplicates::Aside;
         let names = match &options.keys {
             GridKeys::Fields(names) => names.clone(),
             GridKeys::Auto => {
                 let scan = |names: &[String]| self.scan(names, &options.bins, cancel);
                 let there = self.columns_there(&choice::CANDIDATES);
-                choice::choose(&there, scan, cancel).map_err(|e| self.at(e))?
+                choice::choose(&there, keeps_aside, scan, cancel).map_err(|e| self.at(e))?
             }
         };
         let (mut keys, fields) = self.keys(&names, &options.bins)?;
         let counts_traces = bricks::counts_traces(&names);
         let mut coordinates = self.coordinates(&keys);
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
-        let records = Records::read(&wanted, cancel)?;
+        let records = self.records(&wanted, options, cancel)?;
         let trace = if counts_traces { keys.pop() } else { None };
         self.check_names(options, &keys)?;
         self.check_constant(&keys, &records)?;
@@ -87,50 +223,31 @@ impl Survey<'_> {
             keys.push(trace);
             count_traces(&mut keys, &records, &order, cancel)?;
         }
+        let (brick, shard) = self.cut(options, &keys, &order)?;
+        let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
+        let cut = Cut::of(&lengths, &brick, shard.as_deref());
+        let places = places::place(&keys, &records, &order, &cut.unit, keeps_aside, cancel).map_err(|e| self.at(e))?;
+        Ok(Found { keys, coordinates, records, order, brick, shard, places, cut })
+    }
+
+    /// The bricks and shards.
+    fn cut(&self, options: &GridOptions, keys: &[Key], order: &[usize]) -> Result<(Vec<u64>, Option<Vec<u64>>)> {
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let places: Vec<u64> = keys.iter().map(|key| key.values.len() as u64).collect();
-        let lengths = [&places[..], &[self.traces.n_samples]].concat();
-        let asked = options.brick.as_ref().map(|brick| permuted(brick, &order));
+        let lengths: Vec<u64> = keys.iter().map(Key::n).chain([self.traces.n_samples]).collect();
+        let asked = options.brick.as_ref().map(|brick| permuted(brick, order));
         let brick = bricks::brick(asked.as_ref(), &names, &lengths)?;
         let shard = options.shard.as_ref().map(|shard| match shard {
             GridShard::Columns => GridShard::Columns,
-            GridShard::Lengths(asked) => GridShard::Lengths(permuted(asked, &order)),
+            GridShard::Lengths(asked) => GridShard::Lengths(permuted(asked, order)),
         });
         let shard = bricks::shard(shard.as_ref(), &brick, &lengths)?;
-        let cut = Cut::of(&places, &brick, shard.as_deref());
-        let placed = places::place(&keys, &records, &order, &cut.unit, cancel).map_err(|e| self.at(e))?;
-        if placed.n_duplicates > 0 {
-            return Err(self.refuse_duplicates(&keys, &placed, options.duplicates));
-        }
-        let n_columns = if shard.is_none() { placed.units.len() as u64 } else { live_columns(&cut, &placed)? };
-        let vertical = vertical(self.files);
-        let grid = Grid {
-            keys,
-            vertical,
-            variable: options.variable.clone(),
-            header_type: options.header_type,
-            brick,
-            shard,
-            coordinates,
-            record_order: order,
-            uses_last_bytes: records.uses_last_bytes,
-            n_units: placed.units.len() as u64,
-            n_columns,
-            traces: self.traces.clone(),
-        };
-        let parts = grid.parts();
-        if let Some((_, name)) = parts.iter().enumerate().find(|(i, name)| parts[..*i].contains(name)) {
-            return Err(Error::Usage(format!(
-                "two parts of the dataset would be called {name}; name the samples with --variable, and fields with --field"
-            )));
-        }
-        if !grid.is_consistent() {
-            return Err(Error::Usage(
-                "a brick would be too large, or a shard would hold too many; choose shorter ones (--brick, --shard)"
-                    .into(),
-            ));
-        }
-        Ok((grid, GridScratch { records, places: placed }))
+        Ok((brick, shard))
+    }
+
+    /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
+    fn records(&self, wanted: &Wanted, options: &GridOptions, cancel: &CancelHandle) -> Result<Records> {
+        let probed = if options.is_scanned { None } else { probe::records(wanted, cancel)? };
+        probed.map_or_else(|| Records::read(wanted, cancel), Ok)
     }
 
     /// What a message is about.
@@ -156,7 +273,7 @@ impl Survey<'_> {
         let bin = |name: &str| bins.iter().find(|bin| bin.key == name).map(|bin| [bin.first, bin.step]);
         let key = |name: &String| {
             let field = if name == TRACE { None } else { Some(self.field(name)?) };
-            Ok(Key { name: name.clone(), field, bin: bin(name), values: Vec::new() })
+            Ok(Key { name: name.clone(), field, bin: bin(name), values: Values::Count(0) })
         };
         let keys: Vec<Key> = names.iter().map(key).collect::<Result<_>>()?;
         let fields = keys.iter().filter_map(|key| key.field.clone()).collect();
@@ -266,25 +383,30 @@ impl Survey<'_> {
         )))
     }
 
-    fn refuse_duplicates(&self, keys: &[Key], places: &Places, _: Duplicates) -> Error {
-        let named = places.duplicates.iter().map(|duplicate| {
-            let values = keys.iter().zip(&duplicate.values).map(|(key, value)| format!("{} {value}", key.name));
-            let values: Vec<String> = values.collect();
-            format!("{}: traces {} and {}", values.join(", "), duplicate.first + 1, duplicate.second + 1)
-        });
-        let named: Vec<String> = named.collect();
+    fn refuse_duplicates(&self, keys: &[Key], places: &Places) -> Error {
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let n = places.n_duplicates;
-        let (noun, verb) = if n == 1 { ("trace", "lies") } else { ("traces", "lie") };
-        let first = if n > named.len() as u64 { ", first of them" } else { "" };
         Error::Input(format!(
-            "{}: {n} {noun} {verb} where another does{first} {}; --grid {},{TRACE} gives each a place, --bin or another key \
-             moves them apart, and without --grid they are imported in file order",
+            "{}: {}; --grid {},{TRACE} gives each a place, --bin or another key moves them apart, --duplicates aside keeps \
+             the later ones beside the grid, and without --grid they are imported in file order",
             self.name(),
-            named.join("; "),
+            said_of_duplicates(keys, places),
             names.join(",")
         ))
     }
+}
+
+/// How many second traces there are, and the first few of them.
+fn said_of_duplicates(keys: &[Key], places: &Places) -> String {
+    let named = places.duplicates.iter().map(|duplicate| {
+        let values = keys.iter().zip(&duplicate.values).map(|(key, value)| format!("{} {value}", key.name));
+        let values: Vec<String> = values.collect();
+        format!("{}: traces {} and {}", values.join(", "), duplicate.first + 1, duplicate.second + 1)
+    });
+    let named: Vec<String> = named.collect();
+    let n = places.n_duplicates;
+    let (noun, verb) = if n == 1 { ("trace", "lies") } else { ("traces", "lie") };
+    let first = if n > named.len() as u64 { ", first of them" } else { "" };
+    format!("{n} {noun} {verb} where another does{first} {}", named.join("; "))
 }
 
 /// Lengths that were given in the order of the keys, in that of the axes.
@@ -297,16 +419,6 @@ fn permuted(lengths: &Lengths, order: &[usize]) -> Lengths {
     Lengths(keys.chain([lengths.0[n]]).collect())
 }
 
-fn live_columns(cut: &Cut, places: &Places) -> Result<u64> {
-    let mut n = 0;
-    for &unit in &places.units {
-        for column in cut.columns_of(&cut.index_of_unit(unit)) {
-            n += u64::from(!places.traces_in(cut, &cut.places_of(&column))?.is_empty());
-        }
-    }
-    Ok(n)
-}
-
 /// Name of the axis of the samples.
 fn vertical(files: &[PlannedFile]) -> String {
     let domain = files.first().map_or(Domain::Time, |file| file.layout.axis.domain);
@@ -316,4 +428,39 @@ fn vertical(files: &[PlannedFile]) -> String {
         Domain::Frequency => "frequency",
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::import_config::ImportConfig;
+
+    #[test]
+    fn a_sorted_volume_is_planned_from_a_few_headers_and_as_from_all() {
+        let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 400, n_samples: 2, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        let sorted = std::fs::read(&input).unwrap();
+        let grid_of = |bytes: &[u8], keys: &str, is_scanned: bool| {
+            std::fs::write(&input, bytes).unwrap();
+            let mut config = ImportConfig::new(&input, directory.path().join("out"));
+            config.grid = Some(GridOptions { is_scanned, ..GridOptions::new(keys.parse().unwrap()) });
+            let plan = config.plan_watched(&|_| Ok(()), &cancel).unwrap();
+            plan.target.grid().cloned().unwrap()
+        };
+        for keys in ["inline,crossline", "crossline,inline", "cdp"] {
+            let (probed, scanned) = (grid_of(&sorted, keys, false), grid_of(&sorted, keys, true));
+            assert!(probed.is_probed && !scanned.is_probed, "{keys}");
+            assert_eq!(Grid { is_probed: false, ..probed }, scanned);
+        }
+        let mut shuffled = sorted.clone();
+        let (one, other) = (3600 + 7 * 248, 3600 + 8 * 248);
+        shuffled.copy_within(one..other, other);
+        shuffled[other..other + 248].copy_from_slice(&sorted[other..other + 248]);
+        shuffled[one..other].copy_from_slice(&sorted[other..other + 248]);
+        shuffled[other..other + 248].copy_from_slice(&sorted[one..other]);
+        assert!(!grid_of(&shuffled, "inline,crossline", false).is_probed);
+    }
 }

@@ -4,6 +4,7 @@
 //! segments only decide who writes which part.
 
 pub mod decide;
+pub mod grid_outline;
 pub(crate) mod header_warnings;
 pub mod import_config;
 pub mod make_grid;
@@ -31,7 +32,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 9;
+pub const PLAN_VERSION: u32 = 10;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub const MAX_THREADS: u32 = 64;

@@ -20,9 +20,9 @@ use crate::report::source::{Counts, OnSamples, OnTraces, Run, Shape, Source};
 use crate::segy::Dtype;
 use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::{ByteOrder, Converter, FORMATS};
-use crate::table::{Column, HeaderTable, RAW_HEADER};
+use crate::table::{Column, HeaderTable, RAW_HEADER, write_number};
 
-/// Chunks that are unpacked to see how amplitudes are.
+/// Chunks unpacked to see the amplitudes, at most.
 const MOST_PLACES: u64 = 12;
 /// Rows of columns that are read at a time.
 const BLOCK_ROWS: u64 = 1 << 16;
@@ -103,9 +103,8 @@ impl DatasetSource {
             let n_here = values.first().map_or(0, Vec::len);
             for (column, values) in self.shape.columns.iter().zip(values) {
                 for (i, &value) in values.iter().enumerate() {
-                    let start = (row + i) * width + column.first_byte as usize - 1;
-                    if let Some(place) = bytes.get_mut(start..start + column.kind.size()) {
-                        put(column.kind, value, place);
+                    if let Some(header) = bytes.get_mut((row + i) * width..(row + i + 1) * width) {
+                        write_number(header, column.first_byte, column.kind, ByteOrder::Big, value);
                     }
                 }
             }
@@ -116,18 +115,6 @@ impl DatasetSource {
     }
 }
 
-/// Writes a value as the big-endian number that it was.
-fn put(kind: FieldKind, value: f64, place: &mut [u8]) {
-    let n = place.len();
-    match kind {
-        FieldKind::F32 => place.copy_from_slice(&(value as f32).to_be_bytes()),
-        FieldKind::F64 => place.copy_from_slice(&value.to_be_bytes()),
-        FieldKind::U64 => place.copy_from_slice(&(value as u64).to_be_bytes()),
-        FieldKind::Text(_) | FieldKind::Ibm32 => {}
-        _ => place.copy_from_slice(&(value as i64).to_be_bytes()[8 - n..]),
-    }
-}
-
 /// From stored values to float32.
 fn converter(dtype: Dtype) -> Result<Converter> {
     let is_plain = |f: &&crate::segy::samples::format::SampleFormat| {
@@ -135,10 +122,10 @@ fn converter(dtype: Dtype) -> Result<Converter> {
     };
     let format = FORMATS.iter().find(is_plain);
     let converter = format.and_then(|format| Converter::new(format, ByteOrder::Little, Dtype::Float32));
-    converter.ok_or_else(|| Error::Failed(format!("{} samples do not become float32", dtype.name())))
+    converter.ok_or_else(|| Error::Failed(format!("{} samples cannot become float32", dtype.name())))
 }
 
-/// The fields of the headers: those of the standard, and those that were placed.
+/// The fields of the headers: those of the standard, and those placed by options or mappings.
 fn fields(dataset: &Dataset, document: &Document) -> Vec<Column> {
     let major = dataset.files.first().map_or(0, |f| f.major_revision);
     let mut columns = HeaderTable::standard_columns(dataset.input_format, major);
@@ -177,6 +164,8 @@ impl Source for DatasetSource {
         let gathers = GatherChoice { keys: d.gathers.keys.clone(), because };
         Ok(Report {
             text_places: Vec::new(),
+            grid: None,
+            no_grid: None,
             input: self.path.clone(),
             input_bytes: d.input.bytes,
             decisions: d.segy.decisions.clone().or_else(|| d.files.first()?.segy.decisions.clone()).unwrap_or_default(),
@@ -221,7 +210,7 @@ impl Source for DatasetSource {
         cancel: &CancelHandle,
     ) -> Result<()> {
         let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-        // Of a grid many traces at a time, whose bricks would be unpacked again for the next ones.
+        // Many traces of a grid at a time: their bricks would be unpacked again for the next ones.
         let per_chunk = match &self.dataset.grid {
             Some(_) => BLOCK_ROWS,
             None => self.dataset.array.chunk_traces,

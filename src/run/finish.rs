@@ -8,7 +8,6 @@ use crate::base::ranges::ranges;
 use crate::coordinator::{Listener, Tally};
 use crate::dataset::Dataset;
 use crate::dataset::document::{Document, Rounded};
-use crate::dataset_files::METADATA;
 use crate::input::InputFile;
 use crate::merge::metadata_json::rounded;
 use crate::merge::{EarlyTable, content_warnings, merge_with};
@@ -16,7 +15,7 @@ use crate::plan::decide::can_be_verified;
 use crate::plan::{MergeOptions, Plan};
 use crate::run::no_plan;
 use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase, Reporter};
-use crate::staging::{self, Output, SegmentRecord, Staged};
+use crate::staging::{self, Output, SegmentRecord, Staged, document_in};
 use crate::store::Place;
 use crate::verify::compare_with;
 
@@ -78,10 +77,8 @@ pub fn merge(
 
 /// The result when there is nothing left to merge.
 fn complete(root: &Place) -> Result<Merged> {
-    if !staging::holds_dataset(root)? {
-        return Err(no_plan(&root.path()));
-    }
-    Ok(Merged::Before { n_traces: Document::read(&root.join(METADATA))?.geometry.n_traces })
+    let document = document_in(root)?.ok_or_else(|| no_plan(&root.path()))?;
+    Ok(Merged::Before { n_traces: Document::read(&document)?.geometry.n_traces })
 }
 
 /// The segments that are not done.
@@ -205,5 +202,6 @@ pub(crate) fn discard(output: Output, error: Error) -> Error {
 
 /// The number of gathers in a dataset merged by an earlier run.
 pub(crate) fn finished_gathers(output: &Output) -> Result<u64> {
-    Ok(Document::read(&output.root().join(METADATA))?.gathers.n_gathers)
+    let document = document_in(output.root())?.ok_or_else(|| no_plan(&output.root().path()))?;
+    Ok(Document::read(&document)?.gathers.n_gathers)
 }

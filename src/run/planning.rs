@@ -7,13 +7,15 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
+use crate::dataset::document::Document;
 use crate::dataset_files::NAMED_OUTPUTS;
+use crate::grid::options::GridOptions;
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
 use crate::run::reporter::{ImportProgress, Message, Phase, Reporter};
 use crate::staging::attempt::attempts;
-use crate::staging::{self, Output, STAGING, SegmentRecord, Staged};
+use crate::staging::{self, Output, STAGING, SegmentRecord, Staged, document_in};
 use crate::store;
 
 /// A planned import.
@@ -120,6 +122,8 @@ pub(crate) fn prepare(
         return Err(in_the_way);
     }
     reporter.begin(Phase::Partitioning, 0);
+    let scanning = scanning(config, other);
+    let config = scanning.as_ref().unwrap_or(config);
     let plan = {
         let reporter = RefCell::new(&mut *reporter);
         let watch = |walked| {
@@ -170,12 +174,34 @@ pub(crate) fn prepare(
     }
 }
 
+/// The import with all headers read before planning, where that is wanted: for a plan that others follow, and where the
+/// plan of an earlier run was made so or turned out to be wrong. Workers of other processes cannot begin again.
+fn scanning(config: &ImportConfig, other: OtherPlan) -> Option<ImportConfig> {
+    let grid = config.grid.as_ref().filter(|grid| !grid.is_scanned)?;
+    // A plan that cannot be read is spoken of later.
+    let earlier = if config.fresh { None } else { staging::is_probed(&config.output).unwrap_or(Some((false, false))) };
+    let (scans, is_wrong) = match earlier {
+        None => (other == OtherPlan::IsRefused, false),
+        Some((is_probed, is_wrong)) => (!is_probed || is_wrong, is_wrong),
+    };
+    let options = GridOptions { is_scanned: true, ..grid.clone() };
+    scans.then(|| ImportConfig { grid: Some(options), fresh: config.fresh || is_wrong, ..config.clone() })
+}
+
 /// Refuses an input inside what the import removes: its staging area, or a dataset that is replaced.
 fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     let Some(root) = staging::find_root(output)? else { return Ok(()) };
+    let replaced = match document_in(&root)? {
+        Some(document) => Document::read(&document).map_or_else(|_| Vec::new(), |document| document.parts()),
+        None => Vec::new(),
+    };
+    let is_replaced = |name: &std::ffi::OsStr| {
+        let named = NAMED_OUTPUTS.iter().copied().chain([STAGING]).chain(replaced.iter().map(String::as_str));
+        named.into_iter().any(|part| name == part)
+    };
     for input in plan.files.iter().map(|file| &file.input.path) {
         let name = root.name_on_the_way_to(input).map_err(|e| unreadable(input, &e))?;
-        if name.is_some_and(|name| name == STAGING || NAMED_OUTPUTS.iter().any(|part| name == *part)) {
+        if name.is_some_and(|name| is_replaced(&name)) {
             let (input, output) = (input.display(), output.display());
             let what = "is inside what an import into this directory replaces; move the file, or choose another output";
             return Err(Error::Usage(format!("{input}: {what} than {output}")));

@@ -32,7 +32,7 @@ const FAR_BYTES: usize = 64 << 10;
 
 /// Headers farther apart than this are read one by one.
 pub const SPARSE_STRIDE_BYTES: usize = 8 << 10;
-/// The same where the samples between them would be copied: a system call costs as much as copying so many bytes.
+/// The same if the samples between them would be copied: a system call costs as much as copying this many bytes.
 const COPIED_STRIDE_BYTES: usize = 2 << 10;
 
 /// What is going to be read.
@@ -241,8 +241,8 @@ impl SegyFile {
     }
 
     /// The headers of `n` neighbouring traces, `stride` bytes from one to the next: bytes that begin with the first of
-    /// them, and the distance between two of them there. The samples between them are read only where that is cheaper
-    /// than to leave them out.
+    /// them, and the distance between two of them there. Samples between them are read too where that is cheaper than
+    /// skipping them.
     pub fn headers<'a>(
         &'a self,
         offset: u64,

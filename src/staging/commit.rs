@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result, failed};
 use crate::dataset::document::Document;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES};
+use crate::staging::STAGING;
 use crate::store::Place;
-use crate::store::files::{is_there, read_json};
+use crate::store::files::{find_json, is_there, read_json};
+
+/// Name of the list of the parts of a dataset in an object store that is being replaced.
+pub(super) const REPLACED: &str = "replaced.json";
 
 /// The parts of a dataset and of the one it replaces. The last of each is the commit mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +36,7 @@ impl Commit {
             Some(old) => Document::read(old)
                 .map_err(|e| Error::Failed(format!("{e}; so it is not known what belongs to the dataset to replace")))?
                 .parts(),
+            None if root.is_remote() => find_json(&replaced_in(root))?.unwrap_or_default(),
             None => Vec::new(),
         };
         // Parts of a dataset that an interrupted import left.
@@ -67,6 +72,11 @@ impl Commit {
         let others = self.parts.iter().filter(|name| !self.replaced.contains(name));
         self.replaced.iter().rev().chain(others)
     }
+}
+
+/// Where the parts of a dataset in an object store that is being replaced are written down.
+fn replaced_in(root: &Place) -> Place {
+    root.join(STAGING).join(REPLACED)
 }
 
 fn named() -> Vec<String> {

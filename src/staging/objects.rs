@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::dataset::document::Document;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES, ZARR_JSON};
 use crate::grid::Grid;
 use crate::plan::Plan;
-use crate::staging::commit::{Commit, document_in};
+use crate::staging::commit::{Commit, REPLACED, document_in};
 use crate::staging::{Area, MERGED, PLAN, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
 use crate::store::files::{is_there, read_json, write_json};
 use crate::store::{self, Place};
@@ -114,9 +115,15 @@ impl Area for ObjectArea {
             return Err(Error::OutputInTheWay(format!("{}: {what}", self.root.display())));
         }
         self.is_mine.store(true, Ordering::Relaxed);
+        remove(&self.others()?)?;
+        // Once its document is gone, nothing else tells what the dataset to replace consists of.
+        if let Some(document) = document_in(&self.root)?
+            && let Ok(document) = Document::read(&document)
+        {
+            write_json(&self.staging.join(REPLACED), &document.parts())?;
+        }
         let documents = [self.root.join(METADATA), self.root.join(TABLES).join(METADATA), self.root.join(ZARR_JSON)];
-        remove(&documents.map(|place| place.path()))?;
-        remove(&self.others()?)
+        remove(&documents.map(|place| place.path()))
     }
 
     fn write_plan(&self, plan: &Plan) -> Result<()> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::segy::samples::moments::Moments;
 use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
@@ -31,6 +32,9 @@ pub struct SegmentRecord {
     pub stored_bytes: u64,
     pub headers: HeaderSummary,
     pub samples: SampleStatistics,
+    /// Of the samples that have a place in a grid.
+    #[serde(default)]
+    pub moments: Moments,
     /// What rounding did to its samples.
     #[serde(default)]
     pub rounding: RoundingError,
@@ -64,6 +68,8 @@ impl SegmentRecord {
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
             && headers.ranges.len() == plan.headers.columns.len()
             && self.samples.n_nonfinite <= n_samples
+            && self.moments.count <= array.n_samples * array.n_traces
+            && self.moments.is_sane()
     }
 
     /// Whether it has as many chunks as it should; of a grid it is not known how many columns of a shard have traces.
@@ -72,14 +78,14 @@ impl SegmentRecord {
             let array = plan.traces();
             return self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks();
         };
-        let n_units = plan.segments.get(self.segment as usize).map_or(0, |segment| {
-            let units = plan.units_of(segment);
-            units.end - units.start
-        });
-        let least = n_units * grid.n_deep();
-        self.records.n_chunks == n_units
-            && self.chunks.n_chunks >= least
-            && self.chunks.n_chunks <= grid.n_columns.saturating_mul(grid.n_deep())
+        let Some(segment) = plan.segments.get(self.segment as usize) else { return false };
+        let units = plan.units_of(segment);
+        let (mut least, mut most) = (0, 0_u64);
+        for (part, units) in grid.with_units(&units) {
+            least += (units.end - units.start) * part.n_deep();
+            most = most.saturating_add(part.n_columns.saturating_mul(part.n_deep()));
+        }
+        self.records.n_chunks == units.end - units.start && (least..=most).contains(&self.chunks.n_chunks)
     }
 }
 

@@ -106,6 +106,15 @@ impl Place {
         Ok(Self { root: Root::Directory(Arc::new(directory)), name: PathBuf::new() })
     }
 
+    /// The file at a path for reading: links are followed.
+    ///
+    /// # Errors
+    /// If its directory does not exist, or the path does not end with a name.
+    pub fn file_to_read(path: &Path) -> io::Result<Self> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Self::to_read(path.parent().unwrap_or(Path::new("")))?.join(name))
+    }
+
     /// The file or directory at a path, as a name in its parent directory.
     ///
     /// # Errors

@@ -109,6 +109,29 @@ impl Formula {
     }
 }
 
+/// An expression over numbers by name.
+#[derive(Clone, Debug)]
+pub struct Expression(FlatEx<f64, Operators>);
+
+impl Expression {
+    /// # Errors
+    /// What is wrong with it, as [`names`] says it.
+    pub fn new(expression: &str) -> Result<Self, String> {
+        names(expression)?;
+        parse(expression).map(Self)
+    }
+
+    /// The names in it, sorted.
+    pub fn names(&self) -> &[String] {
+        self.0.var_names()
+    }
+
+    /// Its value with a number for each name, in their order; NaN if undefined.
+    pub fn value(&self, numbers: &[f64]) -> f64 {
+        defined(self.0.eval(numbers).unwrap_or(f64::NAN))
+    }
+}
+
 /// The field names in an expression, sorted.
 ///
 /// # Errors

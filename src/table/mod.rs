@@ -30,8 +30,8 @@ mod writer;
 
 pub use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ZERO_TRACE};
 pub use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, GatherStarts, ensemble_info};
-pub use formula::{Computed, Formula};
+pub use formula::{Computed, Expression, Formula};
 pub use join::{Joining, TablePart};
-pub use rows::{read_integer, read_number};
+pub use rows::{read_integer, read_number, write_number};
 pub use summary::HeaderSummary;
 pub use writer::SegmentWriter;

@@ -186,6 +186,38 @@ pub fn read_number(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteO
     }
 }
 
+/// Writes a number into a field of a header; bytes count from 1. It is rounded, and kept within what the type holds; text and
+/// IBM singles stay as they are.
+///
+/// # Panics
+/// If the field does not lie within `header`.
+pub fn write_number(header: &mut [u8], first_byte: u32, kind: FieldKind, order: ByteOrder, value: f64) {
+    let start = first_byte as usize - 1;
+    let place = &mut header[start..start + kind.size()];
+    macro_rules! put {
+        ($value:expr) => {
+            place.copy_from_slice(&$value.to_be_bytes())
+        };
+    }
+    let whole = value.round_ties_even();
+    match kind {
+        FieldKind::I8 => put!((whole as i8)),
+        FieldKind::U8 => put!((whole as u8)),
+        FieldKind::I16 => put!((whole as i16)),
+        FieldKind::U16 => put!((whole as u16)),
+        FieldKind::I32 => put!((whole as i32)),
+        FieldKind::U32 => put!((whole as u32)),
+        FieldKind::I64 => put!((whole as i64)),
+        FieldKind::U64 => put!((whole as u64)),
+        FieldKind::F32 => put!((value as f32)),
+        FieldKind::F64 => put!(value),
+        FieldKind::Ibm32 | FieldKind::Text(_) => return,
+    }
+    if order == ByteOrder::Little {
+        place.reverse();
+    }
+}
+
 /// One integer field of a header; bytes count from 1. A uint64 beyond the range of int64 wraps around, so it stays
 /// distinct but loses its order. A field that is not an integer gives its bits, which is enough to distinguish
 /// values.

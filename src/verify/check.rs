@@ -19,7 +19,7 @@ use crate::dataset_files::{
 use crate::store::TableReader;
 use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
-use crate::verify::check_grid::{check_arrays, check_bricks};
+use crate::verify::check_grid::{check_arrays, check_bricks, said_of_edits};
 use crate::verify::edits;
 
 /// The result of a successful check.
@@ -38,11 +38,12 @@ pub struct Checked {
 /// `Error::Input` if there is no dataset, `Error::Damaged` with what is damaged or missing.
 pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &CancelHandle) -> Result<Checked> {
     let dataset = Dataset::open(root)?;
-    check_tables(&dataset, cancel)?;
+    let edited = check_tables(&dataset, cancel)?;
     if let Some(grid) = &dataset.grid {
         check_bricks(&dataset, grid, on_progress, cancel)?;
+        said_of_edits(&dataset, &edited)?;
         let n_files =
-            dataset.n_objects() + grid.n_units + (dataset.checksums.len() + dataset.grid_checksums.len()) as u64;
+            dataset.n_objects() + grid.n_all_units() + (dataset.checksums.len() + dataset.grid_checksums.len()) as u64;
         return Ok(Checked { n_traces: dataset.array.n_traces, n_files: n_files + 1 });
     }
     let array = &dataset.array;
@@ -74,11 +75,13 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     Ok(Checked { n_traces: array.n_traces, n_files: dataset.n_objects() + dataset.checksums.len() as u64 + 1 })
 }
 
-/// Checks all files but the chunks against their checksums and each other.
-pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
+/// Checks all files but the chunks against their checksums and each other. Returns the documents of a grid whose attributes
+/// were edited.
+pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<Vec<String>> {
     check_files(dataset, cancel)?;
-    check_arrays(dataset, cancel)?;
-    check_counts(dataset)
+    let edited = check_arrays(dataset, cancel)?;
+    check_counts(dataset)?;
+    Ok(edited)
 }
 
 /// Checks that every file but the chunks is there and unchanged.

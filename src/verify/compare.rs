@@ -10,6 +10,7 @@ use crate::dataset::{Dataset, FilePart, Original, OriginalFile, Sources, Tables}
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
 use crate::verify::check::check_tables;
+use crate::verify::check_grid::said_of_edits;
 
 /// The result of a successful comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub fn compare(
     let dataset = Dataset::open(dataset)?;
     let compared = compare_with(inputs, &dataset, on_progress, cancel)?;
     // Files that do not feed into samples or header bytes are checked by checksum.
-    check_tables(&dataset, cancel)?;
+    said_of_edits(&dataset, &check_tables(&dataset, cancel)?)?;
     Ok(compared)
 }
 

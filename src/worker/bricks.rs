@@ -1,8 +1,8 @@
-//! Converting the share of a segment in a grid: one column of bricks after another, each with the headers of its traces.
+//! Converting a segment's share of a grid: one column of bricks after another, each with the headers of its traces.
 //!
 //! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
-//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples as make 24 MiB, one at least; longer traces are read again for the next
-//! ones, from the cache.
+//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples
+//! as make 24 MiB, at least one; longer traces are read again for the next ones, from the cache.
 
 use std::ops::Range;
 
@@ -15,17 +15,19 @@ use crate::grid::places::Placed;
 use crate::grid::{BLOCK_BYTES, Grid};
 use crate::input::traces::Inputs;
 use crate::plan::Plan;
+use crate::segy::samples::moments::Moments;
 use crate::segy::samples::restore::RoundTrip;
 use crate::segy::{Access, Dtype};
 use crate::staging::{GridFiles, SegmentPaths, SegmentRecord};
 use crate::store::Place;
+use crate::store::checksum::ChunkSums;
 use crate::worker::rows::Rows;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{BrickEncoder, BrickStore};
 
 /// Bytes of the input processed at a time.
 const WINDOW_BYTES: usize = 512 << 10;
-/// Rows taken between two looks at whether to stop.
+/// Rows taken between two checks for cancelling.
 const ROWS_AT_A_TIME: u64 = 65_536;
 
 /// Converts segment `id`: the headers of its rows, and its share of the bricks.
@@ -41,9 +43,10 @@ pub(super) fn convert(
     let segment = super::segment(plan, id)?;
     let range = plan.rows_of(segment);
     let n_rows = range.end - range.start;
-    let samples = SampleConversion::new(plan.layout(), &grid.traces)?;
+    let mut samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
-    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, Some(GridFiles::open(grid, staging)?))?;
+    let places = Some(GridFiles::open(grid, staging)?);
+    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, places)?.with_probed(paths, staging)?;
     let mut next_row = range.start;
     let mut take_rows = |end: u64| -> Result<()> {
         while next_row < end {
@@ -54,31 +57,45 @@ pub(super) fn convert(
         Ok(())
     };
 
-    let mut columns = Columns::new(plan, grid, paths, staging, samples)?;
-    let units = columns.files.units(&plan.units_of(segment))?;
+    let layout = plan.layout();
+    let round_trip = RoundTrip::new(layout.format(), layout.sample_byte_order(), grid.traces.dtype);
+    let mut exceptions =
+        SegmentExceptions::new(&paths.exceptions, round_trip.filter(|_| grid.traces.precision.is_none()));
+    let (mut chunks, mut records, mut stored_bytes) = (ChunkSums::default(), ChunkSums::default(), 0);
     let n_traces = segment.end_trace - segment.start_trace;
-    for (done, unit) in units.iter().enumerate() {
-        // In a sorted file these are nearly the traces of the unit: what is read for one is in the cache for the other.
-        take_rows(columns.end_trace(*unit)?.min(range.end))?;
-        columns.convert_unit(*unit, cancel)?;
-        on_progress((u128::from(n_traces) * (done as u128 + 1) / units.len() as u128) as u64);
+    let own = plan.units_of(segment);
+    let (mut done, mut moments) = (0, Moments::default());
+    for (part, units) in grid.with_units(&own) {
+        let mut columns = Columns::new(plan, &part, paths, staging, samples, exceptions)?;
+        for unit in columns.files.units(&units)? {
+            // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
+            take_rows(columns.end_trace(unit)?.min(range.end))?;
+            columns.convert_unit(unit, cancel)?;
+            done += 1;
+            on_progress((u128::from(n_traces) * done / u128::from(own.end - own.start)) as u64);
+        }
+        let (of_bricks, brick_bytes) = columns.bricks.finish()?;
+        let (of_headers, header_bytes) = columns.headers.finish()?;
+        (chunks, records) = (chunks.followed_by(of_bricks), records.followed_by(of_headers));
+        stored_bytes += brick_bytes + header_bytes;
+        moments.merge(&columns.moments);
+        (samples, exceptions) = (columns.samples, columns.exceptions);
     }
     take_rows(range.end)?;
     let (n_runs, headers) = rows.finish()?;
-    let (chunks, stored_bytes) = columns.bricks.finish()?;
-    let (records, header_bytes) = columns.headers.finish()?;
     Ok(SegmentRecord {
         segment: id,
         n_traces,
         n_rows,
         n_runs,
-        n_exceptions: columns.exceptions.finish()?,
+        n_exceptions: exceptions.finish()?,
         chunks,
         records,
-        stored_bytes: stored_bytes + header_bytes,
+        moments,
+        stored_bytes,
         headers,
-        samples: columns.samples.statistics,
-        rounding: columns.samples.converter.rounding,
+        samples: samples.statistics,
+        rounding: samples.converter.rounding,
         boot_id: None,
     })
 }
@@ -90,6 +107,8 @@ struct Columns<'a> {
     files: GridFiles<'a>,
     inputs: Inputs<'a>,
     samples: SampleConversion,
+    /// Of the samples, unless they lie aside.
+    moments: Moments,
     exceptions: SegmentExceptions,
     encoder: BrickEncoder,
     bricks: BrickStore,
@@ -114,10 +133,11 @@ impl<'a> Columns<'a> {
         paths: &SegmentPaths,
         staging: &Place,
         samples: SampleConversion,
+        exceptions: SegmentExceptions,
     ) -> Result<Self> {
-        let (array, layout, dtype) = (grid.array(), plan.layout(), grid.traces.dtype);
+        let (array, dtype) = (grid.array(), grid.traces.dtype);
         let cut = Cut::new(grid);
-        let record = HeaderRecord::new(grid, layout.byte_order);
+        let record = HeaderRecord::new(grid, plan.layout().byte_order);
         let headers = record.array(grid);
         let n_in_headers = headers.chunk_shape().iter().product::<u64>() as usize;
         let brick_bytes = grid.brick.iter().product::<u64>() * dtype.size() as u64;
@@ -128,15 +148,12 @@ impl<'a> Columns<'a> {
             files: GridFiles::open(grid, staging)?,
             inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
             samples,
-            exceptions: SegmentExceptions::new(
-                &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.sample_byte_order(), dtype)
-                    .filter(|_| grid.traces.precision.is_none()),
-            ),
+            moments: Moments::default(),
+            exceptions,
             encoder: BrickEncoder::new(&array),
             bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),
             header_encoder: BrickEncoder::of_records(record.bytes(), n_in_headers)?,
-            headers: BrickStore::new(&paths.array(HeaderRecord::ARRAY), headers, is_durable),
+            headers: BrickStore::new(&paths.array(&grid.path_of(HeaderRecord::ARRAY)), headers, is_durable),
             record,
             n_at_a_time: (BLOCK_BYTES / brick_bytes.max(1)).clamp(1, grid.n_deep()),
             hole: hole(dtype),
@@ -241,6 +258,9 @@ impl<'a> Columns<'a> {
             let (row, padding) = self.row[..row_bytes].split_at_mut(n_there * size);
             padding.fill(0);
             let seen = self.samples.convert(raw, row);
+            if self.grid.aside_of.is_empty() {
+                self.moments.add(self.grid.traces.dtype, row);
+            }
             if !seen.is_plain {
                 self.exceptions.check(placed.trace, samples.start, raw, row)?;
             }
@@ -269,7 +289,7 @@ impl<'a> Columns<'a> {
 /// The records of a unit while they are filled in.
 struct Records<'r> {
     bytes: &'r mut [u8],
-    /// Where the column at hand begins in the unit.
+    /// Where the current column begins in the unit.
     corner: &'r [u64],
 }
 
@@ -289,7 +309,7 @@ impl Records<'_> {
     }
 }
 
-/// A page of holes: no number, or zero.
+/// A page of holes: NaN, or zero for integers.
 fn hole(dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::Float32 => f32::NAN.to_le_bytes().repeat(1024),

@@ -2,8 +2,7 @@
 //! samples as possible are read for that.
 //!
 //! The header table is not cut where the samples are, so a worker also writes rows for traces whose samples another
-//! worker converts. Both must find the same flags: a zero is a sample that is zero once converted, a repetition one of
-//! bytes.
+//! worker converts. Both must find the same flags: zero means zero once converted, repeated means the same bytes.
 
 use std::sync::Arc;
 
@@ -137,7 +136,7 @@ impl<'a> FlagFinder<'a> {
 
     /// Whether all samples are zero once converted.
     fn are_zero(&mut self, samples: &[u8]) -> bool {
-        // Nearly always these are the zeros, and nothing is faster to see.
+        // Zeros are nearly always zero bytes, the fastest to see.
         if samples.iter().fold(0, |all, byte| all | byte) == 0 {
             return true;
         }

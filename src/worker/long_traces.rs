@@ -19,9 +19,9 @@ use crate::store::Place;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SampleSumWriter, SegmentStore};
 
-/// Samples of a trace in a chunk that are fewer bytes than this are read for several chunks at once.
+/// If a chunk has fewer bytes than this of each trace, several chunks are read at once.
 const SHORT_PIECE_BYTES: usize = 64 << 10;
-/// How much that may be.
+/// The most bytes read at once for them.
 const STRIP_BYTES: usize = 16 << 20;
 /// The most exceptions of a chunk that a lane keeps; for a chunk with more, all are searched again in order.
 const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
@@ -48,11 +48,11 @@ struct Lane {
     strip: Strip,
     exceptions: Vec<Exception>,
     stored_bytes: u64,
-    /// CRC-32C of the samples of the chunk at hand.
+    /// CRC-32C of the samples of the current chunk.
     crc: u32,
 }
 
-/// Where what the chunks give goes, in their order.
+/// Where the results of the chunks go, in their order.
 pub(crate) struct Takers<'a> {
     /// For shards.
     pub(crate) store: &'a mut SegmentStore,
@@ -82,7 +82,7 @@ impl<'a> Parts<'a> {
         self.lanes.into_iter().filter_map(|lane| lane.store).try_for_each(|store| store.finish().map(drop))
     }
 
-    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `on_part` hears the chunks done so far.
+    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `on_part` gets the number of chunks done so far.
     pub(crate) fn convert(
         &mut self,
         trace_chunk: u64,
@@ -96,8 +96,8 @@ impl<'a> Parts<'a> {
         let n_lanes = self.lanes.len();
         places.iter().for_each(|place| place.file.is_read_by(n_lanes));
         let mut outcome = Outcome::default();
-        let work =
-            |(): &mut (), lane: &mut &mut Lane, part| lane.convert(layout, array, part, trace_chunk, places, cancel);
+        let chunk = |part| Chunk { layout, array, part, trace_chunk, places };
+        let work = |(): &mut (), lane: &mut &mut Lane, part| lane.convert(&chunk(part), cancel);
         let take = |lane: &mut &mut Lane, part: u64| {
             match &mut lane.store {
                 Some(own) => store.add_sums(own.take_sums()),
@@ -108,7 +108,7 @@ impl<'a> Parts<'a> {
                 }
             }
             sample_sums.push(lane.crc)?;
-            lane.tell_exceptions(layout, array, part, places, exceptions)?;
+            lane.tell_exceptions(&chunk(part), exceptions)?;
             outcome.samples.merge(&std::mem::take(&mut lane.samples.statistics));
             outcome.rounding.merge(&std::mem::take(&mut lane.samples.converter.rounding));
             outcome.stored_bytes += lane.stored_bytes;
@@ -144,15 +144,8 @@ impl Lane {
     }
 
     /// Converts one chunk: samples, statistics, exceptions, encoding, and its file if it has one.
-    fn convert(
-        &mut self,
-        layout: &Layout,
-        array: &ArrayPlan,
-        part: u64,
-        trace_chunk: u64,
-        places: &[Stretch],
-        cancel: &CancelHandle,
-    ) -> Result<()> {
+    fn convert(&mut self, chunk: &Chunk, cancel: &CancelHandle) -> Result<()> {
+        let Chunk { layout, array, part, trace_chunk, places } = *chunk;
         self.encoded.clear();
         if let Some(store) = &mut self.store {
             store.begin(part, trace_chunk)?;
@@ -160,7 +153,7 @@ impl Lane {
         self.exceptions.clear();
         let is_short = array.chunk_samples as usize * layout.format().bytes < SHORT_PIECE_BYTES;
         if is_short && !self.strip.holds(trace_chunk, part) {
-            self.strip.load(layout, array, part, trace_chunk, places, cancel)?;
+            self.strip.load(chunk, cancel)?;
         }
         for (i, place) in places.iter().enumerate() {
             // The next trace is fetched while this one is converted.
@@ -210,10 +203,7 @@ impl Lane {
     /// Passes on all exceptions of the current chunk.
     fn tell_exceptions(
         &mut self,
-        layout: &Layout,
-        array: &ArrayPlan,
-        part: u64,
-        places: &[Stretch],
+        &Chunk { layout, array, part, places, .. }: &Chunk,
         exceptions: &mut SegmentExceptions,
     ) -> Result<()> {
         if self.exceptions.len() <= MAX_KEPT_EXCEPTIONS {
@@ -252,7 +242,7 @@ struct Strip {
     trace_chunk: u64,
     parts: Range<u64>,
     bytes: Vec<u8>,
-    /// Of a trace, and of a trace in one chunk.
+    /// Bytes of a trace, and of its part in one chunk.
     row_bytes: usize,
     piece_bytes: usize,
     window: Vec<u8>,
@@ -264,15 +254,8 @@ impl Strip {
     }
 
     /// Reads as many chunks from `part` on as there is room for.
-    fn load(
-        &mut self,
-        layout: &Layout,
-        array: &ArrayPlan,
-        part: u64,
-        trace_chunk: u64,
-        places: &[Stretch],
-        cancel: &CancelHandle,
-    ) -> Result<()> {
+    fn load(&mut self, chunk: &Chunk, cancel: &CancelHandle) -> Result<()> {
+        let Chunk { layout, array, part, trace_chunk, places } = *chunk;
         self.parts = 0..0;
         self.piece_bytes = array.chunk_samples as usize * layout.format().bytes;
         let n_parts = (STRIP_BYTES / (self.piece_bytes * places.len()).max(1)).max(1) as u64;
@@ -297,6 +280,16 @@ impl Strip {
         let start = i * self.row_bytes + (part - self.parts.start) as usize * self.piece_bytes;
         &self.bytes[start..start + n_bytes]
     }
+}
+
+/// A chunk of long traces, and where they lie.
+struct Chunk<'a> {
+    layout: &'a Layout,
+    array: &'a ArrayPlan,
+    /// Its number along the samples.
+    part: u64,
+    trace_chunk: u64,
+    places: &'a [Stretch],
 }
 
 /// The samples of one trace in one chunk.

@@ -3,6 +3,7 @@
 mod bricks;
 pub mod flags;
 mod long_traces;
+mod probed_rows;
 mod rows;
 mod sample_conversion;
 
@@ -15,6 +16,7 @@ use crate::input::traces::Stretch;
 use crate::plan::Plan;
 use crate::plan::partition::Segment;
 use crate::segy::Layout;
+use crate::segy::samples::moments::Moments;
 use crate::segy::samples::restore::RoundTrip;
 use crate::staging::attempt::{self, Attempt};
 use crate::staging::{SegmentPaths, SegmentRecord};
@@ -240,6 +242,7 @@ impl<'a> Conversion<'a> {
         Ok(SegmentRecord {
             chunks: self.store.finish()?,
             records: ChunkSums::default(),
+            moments: Moments::default(),
             segment: id,
             n_traces: if self.plan.headers_only { n_rows } else { length(&self.traces) },
             n_rows,

@@ -11,10 +11,12 @@ use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths};
+use crate::store::Place;
 use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
+use crate::worker::probed_rows::ProbedRows;
 
-/// Bytes of the input processed at a time: they stay in the second-level cache between the passes.
+/// Bytes of the input processed at a time: they stay in the L2 cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
 
 /// The rows of one segment.
@@ -32,6 +34,7 @@ pub(super) struct Rows<'a> {
     window: Vec<u8>,
     /// Where traces are in a grid.
     places: Option<GridFiles<'a>>,
+    probed: Option<ProbedRows<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -57,16 +60,24 @@ impl<'a> Rows<'a> {
             headers: SegmentWriter::create(&paths.headers, &plan.headers, range.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             range,
-            // It reads at other offsets than the conversion does meanwhile.
+            // With inputs of its own, as it reads at other offsets than the conversion.
             finder: FlagFinder::new(inputs(Access::Traces), layout, converter, plan.traces().dtype),
             flags: Vec::new(),
             window: Vec::new(),
             places,
+            probed: None,
         })
+    }
+
+    /// Checks and keeps what a plan from a few headers needs of the others.
+    pub(super) fn with_probed(mut self, paths: &SegmentPaths, staging: &'a Place) -> Result<Self> {
+        self.probed = ProbedRows::new(self.plan, paths, staging)?;
+        Ok(self)
     }
 
     /// Completes the table and the runs. Returns the number of runs and what is in the table.
     pub(super) fn finish(self) -> Result<(u64, HeaderSummary)> {
+        self.probed.map_or(Ok(()), ProbedRows::finish)?;
         Ok((self.runs.finish()?, self.headers.finish()?))
     }
 
@@ -125,10 +136,13 @@ impl<'a> Rows<'a> {
         }
         let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
         // Copying the headers brings them into the cache faster than reading single numbers.
-        let places = match &self.places {
+        let places = match &mut self.places {
             None => Vec::new(),
             Some(places) => places.of(traces, self.plan.headers.byte_order)?,
         };
+        if let Some(probed) = &mut self.probed {
+            probed.take(traces, bytes, stride, &places)?;
+        }
         self.headers.push_marked(bytes, stride, n, &self.flags[skipped..], mark, &places)?;
         self.runs.push(traces.start, bytes, stride, n)
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::store::checksum;
 use crate::zarr::axes::Array;
 use crate::zarr::brick_store::RECORD_LEVEL;
 use crate::zarr::codec::little_endian;
@@ -104,4 +105,53 @@ pub fn group_document(arrays: &[(&str, &Value)], attributes: Value) -> Value {
         "attributes": attributes,
         "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": consolidated},
     })
+}
+
+/// What a `zarr.json` says besides attributes, and what other programs write with them: a checksum of it.
+///
+/// Two documents of the same structure differ in attributes, consolidated metadata, and the order of keys alone.
+pub fn structure(document: &Value) -> u32 {
+    const KEYS: [&str; 9] = [
+        "zarr_format",
+        "node_type",
+        "shape",
+        "data_type",
+        "chunk_grid",
+        "chunk_key_encoding",
+        "fill_value",
+        "codecs",
+        "dimension_names",
+    ];
+    let values = KEYS.iter().map(|key| in_one_order(document.get(key).unwrap_or(&Value::Null)));
+    checksum::crc32c(values.collect::<Vec<_>>().join("\n").as_bytes())
+}
+
+/// A value as text, with the keys of objects in alphabetical order.
+fn in_one_order(value: &Value) -> String {
+    match value {
+        Value::Object(object) => {
+            // An empty configuration may as well be missing.
+            let entries = object.iter().filter(|(_, value)| value.as_object().is_none_or(|object| !object.is_empty()));
+            let mut entries: Vec<String> =
+                entries.map(|(key, value)| format!("{key:?}:{}", in_one_order(value))).collect();
+            entries.sort();
+            format!("{{{}}}", entries.join(","))
+        }
+        Value::Array(values) => format!("[{}]", values.iter().map(in_one_order).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_not_part_of_the_structure() {
+        let document = json!({"zarr_format": 3, "node_type": "array", "shape": [3], "attributes": {"a": 1}});
+        let edited = json!({"shape": [3], "attributes": {"a": 2}, "node_type": "array", "zarr_format": 3, "storage_transformers": []});
+        assert_eq!(structure(&document), structure(&edited));
+        let other = json!({"zarr_format": 3, "node_type": "array", "shape": [4], "attributes": {"a": 1}});
+        assert_ne!(structure(&document), structure(&other));
+    }
 }

@@ -23,7 +23,7 @@ pub use axes::{Array, Axis};
 pub use brick_store::{BrickDecoder, BrickEncoder, BrickStore};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};
 pub use codec::Codec;
-pub use documents::{array_document, coordinate_document, group_document, records_document};
+pub use documents::{array_document, coordinate_document, group_document, records_document, structure};
 pub use plain_array::PlainArray;
 pub use sample_sums::{SampleSumWriter, SampleSums, join_sample_sums};
 pub use segment_store::SegmentStore;

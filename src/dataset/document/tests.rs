@@ -69,6 +69,11 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&one], directory.join("grid"), |config| {
             config.grid = Some(GridOptions::new("trace_sequence_file,trace".parse().unwrap()));
         }),
+        imported(&[&one], directory.join("bins"), |config| {
+            let mut grid = GridOptions::new("inline,crossline,trace".parse().unwrap());
+            grid.crs = Some("EPSG:32610".parse().unwrap());
+            config.grid = Some(grid);
+        }),
         imported(&[&one], directory.join("rounded"), |config| config.precision = Some(60)),
         imported(&[&one], directory.join("orders"), |config| {
             config.overrides.n_samples = Some(N_SAMPLES as u32);
@@ -86,7 +91,8 @@ fn add_keys(value: &Value, place: &str, keys: &mut BTreeSet<String>) {
         Value::Object(_) if ["binary_header.", "geometry.header_ranges."].contains(&place) => {}
         Value::Object(object) => {
             for (key, value) in object {
-                let key = if place == "checksums." || place == "grid.checksums." { "PATH" } else { key };
+                let key =
+                    if ["checksums.", "grid.checksums.", "grid.structures."].contains(&place) { "PATH" } else { key };
                 let of_files = ["name", "bytes", "start_trace", "end_trace", "warnings"].contains(&key);
                 let key = if place == "files." && !of_files { key.to_owned() } else { format!("{place}{key}") };
                 add_keys(value, &format!("{key}."), keys);

@@ -294,7 +294,7 @@ fn computed(options: &HeaderOptions, columns: &[Column], major: u8) -> Result<Ve
 }
 
 /// Resolves a name in an expression: a column, by its name or an alias, raw or `_scaled`.
-fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
+pub(crate) fn input(name: &str, columns: &[Column], major: u8) -> Result<Input, String> {
     let find = |name: &str| {
         let exact = columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
         exact.or_else(|| columns.iter().find(|c| c.name == canonical_name(name, major)))

@@ -13,7 +13,7 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// The one for this order, of something for big-endian and for little-endian files.
+    /// Picks from something for big-endian and something for little-endian files.
     pub(crate) fn choose<T>(self, [big, little]: [T; 2]) -> T {
         match self {
             Self::Big => big,
@@ -71,6 +71,44 @@ impl Dtype {
             Self::UInt64 => "uint64",
             Self::Float32 => "float32",
             Self::Float64 => "float64",
+        }
+    }
+
+    /// The type of NumPy's description of one, such as `<f4`, in either byte order.
+    pub fn of_numpy(description: &str) -> Option<Self> {
+        Some(match description.trim_start_matches(['<', '>', '|', '=']) {
+            "i1" => Self::Int8,
+            "u1" => Self::UInt8,
+            "i2" => Self::Int16,
+            "u2" => Self::UInt16,
+            "i4" => Self::Int32,
+            "u4" => Self::UInt32,
+            "i8" => Self::Int64,
+            "u8" => Self::UInt64,
+            "f4" => Self::Float32,
+            "f8" => Self::Float64,
+            _ => return None,
+        })
+    }
+
+    /// A little-endian value as a double; NaN if it has another length.
+    pub fn number(self, bytes: &[u8]) -> f64 {
+        macro_rules! number {
+            ($type:ty) => {
+                bytes.try_into().map_or(f64::NAN, |bytes| <$type>::from_le_bytes(bytes) as f64)
+            };
+        }
+        match self {
+            Self::Int8 => number!(i8),
+            Self::UInt8 => number!(u8),
+            Self::Int16 => number!(i16),
+            Self::UInt16 => number!(u16),
+            Self::Int32 => number!(i32),
+            Self::UInt32 => number!(u32),
+            Self::Int64 => number!(i64),
+            Self::UInt64 => number!(u64),
+            Self::Float32 => number!(f32),
+            Self::Float64 => number!(f64),
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod fixed_gain;
 pub mod format;
 pub mod ibm;
 pub(crate) mod kernels;
+pub mod moments;
 pub(crate) mod number;
 pub mod plain_runs;
 pub mod recode;

@@ -1,0 +1,287 @@
+//! Which traces and samples of a file to export, by what the headers say of them.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::base::error::{Error, Result};
+use crate::base::near_names::near_names;
+use crate::dataset::{Dataset, HeaderColumns, TraceSet};
+use crate::export::condition::Condition;
+use crate::export::polygon::Polygons;
+use crate::segy::SampleAxis;
+use crate::segy::quantity::Quantity;
+
+/// A part of the traces and samples; by default all of them. A trace has to be in all that are given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Values of the column `inline`.
+    pub inlines: Option<Interval>,
+    /// Values of the column `crossline`.
+    pub crosslines: Option<Interval>,
+    /// A condition on columns of the header table, such as `offset < 3000 and is_dead == 0`.
+    pub condition: Option<String>,
+    /// A file of GeoJSON; traces whose `cdp_x_scaled` and `cdp_y_scaled` lie in one of its polygons, or, where those are zero
+    /// throughout, whose middle between source and receiver does.
+    pub polygon: Option<PathBuf>,
+    /// A part of the sample axis.
+    pub samples: Option<AxisInterval>,
+}
+
+/// `A:B`: values from A up to but not including B; without A or B without that end.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Interval {
+    /// The smallest value.
+    pub start: Option<f64>,
+    /// What all values are less than.
+    pub end: Option<f64>,
+}
+
+/// An interval of the sample axis. Its ends may have units.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AxisInterval {
+    /// The first value.
+    pub start: Option<Quantity>,
+    /// What all values are less than.
+    pub end: Option<Quantity>,
+}
+
+/// The two ends of `A:B`.
+fn ends<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<[Option<T>; 2], String> {
+    let (start, end) = text.split_once(':').ok_or("write A:B, as in 100:200, 100: or :200")?;
+    let end_of = |text: &str| if text.trim().is_empty() { Ok(None) } else { parse(text).map(Some) };
+    Ok([end_of(start)?, end_of(end)?])
+}
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
+        let [start, end] = ends(text, |text| number(text).ok_or_else(|| format!("{text} is not a number")))?;
+        match start.zip(end) {
+            Some((start, end)) if end <= start => Err(format!("{text} is empty: B is not included")),
+            _ => Ok(Self { start, end }),
+        }
+    }
+}
+
+impl FromStr for AxisInterval {
+    type Err = String;
+
+    /// A unit of the end is that of the start as well, if that has none.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let [mut start, end] = ends(text, str::parse::<Quantity>)?;
+        if let (Some(start), Some(unit)) = (&mut start, end.and_then(|end| end.unit)) {
+            start.unit.get_or_insert(unit);
+        }
+        Ok(Self { start, end })
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |end: Option<f64>| end.map_or_else(String::new, |end| end.to_string());
+        write!(f, "{}:{}", end(self.start), end(self.end))
+    }
+}
+
+impl Interval {
+    fn holds(&self, value: f64) -> bool {
+        self.start.is_none_or(|start| value >= start) && self.end.is_none_or(|end| value < end)
+    }
+}
+
+/// Something that every wanted trace has to meet, with the numbers of the columns that it needs.
+enum Criterion {
+    Interval(usize, Interval),
+    Condition(Condition),
+    Inside(Polygons, Points),
+}
+
+/// The columns of a point: its coordinates, or the coordinates of two that it is in the middle of.
+enum Points {
+    Own([usize; 2]),
+    Middle([[usize; 2]; 2]),
+}
+
+impl Criterion {
+    fn holds(&self, values: &[f64]) -> bool {
+        let value = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+        match self {
+            Self::Interval(place, interval) => interval.holds(value(*place)),
+            Self::Condition(condition) => condition.holds(values),
+            Self::Inside(polygons, Points::Own([x, y])) => polygons.contain(value(*x), value(*y)),
+            Self::Inside(polygons, Points::Middle([a, b])) => {
+                let middle = |axis: usize| f64::midpoint(value(a[axis]), value(b[axis]));
+                polygons.contain(middle(0), middle(1))
+            }
+        }
+    }
+}
+
+impl Selection {
+    /// Whether it asks for a part of the traces.
+    pub(super) fn is_of_traces(&self) -> bool {
+        let Self { inlines, crosslines, condition, polygon, samples: _ } = self;
+        inlines.is_some() || crosslines.is_some() || condition.is_some() || polygon.is_some()
+    }
+
+    /// Those of some consecutive traces that are wanted.
+    ///
+    /// # Errors
+    /// `Error::Usage` for names that are no columns, and where no trace is left.
+    pub(super) fn traces(&self, dataset: &Dataset, traces: &Range<u64>) -> Result<TraceSet> {
+        if !self.is_of_traces() {
+            return Ok(TraceSet::new(traces, |_| true));
+        }
+        let columns = HeaderColumns::open(dataset)?;
+        let mut names = Vec::new();
+        let criteria = self.criteria(dataset, &columns, traces, &mut names)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (mut set, mut trace) = (TraceSet::none(traces), traces.start);
+        let mut values = vec![0.0; names.len()];
+        columns.numbers(traces, &names, &mut |batch| {
+            for row in 0..batch.first().map_or(0, Vec::len) {
+                values.iter_mut().zip(batch).for_each(|(value, column)| *value = column[row]);
+                if criteria.iter().all(|criterion| criterion.holds(&values)) {
+                    set.insert(trace);
+                }
+                trace += 1;
+            }
+            Ok(())
+        })?;
+        Ok(set.counted())
+    }
+
+    fn criteria(
+        &self,
+        dataset: &Dataset,
+        columns: &HeaderColumns,
+        traces: &Range<u64>,
+        names: &mut Vec<String>,
+    ) -> Result<Vec<Criterion>> {
+        let mut criteria = Vec::new();
+        for (name, interval) in [("inline", self.inlines), ("crossline", self.crosslines)] {
+            if let Some(interval) = interval {
+                criteria.push(Criterion::Interval(place_of(name, names), interval));
+            }
+        }
+        if let Some(text) = &self.condition {
+            let condition = Condition::new(text, names);
+            criteria.push(Criterion::Condition(condition.map_err(|why| Error::Usage(format!("--where: {why}")))?));
+        }
+        if let Some(path) = &self.polygon {
+            let read = Polygons::read(path);
+            let polygons = read.map_err(|why| Error::Input(format!("{}: {why}", path.display())))?;
+            criteria.push(Criterion::Inside(polygons, points(columns, traces, names)?));
+        }
+        match names.iter().find(|name| !columns.has(name)) {
+            None => Ok(criteria),
+            Some(name) => Err(Error::Usage(format!(
+                "{}: has no column {name}; {}",
+                dataset.headers().display(),
+                near_names(name, columns.names().iter().map(String::as_str))
+            ))),
+        }
+    }
+
+    /// The numbers of the samples that are wanted.
+    ///
+    /// # Errors
+    /// `Error::Usage` where none is left, and for units of something else.
+    pub(super) fn samples(&self, dataset: &Dataset) -> Result<Range<u64>> {
+        let (axis, n) = (&dataset.sample_axis, dataset.array.n_samples);
+        let Some(interval) = self.samples else { return Ok(0..n) };
+        let value = |quantity: Quantity| match quantity.unit {
+            Some(unit) if unit.domain() != axis.domain || axis.interval.is_none() => Err(Error::Usage(format!(
+                "--times: {} are given, and the samples are counted along {}",
+                unit.name(),
+                axis.long_name()
+            ))),
+            _ => Ok(quantity.in_units(None, axis.units.as_deref())),
+        };
+        let start = interval.start.map(value).transpose()?.map_or(0, |value| first_from(axis, n, value));
+        let end = interval.end.map(value).transpose()?.map_or(n, |value| first_from(axis, n, value));
+        if start < end {
+            return Ok(start..end);
+        }
+        Err(Error::Usage(format!(
+            "--times selects no sample: they go from {} to {} {}",
+            axis.value(0),
+            axis.value(n.saturating_sub(1)),
+            if axis.interval.is_some() { axis.units_text() } else { "" }
+        )))
+    }
+}
+
+/// The first sample whose value is not below `value`, or the number of samples.
+fn first_from(axis: &SampleAxis, n: u64, value: f64) -> u64 {
+    let slack = axis.interval.unwrap_or(1.0) * 1e-6;
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = low.midpoint(high);
+        if axis.value(middle) < value - slack { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// The place of a name, which is added if it is not there yet.
+fn place_of(name: &str, names: &mut Vec<String>) -> usize {
+    names.iter().position(|known| known == name).unwrap_or_else(|| {
+        names.push(name.to_owned());
+        names.len() - 1
+    })
+}
+
+/// Which columns say where traces lie: those of the midpoint, or else of source and receiver.
+fn points(columns: &HeaderColumns, traces: &Range<u64>, names: &mut Vec<String>) -> Result<Points> {
+    const OWN: [&str; 2] = ["cdp_x_scaled", "cdp_y_scaled"];
+    const ENDS: [[&str; 2]; 2] = [["source_x_scaled", "source_y_scaled"], ["receiver_x_scaled", "receiver_y_scaled"]];
+    let mut is_used = false;
+    if OWN.iter().all(|name| columns.has(name)) {
+        columns.numbers(traces, &OWN, &mut |batch| {
+            is_used |= batch.iter().flatten().any(|&value| value != 0.0);
+            Ok(())
+        })?;
+    }
+    let mut places = |pair: [&str; 2]| pair.map(|name| place_of(name, names));
+    Ok(if is_used { Points::Own(places(OWN)) } else { Points::Middle(ENDS.map(places)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segy::Domain;
+
+    #[test]
+    fn intervals_are_written_as_in_python() {
+        let interval = |start, end| Ok(Interval { start, end });
+        assert_eq!("100:200".parse(), interval(Some(100.0), Some(200.0)));
+        assert_eq!("-5:".parse(), interval(Some(-5.0), None));
+        assert!("5:5".parse::<Interval>().is_err_and(|why| why.contains("empty")));
+        assert!("5".parse::<Interval>().is_err() && "a:b".parse::<Interval>().is_err());
+        let interval = Interval { start: Some(1.0), end: Some(3.0) };
+        assert_eq!(
+            [0.0, 1.0, 2.9, 3.0, f64::NAN].map(|value| interval.holds(value)),
+            [false, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn the_unit_of_the_end_is_that_of_the_start() {
+        let interval: AxisInterval = "1:2s".parse().unwrap();
+        assert_eq!(interval.start, Some("1s".parse().unwrap()));
+        let mixed: AxisInterval = "100ms:2s".parse().unwrap();
+        assert_eq!(mixed.start, Some("100ms".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_first_sample_from_a_time_on_is_found() {
+        let axis = SampleAxis { interval: Some(0.1), start: 20.0, ..SampleAxis::of_time() };
+        assert_eq!([19.0, 20.0, 20.3, 20.31, 29.9, 40.0].map(|t| first_from(&axis, 100, t)), [0, 0, 3, 4, 99, 100]);
+        let depth = SampleAxis { domain: Domain::Depth, interval: Some(5.0), start: -10.0, ..SampleAxis::of_time() };
+        assert_eq!(first_from(&depth, 100, 0.0), 2);
+    }
+}

@@ -1,0 +1,150 @@
+//! Tables of numbers that other programs wrote: Parquet, or CSV with a first line of names.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{
+    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::segy::samples::number::Number;
+use crate::store::{Place, Reader, Stream, TableReader, is_remote};
+
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 4096;
+/// Bytes of a line, at most.
+const MOST_LINE_BYTES: usize = 1 << 20;
+
+/// A column of some rows; `None` for what is no number.
+pub(super) type Numbers = Vec<Option<Number>>;
+
+/// A table, to be read once.
+pub(super) struct TableRows {
+    /// The names of its columns.
+    pub names: Vec<String>,
+    kind: Kind,
+}
+
+enum Kind {
+    Parquet(Box<ParquetRecordBatchReaderBuilder<TableReader>>),
+    Csv(BufReader<Stream>),
+}
+
+impl TableRows {
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let cannot = |e: std::io::Error| format!("cannot be read: {e}");
+        let place = if is_remote(path) { Place::to_read(path) } else { Place::file_to_read(path) }.map_err(cannot)?;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            let mut lines = BufReader::new(Reader::open(&place).and_then(Reader::whole).map_err(cannot)?);
+            let names = line(&mut lines)?.ok_or("is empty")?;
+            return Ok(Self { names: cells(&names).map(str::to_owned).collect(), kind: Kind::Csv(lines) });
+        }
+        let reader = TableReader::open(&place).map_err(cannot)?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(reader)
+            .map_err(|e| format!("is neither Parquet nor called .csv: {e}"))?;
+        let names = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+        Ok(Self { names, kind: Kind::Parquet(Box::new(builder.with_batch_size(BATCH_ROWS))) })
+    }
+
+    /// Passes on the columns of these numbers, batch after batch.
+    ///
+    /// # Errors
+    /// Why it cannot be read, or what `take` says.
+    pub(super) fn each(
+        self,
+        columns: &[usize],
+        take: &mut dyn FnMut(Vec<Numbers>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        match self.kind {
+            Kind::Parquet(builder) => {
+                let names: Vec<&str> = columns.iter().map(|&i| self.names[i].as_str()).collect();
+                let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+                let reader = builder.with_projection(mask).build().map_err(|e| format!("cannot be read: {e}"))?;
+                for batch in reader {
+                    let batch = batch.map_err(|e| format!("cannot be read: {e}"))?;
+                    let of = |name: &&str| batch.column_by_name(name).map(numbers).unwrap_or_default();
+                    take(names.iter().map(of).collect())?;
+                }
+                Ok(())
+            }
+            Kind::Csv(mut lines) => {
+                let mut batch: Vec<Numbers> = vec![Vec::new(); columns.len()];
+                while let Some(text) = line(&mut lines)? {
+                    let row: Vec<&str> = cells(&text).collect();
+                    if row.len() != self.names.len() {
+                        return Err(format!(
+                            "a line of it has {} values, and the first {}",
+                            row.len(),
+                            self.names.len()
+                        ));
+                    }
+                    batch.iter_mut().zip(columns).for_each(|(column, &i)| column.push(number(row[i])));
+                    if batch.first().is_some_and(|column| column.len() == BATCH_ROWS) {
+                        take(std::mem::replace(&mut batch, vec![Vec::new(); columns.len()]))?;
+                    }
+                }
+                take(batch)
+            }
+        }
+    }
+}
+
+/// The next line that is not empty.
+fn line(lines: &mut impl BufRead) -> Result<Option<String>, String> {
+    loop {
+        let mut bytes = Vec::new();
+        let mut limited = std::io::Read::take(&mut *lines, MOST_LINE_BYTES as u64);
+        match limited.read_until(b'\n', &mut bytes).map_err(|e| format!("cannot be read: {e}"))? {
+            0 => return Ok(None),
+            MOST_LINE_BYTES => return Err(format!("has a line of more than {MOST_LINE_BYTES} bytes")),
+            _ => {}
+        }
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        if !text.is_empty() {
+            return Ok(Some(text));
+        }
+    }
+}
+
+fn cells(line: &str) -> impl Iterator<Item = &str> {
+    line.trim_start_matches('\u{feff}').split(',').map(|cell| cell.trim().trim_matches('"').trim())
+}
+
+fn number(text: &str) -> Option<Number> {
+    match text.parse() {
+        Ok(integer) => Some(Number::Integer(integer)),
+        Err(_) => text.parse().ok().map(Number::Float),
+    }
+}
+
+fn numbers(column: &ArrayRef) -> Numbers {
+    macro_rules! numbers {
+        ($type:ty, $number:expr) => {
+            column.as_primitive::<$type>().iter().map(|value| value.map($number)).collect()
+        };
+    }
+    macro_rules! integers {
+        ($type:ty) => {
+            numbers!($type, |value| Number::Integer(value.into()))
+        };
+    }
+    match column.data_type() {
+        DataType::Int8 => integers!(Int8Type),
+        DataType::UInt8 => integers!(UInt8Type),
+        DataType::Int16 => integers!(Int16Type),
+        DataType::UInt16 => integers!(UInt16Type),
+        DataType::Int32 => integers!(Int32Type),
+        DataType::UInt32 => integers!(UInt32Type),
+        DataType::Int64 => integers!(Int64Type),
+        DataType::UInt64 => integers!(UInt64Type),
+        DataType::Float32 => numbers!(Float32Type, |value| Number::Float(value.into())),
+        DataType::Float64 => numbers!(Float64Type, Number::Float),
+        _ => vec![None; column.len()],
+    }
+}
