@@ -127,6 +127,7 @@ mod tests {
             stored_bytes: 0,
             headers,
             samples: SampleStatistics::default(),
+            moments: Moments::default(),
             rounding: RoundingError::default(),
             boot_id: None,
         }
