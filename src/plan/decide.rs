@@ -406,3 +406,6 @@ pub fn can_be_verified(plan: &Plan) -> Result<()> {
     };
     Err(Error::Usage(format!("--verify cannot be combined with {missing}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,43 @@ impl ImportConfig {
         plan.n_traces() <= traces && plan.input_bytes() <= bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+
+    #[test]
+    fn the_words_for_gathers_stand_alone() {
+        let keys = |names: &[&str]| Ok(Gather::Keys(names.iter().map(|&name| name.to_owned()).collect()));
+        for (text, gather) in [
+            ("auto", Ok(Gather::Auto)),
+            (" AUTO,", Ok(Gather::Auto)),
+            ("None", Ok(Gather::None)),
+            ("cdp", keys(&["cdp"])),
+            (" field_record ,, cdp", keys(&["field_record", "cdp"])),
+            ("autonomous,nonesuch", keys(&["autonomous", "nonesuch"])),
+        ] {
+            assert_eq!(text.parse::<Gather>(), gather, "{text}");
+        }
+        for text in ["", " , ", "cdp,none", "Auto,cdp", "auto,none"] {
+            assert!(matches!(text.parse::<Gather>(), Err(Error::Usage(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_small_up_to_the_threshold_of_traces_and_of_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        let mut config = ImportConfig::new(&input, directory.path().join("out"));
+        let (plan, n_bytes) = (config.plan().unwrap(), 3600 + 12 * 260);
+        let mut is_small = |traces, bytes| {
+            config.parallel_threshold = (traces, bytes);
+            (config.is_small(&plan), config.plan().unwrap().segments.len() == 1)
+        };
+        assert_eq!(is_small(12, n_bytes), (true, true));
+        assert!(!is_small(11, n_bytes).0 && !is_small(12, n_bytes - 1).0 && !is_small(11, n_bytes - 1).0);
+    }
+}

@@ -274,6 +274,94 @@ mod tests {
         }
     }
 
+    /// Of 12 traces of 5 samples of 4 bytes.
+    fn small(directory: &tempfile::TempDir) -> Plan {
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
+        config.gather = crate::plan::import_config::Gather::Keys(vec!["cdp".into()]);
+        config.plan().unwrap()
+    }
+
+    #[test]
+    fn the_buffers_of_a_worker_are_chunks_and_a_row_group() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut plan = small(&directory);
+        assert_eq!(plan.sample_bytes(), 12 * 5 * 4);
+        (plan.headers.row_group_rows, plan.threads) = (10, 3);
+        let rows = 10 * (2 * 240 + 2 * plan.headers.columns.len() as u64);
+        let codec = std::mem::replace(&mut array(&mut plan).codec, "none".parse().unwrap());
+        assert_eq!(plan.worker_bytes(), 12 * 5 * 4 + rows);
+        array(&mut plan).codec = codec;
+        assert_eq!(plan.worker_bytes(), 2 * 12 * 5 * 4 + rows);
+        // Cut along the samples, each thread has a chunk.
+        array(&mut plan).chunk_samples = 2;
+        assert_eq!(plan.worker_bytes(), 3 * 2 * 12 * 2 * 4 + rows);
+        plan.headers.row_group_rows = 13;
+        assert_eq!(plan.worker_bytes(), 3 * 2 * 12 * 2 * 4 + rows / 10 * 12);
+        plan.headers_only = true;
+        assert_eq!((plan.worker_bytes(), plan.sample_bytes()), (rows / 10 * 12, 0));
+        let grid = crate::grid::Grid::of_no_keys();
+        let of_grid = grid.worker_bytes();
+        plan.target = Target::Grid(Box::new(grid));
+        assert_eq!(plan.worker_bytes(), of_grid + 2 * 240 * 10);
+    }
+
+    #[test]
+    fn several_files_are_called_by_the_first_and_how_many_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut plan = small(&directory);
+        let first = plan.files[0].input.path.display().to_string();
+        for more in ["", " and one more file", " and 2 more files", " and 3 more files"] {
+            assert_eq!(plan.input_name(), format!("{first}{more}"));
+            assert_eq!(plan.about("odd"), format!("{first}{more}: odd"));
+            plan.files.push(plan.files[0].clone());
+        }
+    }
+
+    #[test]
+    fn a_warning_about_one_of_several_files_has_its_name_already() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut plan = small(&directory);
+        plan.files[0].layout.warnings = vec!["odd".into()];
+        (plan.warnings, plan.segment_warnings) = (vec!["odd".into(), "all".into()], vec!["cut".into()]);
+        let name = plan.input_name();
+        assert_eq!(plan.all_warnings(), ["odd", "all", "cut"].map(|warning| format!("{name}: {warning}")));
+        plan.files.push(plan.files[0].clone());
+        plan.files[1].layout.warnings.clear();
+        let name = plan.input_name();
+        assert_eq!(plan.all_warnings(), ["odd".into(), format!("{name}: all"), format!("{name}: cut")]);
+    }
+
+    #[test]
+    fn plans_make_the_same_if_all_that_the_output_depends_on_is_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let plan = small(&directory);
+        let changes: [fn(&mut Plan); 8] = [
+            |p| p.version += 1,
+            |p| p.files[0].input.bytes += 1,
+            |p| p.gather_keys.clear(),
+            |p| p.max_probe += 1,
+            |p| array(p).chunk_traces -= 1,
+            |p| p.headers_only = true,
+            |p| p.headers.row_group_rows -= 1,
+            |p| {
+                let (name, kind, by) = ("cdp".into(), "i32".into(), "--field".into());
+                p.placed_fields.push(PlacedField { name, first_byte: 21, kind, by, description: None });
+            },
+        ];
+        for (i, change) in changes.into_iter().enumerate() {
+            let mut other = plan.clone();
+            change(&mut other);
+            assert!(!plan.makes_the_same_as(&other) && !other.makes_the_same_as(&plan), "change {i}");
+        }
+        let mut other = plan.clone();
+        (other.threads, other.is_for_others, other.io) = (7, true, Io::Pread);
+        other.segments.clear();
+        assert!(plan.makes_the_same_as(&other));
+    }
+
     #[test]
     fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
         let directory = tempfile::tempdir().unwrap();

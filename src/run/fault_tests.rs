@@ -1,5 +1,6 @@
 //! Makes each system call fail once: in an import, in one that replaces a dataset, in a merge and in an export. Success
-//! must mean what was promised; a failure must leave nothing half done, and the next attempt must succeed.
+//! must mean what was promised; a failure must leave nothing half done, and the next attempt must succeed. And what has
+//! become visible must have been synced before.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::grid::options::{Duplicates, GridOptions};
 use crate::plan::import_config::ImportConfig;
 use crate::run::import::import;
 use crate::run::{convert_one, merge, plan};
-use crate::store::faults::Faults;
+use crate::store::faults::{Faults, Step};
 
 /// Two small surveys, and a directory for each attempt, on a file system in memory if there is one.
 struct Bench {
@@ -338,4 +339,131 @@ fn export_to(dataset: &Path, target: &Path, overwrite: bool) -> Result<()> {
         ..ExportConfig::default()
     };
     export(&config, &mut |_, _| {}, &CancelHandle::new()).map(drop)
+}
+
+/// Everything in a directory, files and directories, itself included.
+fn names(directory: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for path in tree(directory).into_keys() {
+        found.extend(path.ancestors().filter(|a| !a.as_os_str().is_empty()).map(Path::to_owned));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What was synced and renamed below a directory.
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn of(directory: &Path, act: impl FnOnce()) -> Self {
+        let faults = Faults::below(directory, 0, Errno::IO);
+        act();
+        Self(faults.steps())
+    }
+
+    /// When something got this name.
+    fn renamed(&self, path: &Path) -> usize {
+        self.0.iter().position(|step| *step == Step::Renamed(path.to_owned())).unwrap()
+    }
+
+    fn assert_synced(&self, path: &Path, when: std::ops::Range<usize>) {
+        let synced = self.0[when.clone()].contains(&Step::Synced(path.to_owned()));
+        assert!(synced, "{} is not synced in {when:?}: {:#?}", path.display(), self.0);
+    }
+
+    /// The first name that appeared in a directory, and the last before `mark`.
+    fn first_and_last_in(&self, directory: &Path, mark: usize) -> (usize, usize) {
+        let is_in = |i: &usize| matches!(&self.0[*i], Step::Renamed(path) if path.parent() == Some(directory));
+        ((0..mark).find(is_in).unwrap(), (0..mark).rev().find(is_in).unwrap())
+    }
+}
+
+#[test]
+fn a_dataset_and_its_names_are_on_disk_before_they_are_relied_on() {
+    let bench = Bench::new();
+    let (out, directory) = (bench.path("new/parents/out"), bench.path("new"));
+    let staging = out.join(".segy-import");
+    std::fs::create_dir(&directory).unwrap();
+    for overwrite in [false, true] {
+        let steps = Steps::of(&directory, || bench.import(&["a.sgy"], &out, overwrite).unwrap());
+        let (merged, visible) = (steps.renamed(&staging.join("merged")), steps.renamed(&out.join("metadata.json")));
+        for name in names(&out) {
+            steps.assert_synced(
+                &staging.join("dataset").components().chain(name.components()).collect::<PathBuf>(),
+                0..merged,
+            );
+        }
+        let (first, last) = steps.first_and_last_in(&out, visible);
+        assert!(merged < first, "{:#?}", steps.0);
+        for path in [&staging.join("merged"), &staging, &out] {
+            steps.assert_synced(path, merged..first);
+        }
+        steps.assert_synced(&out, last..visible);
+        steps.assert_synced(&out, visible..steps.0.len());
+        if !overwrite {
+            for created in [&directory, &bench.path("new/parents")] {
+                steps.assert_synced(created, merged..first);
+            }
+        }
+    }
+}
+
+#[test]
+fn separately_converted_segments_are_on_disk_before_they_count() {
+    let bench = Bench::new();
+    let (out, directory) = (bench.path("new/out"), bench.path("new"));
+    let staging = out.join(".segy-import");
+    std::fs::create_dir(&directory).unwrap();
+    let cancel = CancelHandle::new();
+    let steps =
+        Steps::of(&directory, || plan(&bench.config(&["a.sgy"], &out), &mut |_| {}, &cancel).map(drop).unwrap());
+    let planned = steps.renamed(&staging.join("plan.json"));
+    for path in [&staging.join("plan.json"), &staging, &out, &directory] {
+        steps.assert_synced(path, planned..steps.0.len());
+    }
+    let steps = Steps::of(&directory, || convert_one(&out, 0, &cancel, &mut |_, _| {}).map(drop).unwrap());
+    let segment = staging.join("segment_0");
+    let done = steps.renamed(&segment);
+    let is_synced = |name: &Path| {
+        let synced = |step: &Step| match step {
+            Step::Synced(path) => path
+                .strip_prefix(staging.join("attempts"))
+                .is_ok_and(|path| path.components().skip(1).eq(name.components())),
+            Step::Renamed(_) => false,
+        };
+        steps.0[..done].iter().any(synced)
+    };
+    for name in names(&segment) {
+        assert!(is_synced(&name), "{}: {:#?}", name.display(), steps.0);
+    }
+    steps.assert_synced(&staging, done..steps.0.len());
+}
+
+#[test]
+fn an_import_without_syncing_syncs_nothing_and_one_that_completes_it_syncs_everything() {
+    let bench = Bench::new();
+    let directory = bench.path("new");
+    std::fs::create_dir(&directory).unwrap();
+    let run = |out: &Path, sync| {
+        let config = ImportConfig { sync, ..bench.config(&["a.sgy"], out) };
+        import(&config, &mut |_| {}, &CancelHandle::new()).map(drop)
+    };
+    let steps = Steps::of(&directory, || run(&directory.join("whole"), false).unwrap());
+    assert!(steps.0.iter().all(|step| matches!(step, Step::Renamed(_))), "{:#?}", steps.0);
+    // Fails between the first name that becomes visible and the last.
+    let out = (1..1000).map(|n| {
+        let out = directory.join(format!("attempt {n}"));
+        let faults = Faults::below(&out, n, Errno::IO);
+        let result = run(&out, false);
+        assert!(result.is_err() || faults.calls() >= n);
+        out
+    });
+    let out = out.into_iter().find(|out| out.join("headers.parquet").exists() && !is_visible(out)).unwrap();
+    let steps = Steps::of(&out, || run(&out, true).unwrap());
+    let visible = steps.renamed(&out.join("metadata.json"));
+    for name in names(&out).into_iter().filter(|name| !name.as_os_str().is_empty()) {
+        let places = [&out, &out.join(".segy-import/dataset")].map(|root| Step::Synced(root.join(&name)));
+        assert!(steps.0[..visible].iter().any(|step| places.contains(step)), "{}: {:#?}", name.display(), steps.0);
+    }
 }

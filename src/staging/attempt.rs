@@ -270,3 +270,170 @@ pub(crate) fn host_name() -> String {
     let name = name.unwrap_or_else(|_| "localhost".into());
     name.trim().chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn staging(directory: &tempfile::TempDir) -> Place {
+        let staging = Place::to_write(directory.path()).unwrap();
+        open(&staging).unwrap();
+        staging
+    }
+
+    fn record(segment: u32) -> SegmentRecord {
+        let empty = r#"{"segment": 0, "n_traces": 0, "n_rows": 0, "n_runs": 0, "n_exceptions": 0, "stored_bytes": 0}"#;
+        let mut record: serde_json::Value = serde_json::from_str(empty).unwrap();
+        record["chunks"] = serde_json::to_value(crate::store::checksum::ChunkSums::default()).unwrap();
+        record["headers"] = serde_json::to_value(crate::table::HeaderSummary::default()).unwrap();
+        record["samples"] =
+            serde_json::to_value(crate::segy::samples::statistics::SampleStatistics::default()).unwrap();
+        record["segment"] = segment.into();
+        serde_json::from_value(record).unwrap()
+    }
+
+    /// An attempt that no worker is at.
+    fn abandoned(staging: &Place, segment: u32, host: &str, number: u32) -> Place {
+        let directory = staging.join(ATTEMPTS).join(format!("segment_{segment}.{host}-77-{number}"));
+        directory.create_directory().unwrap();
+        directory.join(PROGRESS).write(b"").unwrap();
+        directory
+    }
+
+    fn the_only(staging: &Place) -> Begun {
+        let mut found = attempts(staging).unwrap();
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    #[test]
+    fn the_name_of_an_attempt_tells_segment_host_and_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = staging(&directory);
+        let begun = Begun::of(OsStr::new("segment_3.node-7.cluster-12-0"), &place).unwrap();
+        assert_eq!((begun.segment, begun.host.as_str(), begun.pid), (3, "node-7.cluster", 12));
+        for name in ["segment_3", "segment_x.a-1-0", "3.a-1-0", "segment_3.a-0", "segment_3.a-x-0", "lock"] {
+            assert!(Begun::of(OsStr::new(name), &place).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn others_see_that_a_worker_is_alive_and_how_far_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = staging(&directory);
+        let mut attempt = Attempt::begin(&staging, 2).unwrap();
+        let begun = the_only(&staging);
+        assert_eq!((begun.segment, begun.host.clone(), begun.pid), (2, host_name(), std::process::id()));
+        assert!(begun.is_alive() && !attempt.is_gone().unwrap());
+        assert!(matches!(begun.progress(), (0, Some(_))));
+        attempt.last_heartbeat = Instant::now().checked_sub(HEARTBEAT).unwrap();
+        attempt.report(70_000);
+        assert!(matches!(begun.progress(), (70_000, Some(_))));
+        attempt.last_heartbeat = Instant::now() + Duration::from_secs(3600);
+        attempt.report(80_000);
+        assert!(matches!(begun.progress(), (70_000, Some(_))));
+        drop(attempt);
+        assert_eq!(begun.progress(), (0, None));
+        assert!(attempts(&staging).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_dead_workers_of_this_computer_left_of_a_segment_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = staging(&directory);
+        let dead = abandoned(&staging, 1, &host_name(), 0);
+        let of_another_segment = abandoned(&staging, 2, &host_name(), 0);
+        let of_another_host = abandoned(&staging, 1, "elsewhere", 0);
+        let others = attempts(&staging).unwrap();
+        let is_alive = |place: &Place| others.iter().find(|b| b.directory.path() == place.path()).unwrap().is_alive();
+        assert_eq!([&dead, &of_another_segment, &of_another_host].map(is_alive), [false, false, true]);
+        let first = Attempt::begin(&staging, 1).unwrap();
+        let there = [&dead, &of_another_segment, &of_another_host].map(|place| is_there(place).unwrap());
+        assert_eq!(there, [false, true, true]);
+        let second = Attempt::begin(&staging, 1).unwrap();
+        assert!(!first.is_gone().unwrap() && !second.is_gone().unwrap());
+        assert_ne!(first.directory.path(), second.directory.path());
+    }
+
+    #[test]
+    fn the_first_to_finish_a_segment_wins_and_the_others_leave_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = staging(&directory);
+        let [first, second] = [0; 2].map(|_| Attempt::begin(&staging, 1).unwrap());
+        let finish = |attempt: Attempt, n_rows| {
+            let record = SegmentRecord { n_rows, ..record(1) };
+            attempt.complete(record, true, &CancelHandle::new()).map(|(record, is_ours)| (record.n_rows, is_ours))
+        };
+        assert_eq!(finished(&staging, 1), Ok(None));
+        assert_eq!(finish(first, 5), Ok((5, true)));
+        assert_eq!(finish(second, 6), Ok((5, false)));
+        assert_eq!(finished(&staging, 1).unwrap().unwrap().n_rows, 5);
+        assert!(staging.join(ATTEMPTS).names().unwrap().is_empty());
+        assert!(!is_there(&staging.join("segment_1").join(PROGRESS)).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_segment_gives_way_to_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = staging(&directory);
+        let [lost, junk] = [1, 2].map(|segment| staging.join(format!("segment_{segment}")));
+        lost.create_directory().unwrap();
+        let of_an_earlier_start = SegmentRecord { boot_id: Some("an earlier start".into()), ..record(1) };
+        write_json(&lost.join("segment.json"), &of_an_earlier_start).unwrap();
+        junk.create_directory().unwrap();
+        junk.join("notes").write(b"").unwrap();
+        for segment in [1, 2] {
+            let attempt = Attempt::begin(&staging, segment).unwrap();
+            let (done, is_ours) = attempt.complete(record(segment), false, &CancelHandle::new()).unwrap();
+            assert_eq!((done.segment, is_ours), (segment, true));
+            assert!(finished(&staging, segment).unwrap().is_some());
+            drop(attempt);
+            assert!(staging.join(ATTEMPTS).names().unwrap().is_empty());
+        }
+        assert!(!is_there(&junk.join("notes")).unwrap());
+    }
+
+    #[test]
+    fn a_closed_area_ends_all_attempts() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = staging(&directory);
+        assert_eq!(is_open(&staging), Ok(true));
+        let attempt = Attempt::begin(&staging, 1).unwrap();
+        close(&staging).unwrap();
+        assert_eq!((is_open(&staging), attempt.is_gone()), (Ok(false), Ok(true)));
+        assert!(staging.names().unwrap().is_empty());
+        assert!(matches!(attempt.complete(record(1), false, &CancelHandle::new()), Err(_)));
+        assert_eq!(finished(&staging, 1), Ok(None));
+        close(&staging).unwrap();
+        std::os::unix::fs::symlink(directory.path(), directory.path().join(ATTEMPTS)).unwrap();
+        assert_eq!(is_open(&staging), Ok(false));
+    }
+
+    #[test]
+    fn a_segment_counts_if_it_was_synced_or_written_since_the_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = staging(&directory);
+        let paths = SegmentPaths::new(&staging, 1);
+        paths.directory.create_directory().unwrap();
+        let counts = |record: SegmentRecord| {
+            write_json(&paths.record, &record).unwrap();
+            finished(&staging, 1).unwrap().is_some()
+        };
+        assert!(counts(record(1)));
+        assert!(counts(SegmentRecord { boot_id: boot_id(), ..record(1) }));
+        assert!(!counts(SegmentRecord { boot_id: Some("an earlier start".into()), ..record(1) }));
+        assert!(!counts(record(2)));
+    }
+
+    #[test]
+    fn the_name_of_the_computer_fits_into_a_file_name() {
+        let name = host_name();
+        assert!(!name.is_empty() && Path::new(&name).file_name() == Some(OsStr::new(&name)), "{name}");
+        let known = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        if !known.is_empty() && known.trim().chars().all(|c| c.is_ascii_alphanumeric()) {
+            assert_eq!(name, known.trim());
+        }
+    }
+}

@@ -92,3 +92,17 @@ pub(crate) fn document_in(root: &Place) -> Result<Option<Place>> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_go_first_and_come_last() {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let commit = Commit { parts: owned(&["a", "b", "mark"]), replaced: owned(&["x", "b", "old mark"]) };
+        assert_eq!(commit.mark(), "mark");
+        assert_eq!(commit.names().collect::<Vec<_>>(), ["old mark", "b", "x", "a", "mark"]);
+        assert_eq!(Commit::default().mark(), METADATA);
+    }
+}

@@ -276,3 +276,133 @@ fn remove_directories(created: &[PathBuf]) {
         let _ = std::fs::remove_dir(directory);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::store::faults::Faults;
+
+    fn area(root: &Path) -> LocalArea {
+        LocalArea::create(root, 0o666).unwrap()
+    }
+
+    fn names(place: &Place) -> Vec<String> {
+        let mut names: Vec<String> = place.names().unwrap().into_iter().map(|n| n.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn no_failure_while_emptying_leaves_what_looks_like_finished_work() {
+        let directory = tempfile::tempdir().unwrap();
+        for is_merged in [false, true] {
+            for n in 1.. {
+                let root = directory.path().join(format!("{is_merged} {n}"));
+                let area = area(&root);
+                let (plan, mark, work) = (area.plan_file(), area.merged_mark(), area.staging.join("segment_0"));
+                attempt::open(&area.staging).unwrap();
+                plan.write(b"{}").unwrap();
+                work.create_directory().unwrap();
+                work.join("segment.json").write(b"{}").unwrap();
+                if is_merged {
+                    mark.write(b"").unwrap();
+                }
+                let faults = Faults::below(&root, n, Errno::IO);
+                let (cleared, calls) = (area.clear(), faults.calls());
+                drop(faults);
+                let [has_plan, has_mark, has_work] =
+                    [&plan, &mark, &work.join("segment.json")].map(|place| is_there(place).unwrap());
+                match (&cleared, is_merged) {
+                    (Ok(()), _) => assert_eq!(names(&area.staging), ["lock"]),
+                    (Err(_), true) => assert!(has_mark || !has_plan && !has_work, "call {n}"),
+                    (Err(_), false) => assert!(has_plan <= has_work, "call {n}"),
+                }
+                assert!(!is_merged || has_plan || !has_work, "call {n}: the plan goes after the work");
+                area.clear().unwrap();
+                assert_eq!(names(&area.staging), ["lock"]);
+                if calls < n {
+                    assert!(n > 10);
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_area_that_holds_work_stays_and_an_empty_one_goes_with_the_directories_made_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("new/out");
+        let area_with_work = area(&root);
+        assert_eq!(area_with_work.created, [directory.path().join("new"), root.clone()]);
+        let work = area_with_work.staging.join("segment_0");
+        work.create_directory().unwrap();
+        area_with_work.leave();
+        assert_eq!(names(&area_with_work.staging), ["lock", "segment_0"]);
+        work.remove().unwrap();
+        area_with_work.leave();
+        assert!(names(&area_with_work.root).is_empty());
+        drop(area_with_work);
+        std::fs::remove_dir_all(directory.path().join("new")).unwrap();
+        let discarded = area(&root);
+        discarded.staging.join("segment_0").create_directory().unwrap();
+        discarded.discard().unwrap();
+        assert!(!directory.path().join("new").exists());
+        let beside_others = area(&root);
+        std::fs::write(directory.path().join("new/notes"), "").unwrap();
+        beside_others.discard().unwrap();
+        assert!(!root.exists() && directory.path().join("new/notes").exists());
+    }
+
+    #[test]
+    fn a_commit_sees_that_every_part_is_there_and_is_what_was_moved() {
+        let directory = tempfile::tempdir().unwrap();
+        let area = area(&directory.path().join("out"));
+        let parts = ["table", "array", "mark"].map(str::to_owned);
+        let commit = Commit { parts: parts.clone().into(), replaced: Vec::new() };
+        let [table, array] = ["table", "array"].map(|name| area.root.join(name));
+        table.write(b"rows").unwrap();
+        array.create_directory().unwrap();
+        let moved = [(&parts[0], entry(&table).unwrap().unwrap())];
+        let refusal = |new: &[(&String, Entry)]| area.check_parts(&commit, new).err().map(|e| e.to_string());
+        assert_eq!((refusal(&[]), refusal(&moved)), (None, None));
+        let other = [(&parts[1], moved[0].1)];
+        assert!(refusal(&other).unwrap().contains("array: is not what was moved there"));
+        table.open_to_write().unwrap().set_len(3).unwrap();
+        assert!(refusal(&moved).unwrap().contains("table: is not what was moved there"));
+        assert_eq!(refusal(&[]), None);
+        table.remove().unwrap();
+        assert!(refusal(&moved).unwrap().contains("table: is not there; the dataset stays in "));
+    }
+
+    #[test]
+    fn links_are_found_at_any_depth() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::to_write(directory.path()).unwrap();
+        assert_eq!(holds_links(&place.join("none")), Ok(false));
+        place.join("a/b").create_directories().unwrap();
+        place.join("a/file").write(b"").unwrap();
+        assert_eq!(holds_links(&place), Ok(false));
+        symlink("nowhere", directory.path().join("a/b/link")).unwrap();
+        assert_eq!(holds_links(&place), Ok(true));
+        let faults = Faults::below(directory.path(), 1, Errno::ACCESS);
+        assert!(holds_links(&place).is_err());
+        drop(faults);
+    }
+
+    #[test]
+    fn directories_that_do_not_exist_are_listed_outermost_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "a/b"].map(|name| directory.path().join(name));
+        assert_eq!(missing_directories(&b).unwrap(), [a.clone(), b.clone()]);
+        std::fs::create_dir(&a).unwrap();
+        assert_eq!(missing_directories(&b).unwrap(), [b]);
+        assert!(missing_directories(&a).unwrap().is_empty());
+        let relative = Path::new("a-name-that-does-not-exist");
+        assert_eq!(missing_directories(relative).unwrap(), [relative]);
+        assert!(missing_directories(&a.join("x".repeat(300))).is_err());
+    }
+}

@@ -271,3 +271,148 @@ fn see_that_it_is_ours(staging: &Place, mut lock: File) -> Result<()> {
     let what = "holds files that this program did not put there; remove it, or name another directory";
     Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(directory: &tempfile::TempDir) -> Place {
+        Place::to_write(directory.path()).unwrap()
+    }
+
+    /// The number of a process that has ended.
+    fn ended() -> u32 {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    }
+
+    #[test]
+    fn a_process_is_gone_only_if_it_ran_here_and_has_ended() {
+        let holder = |change: fn(&mut Holder)| {
+            let mut holder = Holder::this();
+            change(&mut holder);
+            holder.is_gone()
+        };
+        assert!(!holder(|_| {}));
+        assert!(holder(|h| h.pid = ended()));
+        assert!(holder(|h| h.pid = 0));
+        assert!(holder(|h| h.boot_id = "an earlier start".into()));
+        assert!(!holder(|h| (h.host, h.pid) = ("another".into(), ended())));
+        assert!(!holder(|h| (h.host, h.boot_id) = ("another".into(), "an earlier start".into())));
+    }
+
+    #[test]
+    fn a_holder_is_read_as_it_was_written_and_half_a_line_is_none() {
+        let this = Holder::this();
+        let read = Holder::of(&this.line()).unwrap();
+        assert_eq!((read.host, read.boot_id, read.pid), (this.host, this.boot_id, std::process::id()));
+        for text in ["", "host", "host boot", "host boot x", "host boot \n"] {
+            assert!(Holder::of(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_stale_lock_file_is_removed_only_as_it_was_found_and_by_one_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = place(&directory);
+        let (held, turn) = (staging.join(LOCK_FILE), staging.join(TURN));
+        let there = || (is_there(&held).unwrap(), is_there(&turn).unwrap());
+        held.write(b"old").unwrap();
+        remove_stale(&staging, &held, b"another").unwrap();
+        assert_eq!(there(), (true, false));
+        turn.write(b"").unwrap();
+        remove_stale(&staging, &held, b"old").unwrap();
+        assert_eq!(there(), (true, true));
+        turn.remove().unwrap();
+        remove_stale(&staging, &held, b"old").unwrap();
+        assert_eq!(there(), (false, false));
+        remove_stale(&staging, &held, b"old").unwrap();
+        assert_eq!(there(), (false, false));
+        held.create_directory().unwrap();
+        assert!(remove_stale(&staging, &held, b"old").is_err());
+        assert_eq!(there(), (true, false));
+    }
+
+    #[test]
+    fn without_locks_of_the_system_a_file_names_who_is_writing() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = place(&directory);
+        let held = staging.join(LOCK_FILE);
+        let take = || Lock::without_the_system(&staging, &io::Error::other("no locks"));
+        let lock = take().unwrap();
+        assert!(lock.file().is_none());
+        assert!(lock.warning().unwrap().contains("lock.held: this file system has no locks (no locks)"));
+        let Err(Error::OutputInTheWay(refusal)) = take() else { panic!("taken twice") };
+        assert!(refusal.contains(&format!("(process {})", std::process::id())), "{refusal}");
+        drop(lock);
+        assert!(!is_there(&held).unwrap());
+        let stale = Holder { pid: ended(), ..Holder::this() };
+        held.write(stale.line().as_bytes()).unwrap();
+        let lock = take().unwrap();
+        assert_eq!(held.read().unwrap(), Holder::this().line().as_bytes());
+        drop(lock);
+        held.create_directory().unwrap();
+        assert!(matches!(take(), Err(Error::Failed(_))));
+    }
+
+    #[test]
+    fn an_area_of_somebody_else_is_refused_and_gets_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = place(&directory);
+        let staging = root.join(STAGING);
+        let taken = || Lock::take(&root).map(|(_, lock)| lock.file().is_some());
+        staging.create_directory().unwrap();
+        staging.join("notes").write(b"mine").unwrap();
+        assert!(matches!(taken(), Err(Error::OutputInTheWay(_))));
+        assert!(!is_there(&staging.join(LOCK)).unwrap());
+        staging.join(LOCK).write(b"mine too").unwrap();
+        assert!(matches!(taken(), Err(Error::OutputInTheWay(_))));
+        assert_eq!(staging.join(LOCK).read().unwrap(), b"mine too");
+        // Longer than the mark, and beginning with it.
+        staging.join(LOCK).write(&[MARK, b"mine too"].concat()).unwrap();
+        assert!(matches!(taken(), Err(Error::OutputInTheWay(_))));
+        // Earlier versions left no mark, but one of these.
+        for name in [super::super::PLAN, super::super::MERGED] {
+            staging.join(LOCK).write(b"").unwrap();
+            staging.join(name).write(b"").unwrap();
+            assert_eq!(taken(), Ok(true));
+            assert_eq!(staging.join(LOCK).read().unwrap(), MARK);
+            staging.join(name).remove().unwrap();
+        }
+        assert_eq!(taken(), Ok(true));
+    }
+
+    #[test]
+    fn what_is_no_lock_file_is_refused_and_a_lock_that_is_held_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = place(&directory);
+        let (staging, lock) = Lock::take(&root).unwrap();
+        assert_eq!((lock.file().is_some(), lock.warning()), (true, None));
+        let Err(Error::OutputInTheWay(refusal)) = Lock::take(&root) else { panic!("taken twice") };
+        assert!(refusal.ends_with(": another import is writing here"), "{refusal}");
+        drop(lock);
+        staging.join(LOCK).remove().unwrap();
+        staging.join(LOCK).create_directory().unwrap();
+        let Err(Error::OutputInTheWay(refusal)) = Lock::take(&root) else { panic!("no lock file") };
+        assert!(refusal.contains("lock: is not a lock file"), "{refusal}");
+    }
+
+    #[test]
+    fn a_lock_counts_only_under_its_name_in_the_area_of_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = place(&directory);
+        let staging = made(&root).unwrap().unwrap();
+        let lock = open(&staging.join(LOCK)).unwrap();
+        assert!(is_current(&root, &staging, &lock).unwrap());
+        let again = open(&staging.join(LOCK)).unwrap();
+        assert!(is_current(&root, &staging, &again).unwrap());
+        staging.join(LOCK).create().unwrap();
+        assert!(!is_current(&root, &staging, &lock).unwrap());
+        let lock = open(&staging.join(LOCK)).unwrap();
+        root.join(STAGING).rename(&root.join("moved")).unwrap();
+        assert!(!is_current(&root, &staging, &lock).unwrap());
+        made(&root).unwrap().unwrap();
+        assert!(!is_current(&root, &staging, &lock).unwrap());
+    }
+}

@@ -443,3 +443,6 @@ pub fn has_plan(staging: &Place) -> Result<bool> {
 pub fn plan_in(staging: &Place) -> Place {
     staging.join(PLAN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,118 @@ impl SegmentRecord {
         self.records.n_chunks == units.end - units.start && (least..=most).contains(&self.chunks.n_chunks)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::grid::Grid;
+    use crate::plan::import_config::ImportConfig;
+    use crate::plan::target::Target;
+
+    /// Of 12 traces of 5 samples in two segments of 6, which are one chunk each.
+    fn plan(change: fn(&mut ImportConfig)) -> Plan {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        let mut config = ImportConfig::new(&input, directory.path().join("out"));
+        config.gather = crate::plan::import_config::Gather::None;
+        (config.segments, config.chunk_traces) = (Some(2), Some(6));
+        change(&mut config);
+        let mut plan = config.plan().unwrap();
+        plan.headers.row_group_rows = 6;
+        assert_eq!((plan.segments.len(), plan.traces().chunk_bytes()), (2, 120));
+        plan
+    }
+
+    fn record(plan: &Plan) -> SegmentRecord {
+        let headers =
+            HeaderSummary { n_rows: 6, ranges: vec![None; plan.headers.columns.len()], ..HeaderSummary::default() };
+        SegmentRecord {
+            segment: 1,
+            n_traces: 6,
+            n_rows: 6,
+            n_runs: 0,
+            n_exceptions: 0,
+            chunks: ChunkSums { n_chunks: 1, crc32c: 0 },
+            records: ChunkSums::default(),
+            stored_bytes: 0,
+            headers,
+            samples: SampleStatistics::default(),
+            moments: Moments::default(),
+            rounding: RoundingError::default(),
+            boot_id: None,
+        }
+    }
+
+    type Change = fn(&mut SegmentRecord);
+
+    #[test]
+    fn a_record_says_no_more_than_its_segment_can_hold() {
+        let plan = plan(|_| {});
+        let with = |change: Change| {
+            let mut record = record(&plan);
+            change(&mut record);
+            record.fits(&plan)
+        };
+        let most: [(Change, Change); 10] = [
+            (|r| r.segment = 1, |r| r.segment = 2),
+            (|_| {}, |r| r.n_traces = 5),
+            (|_| {}, |r| r.n_traces = 7),
+            (|_| {}, |r| r.chunks.n_chunks = 2),
+            (|r| r.n_runs = 6, |r| r.n_runs = 7),
+            (|r| r.n_exceptions = 30, |r| r.n_exceptions = 31),
+            (|r| r.stored_bytes = 2 * 120 + 2 * 1024, |r| r.stored_bytes = 2 * 120 + 2 * 1024 + 1),
+            (|r| r.samples.n_nonfinite = 30, |r| r.samples.n_nonfinite = 31),
+            (|r| r.headers.n_dead = 6, |r| r.headers.n_dead = 7),
+            (|r| r.headers.n_zero = 6, |r| r.headers.n_zero = 7),
+        ];
+        for (i, (fitting, too_much)) in most.into_iter().enumerate() {
+            assert!(with(fitting) && !with(too_much), "{i}");
+        }
+        let never: [Change; 6] = [
+            |r| r.n_rows = 5,
+            |r| r.headers.n_rows = 5,
+            |r| r.headers.n_duplicate = 7,
+            |r| r.headers.ranges.push(None),
+            |r| r.segment = u32::MAX,
+            |r| (r.n_rows, r.headers.n_rows) = (7, 7),
+        ];
+        assert!(never.into_iter().all(|change| !with(change)));
+        let most_of_table = (1 << 20) + 6 * 16 * (240 + plan.headers.columns.len() as u64 + 64);
+        let mut long = record(&plan);
+        long.headers.row_groups.n_bytes = most_of_table;
+        assert!(long.fits(&plan));
+        long.headers.row_groups.n_bytes += 1;
+        assert!(!long.fits(&plan));
+    }
+
+    #[test]
+    fn without_samples_the_rows_count() {
+        let plan = plan(|config| config.headers_only = true);
+        let mut record = record(&plan);
+        assert!(!record.fits(&plan));
+        record.chunks.n_chunks = 0;
+        assert!(record.fits(&plan));
+        record.n_traces = 0;
+        assert!(!record.fits(&plan));
+    }
+
+    #[test]
+    fn a_segment_of_a_grid_has_a_record_of_headers_for_each_unit_and_at_most_the_columns_there_are() {
+        let mut plan = plan(|_| {});
+        let mut grid = Grid::of_no_keys();
+        grid.traces = plan.traces().clone();
+        (grid.n_units, grid.n_columns, grid.brick) = (4, 5, vec![3]);
+        assert_eq!(grid.n_deep(), 2);
+        plan.target = Target::Grid(Box::new(grid));
+        let has = |n_records, n_chunks| {
+            let [records, chunks] = [n_records, n_chunks].map(|n_chunks| ChunkSums { n_chunks, crc32c: 0 });
+            SegmentRecord { records, chunks, ..record(&plan) }.fits(&plan)
+        };
+        let all = (0..12).flat_map(|records| (0..12).map(move |chunks| (records, chunks)));
+        let fitting: Vec<_> = all.filter(|&(records, chunks)| has(records, chunks)).collect();
+        assert_eq!(fitting, [4, 5, 6, 7, 8, 9, 10].map(|n_chunks| (2, n_chunks)));
+    }
+}

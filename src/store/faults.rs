@@ -1,4 +1,5 @@
-//! Makes system calls fail, for tests: the n-th call on a place below a directory.
+//! Makes system calls fail, for tests: the n-th call on a place below a directory. Also keeps what was synced and renamed
+//! there, in order.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,15 @@ struct Plan {
     /// Number of the call that fails, from 1; 0 for none.
     fails: u64,
     error: Errno,
+    steps: Vec<Step>,
+}
+
+/// A call that durability depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Synced(PathBuf),
+    /// The new name.
+    Renamed(PathBuf),
 }
 
 /// As long as this exists, calls below a directory are counted and one of them fails.
@@ -25,7 +35,7 @@ pub(crate) struct Faults {
 impl Faults {
     /// The n-th call from now on fails, counted from 1; 0 for none.
     pub(crate) fn below(directory: &Path, n: u64, error: Errno) -> Self {
-        let plan = Plan { directory: directory.to_owned(), calls: 0, fails: n, error };
+        let plan = Plan { directory: directory.to_owned(), calls: 0, fails: n, error, steps: Vec::new() };
         PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
         Self { directory: directory.to_owned() }
     }
@@ -34,6 +44,12 @@ impl Faults {
     pub(crate) fn calls(&self) -> u64 {
         let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
         plans.iter().find(|plan| plan.directory == self.directory).map_or(0, |plan| plan.calls)
+    }
+
+    /// What was synced and renamed so far.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.iter().find(|plan| plan.directory == self.directory).map_or(Vec::new(), |plan| plan.steps.clone())
     }
 }
 
@@ -49,4 +65,12 @@ pub(crate) fn step(path: &Path) -> io::Result<()> {
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.directory)) else { return Ok(()) };
     plan.calls += 1;
     if plan.calls == plan.fails { Err(plan.error.into()) } else { Ok(()) }
+}
+
+/// Keeps that a path was synced, or is the new name of something.
+pub(crate) fn note(path: PathBuf, step: fn(PathBuf) -> Step) {
+    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.directory)) {
+        plan.steps.push(step(path));
+    }
 }

@@ -427,7 +427,10 @@ impl Place {
         self.in_parent(|from_parent, from| {
             to.in_parent(|to_parent, to| rustix::fs::renameat(from_parent, from, to_parent, to))
                 .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
-        })
+        })?;
+        #[cfg(test)]
+        crate::store::faults::note(to.path(), crate::store::faults::Step::Renamed);
+        Ok(())
     }
 
     /// Gives this name to an unnamed file, if it is not taken.
@@ -467,6 +470,8 @@ impl Place {
     pub fn sync(&self) -> io::Result<()> {
         let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
         step(&self.path())?;
+        #[cfg(test)]
+        crate::store::faults::note(self.path(), crate::store::faults::Step::Synced);
         match file.sync_all() {
             // Some network and user-space file systems cannot sync directories.
             Err(e)
@@ -616,3 +621,6 @@ impl Probe {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
