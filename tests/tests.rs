@@ -13,6 +13,7 @@ mod support;
 mod browser;
 mod compute;
 mod convert;
+mod coordinates;
 mod corpus;
 mod edits;
 #[cfg(target_os = "linux")]

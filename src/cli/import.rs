@@ -11,7 +11,7 @@ use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{Display, ProgressMode};
 use crate::cli::{Cli, dry_run, shown};
-use crate::plan::import_config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
+use crate::plan::import_config::{Coords, DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
 use crate::run::import::import;
 use crate::run::reporter::ImportProgress;
 use crate::segy::Io;
@@ -88,6 +88,15 @@ pub(super) struct ImportArgs {
 
     #[command(flatten)]
     grid: GridArgs,
+
+    /// Header columns that the Zarr group has as coordinates of the traces; or "none"; or "auto": gather keys, field_record, inline,
+    /// crossline, cdp, offset, source, receiver and CDP x and y, recording_time, where they vary [default: auto]
+    #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output")]
+    coords: Option<Coords>,
+
+    /// Name of the array of the samples [default: traces.zarr, or amplitude with --grid]
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    variable: Option<String>,
 
     /// Replace an existing dataset once the new one is complete, or write into a directory with other files
     #[arg(long, help_heading = "Output")]
@@ -194,6 +203,8 @@ impl ImportArgs {
         if config.grid.is_none() {
             config.shard_chunks = self.shard.as_deref().map(n_chunks).transpose()?;
         }
+        config.coords = self.coords.unwrap_or_default();
+        config.variable = self.variable;
         config.io = self.io;
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;

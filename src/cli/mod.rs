@@ -58,6 +58,7 @@ Example: segy-import line_042.sgy line_042/ --gather field_record";
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(visible_alias = "info")]
     Inspect(inspect::InspectArgs),
     Report(report::ReportArgs),
     View(view::ViewArgs),

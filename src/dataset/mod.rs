@@ -4,6 +4,7 @@
 //! Shared by `export`, which writes the file, and `verify`, which compares it.
 
 mod chunk_reader;
+mod column_values;
 pub mod document;
 mod exception_reader;
 mod grid_original;
@@ -19,6 +20,7 @@ mod trace_part;
 mod trace_samples;
 
 pub use chunk_reader::ChunkReader;
+pub use column_values::{ColumnTable, ColumnType};
 pub use exception_reader::{ExceptionRows, ExceptionTable};
 pub use grid_reader::{BrickReader, GridPlaces, check_record};
 pub use header_columns::HeaderColumns;

@@ -8,7 +8,7 @@ use crate::dataset::trace_extents::{Extents, Lengths};
 use crate::dataset::{
     BrickReader, ChunkReader, Conversion, Dataset, ExceptionTable, GridPlaces, HeaderTableFile, OriginalFile, damaged,
 };
-use crate::dataset_files::{METADATA, TRACES};
+use crate::dataset_files::METADATA;
 use crate::exceptions::Exception;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{Dtype, SampleFormat};
@@ -362,7 +362,7 @@ impl Restoration {
             substitute: None,
             words: Vec::new(),
             values: Vec::new(),
-            path: dataset.path(TRACES),
+            path: dataset.path(&dataset.array.name),
             first_trace: sources.file.traces.start,
         }
     }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::n_threads;
 use crate::dataset::Dataset;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::METADATA;
 use crate::staging::STAGING;
 use crate::store::files::{entry, is_there, move_to, remove};
 use crate::store::place::{Kind, is_absence, random_name};
@@ -50,7 +50,7 @@ pub(crate) fn place_of(target: &Path, dataset: &Dataset) -> Result<Place> {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let parent = Place::to_write(parent).and_then(|parent| parent.with_file_mode(file_mode)).map_err(cannot)?;
     if let Some(part) = dataset.root.name_on_the_way_to(target).map_err(cannot)?
-        && (NAMED_OUTPUTS.iter().any(|name| part == *name) || part == STAGING)
+        && (part.to_str().is_some_and(|part| dataset.has_part(part)) || part == STAGING)
     {
         return Err(Error::Usage(format!(
             "{}: is part of the dataset being exported; choose another place",

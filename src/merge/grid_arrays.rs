@@ -13,15 +13,17 @@ use crate::grid::bricks::{Cut, template};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
 use crate::grid::{Coordinate, Grid};
+use crate::merge::array_files::ArrayFiles;
+use crate::merge::titles::textual_header;
 use crate::plan::Plan;
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
-use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
+use crate::segy::text::TextEncoding;
 use crate::segy::{Access, ByteOrder, Domain, Dtype, Io};
 use crate::staging::GridFiles;
 use crate::store::Place;
 use crate::store::checksum::Checksum;
-use crate::store::files::{create_directories, write_json};
-use crate::zarr::{Axis, PlainArray, array_document, records_document};
+use crate::store::files::write_json;
+use crate::zarr::{Axis, PlainArray, array_document, group_document, records_document};
 
 /// Values in a chunk at most: 32 MiB of the widest.
 const CHUNK_VALUES: u64 = 1 << 22;
@@ -46,7 +48,7 @@ pub fn write(
     dataset: &Place,
     cancel: &CancelHandle,
 ) -> Result<GridArrays> {
-    let mut writer = Writer { plan, grid, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
+    let mut writer = Writer { plan, grid, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
     let differences = writer.coordinates()?;
     writer.bricks()?;
     writer.headers()?;
@@ -54,9 +56,7 @@ pub fn write(
     writer.axes()?;
     writer.file_header()?;
     writer.groups()?;
-    let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&dataset.join(name))?));
-    let checksums = writer.names.iter().map(checksum).collect::<Result<_>>()?;
-    Ok(GridArrays { checksums, differences })
+    Ok(GridArrays { checksums: writer.arrays.checksums()?, differences })
 }
 
 struct Writer<'a> {
@@ -65,8 +65,7 @@ struct Writer<'a> {
     files: &'a GridFiles<'a>,
     dataset: &'a Place,
     cancel: &'a CancelHandle,
-    documents: Map<String, Value>,
-    names: Vec<String>,
+    arrays: ArrayFiles<'a>,
 }
 
 impl Writer<'_> {
@@ -92,22 +91,6 @@ impl Writer<'_> {
         (0..self.grid.keys.len()).collect()
     }
 
-    fn put(&mut self, name: &str, array: &PlainArray, chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>) -> Result<()> {
-        let written = array.write(&self.dataset.join(name), chunk)?;
-        self.names.extend(written.into_iter().map(|file| format!("{name}/{file}")));
-        self.documents.insert(name.to_owned(), array.document());
-        Ok(())
-    }
-
-    fn document(&mut self, name: &str, document: Value) -> Result<()> {
-        let directory = self.dataset.join(name);
-        create_directories(&directory)?;
-        write_json(&directory.join(ZARR_JSON), &document)?;
-        self.names.push(format!("{name}/{ZARR_JSON}"));
-        self.documents.insert(name.to_owned(), document);
-        Ok(())
-    }
-
     /// The attribute that names the coordinates of an array.
     fn coordinate_names(&self) -> Value {
         let names: Vec<&str> = self.grid.coordinates.iter().map(|c| c.name.as_str()).collect();
@@ -125,7 +108,7 @@ impl Writer<'_> {
             attributes["precision"] = precision.clone();
         }
         document["attributes"] = attributes;
-        self.document(&self.grid.variable.clone(), document)
+        self.arrays.document(&self.grid.variable.clone(), document)
     }
 
     fn headers(&mut self) -> Result<()> {
@@ -134,7 +117,7 @@ impl Writer<'_> {
         let (data_type, fill_value) = (record.data_type(of_type), record.fill_value(of_type));
         let array = record.array(self.grid);
         let document = records_document(&array, data_type, record.bytes(), fill_value, self.coordinate_names());
-        self.document(HeaderRecord::ARRAY, document)
+        self.arrays.document(HeaderRecord::ARRAY, document)
     }
 
     /// The mask, and the number of the trace at each place.
@@ -162,14 +145,15 @@ impl Writer<'_> {
             fill_value: false.into(),
             attributes: attributes.clone(),
         };
-        self.put(TRACE_MASK, &mask, |index| {
+        self.arrays.put(TRACE_MASK, &mask, |index| {
             Ok(numbers(index)?.into_iter().map(|number| u8::from(number != HOLE)).collect())
         })?;
         let mut attributes = attributes;
         attributes["long_name"] = "number of the trace in the SEG-Y file, from 0; -1 where there is none".into();
         let array = PlainArray { axes, data_type: "int64", item_bytes: 8, fill_value: (-1).into(), attributes };
         // HOLE has the bits of -1.
-        self.put(TRACE_NUMBERS, &array, |index| Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect()))
+        self.arrays
+            .put(TRACE_NUMBERS, &array, |index| Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect()))
     }
 
     /// The keys and the axis of the samples.
@@ -190,7 +174,7 @@ impl Writer<'_> {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 (one_axis(&name, values.len() as u64, "int64", 8, i64::MAX.into(), attributes), bytes)
             };
-            self.put(&name, &array, |_| Ok(bytes.clone()))?;
+            self.arrays.put(&name, &array, |_| Ok(bytes.clone()))?;
         }
         self.samples()
     }
@@ -215,7 +199,7 @@ impl Writer<'_> {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             (one_axis(&name, n, "float64", 8, "NaN".into(), attributes), bytes)
         };
-        self.put(&name, &array, |_| Ok(bytes.clone()))
+        self.arrays.put(&name, &array, |_| Ok(bytes.clone()))
     }
 
     /// The coordinates: of each place the value of its first trace. Returns for each how many traces have another.
@@ -230,7 +214,7 @@ impl Writer<'_> {
             let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
             let mut n_differences = 0;
             let (files, cancel) = (self.files, self.cancel);
-            self.put(&coordinate.name, &array, |index| {
+            self.arrays.put(&coordinate.name, &array, |index| {
                 let (values, differing) = coordinate_chunk(grid, files, number, coordinate, &chunk, index, cancel)?;
                 n_differences += differing;
                 Ok(values.into_iter().flat_map(f64::to_le_bytes).collect())
@@ -245,10 +229,8 @@ impl Writer<'_> {
         let Some(first) = self.plan.files.first() else { return Ok(()) };
         let layout = &first.layout;
         let mut attributes = json!({"segySpec": segy_spec(self.plan, self.grid)});
-        if layout.has_file_header() {
+        if let Some(lines) = textual_header(self.plan)? {
             let file = layout.open(&first.input.path, Io::Pread, Access::Headers)?;
-            let bytes = file.copy(0, TEXT_HEADER_BYTES)?;
-            let lines = text::lines(&bytes, layout.text_encoding);
             let lines: Vec<String> = lines.iter().map(|line| format!("{line:<80}")).collect();
             attributes["textHeader"] = lines.join("\n").into();
             let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
@@ -266,7 +248,7 @@ impl Writer<'_> {
             "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
             "attributes": attributes,
         });
-        self.document(FILE_HEADER, document)
+        self.arrays.document(FILE_HEADER, document)
     }
 
     fn groups(&mut self) -> Result<()> {
@@ -278,22 +260,18 @@ impl Writer<'_> {
             ["cdp", ..] | ["inline", "crossline", ..] => "cdp",
             _ => "common_source",
         };
-        let root = json!({
-            "zarr_format": 3,
-            "node_type": "group",
+        let attributes = json!({
+            "apiVersion": MDIO_VERSION,
+            "name": template(&names, &self.grid.vertical).unwrap_or_else(|| "segy-import".into()),
             "attributes": {
-                "apiVersion": MDIO_VERSION,
-                "name": template(&names, &self.grid.vertical).unwrap_or_else(|| "segy-import".into()),
-                "attributes": {
-                    "surveyType": if is_line { "2D" } else { "3D" },
-                    "gatherType": gathers,
-                    "defaultVariableName": self.grid.variable,
-                },
+                "surveyType": if is_line { "2D" } else { "3D" },
+                "gatherType": gathers,
+                "defaultVariableName": self.grid.variable,
             },
-            "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": self.documents},
         });
+        let root = group_document(self.arrays.documents.clone(), attributes);
         write_json(&self.dataset.join(ZARR_JSON), &root)?;
-        self.names.push(ZARR_JSON.to_owned());
+        self.arrays.with_group();
         let tables = json!({
             "zarr_format": 3,
             "node_type": "group",

@@ -107,7 +107,7 @@ impl Survey<'_> {
         let grid = Grid {
             keys,
             vertical,
-            variable: options.variable.clone(),
+            variable: self.traces.name.clone(),
             header_type: options.header_type,
             brick,
             shard,

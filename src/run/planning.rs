@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
-use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
@@ -175,7 +174,7 @@ fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     let Some(root) = staging::find_root(output)? else { return Ok(()) };
     for input in plan.files.iter().map(|file| &file.input.path) {
         let name = root.name_on_the_way_to(input).map_err(|e| unreadable(input, &e))?;
-        if name.is_some_and(|name| name == STAGING || NAMED_OUTPUTS.iter().any(|part| name == *part)) {
+        if name.is_some_and(|name| name == STAGING || plan.parts().iter().any(|part| name == part.as_str())) {
             let (input, output) = (input.display(), output.display());
             let what = "is inside what an import into this directory replaces; move the file, or choose another output";
             return Err(Error::Usage(format!("{input}: {what} than {output}")));
