@@ -103,6 +103,7 @@ pub fn export(
             precision.decibels
         )));
     }
+    let is_standard = target.as_os_str() == "-";
     let n_files = dataset.files.len();
     let one = match config.file {
         Some(i) => Some(dataset.files.get(i).ok_or_else(|| {
@@ -112,18 +113,27 @@ pub fn export(
         None => None,
     };
     if let Some(file) = one {
-        check_target(target, overwrite)?;
+        if !is_standard {
+            check_target(target, overwrite)?;
+        }
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
         let tables = Tables::open(&dataset)?;
         let written = Written::new(config, &dataset, &tables, file, traces);
-        let bytes = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
+        let place = (!is_standard).then(|| place_of(target, &dataset)).transpose()?;
+        let bytes = write_file(&written, place.as_ref(), replacing, &mut tell, cancel)?;
         return Ok(ExportResult { n_files: 1, n_traces, bytes });
     }
     if config.part != Part::All {
         return Err(Error::Usage(format!(
             "{}: was made from {n_files} files, but a part comes from a single file; choose it with --file",
+            dataset.root.display()
+        )));
+    }
+    if is_standard {
+        return Err(Error::Usage(format!(
+            "{}: was made from {n_files} files, and standard output takes one; choose it with --file",
             dataset.root.display()
         )));
     }
@@ -134,8 +144,8 @@ pub fn export(
     for (file, name) in dataset.files.iter().zip(&names) {
         let mut tell = |traces| on_progress(file.traces.start + traces, dataset.array.n_traces);
         let written = Written::new(config, &dataset, &tables, file, file.traces.clone());
-        bytes +=
-            files.add(name, config.sync, |path, replacing| write_file(&written, path, replacing, &mut tell, cancel))?;
+        bytes += files
+            .add(name, config.sync, |path, replacing| write_file(&written, Some(path), replacing, &mut tell, cancel))?;
     }
     files.complete(&names, replacing)?;
     Ok(ExportResult { n_files, n_traces: dataset.array.n_traces, bytes })
@@ -163,7 +173,7 @@ fn traces_of_part(part: Part, dataset: &Dataset, file: &OriginalFile) -> Result<
 /// Exports one of the dataset's files, or some of its traces. Returns its length.
 fn write_file(
     Written { dataset, tables, file, traces, conversion, nan }: &Written,
-    target: &Place,
+    target: Option<&Place>,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Stdout, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -91,16 +91,19 @@ fn refuse(found: Option<Kind>, target: &Path, overwrite: bool) -> Result<()> {
 pub(crate) enum Unfinished {
     File(UnfinishedFile),
     Object(Box<UnfinishedObject>),
+    /// Standard output.
+    Standard(Mutex<InOrder<Stdout>>),
 }
 
 impl Unfinished {
     /// Creates it for this many bytes.
-    pub(crate) fn create(target: &Place, bytes: u64, replacing: Replacing) -> Result<Self> {
+    pub(crate) fn create(target: Option<&Place>, bytes: u64, replacing: Replacing) -> Result<Self> {
+        let Some(target) = target else { return Ok(Self::Standard(Mutex::new(InOrder::new(std::io::stdout())))) };
         if !target.is_remote() {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
         let writer = Writer::create_sized(target, bytes).map_err(failed(target.display()))?;
-        let parts = Mutex::new(InOrder { writer, end: 0, waiting: BTreeMap::new() });
+        let parts = Mutex::new(InOrder::new(writer));
         Ok(Self::Object(Box::new(UnfinishedObject { target: target.clone(), bytes, parts })))
     }
 
@@ -108,7 +111,7 @@ impl Unfinished {
     pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
-            Self::Object(_) => 1,
+            Self::Object(_) | Self::Standard(_) => 1,
         }
     }
 
@@ -116,6 +119,10 @@ impl Unfinished {
         match self {
             Self::File(file) => file.write_at(offset, bytes),
             Self::Object(object) => object.write_at(offset, bytes),
+            Self::Standard(out) => {
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                out.write_at(offset, bytes).map_err(not_taken)
+            }
         }
     }
 
@@ -124,7 +131,19 @@ impl Unfinished {
         match self {
             Self::File(file) => file.complete(replacing),
             Self::Object(object) => object.complete(replacing),
+            Self::Standard(out) => {
+                let mut out = out.into_inner().unwrap_or_else(PoisonError::into_inner);
+                out.writer.flush().map_err(not_taken)
+            }
         }
+    }
+}
+
+/// The error of standard output; that nobody reads on ends the program as it ends others.
+fn not_taken(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Error::Cancelled { signal: signal_hook::consts::SIGPIPE, left: None },
+        _ => failed("standard output")(error),
     }
 }
 
@@ -132,12 +151,12 @@ impl Unfinished {
 pub(crate) struct UnfinishedObject {
     target: Place,
     bytes: u64,
-    parts: Mutex<InOrder>,
+    parts: Mutex<InOrder<Writer>>,
 }
 
-/// The bytes of an object, written in order; those that arrive early wait.
-struct InOrder {
-    writer: Writer,
+/// Bytes written in order; those that arrive early wait.
+pub(crate) struct InOrder<W> {
+    writer: W,
     end: u64,
     waiting: BTreeMap<u64, Vec<u8>>,
 }
@@ -160,7 +179,11 @@ impl UnfinishedObject {
     }
 }
 
-impl InOrder {
+impl<W: Write> InOrder<W> {
+    fn new(writer: W) -> Self {
+        Self { writer, end: 0, waiting: BTreeMap::new() }
+    }
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
         if offset != self.end {
             self.waiting.insert(offset, bytes.to_vec());

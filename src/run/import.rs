@@ -26,7 +26,7 @@ pub fn import(
     on_progress: &mut dyn FnMut(&ImportProgress),
     cancel: &CancelHandle,
 ) -> Result<ImportResult> {
-    let mut reporter = Reporter::new(on_progress);
+    let mut reporter = Reporter::new(on_progress).verified(config.verify);
     let job = match prepare(config, OtherPlan::IsReplaced, &mut reporter, cancel)? {
         Prepared::Open(job) => job,
         Prepared::Complete { plan, n_gathers } => {
