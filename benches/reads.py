@@ -3,10 +3,10 @@
 
     PYTHON benches/reads.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--samples N] [--rounds N]
 
-PYTHON is one with zarr, and with what of tensorstore, segyio and mdio is to be measured; target/tmp/python/bin/python, which the tests
-make, has the first three. A poststack survey of 1.1 GB (160,000 IBM traces of 1650 samples) is made in DIR, and imported by each. One
-process reads; the cache is warm. In each round every pattern is read once at a random place, the same for all. Medians in milliseconds,
-and MB that are decoded for it, which follow from the chunks.
+PYTHON has zarr, and those of tensorstore, segyio and mdio that are to be measured; target/tmp/python/bin/python, which the tests
+make, has the first three. A poststack survey of 1.1 GB (160,000 IBM traces of 1650 samples) is made in DIR, and imported in each way.
+One process reads; the cache is warm. In each round every pattern is read once at a random place, the same for all. Prints medians in
+milliseconds, and the MB decoded, which follow from the chunks.
 """
 import argparse
 import importlib.util

@@ -2,11 +2,13 @@
 """Measures whole imports against cp of the same file, in turn, and prints ratios.
 
     benches/whole_run.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--rounds N] [--synced]
+    benches/whole_run.py --kind poststack --traces 160000 --samples 1650 --grid inline,crossline
 
 Makes a synthetic survey of 1.1 GB (IBM float32, 1000 samples) in DIR, unless it is there, and in each round runs cp, an
 import without compression, and one with the default codec, with a warm cache. Prints for each the median and best wall time,
 CPU seconds, peak resident memory of any one process, and bytes written. Like cp, the imports do not wait for the disk; with
---synced all do, cp by a sync after it. Needs python3 only.
+--synced all do, cp by a sync after it. "ends" is the share of the run that planning (the scan, for a grid) and merging take.
+Needs python3 only.
 """
 import argparse
 import json
@@ -57,6 +59,9 @@ def main():
     parser.add_argument("--traces", type=int, default=260_000)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--format", type=int, default=1)
+    parser.add_argument("--kind", default="poststack", help="of survey, as generate names it")
+    parser.add_argument("--source", help="a file to import instead of a generated one")
+    parser.add_argument("--grid", help="imports a grid over these keys")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--codecs", nargs="*", default=["none", "default"])
@@ -65,12 +70,16 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         source, copy, out = (os.path.join(directory, name) for name in ("in.sgy", "copy", "out"))
-        generate = [options.program, "generate", source, "--traces", str(options.traces), "--samples", str(options.samples)]
-        subprocess.run([*generate, "--format", str(options.format)], check=True)
+        if options.source:
+            source = options.source
+        else:
+            generate = [options.program, "generate", source, "--kind", options.kind, "--traces", str(options.traces)]
+            subprocess.run([*generate, "--samples", str(options.samples), "--format", str(options.format)], check=True)
         copying = ["sh", "-c", 'cp "$0" "$1" && sync -f "$1"', source, copy] if options.synced else ["cp", source, copy]
         imports = {"cp": copying}
         for codec in options.codecs:
             chosen = ([] if codec == "default" else ["--codec", codec]) + ([] if options.synced else ["--no-sync"])
+            chosen += ["--grid", options.grid] if options.grid else []
             imports[codec] = [options.program, source, out, "--workers", str(options.workers), "--progress", "json", *chosen]
         runs = {name: [] for name in imports}
         shares, written = {}, {}
@@ -84,7 +93,8 @@ def main():
                 written[name] = result[4]
                 if name != "cp":
                     done = json.loads(result[3].splitlines()[-1])
-                    shares.setdefault(name, []).append(done["phases_s"]["merging"] / done["elapsed_s"])
+                    shares.setdefault(name, []).append(
+                        1 - done["phases_s"]["importing"] / done["elapsed_s"])
         report(options, os.path.getsize(source), runs, shares, written)
 
 
@@ -100,7 +110,7 @@ def report(options, n_bytes, runs, shares, written):
             ratio_to_cp=statistics.median(w / c for w, c in zip(wall[name], wall["cp"])),
             best_ratio=min(wall[name]) / min(wall["cp"]),
             peak_mib=max(r[2] for r in results) / 2**20,
-            merge_share=statistics.median(shares[name]) if name in shares else None,
+            share_of_ends=statistics.median(shares[name]) if name in shares else None,
             size_ratio=written[name] / n_bytes,
         )
     if options.json:
@@ -108,11 +118,11 @@ def report(options, n_bytes, runs, shares, written):
         return
     print(f"{n_bytes / 1e9:.2f} GB, {options.traces} traces of {options.samples} samples, format {options.format}, "
           f"{options.workers} workers, {options.rounds} rounds, cp median {base:.2f} s")
-    print(f"{'':12} {'wall s':>7} {'best s':>7} {'CPU s':>7} {'x cp':>6} {'best x cp':>9} {'MiB':>6} {'merge':>6} {'size':>5}")
+    print(f"{'':12} {'wall s':>7} {'best s':>7} {'CPU s':>7} {'x cp':>6} {'best x cp':>9} {'MiB':>6} {'ends':>6} {'size':>5}")
     for name, r in rows.items():
-        merge = "" if r["merge_share"] is None else f"{100 * r['merge_share']:.1f}%"
+        ends = "" if r["share_of_ends"] is None else f"{100 * r['share_of_ends']:.1f}%"
         print(f"{name:12} {r['wall_s']:7.2f} {r['best_s']:7.2f} {r['cpu_s']:7.2f} {r['ratio_to_cp']:6.2f} {r['best_ratio']:9.2f} "
-              f"{r['peak_mib']:6.0f} {merge:>6} {r['size_ratio']:5.2f}")
+              f"{r['peak_mib']:6.0f} {ends:>6} {r['size_ratio']:5.2f}")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ pub const SAMPLE_AXIS: &str = "sample";
 pub const HEADERS: &str = "headers.parquet";
 /// The table of all gathers.
 pub const GATHER_INDEX: &str = "ensemble_index.parquet";
-/// The table of samples that their stored values do not give back; only where there are some.
+/// The table of samples that cannot be restored from their stored values; only if there are any.
 pub const EXCEPTIONS: &str = "exceptions.parquet";
-/// The directory of bytes outside the traces that are too many for the document; only where there are some.
+/// The directory of bytes outside the traces that are too many for the document; only if there are any.
 pub const ORIGINAL: &str = "original";
 /// The document of a Zarr group or array.
 pub const ZARR_JSON: &str = "zarr.json";
@@ -25,6 +25,8 @@ pub const TABLES: &str = "segy";
 pub const TRACE_MASK: &str = "trace_mask";
 /// The array of a grid with the number of the trace at each place.
 pub const TRACE_NUMBERS: &str = "trace_index";
+/// The group of the traces of a grid whose place an earlier trace has; only if there are any.
+pub const ASIDE: &str = "aside";
 /// The array of a grid whose attributes are the file headers.
 pub const FILE_HEADER: &str = "segy_file_header";
 
@@ -32,7 +34,7 @@ pub const FILE_HEADER: &str = "segy_file_header";
 pub const NAMED_OUTPUTS: [&str; 9] =
     [TRACES, SAMPLE_SUMS, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
 
-/// Files whose checksums are taken by reading them: what is neither a chunk of the traces nor the header table.
+/// Files whose checksums are taken by reading them: all but the chunks of the traces and the header table.
 /// `traces` is the array of the samples.
 pub fn checked_files(headers_only: bool, traces: &str) -> impl Iterator<Item = String> {
     let of_traces = format!("{traces}/{ZARR_JSON}");
@@ -40,7 +42,7 @@ pub fn checked_files(headers_only: bool, traces: &str) -> impl Iterator<Item = S
     [GATHER_INDEX.to_owned()].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
 }
 
-/// What is checked in the same way of a grid; its arrays have checksums of their own.
+/// What is checked in the same way in a grid; its arrays have checksums of their own.
 pub fn checked_tables() -> impl Iterator<Item = String> {
     [GATHER_INDEX, ZARR_JSON].map(str::to_owned).into_iter()
 }

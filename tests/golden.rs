@@ -9,8 +9,8 @@ use segy_import::internals::Checksum;
 
 use crate::support::{self, Survey, contents};
 
-/// Sample formats, byte orders, codecs, orders, shards and headers.
-const CASES: [(&str, &[&str], &[&str]); 14] = [
+/// Sample formats, byte orders, codecs, orders, shards, headers and grids.
+const CASES: [(&str, &[&str], &[&str]); 17] = [
     ("ibm", &["--format", "1"], &[]),
     ("int32", &["--format", "2"], &["--codec", "none"]),
     ("int16-little", &["--format", "3", "--endian", "little"], &["--codec", "lz4"]),
@@ -25,6 +25,9 @@ const CASES: [(&str, &[&str], &[&str]); 14] = [
     ("prestack", &["--kind", "prestack"], &["--gather", "field_record"]),
     ("shots", &["--kind", "shots"], &["--no-raw-header", "--field", "mine=181:i16"]),
     ("long", &["--format", "5"], &["--chunk-traces", "2"]),
+    ("grid", &["--format", "1"], &["--grid", "inline,crossline", "--brick", "3,4,16"]),
+    ("grid-sharded", &["--kind", "prestack"], &["--grid", "cdp,trace", "--shard", "--codec", "none", "--axes", "file"]),
+    ("grid-aside", &["--kind", "prestack"], &["--grid", "cdp", "--duplicates", "aside", "--header-type", "struct"]),
 ];
 
 /// 65 traces, or 3 that are so long that they are cut along the samples.

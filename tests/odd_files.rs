@@ -13,7 +13,7 @@ fn stray_bytes_behind_the_last_trace_are_a_warning_and_come_back() {
             let survey = changed(&["--endian", endian], |b| b.extend_from_slice(stray));
             let (document, said) = round_trip(&survey, &[]);
             assert_eq!(document["geometry"]["n_traces"], 12);
-            let expected = format!("{} bytes behind the last trace (from byte 7681) are no trace", stray.len());
+            let expected = format!("{} bytes after the last trace (from byte 7681) are not a trace", stray.len());
             assert!(said.contains(&expected), "{i}: {said}");
             assert!(document["warnings"].to_string().contains(&expected), "{i}");
         }
@@ -251,7 +251,7 @@ fn warnings_of_the_contents_are_in_the_document_whatever_the_number_of_workers()
     let warnings = one.to_string();
     for expected in [
         "the gather key cdp is the same in all 1000 trace headers looked at; --gather inline",
-        "3000 samples are infinite or no number in float32",
+        "3000 samples are infinite or not a number in float32",
         "varies from 100 to 101 ms in the trace headers, for the first time at trace 3000; the sample axis begins at 100 ms",
     ] {
         assert!(warnings.contains(expected), "{expected}: {warnings}");

@@ -22,6 +22,7 @@ mod flags;
 mod fuzz_corpus;
 mod golden;
 mod grid;
+mod grid_duplicates;
 mod habits;
 mod hostile;
 mod hostile_datasets;

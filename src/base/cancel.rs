@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 
 const SIGTERM: i32 = signal_hook::consts::SIGTERM;
 
-/// Shared by an import and whoever may stop it. Clones stop the same import.
+/// Shared by an import and anything that may stop it. Clones stop the same import.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle {
     /// The signal that asked to stop; 0 if none has.

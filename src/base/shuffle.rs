@@ -9,7 +9,7 @@ const TILE: usize = 512;
 /// A filter: takes `n` items, gives as many bytes.
 pub type Filter = Box<dyn Fn(&[u8], &mut [u8]) + Send>;
 
-/// Blosc's filter 1: byte `j` of all items, then byte `j + 1`. `None` for item sizes that its container cannot say.
+/// Blosc's filter 1: byte `j` of all items, then byte `j + 1`. `None` for item sizes that its container cannot have.
 pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(|from, to| to.copy_from_slice(from)),
@@ -22,7 +22,7 @@ pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
 }
 
 /// Blosc's filter 2: bit `k` of byte `j` of all items, eight items to a byte with the first in the lowest bit, then bit
-/// `k + 1`. As in Blosc, items are copied unchanged if their number is no multiple of eight.
+/// `k + 1`. As in Blosc, items are copied unchanged if their number is not a multiple of eight.
 pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(shuffle_bits::<1>),
@@ -73,7 +73,7 @@ fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
     }
 }
 
-/// [`byte_shuffle`] for items of a size that is known at run time only.
+/// [`byte_shuffle`] for items of a size known only at run time.
 fn shuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
     let n = from.len() / item_bytes;
     for (j, plane) in to.chunks_exact_mut(n.max(1)).take(item_bytes).enumerate() {
@@ -81,7 +81,7 @@ fn shuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// The way back from [`shuffle_records`].
+/// The inverse of [`shuffle_records`].
 fn unshuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
     let n = to.len() / item_bytes;
     for (j, plane) in from.chunks_exact(n.max(1)).take(item_bytes).enumerate() {

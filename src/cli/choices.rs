@@ -5,7 +5,7 @@ use clap::builder::PossibleValue;
 
 use crate::generate::SurveyKind;
 use crate::grid::HeaderType;
-use crate::grid::options::AxesOrder;
+use crate::grid::options::{AxesOrder, Duplicates};
 use crate::plan::import_config::DtypeChoice;
 use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
@@ -33,6 +33,10 @@ choices! {
     AxesOrder {
         Ascending = "ascending": "Keys as given, values ascending",
         File = "file": "The key that changes least first, values in the direction of the file, so that MDIO exports them like that",
+    }
+    Duplicates {
+        Refuse = "refuse": "The import is refused, and the first ones named",
+        Aside = "aside": "The first trace of the file has the place; later ones are in a group of their own, aside/",
     }
     HeaderType {
         Structured = "structured": "As zarr-python 3.1 and later, MDIO and tensorstore read it",

@@ -21,6 +21,10 @@ pub(super) struct GridArgs {
     #[arg(long, value_name = "KEY=FIRST:STEP", help_heading = "Grid", requires = "grid")]
     bin: Vec<Bin>,
 
+    /// What happens to a second trace at a place
+    #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
+    duplicates: Duplicates,
+
     /// Order of the axes: keys as given with ascending values, or as the traces come in the file
     #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
     axes: AxesOrder,
@@ -47,10 +51,11 @@ impl GridArgs {
             brick: self.brick,
             shard,
             bins: self.bin,
-            duplicates: Duplicates::Refuse,
+            duplicates: self.duplicates,
             axes: self.axes,
             fill_axes: self.fill_axes,
             header_type: self.header_type,
+            is_scanned: false,
         }))
     }
 }

@@ -15,8 +15,7 @@ use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset::damaged;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS, SAMPLE_AXIS};
 use crate::gather::GatherKey;
-use crate::grid::scan::MOST_VALUES;
-use crate::grid::{Coordinate, Grid, HeaderType, Key};
+use crate::grid::{Coordinate, Grid, HeaderType, Key, Values};
 use crate::plan::mapping::{ComputedField, PlacedField, is_name};
 use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::samples::rounding::{Precision, RoundingError};
@@ -262,6 +261,8 @@ pub struct GridDocument {
     /// Columns of bricks, or of shards, with traces; and columns of bricks.
     pub n_units: u64,
     pub n_columns: u64,
+    /// Traces that lie aside, in a group of their own.
+    pub n_aside: u64,
     /// Checksums of the files of all arrays but those of samples and headers, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     /// One checksum over those of the records of headers.
@@ -417,9 +418,11 @@ impl GridDocument {
 
     /// The grid with these traces. Its axes have as many values as they should, but not the values.
     pub fn grid(&self, traces: ArrayPlan) -> Grid {
-        let key = |key: &GridKeyDocument| {
-            let n = usize::try_from(key.n).unwrap_or(usize::MAX).min(MOST_VALUES);
-            Key { name: key.name.clone(), field: key.field.clone(), bin: key.bin, values: vec![0; n] }
+        let key = |key: &GridKeyDocument| Key {
+            name: key.name.clone(),
+            field: key.field.clone(),
+            bin: key.bin,
+            values: Values::Count(key.n),
         };
         Grid {
             keys: self.keys.iter().map(key).collect(),
@@ -431,8 +434,11 @@ impl GridDocument {
             coordinates: self.coordinates.clone(),
             record_order: (0..self.keys.len()).collect(),
             uses_last_bytes: self.uses_last_bytes,
+            is_probed: false,
             n_units: self.n_units,
             n_columns: self.n_columns,
+            n_aside: self.n_aside,
+            aside_of: Vec::new(),
             traces,
         }
     }

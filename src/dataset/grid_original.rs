@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
+use crate::dataset::PlacedGrid;
 use crate::dataset::original::{Original, Sink, put_swapped};
 use crate::dataset::trace_extents::Extents;
 use crate::grid::places::Placed;
@@ -15,14 +16,18 @@ impl Original<'_> {
     /// Memory: the bricks of a column, 24 MiB of them at a time, one at least.
     pub(super) fn bricks_of_unit(
         &mut self,
-        grid: &Grid,
         unit: usize,
         cancel: &CancelHandle,
         sink: &mut Sink,
         on_traces: &dyn Fn(u64),
     ) -> Result<()> {
-        let Some(places) = &self.sources.places else { return Ok(()) };
-        let Some(&unit) = places.units.get(unit) else { return Ok(()) };
+        let sources = self.sources;
+        let (mut part, mut ordinal) = (0, unit);
+        while let Some(before) = sources.grids.get(part).and_then(|grid| ordinal.checked_sub(grid.places.units.len())) {
+            (part, ordinal) = (part + 1, before);
+        }
+        let Some(PlacedGrid { grid, places }) = sources.grids.get(part) else { return Ok(()) };
+        let Some(&unit) = places.units.get(ordinal) else { return Ok(()) };
         let of_file = &self.sources.file.traces;
         let brick_bytes = grid.brick.iter().product::<u64>() * grid.traces.dtype.size() as u64;
         let at_a_time = (BLOCK_BYTES / brick_bytes.max(1)).clamp(1, grid.n_deep());
@@ -35,7 +40,7 @@ impl Original<'_> {
             for first in (0..grid.n_deep()).step_by(at_a_time as usize) {
                 cancel.check()?;
                 let deep = first..(first + at_a_time).min(grid.n_deep());
-                let bricks = self.read_bricks(&column, &deep)?;
+                let bricks = self.read_bricks(part, &column, &deep)?;
                 self.samples_of(grid, &traces, &deep, &bricks, sink)?;
             }
             on_traces(traces.len() as u64);
@@ -44,9 +49,9 @@ impl Original<'_> {
     }
 
     /// Some bricks of a column, one after another.
-    fn read_bricks(&mut self, column: &[u64], deep: &Range<u64>) -> Result<Vec<u8>> {
+    fn read_bricks(&mut self, part: usize, column: &[u64], deep: &Range<u64>) -> Result<Vec<u8>> {
         let mut bricks = Vec::new();
-        if let Some(reader) = &mut self.bricks {
+        if let Some(reader) = self.bricks.get_mut(part) {
             for depth in deep.clone() {
                 let index: Vec<u64> = column.iter().copied().chain([depth]).collect();
                 bricks.extend_from_slice(&reader.read(&index)?);

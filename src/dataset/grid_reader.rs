@@ -15,11 +15,28 @@ use crate::dataset_files::{TRACE_NUMBERS, ZARR_JSON};
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::header_record::HeaderRecord;
-use crate::grid::places::{HOLE, Placed, traces_in};
+use crate::grid::places::{HOLE, MOST_UNITS, Placed, traces_in};
 use crate::store::Place;
 use crate::store::files::read_json;
 use crate::store::place::is_absence;
 use crate::zarr::{Array, BrickDecoder};
+
+/// A grid with what is at its places.
+pub struct PlacedGrid {
+    pub grid: Grid,
+    pub places: GridPlaces,
+}
+
+impl PlacedGrid {
+    /// The grid of a dataset and, after it, what lies aside.
+    ///
+    /// # Errors
+    /// As [`GridPlaces::open`].
+    pub fn open(dataset: &Dataset, grid: &Grid) -> Result<Vec<Self>> {
+        let parts = [Some(grid.clone()), grid.aside()].into_iter().flatten();
+        parts.map(|grid| Ok(Self { places: GridPlaces::open(dataset, &grid)?, grid })).collect()
+    }
+}
 
 /// The trace at each place, and the units in the order of their first traces.
 pub struct GridPlaces {
@@ -35,14 +52,17 @@ impl GridPlaces {
     ///
     /// # Errors
     /// `Error::Damaged` where it does not have each trace once.
-    pub fn open(dataset: &Dataset, grid: &Grid) -> Result<Self> {
-        let directory = dataset.root.join(TRACE_NUMBERS);
+    fn open(dataset: &Dataset, grid: &Grid) -> Result<Self> {
+        let directory = dataset.root.join(grid.path_of(TRACE_NUMBERS));
         let (cut, n_places) = (Cut::new(grid), grid.n_places());
         let chunk = chunk_shape(&directory, &cut.lengths)?;
         let map = tempfile::tempfile().map_err(failed("a temporary file for the places of traces"))?;
         let chunks = Cut { lengths: cut.lengths.clone(), brick: chunk.clone(), unit: chunk.clone() };
         let n_chunks: u64 = cut.lengths.iter().zip(&chunk).map(|(length, chunk)| length.div_ceil(*chunk)).product();
         let n_units: u64 = cut.lengths.iter().zip(&cut.unit).map(|(length, unit)| length.div_ceil(*unit)).product();
+        if n_units > MOST_UNITS {
+            return Err(damaged(&directory, format!("it would have {n_units} columns of bricks")));
+        }
         let mut first = Vec::new();
         let n = usize::try_from(n_units).unwrap_or(usize::MAX);
         first.try_reserve_exact(n).map_err(|e| damaged(&directory, e))?;
@@ -68,11 +88,8 @@ impl GridPlaces {
                 }
             }
         }
-        if n_traces != dataset.array.n_traces || n_places == 0 {
-            return Err(damaged(
-                &directory,
-                format!("it has {n_traces} traces, and there are {}", dataset.array.n_traces),
-            ));
+        if n_traces != grid.n_placed() || n_places == 0 {
+            return Err(damaged(&directory, format!("it has {n_traces} traces, and there are {}", grid.n_placed())));
         }
         let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
         units.sort_by_key(|&unit| first[unit as usize]);
@@ -210,7 +227,7 @@ impl BrickReader {
 
 /// Verifies the checksum of the records of headers of a unit, and returns it.
 pub fn check_record(dataset: &Dataset, grid: &Grid, unit: &[u64]) -> Result<u32> {
-    let directory = dataset.root.join(HeaderRecord::ARRAY);
+    let directory = dataset.root.join(grid.path_of(HeaderRecord::ARRAY));
     let path = unit.iter().fold(directory.join("c"), |path, i| path.join(i.to_string()));
     let record_bytes = HeaderRecord::new(grid, dataset.byte_order).bytes() as u64;
     let most = 2 * Cut::new(grid).unit.iter().product::<u64>() * record_bytes + 1024;

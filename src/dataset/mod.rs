@@ -22,7 +22,7 @@ mod trace_samples;
 pub use chunk_reader::ChunkReader;
 pub use column_values::{ColumnTable, ColumnType};
 pub use exception_reader::{ExceptionRows, ExceptionTable};
-pub use grid_reader::{BrickReader, GridPlaces, check_record};
+pub use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
 pub use header_columns::HeaderColumns;
 pub use header_reader::{HeaderRows, HeaderTableFile};
 pub use open::{Dataset, OriginalFile};

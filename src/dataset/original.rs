@@ -6,7 +6,7 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::trace_extents::{Extents, Lengths};
 use crate::dataset::{
-    BrickReader, ChunkReader, Conversion, Dataset, ExceptionTable, GridPlaces, HeaderTableFile, OriginalFile, damaged,
+    BrickReader, ChunkReader, Conversion, Dataset, ExceptionTable, HeaderTableFile, OriginalFile, PlacedGrid, damaged,
 };
 use crate::dataset_files::METADATA;
 use crate::exceptions::Exception;
@@ -80,7 +80,8 @@ pub struct Sources<'a> {
     pub file: &'a OriginalFile,
     pub(super) tables: &'a Tables<'a>,
     pub(super) lengths: Lengths,
-    pub(super) places: Option<GridPlaces>,
+    /// Of a grid, with what lies aside.
+    pub(super) grids: Vec<PlacedGrid>,
 }
 
 impl<'a> Sources<'a> {
@@ -89,8 +90,8 @@ impl<'a> Sources<'a> {
     pub fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
         let dataset = tables.dataset;
         let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
-        let places = dataset.grid.as_ref().map(|grid| GridPlaces::open(dataset, grid)).transpose()?;
-        Ok(Self { dataset, file, tables, lengths, places })
+        let grids = dataset.grid.as_ref().map_or(Ok(Vec::new()), |grid| PlacedGrid::open(dataset, grid))?;
+        Ok(Self { dataset, file, tables, lengths, grids })
     }
 
     /// The units that threads can work on in parallel for these traces of the file, of which there is at least one. Units of
@@ -98,7 +99,7 @@ impl<'a> Sources<'a> {
     pub fn units_of(&self, traces: &Range<u64>) -> Vec<u64> {
         let units = self.lengths.units_of(traces);
         let n_units = self.lengths.units.len() as u64;
-        let n_bricks = self.places.as_ref().map_or(0, |places| places.units.len() as u64);
+        let n_bricks = self.grids.iter().map(|grid| grid.places.units.len() as u64).sum::<u64>();
         (units.start as u64..units.end as u64).chain(n_units..n_units + n_bricks).collect()
     }
 
@@ -155,8 +156,8 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
 pub struct Original<'a> {
     pub(super) sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
-    /// Of a grid.
-    pub(super) bricks: Option<BrickReader>,
+    /// Of a grid, and of what lies aside.
+    pub(super) bricks: Vec<BrickReader>,
     pub(super) restoration: Restoration,
     pub(super) conversion: Option<Conversion>,
     headers: Vec<u8>,
@@ -166,7 +167,7 @@ pub struct Original<'a> {
 impl<'a> Original<'a> {
     pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
         let (chunks, restoration) = (ChunkReader::new(sources.dataset)?, Restoration::new(sources));
-        let bricks = sources.dataset.grid.as_ref().map(|grid| BrickReader::new(sources.dataset, grid));
+        let bricks = sources.grids.iter().map(|part| BrickReader::new(sources.dataset, &part.grid)).collect();
         Ok(Self { sources, chunks, bricks, restoration, conversion: None, headers: Vec::new(), piece: Vec::new() })
     }
 
@@ -192,10 +193,10 @@ impl<'a> Original<'a> {
         on_traces: &dyn Fn(u64),
     ) -> Result<()> {
         let (sources, unit) = (self.sources, unit as usize);
-        if let Some(grid) = &sources.dataset.grid {
+        if !sources.grids.is_empty() {
             return match unit.checked_sub(sources.lengths.units.len()) {
                 None => self.headers_of_unit(unit, sink),
-                Some(unit) => self.bricks_of_unit(grid, unit, cancel, sink, on_traces),
+                Some(unit) => self.bricks_of_unit(unit, cancel, sink, on_traces),
             };
         }
         let array = &sources.dataset.array;

@@ -3,13 +3,12 @@
 use std::ops::Range;
 
 use crate::base::error::Result;
-use crate::dataset::{BrickReader, ChunkReader, Dataset, GridPlaces};
-use crate::grid::Grid;
+use crate::dataset::{BrickReader, ChunkReader, Dataset, GridPlaces, PlacedGrid};
 
 /// Where the traces of a dataset are. Memory: an entry for each column of bricks.
 pub struct TraceSamples {
-    /// For a grid: the traces at its places, and its columns of bricks.
-    grid: Option<(GridPlaces, Vec<Column>)>,
+    /// Of a grid and of what lies aside: the traces at the places, and the columns of bricks.
+    grids: Vec<(PlacedGrid, Vec<Column>)>,
 }
 
 /// A column of bricks: its number along each key, and the first and the last of its traces.
@@ -23,19 +22,11 @@ impl TraceSamples {
     /// `Error::Damaged` for a grid whose array of trace numbers is damaged.
     pub fn open(dataset: &Dataset) -> Result<Self> {
         let Some(grid) = dataset.grid.as_ref().filter(|_| !dataset.headers_only) else {
-            return Ok(Self { grid: None });
+            return Ok(Self { grids: Vec::new() });
         };
-        let places = GridPlaces::open(dataset, grid)?;
-        let mut columns = Vec::new();
-        for &unit in &places.units {
-            for index in places.cut.columns_of(&places.cut.index_of_unit(unit)) {
-                let traces = places.traces_in(&places.cut.places_of(&index))?;
-                let first = traces.iter().map(|placed| placed.trace).min();
-                let last = traces.iter().map(|placed| placed.trace).max();
-                columns.extend(first.zip(last).map(|(first, last)| Column { index, traces: first..last + 1 }));
-            }
-        }
-        Ok(Self { grid: Some((places, columns)) })
+        let parts = PlacedGrid::open(dataset, grid)?.into_iter();
+        let grids = parts.map(|part| columns(&part.places).map(|columns| (part, columns))).collect::<Result<_>>()?;
+        Ok(Self { grids })
     }
 
     /// Some samples of some traces: little-endian values, trace after trace. Memory besides: a chunk or a brick.
@@ -44,12 +35,28 @@ impl TraceSamples {
     /// `Error::Damaged` where a chunk is damaged or missing.
     pub fn read(&self, dataset: &Dataset, traces: &Range<u64>, samples: &Range<u64>) -> Result<Vec<u8>> {
         let mut out = Rows::new(traces, samples, dataset.array.dtype.size());
-        match (&self.grid, &dataset.grid) {
-            (Some((places, columns)), Some(grid)) => from_bricks(dataset, grid, places, columns, &mut out)?,
-            _ => from_chunks(dataset, &mut out)?,
+        if self.grids.is_empty() {
+            from_chunks(dataset, &mut out)?;
+        }
+        for (part, columns) in &self.grids {
+            from_bricks(dataset, part, columns, &mut out)?;
         }
         Ok(out.bytes)
     }
+}
+
+/// The columns of bricks with traces.
+fn columns(places: &GridPlaces) -> Result<Vec<Column>> {
+    let mut columns = Vec::new();
+    for &unit in &places.units {
+        for index in places.cut.columns_of(&places.cut.index_of_unit(unit)) {
+            let traces = places.traces_in(&places.cut.places_of(&index))?;
+            let first = traces.iter().map(|placed| placed.trace).min();
+            let last = traces.iter().map(|placed| placed.trace).max();
+            columns.extend(first.zip(last).map(|(first, last)| Column { index, traces: first..last + 1 }));
+        }
+    }
+    Ok(columns)
 }
 
 /// The values that are wanted, as far as they were read.
@@ -98,7 +105,8 @@ fn from_chunks(dataset: &Dataset, out: &mut Rows) -> Result<()> {
     Ok(())
 }
 
-fn from_bricks(dataset: &Dataset, grid: &Grid, places: &GridPlaces, columns: &[Column], out: &mut Rows) -> Result<()> {
+fn from_bricks(dataset: &Dataset, part: &PlacedGrid, columns: &[Column], out: &mut Rows) -> Result<()> {
+    let PlacedGrid { grid, places } = part;
     let mut reader = BrickReader::new(dataset, grid);
     let depth = grid.brick.last().copied().unwrap_or(1).max(1);
     let piece = depth as usize * out.size;

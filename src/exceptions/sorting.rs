@@ -26,7 +26,7 @@ fn sorted_in_parts(
     let mut out = SegmentExceptions::new(target, None);
     let mut last: Option<(u64, u32)> = None;
     loop {
-        // The smallest ones after the last, the largest of them on top.
+        // The smallest exceptions after the last one written, the largest of them on top.
         let mut next: BinaryHeap<(u64, u32, u32)> = BinaryHeap::new();
         for (path, n) in segments {
             let mut reader = SegmentReader::open(path, *n)?;

@@ -8,7 +8,7 @@ use crate::gather::sample::{Runs, Sample};
 const SHOTS: [&str; 3] = ["field_record", "energy_source_point", "shot_point"];
 /// Fields that say where a stacked trace lies.
 const BINS: [&str; 5] = ["cdp", "inline", "crossline", "cdp_x", "cdp_y"];
-/// Shorter runs of a number along a stacked line are no lines but stations shared by neighbouring traces.
+/// Shorter runs of a number along a stacked line are not lines but stations shared by neighbouring traces.
 const SHORTEST_LINE: f64 = 8.0;
 
 /// Trace sorting codes (bytes 3229-3230, SEG-Y rev 2.1).
@@ -89,7 +89,7 @@ impl<'a> Traces<'a> {
         {
             return stack("crossline", other);
         }
-        // Without line numbers at their places, the field record or shot often holds them.
+        // Without line numbers in their places, the field record or shot often holds them.
         let (cdp, ffid) = (self.field("cdp"), self.field("field_record"));
         let is_line = |key: Runs| key.repeats() && (!cdp.is_monotonic() || key.mean() >= SHORTEST_LINE);
         let other = ["cdp", "trace_number", "cdp_x"].into_iter().find(|name| self.field(name).changes_inside(ffid));

@@ -10,13 +10,13 @@ use crate::table::{Column, HeaderTable, read_integer};
 
 /// Trace headers that are looked at.
 pub const SAMPLED_TRACES: u64 = 1000;
-/// Where traces are this long, reading a header costs as much as a trace, and fewer are looked at.
+/// If traces are this long, reading a header costs as much as a trace, and fewer are looked at.
 const LONG_TRACE_BYTES: usize = 256 << 10;
 const SAMPLED_LONG_TRACES: u64 = 200;
-/// Headers up to this far apart are read together, as many as lie in so many bytes.
+/// Headers up to this far apart are read together, as many as lie in the bytes below.
 const CLOSE_BYTES: usize = 16 << 10;
 const READ_BYTES: usize = 256 << 10;
-/// They lie in so many windows: runs show between neighbours only, trends over the whole input.
+/// The headers lie in this many windows: runs show between neighbours only, trends over the whole input.
 const WINDOWS: u64 = 4;
 
 /// Where programs put the milliseconds of the recording time.
@@ -108,7 +108,7 @@ impl Sample {
         Ok(sample)
     }
 
-    /// Leaves integers out whose bytes hold plausible floats of another column, as in headers of Seismic Unix.
+    /// Leaves out integers whose bytes hold plausible floats of another column, as in headers of Seismic Unix.
     fn without_floats(&mut self, columns: &[&Column], headers: &HeaderTable) {
         let is_float_too =
             |c: &Column| headers.columns.iter().any(|o| o.first_byte == c.first_byte && o.kind == FieldKind::F32);
@@ -237,7 +237,7 @@ impl<'a> Runs<'a> {
         n > 0 && n * 2 >= inside().count()
     }
 
-    /// Whether these are milliseconds after the second: 0 to 999, more from trace to trace within a second, never less.
+    /// Whether these are milliseconds after the second: 0 to 999, rising from trace to trace within a second, never falling.
     fn are_milliseconds_of(self, second: Self) -> bool {
         let in_range = self.values.iter().all(|v| (0..1000).contains(v));
         let inside = || self.pairs.iter().filter(|&&i| !second.differs_at(i));

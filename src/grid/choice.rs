@@ -15,14 +15,17 @@ const LEAST_FOLD: f64 = 1.5;
 ///
 /// # Errors
 /// `Error::Input` where neither inline and crossline nor cdp change.
+///
+/// A few second traces at a place stay where `may_lie_aside`.
 pub fn choose(
     there: &[&'static str],
+    may_lie_aside: bool,
     scan: impl Fn(&[String]) -> Result<(Vec<Key>, Records)>,
     cancel: &CancelHandle,
 ) -> Result<Vec<String>> {
     let names: Vec<String> = there.iter().map(|&name| name.to_owned()).collect();
     let (keys, records) = scan(&names)?;
-    let varies = |name: &str| keys.iter().any(|key| key.name == name && key.values.len() > 1);
+    let varies = |name: &str| keys.iter().any(|key| key.name == name && key.n() > 1);
     let places: Vec<Vec<&str>> = [vec!["inline", "crossline"], vec!["cdp"]]
         .into_iter()
         .filter(|names: &Vec<&str>| names.iter().all(|name| varies(name)))
@@ -38,7 +41,7 @@ pub fn choose(
         let order: Vec<usize> = names.iter().filter_map(|name| there.iter().position(|n| n == name)).collect();
         let chosen: Vec<Key> = order.iter().map(|&i| keys[i].clone()).collect();
         let unit = vec![u64::from(u32::MAX); chosen.len()];
-        match place(&chosen, &records, &order, &unit, cancel) {
+        match place(&chosen, &records, &order, &unit, false, cancel) {
             Ok(places) => Ok(Some(places.n_duplicates)),
             // Too many places.
             Err(Error::Input(_)) => Ok(None),
@@ -54,6 +57,9 @@ pub fn choose(
     let fold = n_duplicates.map_or(1.0, |n| records.n_traces as f64 / (records.n_traces - n).max(1) as f64);
     if fold >= LEAST_FOLD && varies("offset") && fits(&with_offset)? == Some(0) {
         return Ok(owned(&with_offset));
+    }
+    if fold < LEAST_FOLD && may_lie_aside && n_duplicates.is_some() {
+        return Ok(owned(midpoints));
     }
     Ok(owned(&[&midpoints[..], &[TRACE]].concat()))
 }

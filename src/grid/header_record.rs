@@ -45,7 +45,7 @@ impl HeaderRecord {
 
     /// The record of a grid from headers in this byte order.
     pub fn new(grid: &Grid, order: ByteOrder) -> Self {
-        let fields = fields(&grid.keys, grid.uses_last_bytes);
+        let fields = fields(grid.keys_of_records(), grid.uses_last_bytes);
         let of_field = |field: &HeaderField| {
             let bytes = (field.first_byte - 1) as u8..(field.first_byte - 1 + field.bytes) as u8;
             match order {
@@ -75,7 +75,7 @@ impl HeaderRecord {
         let cut = Cut::new(grid);
         let axes = grid.keys.iter().zip(&cut.unit).map(|(key, &chunk)| Axis {
             name: key.name.clone(),
-            length: key.values.len() as u64,
+            length: key.n(),
             chunk,
         });
         let axes: Vec<Axis> = axes.collect();
@@ -173,6 +173,7 @@ const REV1: &[(&str, u32)] = &[
 mod tests {
     use super::*;
     use crate::gather::GatherKey;
+    use crate::grid::Values;
     use crate::segy::fields::FieldKind;
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
             name: name.into(),
             field: Some(GatherKey { name: name.into(), first_byte, kind, formula: None }),
             bin: None,
-            values: Vec::new(),
+            values: Values::Count(0),
         };
         let fields = fields(&[key("shot_point", 17, FieldKind::I32), key("cable", 213, FieldKind::I16)], true);
         let place = |name: &str| fields.iter().find(|f| f.name == name).map(|f| f.first_byte);

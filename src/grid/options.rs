@@ -129,6 +129,8 @@ pub struct GridOptions {
     /// Keys whose axis has every value from the smallest to the largest, in equal steps.
     pub fill_axes: Vec<String>,
     pub header_type: HeaderType,
+    /// Whether the headers of all traces are read before planning even if a few show a sorted grid without holes.
+    pub is_scanned: bool,
 }
 
 impl GridOptions {
@@ -143,6 +145,7 @@ impl GridOptions {
             axes: AxesOrder::default(),
             fill_axes: Vec::new(),
             header_type: HeaderType::default(),
+            is_scanned: false,
         }
     }
 }

@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::grid::aside::Aside;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::options::AxesOrder;
 use crate::grid::scan::{MOST_VALUES, Records};
-use crate::grid::{Key, TRACE};
+use crate::grid::{Key, TRACE, Values};
 
 /// What the map says of a place without a trace.
 pub const HOLE: u64 = u64::MAX;
@@ -18,7 +19,7 @@ const WINDOW_PLACES: u64 = 1 << 22;
 const MOST_PLACES: u64 = 1 << 31;
 const MOST_PLACES_PER_TRACE: u64 = 1000;
 /// More units of bricks than this are refused: the first trace of each is in memory.
-const MOST_UNITS: u64 = 1 << 22;
+pub const MOST_UNITS: u64 = 1 << 22;
 /// Second traces at a place that a refusal names.
 const NAMED: usize = 5;
 /// Key values in a span like this are looked up in a table.
@@ -44,6 +45,8 @@ pub struct Places {
     /// Second traces at a place, and the first few of them.
     pub n_duplicates: u64,
     pub duplicates: Vec<Duplicate>,
+    /// The numbers of all second traces, ascending, if they are kept. Little-endian, eight bytes each.
+    pub aside: Option<File>,
 }
 
 /// The index on an axis of each of its values.
@@ -53,10 +56,10 @@ enum Lookup {
 }
 
 impl Lookup {
-    fn new(values: &[i64]) -> Self {
-        let first = values.iter().min().copied().unwrap_or(0);
+    fn new(values: &Values) -> Self {
+        let first = values.iter().min().unwrap_or(0);
         let span = values.iter().max().map_or(0, |last| last.abs_diff(first));
-        let numbered = values.iter().copied().zip(0..);
+        let numbered = values.iter().zip(0..);
         if span >= DENSE_SPAN {
             let mut sorted: Vec<(i64, u32)> = numbered.collect();
             sorted.sort_unstable();
@@ -96,7 +99,8 @@ pub fn make_axes(
     for (key, found) in keys.iter_mut().zip(&records.values) {
         let mut values: Vec<i64> = found.iter().map(|&value| key.binned(value)).collect();
         values.dedup();
-        key.values = if fill.contains(&key.name) { filled(&key.name, &values)? } else { values };
+        let values = if fill.contains(&key.name) { filled(&key.name, &values)? } else { values };
+        key.values = Values::List(values);
     }
     let mut seen = Seen::new(keys);
     let lookups: Vec<Lookup> = keys.iter().map(|key| Lookup::new(&key.values)).collect();
@@ -139,7 +143,7 @@ struct Seen {
 impl Seen {
     fn new(keys: &[Key]) -> Self {
         Self {
-            last: keys.iter().map(|key| (key.values.len() as u64).saturating_sub(1)).collect(),
+            last: keys.iter().map(|key| key.n().saturating_sub(1)).collect(),
             before: vec![u64::MAX; keys.len()],
             n_changes: vec![0; keys.len()],
             last_came_first: vec![false; keys.len()],
@@ -159,8 +163,10 @@ impl Seen {
 
 /// Turns the axes of some keys round.
 fn turn(keys: &mut [Key], records: &Records, turned: &[bool], cancel: &CancelHandle) -> Result<()> {
-    let lengths: Vec<u64> = keys.iter().map(|key| key.values.len() as u64).collect();
-    keys.iter_mut().zip(turned).filter(|(_, turned)| **turned).for_each(|(key, _)| key.values.reverse());
+    let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
+    for (key, _) in keys.iter_mut().zip(turned).filter(|(_, turned)| **turned) {
+        key.values = Values::List(key.values.iter().collect::<Vec<_>>().into_iter().rev().collect());
+    }
     records.each_block(0..records.n_blocks(), cancel, |_, fields| {
         for record in fields.chunks_exact_mut(records.n_keys + records.n_coordinates) {
             for (i, field) in record.iter_mut().take(turned.len()).enumerate().filter(|(i, _)| turned[*i]) {
@@ -198,7 +204,7 @@ fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
 /// key its axis.
 pub fn count_traces(keys: &mut [Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<()> {
     let Some((trace, others)) = keys.split_last_mut() else { return Ok(()) };
-    let lengths: Vec<u64> = others.iter().map(|key| key.values.len() as u64).collect();
+    let lengths: Vec<u64> = others.iter().map(Key::n).collect();
     let n_places: u64 = checked(lengths.iter().copied(), records.n_traces, &names(others))?;
     let mut most = 0;
     let mut counts = Vec::new();
@@ -219,7 +225,7 @@ pub fn count_traces(keys: &mut [Key], records: &Records, order: &[usize], cancel
             Ok(has_changed)
         })?;
     }
-    trace.values = (1..=most as i64).collect();
+    trace.values = Values::Count(most);
     Ok(())
 }
 
@@ -247,12 +253,19 @@ fn checked(lengths: impl Iterator<Item = u64>, n_traces: u64, names: &str) -> Re
 
 /// Puts every trace in its place.
 ///
-/// `unit` has the lengths of a unit of bricks along the keys.
+/// `unit` has the lengths of a unit of bricks along the keys. `keeps_aside` makes a list of the second traces at a place.
 ///
 /// # Errors
 /// `Error::Input` for a grid with too many places or units.
-pub fn place(keys: &[Key], records: &Records, order: &[usize], unit: &[u64], cancel: &CancelHandle) -> Result<Places> {
-    let lengths: Vec<u64> = keys.iter().map(|key| key.values.len() as u64).collect();
+pub fn place(
+    keys: &[Key],
+    records: &Records,
+    order: &[usize],
+    unit: &[u64],
+    keeps_aside: bool,
+    cancel: &CancelHandle,
+) -> Result<Places> {
+    let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
     let n_places = checked(lengths.iter().copied(), records.n_traces, &names(keys))?;
     let units: Vec<u64> = lengths.iter().zip(unit).map(|(length, unit)| length.div_ceil(*unit)).collect();
     let n_units: u64 = units.iter().product();
@@ -264,6 +277,7 @@ pub fn place(keys: &[Key], records: &Records, order: &[usize], unit: &[u64], can
     let map = tempfile::tempfile().map_err(failed("a temporary file for the map of the grid"))?;
     let mut first = vec![HOLE; n_units as usize];
     let (mut n_duplicates, mut duplicates) = (0, Vec::new());
+    let mut aside = if keeps_aside { Some(Aside::new()?) } else { None };
     let mut window = Vec::new();
     // Which places the traces of a block have, once that is known.
     let mut spans: Vec<[u64; 2]> = Vec::new();
@@ -290,8 +304,11 @@ pub fn place(keys: &[Key], records: &Records, order: &[usize], unit: &[u64], can
                     continue;
                 }
                 n_duplicates += 1;
-                let value = |(&key, axis): (&usize, &Key)| axis.values[u64::from_le_bytes(record[key]) as usize];
-                let values = order.iter().zip(keys).map(value).collect();
+                if let Some(aside) = &mut aside {
+                    aside.push(trace)?;
+                }
+                let value = |(&key, axis): (&usize, &Key)| axis.values.at(u64::from_le_bytes(record[key]));
+                let values = order.iter().zip(keys).filter_map(value).collect();
                 keep_first(&mut duplicates, Duplicate { first: *at, second: trace, values });
             }
             if is_first {
@@ -304,7 +321,8 @@ pub fn place(keys: &[Key], records: &Records, order: &[usize], unit: &[u64], can
     }
     let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
     units.sort_by_key(|&unit| first[unit as usize]);
-    Ok(Places { map, n_places, units, n_duplicates, duplicates })
+    let aside = aside.map(|aside| aside.list(records.n_traces, cancel)).transpose()?;
+    Ok(Places { map, n_places, units, n_duplicates, duplicates, aside })
 }
 
 /// A trace and the number of its place in a box.
@@ -362,7 +380,7 @@ mod tests {
     #[test]
     fn values_are_found_in_a_table_or_a_list() {
         for values in [vec![7, 3, 5], vec![-1 << 50, 0, 1 << 50], vec![9]] {
-            let lookup = Lookup::new(&values);
+            let lookup = Lookup::new(&Values::List(values.clone()));
             for (i, value) in values.iter().enumerate() {
                 assert_eq!(lookup.index(*value), Some(i as u64));
             }

@@ -14,6 +14,7 @@ use crate::grid::Coordinate;
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, Stretch};
 use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES};
+use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::{Access, ByteOrder, Io, apply_given_scalar, apply_scalar};
 use crate::table::{read_integer, read_number};
 
@@ -21,12 +22,10 @@ use crate::table::{read_integer, read_number};
 const UNIT_TRACES: u64 = 16_384;
 /// Bytes of the file that are looked at in one go.
 const WINDOW_BYTES: usize = 512 << 10;
-/// Headers farther apart than this are read one by one.
-const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 /// More distinct values than this are no axis.
 pub const MOST_VALUES: usize = 1 << 24;
 /// Offset of the last eight bytes of the standard header, which rev 1 leaves unassigned.
-const LAST_BYTES: usize = 232;
+pub const LAST_BYTES: usize = 232;
 
 /// What is read of each trace.
 pub struct Wanted<'a> {
@@ -49,6 +48,8 @@ pub struct Records {
     pub uses_last_bytes: bool,
     /// The distinct values of each key.
     pub values: Vec<BTreeSet<i64>>,
+    /// Whether they follow from the headers of a few traces; coordinates are not in them then.
+    pub is_probed: bool,
 }
 
 impl Records {
@@ -84,7 +85,35 @@ impl Records {
         };
         for_each(n_threads(), 0..n_traces.div_ceil(UNIT_TRACES), cancel, &mut |_| {}, reader, read)?;
         let (values, uses_last_bytes) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { file, n_traces, n_keys, n_coordinates, uses_last_bytes, values })
+        Ok(Self { file, n_traces, n_keys, n_coordinates, uses_last_bytes, values, is_probed: false })
+    }
+
+    /// Records without coordinates, with the keys that `keys_of` a trace gives; `values` are those of each key.
+    pub fn of_keys(
+        wanted: &Wanted,
+        values: &[Vec<i64>],
+        uses_last_bytes: bool,
+        keys_of: impl Fn(u64, &mut [i64]),
+        cancel: &CancelHandle,
+    ) -> Result<Self> {
+        let file = tempfile::tempfile().map_err(failed("a temporary file for the keys of the grid"))?;
+        let n_traces = wanted.files.last().map_or(0, PlannedFile::end_trace);
+        let values = values.iter().map(|values| values.iter().copied().collect()).collect();
+        let (n_keys, n_coordinates) = (wanted.keys.len(), wanted.coordinates.len());
+        let records = Self { file, n_traces, n_keys, n_coordinates, uses_last_bytes, values, is_probed: true };
+        let (mut keys, mut bytes) = (vec![0; n_keys], Vec::new());
+        for block in 0..records.n_blocks() {
+            cancel.check()?;
+            bytes.clear();
+            for trace in block * UNIT_TRACES..((block + 1) * UNIT_TRACES).min(n_traces) {
+                keys_of(trace, &mut keys);
+                bytes.extend(keys.iter().flat_map(|key| key.to_le_bytes()));
+                bytes.extend(std::iter::repeat_n(0, n_coordinates * 8));
+            }
+            let at = block * UNIT_TRACES * records.width() as u64;
+            records.file.write_all_at(&bytes, at).map_err(failed("the keys of the grid"))?;
+        }
+        Ok(records)
     }
 
     /// The temporary file that they are in.
@@ -163,15 +192,10 @@ impl<'a> Reader<'a> {
             let window = self.inputs.stretch(next, (traces.end - next) as usize)?;
             let n = window.n_traces.min((WINDOW_BYTES / window.stride).max(1));
             let mut buffer = std::mem::take(&mut self.buffer);
-            if window.stride <= SPARSE_STRIDE_BYTES {
-                let length = (n - 1) * window.stride + self.header_bytes;
-                let bytes = window.file.bytes(window.offset, length, &mut buffer)?;
-                self.take(&window, n, bytes, window.stride)?;
-                window.file.release(window.offset, length);
-            } else {
-                window.file.records(window.offset, window.stride, self.header_bytes, n, &mut buffer)?;
-                self.take(&window, n, &buffer, self.header_bytes)?;
-            }
+            let (bytes, stride) =
+                window.file.headers(window.offset, window.stride, self.header_bytes, n, &mut buffer)?;
+            self.take(&window, n, bytes, stride)?;
+            window.file.release(window.offset, n * window.stride);
             self.buffer = buffer;
             next += n as u64;
         }
@@ -211,7 +235,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A coordinate of a trace, with its scalar applied.
-fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64 {
+pub fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64 {
     let value = read_number(header, coordinate.first_byte, coordinate.kind, order);
     let scalar = |byte| read_integer(header, byte, FieldKind::I16, order) as i16;
     match (coordinate.given_scalar, coordinate.scalar) {
@@ -221,6 +245,7 @@ fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64 {
     }
 }
 
-fn whole(value: f64) -> Option<i64> {
+/// A whole number that a key can be.
+pub fn whole(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }

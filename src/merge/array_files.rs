@@ -66,9 +66,15 @@ impl<'a> ArrayFiles<'a> {
         Ok(())
     }
 
-    /// Notes the document of the group, which was written.
-    pub fn with_group(&mut self) {
-        self.names.push(ZARR_JSON.to_owned());
+    /// Notes a file that was written.
+    pub fn note(&mut self, name: &str) {
+        self.names.push(name.to_owned());
+    }
+
+    /// Takes the files and documents of other arrays of the dataset.
+    pub fn extend(&mut self, others: ArrayFiles) {
+        self.names.extend(others.names);
+        self.documents.extend(others.documents);
     }
 
     /// Checksums of all files, by path in the dataset.

@@ -39,7 +39,7 @@ fn beyond_float32(plan: &Plan, records: &[SegmentRecord]) -> Option<String> {
     let (noun, verb) = if nonfinite == 1 { ("sample", "is") } else { ("samples", "are") };
     is_told.then(|| {
         format!(
-            "{nonfinite} {noun} {verb} infinite or no number in float32; are the samples really {}?",
+            "{nonfinite} {noun} {verb} infinite or not a number in float32; are the samples really {}?",
             plan.layout().format().name
         )
     })

@@ -1,24 +1,24 @@
 //! The arrays of a grid besides samples and headers: axes, coordinates, the mask, the trace numbers, the file headers,
 //! and the documents of the groups. Named and declared as MDIO 1 has them, so that it opens and exports the dataset.
 
+mod file_headers;
+mod traces_aside;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
-use crate::dataset_files::{FILE_HEADER, TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
+use crate::dataset_files::{TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
 use crate::grid::bricks::{Cut, template};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
 use crate::grid::{Coordinate, Grid};
 use crate::merge::array_files::ArrayFiles;
-use crate::merge::titles::textual_header;
 use crate::plan::Plan;
-use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
-use crate::segy::text::TextEncoding;
-use crate::segy::{Access, ByteOrder, Domain, Dtype, Io};
+use crate::segy::Domain;
 use crate::staging::GridFiles;
 use crate::store::Place;
 use crate::store::checksum::Checksum;
@@ -27,27 +27,24 @@ use crate::zarr::{Axis, PlainArray, array_document, group_document, records_docu
 
 /// Values in a chunk at most: 32 MiB of the widest.
 const CHUNK_VALUES: u64 = 1 << 22;
+/// The version of MDIO's layout that this is.
+const MDIO_VERSION: &str = "1.2.3";
 /// Traces whose records are read at a time.
 const RECORD_TRACES: u64 = 65_536;
 /// The version of MDIO's layout that this is.
-const MDIO_VERSION: &str = "1.2.3";
+/// The version of MDIO's layout: &str = "1.2.3";
 
 /// What was written.
 pub struct GridArrays {
-    /// Of the files of these arrays, by path in the dataset.
+    /// Checksums of the files of these arrays, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     /// For each coordinate, how many traces have another value than their place.
     pub differences: Vec<u64>,
 }
 
 /// Writes the arrays of a grid into a dataset that has its bricks.
-pub fn write(
-    plan: &Plan,
-    grid: &Grid,
-    files: &GridFiles,
-    dataset: &Place,
-    cancel: &CancelHandle,
-) -> Result<GridArrays> {
+pub fn write(plan: &Plan, grid: &Grid, staging: &Place, dataset: &Place, cancel: &CancelHandle) -> Result<GridArrays> {
+    let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
     let mut writer = Writer { plan, grid, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
     let differences = writer.coordinates()?;
     writer.bricks()?;
@@ -55,6 +52,9 @@ pub fn write(
     writer.places()?;
     writer.axes()?;
     writer.file_header()?;
+    if let Some(aside) = grid.aside() {
+        writer.traces_aside(&aside, staging)?;
+    }
     writer.groups()?;
     Ok(GridArrays { checksums: writer.arrays.checksums()?, differences })
 }
@@ -69,7 +69,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// An array along some keys, in chunks that memory has room for.
+    /// The axes of an array along some keys, in chunks that fit in memory.
     fn along(&self, axes: &[usize]) -> Vec<Axis> {
         let mut room = CHUNK_VALUES;
         let mut found: Vec<Axis> = axes
@@ -77,7 +77,7 @@ impl Writer<'_> {
             .rev()
             .map(|&axis| {
                 let key = &self.grid.keys[axis];
-                let length = key.values.len() as u64;
+                let length = key.n();
                 let chunk = length.min(room).max(1);
                 room = (room / chunk).max(1);
                 Axis { name: key.name.clone(), length, chunk }
@@ -117,7 +117,7 @@ impl Writer<'_> {
         let (data_type, fill_value) = (record.data_type(of_type), record.fill_value(of_type));
         let array = record.array(self.grid);
         let document = records_document(&array, data_type, record.bytes(), fill_value, self.coordinate_names());
-        self.arrays.document(HeaderRecord::ARRAY, document)
+        self.arrays.document(&self.grid.path_of(HeaderRecord::ARRAY), document)
     }
 
     /// The mask, and the number of the trace at each place.
@@ -145,40 +145,38 @@ impl Writer<'_> {
             fill_value: false.into(),
             attributes: attributes.clone(),
         };
-        self.arrays.put(TRACE_MASK, &mask, |index| {
-            Ok(numbers(index)?.into_iter().map(|number| u8::from(number != HOLE)).collect())
-        })?;
+        // No trace is missing among those aside.
+        if self.grid.aside_of.is_empty() {
+            self.arrays.put(TRACE_MASK, &mask, |index| {
+                Ok(numbers(index)?.into_iter().map(|number| u8::from(number != HOLE)).collect())
+            })?;
+        }
         let mut attributes = attributes;
         attributes["long_name"] = "number of the trace in the SEG-Y file, from 0; -1 where there is none".into();
         let array = PlainArray { axes, data_type: "int64", item_bytes: 8, fill_value: (-1).into(), attributes };
         // HOLE has the bits of -1.
-        self.arrays
-            .put(TRACE_NUMBERS, &array, |index| Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect()))
+        self.arrays.put(&self.grid.path_of(TRACE_NUMBERS), &array, |index| {
+            Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect())
+        })
     }
 
     /// The keys and the axis of the samples.
     fn axes(&mut self) -> Result<()> {
         for axis in self.all() {
             let key = &self.grid.keys[axis];
-            let values = key.values.clone();
-            let is_short = values.iter().all(|&value| i32::try_from(value).is_ok_and(|value| value != i32::MAX));
             let mut attributes = json!({});
             if let Some(units) = units_of_key(&key.name, self.plan) {
                 attributes["unitsV1"] = units;
             }
             let name = key.name.clone();
-            let (array, bytes) = if is_short {
-                let bytes = values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect::<Vec<u8>>();
-                (one_axis(&name, values.len() as u64, "int32", 4, i32::MAX.into(), attributes), bytes)
-            } else {
-                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                (one_axis(&name, values.len() as u64, "int64", 8, i64::MAX.into(), attributes), bytes)
-            };
-            self.arrays.put(&name, &array, |_| Ok(bytes.clone()))?;
+            let whole = Whole::of(key.values.iter());
+            let array = whole.array(whole_axis(&name, key.n()), attributes);
+            self.arrays.put(&name, &array, |_| Ok(whole.bytes(key.values.iter())))?;
         }
         self.samples()
     }
 
+    /// The axis of the samples.
     fn samples(&mut self) -> Result<()> {
         let (axis, n) = (&self.plan.layout().axis, self.grid.traces.n_samples);
         let values: Vec<f64> = (0..n).map(|i| axis.value(i)).collect();
@@ -192,17 +190,17 @@ impl Writer<'_> {
             (Domain::Depth, None, _) => {}
         }
         let name = self.grid.vertical.clone();
-        let (array, bytes) = if is_whole {
-            let bytes = values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect::<Vec<u8>>();
-            (one_axis(&name, n, "int32", 4, i32::MAX.into(), attributes), bytes)
-        } else {
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            (one_axis(&name, n, "float64", 8, "NaN".into(), attributes), bytes)
-        };
-        self.arrays.put(&name, &array, |_| Ok(bytes.clone()))
+        let (path, axes) = (self.grid.path_of(&name), whole_axis(&name, n));
+        if is_whole {
+            let values = || values.iter().map(|&value| value as i64);
+            let whole = Whole::of(values());
+            return self.arrays.put(&path, &whole.array(axes, attributes), |_| Ok(whole.bytes(values())));
+        }
+        let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
+        self.arrays.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
-    /// The coordinates: of each place the value of its first trace. Returns for each how many traces have another.
+    /// The coordinates: each place has the value of its first trace. Returns for each how many traces have another.
     fn coordinates(&mut self) -> Result<Vec<u64>> {
         let grid = self.grid;
         let mut differences = Vec::new();
@@ -222,33 +220,6 @@ impl Writer<'_> {
             differences.push(n_differences);
         }
         Ok(differences)
-    }
-
-    /// An array without values whose attributes are the file headers.
-    fn file_header(&mut self) -> Result<()> {
-        let Some(first) = self.plan.files.first() else { return Ok(()) };
-        let layout = &first.layout;
-        let mut attributes = json!({"segySpec": segy_spec(self.plan, self.grid)});
-        if let Some(lines) = textual_header(self.plan)? {
-            let file = layout.open(&first.input.path, Io::Pread, Access::Headers)?;
-            let lines: Vec<String> = lines.iter().map(|line| format!("{line:<80}")).collect();
-            attributes["textHeader"] = lines.join("\n").into();
-            let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
-            binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
-            attributes["binaryHeader"] = binary_header(&binary);
-        }
-        let document = json!({
-            "zarr_format": 3,
-            "node_type": "array",
-            "shape": [],
-            "data_type": {"name": "fixed_length_utf32", "configuration": {"length_bytes": 4}},
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": []}},
-            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-            "fill_value": "",
-            "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
-            "attributes": attributes,
-        });
-        self.arrays.document(FILE_HEADER, document)
     }
 
     fn groups(&mut self) -> Result<()> {
@@ -271,7 +242,7 @@ impl Writer<'_> {
         });
         let root = group_document(self.arrays.documents.clone(), attributes);
         write_json(&self.dataset.join(ZARR_JSON), &root)?;
-        self.arrays.with_group();
+        self.arrays.note(ZARR_JSON);
         let tables = json!({
             "zarr_format": 3,
             "node_type": "group",
@@ -281,18 +252,34 @@ impl Writer<'_> {
     }
 }
 
-fn one_axis(
-    name: &str,
-    n: u64,
-    data_type: &'static str,
-    item_bytes: usize,
-    fill: Value,
-    attributes: Value,
-) -> PlainArray {
-    let axes = vec![Axis { name: name.into(), length: n, chunk: n }];
-    PlainArray { axes, data_type, item_bytes, fill_value: fill, attributes }
+/// How whole numbers are stored: as short as these values are.
+struct Whole {
+    is_short: bool,
 }
 
+impl Whole {
+    fn of(mut values: impl Iterator<Item = i64>) -> Self {
+        Self { is_short: values.all(|value| i32::try_from(value).is_ok_and(|value| value != i32::MAX)) }
+    }
+
+    fn array(&self, axes: Vec<Axis>, attributes: Value) -> PlainArray {
+        let (data_type, item_bytes, fill_value) =
+            if self.is_short { ("int32", 4, i32::MAX.into()) } else { ("int64", 8, i64::MAX.into()) };
+        PlainArray { axes, data_type, item_bytes, fill_value, attributes }
+    }
+
+    fn bytes(&self, values: impl Iterator<Item = i64>) -> Vec<u8> {
+        match self.is_short {
+            true => values.flat_map(|value| (value as i32).to_le_bytes()).collect(),
+            false => values.flat_map(i64::to_le_bytes).collect(),
+        }
+    }
+}
+
+/// The only axis of an array, in one chunk.
+fn whole_axis(name: &str, n: u64) -> Vec<Axis> {
+    vec![Axis { name: name.into(), length: n, chunk: n }]
+}
 /// Values of a chunk of a coordinate, and how many traces in it have another value than their place.
 fn coordinate_chunk(
     grid: &Grid,
@@ -345,74 +332,5 @@ fn units_of_key(name: &str, plan: &Plan) -> Option<Value> {
         "offset" => Some(json!({"length": unit_of_length(plan)})),
         "angle" | "azimuth" => Some(json!({"angle": "deg"})),
         _ => None,
-    }
-}
-
-/// The fields of the binary header by MDIO's names: name, first byte of the file, bytes.
-#[rustfmt::skip]
-const BINARY: &[(&str, u32, u32)] = &[
-    ("job_id", 3201, 4), ("line_num", 3205, 4), ("reel_num", 3209, 4), ("data_traces_per_ensemble", 3213, 2),
-    ("aux_traces_per_ensemble", 3215, 2), ("sample_interval", 3217, 2), ("orig_sample_interval", 3219, 2),
-    ("samples_per_trace", 3221, 2), ("orig_samples_per_trace", 3223, 2), ("data_sample_format", 3225, 2),
-    ("ensemble_fold", 3227, 2), ("trace_sorting_code", 3229, 2), ("vertical_sum_code", 3231, 2),
-    ("sweep_freq_start", 3233, 2), ("sweep_freq_end", 3235, 2), ("sweep_length", 3237, 2), ("sweep_type_code", 3239, 2),
-    ("sweep_trace_num", 3241, 2), ("sweep_taper_start", 3243, 2), ("sweep_taper_end", 3245, 2),
-    ("taper_type_code", 3247, 2), ("correlated_data_code", 3249, 2), ("binary_gain_code", 3251, 2),
-    ("amp_recovery_code", 3253, 2), ("measurement_system_code", 3255, 2), ("impulse_polarity_code", 3257, 2),
-    ("vibratory_polarity_code", 3259, 2), ("fixed_length_trace_flag", 3503, 2), ("num_extended_text_headers", 3505, 2),
-];
-
-fn binary_header(binary: &BinaryHeader) -> Value {
-    let field = |&(name, byte, bytes): &(&str, u32, u32)| {
-        let value = match (name, bytes) {
-            // They are in the group of the tables.
-            ("num_extended_text_headers", _) => 0,
-            (_, 4) => i64::from(binary.i32(byte)),
-            _ => i64::from(binary.i16(byte)),
-        };
-        (name.to_owned(), json!(value))
-    };
-    let mut fields: Map<String, Value> = BINARY.iter().map(field).collect();
-    let [major, minor] = [300, 301].map(|at| binary.bytes[at]);
-    fields.insert("segy_revision_major".into(), major.into());
-    fields.insert("segy_revision_minor".into(), minor.into());
-    fields.into()
-}
-
-/// The specification with which TGSAI's `segy` gives the file back.
-fn segy_spec(plan: &Plan, grid: &Grid) -> Value {
-    let layout = plan.layout();
-    let record = HeaderRecord::new(grid, layout.byte_order);
-    let mut binary: Vec<(u32, Value)> = BINARY
-        .iter()
-        .map(|&(name, byte, bytes)| {
-            let byte = byte - 3200;
-            (byte, json!({"name": name, "byte": byte, "format": if bytes == 4 { "int32" } else { "int16" }}))
-        })
-        .collect();
-    binary.push((301, json!({"name": "segy_revision", "byte": 301, "format": "int16"})));
-    binary.sort_by_key(|field| field.0);
-    let binary: Vec<Value> = binary.into_iter().map(|field| field.1).collect();
-    let fields = record.fields.iter();
-    let fields: Vec<Value> =
-        fields.map(|f| json!({"name": f.name, "byte": f.first_byte, "format": f.type_name()})).collect();
-    json!({
-        "segyStandard": 1.0,
-        "textHeader": {
-            "rows": 40, "cols": 80, "offset": 0,
-            "encoding": if layout.text_encoding == TextEncoding::Ascii { "ascii" } else { "ebcdic" },
-        },
-        "binaryHeader": {"fields": binary, "itemSize": 400, "offset": 3200},
-        "trace": {"header": {"fields": fields, "itemSize": 240}, "data": {"format": sample_format(plan)}},
-        "endianness": if layout.byte_order == ByteOrder::Big { "big" } else { "little" },
-    })
-}
-
-/// The name that TGSAI's `segy` has for the samples of the file.
-fn sample_format(plan: &Plan) -> &'static str {
-    match (plan.layout().format_code, plan.layout().format().native) {
-        (1, _) => "ibm32",
-        (_, Dtype::Float64) => "float64",
-        (_, other) => other.name(),
     }
 }

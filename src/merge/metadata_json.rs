@@ -91,15 +91,15 @@ pub fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
     plan.traces().precision.map(|precision| Rounded::new(precision, &error))
 }
 
-/// What the document says of a grid.
+/// What the document says about a grid.
 pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord]) -> GridDocument {
     let key = |key: &Key| GridKeyDocument {
         name: key.name.clone(),
         field: key.field.clone(),
         bin: key.bin,
-        n: key.values.len() as u64,
-        first: key.values.first().copied().unwrap_or(0),
-        last: key.values.last().copied().unwrap_or(0),
+        n: key.n(),
+        first: key.values.at(0).unwrap_or(0),
+        last: key.values.at(key.n().saturating_sub(1)).unwrap_or(0),
     };
     let headers = records.iter().fold(ChunkSums::default(), |all, record| all.followed_by(record.records));
     GridDocument {
@@ -114,6 +114,7 @@ pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord])
         uses_last_bytes: grid.uses_last_bytes,
         n_units: grid.n_units,
         n_columns: grid.n_columns,
+        n_aside: grid.n_aside,
         checksums: arrays.checksums,
         header_checksums: headers.into(),
     }

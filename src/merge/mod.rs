@@ -53,7 +53,7 @@ pub fn merge(
     merge_with(plan, output, records, None, cancel, on_progress)
 }
 
-/// As [`merge`], with what of the header table has been joined already.
+/// As [`merge`], with the part of the header table that has been joined already.
 pub fn merge_with(
     plan: &Plan,
     output: &Output,
@@ -69,7 +69,7 @@ pub fn merge_with(
     create_directories(&tables)?;
 
     let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
-    // Where there is no other thread they come one after the other.
+    // If no thread can be started, one follows the other.
     let (placed, joined) = std::thread::scope(|scope| {
         let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
         let placed = match (plan.headers_only, grid) {
@@ -92,7 +92,7 @@ pub fn merge_with(
         write_table(&tables.join(EXCEPTIONS), &in_order, cancel)?;
     }
     let arrays = match grid {
-        Some(grid) => Some(grid_arrays::write(plan, grid, &GridFiles::open(grid, &staging)?, &dataset, cancel)?),
+        Some(grid) => Some(grid_arrays::write(plan, grid, &staging, &dataset, cancel)?),
         None => None,
     };
     let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
@@ -210,23 +210,16 @@ fn place_bricks(
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let (files, cut, array) = (GridFiles::open(grid, staging)?, Cut::new(grid), grid.array());
-    let n_deep = array.objects().last().copied().unwrap_or(1);
     let (mut placed, mut mover) = (0, Mover::default());
     for (segment, paths) in plan.segments.iter().zip(segments) {
-        for unit in files.units(&plan.units_of(segment))? {
-            let index = cut.index_of_unit(unit);
-            let bricks = (0..n_deep).map(|deep| [&index[..], &[deep]].concat());
-            let keys = bricks.map(|index| (grid.variable.as_str(), array.key(&index)));
-            for (name, key) in keys.chain([(HeaderRecord::ARRAY, array.key(&index))]) {
-                let (from, to) = (paths.array(name).join(&key), dataset.join(name).join(&key));
-                if dataset.is_remote() {
-                    if !is_there(&to)? {
-                        return Err(Error::Failed(format!("{}: was removed by somebody else", to.display())));
-                    }
-                    continue;
+        for (part, units) in grid.with_units(&plan.units_of(segment)) {
+            for (name, key) in objects_of(&part, &GridFiles::open(&part, staging)?.units(&units)?) {
+                let (from, to) = (paths.array(&name).join(&key), dataset.join(&name).join(&key));
+                if !dataset.is_remote() {
+                    mover.place(&from, &to)?;
+                } else if !is_there(&to)? {
+                    return Err(Error::Failed(format!("{}: was removed by somebody else", to.display())));
                 }
-                mover.place(&from, &to)?;
             }
         }
         placed += segment.end_trace - segment.start_trace;
@@ -234,6 +227,18 @@ fn place_bricks(
         cancel.check()?;
     }
     Ok(())
+}
+
+/// The bricks and records of some units: their arrays, and their keys there.
+fn objects_of(grid: &Grid, units: &[u64]) -> Vec<(String, String)> {
+    let (cut, array, headers) = (Cut::new(grid), grid.array(), grid.path_of(HeaderRecord::ARRAY));
+    let n_deep = array.objects().last().copied().unwrap_or(1);
+    let of_unit = |&unit: &u64| {
+        let index = cut.index_of_unit(unit);
+        let bricks = (0..n_deep).map(|deep| (grid.variable.clone(), array.key(&[&index[..], &[deep]].concat())));
+        bricks.chain([(headers.clone(), array.key(&index))]).collect::<Vec<_>>()
+    };
+    units.iter().flat_map(of_unit).collect()
 }
 
 /// Moves objects, making directories as needed and skipping those already moved.

@@ -23,7 +23,8 @@ pub struct EarlyTable<'a> {
 }
 
 impl<'a> EarlyTable<'a> {
-    /// Joins the parts of segments in order, as far as they come: from the staging area to the directory of the tables. `go_on` is asked now and then.
+    /// Joins the parts of segments in order as they come, from the staging area to the directory of the tables. `go_on` is
+    /// called now and then.
     pub fn join(
         plan: &'a Plan,
         (staging, directory): (&Place, &Place),
@@ -50,7 +51,7 @@ fn part(paths: &SegmentPaths, record: &SegmentRecord) -> TablePart {
     TablePart { path: paths.headers.clone(), row_groups: record.headers.row_groups }
 }
 
-/// What a thread came to.
+/// The result of a thread.
 pub(super) fn outcome<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(Error::Failed("a step of the merge panicked".into())))
 }
@@ -65,7 +66,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    /// Joins both, at the same time up to where the header table needs the numbers of the gathers.
+    /// Joins both at the same time, until the header table needs the numbers of the gathers.
     pub(super) fn write(
         &self,
         early: Option<EarlyTable<'a>>,
@@ -81,7 +82,7 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// Copies the row groups of all segments that have not been.
+    /// Copies the row groups of the segments that have not been joined yet.
     fn join(&self, early: Option<EarlyTable<'a>>, cancel: &CancelHandle) -> Result<Joining<'a>> {
         let (mut table, n_joined) = match early {
             Some(early) => (early.table, early.n_segments),

@@ -67,7 +67,7 @@ impl Bounds {
         }
     }
 
-    /// The bounds of both; `None` if either are unknown.
+    /// The bounds of both; `None` if either is unknown.
     pub fn merge(self, other: &Self) -> Self {
         match (self, other) {
             (Self::Integer { min, max }, Self::Integer { min: other_min, max: other_max }) => {

@@ -12,7 +12,7 @@ pub fn ticks(low: f64, high: f64, most: usize) -> (Vec<f64>, f64) {
     ((0..n.min(1000)).map(|i| (first + i as f64) * step + 0.0).collect(), step)
 }
 
-/// The least of 1, 2 and 5 times a power of ten that is not less.
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
 pub fn round_step(step: f64) -> f64 {
     if step <= 0.0 || !step.is_finite() {
         return 0.0;
@@ -21,7 +21,7 @@ pub fn round_step(step: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|&s| s >= step * (1.0 - 1e-9)).unwrap_or(step)
 }
 
-/// A number at an axis with such steps, with no more decimals than they need.
+/// A number on an axis with these steps, with no more decimals than they need.
 pub fn label(value: f64, step: f64) -> String {
     let decimals = if step > 0.0 && step < 1.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 12.0) as usize } else { 0 };
     if value.abs() >= 1e15 || (value != 0.0 && value.abs() < 1e-9) {

@@ -1,7 +1,7 @@
 //! Colour maps, from the lowest to the highest amplitude, as stops with straight lines between them.
 //!
 //! `vik` and `batlow` are every sixteenth row of the tables by Fabio Crameri (Scientific colour maps 8,
-//! <https://doi.org/10.5281/zenodo.1243862>, MIT licence: see LICENSE-COLOURS). They read right for colour-blind people, and
+//! <https://doi.org/10.5281/zenodo.1243862>, MIT licence: see LICENSE-COLOURS). They also work for colour-blind people, and
 //! equal steps look equal.
 
 /// Red, green, blue.
@@ -88,7 +88,7 @@ impl ColourMap {
         })
     }
 
-    /// So many colours from one end to the other.
+    /// `n` colours from one end to the other.
     pub fn palette(&self, n: usize) -> Vec<Colour> {
         (0..n).map(|i| self.colour(i as f32 / n.saturating_sub(1).max(1) as f32)).collect()
     }

@@ -1,4 +1,4 @@
-//! A section drawn as somebody wants it.
+//! Drawing a section as asked for.
 
 use crate::picture::colours::{batlow, grey};
 use crate::picture::density::density;
@@ -9,7 +9,7 @@ use crate::picture::{ColourMap, Raster, Scale, Section};
 const LEVELS: u8 = 251;
 /// Pixels from wiggle to wiggle, at least.
 const WIGGLE_PIXELS: usize = 5;
-/// Small sections are drawn at least so large, and no section larger than so by itself.
+/// Unless a size is asked for, pictures are no smaller and no larger than this, width and height.
 const LEAST: [usize; 2] = [800, 500];
 const MOST: [usize; 2] = [1600, 900];
 
@@ -22,10 +22,10 @@ pub struct Drawing {
     pub gain: f64,
     /// Whether the polarity is reversed.
     pub is_reversed: bool,
-    /// Colours; by themselves grey, or batlow for data of one sign.
+    /// Colours; by default grey, or batlow for data of one sign.
     pub map: Option<&'static ColourMap>,
     pub is_wiggle: bool,
-    /// Width and height in pixels; by itself a pixel for each trace and sample where that is neither small nor large.
+    /// Width and height in pixels; by default a pixel for each trace and sample, unless that is too small or too large.
     pub size: [Option<usize>; 2],
 }
 

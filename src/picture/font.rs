@@ -5,7 +5,7 @@ pub const WIDTH: usize = 7;
 /// Height of a character.
 pub const HEIGHT: usize = 13;
 
-/// The rows of a character from the top, the leftmost pixel in the highest bit. What it does not have is a question mark.
+/// The rows of a character from the top, the leftmost pixel in the highest bit. A question mark for characters it lacks.
 pub fn glyph(c: char) -> &'static [u8; HEIGHT] {
     let index = match c {
         ' '..='~' => c as usize - ' ' as usize,

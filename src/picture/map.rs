@@ -16,7 +16,7 @@ pub struct MapFrame {
 }
 
 impl MapFrame {
-    /// The map that holds all these points and is at most so wide and high. `None` if there is no finite point.
+    /// The map that holds all these points and is at most this wide and high. `None` if there is no finite point.
     pub fn fit(points: impl IntoIterator<Item = [f64; 2]>, most: [f64; 2]) -> Option<Self> {
         let finite = points.into_iter().filter(|p| p.iter().all(|c| c.is_finite()));
         let [low, high] = finite.fold(None, |known: Option<[[f64; 2]; 2]>, p| {

@@ -32,7 +32,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// Ticks with their pixels of `n`.
+    /// Ticks on an axis of `n` pixels: their pixels and labels.
     fn ticks(&self, n: usize, per_tick: usize) -> Vec<(usize, String)> {
         let (marks, step) = ticks(self.first, self.last, n / per_tick);
         let width = self.last - self.first;
@@ -42,7 +42,7 @@ impl Axis {
     }
 }
 
-/// Puts axes around a picture. Its palette gets three colours more: paper, ink, and grey. What is transparent is paper.
+/// Puts axes around a picture. Its palette gets three more colours: paper, ink and grey. Transparent pixels become paper.
 pub fn with_axes(picture: &Raster, axes: &Axes) -> Raster {
     let mut palette = picture.palette.clone();
     let paper = palette.len() as u8;

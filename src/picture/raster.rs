@@ -17,7 +17,7 @@ pub struct Raster {
     pub pixels: Vec<u8>,
     /// The colours.
     pub palette: Vec<Colour>,
-    /// The colour that lets shine through what lies behind the picture.
+    /// The transparent colour.
     pub transparent: Option<u8>,
 }
 
@@ -65,7 +65,7 @@ impl Raster {
         }
     }
 
-    /// The picture with every pixel taken from the nearest one of this.
+    /// The picture with every pixel taken from the nearest one of this one.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         let rows = (0..height).map(|y| (2 * y + 1) * self.height / (2 * height.max(1)));
         let pixel = |y: usize, x: usize| self.get((2 * x + 1) * self.width / (2 * width.max(1)), y).unwrap_or(0);
@@ -113,7 +113,7 @@ impl Raster {
         }
     }
 
-    /// The pixels in so many bits each; every row begins with a byte of its own.
+    /// The pixels in `bits` bits each; every row begins with a new byte.
     fn packed(&self, bits: usize) -> Cow<'_, [u8]> {
         if bits == 8 {
             return Cow::Borrowed(&self.pixels);

@@ -4,7 +4,7 @@ use crate::picture::Section;
 use crate::picture::histogram::Distribution;
 use crate::picture::section::is_dead;
 
-/// Values that a percentile is taken of; more would only cost time.
+/// Values used for a percentile; more would only cost time.
 const MOST_VALUES: usize = 1 << 18;
 
 /// The amplitudes at the two ends of the colours.
@@ -35,7 +35,7 @@ impl Scale {
         }
     }
 
-    /// For a section of a whole whose scale is known: symmetric where that is.
+    /// For a part of the section with this scale: symmetric if this one is.
     pub fn like(self, section: &Section, percent: f64) -> Self {
         if self.is_symmetric() { Self::symmetric(&live_values(section), percent) } else { Self::of(section, percent) }
     }
@@ -57,7 +57,7 @@ impl Scale {
         self.low == -self.high
     }
 
-    /// With amplitudes raised by so many decibels: the ends come nearer to the middle.
+    /// With amplitudes raised by this many decibels: the ends move towards the middle.
     pub fn with_gain(self, decibels: f64) -> Self {
         let middle = f64::midpoint(f64::from(self.low), f64::from(self.high));
         let half = (f64::from(self.high) - middle) / 10f64.powf(decibels / 20.0);
@@ -69,14 +69,14 @@ impl Scale {
         Self { low: self.high, high: self.low }
     }
 
-    /// Where an amplitude lies between the ends, 0 to 1; what lies outside is at an end. `None` for NaN.
+    /// Where an amplitude lies between the ends, 0 to 1; beyond them, at the nearer end. `None` for NaN.
     pub fn place(&self, value: f32) -> Option<f32> {
         let place = (f64::from(value) - f64::from(self.low)) / (f64::from(self.high) - f64::from(self.low));
         (!value.is_nan()).then(|| place.clamp(0.0, 1.0) as f32)
     }
 }
 
-/// Whether data of these extremes are of one sign, and not a few zeros in a corner.
+/// Whether data with these extremes have one sign, and are not all zero.
 fn is_one_signed(least: f32, most: f32) -> bool {
     (least >= 0.0 && most > 0.0) || (most <= 0.0 && least < 0.0)
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 pub struct Section {
     /// Samples of each trace.
     pub n_samples: usize,
-    /// Trace after trace. What is infinite, no number, or not there is NaN.
+    /// Trace after trace. Infinite, invalid and missing samples are NaN.
     pub values: Vec<f32>,
 }
 
@@ -27,7 +27,7 @@ impl Section {
         self.values.chunks_exact(self.n_samples.max(1))
     }
 
-    /// One trace; empty if there is none of this number.
+    /// One trace; empty if there is no such trace.
     pub fn trace(&self, index: usize) -> &[f32] {
         let start = index * self.n_samples;
         self.values.get(start..start + self.n_samples).unwrap_or_default()
@@ -46,8 +46,8 @@ impl Section {
         Self { n_samples: self.n_samples, values }
     }
 
-    /// The same in no more than `most_traces` × `most_samples`: evenly spaced traces, and of neighbouring samples the mean,
-    /// or of four and more, whose mean would be little, the one with the largest amplitude.
+    /// Reduced to at most `most_traces` × `most_samples`: evenly spaced traces, in which neighbouring samples become their
+    /// mean or, from four on, whose mean would be near zero, the one with the largest amplitude.
     pub fn reduced(&self, most_traces: usize, most_samples: usize) -> Self {
         let (every, per) = (step(self.n_traces(), most_traces), step(self.n_samples, most_samples));
         if (every, per) == (1, 1) {
@@ -74,7 +74,7 @@ fn strongest(values: &[f32]) -> f32 {
     finite.max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(f32::NAN)
 }
 
-/// Whether a trace holds nothing: all its samples are zero or not there.
+/// Whether a trace holds nothing: all its samples are zero or missing.
 pub fn is_dead(trace: &[f32]) -> bool {
     trace.iter().all(|&v| v == 0.0 || v.is_nan())
 }

@@ -5,15 +5,15 @@ use serde::Serialize;
 
 use crate::picture::section::is_dead;
 
-/// A spectrum is told in at most so many frequencies.
+/// The most frequencies in a spectrum.
 const MOST_BINS: usize = 300;
 /// Amplitudes this far below the largest are cut off.
 const FLOOR_DB: f64 = -80.0;
 
-/// Mean amplitude by frequency, in decibels below the largest mean, and the band in which four traces of five lie.
+/// Mean amplitude by frequency, in decibels below the largest mean, and the band that holds four traces in five.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spectrum {
-    /// From one frequency to the next, in cycles for each unit of the interval that was given.
+    /// Distance between frequencies, in cycles per unit of the given interval.
     pub step: f64,
     /// Mean over the traces; the first is that of frequency 0.
     pub mean_db: Vec<f32>,
@@ -21,7 +21,7 @@ pub struct Spectrum {
     pub low_db: Vec<f32>,
     /// A tenth of the traces lies above.
     pub high_db: Vec<f32>,
-    /// Traces that it is the mean of.
+    /// Traces averaged.
     pub n_traces: usize,
 }
 
@@ -81,7 +81,7 @@ fn amplitudes(planner: &mut RealFftPlanner<f32>, trace: &[f32], per: usize) -> O
     Some(output.chunks(per).map(power).collect())
 }
 
-/// The mean, and what a tenth lies below and above.
+/// The mean, and the values that a tenth lie below and above.
 fn summary(mut of_traces: Vec<f32>) -> [f64; 3] {
     of_traces.sort_unstable_by(f32::total_cmp);
     let n = of_traces.len();

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::picture::{Raster, Scale, Section};
 
-/// A trace that reaches the ends of the scale swings over so many distances between traces.
+/// A trace that reaches the ends of the scale swings by this many distances between traces.
 const SWING: f32 = 1.2;
 
-/// Draws wiggles in colour 1 on colour 0, which is transparent, so many pixels from trace to trace. `scale` is taken as
+/// Draws wiggles in colour 1 on colour 0, which is transparent, `trace_pixels` from trace to trace. `scale` is taken as
 /// symmetric about its middle.
 pub fn wiggle(section: &Section, scale: Scale, trace_pixels: usize, height: usize) -> Raster {
     let n = section.n_traces();

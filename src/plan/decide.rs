@@ -13,7 +13,7 @@ use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::coordinates::{self, check_name};
 use crate::plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
-use crate::plan::make_grid::{Scratch, Survey};
+use crate::plan::make_grid::{Made, Scratch, Survey};
 use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
@@ -85,7 +85,7 @@ impl ImportConfig {
             check_name("--variable", &traces.name, &[])?;
         }
         let variable = traces.name.clone();
-        let (target, scratch) = self.target(&files, &mut headers, traces, cancel)?;
+        let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, cancel)?;
         let mut headers = with_derived(headers, layout, &sample, &placed_fields);
         if !gather_keys.is_empty() {
             headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
@@ -94,7 +94,7 @@ impl ImportConfig {
             true => coordinates::choose(&self.coords, &gather_keys, &headers, &variable)?,
             false => Vec::new(),
         };
-        warnings.extend(warning);
+        warnings.extend(warning.into_iter().chain(of_grid));
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
@@ -137,15 +137,17 @@ impl ImportConfig {
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
-    /// What the samples become, and what planning it found out besides.
+    /// What the samples become, what planning it found out besides, and warnings.
     fn target(
         &self,
         files: &[PlannedFile],
         headers: &mut HeaderTable,
         traces: ArrayPlan,
         cancel: &CancelHandle,
-    ) -> Result<(Target, Scratch)> {
-        let Some(options) = &self.grid else { return Ok((Target::Traces(traces), Scratch::default())) };
+    ) -> Result<(Target, Scratch, Vec<String>)> {
+        let Some(options) = &self.grid else {
+            return Ok((Target::Traces(traces), Scratch::default(), Vec::new()));
+        };
         if self.headers_only {
             return Err(Error::Usage("--grid places samples, and --headers-only leaves them out; choose one".into()));
         }
@@ -159,10 +161,10 @@ impl ImportConfig {
             return Err(Error::Usage(what.into()));
         }
         let survey = Survey { files, io: self.io.unwatched(), headers, traces };
-        let (grid, scratch) = survey.grid(options, cancel)?;
+        let Made { grid, scratch, warnings } = survey.grid(options, cancel)?;
         headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
         headers.check()?;
-        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch)))))
+        Ok((Target::Grid(Box::new(grid)), Scratch(Some(Arc::new(scratch))), warnings))
     }
 
     /// An option that says how an array in file order is cut.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
+use crate::dataset_files::ASIDE;
 use crate::gather::GatherKey;
 use crate::grid::bricks::{self, Cut};
 use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 use crate::grid::places::{self, Places, count_traces, make_axes};
 use crate::grid::scan::{Records, Wanted};
-use crate::grid::{Coordinate, Grid, Key, TRACE, choice};
+use crate::grid::{Coordinate, Grid, Key, TRACE, Values, choice, probe};
 use crate::input::PlannedFile;
 use crate::segy::Domain;
 use crate::segy::Io;
@@ -42,6 +43,13 @@ impl PartialEq for Scratch {
     }
 }
 
+/// A grid, what planning it found out besides, and what to say of it.
+pub(super) struct Made {
+    pub grid: Grid,
+    pub scratch: GridScratch,
+    pub warnings: Vec<String>,
+}
+
 /// What a grid is made from.
 pub(super) struct Survey<'a> {
     pub files: &'a [PlannedFile],
@@ -59,20 +67,20 @@ impl Survey<'_> {
     ///
     /// # Errors
     /// `Error::Input` where two traces share a place, or no grid can be made; `Error::Usage` for keys that do not exist.
-    pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<(Grid, GridScratch)> {
+    pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Made> {
         let names = match &options.keys {
             GridKeys::Fields(names) => names.clone(),
             GridKeys::Auto => {
                 let scan = |names: &[String]| self.scan(names, &options.bins, cancel);
                 let there = self.columns_there(&choice::CANDIDATES);
-                choice::choose(&there, scan, cancel).map_err(|e| self.at(e))?
+                choice::choose(&there, options.duplicates == Duplicates::Aside, scan, cancel).map_err(|e| self.at(e))?
             }
         };
         let (mut keys, fields) = self.keys(&names, &options.bins)?;
         let counts_traces = bricks::counts_traces(&names);
         let mut coordinates = self.coordinates(&keys);
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
-        let records = Records::read(&wanted, cancel)?;
+        let records = self.records(&wanted, options, cancel)?;
         let trace = if counts_traces { keys.pop() } else { None };
         self.check_names(options, &keys)?;
         self.check_constant(&keys, &records)?;
@@ -88,7 +96,7 @@ impl Survey<'_> {
             count_traces(&mut keys, &records, &order, cancel)?;
         }
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let places: Vec<u64> = keys.iter().map(|key| key.values.len() as u64).collect();
+        let places: Vec<u64> = keys.iter().map(Key::n).collect();
         let lengths = [&places[..], &[self.traces.n_samples]].concat();
         let asked = options.brick.as_ref().map(|brick| permuted(brick, &order));
         let brick = bricks::brick(asked.as_ref(), &names, &lengths)?;
@@ -98,10 +106,13 @@ impl Survey<'_> {
         });
         let shard = bricks::shard(shard.as_ref(), &brick, &lengths)?;
         let cut = Cut::of(&places, &brick, shard.as_deref());
-        let placed = places::place(&keys, &records, &order, &cut.unit, cancel).map_err(|e| self.at(e))?;
-        if placed.n_duplicates > 0 {
-            return Err(self.refuse_duplicates(&keys, &placed, options.duplicates));
+        let keeps_aside = options.duplicates == Duplicates::Aside;
+        let placed = places::place(&keys, &records, &order, &cut.unit, keeps_aside, cancel).map_err(|e| self.at(e))?;
+        if placed.n_duplicates > 0 && !keeps_aside {
+            return Err(self.refuse_duplicates(&keys, &placed));
         }
+        let said = (placed.n_duplicates > 0).then(|| said_of_duplicates(&keys, &placed));
+        let warnings = said.map(|said| format!("{said}; the later ones are in {ASIDE}/")).into_iter().collect();
         let n_columns = if shard.is_none() { placed.units.len() as u64 } else { live_columns(&cut, &placed)? };
         let vertical = vertical(self.files);
         let grid = Grid {
@@ -114,8 +125,11 @@ impl Survey<'_> {
             coordinates,
             record_order: order,
             uses_last_bytes: records.uses_last_bytes,
+            is_probed: records.is_probed,
             n_units: placed.units.len() as u64,
             n_columns,
+            n_aside: placed.n_duplicates,
+            aside_of: Vec::new(),
             traces: self.traces.clone(),
         };
         let parts = grid.parts();
@@ -130,7 +144,13 @@ impl Survey<'_> {
                     .into(),
             ));
         }
-        Ok((grid, GridScratch { records, places: placed }))
+        Ok(Made { grid, scratch: GridScratch { records, places: placed }, warnings })
+    }
+
+    /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
+    fn records(&self, wanted: &Wanted, options: &GridOptions, cancel: &CancelHandle) -> Result<Records> {
+        let probed = if options.is_scanned { None } else { probe::records(wanted, cancel)? };
+        probed.map_or_else(|| Records::read(wanted, cancel), Ok)
     }
 
     /// What a message is about.
@@ -156,7 +176,7 @@ impl Survey<'_> {
         let bin = |name: &str| bins.iter().find(|bin| bin.key == name).map(|bin| [bin.first, bin.step]);
         let key = |name: &String| {
             let field = if name == TRACE { None } else { Some(self.field(name)?) };
-            Ok(Key { name: name.clone(), field, bin: bin(name), values: Vec::new() })
+            Ok(Key { name: name.clone(), field, bin: bin(name), values: Values::Count(0) })
         };
         let keys: Vec<Key> = names.iter().map(key).collect::<Result<_>>()?;
         let fields = keys.iter().filter_map(|key| key.field.clone()).collect();
@@ -266,25 +286,30 @@ impl Survey<'_> {
         )))
     }
 
-    fn refuse_duplicates(&self, keys: &[Key], places: &Places, _: Duplicates) -> Error {
-        let named = places.duplicates.iter().map(|duplicate| {
-            let values = keys.iter().zip(&duplicate.values).map(|(key, value)| format!("{} {value}", key.name));
-            let values: Vec<String> = values.collect();
-            format!("{}: traces {} and {}", values.join(", "), duplicate.first + 1, duplicate.second + 1)
-        });
-        let named: Vec<String> = named.collect();
+    fn refuse_duplicates(&self, keys: &[Key], places: &Places) -> Error {
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        let n = places.n_duplicates;
-        let (noun, verb) = if n == 1 { ("trace", "lies") } else { ("traces", "lie") };
-        let first = if n > named.len() as u64 { ", first of them" } else { "" };
         Error::Input(format!(
-            "{}: {n} {noun} {verb} where another does{first} {}; --grid {},{TRACE} gives each a place, --bin or another key \
-             moves them apart, and without --grid they are imported in file order",
+            "{}: {}; --grid {},{TRACE} gives each a place, --bin or another key moves them apart, --duplicates aside keeps \
+             the later ones beside the grid, and without --grid they are imported in file order",
             self.name(),
-            named.join("; "),
+            said_of_duplicates(keys, places),
             names.join(",")
         ))
     }
+}
+
+/// How many second traces there are, and the first few of them.
+fn said_of_duplicates(keys: &[Key], places: &Places) -> String {
+    let named = places.duplicates.iter().map(|duplicate| {
+        let values = keys.iter().zip(&duplicate.values).map(|(key, value)| format!("{} {value}", key.name));
+        let values: Vec<String> = values.collect();
+        format!("{}: traces {} and {}", values.join(", "), duplicate.first + 1, duplicate.second + 1)
+    });
+    let named: Vec<String> = named.collect();
+    let n = places.n_duplicates;
+    let (noun, verb) = if n == 1 { ("trace", "lies") } else { ("traces", "lie") };
+    let first = if n > named.len() as u64 { ", first of them" } else { "" };
+    format!("{n} {noun} {verb} where another does{first} {}", named.join("; "))
 }
 
 /// Lengths that were given in the order of the keys, in that of the axes.

@@ -50,7 +50,7 @@ impl Target {
     pub fn n_units(&self) -> u64 {
         match self {
             Self::Traces(array) => array.n_traces.div_ceil(array.traces_per_object()),
-            Self::Grid(grid) => grid.n_units,
+            Self::Grid(grid) => grid.n_all_units(),
         }
     }
 
@@ -60,7 +60,8 @@ impl Target {
             Self::Traces(array) => owned(segment, array.traces_per_object()),
             Self::Grid(grid) => {
                 let n_traces = u128::from(grid.traces.n_traces.max(1));
-                let share = |trace: u64| (u128::from(grid.n_units) * u128::from(trace)).div_ceil(n_traces) as u64;
+                let n_units = grid.n_all_units();
+                let share = |trace: u64| (u128::from(n_units) * u128::from(trace)).div_ceil(n_traces) as u64;
                 share(segment.start_trace)..share(segment.end_trace)
             }
         }

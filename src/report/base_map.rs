@@ -6,7 +6,7 @@ use crate::inspect::header_runs::HeaderRuns;
 use crate::report::header_values::values;
 use crate::report::source::Shape;
 
-/// Points that are shown of each kind.
+/// Points shown of each kind, at most.
 const MOST_POINTS: usize = 2000;
 
 /// Points of one kind.
@@ -18,7 +18,7 @@ pub struct Points {
     pub places: Vec<[f64; 2]>,
 }
 
-/// Sources, receivers and CDPs of the traces looked at, as far as their coordinates vary, without those at 0, 0.
+/// Sources, receivers and CDPs of the traces looked at, if their coordinates vary, without those at 0, 0.
 pub fn points(shape: &Shape, headers: &HeaderRuns) -> Vec<Points> {
     let kinds =
         [("receivers", "receiver_x", "receiver_y"), ("sources", "source_x", "source_y"), ("CDPs", "cdp_x", "cdp_y")];

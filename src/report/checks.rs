@@ -1,4 +1,4 @@
-//! A dozen checks of what was looked at, each with its number.
+//! A dozen checks of the traces looked at, each with its number.
 
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ pub struct Evidence<'a> {
     pub amplitudes: &'a AmplitudeSummary,
     /// Traces at 0, 0 while others are elsewhere; `None` if no trace has coordinates.
     pub n_without_place: Option<u64>,
-    /// Counted in all traces.
+    /// Counts over all traces.
     pub counts: Option<Counts>,
 }
 
@@ -69,7 +69,7 @@ fn mark(is_bad: bool, is_odd: bool) -> Mark {
     }
 }
 
-/// Warnings about the layout that are no check of their own.
+/// Warnings about the layout that have no check of their own.
 fn size(e: &Evidence) -> Check {
     let n = e.about.warnings.len();
     let traces = format!("{} traces of {} samples", grouped(e.shape.n_traces), grouped(e.shape.n_samples as u64));
@@ -87,7 +87,7 @@ fn format(e: &Evidence) -> Check {
     let finding = match (doubt, format) {
         (Some(doubt), _) => doubt.split(';').next().unwrap_or(doubt).to_owned(),
         (None, Some(format)) => format!("{}, and the samples look like it", format.value),
-        (None, None) => "nothing speaks against it".into(),
+        (None, None) => "nothing contradicts it".into(),
     };
     Check { name: "Sample format", mark: mark(doubt.is_some(), false), finding, link: "amplitudes" }
 }
@@ -122,7 +122,7 @@ fn mean(e: &Evidence) -> Check {
     let ratio = if a.rms > 0.0 { (a.mean / a.rms).abs() } else { 0.0 };
     let (mean, rms) = (short(a.mean, 3), short(a.rms, 3));
     if is_one_signed && a.rms > 0.0 {
-        let finding = format!("all amplitudes are positive, {mean} on average: no seismic amplitudes");
+        let finding = format!("all amplitudes are positive, {mean} on average: not seismic amplitudes");
         return Check { name: "Mean amplitude", mark: Mark::Look, finding, link: "amplitudes" };
     }
     let finding = format!("{mean}, {} % of the RMS of {rms}", short(100.0 * ratio, 2));
@@ -134,11 +134,11 @@ fn loud(e: &Evidence) -> Check {
     let n = a.n_loud + a.n_quiet;
     let finding = match n {
         0 => format!(
-            "none differs from the middle one, {}, by more than a factor of {OUTLIER}",
+            "none differs from the median, {}, by more than a factor of {OUTLIER}",
             short(a.median_trace_rms, 3)
         ),
         _ => format!(
-            "{} are more than {OUTLIER} times as loud as the middle one, {} less than a {}th",
+            "{} are more than {OUTLIER} times as loud as the median, {} less than a {}th",
             grouped(a.n_loud),
             grouped(a.n_quiet),
             OUTLIER * OUTLIER
@@ -200,7 +200,7 @@ fn grid(e: &Evidence) -> Check {
                 false if places > n_traces => {
                     (Mark::Look, format!("{text} traces: {} places are empty", grouped(places - n_traces)))
                 }
-                false => (Mark::Good, format!("{text} traces: several in a place")),
+                false => (Mark::Good, format!("{text} traces: some places have several")),
             }
         }
     };
@@ -210,7 +210,7 @@ fn grid(e: &Evidence) -> Check {
 fn duplicates(e: &Evidence) -> Check {
     let (n, of) =
         e.counts.map_or((e.amplitudes.n_duplicate, e.amplitudes.n_traces), |c| (c.n_duplicate, e.shape.n_traces));
-    let finding = format!("{} traces have the samples of the one before", share(n, of));
+    let finding = format!("{} traces have the same samples as the one before", share(n, of));
     Check { name: "Repeated traces", mark: mark(n * 10 > of, n > 0), finding, link: "amplitudes" }
 }
 
@@ -223,8 +223,8 @@ fn text(e: &Evidence) -> Check {
     let (n, odd) = (characters().count(), characters().filter(|&c| c == char::REPLACEMENT_CHARACTER).count());
     let is_unreadable = n > 0 && odd * 10 > n;
     let finding = match is_unreadable {
-        true => format!("{odd} of {n} characters are no text ({})", header.encoding.name()),
-        false => format!("{}, {written} of {} lines are written on", header.encoding.name(), header.lines.len()),
+        true => format!("{odd} of {n} characters are not text ({})", header.encoding.name()),
+        false => format!("{}, {written} of {} lines have text", header.encoding.name(), header.lines.len()),
     };
     Check { name: "Textual header", mark: mark(is_unreadable, written == 0), finding, link: "text" }
 }

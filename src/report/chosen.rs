@@ -1,4 +1,4 @@
-//! One section that somebody asks for.
+//! One section, as asked for.
 
 use std::ops::Range;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::report::slices::slice;
 use crate::report::source::{OnTraces, Shape, Source, read_traces};
 use crate::table::Column;
 
-/// Traces of a section, at most; of more, evenly spaced ones are read.
+/// Traces of a section, at most; if there are more, evenly spaced ones are read.
 const MOST_TRACES: u64 = 4000;
 /// Samples of all traces of a section.
 const MOST_SAMPLES: u64 = 8 << 20;
@@ -29,11 +29,11 @@ pub enum Choice {
     Key(String, f64),
     /// A time or depth slice.
     Slice(f64),
-    /// Traces from 0; to the last one without an end.
+    /// Start and end of the traces, from 0; without an end, up to the last one.
     Traces(u64, Option<u64>),
 }
 
-/// A section, and the shape of what it is of.
+/// A section, and the shape of its file or dataset.
 pub struct Chosen {
     pub view: View,
     pub shape: Shape,
@@ -105,7 +105,7 @@ fn middle(source: &mut dyn Source) -> Result<View> {
     Ok(views(source, &order, &run)?.main)
 }
 
-/// The column that a user calls so.
+/// The column that the user calls by this name.
 fn column(shape: &Shape, name: &str) -> Result<Column> {
     let of_name = |name: &str| shape.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
     let by_alias =
@@ -116,7 +116,7 @@ fn column(shape: &Shape, name: &str) -> Result<Column> {
     })
 }
 
-/// The traces in which a field has a value: by bisecting where it only goes up or down, otherwise by reading all headers.
+/// The traces in which a field has a value: by bisection if it only goes up or down, otherwise by reading all headers.
 fn with_key(
     source: &mut dyn Source,
     column: &Column,
@@ -134,7 +134,7 @@ fn with_key(
     Ok(found)
 }
 
-/// Values that there are, as a hint.
+/// The range of the values, as a hint.
 fn extent(source: &mut dyn Source, column: &Column) -> Result<String> {
     let n = source.shape().n_traces;
     let mut headers = source.shape().no_headers();

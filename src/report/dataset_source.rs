@@ -22,7 +22,7 @@ use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::{ByteOrder, Converter, FORMATS};
 use crate::table::{Column, HeaderTable, RAW_HEADER};
 
-/// Chunks that are unpacked to see how amplitudes are.
+/// Chunks unpacked to see the amplitudes, at most.
 const MOST_PLACES: u64 = 12;
 /// Rows of columns that are read at a time.
 const BLOCK_ROWS: u64 = 1 << 16;
@@ -116,7 +116,7 @@ impl DatasetSource {
     }
 }
 
-/// Writes a value as the big-endian number that it was.
+/// Writes a value back as a big-endian number.
 fn put(kind: FieldKind, value: f64, place: &mut [u8]) {
     let n = place.len();
     match kind {
@@ -135,10 +135,10 @@ fn converter(dtype: Dtype) -> Result<Converter> {
     };
     let format = FORMATS.iter().find(is_plain);
     let converter = format.and_then(|format| Converter::new(format, ByteOrder::Little, Dtype::Float32));
-    converter.ok_or_else(|| Error::Failed(format!("{} samples do not become float32", dtype.name())))
+    converter.ok_or_else(|| Error::Failed(format!("{} samples cannot become float32", dtype.name())))
 }
 
-/// The fields of the headers: those of the standard, and those that were placed.
+/// The fields of the headers: those of the standard, and those placed by options or mappings.
 fn fields(dataset: &Dataset, document: &Document) -> Vec<Column> {
     let major = dataset.files.first().map_or(0, |f| f.major_revision);
     let mut columns = HeaderTable::standard_columns(dataset.input_format, major);
@@ -221,7 +221,7 @@ impl Source for DatasetSource {
         cancel: &CancelHandle,
     ) -> Result<()> {
         let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-        // Of a grid many traces at a time, whose bricks would be unpacked again for the next ones.
+        // Many traces of a grid at a time: their bricks would be unpacked again for the next ones.
         let per_chunk = match &self.dataset.grid {
             Some(_) => BLOCK_ROWS,
             None => self.dataset.array.chunk_traces,

@@ -1,4 +1,4 @@
-//! The values of a header field in the headers at hand.
+//! The values of a header field in the headers that were read.
 
 use crate::inspect::field_keys::number;
 use crate::inspect::header_runs::HeaderRuns;

@@ -1,4 +1,4 @@
-//! Looking at a file or a dataset: reading what the plan says, and what comes of it.
+//! Looking at a file or a dataset: reading what the reading plan says, and summing it up.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub struct LookedAt {
     pub slice: Option<View>,
     pub whole: Option<Whole>,
     pub facts: Vec<(String, String)>,
-    /// As the user wrote it, for the commands to go on.
+    /// As the user wrote it, for the commands on the page.
     pub path: PathBuf,
 }
 
@@ -67,7 +67,7 @@ pub struct Histogram {
     pub counts: Vec<u64>,
 }
 
-/// What is asked for besides.
+/// What else is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Wishes {
     /// Go through the headers of all traces.
@@ -76,7 +76,7 @@ pub struct Wishes {
     pub slice: Option<f64>,
 }
 
-/// Looks at a file or dataset. `on_traces` hears of the traces of each pass over all of them.
+/// Looks at a file or dataset. `on_traces` gets the number of traces read so far in each pass over all of them.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -90,7 +90,7 @@ pub fn look(
     let shape = source.shape().clone();
     let (headers, middle, amplitudes) = read(source, &ReadingPlan::new(&shape))?;
     let mut about = source.about(&headers)?;
-    // The columns of a dataset are quickly read.
+    // The columns of a dataset are quick to read.
     let whole = match wishes.scan || !shape.has_cheap_places() && shape.n_traces <= MOST_ROWS {
         true => Some(whole_pass::go(source, &mut about, on_traces, cancel)?),
         false => None,
@@ -111,7 +111,7 @@ pub fn look(
         counts: source.counts(),
     };
     let checks = checks::checks(&evidence);
-    // Nothing depends on the directories on the way to the file.
+    // The page does not depend on where the file is.
     about.input = path.file_name().map(PathBuf::from).unwrap_or_default();
     let scale = Scale::of_values(amplitudes.values(), PERCENTILE);
     let histogram = histogram(&distribution, scale);
@@ -131,7 +131,7 @@ pub fn look(
     Ok(LookedAt { about, numbers, shape, headers, points, traces, histogram, order, views, slice, whole, facts, path })
 }
 
-/// Reads what the plan says. Returns the headers in order, the traces around the middle, and how amplitudes are.
+/// Reads what the plan says. Returns the headers in order, the traces around the middle, and the amplitudes.
 fn read(source: &mut dyn Source, plan: &ReadingPlan) -> Result<(HeaderRuns, Run, Amplitudes)> {
     let n = |r: &std::ops::Range<u64>| r.end - r.start;
     let n_spread: u64 = plan.spread.iter().map(n).sum();
@@ -174,7 +174,7 @@ fn interval(shape: &Shape) -> f64 {
     }
 }
 
-/// Rows of a dataset that are gone through unasked.
+/// Rows of a dataset that are read without being asked for, at most.
 const MOST_ROWS: u64 = 20_000_000;
 /// Parts of a histogram, and how far it goes beyond the ends of the colours.
 const PARTS: usize = 101;

@@ -1,8 +1,8 @@
 //! The report of a file or a dataset: facts, checks, sections, spectra, maps, headers, on one page or as JSON.
 //!
-//! [`reading_plan`] says which traces are read, of however large a file; [`source`] reads them of a SEG-Y file or a dataset;
+//! [`reading_plan`] says which traces are read, however large the file; [`source`] reads them from a SEG-Y file or a dataset;
 //! [`looked_at`] puts together what they show, with [`trace_stats`], [`sections`], [`base_map`] and [`checks`]; [`page`] writes
-//! it down. `inspect` says what the headers mean, and `picture` draws.
+//! the page. `inspect` says what the headers mean, and `picture` draws.
 
 mod base_map;
 mod checks;
@@ -48,7 +48,7 @@ pub struct ReportConfig {
     pub slice: Option<f64>,
 }
 
-/// What is wanted of a report.
+/// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A page.
@@ -57,10 +57,10 @@ pub enum Form {
     Json,
 }
 
-/// Makes the report. `on_traces` hears of the traces of each pass over all of them.
+/// Makes the report. `on_traces` gets the number of traces read so far in each pass over all of them.
 ///
 /// # Errors
-/// `Error::Input` and others for a single input that cannot be reported on; of several, what is wrong is on the page.
+/// `Error::Input` and others for a single input that cannot be reported on; with several, the errors are on the page.
 pub fn report(
     config: &ReportConfig,
     form: Form,
@@ -114,7 +114,7 @@ fn is_dataset(path: &Path) -> Result<bool> {
     check_address(path)?;
     let place = match Place::to_read(path) {
         Ok(place) => place,
-        // A file, or nothing at all: whoever reads it says so.
+        // A file, or nothing at all: reading it will tell.
         Err(_) => return Ok(false),
     };
     let is_there = |document: Place| {
@@ -123,7 +123,7 @@ fn is_dataset(path: &Path) -> Result<bool> {
             _ => Err(unreadable(path, &e)),
         })
     };
-    // That of a grid is in a group of its own.
+    // A grid has its document in a group of its own.
     Ok(is_there(place.join(METADATA))? || is_there(place.join(TABLES).join(METADATA))?)
 }
 

@@ -1,21 +1,21 @@
-//! Which traces are looked at. However large a file is, that is at most about 32 MB in 1,300 places.
+//! Which traces are looked at: at most about 32 MB in 1,300 places, however large the file.
 
 use std::ops::Range;
 
 use crate::report::source::Shape;
 
-/// Traces that are looked at in one place, at most; one behind the other, so that steps and doubles show.
+/// Traces looked at in one place, at most; consecutive ones, so that steps and duplicates show.
 const TRACES_PER_PLACE: u64 = 8;
-/// Bytes that are looked at in all places together.
+/// Bytes looked at in all places together.
 const SPREAD_BYTES: u64 = 16 << 20;
 /// Bytes of a section.
 pub const SECTION_BYTES: u64 = 8 << 20;
-/// Traces of a section, at most, and at least where traces are long.
+/// Traces of a section, at most, and the least if traces are long.
 pub const SECTION_TRACES: u64 = 1000;
 const FEWEST_SECTION_TRACES: u64 = 200;
-/// Places that are enough where one place is dear: each is a chunk of a dataset.
+/// Traces that are enough if places are expensive because each is a chunk of a dataset.
 const TRACES_IN_ALL_PLACES: u64 = 2048;
-/// Samples of a trace that say how its amplitudes are.
+/// Samples of a trace that are enough to see its amplitudes.
 const MOST_SAMPLES: u64 = 16 << 10;
 
 /// What is read to see what a file holds.
@@ -69,7 +69,7 @@ fn spread(n: u64, n_places: u64, per_place: u64) -> Vec<Range<u64>> {
     (0..n_places).map(|i| start(i)..start(i) + per_place).collect()
 }
 
-/// What of a range lies before and behind another.
+/// The parts of a range before and after another.
 fn outside(range: Range<u64>, other: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let before = range.start..range.end.min(other.start);
     let behind = range.start.max(other.end)..range.end;

@@ -1,4 +1,4 @@
-//! The sections of a report: which traces they show, and what stands at their edges.
+//! The sections of a report: which traces they show, and what is written at their edges.
 
 use std::ops::Range;
 
@@ -18,13 +18,13 @@ use crate::table::Column;
 const MOST_CROSSING: u64 = 400;
 /// Chunks of a dataset that are unpacked for a section across its lines, at most.
 const MOST_UNPACKED_CHUNKS: u64 = 100;
-/// Traces of a line that is shown whole with gaps between them.
+/// Traces of a line that is shown whole with gaps, at most.
 const MOST_APART: u64 = 600;
-/// A line is a run of at least so many traces with the same number.
+/// A line is a run of at least this many traces with the same number.
 const FEWEST_IN_LINE: f64 = 4.0;
 /// Traces of one gather that are drawn as wiggles.
 pub const MOST_WIGGLES: usize = 60;
-/// Header fields whose values are told of each trace, the first that varies as a line above the section.
+/// Header fields shown for each trace, the first that varies as a line above the section.
 const TOLD: [&str; 10] = [
     "offset",
     "crossline",
@@ -37,23 +37,23 @@ const TOLD: [&str; 10] = [
     "trace_number_cdp",
     "trace_sequence_line",
 ];
-/// Of them, at most so many.
+/// The most of them shown.
 const MOST_TOLD: usize = 5;
 
-/// A section with what is known of its traces.
+/// A section with what is known about its traces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     pub title: String,
     pub section: Section,
     /// The traces, from 0.
     pub traces: Vec<u64>,
-    /// Fields that vary and their values, in the order of what is worth to know.
+    /// Fields that vary and their values, the most useful first.
     pub told: Vec<(String, Vec<f64>)>,
     /// Where a gather begins, and its key.
     pub bounds: Vec<(usize, String)>,
-    /// Number along the top, if it is another than that of the trace: an index of `told`.
+    /// The numbers along the top, if not those of the traces: an index of `told`.
     pub across: Option<usize>,
-    /// What goes down, if that is not the sample axis.
+    /// The vertical axis, if it is not the sample axis.
     pub down: Option<Down>,
 }
 
@@ -66,7 +66,7 @@ pub struct Down {
     pub last: f64,
 }
 
-/// What goes down, from the first sample shown to the last one.
+/// The vertical axis, from the first sample shown to the last one.
 pub fn down(view: &View, shape: &Shape) -> Down {
     view.down.clone().unwrap_or_else(|| {
         let axis = &shape.axis;
@@ -79,7 +79,7 @@ pub fn down(view: &View, shape: &Shape) -> Down {
     })
 }
 
-/// What the traces of a file are, as far as their order shows.
+/// What the traces of a file are, as far as their order tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// A stacked volume: lines of equal `slow`, along which `fast` changes from trace to trace.
@@ -91,7 +91,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// By the header fields.
+    /// Judged by the header fields.
     pub fn of(about: &inspect::Report) -> Self {
         let find = |name: &str| about.fields.iter().find(|f| f.name == name && !f.constant);
         if let (Some(inline), Some(crossline)) = (find("inline"), find("crossline")) {
@@ -113,7 +113,7 @@ fn changes_every_trace(fast: &FieldSummary) -> bool {
     fast.runs.mean.is_some_and(|mean| mean < 1.1)
 }
 
-/// The view of traces whose headers and samples are at hand.
+/// The view of traces whose headers and samples have been read.
 pub fn view(title: String, shape: &Shape, headers: &HeaderRuns, section: Section) -> View {
     let mut told = Vec::new();
     for column in TOLD.iter().filter_map(|name| shape.column(name)) {
@@ -196,7 +196,7 @@ fn middle_line(source: &mut dyn Source, slow: &str, around: &View) -> Result<(Vi
     Ok((View { title, across: regular(&view.told), ..view }, start..end))
 }
 
-/// The last trace on the way from `from` to `to` of those that are alike, by doubling steps and then bisecting.
+/// The last trace from `from` towards `to` that is still alike, found by doubling steps and then bisecting.
 pub fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -> Result<u64> {
     let distance = from.abs_diff(to);
     let at = |d: u64| if to < from { from - d } else { from + d };
@@ -264,7 +264,7 @@ fn trace_step(main: &View, index: usize) -> f64 {
     pair.map_or(1.0, |(a, b)| (b - a).max(1) as f64)
 }
 
-/// On the way from line to line, looking for a value of `column` in each.
+/// A walk from line to line, looking for a value of `column` in each.
 struct Walk<'a> {
     source: &'a mut dyn Source,
     column: &'a Column,
@@ -276,14 +276,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The trace itself, and those on the way to the end.
+    /// Takes the trace itself, and those on the way to the end.
     fn go_from(&mut self, at: u64, jump: u64) -> Result<()> {
         let run = self.source.read(at..at + 1, self.n_samples)?;
         self.found.push(run);
         self.go(at, jump, true)
     }
 
-    /// Those on the way to the end or to the beginning, each expected one jump behind the one before.
+    /// Takes those on the way to the end or to the beginning, each expected one jump after the one before.
     fn go(&mut self, from: u64, jump: u64, forward: bool) -> Result<()> {
         let n = self.source.shape().n_traces;
         let mut expected = from;
@@ -298,7 +298,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The trace with the value, where it is expected or where the value there says that it is.
+    /// The trace with the value: where it is expected, or where the value found there points to.
     fn near(&mut self, expected: u64, n: u64) -> Result<Option<Run>> {
         let mut trace = expected;
         for _ in 0..2 {
@@ -320,7 +320,7 @@ impl Walk<'_> {
     }
 }
 
-/// All traces that have a value, where single ones are dear.
+/// All traces that have a value, for a source in which single traces are expensive.
 fn crossing_by_key(source: &mut dyn Source, fast: &str, key: f64) -> Result<View> {
     let shape = source.shape().clone();
     let Some(column) = shape.column(fast).cloned() else { return Ok(View::default()) };
@@ -375,7 +375,7 @@ fn with_bounds(view: View, keys: &[String], run: &Run, shape: &Shape) -> View {
     View { bounds, ..view }
 }
 
-/// A line that is longer than a section: the whole with gaps, and what lies in the middle.
+/// A line that is longer than a section: the whole with gaps, and its middle.
 fn line(source: &mut dyn Source, around: &View) -> Result<(View, Option<View>)> {
     let shape = source.shape().clone();
     let n = shape.n_traces;

@@ -14,11 +14,11 @@ use crate::segy::samples::format::Converter;
 use crate::segy::{Dtype, TraceFinder};
 use crate::table::Column;
 
-/// Places spread over a file that are looked at.
+/// Places in a file that are looked at.
 const PLACES: u64 = 256;
-/// Traces that lie one behind the other are read in blocks of so many bytes.
+/// Consecutive traces are read in blocks of this many bytes.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Headers that are looked at a time when all are.
+/// Headers read at a time when all are.
 const BLOCK_TRACES: u64 = 4096;
 
 /// An open file.
@@ -47,7 +47,7 @@ impl SegySource {
             n_places: PLACES,
         };
         let converter = Converter::new(layout.format(), layout.byte_order, Dtype::Float32);
-        let converter = converter.ok_or_else(|| failed(path.display())("its samples do not become float32"))?;
+        let converter = converter.ok_or_else(|| failed(path.display())("its samples cannot become float32"))?;
         Ok(Self { inspector, shape, finder: TraceFinder::default(), converter, native: Vec::new() })
     }
 
@@ -67,7 +67,7 @@ impl SegySource {
     }
 }
 
-/// What is infinite is not drawn either.
+/// Infinite samples are not drawn either.
 fn finite(value: f32) -> f32 {
     if value.is_finite() { value } else { f32::NAN }
 }
@@ -87,7 +87,7 @@ impl Source for SegySource {
             let places = self.finder.find(file, layout, next, traces.end - next)?;
             let n_here = n_samples.min(places.n_samples as usize);
             let wanted = width + n_here * sample_bytes;
-            // Of long traces only what is wanted is read, of others all that lies between.
+            // Of long traces only what is wanted is read, of others everything in between too.
             let is_dense = 2 * wanted >= places.stride;
             let per_block = if is_dense { (BLOCK_BYTES / places.stride).max(1) as u64 } else { 1 };
             let n = places.n_traces.min(per_block);

@@ -8,7 +8,7 @@ use crate::report::sections::{Down, View};
 use crate::report::source::{OnTraces, Source};
 use crate::table::Column;
 
-/// Places of a slice in each direction, at most; of more lines, only every so many-th is shown.
+/// Places of a slice in each direction, at most; if there are more lines, only every n-th is shown.
 const MOST_LINES: u64 = 2000;
 
 /// The slice at a time or depth, with the crosslines from left to right and the inlines from top to bottom.

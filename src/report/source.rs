@@ -37,12 +37,12 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Runs of headers to be filled.
+    /// No runs of headers yet, to be filled.
     pub fn no_headers(&self) -> HeaderRuns {
         HeaderRuns { columns: self.columns.clone(), width: self.header_bytes, order: self.order, runs: Vec::new() }
     }
 
-    /// Whether single traces anywhere cost little.
+    /// Whether single traces anywhere are cheap to read.
     pub fn has_cheap_places(&self) -> bool {
         self.n_places >= 100
     }
@@ -69,7 +69,7 @@ pub trait Source {
     /// Announces what will be read next.
     fn will_read(&self, _traces: &[Range<u64>], _n_samples: usize) {}
 
-    /// What `inspect` would say, by these headers.
+    /// What `inspect` would say, given these headers.
     fn about(&self, headers: &HeaderRuns) -> Result<inspect::Report>;
 
     /// Calls `take` with the values of some fields in every trace, as they stand in the headers, a block of traces at a time:

@@ -7,9 +7,9 @@ use crate::picture::section::is_dead;
 use crate::picture::spectrum::Spectrum;
 use crate::report::source::Run;
 
-/// Amplitudes that are kept for percentiles.
+/// Amplitudes kept for percentiles.
 const MOST_VALUES: u64 = 1 << 18;
-/// Traces that spectra are made of, and their samples.
+/// Traces used for spectra, and their samples.
 const SPECTRUM_TRACES: usize = 256;
 const SPECTRUM_SAMPLES: usize = 8192;
 
@@ -18,7 +18,7 @@ const SPECTRUM_SAMPLES: usize = 8192;
 pub struct TraceStats {
     /// Its number, from 0.
     pub trace: u64,
-    /// Root mean square of what is finite.
+    /// Root mean square of the finite samples.
     pub rms: f64,
     pub is_dead: bool,
     /// Whether its samples are those of the trace before.
@@ -36,20 +36,20 @@ pub struct Amplitudes {
     /// Smallest and largest amplitude.
     ends: Option<[f32; 2]>,
     values: Vec<f32>,
-    /// Every so many samples are kept.
+    /// One sample in this many is kept.
     every: u64,
     for_spectrum: Vec<Vec<f32>>,
 }
 
 impl Amplitudes {
-    /// To be told of about so many samples.
+    /// For about this many samples.
     pub fn of_about(n_samples: u64) -> Self {
-        // Odd, so that not the same few samples of each trace are kept.
+        // Odd, so as not to keep the same few samples of each trace.
         let every = n_samples.div_ceil(MOST_VALUES).max(1) | 1;
         Self { every, ..Self::default() }
     }
 
-    /// Adds consecutive traces. `takes_spectrum` says how many of them, evenly spaced, count for the spectrum.
+    /// Adds consecutive traces. `for_spectrum` says how many of them, evenly spaced, count for the spectrum.
     pub fn add(&mut self, run: &Run, for_spectrum: usize) {
         let n = run.samples.n_traces();
         let wanted = for_spectrum.min(SPECTRUM_TRACES.saturating_sub(self.for_spectrum.len()));
@@ -138,9 +138,9 @@ impl Amplitudes {
     }
 }
 
-/// A trace with a root mean square so many times that of the middle one is loud.
+/// A trace is loud if its root mean square is this many times that of the median trace.
 pub const OUTLIER: f64 = 20.0;
-/// Shares, in percent, whose amplitudes are told.
+/// The percentiles reported.
 const PERCENTILES: [f64; 9] = [0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 100.0];
 
 /// The amplitudes of the traces looked at, in numbers.
@@ -153,17 +153,17 @@ pub struct AmplitudeSummary {
     pub n_dead: u64,
     /// Traces with the samples of the trace before.
     pub n_duplicate: u64,
-    /// Samples that are infinite or no number.
+    /// Samples that are infinite or not a number.
     pub n_nonfinite: u64,
     /// Mean and root mean square over live traces.
     pub mean: f64,
     pub rms: f64,
-    /// Root mean square of the trace in the middle, in order of loudness.
+    /// Median of the traces' root mean squares.
     pub median_trace_rms: f64,
     /// Traces more than 20 times as loud, and less than a 400th as loud.
     pub n_loud: u64,
     pub n_quiet: u64,
-    /// The share of samples that have the largest amplitude.
+    /// The share of samples with the largest amplitude.
     pub share_at_largest: f64,
     /// The largest amplitude.
     pub largest: f32,

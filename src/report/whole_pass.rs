@@ -1,4 +1,4 @@
-//! What only going through the headers of all traces shows: the grid, the fold, the offsets.
+//! What only a pass through the headers of all traces shows: the grid, the fold, the offsets.
 
 use std::collections::HashSet;
 

@@ -8,6 +8,7 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::coordinator::{Launch, Listener, ProcessLauncher, Tally, ThreadLauncher, convert_segments};
 use crate::merge::{EarlyTable, place_of_tables};
+use crate::grid::options::GridOptions;
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::Finish;
@@ -27,7 +28,36 @@ pub fn import(
     cancel: &CancelHandle,
 ) -> Result<ImportResult> {
     let mut reporter = Reporter::new(on_progress).verified(config.verify);
-    let job = match prepare(config, OtherPlan::IsReplaced, &mut reporter, cancel)? {
+    match import_once(config, &mut reporter, cancel) {
+        Err(Stopped { wants_scan: true, .. }) => {
+            let grid = config.grid.clone().map(|grid| GridOptions { is_scanned: true, ..grid });
+            let config = ImportConfig { grid, ..config.clone() };
+            reporter.say(Message::Info("not all headers are as a few of them show; reading all of them first".into()));
+            import_once(&config, &mut reporter, cancel).map_err(|stopped| stopped.error)
+        }
+        result => result.map_err(|stopped| stopped.error),
+    }
+}
+
+/// Why an import ended.
+struct Stopped {
+    error: Error,
+    /// Whether a header is not as the plan has it, which was made from a few others.
+    wants_scan: bool,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self { error, wants_scan: false }
+    }
+}
+
+fn import_once(
+    config: &ImportConfig,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> std::result::Result<ImportResult, Stopped> {
+    let job = match prepare(config, OtherPlan::IsReplaced, reporter, cancel)? {
         Prepared::Open(job) => job,
         Prepared::Complete { plan, n_gathers } => {
             return Ok(reporter.result(&config.output, &plan, n_gathers, Vec::new()));
@@ -44,14 +74,17 @@ pub fn import(
         keeps_segments: false,
         early: None,
     };
-    let records = match convert_and_join(config, &plan, &output, done, &mut reporter, cancel) {
+    let records = match convert_and_join(config, &plan, &output, done, reporter, cancel) {
         Ok((records, early)) => {
             finish.early = early;
             records
         }
-        Err(error) => return Err(finish.leave(output, error)),
+        Err(error) => {
+            let wants_scan = output.wants_scan()?;
+            return Err(Stopped { error: finish.leave(output, error), wants_scan });
+        }
     };
-    let (n_gathers, found) = finish.run(output, &records, &mut reporter, cancel)?;
+    let (n_gathers, found) = finish.run(output, &records, reporter, cancel)?;
     Ok(reporter.result(&config.output, &plan, n_gathers, found))
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::ranges::ranges;
+use crate::grid::options::GridOptions;
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
@@ -119,6 +120,8 @@ pub(crate) fn prepare(
         return Err(in_the_way);
     }
     reporter.begin(Phase::Partitioning, 0);
+    let scanning = scanning(config, other);
+    let config = scanning.as_ref().unwrap_or(config);
     let plan = {
         let reporter = RefCell::new(&mut *reporter);
         let watch = |walked| {
@@ -167,6 +170,20 @@ pub(crate) fn prepare(
         Err(error @ Error::OutputInTheWay(_)) => Err(error),
         Err(error) => Err(discard(output, error)),
     }
+}
+
+/// The import with all headers read before planning, where that is wanted: for a plan that others follow, and where the
+/// plan of an earlier run was made so or turned out to be wrong. Workers of other processes cannot begin again.
+fn scanning(config: &ImportConfig, other: OtherPlan) -> Option<ImportConfig> {
+    let grid = config.grid.as_ref().filter(|grid| !grid.is_scanned)?;
+    // A plan that cannot be read is spoken of later.
+    let earlier = if config.fresh { None } else { staging::is_probed(&config.output).unwrap_or(Some((false, false))) };
+    let (scans, is_wrong) = match earlier {
+        None => (other == OtherPlan::IsRefused, false),
+        Some((is_probed, is_wrong)) => (!is_probed || is_wrong, is_wrong),
+    };
+    let options = GridOptions { is_scanned: true, ..grid.clone() };
+    scans.then(|| ImportConfig { grid: Some(options), fresh: config.fresh || is_wrong, ..config.clone() })
 }
 
 /// Refuses an input inside what the import removes: its staging area, or a dataset that is replaced.

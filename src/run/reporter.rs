@@ -201,7 +201,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// The result of an import into `output`.
-    pub fn result(mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
+    pub fn result(&mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
         self.end_phase();
         let mut warnings = plan.all_warnings();
         warnings.extend(found);

@@ -172,7 +172,7 @@ impl Overrides {
                     unit.domain().name()
                 )));
             }
-            // The interval says it; a time axis is in ns only where an option is as small.
+            // The interval decides; a time axis is in ns only if an option is that small.
             if units.is_none() || unit.axis_units() == "ns" {
                 units = Some(unit.axis_units());
             }

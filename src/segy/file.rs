@@ -30,6 +30,11 @@ const RECORDS_AHEAD: u64 = 16;
 /// Records this far apart are requested one by one, without the bytes between them.
 const FAR_BYTES: usize = 64 << 10;
 
+/// Headers farther apart than this are read one by one.
+pub const SPARSE_STRIDE_BYTES: usize = 8 << 10;
+/// The same if the samples between them would be copied: a system call costs as much as copying this many bytes.
+const COPIED_STRIDE_BYTES: usize = 2 << 10;
+
 /// What is going to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -233,6 +238,30 @@ impl SegyFile {
             self.release(at, length);
         }
         Ok(())
+    }
+
+    /// The headers of `n` neighbouring traces, `stride` bytes from one to the next: bytes that begin with the first of
+    /// them, and the distance between two of them there. Samples between them are read too where that is cheaper than
+    /// skipping them.
+    pub fn headers<'a>(
+        &'a self,
+        offset: u64,
+        stride: usize,
+        header_bytes: usize,
+        n: usize,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<(&'a [u8], usize)> {
+        let length = n.saturating_sub(1) * stride + header_bytes;
+        let copies_samples = self.map.is_none() && matches!(self.source, Source::File(_));
+        if stride <= SPARSE_STRIDE_BYTES && !(copies_samples && stride > COPIED_STRIDE_BYTES) {
+            return Ok((self.bytes(offset, length, buffer)?, stride));
+        }
+        if copies_samples && stride <= SPARSE_STRIDE_BYTES {
+            // The disk reads neighbouring pages faster than some of them.
+            self.expect_read(offset, length);
+        }
+        self.records(offset, stride, header_bytes, n, buffer)?;
+        Ok((buffer, header_bytes))
     }
 
     /// A copy of `n` bytes at `offset`.

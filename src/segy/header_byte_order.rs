@@ -27,7 +27,7 @@ pub fn reorder_trace_headers(headers: &mut [u8], kind: InputFormat, major_revisi
     let (standard, additional) = headers.split_at_mut(TRACE_HEADER_BYTES.min(headers.len()));
     let mut turned = 0;
     for field in in_order(trace_fields(kind, major_revision).filter(|f| !f.name.starts_with("unassigned"))) {
-        // Two fields may have one place.
+        // Two fields may share a place.
         if field.byte > turned {
             turn(standard, field.byte - 1, field.kind);
             turned = field.byte - 1 + field.kind.size() as u32;

@@ -39,9 +39,9 @@ pub enum InputFormat {
 pub struct Overrides {
     /// Byte order of the file.
     pub byte_order: Option<ByteOrder>,
-    /// Byte order of trace headers and samples, if that of the binary header is another.
+    /// Byte order of trace headers and samples, if not that of the binary header.
     pub trace_byte_order: Option<ByteOrder>,
-    /// Byte order of the samples, if that of the headers is another.
+    /// Byte order of the samples, if not that of the headers.
     pub sample_byte_order: Option<ByteOrder>,
     /// Sample format code.
     pub format: Option<u16>,
@@ -88,12 +88,12 @@ pub struct Layout {
     pub kind: InputFormat,
     /// Length of a tape label at the start. All offsets count from its end.
     pub label_bytes: u64,
-    /// Of the trace headers; and of everything else but for the next two.
+    /// Byte order of the trace headers, and of everything else except the next two.
     pub byte_order: ByteOrder,
-    /// Of the samples, if it is another.
+    /// Byte order of the samples, if it is different.
     #[serde(default)]
     pub sample_order: Option<ByteOrder>,
-    /// Of the binary header, if it is another.
+    /// Byte order of the binary header, if it is different.
     #[serde(default)]
     pub binary_order: Option<ByteOrder>,
     /// Whether neighbouring bytes are swapped everywhere after the textual header; reading puts them right.
@@ -108,7 +108,7 @@ pub struct Layout {
     /// Where the traces lie, if their lengths differ.
     pub varying: Option<TraceIndex>,
     pub axis: SampleAxis,
-    /// Of the textual header.
+    /// Encoding of the textual header.
     pub text_encoding: TextEncoding,
     /// Whether the user gave the encoding, which then applies to the extended headers too.
     pub text_encoding_given: bool,

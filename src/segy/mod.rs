@@ -32,8 +32,8 @@ pub fn is_scalar(scalar: i16) -> bool {
     matches!(scalar.unsigned_abs(), 0 | 1 | 10 | 100 | 1000 | 10_000)
 }
 
-/// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides. 0 counts as 1, and so does what
-/// is no scalar of the standard, as blanks are.
+/// Applies a coordinate, elevation or time scalar: positive multiplies, negative divides. 0 counts as 1, and so does
+/// anything that is not a scalar of the standard, such as blanks.
 #[inline]
 pub fn apply_scalar(value: f64, scalar: i16) -> f64 {
     if is_scalar(scalar) { apply_given_scalar(value, i32::from(scalar)) } else { value }

@@ -45,7 +45,7 @@ encodings! {
     Ebcdic = "ebcdic", "EBCDIC", None;
     /// What is not ASCII is shown as U+FFFD.
     Ascii = "ascii", "ASCII", None;
-    /// ISO 8859-1, ASCII with the letters of western Europe; never assumed, as all that follow.
+    /// ISO 8859-1, ASCII with the letters of western Europe; never assumed, nor is any that follows.
     Latin1 = "latin1", "Latin-1", None;
     /// Unicode.
     Utf8 = "utf8", "UTF-8", None;
@@ -154,7 +154,7 @@ fn characters(bytes: &[u8], encoding: TextEncoding) -> String {
     text.chars().map(one).collect()
 }
 
-/// What to say of a textual header with characters that its encoding does not show, or shows in the place of brackets.
+/// A hint for a textual header with characters that its encoding cannot show, or shows in place of brackets.
 pub(crate) fn hint(bytes: &[u8], encoding: TextEncoding) -> Option<String> {
     if encoding == TextEncoding::Ebcdic {
         let has = |byte: u8| bytes.contains(&byte);

@@ -14,6 +14,7 @@ use crate::grid::bricks::{Cut, Region};
 use crate::grid::places::{self, Placed};
 use crate::plan::Plan;
 use crate::segy::ByteOrder;
+use crate::staging::segment_paths::SegmentPaths;
 use crate::store::files::{create_directories, is_there, move_to};
 use crate::store::{Place, Reader, Writer};
 
@@ -21,7 +22,12 @@ use crate::store::{Place, Reader, Writer};
 pub(super) const GRID: &str = "grid";
 const PLACES: &str = "places.bin";
 const UNITS: &str = "units.bin";
+const ASIDE_TRACES: &str = "aside.bin";
 const RECORDS: &str = "records.bin";
+/// Exists if a header was not as the plan has it from a few others.
+const SCAN: &str = "scan";
+/// Numbers of traces aside that are kept at a time, at least.
+const NUMBERS_AT_A_TIME: usize = 4096;
 /// Bytes copied at a time.
 const COPIED_BYTES: usize = 1 << 20;
 
@@ -33,6 +39,9 @@ pub(super) fn write(plan: &Plan, staging: &Place) -> Result<()> {
     let units: Vec<u8> = scratch.places.units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
     put(&directory.join(UNITS), |file| file.write_all(&units))?;
     put(&directory.join(PLACES), |file| copy(scratch.places.map(), scratch.places.n_places * 8, file))?;
+    if let Some(aside) = &scratch.places.aside {
+        put(&directory.join(ASIDE_TRACES), |file| copy(aside, scratch.places.n_duplicates * 8, file))?;
+    }
     let n = scratch.records.n_traces * scratch.records.width() as u64;
     put(&directory.join(RECORDS), |file| copy(scratch.records.file(), n, file))
 }
@@ -63,12 +72,63 @@ pub(super) fn are_there(staging: &Place) -> Result<bool> {
     is_there(&staging.join(GRID).join(RECORDS))
 }
 
+/// Whether a header was not as the plan has it.
+pub(super) fn wants_scan(staging: &Place) -> Result<bool> {
+    is_there(&staging.join(GRID).join(SCAN))
+}
+
 /// The files of a grid, open for reading.
 pub struct GridFiles<'a> {
     grid: &'a Grid,
     directory: Place,
-    places: Reader,
+    /// What the map says of each place.
+    places: (Place, Reader),
     records: Reader,
+    /// Where the coordinates of which traces are, if not in the records.
+    coordinates: Vec<(Range<u64>, Place)>,
+    aside: Option<AsideTraces>,
+}
+
+/// The numbers of the traces that lie aside, ascending.
+struct AsideTraces {
+    path: Place,
+    file: Reader,
+    n: u64,
+    /// Some of them, and the traces among which there are no others.
+    known: (Range<u64>, Vec<u64>),
+}
+
+impl AsideTraces {
+    fn number(&self, at: u64) -> Result<u64> {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, at * 8).map_err(failed(self.path.display()))?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// Those among some traces.
+    fn among(&mut self, traces: &Range<u64>) -> Result<&[u64]> {
+        if traces.start < self.known.0.start || traces.end > self.known.0.end {
+            let (mut low, mut high) = (0, self.n);
+            while low < high {
+                let middle = (low + high) / 2;
+                if self.number(middle)? < traces.start { low = middle + 1 } else { high = middle }
+            }
+            let mut numbers = Vec::new();
+            let mut end = u64::MAX;
+            for at in low..self.n {
+                let number = self.number(at)?;
+                if number >= traces.end && numbers.len() >= NUMBERS_AT_A_TIME {
+                    end = number;
+                    break;
+                }
+                numbers.push(number);
+            }
+            self.known = (traces.start..end, numbers);
+        }
+        let numbers = &self.known.1;
+        let [start, end] = [traces.start, traces.end].map(|trace| numbers.partition_point(|number| *number < trace));
+        Ok(&numbers[start..end])
+    }
 }
 
 impl<'a> GridFiles<'a> {
@@ -76,12 +136,35 @@ impl<'a> GridFiles<'a> {
     pub fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
         let directory = staging.join(GRID);
         let open = |name: &str| Reader::open(&directory.join(name)).map_err(failed(directory.join(name).display()));
-        let (places, records) = (open(PLACES)?, open(RECORDS)?);
-        Ok(Self { grid, places, records, directory })
+        let map = if grid.aside_of.is_empty() { PLACES } else { ASIDE_TRACES };
+        let path = directory.join(ASIDE_TRACES);
+        let aside = match grid.n_aside {
+            0 => None,
+            n => Some(AsideTraces { path, file: open(ASIDE_TRACES)?, n, known: (0..0, Vec::new()) }),
+        };
+        Ok(Self { grid, places: (directory.join(map), open(map)?), records: open(RECORDS)?, coordinates: Vec::new(), aside, directory })
+    }
+
+    /// With the coordinates that the segments have, where the plan has none.
+    pub fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
+        if self.grid.is_probed {
+            let of = |(id, segment)| (plan.rows_of(segment), SegmentPaths::new(staging, id).coordinates);
+            self.coordinates = (0..).zip(&plan.segments).map(of).collect();
+        }
+        self
+    }
+
+    /// Makes the next plan read all headers.
+    pub fn ask_for_scan(staging: &Place) -> Result<()> {
+        let mark = staging.join(GRID).join(SCAN);
+        mark.write(&[]).map_err(failed(mark.display()))
     }
 
     /// The units with these ordinals, by number.
     pub fn units(&self, ordinals: &Range<u64>) -> Result<Vec<u64>> {
+        if !self.grid.aside_of.is_empty() {
+            return Ok(ordinals.clone().collect());
+        }
         let path = self.directory.join(UNITS);
         let mut bytes = vec![0; (ordinals.end - ordinals.start) as usize * 8];
         let mut read = || Reader::open(&path)?.read_exact_at(&mut bytes, ordinals.start * 8);
@@ -96,7 +179,7 @@ impl<'a> GridFiles<'a> {
 
     /// Numbers of the map from a place on: traces, or [`places::HOLE`].
     pub fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
-        self.places.read_exact_at(bytes, place * 8).map_err(failed(self.directory.join(PLACES).display()))
+        self.places.1.read_exact_at(bytes, place * 8).map_err(failed(self.places.0.display()))
     }
 
     /// The records of some traces: for each its places on the axes in the order in which they were read, and its
@@ -105,7 +188,25 @@ impl<'a> GridFiles<'a> {
         let width = self.record_bytes() as u64;
         bytes.resize(((traces.end - traces.start) * width) as usize, 0);
         let path = self.directory.join(RECORDS);
-        self.records.read_exact_at(bytes, traces.start * width).map_err(failed(path.display()))
+        self.records.read_exact_at(bytes, traces.start * width).map_err(failed(path.display()))?;
+        self.put_coordinates(traces, bytes)
+    }
+
+    /// Puts the coordinates that segments have into the records of some traces.
+    fn put_coordinates(&self, traces: &Range<u64>, records: &mut [u8]) -> Result<()> {
+        let (width, n) = (self.record_bytes(), self.grid.coordinates.len() * 8);
+        for (rows, path) in self.coordinates.iter().filter(|_| n > 0) {
+            let both = rows.start.max(traces.start)..rows.end.min(traces.end);
+            if both.is_empty() {
+                continue;
+            }
+            let mut found = vec![0; (both.end - both.start) as usize * n];
+            let mut read = || Reader::open(path)?.read_exact_at(&mut found, (both.start - rows.start) * n as u64);
+            read().map_err(failed(path.display()))?;
+            let records = records.chunks_exact_mut(width).skip((both.start - traces.start) as usize);
+            records.zip(found.chunks_exact(n)).for_each(|(record, found)| record[width - n..].copy_from_slice(found));
+        }
+        Ok(())
     }
 
     /// Bytes of a record.
@@ -113,15 +214,19 @@ impl<'a> GridFiles<'a> {
         (self.grid.keys.len() + self.grid.coordinates.len()) * 8
     }
 
-    /// For each trace an int32 for each axis: its place, in this byte order.
-    pub fn of(&self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
+    /// For each trace an int32 for each axis: its place, in this byte order; -1 where it lies aside.
+    pub fn of(&mut self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
         let mut records = Vec::new();
         self.records(traces, &mut records)?;
         let mut places = Vec::with_capacity((traces.end - traces.start) as usize * self.grid.keys.len() * 4);
-        for record in records.chunks_exact(self.record_bytes()) {
+        let width = self.record_bytes();
+        let aside = self.aside.as_mut().map_or(Ok(&[][..]), |aside| aside.among(traces))?;
+        for (trace, record) in traces.clone().zip(records.chunks_exact(width)) {
             let fields = record.as_chunks::<8>().0;
+            let is_aside = aside.binary_search(&trace).is_ok();
             for &key in &self.grid.record_order {
                 let place = fields.get(key).map_or(0, |field| u64::from_le_bytes(*field)) as i32;
+                let place = if is_aside { -1 } else { place };
                 places.extend(match order {
                     ByteOrder::Big => place.to_be_bytes(),
                     ByteOrder::Little => place.to_le_bytes(),

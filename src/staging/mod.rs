@@ -136,6 +136,15 @@ pub fn find_root(root: &Path) -> Result<Option<Place>> {
     }
 }
 
+/// Whether the plan in an output directory was made from a few headers, and whether one of the others is not as it says;
+/// `None` if there is no plan of a grid.
+pub fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
+    let Some(place) = find_root(root)? else { return Ok(None) };
+    let (Some(staging), Some(staged)) = (staging_of(&place)?, Staged::find(&place)?) else { return Ok(None) };
+    let Some(grid) = staged.plan.target.grid() else { return Ok(None) };
+    Ok(Some((grid.is_probed, grid_files::wants_scan(&staging)?)))
+}
+
 /// The staging area of an output directory, held open; `None` if there is none.
 ///
 /// # Errors
@@ -297,6 +306,11 @@ impl Output {
     /// As [`Staged::find`].
     pub fn find(&self, plan: &Plan) -> Result<Option<Staged>> {
         Ok(Staged::find(self.root())?.filter(|earlier| plan.makes_the_same_as(&earlier.plan)))
+    }
+
+    /// Whether a header was not as the plan has it, which was made from a few others.
+    pub fn wants_scan(&self) -> Result<bool> {
+        grid_files::wants_scan(&self.staging())
     }
 
     /// Whether there are segment records of any plan. Links are not followed.

@@ -72,13 +72,13 @@ impl SegmentRecord {
             let array = plan.traces();
             return self.chunks.n_chunks == n_traces.div_ceil(array.chunk_traces) * array.n_sample_chunks();
         };
-        let n_units = plan.segments.get(self.segment as usize).map_or(0, |segment| {
-            let units = plan.units_of(segment);
-            units.end - units.start
-        });
-        let least = n_units * grid.n_deep();
-        self.records.n_chunks == n_units
-            && self.chunks.n_chunks >= least
-            && self.chunks.n_chunks <= grid.n_columns.saturating_mul(grid.n_deep())
+        let Some(segment) = plan.segments.get(self.segment as usize) else { return false };
+        let units = plan.units_of(segment);
+        let (mut least, mut most) = (0, 0_u64);
+        for (part, units) in grid.with_units(&units) {
+            least += (units.end - units.start) * part.n_deep();
+            most = most.saturating_add(part.n_columns.saturating_mul(part.n_deep()));
+        }
+        self.records.n_chunks == units.end - units.start && (least..=most).contains(&self.chunks.n_chunks)
     }
 }

@@ -12,6 +12,8 @@ pub struct SegmentPaths {
     pub runs: Place,
     /// Checksums of the samples of its chunks; exists only if it has chunks.
     pub sample_sums: Place,
+    /// Coordinates of its rows, float64 each, in the order of the grid; exists only if the plan does not have them.
+    pub coordinates: Place,
     /// Exists only if the segment has exceptions.
     pub exceptions: Place,
     /// The record; it exists once the segment is done.
@@ -33,6 +35,7 @@ impl SegmentPaths {
             headers: directory.join(HEADERS),
             runs: directory.join("gathers.bin"),
             sample_sums: directory.join(SAMPLE_SUMS),
+            coordinates: directory.join("coordinates.bin"),
             exceptions: directory.join("exceptions.bin"),
             record: directory.join("segment.json"),
             directory,

@@ -146,7 +146,7 @@ impl ChunkSums {
         Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
     }
 
-    /// What a chunk that `n_behind` others follow contributes. The sum is the exclusive or of all contributions, so
+    /// The contribution of a chunk followed by `n_behind` others. The sum is the exclusive or of all contributions, so
     /// chunks can be read in any order.
     pub fn contribution(crc: u32, n_behind: u64) -> u32 {
         crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_behind)

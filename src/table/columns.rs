@@ -21,7 +21,7 @@ pub const ROW_GROUP_ROWS: u64 = 65_536;
 
 /// Name of the first column: the number of the trace in the file, from 0.
 const TRACE_INDEX: &str = "trace_index";
-/// Name of the first column where a grid has the key `trace`, whose places the other name is for.
+/// Name of the first column if a grid has the key `trace`, whose places need the other name.
 const FILE_TRACE_INDEX: &str = "file_trace_index";
 /// Name of the column with the number of the input file, from 0, if there are several.
 pub const FILE_INDEX: &str = "file_index";
@@ -29,7 +29,7 @@ pub const FILE_INDEX: &str = "file_index";
 pub const N_SAMPLES: &str = "n_samples";
 /// Name of the column with the time of the recording.
 pub(crate) const RECORDING_TIME: &str = "recording_time";
-/// Length of each of these two, which follow the header bytes in a row.
+/// Length of a mark (the file index and the number of samples), which follow the header bytes in a row.
 const MARK_BYTES: usize = 4;
 /// Name of the last column: the header bytes as in the file.
 pub const RAW_HEADER: &str = "raw_header";
@@ -123,10 +123,10 @@ pub(crate) enum Source {
         offset: usize,
         kind: FieldKind,
         scalar_offset: usize,
-        /// In place of that at the offset.
+        /// Used in place of the scalar at the offset.
         given: Option<i32>,
     },
-    /// The time of the recording; null if the fields are no date.
+    /// The time of the recording; null if the fields are not a date.
     Time(RecordingTime),
     /// A coordinate in degrees; NaN stands for null.
     Degrees(Angle),
@@ -261,7 +261,7 @@ impl HeaderTable {
         if self.grid_keys.iter().any(|key| key == "trace") { FILE_TRACE_INDEX } else { TRACE_INDEX }
     }
 
-    /// Bytes of the places of a trace on the axes of a grid, as they follow the marks of its file.
+    /// Bytes of a trace's places on the axes of a grid, which follow its marks.
     pub(crate) fn place_bytes(&self) -> usize {
         self.grid_keys.len() * MARK_BYTES
     }

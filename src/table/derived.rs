@@ -10,7 +10,7 @@ use crate::table::rows::read_integer;
 
 /// Stands for null in a column of nanoseconds.
 pub(crate) const NO_TIME: i64 = i64::MIN;
-/// Years of two digits from this one on are of the last century.
+/// Years of two digits from this one on belong to the last century.
 const FIRST_OF_LAST_CENTURY: i64 = 50;
 /// Milliseconds are at most this.
 const MOST_MILLISECONDS: i64 = 999;
@@ -28,7 +28,7 @@ pub struct RecordingTime {
 }
 
 impl RecordingTime {
-    /// By these columns; `None` if one of them is missing or no whole number.
+    /// From these columns; `None` if one of them is missing or not an integer.
     pub(crate) fn new(columns: &[Column], milliseconds: Option<Place>, is_utc: bool) -> Option<Self> {
         let place = |name: &str| {
             let column = columns.iter().find(|c| c.name == name && c.kind.is_integer())?;
@@ -44,7 +44,7 @@ impl RecordingTime {
         self.fields.into_iter().chain(self.milliseconds)
     }
 
-    /// Nanoseconds since 1970; [`NO_TIME`] if the fields are no date.
+    /// Nanoseconds since 1970; [`NO_TIME`] if the fields are not a date.
     pub(crate) fn value(&self, header: &[u8], order: ByteOrder) -> i64 {
         let read = |(byte, kind): Place| read_integer(header, byte, kind, order);
         let [year, day, hour, minute, second] = self.fields.map(read);
@@ -99,7 +99,7 @@ pub struct Angle {
     is_latitude: bool,
 }
 
-/// The coordinates that become degrees: x, y, and the beginning of the names of the columns.
+/// The coordinates that become degrees: x, y, and the start of their columns' names.
 const PLACES: [(&str, &str, &str); 3] =
     [("source_x", "source_y", "source"), ("receiver_x", "receiver_y", "receiver"), ("cdp_x", "cdp_y", "cdp")];
 
@@ -135,7 +135,7 @@ impl Angle {
         [self.coordinate, self.unit].into_iter().chain(self.scalar.map(|byte| (byte, FieldKind::I16)))
     }
 
-    /// Degrees; NaN where the unit of the trace is a length or unknown, or the value no angle.
+    /// Degrees; NaN if the unit of the trace is a length or unknown, or the value is not an angle.
     pub(crate) fn value(&self, header: &[u8], order: ByteOrder) -> f64 {
         let (byte, kind) = self.coordinate;
         let raw = crate::table::rows::read_number(header, byte, kind, order);

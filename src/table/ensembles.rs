@@ -50,7 +50,7 @@ pub(super) struct EnsembleColumn {
     encoder: Encoder,
     page_rows: u64,
     next_row: u64,
-    /// Of the gather that `next_row` belongs to, unless one begins there.
+    /// The gather that `next_row` belongs to, unless one begins there.
     id: i64,
 }
 
@@ -102,7 +102,7 @@ impl EnsembleColumn {
         Ok(())
     }
 
-    /// Where the next gather begins; nowhere after the last one.
+    /// Where the next gather begins; `u64::MAX` after the last one.
     fn next_start(&mut self) -> Result<u64> {
         match self.starts.peek() {
             None => Ok(u64::MAX),

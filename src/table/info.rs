@@ -1,4 +1,4 @@
-//! What is known of each column, kept with it: in the metadata of the Parquet fields and in `metadata.json`.
+//! What is known about each column, stored with it: in the metadata of the Parquet fields and in `metadata.json`.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::table::derived::RecordingTime;
 pub struct ColumnInfo {
     /// Name of the column.
     pub name: String,
-    /// Type in the file, as `--field` takes it; that of the column, where it has no bytes of its own.
+    /// Type in the file, as `--field` takes it; the column's own type if it has no bytes in the file.
     #[serde(rename = "type")]
     pub kind: String,
     /// First and last byte in the trace's headers, from 1.
@@ -55,7 +55,7 @@ pub(crate) struct Units {
 }
 
 impl Units {
-    /// By the measurement system of the binary header, and the coordinate unit of the trace headers, if it is one.
+    /// From the measurement system of the binary header, and the coordinate unit of the trace headers, if all have the same.
     pub(crate) fn new(layout: &Layout, coordinate_unit: Option<i64>) -> Self {
         let length = match layout.measurement_system {
             1 => Some("m"),
@@ -83,10 +83,10 @@ impl Units {
     }
 }
 
-/// Who placed a field elsewhere than the standard: the column, by what, and how it describes it.
+/// A field placed elsewhere than in the standard: its column, what placed it, and how that describes it.
 pub(crate) type Placed<'a> = (&'a str, &'a str, Option<&'a str>);
 
-/// What is known of all columns of a table.
+/// What is known about all columns of a table.
 pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], units: &Units) -> Vec<ColumnInfo> {
     let standard = match layout.kind {
         InputFormat::Segy => format!("SEG-Y rev {}.{}", layout.revision.0, layout.revision.1),
@@ -125,7 +125,9 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
     let places = table.grid_keys.iter().map(|key| ColumnInfo {
         name: format!("{key}_index"),
         kind: "i32".into(),
-        description: Some(format!("place of the trace along {key} in the grid, from 0")),
+        description: Some(format!(
+            "place of the trace along {key} in the grid, from 0; -1 where an earlier trace has its place"
+        )),
         because: "the grid".into(),
         ..ColumnInfo::default()
     });
@@ -135,7 +137,7 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
     table.leaves().filter_map(find).collect()
 }
 
-/// Columns that are no header fields.
+/// Columns that are not header fields.
 const OWN: [(&str, &str, &str); 9] = [
     ("file_trace_index", "i64", "number of the trace in the input, from 0"),
     ("trace_index", "i64", "number of the trace in the dataset, from 0"),
@@ -159,7 +161,7 @@ fn of_column(column: &Column, standard: &str, placed: &[Placed], units: &Units) 
         first_byte: Some(column.first_byte),
         last_byte: Some(column.first_byte + column.kind.size() as u32 - 1),
         description: said.or_else(|| known.map(|(what, _)| what.to_owned())),
-        // What a scalar applies to has its unit only with it.
+        // A field with a scalar has its unit only once scaled.
         unit: unit.map(|unit| if column.scalar.is_some() { format!("{unit}, once scaled") } else { unit }),
         because: by.map_or_else(|| standard.to_owned(), |(_, by, _)| (*by).to_owned()),
     }

@@ -41,7 +41,7 @@ pub struct Joining<'a> {
     table: &'a HeaderTable,
     out: Writer,
     sums: ByteSums,
-    /// With how far their row groups were moved.
+    /// Each with how many bytes its row groups were moved.
     parts: Vec<(TablePart, i64)>,
 }
 

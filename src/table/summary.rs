@@ -51,7 +51,7 @@ pub struct HeaderSummary {
     pub n_zero: u64,
     /// Traces with the same samples as the one before.
     pub n_duplicate: u64,
-    /// Traces with a scalar of coordinates that is none of the standard, and likewise of elevations.
+    /// Traces whose coordinate scalar is not one of the standard's, and the same for the elevation scalar.
     #[serde(default)]
     pub n_odd_scalars: [u64; 2],
     /// Where the sample interval changes for the first time, and where the delay does.
@@ -63,7 +63,7 @@ pub struct HeaderSummary {
     pub row_groups: ByteSums,
 }
 
-/// The value of the first trace of some, and the first trace that has another.
+/// The value of the first trace, and the first trace with another value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstChange {
     /// Number of the first trace, from 0, and its value.
@@ -73,7 +73,7 @@ pub struct FirstChange {
 }
 
 impl FirstChange {
-    /// Sees the value of the next trace.
+    /// Takes the value of the next trace.
     pub(crate) fn see(&mut self, trace: u64, value: i64) {
         match self.first {
             None => self.first = Some((trace, value)),
@@ -102,7 +102,7 @@ impl HeaderSummary {
         self.n_duplicate += u64::from(flags & DUPLICATE_TRACE != 0);
     }
 
-    /// Combines both summaries, of which the other is of later traces. Grouping does not matter; the default is neutral.
+    /// Combines both summaries; `other` is of later traces. Grouping does not matter; the default is neutral.
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         self.n_rows += other.n_rows;

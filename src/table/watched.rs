@@ -9,7 +9,7 @@ use crate::table::summary::HeaderSummary;
 
 /// Scalars of coordinates and of elevations.
 const SCALARS: [&str; 2] = ["coordinate_scalar", "elevation_scalar"];
-/// What should be the same in all traces.
+/// Fields that should be the same in all traces.
 const CONSTANTS: [&str; 2] = ["sample_interval", "delay_recording_time"];
 
 /// Where the watched fields are: first byte, from 1, and type.

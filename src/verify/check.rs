@@ -42,7 +42,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
     if let Some(grid) = &dataset.grid {
         check_bricks(&dataset, grid, on_progress, cancel)?;
         let n_files =
-            dataset.n_objects() + grid.n_units + (dataset.checksums.len() + dataset.grid_checksums.len()) as u64;
+            dataset.n_objects() + grid.n_all_units() + (dataset.checksums.len() + dataset.grid_checksums.len()) as u64;
         return Ok(Checked { n_traces: dataset.array.n_traces, n_files: n_files + 1 });
     }
     let array = &dataset.array;

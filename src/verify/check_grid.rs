@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::parallel::{Shared, for_each, n_threads};
-use crate::dataset::{BrickReader, Dataset, GridPlaces, check_record, damaged};
+use crate::dataset::{BrickReader, Dataset, GridPlaces, PlacedGrid, check_record, damaged};
 use crate::grid::Grid;
 use crate::store::checksum::ChunkSums;
 use crate::store::files::is_there;
@@ -32,22 +32,23 @@ pub(super) fn check_bricks(
     on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<()> {
-    let places = GridPlaces::open(dataset, grid)?;
-    let (n_deep, n_units) = (grid.n_deep(), places.units.len() as u64);
-    // How many columns of bricks are before each unit.
-    let mut before = Vec::with_capacity(places.units.len());
-    let mut n_columns = 0;
-    for &unit in &places.units {
-        before.push(n_columns);
-        n_columns += live_columns(&places, unit)?.len() as u64;
+    let parts = PlacedGrid::open(dataset, grid)?;
+    // Of each unit its part, its number there, and how many bricks are before it.
+    let (mut units, mut n_bricks) = (Vec::new(), 0);
+    for (number, part) in parts.iter().enumerate() {
+        for &unit in &part.places.units {
+            units.push((number, unit, n_bricks));
+            n_bricks += live_columns(&part.places, unit)?.len() as u64 * part.grid.n_deep();
+        }
     }
-    let n_bricks = n_columns * n_deep;
+    let n_units = units.len() as u64;
     let (bricks, records) = (AtomicU32::new(0), AtomicU32::new(0));
-    let check_unit = |reader: &mut BrickReader, ordinal: u64, shared: &Shared| {
-        let Some(&unit) = places.units.get(ordinal as usize) else { return Ok(()) };
-        let (mut at, mut n_traces) = (before[ordinal as usize] * n_deep, 0);
-        for (column, n) in live_columns(&places, unit)? {
-            for deep in 0..n_deep {
+    let check_unit = |readers: &mut Vec<BrickReader>, ordinal: u64, shared: &Shared| {
+        let Some(&(number, unit, before)) = units.get(ordinal as usize) else { return Ok(()) };
+        let (part, reader) = (&parts[number], &mut readers[number]);
+        let (mut at, mut n_traces) = (before, 0);
+        for (column, n) in live_columns(&part.places, unit)? {
+            for deep in 0..part.grid.n_deep() {
                 shared.cancel.check()?;
                 let crc = reader.check(&[&column[..], &[deep]].concat())?;
                 bricks.fetch_xor(ChunkSums::contribution(crc, n_bricks - 1 - at), Ordering::Relaxed);
@@ -55,14 +56,14 @@ pub(super) fn check_bricks(
             }
             n_traces += n;
         }
-        let crc = check_record(dataset, grid, &places.cut.index_of_unit(unit))?;
+        let crc = check_record(dataset, &part.grid, &part.places.cut.index_of_unit(unit))?;
         records.fetch_xor(ChunkSums::contribution(crc, n_units - 1 - ordinal), Ordering::Relaxed);
         shared.add(n_traces);
         Ok(())
     };
     let mut tell = |traces| on_progress(traces, dataset.array.n_traces);
-    let reader = || Ok(BrickReader::new(dataset, grid));
-    for_each(n_threads(), 0..n_units, cancel, &mut tell, reader, check_unit)?;
+    let readers = || Ok(parts.iter().map(|part| BrickReader::new(dataset, &part.grid)).collect());
+    for_each(n_threads(), 0..n_units, cancel, &mut tell, readers, check_unit)?;
     let found = [(n_bricks, bricks, dataset.chunk_sums), (n_units, records, dataset.record_sums)];
     let names = [grid.variable.as_str(), crate::grid::header_record::HeaderRecord::ARRAY];
     for ((n_chunks, crc32c, expected), name) in found.into_iter().zip(names) {

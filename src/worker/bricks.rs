@@ -1,8 +1,8 @@
-//! Converting the share of a segment in a grid: one column of bricks after another, each with the headers of its traces.
+//! Converting a segment's share of a grid: one column of bricks after another, each with the headers of its traces.
 //!
 //! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
-//! bricks. Memory: as many bricks along the samples as make 24 MiB, one at least; longer traces are read again for the next
-//! ones, from the cache.
+//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples
+//! as make 24 MiB, at least one; longer traces are read again for the next ones, from the cache.
 
 use std::ops::Range;
 
@@ -19,13 +19,14 @@ use crate::segy::samples::restore::RoundTrip;
 use crate::segy::{Access, Dtype};
 use crate::staging::{GridFiles, SegmentPaths, SegmentRecord};
 use crate::store::Place;
+use crate::store::checksum::ChunkSums;
 use crate::worker::rows::Rows;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{BrickEncoder, BrickStore};
 
 /// Bytes of the input processed at a time.
 const WINDOW_BYTES: usize = 512 << 10;
-/// Rows taken between two looks at whether to stop.
+/// Rows taken between two checks for cancelling.
 const ROWS_AT_A_TIME: u64 = 65_536;
 
 /// Converts segment `id`: the headers of its rows, and its share of the bricks.
@@ -41,35 +42,58 @@ pub(super) fn convert(
     let segment = super::segment(plan, id)?;
     let range = plan.rows_of(segment);
     let n_rows = range.end - range.start;
-    let samples = SampleConversion::new(plan.layout(), &grid.traces)?;
+    let mut samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
-    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, Some(GridFiles::open(grid, staging)?))?;
-    for start in range.clone().step_by(ROWS_AT_A_TIME as usize) {
-        rows.take(start..(start + ROWS_AT_A_TIME).min(range.end), cancel)?;
-    }
-    let (n_runs, headers) = rows.finish()?;
+    let places = Some(GridFiles::open(grid, staging)?);
+    let mut rows =
+        Rows::new(plan, paths, range.clone(), range.end, converter, places)?.with_probed(paths, staging)?;
+    let mut next_row = range.start;
+    let mut take_rows = |end: u64| -> Result<()> {
+        while next_row < end {
+            let part = next_row..end.min(next_row + ROWS_AT_A_TIME);
+            rows.take(part.clone(), cancel)?;
+            next_row = part.end;
+        }
+        Ok(())
+    };
 
-    let mut columns = Columns::new(plan, grid, paths, staging, samples)?;
-    let units = columns.files.units(&plan.units_of(segment))?;
+    let layout = plan.layout();
+    let round_trip = RoundTrip::new(layout.format(), layout.sample_byte_order(), grid.traces.dtype);
+    let mut exceptions =
+        SegmentExceptions::new(&paths.exceptions, round_trip.filter(|_| grid.traces.precision.is_none()));
+    let (mut chunks, mut records, mut stored_bytes) = (ChunkSums::default(), ChunkSums::default(), 0);
     let n_traces = segment.end_trace - segment.start_trace;
-    for (done, unit) in units.iter().enumerate() {
-        columns.convert_unit(*unit, cancel)?;
-        on_progress((u128::from(n_traces) * (done as u128 + 1) / units.len() as u128) as u64);
+    let own = plan.units_of(segment);
+    let mut done = 0;
+    for (part, units) in grid.with_units(&own) {
+        let mut columns = Columns::new(plan, &part, paths, staging, samples, exceptions)?;
+        for unit in columns.files.units(&units)? {
+            // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
+            take_rows(columns.end_trace(unit)?.min(range.end))?;
+            columns.convert_unit(unit, cancel)?;
+            done += 1;
+            on_progress((u128::from(n_traces) * done / u128::from(own.end - own.start)) as u64);
+        }
+        let (of_bricks, brick_bytes) = columns.bricks.finish()?;
+        let (of_headers, header_bytes) = columns.headers.finish()?;
+        (chunks, records) = (chunks.followed_by(of_bricks), records.followed_by(of_headers));
+        stored_bytes += brick_bytes + header_bytes;
+        (samples, exceptions) = (columns.samples, columns.exceptions);
     }
-    let (chunks, stored_bytes) = columns.bricks.finish()?;
-    let (records, header_bytes) = columns.headers.finish()?;
+    take_rows(range.end)?;
+    let (n_runs, headers) = rows.finish()?;
     Ok(SegmentRecord {
         segment: id,
         n_traces,
         n_rows,
         n_runs,
-        n_exceptions: columns.exceptions.finish()?,
+        n_exceptions: exceptions.finish()?,
         chunks,
         records,
-        stored_bytes: stored_bytes + header_bytes,
+        stored_bytes,
         headers,
-        samples: columns.samples.statistics,
-        rounding: columns.samples.converter.rounding,
+        samples: samples.statistics,
+        rounding: samples.converter.rounding,
         boot_id: None,
     })
 }
@@ -89,11 +113,11 @@ struct Columns<'a> {
     headers: BrickStore,
     /// Bricks along the samples that are filled at a time.
     n_at_a_time: u64,
-    /// What a hole is filled with: one value.
+    /// What a hole is filled with: a page of it.
     hole: Vec<u8>,
     /// The bricks being filled, one after another.
     filled: Vec<u8>,
-    /// One trace's samples of these bricks.
+    /// One trace's samples of these bricks, with holes after the last sample.
     row: Vec<u8>,
     window: Vec<u8>,
 }
@@ -105,10 +129,11 @@ impl<'a> Columns<'a> {
         paths: &SegmentPaths,
         staging: &Place,
         samples: SampleConversion,
+        exceptions: SegmentExceptions,
     ) -> Result<Self> {
-        let (array, layout, dtype) = (grid.array(), plan.layout(), grid.traces.dtype);
+        let (array, dtype) = (grid.array(), grid.traces.dtype);
         let cut = Cut::new(grid);
-        let record = HeaderRecord::new(grid, layout.byte_order);
+        let record = HeaderRecord::new(grid, plan.layout().byte_order);
         let headers = record.array(grid);
         let n_in_headers = headers.chunk_shape().iter().product::<u64>() as usize;
         let brick_bytes = grid.brick.iter().product::<u64>() * dtype.size() as u64;
@@ -119,15 +144,11 @@ impl<'a> Columns<'a> {
             files: GridFiles::open(grid, staging)?,
             inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
             samples,
-            exceptions: SegmentExceptions::new(
-                &paths.exceptions,
-                RoundTrip::new(layout.format(), layout.sample_byte_order(), dtype)
-                    .filter(|_| grid.traces.precision.is_none()),
-            ),
+            exceptions,
             encoder: BrickEncoder::new(&array),
             bricks: BrickStore::new(&paths.array(&grid.variable), array, is_durable),
             header_encoder: BrickEncoder::of_records(record.bytes(), n_in_headers)?,
-            headers: BrickStore::new(&paths.array(HeaderRecord::ARRAY), headers, is_durable),
+            headers: BrickStore::new(&paths.array(&grid.path_of(HeaderRecord::ARRAY)), headers, is_durable),
             record,
             n_at_a_time: (BLOCK_BYTES / brick_bytes.max(1)).clamp(1, grid.n_deep()),
             hole: hole(dtype),
@@ -138,9 +159,21 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// One past the last trace of a unit.
+    fn end_trace(&self, unit: u64) -> Result<u64> {
+        let mut end = 0;
+        for column in self.cut.columns_of(&self.cut.index_of_unit(unit)) {
+            let traces = self.files.traces_in(&self.cut, &self.cut.places_of(&column))?;
+            end = traces.last().map_or(end, |last| end.max(last.trace + 1));
+        }
+        Ok(end)
+    }
+
     /// Converts all columns of bricks of a unit.
     fn convert_unit(&mut self, unit: u64, cancel: &CancelHandle) -> Result<()> {
         let index = self.cut.index_of_unit(unit);
+        self.encoder.begin_unit();
+        self.header_encoder.begin_unit();
         let mut records = vec![0; self.cut.unit.iter().product::<u64>() as usize * self.record.bytes()];
         for column in self.cut.columns_of(&index) {
             let region = self.cut.places_of(&column);
@@ -178,12 +211,14 @@ impl<'a> Columns<'a> {
     ) -> Result<()> {
         let size = self.grid.traces.dtype.size();
         let depth = self.grid.brick.last().copied().unwrap_or(1);
-        let (brick_values, n_bricks) = (self.grid.brick.iter().product::<u64>() as usize, deep.end - deep.start);
-        self.filled.clear();
-        self.filled.reserve(brick_values * n_bricks as usize * size);
-        for _ in 0..brick_values * n_bricks as usize {
-            self.filled.extend_from_slice(&self.hole);
+        let area = self.grid.brick.iter().rev().skip(1).product::<u64>() as usize;
+        let row_bytes = ((deep.end - deep.start) * depth) as usize * size;
+        self.filled.resize(area * row_bytes, 0);
+        if traces.len() < area {
+            fill_with(&self.hole, &mut self.filled);
         }
+        self.row.resize(row_bytes, 0);
+        fill_with(&self.hole, &mut self.row);
         let samples = deep.start * depth..(deep.end * depth).min(self.grid.traces.n_samples);
         let mut next = 0;
         while next < traces.len() {
@@ -209,14 +244,13 @@ impl<'a> Columns<'a> {
         // A shorter trace may end before or among these samples.
         let end = samples.end.min(window.n_samples.into());
         let (start, n_there) = (samples.start.min(end) as usize, end.saturating_sub(samples.start) as usize);
-        self.row.clear();
-        self.row.resize((samples.end - samples.start) as usize * size, 0);
+        let row_bytes = (samples.end - samples.start) as usize * size;
         for (placed, trace) in run.iter().zip(bytes.chunks(window.stride)) {
             if let Some(records) = records {
                 records.put(&self.cut, placed.place, &self.record, trace);
             }
             let raw = &trace[header_bytes + start * format_bytes..][..n_there * format_bytes];
-            let (row, padding) = self.row.split_at_mut(n_there * size);
+            let (row, padding) = self.row[..row_bytes].split_at_mut(n_there * size);
             padding.fill(0);
             let seen = self.samples.convert(raw, row);
             if !seen.is_plain {
@@ -247,7 +281,7 @@ impl<'a> Columns<'a> {
 /// The records of a unit while they are filled in.
 struct Records<'r> {
     bytes: &'r mut [u8],
-    /// Where the column at hand begins in the unit.
+    /// Where the current column begins in the unit.
     corner: &'r [u64],
 }
 
@@ -267,11 +301,15 @@ impl Records<'_> {
     }
 }
 
-/// The value of a hole: no number, or zero.
+/// A page of holes: NaN, or zero for integers.
 fn hole(dtype: Dtype) -> Vec<u8> {
     match dtype {
-        Dtype::Float32 => f32::NAN.to_le_bytes().into(),
-        Dtype::Float64 => f64::NAN.to_le_bytes().into(),
-        other => vec![0; other.size()],
+        Dtype::Float32 => f32::NAN.to_le_bytes().repeat(1024),
+        Dtype::Float64 => f64::NAN.to_le_bytes().repeat(512),
+        _ => vec![0; 4096],
     }
+}
+
+fn fill_with(page: &[u8], out: &mut [u8]) {
+    out.chunks_mut(page.len()).for_each(|out| out.copy_from_slice(&page[..out.len()]));
 }

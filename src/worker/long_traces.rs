@@ -19,9 +19,9 @@ use crate::store::Place;
 use crate::worker::sample_conversion::SampleConversion;
 use crate::zarr::{ArrayPlan, ChunkEncoder, SampleSumWriter, SegmentStore};
 
-/// Samples of a trace in a chunk that are fewer bytes than this are read for several chunks at once.
+/// If a chunk has fewer bytes than this of each trace, several chunks are read at once.
 const SHORT_PIECE_BYTES: usize = 64 << 10;
-/// How much that may be.
+/// The most bytes read at once for them.
 const STRIP_BYTES: usize = 16 << 20;
 /// The most exceptions of a chunk that a lane keeps; for a chunk with more, all are searched again in order.
 const MAX_KEPT_EXCEPTIONS: usize = 1 << 16;
@@ -48,11 +48,11 @@ struct Lane {
     strip: Strip,
     exceptions: Vec<Exception>,
     stored_bytes: u64,
-    /// CRC-32C of the samples of the chunk at hand.
+    /// CRC-32C of the samples of the current chunk.
     crc: u32,
 }
 
-/// Where what the chunks give goes, in their order.
+/// Where the results of the chunks go, in their order.
 pub(crate) struct Takers<'a> {
     /// For shards.
     pub(crate) store: &'a mut SegmentStore,
@@ -82,7 +82,7 @@ impl<'a> Parts<'a> {
         self.lanes.into_iter().filter_map(|lane| lane.store).try_for_each(|store| store.finish().map(drop))
     }
 
-    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `on_part` hears the chunks done so far.
+    /// Converts all chunks of the traces of `trace_chunk`, which lie at `places`. `on_part` gets the number of chunks done so far.
     pub(crate) fn convert(
         &mut self,
         trace_chunk: u64,
@@ -252,7 +252,7 @@ struct Strip {
     trace_chunk: u64,
     parts: Range<u64>,
     bytes: Vec<u8>,
-    /// Of a trace, and of a trace in one chunk.
+    /// Bytes of a trace, and of its part in one chunk.
     row_bytes: usize,
     piece_bytes: usize,
     window: Vec<u8>,

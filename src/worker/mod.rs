@@ -3,6 +3,7 @@
 mod bricks;
 pub mod flags;
 mod long_traces;
+mod probed_rows;
 mod rows;
 mod sample_conversion;
 

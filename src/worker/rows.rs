@@ -7,17 +7,17 @@ use crate::base::error::Result;
 use crate::gather::runs::RunWriter;
 use crate::input::traces::{Inputs, Stretch};
 use crate::plan::Plan;
+use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths};
+use crate::store::Place;
 use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
+use crate::worker::probed_rows::ProbedRows;
 
-/// Bytes of the input processed at a time: they stay in the second-level cache between the passes.
+/// Bytes of the input processed at a time: they stay in the L2 cache between the passes.
 const WINDOW_BYTES: usize = 512 << 10;
-
-/// Headers farther apart than this are read one by one where the samples between them are not needed.
-const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 
 /// The rows of one segment.
 pub(super) struct Rows<'a> {
@@ -34,6 +34,7 @@ pub(super) struct Rows<'a> {
     window: Vec<u8>,
     /// Where traces are in a grid.
     places: Option<GridFiles<'a>>,
+    probed: Option<ProbedRows<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -47,7 +48,9 @@ impl<'a> Rows<'a> {
         places: Option<GridFiles<'a>>,
     ) -> Result<Self> {
         let layout = plan.layout();
-        let dense_headers = plan.headers_only && layout.stride() <= SPARSE_STRIDE_BYTES;
+        // For a grid, samples are read elsewhere.
+        let only_headers = plan.headers_only || places.is_some();
+        let dense_headers = only_headers && layout.stride() <= SPARSE_STRIDE_BYTES;
         let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
         let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
         Ok(Self {
@@ -57,16 +60,24 @@ impl<'a> Rows<'a> {
             headers: SegmentWriter::create(&paths.headers, &plan.headers, range.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             range,
-            // It reads at other offsets than the conversion does meanwhile.
+            // With inputs of its own, as it reads at other offsets than the conversion.
             finder: FlagFinder::new(inputs(Access::Traces), layout, converter, plan.traces().dtype),
             flags: Vec::new(),
             window: Vec::new(),
             places,
+            probed: None,
         })
+    }
+
+    /// Checks and keeps what a plan from a few headers needs of the others.
+    pub(super) fn with_probed(mut self, paths: &SegmentPaths, staging: &'a Place) -> Result<Self> {
+        self.probed = ProbedRows::new(self.plan, paths, staging)?;
+        Ok(self)
     }
 
     /// Completes the table and the runs. Returns the number of runs and what is in the table.
     pub(super) fn finish(self) -> Result<(u64, HeaderSummary)> {
+        self.probed.map_or(Ok(()), ProbedRows::finish)?;
         Ok((self.runs.finish()?, self.headers.finish()?))
     }
 
@@ -92,22 +103,18 @@ impl<'a> Rows<'a> {
             if !flags_are_wanted {
                 self.flags.resize(n, 0);
             }
-            if window.stride <= SPARSE_STRIDE_BYTES {
-                // After the last header, bytes are needed only for the flags.
-                let length = if flags_are_wanted { n * window.stride } else { (n - 1) * window.stride + header_bytes };
-                let bytes = window.file.bytes(offset, length, &mut buffer)?;
-                if flags_are_wanted {
-                    self.finder.of_read_window(&window, bytes, &mut self.flags)?;
-                }
+            if flags_are_wanted && window.stride <= SPARSE_STRIDE_BYTES {
+                let bytes = window.file.bytes(offset, n * window.stride, &mut buffer)?;
+                self.finder.of_read_window(&window, bytes, &mut self.flags)?;
                 self.push(bytes, window.stride, &window, &window.traces())?;
-                window.file.release(offset, length);
             } else {
                 for trace in window.traces().filter(|_| flags_are_wanted) {
                     self.flags.push(self.finder.of_trace(trace)?);
                 }
-                window.file.records(offset, window.stride, header_bytes, n, &mut buffer)?;
-                self.push(&buffer, header_bytes, &window, &window.traces())?;
+                let (bytes, stride) = window.file.headers(offset, window.stride, header_bytes, n, &mut buffer)?;
+                self.push(bytes, stride, &window, &window.traces())?;
             }
+            window.file.release(offset, n * window.stride);
             self.window = buffer;
             next += n as u64;
         }
@@ -129,10 +136,13 @@ impl<'a> Rows<'a> {
         }
         let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
         // Copying the headers brings them into the cache faster than reading single numbers.
-        let places = match &self.places {
+        let places = match &mut self.places {
             None => Vec::new(),
             Some(places) => places.of(traces, self.plan.headers.byte_order)?,
         };
+        if let Some(probed) = &mut self.probed {
+            probed.take(traces, bytes, stride, &places)?;
+        }
         self.headers.push_marked(bytes, stride, n, &self.flags[skipped..], mark, &places)?;
         self.runs.push(traces.start, bytes, stride, n)
     }

@@ -14,7 +14,7 @@ use crate::zarr::axes::{Array, Axis};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AxisOrder {
-    /// (sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace all the same.
+    /// (sample, trace): `z[:, i:j]` is a gather. Chunks are still stored trace after trace.
     #[default]
     SampleTrace,
     /// (trace, sample): `z[i:j]` is a gather.
@@ -22,7 +22,7 @@ pub enum AxisOrder {
 }
 
 impl AxisOrder {
-    /// Something for the samples and something for the traces, in the order of the declared axes.
+    /// Puts a value for the sample axis and one for the trace axis in the order of the declared axes.
     pub fn arrange<T>(self, sample: T, trace: T) -> [T; 2] {
         match self {
             Self::SampleTrace => [sample, trace],
@@ -56,7 +56,7 @@ const SLICE_SAMPLES: u64 = 32;
 const BALANCED_SAMPLES: u64 = 256;
 /// The most bytes that a chunk may have before compression.
 pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
-/// The most chunks that a shard may hold: its index, of 16 bytes for each, is in memory.
+/// The most chunks that a shard may hold: its index, 16 bytes per chunk, is kept in memory.
 pub const MAX_SHARD_ENTRIES: u64 = 1 << 26;
 /// Traces longer than this are chunked along the samples too.
 const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
@@ -115,7 +115,7 @@ impl ArrayPlan {
         }
     }
 
-    /// As [`Self::new`], in chunks for these reads.
+    /// As [`Self::new`], with chunks made for these reads.
     pub fn for_reads(n_samples: u64, n_traces: u64, dtype: Dtype, reads: ReadPattern) -> Self {
         let array = Self::new(n_samples, n_traces, dtype);
         let most_samples = match reads {
@@ -127,7 +127,7 @@ impl ArrayPlan {
         array.cut(n_samples.div_ceil(n_parts))
     }
 
-    /// With so many samples in a chunk, and as many traces as make 1 MiB; 8 MiB of whole traces, as in [`Self::new`].
+    /// With this many samples in a chunk, and as many traces as make 1 MiB, or 8 MiB of whole traces as in [`Self::new`].
     pub fn cut(mut self, chunk_samples: u64) -> Self {
         self.chunk_samples = chunk_samples.clamp(1, self.n_samples.max(1));
         let row_bytes = self.chunk_samples * self.dtype.size() as u64;
@@ -138,8 +138,8 @@ impl ArrayPlan {
         self
     }
 
-    /// Whether nothing that is made of its numbers divides by zero or runs over, and chunks and shards have a size that memory
-    /// has room for: where a file says what they are.
+    /// Whether these numbers, which may come from a file, are safe to use: nothing made of them divides by zero or
+    /// overflows, and chunks and shards fit in memory.
     pub fn is_consistent(&self) -> bool {
         const MOST_BYTES: u128 = 1 << 62;
         let sizes = [self.n_samples, self.n_traces, self.chunk_samples, self.chunk_traces, self.chunks_per_object()];
@@ -169,12 +169,12 @@ impl ArrayPlan {
         (self.chunk_samples * self.chunk_traces) as usize * self.dtype.size()
     }
 
-    /// Chunks along the trace axis that one stored object holds: those of a shard, or one.
+    /// Chunks along the trace axis in one stored object: those of a shard, or one.
     pub fn chunks_per_object(&self) -> u64 {
         self.shard_chunks.unwrap_or(1)
     }
 
-    /// Traces that the objects stored under one index of the trace axis hold.
+    /// Traces in the objects that share one index of the trace axis.
     pub fn traces_per_object(&self) -> u64 {
         self.chunk_traces * self.chunks_per_object()
     }
@@ -218,7 +218,7 @@ impl ArrayPlan {
         }
     }
 
-    /// A number of a chunk or object along each axis, in the order of the declared axes.
+    /// The index of a chunk or object, in the order of the declared axes.
     pub fn index(&self, sample: u64, trace: u64) -> [u64; 2] {
         self.order.arrange(sample, trace)
     }
@@ -276,7 +276,7 @@ mod tests {
                 change(&mut array, n);
                 assert!(!array.is_consistent(), "{array:?}");
             }
-            // However the array is cut, nothing runs over where it is called consistent.
+            // However the array is cut, nothing overflows if it is called consistent.
             for (n_samples, chunk_samples, chunk_traces) in [(n, n, 1), (n, 1, n), (1, 1, n), (n, 1, 1)] {
                 let array = ArrayPlan { n_samples, chunk_samples, chunk_traces, n_traces: n, ..good.clone() };
                 if array.is_consistent() {

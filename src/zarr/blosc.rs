@@ -1,26 +1,26 @@
 //! Chunks in the Blosc 1 container, encoded block by block while the samples arrive.
 //!
-//! The library wants a chunk as a whole, which by then is no longer in the cache; that and its SSE2 filters made it take
-//! half as long again. What it reads and what it writes is tested against it.
+//! The library wants a whole chunk, which by then is no longer in the cache; that and its SSE2 filters made it take
+//! half as long again. Tests compare with it both ways.
 //! Source of the format: <https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst>, and `blosc_d` in its `blosc.c`
 //! for what a reader splits.
 
 use crate::base::shuffle::{Filter, bit_shuffle, bit_unshuffle, byte_shuffle, byte_unshuffle};
 
-/// Samples, filtered samples, compressed bytes and the input of one block fit into a second-level cache of 512 KiB.
+/// Samples, filtered samples, compressed bytes and the input of one block fit into an L2 cache of 512 KiB.
 pub const BLOCK_BYTES: usize = 128 << 10;
 
 const FORMAT_VERSION: u8 = 2;
-/// Of the compressor's format: the same for LZ4 and Zstandard.
+/// Version of the compressor's format: the same for LZ4 and Zstandard.
 const COMPRESSOR_VERSION: u8 = 1;
-/// A part is compressed by itself only if it is as long as this.
+/// Blocks are split only into parts at least this long.
 const MIN_PART_BYTES: usize = 128;
 /// Items of more bytes are not split.
 pub const MAX_PARTS: usize = 16;
-/// The format says lengths as signed 32-bit numbers; half of that leaves room for what does not become shorter.
+/// Lengths in the format are signed 32-bit numbers; half of that leaves room for data that does not shrink.
 const MAX_CHUNK_BYTES: usize = 1 << 30;
 
-/// Which filter goes in front of the compressor.
+/// The filter before the compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shuffle {
     Byte,
@@ -39,7 +39,7 @@ pub enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub block: usize,
-    /// Where a block is split, the byte of the items that the part consists of: less than [`MAX_PARTS`].
+    /// If the block is split, which byte of the items the part holds: less than [`MAX_PARTS`].
     pub part: usize,
 }
 
@@ -57,7 +57,7 @@ pub trait PartEncoder: Send {
 pub trait PartDecoder: Send {
     fn format(&self) -> Format;
 
-    /// Fills `part`; `None` if `encoded` is damaged or is not of just this length.
+    /// Fills `part`; `None` if `encoded` is damaged or does not decode to exactly this length.
     fn decode(&mut self, encoded: &[u8], part: &mut [u8]) -> Option<()>;
 }
 
@@ -75,7 +75,7 @@ impl Header {
     const BYTES: usize = 16;
 
     const BYTE_SHUFFLE: u8 = 1;
-    /// The chunk follows as it is.
+    /// The chunk follows uncompressed.
     const STORED: u8 = 2;
     const BIT_SHUFFLE: u8 = 4;
     const UNKNOWN: u8 = 8;
@@ -91,7 +91,7 @@ impl Header {
         bytes
     }
 
-    /// `None` where versions or flags are none of these. Lengths are not looked at.
+    /// `None` for unknown versions or flags. Lengths are not checked.
     fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let [[FORMAT_VERSION, COMPRESSOR_VERSION, flags, item_bytes], chunk, block, container] =
             *bytes.as_chunks::<4>().0
@@ -112,13 +112,13 @@ impl Header {
         self.chunk_bytes.div_ceil(self.block_bytes)
     }
 
-    /// The parts of a block of `n` bytes that are compressed each by itself. A shorter block at the end is never split.
+    /// The bytes of each separately compressed part of a block of `n` bytes. A shorter block at the end is never split.
     fn part_bytes(&self, n: usize) -> usize {
         let splits = self.flags & Self::NOT_SPLIT == 0 && self.can_split() && n == self.block_bytes;
         if splits { n / self.item_bytes } else { n }.max(1)
     }
 
-    /// Where it cannot, the flag says so too, because c-blosc 2 goes by the flag alone.
+    /// If it cannot, the flag says so too, because c-blosc 2 goes by the flag alone.
     fn can_split(&self) -> bool {
         self.item_bytes <= MAX_PARTS && self.block_bytes / self.item_bytes >= MIN_PART_BYTES
     }
@@ -132,21 +132,24 @@ pub struct Blosc {
     parts: Box<dyn PartEncoder>,
     filter: Filter,
     filtered: Vec<u8>,
-    /// The container so far: header, starts of the blocks, blocks. After `n_encoded` comes what an earlier chunk left.
+    /// The container so far: header, starts of the blocks, blocks. Bytes after `n_encoded` are left from an earlier chunk.
     encoded: Vec<u8>,
     n_encoded: usize,
     n_blocks: usize,
+    /// Blocks since [`Blosc::begin_series`], or in this chunk.
+    n_in_series: usize,
+    is_series: bool,
 }
 
 impl Blosc {
-    /// LZ4 with a `level` from 1 to 9 as in Blosc. `None` for item sizes of no data type, and where a chunk is longer than
-    /// the format can say.
+    /// LZ4 with a `level` from 1 to 9 as in Blosc. `None` if no data type has this item size, or if the chunk is too long for
+    /// the format.
     pub fn lz4(item_bytes: usize, chunk_bytes: usize, shuffle: Shuffle, level: u8) -> Option<Self> {
         let parts = Box::new(Lz4 { acceleration: 10 - i32::from(level) });
         Self::new(item_bytes, chunk_bytes, BLOCK_BYTES, shuffle, parts)
     }
 
-    /// `block_bytes` are whole items, and for the bit shuffle eights of them. `None` as in [`Blosc::lz4`].
+    /// `block_bytes` must be whole items, for the bit shuffle a multiple of eight of them. `None` as in [`Blosc::lz4`].
     pub fn new(
         item_bytes: usize,
         chunk_bytes: usize,
@@ -172,12 +175,20 @@ impl Blosc {
             encoded: Vec::new(),
             n_encoded: 0,
             n_blocks: 0,
+            n_in_series: 0,
+            is_series: false,
         })
     }
 
     /// Bytes of a block; the last of a chunk may be shorter.
     pub fn block_bytes(&self) -> usize {
         self.header.block_bytes
+    }
+
+    /// Begins a series of chunks: what the first blocks show about the data is used for those that follow. So the bytes of
+    /// a chunk depend on the chunks before it in its series.
+    pub fn begin_series(&mut self) {
+        (self.n_in_series, self.is_series) = (0, true);
     }
 
     /// Encodes the next block of the chunk.
@@ -195,24 +206,28 @@ impl Blosc {
             self.encoded.resize(longest, 0);
         }
         for (part, bytes) in self.filtered.chunks(self.header.part_bytes(block.len())).enumerate() {
-            let place = Place { block: self.n_blocks, part };
+            let place = Place { block: self.n_in_series, part };
             self.n_encoded += put_part(&mut *self.parts, place, bytes, &mut self.encoded[self.n_encoded..]);
         }
         self.n_blocks += 1;
+        self.n_in_series += 1;
     }
 
-    /// The container of the chunk, all blocks of which were pushed. The next block begins another chunk.
+    /// The container of the chunk, once all its blocks have been pushed. The next block begins another chunk.
     pub fn finish(&mut self) -> &[u8] {
         let header = Header { container_bytes: self.n_encoded, ..self.header };
         self.encoded[..Header::BYTES].copy_from_slice(&header.to_bytes());
         self.n_blocks = 0;
+        if !self.is_series {
+            self.n_in_series = 0;
+        }
         &self.encoded[..self.n_encoded]
     }
 }
 
-/// A decoder of chunks whose size is known, made by any encoder with this compressor.
+/// A decoder of chunks of known size, from any encoder with this compressor.
 ///
-/// Memory: a chunk, and a block of it. What a container says about itself asks for no more.
+/// Memory: a chunk and one of its blocks, whatever a container claims.
 pub struct Unblosc {
     item_bytes: usize,
     parts: Box<dyn PartDecoder>,
@@ -284,7 +299,7 @@ impl Unblosc {
     }
 }
 
-/// Puts a part with its length before it into `room`; as it is, where it does not become shorter. Returns the bytes used.
+/// Puts a part into `room` after its length, uncompressed if it does not shrink. Returns the bytes used.
 fn put_part(parts: &mut dyn PartEncoder, place: Place, part: &[u8], room: &mut [u8]) -> usize {
     let (length, room) = room.split_at_mut(4);
     let shorter = &mut room[..part.len().saturating_sub(1)];
@@ -296,7 +311,7 @@ fn put_part(parts: &mut dyn PartEncoder, place: Place, part: &[u8], room: &mut [
     4 + n
 }
 
-/// The way back from [`put_part`]. Returns what follows the part.
+/// Undoes [`put_part`]. Returns what follows the part.
 fn get_part<'a>(parts: &mut dyn PartDecoder, encoded: &'a [u8], part: &mut [u8]) -> Option<&'a [u8]> {
     let (n, encoded) = encoded.split_first_chunk()?;
     let (bytes, rest) = encoded.split_at_checked(u32::from_le_bytes(*n) as usize)?;
@@ -363,7 +378,7 @@ mod tests {
         (0..600).map(|i| (i * 7 % 253) as u8).collect()
     }
 
-    /// Three blocks of [`chunk`] as they are, in the order from the last to the first; all but the shorter one in parts.
+    /// Three uncompressed blocks of [`chunk`], from the last to the first; all but the shorter one in parts.
     fn blocks(block_bytes: usize, part_bytes: usize) -> Vec<u8> {
         let chunk = chunk();
         let (mut blocks, mut starts) = (Vec::new(), Vec::new());
@@ -401,7 +416,7 @@ mod tests {
         let whole = container(HEADER, &blocks);
         for n in 0..whole.len() {
             assert_eq!(decoder.decode(&whole[..n]), None);
-            // With a length in its header that agrees.
+            // With a matching length in its header.
             if let Some(n) = n.checked_sub(Header::BYTES) {
                 assert_eq!(decoder.decode(&container(HEADER, &blocks[..n])), None);
             }

@@ -20,7 +20,7 @@ pub struct BrickEncoder {
 }
 
 impl BrickEncoder {
-    /// Of the bricks of this array.
+    /// For the bricks of this array.
     pub fn new(array: &Array) -> Self {
         let chunk_bytes = array.chunk_shape().iter().product::<u64>() as usize * array.dtype.size();
         Self {
@@ -29,7 +29,7 @@ impl BrickEncoder {
         }
     }
 
-    /// Of records of `item_bytes`, `n` of them: Zstandard in Blosc's container after a byte shuffle.
+    /// For `n` records of `item_bytes`: Zstandard in Blosc's container after a byte shuffle.
     ///
     /// # Errors
     /// `Error::Usage` for more than the container can say.
@@ -38,6 +38,13 @@ impl BrickEncoder {
         let blocks =
             blocks.ok_or_else(|| Error::Usage("a brick has too many traces; choose a shorter one (--brick)".into()))?;
         Ok(Self { blocks: Some(Box::new(blocks)), whole: WholeChunk::new(&Codec::default(), crate::segy::Dtype::Int8) })
+    }
+
+    /// Begins a unit. Its bricks are encoded one after another, so that their bytes depend on the unit alone.
+    pub fn begin_unit(&mut self) {
+        if let Some(blocks) = &mut self.blocks {
+            blocks.begin_series();
+        }
     }
 
     /// Encodes a brick. `store` takes the encoded bytes.
@@ -59,7 +66,7 @@ pub struct BrickDecoder {
 }
 
 impl BrickDecoder {
-    /// Of the bricks of this array.
+    /// For the bricks of this array.
     pub fn new(array: &Array) -> Self {
         let chunk_bytes = array.chunk_shape().iter().product::<u64>() as usize * array.dtype.size();
         Self {
@@ -68,7 +75,7 @@ impl BrickDecoder {
         }
     }
 
-    /// The brick of `n` bytes that was encoded, without its checksum.
+    /// Decodes a brick of `n` bytes. `encoded` comes without its checksum.
     pub fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let Some(blocks) = &mut self.blocks else { return self.whole.decode(encoded, n) };
         let brick = blocks.decode(encoded).map(Cow::Borrowed);
@@ -92,7 +99,7 @@ pub struct BrickStore {
 }
 
 impl BrickStore {
-    /// `directory` is that of the array. `is_durable` says that it is going to be synced, so that the disk may begin early.
+    /// `directory` is that of the array. `is_durable`: it will be synced, so writing to the disk may begin early.
     pub fn new(directory: &Place, array: Array, is_durable: bool) -> Self {
         let (objects, open, sums) = (Objects::new(directory), BTreeMap::new(), ChunkSums::default());
         Self { array, objects, open, sums, stored_bytes: 0, is_durable }

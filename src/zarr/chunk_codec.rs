@@ -10,18 +10,18 @@ use crate::zarr::whole::WholeChunk;
 
 /// The compressor of one array as a stream: samples go in as they are converted, encoded bytes come out, chunk by chunk.
 ///
-/// Memory: a window of samples and what the compressor wants, which is a block of Blosc or else a whole chunk.
+/// Memory: a window of samples and what the compressor needs: a block for Blosc, otherwise a whole chunk.
 pub struct ChunkEncoder {
     compressor: Compressor,
     chunk_bytes: usize,
-    /// Bytes of the chunk at hand that came so far.
+    /// Bytes of the current chunk so far.
     n_bytes: usize,
-    /// Samples that were not handed on yet, at the front.
+    /// Samples not yet passed on, at the front.
     pending: Vec<u8>,
     n_pending: usize,
-    /// Bytes of them that are in the checksum already.
+    /// How many of these bytes the checksum already covers.
     n_summed: usize,
-    /// CRC-32C of the samples of the chunk at hand.
+    /// CRC-32C of the samples of the current chunk.
     crc: u32,
 }
 
@@ -54,7 +54,7 @@ impl ChunkEncoder {
         &mut self.pending[start..start + n]
     }
 
-    /// Encodes what has come so far, as far as it can be. `store` takes the encoded bytes.
+    /// Encodes as much as possible of what has come so far. `store` takes the encoded bytes.
     pub fn advance(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let pending = &self.pending[..self.n_pending];
         self.crc = crc32c_append(self.crc, &pending[self.n_summed..]);
@@ -77,7 +77,7 @@ impl ChunkEncoder {
         Ok(())
     }
 
-    /// Ends the chunk, filled up with zeros: the last one is as long as the others. Returns the CRC-32C of its samples.
+    /// Ends the chunk, padded with zeros to its full length. Returns the CRC-32C of its samples.
     pub fn finish(&mut self, store: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<u32> {
         while self.n_bytes < self.chunk_bytes {
             let n = (self.chunk_bytes - self.n_bytes).min(crate::zarr::blosc::BLOCK_BYTES);
@@ -105,7 +105,7 @@ impl ChunkEncoder {
 ///
 /// Memory: one chunk.
 pub struct ChunkDecoder {
-    /// Of the codecs that pack in Blosc's container.
+    /// For codecs that use Blosc's container.
     blocks: Option<Unblosc>,
     whole: WholeChunk,
 }
@@ -119,7 +119,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// The chunk of `n` bytes that was encoded, without its checksum.
+    /// Decodes a chunk of `n` bytes. `encoded` comes without its checksum.
     pub fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let Some(blocks) = &mut self.blocks else { return self.whole.decode(encoded, n) };
         let chunk = blocks.decode(encoded).map(Cow::Borrowed);
@@ -138,7 +138,7 @@ mod tests {
     use crate::segy::Dtype;
     use crate::zarr::Codec;
 
-    /// What another implementation reads: c-blosc and its like, through zarrs.
+    /// What other implementations read, c-blosc among them, through zarrs.
     fn by_library(array: &ArrayPlan, encoded: &[u8]) -> Vec<u8> {
         let definitions = array.codec.definitions(array.dtype).into_iter();
         let metadata: Vec<MetadataV3> = definitions.map(|d| serde_json::from_value(d).unwrap()).collect();

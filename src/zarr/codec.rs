@@ -35,7 +35,7 @@ pub(super) enum Packing {
     AsIs,
     /// LZ4 in Blosc's container.
     Lz4(Shuffle),
-    /// Zstandard in Blosc's container, each byte plane by itself.
+    /// Zstandard in Blosc's container, each byte plane separately.
     Planes,
     Zstd,
     Gzip,
@@ -111,7 +111,7 @@ const CODECS: &[Row] = &[
     },
 ];
 
-/// The codec that a program has only if it was built with the feature of the same name.
+/// The codec that is only there if the program was built with the feature of the same name.
 const PCODEC: &str = "pcodec";
 
 pub(super) fn little_endian() -> Value {
@@ -125,7 +125,7 @@ fn blosc(compressor: &str, level: u8, shuffle: &str, dtype: Dtype) -> Value {
 }
 
 impl Codec {
-    /// The codecs of a chunk of this type, trace after trace, as Zarr v3 metadata. No checksum among them.
+    /// The codecs of a chunk of this type, stored trace after trace, as Zarr v3 metadata without the checksum.
     pub fn definitions(&self, dtype: Dtype) -> Vec<Value> {
         (self.row().definition)(self.level, dtype)
     }
@@ -157,7 +157,7 @@ impl Codec {
         }
     }
 
-    /// The way back from [`Codec::blosc`].
+    /// The decoder for [`Codec::blosc`].
     pub(super) fn unblosc(&self, item_bytes: usize, chunk_bytes: usize) -> Option<Unblosc> {
         match self.packing() {
             Packing::Lz4(_) => Unblosc::lz4(item_bytes, chunk_bytes),

@@ -38,7 +38,7 @@ impl Object {
         self.index.is_some()
     }
 
-    /// Begins a chunk, which has this place in the index of a shard.
+    /// Begins the chunk with this place in the index of a shard.
     pub(super) fn begin(&mut self, entry: usize) {
         (self.start, self.crc, self.entry) = (self.written, 0, entry);
     }
@@ -49,7 +49,7 @@ impl Object {
         self.write(encoded)
     }
 
-    /// Ends the chunk with its checksum. Returns its length and checksum. `syncs` begins to bring it to the disk.
+    /// Ends the chunk with its checksum. Returns its length and checksum. With `syncs`, it is on its way to the disk.
     pub(super) fn end(&mut self, syncs: bool) -> Result<(u64, u32)> {
         let crc = self.crc;
         self.write(&crc.to_le_bytes())?;
@@ -63,7 +63,7 @@ impl Object {
         Ok((n, crc))
     }
 
-    /// Completes the object; in an object store that goes on after this returns.
+    /// Completes the object; in an object store this goes on after returning.
     pub(super) fn finish(mut self) -> Result<Option<(Place, Finishing)>> {
         if let Some(index) = self.index.take() {
             let mut index: Vec<u8> = index.iter().flatten().flat_map(|n| n.to_le_bytes()).collect();
@@ -80,7 +80,7 @@ impl Object {
     }
 }
 
-/// Objects on their way to an object store at a time; how many bytes that may be is decided there.
+/// The most objects on their way to an object store at a time; their bytes are limited there.
 const MOST_FINISHING: usize = 16;
 
 /// The objects of one array, below its directory.

@@ -1,21 +1,23 @@
 //! Zstandard in the Blosc 1 container, with a frame for each byte plane of a block.
 //!
-//! Sign and exponent of a float take three bits of their eight, the lowest bits of the mantissa all of them. A Huffman
-//! table for each plane is nearly all of the gain; planes that do not become shorter are stored as they are. c-blosc itself
-//! compresses the planes of a block in one piece with Zstandard, but reads them apart: bit 4 of the flags is clear.
+//! Sign and exponent of a float need about three bits of their eight, the lowest bits of the mantissa all of them. A
+//! Huffman table for each plane is nearly all of the gain; planes that do not shrink are stored as they are. c-blosc itself
+//! compresses the planes of a block in one piece with Zstandard, but reads separate ones: bit 4 of the flags is clear.
 //! Source of the frames: RFC 8878.
 
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, ParamSwitch, Strategy};
 
 use crate::zarr::blosc::{Blosc, Format, MAX_PARTS, PartDecoder, PartEncoder, Place, Shuffle, Unblosc};
 
-/// Bytes of a plane, at most. Zstandard looks at samples of a piece as long as this before it tries to compress it, so
-/// that noise costs little more than a copy; shorter pieces pay more for their tables.
+/// Bytes of a plane, at most. Zstandard samples a piece this long before it tries to compress it, so noise costs little
+/// more than a copy; shorter pieces pay more for their tables.
 const PLANE_BYTES: usize = 64 << 10;
 /// Blocks are no longer than this, however many planes they have.
 const BLOCK_BYTES: usize = 256 << 10;
-/// One block in so many is compressed in both ways, to see which one is for the blocks that follow.
+/// One block in this many is compressed both ways, to see which to use for the blocks that follow.
 const TRIAL_BLOCKS: usize = 16;
+/// The same while matches pay. They take longer, and pay above the first arrivals but not long after them.
+const TRIAL_BLOCKS_WITH_MATCHES: usize = 4;
 
 /// An encoder of chunks. `level` is 1 to 9: at 1 there are no matches, just a Huffman table for each plane.
 ///
@@ -30,7 +32,7 @@ pub fn decoder(item_bytes: usize, chunk_bytes: usize) -> Option<Unblosc> {
     Unblosc::new(item_bytes, chunk_bytes, Box::new(PlaneDecoder { context: DCtx::try_create()? }))
 }
 
-/// Equal blocks, because a shorter one at the end is not split: what is left over are a few items.
+/// Equal blocks, because a shorter one at the end is not split; only a few items are left over.
 fn block_bytes(item_bytes: usize, chunk_bytes: usize) -> usize {
     let n_items = chunk_bytes / item_bytes.max(1);
     let most_items = PLANE_BYTES.min(BLOCK_BYTES / item_bytes.max(1)).max(1);
@@ -41,13 +43,13 @@ fn block_bytes(item_bytes: usize, chunk_bytes: usize) -> usize {
 /// Compresses each plane in the way that was better when both were last tried.
 struct PlaneEncoder {
     literals: CCtx<'static>,
-    /// Not at level 1.
+    /// `None` at level 1.
     matches: Option<CCtx<'static>>,
-    /// Matches pay if they save more than one byte in so many of a plane.
+    /// Matches pay if they save more than one byte in this many of a plane.
     bytes_for_one: usize,
     /// For each plane, whether matches paid in the last trial.
     has_matches: [bool; MAX_PARTS],
-    /// What matches made of a plane in a trial.
+    /// A plane compressed with matches, in a trial.
     tried: Vec<u8>,
 }
 
@@ -79,7 +81,8 @@ impl PartEncoder for PlaneEncoder {
     fn encode(&mut self, place: Place, part: &[u8], room: &mut [u8]) -> Option<usize> {
         let Some(matches) = &mut self.matches else { return self.literals.compress2(room, part).ok() };
         let has_matches = &mut self.has_matches[place.part];
-        if !place.block.is_multiple_of(TRIAL_BLOCKS) {
+        let n_blocks = if *has_matches { TRIAL_BLOCKS_WITH_MATCHES } else { TRIAL_BLOCKS };
+        if !place.block.is_multiple_of(n_blocks) {
             let context = if *has_matches { matches } else { &mut self.literals };
             return context.compress2(room, part).ok();
         }
@@ -96,8 +99,8 @@ impl PartEncoder for PlaneEncoder {
     }
 }
 
-/// One table of Huffman codes and nothing else: the search steps over more than a plane. That literals are compressed
-/// must be said, because Zstandard takes long steps for a wish not to.
+/// One table of Huffman codes and nothing else: the search steps over more than a plane. Compression of literals must be
+/// asked for, because Zstandard takes long steps to mean that it is not wanted.
 const LITERALS: [CParameter; 4] = [
     CParameter::Strategy(Strategy::ZSTD_fast),
     CParameter::TargetLength(128 << 10),
@@ -128,9 +131,9 @@ impl Search {
     }
 }
 
-/// The levels from 2 on. The tables of the first two, of 16 and 80 KiB, stay in the first- and the second-level cache.
-/// The others are levels of Zstandard itself, for which six bytes are the most that can be asked for. Matches take three times
-/// as long as Huffman codes alone, so at level 2 they must be worth it.
+/// The levels from 2 on. The tables of the first two, 16 and 80 KiB, stay in the L1 and L2 caches. The others are
+/// Zstandard's own levels, for which six bytes are the most that can be asked for. Matches take three times as long as
+/// Huffman codes alone, so at level 2 they must be worth it.
 const SEARCHES: [Search; 8] = {
     use CParameter::{ChainLog, CompressionLevel, HashLog, Strategy as By};
     [
@@ -211,7 +214,7 @@ mod tests {
             let container = encode(&mut encoder, &chunk);
             let mut decoder = decoder(item_bytes, chunk.len()).unwrap();
             prop_assert!(decoder.decode(&container) == Some(&chunk[..]));
-            // What went before leaves nothing behind, neither in the contexts nor in what was tried.
+            // Earlier chunks leave nothing behind, neither in the contexts nor in the trials.
             encode(&mut encoder, &vec![7; chunk.len()]);
             prop_assert!(encode(&mut encoder, &chunk) == container);
         }
@@ -271,8 +274,8 @@ mod tests {
         assert!(encoder(4, 0, 1).is_none() && encoder(4, usize::MAX / 8, 1).is_none() && decoder(4, 0).is_none());
     }
 
-    /// The bytes are the same on every machine. If another version of Zstandard makes others, nothing is wrong with them; the
-    /// change is one of the output.
+    /// The bytes are the same on every machine. Another version of Zstandard may make others: they are not wrong, but then the
+    /// output has changed.
     #[test]
     fn the_bytes_are_those_of_this_version() {
         let chunk = items(4, 200_000, 1, 20_000);

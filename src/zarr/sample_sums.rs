@@ -1,7 +1,7 @@
 //! The checksums of the samples of all chunks, one after the other: `traces.crc32c`, and the part of each segment.
 //!
-//! The CRC-32C at the end of a chunk is one of its encoded bytes, which change whenever somebody writes the chunk again. These are of
-//! its samples as they are when decoded, so that they tell which chunks hold other samples than were imported.
+//! The CRC-32C at the end of a chunk covers its encoded bytes, which change whenever somebody writes the chunk again. These
+//! cover its decoded samples, so they tell which chunks hold other samples than were imported.
 
 use std::io::{BufWriter, Write};
 
@@ -14,10 +14,10 @@ const SUM_BYTES: usize = size_of::<u32>();
 /// Checksums that are read at a time.
 const WINDOW: usize = 1 << 14;
 
-/// Writes those of a segment, chunk by chunk.
+/// Writes the checksums of a segment, chunk by chunk.
 pub struct SampleSumWriter {
     path: Place,
-    /// Not before the first chunk.
+    /// `None` before the first chunk.
     file: Option<BufWriter<Writer>>,
 }
 
@@ -26,7 +26,7 @@ impl SampleSumWriter {
         Self { path: path.to_owned(), file: None }
     }
 
-    /// Adds that of the next chunk, in order of the trace axis, then of the sample axis.
+    /// Adds the checksum of the next chunk, in order of the trace axis, then of the sample axis.
     pub fn push(&mut self, crc: u32) -> Result<()> {
         let failed = failed(self.path.display());
         let written = match &mut self.file {
@@ -42,20 +42,20 @@ impl SampleSumWriter {
     }
 }
 
-/// Joins those of the segments, each with its number of chunks.
+/// Joins the checksums of the segments, each with its number of chunks.
 pub fn join_sample_sums(parts: &[(Place, u64)], target: &Place) -> Result<()> {
     let mut out = Writer::create(target).map_err(failed(target.display()))?;
     for (path, n_chunks) in parts.iter().filter(|(_, n)| *n > 0) {
         let mut part = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let n = part.copy_to(&mut out).map_err(failed(target.display()))?;
         if n != n_chunks * SUM_BYTES as u64 {
-            return Err(Error::Failed(format!("{}: has not a checksum for each of its chunks", path.display())));
+            return Err(Error::Failed(format!("{}: does not have a checksum for each of its chunks", path.display())));
         }
     }
     out.finish().map_err(failed(target.display()))
 }
 
-/// Reads them.
+/// Reads the checksums.
 pub struct SampleSums {
     path: Place,
     file: Reader,
@@ -66,21 +66,21 @@ pub struct SampleSums {
 }
 
 impl SampleSums {
-    /// Those of an array.
+    /// The checksums of an array.
     ///
     /// # Errors
-    /// `Error::Failed` where there are not as many as the array has chunks.
+    /// `Error::Failed` if there are not as many as the array has chunks.
     pub fn open(path: &Place, array: &ArrayPlan) -> Result<Self> {
         let file = Reader::open(path).map_err(failed(path.display()))?;
         let (n_sample_chunks, n_bytes) = (array.n_sample_chunks(), file.bytes().map_err(failed(path.display()))?);
         let n_chunks = array.n_trace_chunks() * n_sample_chunks;
         if n_bytes != n_chunks * SUM_BYTES as u64 {
-            return Err(Error::Failed(format!("{}: has not a checksum for each chunk", path.display())));
+            return Err(Error::Failed(format!("{}: does not have a checksum for each chunk", path.display())));
         }
         Ok(Self { path: path.to_owned(), file, n_sample_chunks, n_chunks, first: 0, window: Vec::new() })
     }
 
-    /// That of a chunk.
+    /// The checksum of a chunk.
     pub fn of(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
         let chunk = trace_chunk * self.n_sample_chunks + sample_chunk;
         if !(self.first..self.first + self.window.len() as u64).contains(&chunk) {

@@ -23,8 +23,8 @@ pub struct SegmentStore {
 }
 
 impl SegmentStore {
-    /// A new array in `directory`, with its `zarr.json`. In an object store it is a part of the final array, which gets that
-    /// when it is complete. `is_durable` says that it is going to be synced, so that the disk may begin early.
+    /// A new array in `directory`, with its `zarr.json`. In an object store it is part of the final array, whose `zarr.json`
+    /// is written when it is complete. `is_durable`: it will be synced, so writing to the disk may begin early.
     pub fn create(directory: &Place, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
         let declared = array.declared();
         if !directory.is_remote() {
@@ -73,12 +73,12 @@ impl SegmentStore {
         std::mem::take(&mut self.sums)
     }
 
-    /// Counts chunks that another store has written behind those of this one.
+    /// Adds chunks that another store has written after those of this one.
     pub fn add_sums(&mut self, sums: ChunkSums) {
         self.sums = self.sums.followed_by(sums);
     }
 
-    /// Ends the object that is being written; without it the last shard is no shard. Returns the checksums of all chunks.
+    /// Ends the object being written; without this the last shard has no index. Returns the checksums of all chunks.
     pub fn finish(mut self) -> Result<ChunkSums> {
         self.end_object()?;
         self.objects.wait()?;

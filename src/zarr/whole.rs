@@ -1,6 +1,6 @@
 //! Codecs that take a chunk as a whole.
 //!
-//! Chunks may have been made to harm: they are unpacked into no more bytes than a chunk has, whatever they say of themselves.
+//! Chunks may be malicious: they are unpacked into no more bytes than a chunk has, whatever they claim.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -38,7 +38,7 @@ impl WholeChunk {
         packed.map(Cow::Owned).map_err(failed("encoding a chunk"))
     }
 
-    /// The chunk of `n` bytes that was packed.
+    /// Unpacks a chunk of `n` bytes.
     pub(super) fn decode<'a>(&self, packed: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let chunk = match self.packing {
             Packing::AsIs => return Ok(Cow::Borrowed(packed)),
@@ -52,7 +52,7 @@ impl WholeChunk {
     }
 }
 
-/// Only where a chunk is longer than Blosc's container can say, which no plan lets it be.
+/// Only for a chunk too long for Blosc's container, which no plan allows.
 fn in_blocks() -> Error {
     Error::Failed("a chunk is too long for its codec".into())
 }
@@ -92,7 +92,7 @@ fn no_bytes() -> Error {
     Error::Failed("pcodec has no values of one byte".into())
 }
 
-/// Zstandard frames that make `n` bytes.
+/// Unpacks Zstandard frames into `n` bytes.
 fn zstd(packed: &[u8], n: usize) -> Result<Vec<u8>> {
     let mut chunk = Vec::with_capacity(n);
     let mut decompressor = zstd::bulk::Decompressor::new().map_err(failed("decoding a chunk"))?;
@@ -100,9 +100,9 @@ fn zstd(packed: &[u8], n: usize) -> Result<Vec<u8>> {
     of_length(chunk, n)
 }
 
-/// A gzip member that makes `n` bytes.
+/// Unpacks a gzip member into `n` bytes.
 fn gzip(packed: &[u8], n: usize) -> Result<Vec<u8>> {
-    // One more, to see whether there is one more.
+    // Room for one more byte, to see whether there is one.
     let mut chunk = Vec::with_capacity(n + 1);
     let mut bytes = flate2::read::GzDecoder::new(packed).take(n as u64 + 1);
     bytes.read_to_end(&mut chunk).map_err(failed("decoding a chunk"))?;

@@ -6,6 +6,7 @@ pub mod odd;
 pub mod python;
 #[cfg(feature = "cloud")]
 pub mod stores;
+pub mod volumes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

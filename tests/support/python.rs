@@ -72,7 +72,7 @@ pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
     stdout
 }
 
-/// A Python of one of these versions, or 3.11 or later if none is said: on the path, or installed by pyenv.
+/// A Python of one of these versions, or 3.11 or later if none is given: on the path, or installed by pyenv.
 fn base(versions: &[&str]) -> Result<PathBuf, String> {
     if versions.is_empty() {
         let new_enough = "import sys; sys.exit(sys.version_info < (3, 11))";

@@ -19,7 +19,7 @@ use crate::segy::Domain;
 
 /// Size of a chart.
 const CHART: [f64; 2] = [320.0, 150.0];
-/// Columns of the curve of all traces, and where only some were looked at, so that each has some.
+/// Columns of a curve over all traces, and over some of them, so that each column has some.
 const COLUMNS: [usize; 2] = [320, 128];
 /// Largest map.
 const MAP: [f64; 2] = [520.0, 420.0];
@@ -114,7 +114,7 @@ fn spectrum_chart(spectrum: &Spectrum, domain: &Domain) -> Markup {
         Domain::Frequency => "cycles per Hz",
     };
     let title = format!(
-        "Spectrum: mean of {} traces, and the band of four in five; peak at {}",
+        "Spectrum: mean of {} traces, and the band that holds four in five; peak at {}",
         spectrum.n_traces,
         short(spectrum.peak(), 3)
     );
@@ -169,7 +169,7 @@ pub fn map(looked: &LookedAt) -> Result<Markup> {
     })
 }
 
-/// Points of several kinds with equal axes. `titles` are shown where there is more to say of each than its kind.
+/// Points of several kinds with equal axes. The title is that of the kinds unless one is given.
 pub fn base_map(kinds: &[Points], title: Option<&str>) -> Markup {
     let all = kinds.iter().flat_map(|k| k.places.iter().copied());
     let Some(frame) = MapFrame::fit(all, MAP) else { return html! {} };

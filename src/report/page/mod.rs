@@ -26,7 +26,7 @@ pub use several::{Brief, page_of_several};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-/// Nothing is fetched, whatever stands in a file.
+/// Nothing is fetched, whatever a file contains.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 /// Bytes of the first section and of each other one, at most, before base64.
 const SECTION_BYTES: [usize; 2] = [420 << 10, 160 << 10];
@@ -77,7 +77,7 @@ fn document(title: &str, is_symmetric: bool, content: &Markup) -> String {
     page.into_string()
 }
 
-/// Data for the script, or for whoever reads the page with a program. No `<` can end it too early.
+/// Data for the script, and for programs that read the page. No `<` can end it too early.
 fn data(id: &str, value: &Value) -> Markup {
     let text = value.to_string().replace('<', "\\u003c");
     html! { script type="application/json" id=(id) { (PreEscaped(text)) } }

@@ -20,11 +20,11 @@ use crate::report::source::Shape;
 const MOST_PIXELS: [usize; 2] = [1000, 800];
 /// Grey levels, odd so that zero has one of its own; fewer where the picture would be too large.
 const LEVELS: [u8; 4] = [63, 31, 15, 7];
-/// Places of the drawing.
+/// Width of the drawing.
 const WIDTH: f64 = 1000.0;
 /// Height of the header line above a section.
 const LINE: f64 = 44.0;
-/// Least distance of the names of gathers.
+/// Least distance between the names of gathers.
 const BOUND_DISTANCE: f64 = 48.0;
 
 /// The filter that makes colours of grey levels: first gain and polarity, then the colour map.
@@ -54,7 +54,7 @@ pub fn data_address(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
-/// The section in grey levels, dark for low amplitudes, in at most so many bytes if that can be.
+/// The section in grey levels, dark for low amplitudes, in at most `most` bytes if possible.
 pub fn grey_png(small: &Section, scale: Scale, most: usize) -> Result<Vec<u8>> {
     let lightness: &ColourMap = colour_map("grey-reversed").unwrap_or(grey());
     let mut png = Vec::new();
@@ -102,14 +102,14 @@ pub fn amplitude(value: f32) -> String {
     short(f64::from(value), 3)
 }
 
-/// Gathers of one sign or few traces show nothing above them.
+/// The header line above the section; a section of one trace has none.
 fn line_of(view: &View) -> Option<(&str, &[f64])> {
     let told =
         view.told.iter().enumerate().find(|(i, _)| Some(*i) != view.across).or(view.told.iter().enumerate().next());
     told.filter(|_| view.section.n_traces() > 1).map(|(_, (name, v))| (name.as_str(), v.as_slice()))
 }
 
-/// `n` rows of pixels are around their samples; wiggles have none, and their samples are at the edges.
+/// The centres of the first and the last of `n` rows of pixels are their samples; wiggles (`n` = 0) have them at the edges.
 fn down_ticks(down: &Down, height: f64, n: usize) -> Markup {
     let (marks, step) = ticks(down.first, down.last, (height / 60.0) as usize);
     let share = |v: f64| if down.last == down.first { 0.0 } else { (v - down.first) / (down.last - down.first) };
@@ -193,7 +193,7 @@ fn header_line(name: &str, values: &[f64]) -> Markup {
     }
 }
 
-/// The name of a field, cut to the room that there is.
+/// The name of a field, cut to fit.
 fn short_name(name: &str) -> String {
     let name = name.replace('_', " ");
     if name.chars().count() <= 14 { name } else { name.chars().take(13).chain(['…']).collect() }
@@ -205,7 +205,7 @@ pub fn places(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// What the script tells about the place that the mouse is at.
+/// What the script shows for the position of the mouse.
 pub fn readout(id: &str, view: &View, shape: &Shape) -> Value {
     let down = down(view, shape);
     let number = |v: &f64| if v.fract() == 0.0 && v.abs() < 1e15 { json!(*v as i64) } else { json!(v) };

@@ -90,7 +90,7 @@ pub fn page_of_several(briefs: &[Brief], refused: &[String]) -> String {
     document(&title, true, &content)
 }
 
-/// What the page of several files has of the numbers of each, so that it can be of hundreds.
+/// The numbers of each file that are on the page of several, so that it can show hundreds.
 const KEPT: [&str; 8] =
     ["name", "input_bytes", "checks", "geometry", "gather", "amplitudes", "traces_read", "headers_read"];
 
@@ -119,7 +119,7 @@ fn row(i: usize, brief: &Brief) -> Markup {
     }
 }
 
-/// A file this many times as far away from the middle one as half of them are is not on their map.
+/// A file is left off the map if it is this many times as far from the middle one as half of the files are.
 const ELSEWHERE: f64 = 20.0;
 
 /// The numbers of the files that lie with the others, and of those that lie elsewhere: some of them may have scalars or

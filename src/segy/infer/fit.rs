@@ -278,7 +278,7 @@ pub(crate) fn accept(inference: &Inference, reading: &Reading, n_traces: u64, be
     }
     if trailing_bytes > reading.trailer || (trailing_bytes > 0 && reading.trailer == 0) {
         warnings.push(format!(
-            "{trailing_bytes} bytes behind the last trace (from byte {}) are no trace; they are kept for the export",
+            "{trailing_bytes} bytes after the last trace (from byte {}) are not a trace; they are kept for the export",
             inference.file.byte_number(end)
         ));
     }

@@ -116,7 +116,7 @@ fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
     match walk.how {
         End::Rest(n) => fit
             .warnings
-            .push(format!("{n} bytes behind the last trace (from byte {}) are no trace", walk.index.end + 1)),
+            .push(format!("{n} bytes after the last trace (from byte {}) are not a trace", walk.index.end + 1)),
         End::Cut { .. } => fit.warnings.push(format!(
             "the file ends inside trace {}; the {} whole ones are taken",
             walk.n_traces + 1,

@@ -32,7 +32,7 @@ const BYTE_ORDER_CONSTANT: u32 = 0x0102_0304;
 /// The same constant with neighbouring bytes swapped.
 const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
 
-/// Reads the headers of a file and works out its layout. `watch` hears now and then of going through all trace headers.
+/// Reads the headers of a file and works out its layout. `watch` is called now and then in a walk through all trace headers.
 ///
 /// # Errors
 /// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would fit.
@@ -45,7 +45,7 @@ pub fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Resu
     // The user's choice of format settles it.
     if overrides.format.is_none() {
         let look = if overrides.sample_byte_order.is_some() { None } else { sample_look::warning(file, &layout)? };
-        // IBM or IEEE is asked where the words are floats at all.
+        // IBM or IEEE is a question only if the words are floats.
         let look = look.map_or_else(|| float_kind::warning(file, &layout), |look| Ok(Some(look)))?;
         layout.warnings.extend(look);
     }
@@ -67,7 +67,7 @@ fn of_kind(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<
         },
         Some(InputFormat::Passcal) => passcal::infer(file, overrides),
         _ => match of_segy(file, overrides, watch) {
-            // It has no file header, so there was nothing there to agree.
+            // Without a file header there was nothing to agree.
             Err(Error::Input(_)) if kind.is_none() && passcal::is_it(file) => passcal::infer(file, overrides),
             Err(Error::Input(message)) => Err(Error::Input(other_kind(file).unwrap_or(message))),
             decided => decided,
@@ -398,7 +398,7 @@ fn revision(
     };
     if !matches!((major, minor), (0, 0..=2) | (1, 0) | (2, 0 | 1)) {
         warnings.push(format!(
-            "the revision bytes 3501-3502 ({major:02x} {minor:02x}) are no published revision; the file is read as rev {}.{}",
+            "the revision bytes 3501-3502 ({major:02x} {minor:02x}) are not a published revision; the file is read as rev {}.{}",
             revision.0, revision.1
         ));
     }

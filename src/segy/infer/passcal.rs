@@ -40,7 +40,7 @@ impl Header {
             COUNT_IS_ELSEWHERE => long(229),
             n => u32::from(n),
         };
-        // What tells it from Seismic Unix, which has nothing there.
+        // This tells it apart from Seismic Unix, which has nothing there.
         let is_said_twice = long(229) == n_samples;
         let interval_us = match short(117) {
             INTERVAL_IS_ELSEWHERE => f64::from(long(201)),

@@ -1,7 +1,7 @@
-//! Whether the samples look like what they are read as: byte order and format, by the values of a few traces.
+//! Whether the samples look like what they are read as, in byte order and format, judged by the values of a few traces.
 //!
-//! Numbers read in the wrong byte order spread over all magnitudes there are; integers read as IEEE floats are below every
-//! amplitude or no numbers; floats read as integers have no small values. [`super::float_kind`] tells IBM from IEEE floats.
+//! Numbers read in the wrong byte order spread over all possible magnitudes; integers read as IEEE floats are not numbers
+//! or smaller than any amplitude; floats read as integers have no small values. [`super::float_kind`] tells IBM from IEEE.
 
 use crate::base::error::Result;
 use crate::segy::file::SegyFile;
@@ -19,7 +19,7 @@ const TRACES: u64 = 64;
 const SAMPLES: u64 = 512;
 /// Fewer different values than this decide nothing.
 const FEWEST_VALUES: usize = 40;
-/// Octaves between the 1st and 99th percentile of the values: more than this is noise, and less than that plausible.
+/// Octaves between the 1st and 99th percentile of the values: more are noise, fewer are plausible.
 const MOST_OCTAVES: f64 = 64.0;
 const PLAUSIBLE_OCTAVES: f64 = 40.0;
 /// Amplitudes outside this range are absurd.
@@ -130,9 +130,9 @@ fn halves(bytes: &[u8], order: ByteOrder) -> Vec<i16> {
 struct View {
     format: u16,
     order: ByteOrder,
-    /// Different magnitudes that are numbers and not 0.
+    /// Different magnitudes, without 0 and what is not a number.
     n_different: usize,
-    /// Share of the samples other than 0 that are no numbers, or too small for an amplitude.
+    /// Share of the nonzero samples that are not numbers or too small for an amplitude.
     bad: f64,
     /// 1st, 50th and 99th percentile of the magnitudes, and the largest.
     low: f64,
@@ -197,7 +197,7 @@ impl View {
         is_larger || all_large || is_rougher
     }
 
-    /// Whether a survey may have such values, where those `read` are absurd.
+    /// Whether a survey may have such values, given that those of `read` are absurd.
     fn is_plausible(&self, read: &Self) -> bool {
         if self.is_integer() {
             let is_smaller = (read.middle / self.middle.max(1.0)).log2() > SMALLER_BITS;
@@ -217,12 +217,12 @@ impl View {
     /// What the values are like.
     fn evidence(&self) -> String {
         let bad = if self.bad > 0.0 {
-            format!(", {:.0} % of them no numbers or below 1.2e-38", self.bad * 100.0)
+            format!(", {:.0} % of them not numbers or below 1.2e-38", self.bad * 100.0)
         } else {
             String::new()
         };
         if self.bad > 0.999 || self.middle == 0.0 {
-            return format!("they are no numbers or below {:.1e}", self.largest.max(f64::MIN_POSITIVE));
+            return format!("they are not numbers or below {:.1e}", self.largest.max(f64::MIN_POSITIVE));
         }
         format!("they go up to ±{}, half of them above {}{bad}", short(self.largest), short(self.middle))
     }

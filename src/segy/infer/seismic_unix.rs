@@ -129,7 +129,7 @@ pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
     })
 }
 
-/// Refuses options that are about parts which a file without a file header lacks.
+/// Refuses options about parts that a file without a file header does not have.
 ///
 /// # Errors
 /// `Error::Usage`, naming the option.
@@ -210,7 +210,7 @@ fn axis(overrides: &Overrides, first: &[u8], order: ByteOrder, decisions: &mut V
         }
         _ => {}
     }
-    // Where d1 is of time it is in seconds.
+    // If d1 is a time, it is in seconds.
     let of_float = |value: f64| {
         let unit = (domain == Domain::Time).then_some(Unit::S);
         // What was stored as 0.1f32 is meant as 0.1.
@@ -274,7 +274,7 @@ fn refusal(file: &SegyFile, overrides: &Overrides, first: &[u8], readings: &[Rea
     }
     if readings.is_empty() {
         return Error::Input(format!(
-            "{path}: the first trace header says 0 samples (bytes 115-116), so it is no Seismic Unix file, or one whose headers are empty"
+            "{path}: the first trace header says 0 samples (bytes 115-116), so it is not a Seismic Unix file, or one whose headers are empty"
         ));
     }
     let said =

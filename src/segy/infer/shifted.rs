@@ -11,7 +11,7 @@ const MOST: u64 = 400;
 /// Traces whose headers are compared.
 const COMPARED: u64 = 8;
 
-/// The refusal of a file whose binary header begins elsewhere than at byte 3201, if all fits there.
+/// The refusal of a file whose binary header begins elsewhere than at byte 3201, if everything fits there.
 pub(crate) fn refusal(file: &SegyFile) -> Option<Error> {
     let start =
         (1..=MOST).flat_map(|n| [BINARY_HEADER_OFFSET - n, BINARY_HEADER_OFFSET + n]).find(|&at| fits(file, at))?;

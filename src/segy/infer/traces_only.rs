@@ -1,5 +1,5 @@
 //! Files that are not SEG-Y as they are but nearly so: traces without their file header, a file without its textual header,
-//! records between their lengths. For the message, with what reads them where something does.
+//! records between their lengths. For the message, with what reads them if anything does.
 
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, big_endian};
 use crate::segy::fields::TRACE_HEADER_BYTES;

@@ -54,7 +54,7 @@ fn ibm_word(value: f32) -> u32 {
     let exponent = (bits >> 23) & 0xFF;
     let significand = (bits & 0x007F_FFFF) | 0x0080_0000;
     // |value| = significand * 2^-24 * 2^(exponent - 126): round the power of two up to the next
-    // power of sixteen and make good for it by shifting the fraction down by 0 to 3 bits.
+    // power of sixteen and make up for it by shifting the fraction down by 0 to 3 bits.
     let ibm_exponent = (exponent + 133) >> 2;
     let shift = 4 * ibm_exponent - 130 - exponent;
     // No carry out of 24 bits: a significand that is rounded has been halved at least.

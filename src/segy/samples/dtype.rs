@@ -13,7 +13,7 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// The one for this order, of something for big-endian and for little-endian files.
+    /// Picks from something for big-endian and something for little-endian files.
     pub(crate) fn choose<T>(self, [big, little]: [T; 2]) -> T {
         match self {
             Self::Big => big,

@@ -29,7 +29,7 @@ pub(crate) fn from_f32(value: f32) -> u32 {
     let mantissa = f64::from(value) * f64::from_bits(((1023 - gain) as u64) << 52);
     let mantissa = mantissa.round_ties_even() as i32;
     let is_rounded_up = u32::from(mantissa == 1 << 15);
-    // Infinity becomes the largest mantissa with the gain that makes it one.
+    // Infinity becomes the largest mantissa with a gain that makes it infinite again.
     let mantissa = (mantissa >> is_rounded_up).clamp(i16::MIN.into(), i16::MAX.into());
     (gain as u32 + is_rounded_up) << 16 | u32::from(mantissa as u16)
 }

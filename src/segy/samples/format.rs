@@ -1,6 +1,6 @@
 //! The sample formats as one table, and the conversion of a trace from the file's bytes to native values.
 //!
-//! Adding a format is adding a row, and kernels if it is no integer. Where two kernels stand in a row, the first is for
+//! Adding a format is adding a row, and kernels if it is not an integer. Where a row has two kernels, the first is for
 //! big-endian files.
 //! Source: SEG-Y rev 2.1, table 2, bytes 3225-3226 (data sample format code), and Annex E (IBM single).
 
@@ -30,11 +30,11 @@ pub struct SampleFormat {
     pub is_rev2: bool,
     /// From samples as they stand in the file to little-endian values of the native type.
     pub(crate) decode: [Kernel; 2],
-    /// The way back.
+    /// And back.
     pub(crate) encode: [Kernel; 2],
-    /// Conversion to float32 in one pass with looking for what is not plain.
+    /// Conversion to float32 that finds in the same pass whether the run is plain.
     pub(crate) plain: Option<[PlainKernel; 2]>,
-    /// Where several words have the same value.
+    /// For formats in which several words have the same value.
     pub(crate) words: Option<&'static Words>,
     /// The exact value of a word, and the word nearest to one, if samples of other formats can become this one.
     pub(crate) value: fn(u64) -> Number,
@@ -166,7 +166,7 @@ impl SampleFormat {
         self.plain.filter(|_| output == Dtype::Float32).map(|kernels| order.choose(kernels))
     }
 
-    /// Whether it holds infinity and what is no number.
+    /// Whether it has infinities and NaN.
     pub fn is_ieee(&self) -> bool {
         self.native.is_float() && self.words.is_none()
     }
@@ -216,7 +216,7 @@ impl Converter {
 
     /// Converts the samples of one trace. `samples` holds n × the format's bytes, `out` n × the output type's.
     ///
-    /// # Panics
+    /// If the two lengths do not match.
     /// If the two lengths do not belong together.
     pub fn convert(&mut self, samples: &[u8], out: &mut [u8]) {
         let n = samples.len() / self.bytes_in;

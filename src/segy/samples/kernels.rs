@@ -2,7 +2,7 @@
 
 use crate::segy::samples::dtype::Dtype;
 
-/// Converts a run of samples. The two lengths belong together.
+/// Converts a run of samples. Both slices hold the same number of samples.
 pub(crate) type Kernel = fn(&[u8], &mut [u8]);
 
 pub(crate) fn copy(src: &[u8], dst: &mut [u8]) {

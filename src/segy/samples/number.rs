@@ -6,7 +6,7 @@ use crate::segy::samples::{fixed_gain, ibm};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Number {
     Integer(i128),
-    /// A double holds every value of the formats that are no integers.
+    /// A double holds every value of the formats that are not integers.
     Float(f64),
 }
 
@@ -36,7 +36,7 @@ impl Number {
     }
 }
 
-/// The value of an integer of `N` bytes, which are the low ones of the word.
+/// The value of the integer in the low `N` bytes of the word.
 pub(crate) fn of_integer<const N: usize, const UNSIGNED: bool>(word: u64) -> Number {
     let unused = 64 - 8 * N as u32;
     Number::Integer(if UNSIGNED { word.into() } else { ((word << unused) as i64 >> unused).into() })
@@ -58,12 +58,12 @@ pub(crate) fn of_fixed_gain(word: u64) -> Number {
     Number::Float(fixed_gain::exact(word as u32))
 }
 
-// Back: the word of the nearest value of a format, `None` where there is none: beyond its range, and no number.
+// Back: the word of the format's nearest value; `None` for NaN and for values beyond its range.
 
 pub(crate) fn to_integer<const N: usize, const UNSIGNED: bool>(value: Number) -> Option<u64> {
     let value = match value {
         Number::Integer(value) => value,
-        // The cast takes what is beyond to the ends of the type, which no format reaches.
+        // The cast clamps values beyond i128, whose ends no format reaches.
         Number::Float(value) => value.is_finite().then_some(value.round_ties_even() as i128)?,
     };
     let bits = 8 * N as u32;
@@ -87,7 +87,7 @@ pub(crate) fn to_float64(value: Number) -> Option<u64> {
     })
 }
 
-/// The nearest IBM word: normalised, but for values below the range of normalised words.
+/// The nearest IBM word: normalised, except for values below the range of normalised words.
 pub(crate) fn to_ibm(value: Number) -> Option<u64> {
     let (is_negative, mantissa, exponent) = parts(value)?;
     let sign = u64::from(is_negative) << 31;
@@ -144,7 +144,7 @@ mod tests {
                 return Ok(());
             };
             let distance = |word: u32| (ibm::exact(word) - value).abs();
-            // Neighbours in the order of the words are neighbours in value, but where the fraction gains a digit.
+            // Neighbours in the order of the words are neighbours in value, except where the fraction gains a digit.
             for other in [word as u32 ^ 1, (word as u32).wrapping_add(1), (word as u32).wrapping_sub(1)] {
                 let is_one = ibm::exact(other).is_sign_negative() == value.is_sign_negative();
                 proptest::prop_assert!(!is_one || distance(word as u32) <= distance(other), "{word:#010x} {other:#010x}");

@@ -1,17 +1,18 @@
-//! Conversion of plain runs of samples, which nearly all are: converting, looking for words that do not come back, and
-//! finding the extremes in one pass in place of three.
+//! Conversion of plain runs of samples, as nearly all are: one pass instead of three converts them, looks for words that
+//! do not come back, and finds the extremes.
 //!
-//! A run is plain if all its values are finite and all its words come back from their values. One that is not is left to the
-//! passes that know about everything else: [`Converter`](crate::segy::samples::format::Converter), [`RoundTrip`](crate::segy::samples::restore::RoundTrip) and
+//! A run is plain if all its values are finite and all its words come back from their values. Other runs are left to the
+//! passes that handle everything: [`Converter`](crate::segy::samples::format::Converter),
+//! [`RoundTrip`](crate::segy::samples::restore::RoundTrip) and
 //! [`SampleStatistics`](crate::segy::samples::statistics::SampleStatistics).
 
 use crate::segy::samples::ibm;
 
-/// Converts a run to little-endian values. Returns the smallest and the largest, infinity and -infinity of none, or `None` if
-/// the run is not plain: what it leaves in the place of the values is then arbitrary. The two lengths belong together.
+/// Converts a run to little-endian values. Returns the smallest and the largest (infinity and -infinity for an empty run),
+/// or `None` if the run is not plain; the output is then arbitrary. Both slices hold the same number of samples.
 pub type PlainKernel = fn(&[u8], &mut [u8]) -> Option<[f32; 2]>;
 
-/// Samples that are worked on side by side, with extremes of their own: the compiler makes vectors of them.
+/// Samples handled side by side, each lane with its own extremes, so that the compiler vectorises the loop.
 const LANES: usize = 32;
 
 /// What was found in each lane.
@@ -34,7 +35,7 @@ impl Lanes {
     }
 }
 
-/// Converts with `convert`, which takes the bytes of a word to its value and tells whether it is plain.
+/// Converts with `convert`, which gives the value of a word's bytes and whether it is plain.
 #[inline(always)]
 fn each(src: &[u8], dst: &mut [u8], convert: impl Fn([u8; 4]) -> (f32, bool)) -> Option<[f32; 2]> {
     let (words, values) = (src.as_chunks::<4>().0, dst.as_chunks_mut::<4>().0);
@@ -47,7 +48,7 @@ fn each(src: &[u8], dst: &mut [u8], convert: impl Fn([u8; 4]) -> (f32, bool)) ->
             found.add(lane, value, is_plain);
         }
     }
-    // Half of the lanes with the other half, and so on: one after the other they took longer than the samples.
+    // Halves the lanes again and again: one by one, they took longer than the samples.
     let mut n_lanes = LANES;
     while n_lanes > 1 {
         n_lanes /= 2;
@@ -112,7 +113,7 @@ mod tests {
         prop_oneof![all_plain, proptest::collection::vec(any_word, 0..150)]
     }
 
-    /// Compares one pass with the three that it stands for.
+    /// Compares one pass with the three that it replaces.
     fn compare(format: &SampleFormat, words: &[u32]) -> Result<bool, proptest::test_runner::TestCaseError> {
         let mut plain = Vec::new();
         for order in [ByteOrder::Big, ByteOrder::Little] {

@@ -3,12 +3,12 @@
 use crate::segy::samples::dtype::ByteOrder;
 use crate::segy::samples::format::SampleFormat;
 
-/// A sample that the other format does not hold.
+/// A sample that the other format cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     /// Number of the sample among those given, from 0.
     pub index: usize,
-    /// The value, and why it is none of the format.
+    /// The value, and why the format cannot hold it.
     pub why: String,
 }
 
@@ -22,7 +22,7 @@ pub struct Recoder {
 }
 
 impl Recoder {
-    /// `None` for fixed point with gain as the format to write, of which one value has many words.
+    /// `None` if the format to write is fixed point with gain, in which a value has many words.
     pub fn new(
         from: (&'static SampleFormat, ByteOrder),
         to: (&'static SampleFormat, ByteOrder),
@@ -31,15 +31,15 @@ impl Recoder {
         (from.0.code == to.0.code || to.0.nearest.is_some()).then_some(Self { from, to, round })
     }
 
-    /// Bytes of a sample as it was, and as it becomes.
+    /// Bytes of a sample before and after.
     pub fn bytes(&self) -> (usize, usize) {
         (self.from.0.bytes, self.to.0.bytes)
     }
 
-    /// Appends the samples to `out`. Of the same format the words stay what they are.
+    /// Appends the samples to `out`. Words of the same format stay as they are.
     ///
     /// # Errors
-    /// The first sample whose value is beyond the format, or, unless it is to be rounded, is not held exactly.
+    /// The first sample whose value is beyond the format's range or, without rounding, not exact in it.
     pub fn recode(&self, samples: &[u8], out: &mut Vec<u8>) -> Result<(), Misfit> {
         let ((from, from_order), (to, to_order)) = (self.from, self.to);
         for (index, sample) in samples.chunks_exact(from.bytes).enumerate() {

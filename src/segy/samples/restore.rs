@@ -1,9 +1,9 @@
 //! The way back: from stored values to the samples as they stood in the file.
 //!
-//! Integers and IEEE floats come back bit for bit. Of an IBM float and of a fixed-point number with gain several words
-//! have the same value, and some values are rounded: these come back in a canonical form, and [`RoundTrip`] finds the
-//! words that differ from it. A value that was changed since becomes the nearest sample of the format, and
-//! [`Restorer::misfits`] finds those for which there is none.
+//! Integers and IEEE floats come back bit for bit. IBM floats and fixed-point numbers with gain have several words for the
+//! same value, and some values are rounded: these come back in a canonical form, and [`RoundTrip`] finds the words that
+//! differ from it. A value changed since then becomes the nearest sample of the format, and [`Restorer::misfits`] finds
+//! those that have none.
 
 use crate::segy::samples::dtype::{ByteOrder, Dtype};
 use crate::segy::samples::format::SampleFormat;
@@ -20,17 +20,17 @@ pub struct Restorer {
     bytes_in: usize,
     native_size: usize,
     bytes_out: usize,
-    /// Where the stored type holds values that the format does not.
+    /// If the stored type holds values that the format does not.
     range: Option<Range>,
     words: Option<&'static Words>,
 }
 
 impl Restorer {
-    /// `None` where the stored type does not hold every value of the format.
+    /// `None` if the stored type does not hold every value of the format.
     pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
         let uncast = match stored {
             _ if stored == format.native => None,
-            // It holds integers of up to 24 bits.
+            // Float32 holds integers of up to 24 bits.
             Dtype::Float32 if format.bytes <= 3 => Some(cast_from_float32(format.native)?),
             _ => return None,
         };
@@ -46,7 +46,7 @@ impl Restorer {
         })
     }
 
-    /// Finds the stored values for which the format has no sample: what is no number where it has none, and what is beyond
+    /// Finds the stored values for which the format has no sample: NaN and infinities if it has none, and values beyond
     /// its range. Calls `found` with the index and the value of each.
     pub fn misfits(&self, stored: &[u8], mut found: impl FnMut(usize, f64)) {
         let Some(range) = self.range.filter(|range| !(range.all_fit)(stored, range.min, range.max)) else { return };
@@ -57,7 +57,7 @@ impl Restorer {
         }
     }
 
-    /// Whether a word of the format stands for the stored value at `index`: if not, that was changed since the word was kept.
+    /// Whether a word of the format has the stored value at `index`; if not, the value was changed after the word was kept.
     pub fn stands_for(&self, word: u32, stored: &[u8], index: usize) -> bool {
         let value = stored.as_chunks().0.get(index).copied().map(f32::from_le_bytes);
         self.words.zip(value).is_some_and(|(words, value)| (words.to_value)(word).to_bits() == value.to_bits())
@@ -66,7 +66,7 @@ impl Restorer {
     /// Converts n stored values to n samples of the format, each the nearest, ties to even.
     ///
     /// # Panics
-    /// If the two lengths do not belong together.
+    /// If the two lengths do not match.
     pub fn restore(&mut self, stored: &[u8], out: &mut [u8]) {
         let n = stored.len() / self.bytes_in;
         assert_eq!((stored.len(), out.len()), (n * self.bytes_in, n * self.bytes_out));
@@ -95,7 +95,7 @@ struct Range {
 }
 
 impl Range {
-    /// `None` where every value of the stored type has its sample.
+    /// `None` if every value of the stored type has its sample.
     fn new(format: &SampleFormat, stored: Dtype) -> Option<Self> {
         let float: fn([u8; 4]) -> f64 = |b| f32::from_le_bytes(b).into();
         if format.words.is_some() {
@@ -112,7 +112,7 @@ impl Range {
         };
         let n_values = 2f64.powi(8 * format.bytes as i32);
         let start = if format.native.is_unsigned() { 0.0 } else { -n_values / 2.0 };
-        // What lies half a step beyond the last integer is a tie: below to the even integer, above to the one that is too large.
+        // Half a step beyond either end is a tie: below, it goes to the first integer, which is even; above, to one too large.
         let (min, max) = (start - 0.5, (start + n_values - 0.5).next_down());
         Some(Self { min, max, all_fit, value })
     }
@@ -139,7 +139,7 @@ range_tests! {
     uint32s_fit: |bytes, min, max| (min <= f64::from(u32::from_le_bytes(*bytes))) & (f64::from(u32::from_le_bytes(*bytes)) <= max);
 }
 
-/// Finds samples that [`Restorer`] does not bring back as they were.
+/// Finds samples that [`Restorer`] does not restore exactly.
 #[derive(Clone, Copy)]
 pub struct RoundTrip {
     words: &'static Words,
@@ -150,7 +150,7 @@ impl RoundTrip {
     /// Bytes in which single words are looked for once a difference is known.
     const BLOCK: usize = 256;
 
-    /// `None` for a format and stored type of which every sample comes back, and for those that cannot come back at all.
+    /// `None` if every sample of this format and stored type comes back, and if none can.
     pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
         format.words.filter(|_| stored == Dtype::Float32).map(|words| Self { words, order })
     }
@@ -188,7 +188,7 @@ mod tests {
     use crate::segy::samples::format::{Converter, FORMATS, sample_format};
     use crate::segy::samples::words::word_bytes;
 
-    /// The samples after the way to the stored type and back, with the words that `RoundTrip` found put in.
+    /// The samples converted to the stored type and back, with the words that `RoundTrip` found put in.
     fn there_and_back(format: &SampleFormat, order: ByteOrder, stored: Dtype, samples: &[u8]) -> Option<Vec<u8>> {
         let mut restorer = Restorer::new(format, order, stored)?;
         let mut values = vec![0; samples.len() / format.bytes * stored.size()];

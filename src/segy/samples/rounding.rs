@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::segy::Dtype;
 
-/// Parts of a step that errors are counted in. Their squares are added as whole numbers, so that the sum does not depend on
-/// the order.
+/// Errors are counted in parts of a step, this many to a step. Their squares are added as integers, so that the sum does
+/// not depend on the order.
 const PARTS: f64 = 256.0;
 
 /// How samples are rounded.
@@ -31,7 +31,7 @@ impl Precision {
         2f64.powi(self.exponent)
     }
 
-    /// Rounds little-endian values, ties to even. What is not finite stays, and integers stay whose multiple their type does not have.
+    /// Rounds little-endian values, ties to even. Non-finite values stay, and so do integers whose multiple is beyond their type.
     pub fn round(&self, dtype: Dtype, values: &mut [u8], error: &mut RoundingError) {
         let found = match dtype {
             Dtype::Float32 => round_f32(values, self.step()),
@@ -110,7 +110,7 @@ macro_rules! float_roundings {
                 match in_steps(value.into(), step) {
                     Some((steps, rounded)) => {
                         error.add(steps - rounded);
-                        // A zero without a sign.
+                        // Adding 0 turns -0 into +0.
                         *bytes = ((rounded * step + 0.0) as $t).to_le_bytes();
                     }
                     None if value.is_finite() => error.add(0.0),
@@ -160,7 +160,7 @@ integer_roundings! {
     round_u64: u64;
 }
 
-/// The sum of the squares of little-endian values that are finite, and how many they are.
+/// The sum of the squares of the finite values among little-endian ones, and how many they are.
 pub fn power(dtype: Dtype, values: &[u8]) -> (f64, u64) {
     macro_rules! sum {
         ($t:ty) => {
@@ -253,7 +253,7 @@ mod tests {
             assert!(level(precision.exponent + 1) > -f64::from(decibels));
         }
         assert_eq!(Precision::new(60, 10.0, Dtype::Int16).exponent, 0);
-        // 128 is no int8, and ties go to the even multiple.
+        // 128 is not an int8, and ties go to the even multiple.
         let values = [[127], [120], [119], [0x80], [8], [24]];
         assert_eq!(rounded(Dtype::Int8, 4, &values).0, [[127], [120], [112], [0x80], [0], [32]]);
     }

@@ -11,7 +11,7 @@ pub struct SampleStatistics {
     pub min: Option<f64>,
     /// Largest finite sample.
     pub max: Option<f64>,
-    /// Samples that are infinite or no number.
+    /// Samples that are infinite or not a number.
     pub n_nonfinite: u64,
 }
 
@@ -45,7 +45,7 @@ impl SampleStatistics {
         found.is_zero()
     }
 
-    /// Adds samples that are all finite, by the smallest and the largest of them. Returns whether all of them are zero.
+    /// Adds finite samples, given the smallest and the largest. Returns whether all of them are zero.
     pub fn add_finite(&mut self, [min, max]: [f32; 2]) -> bool {
         let found = extremes(f64::from(min), f64::from(max), 0);
         self.merge(&found);

@@ -1,4 +1,4 @@
-//! Formats of which several words have the same value: which of them comes back from the value.
+//! Formats in which several words have the same value: which of the words comes back.
 
 use crate::segy::samples::dtype::ByteOrder;
 use crate::segy::samples::{fixed_gain, ibm};
@@ -6,7 +6,7 @@ use crate::segy::samples::{fixed_gain, ibm};
 /// Whether all words of a run, as they stand in the file, come back from their stored values.
 type AllSame = fn(&[u8], &[u8]) -> bool;
 
-/// How words of 32 bits and float32 become each other.
+/// Conversions between 32-bit words and float32.
 #[derive(Debug)]
 pub(crate) struct Words {
     pub(crate) to_value: fn(u32) -> f32,
@@ -43,7 +43,7 @@ macro_rules! comparisons {
     )*};
 }
 
-/// Defines comparisons of IBM words. All words of a block nearly always are canonical, which takes a third of the instructions.
+/// Defines comparisons of IBM words. Blocks nearly always have canonical words only; to see that takes a third of the instructions.
 macro_rules! ibm_comparisons {
     ($($name:ident: $read:path, $compare:path;)*) => {$(
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -21,8 +21,7 @@ use crate::store::cloud::profile;
 
 /// Threads for requests: they only move and encrypt bytes; converting happens in other threads.
 const THREADS: usize = 2;
-/// Time limit of a request, unless the environment sets another. It must be enough for 8 MiB where many share a slow
-/// line.
+/// Time limit of a request, unless the environment sets another. Enough for 8 MiB on a slow line shared by many.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a request is retried after a failure that may be temporary.
 const RETRIES: usize = 10;
