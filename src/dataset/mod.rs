@@ -5,6 +5,7 @@
 
 mod chunk_reader;
 mod crop;
+mod column_values;
 pub mod document;
 mod edited;
 mod exception_reader;
@@ -25,6 +26,7 @@ mod trace_set;
 pub use chunk_reader::ChunkReader;
 pub use crop::Crop;
 pub use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
+pub use column_values::{ColumnTable, ColumnType};
 pub use exception_reader::{ExceptionRows, ExceptionTable};
 pub use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
 pub use header_columns::HeaderColumns;

@@ -31,8 +31,8 @@ impl Commit {
         let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
         let old = document_in(root)?;
         let replaced = match &old {
-            // Its parts have fixed names, whatever the document says.
-            Some(old) if old.path() == root.join(METADATA).path() => named(),
+            // Most of its parts have fixed names, whatever the document says.
+            Some(old) if old.path() == root.join(METADATA).path() => in_file_order(old),
             Some(old) => Document::read(old)
                 .map_err(|e| Error::Failed(format!("{e}; so it is not known what belongs to the dataset to replace")))?
                 .parts(),
@@ -77,6 +77,14 @@ impl Commit {
 /// Where the parts of a dataset in an object store that is being replaced are written down.
 fn replaced_in(root: &Place) -> Place {
     root.join(STAGING).join(REPLACED)
+}
+
+/// The parts of a dataset in file order, and what else can be one; of one that cannot be read, those with fixed names.
+fn in_file_order(document: &Place) -> Vec<String> {
+    let parts = Document::read(document).map(|document| document.parts()).unwrap_or_default();
+    let named = named();
+    let arrays = parts.into_iter().filter(|part| !named.contains(part)).collect::<Vec<_>>();
+    [arrays, named].concat()
 }
 
 fn named() -> Vec<String> {
