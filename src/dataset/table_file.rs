@@ -63,6 +63,8 @@ impl TableFile {
     /// The names of its columns.
     pub fn names(&self) -> Vec<String> {
         self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
     /// The type of a column, if it has one of this name.
     pub fn type_of(&self, column: &str) -> Option<&DataType> {
         self.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())

@@ -156,7 +156,7 @@ pub fn export(
         let written = Written { config, dataset: &dataset, tables: &tables, file, traces: file.traces.clone() };
         let mut done = Done::default();
         all.bytes += files.add(name, config.sync, |path, replacing| {
-            done = write_file(&written, path, replacing, &mut tell, cancel)?;
+            done = write_file(&written, Some(path), replacing, &mut tell, cancel)?;
             Ok(done.bytes)
         })?;
         all.is_edited = all.is_edited.zip(done.is_edited).map(|(one, other)| one || other);
