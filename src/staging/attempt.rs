@@ -404,7 +404,7 @@ mod tests {
         close(&staging).unwrap();
         assert_eq!((is_open(&staging), attempt.is_gone()), (Ok(false), Ok(true)));
         assert!(staging.names().unwrap().is_empty());
-        assert!(matches!(attempt.complete(record(1), false, &CancelHandle::new()), Err(_)));
+        assert!(attempt.complete(record(1), false, &CancelHandle::new()).is_err());
         assert_eq!(finished(&staging, 1), Ok(None));
         close(&staging).unwrap();
         std::os::unix::fs::symlink(directory.path(), directory.path().join(ATTEMPTS)).unwrap();
