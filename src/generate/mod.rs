@@ -214,7 +214,7 @@ fn write_survey(
     let format = validate(config)?;
     let survey = Survey::new(config);
     let order = FileOrder::new(config, &survey);
-    ensure!(order.n_traces() > 0, "All traces would be left out; make fewer holes.");
+    ensure!(order.n_traces() > 0 || config.n_traces == 0, "All traces would be left out; make fewer holes.");
     let config = &GenerateConfig { n_traces: order.n_traces(), ..config.clone() };
     let setter = Setter::new(&config.set)?;
     let earth = Earth::new(config, format.rms);

@@ -33,8 +33,6 @@ const CHUNK_VALUES: u64 = 1 << 22;
 const MDIO_VERSION: &str = "1.2.3";
 /// Traces whose records are read at a time.
 const RECORD_TRACES: u64 = 65_536;
-/// The version of MDIO's layout that this is.
-/// The version of MDIO's layout: &str = "1.2.3";
 
 /// What was written.
 pub struct GridArrays {

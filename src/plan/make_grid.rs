@@ -64,6 +64,8 @@ pub(super) struct Found {
     pub cut: Cut,
 }
 
+/// The keys of a stacked volume.
+const VOLUME: [&str; 2] = ["inline", "crossline"];
 /// More places than this for each trace are worth a word.
 const MANY_PLACES: u64 = 10;
 
@@ -198,6 +200,7 @@ impl Survey<'_> {
         let keeps_aside = options.duplicates == Duplicates::Aside;
         let names = match &options.keys {
             GridKeys::Fields(names) => names.clone(),
+            GridKeys::Auto if self.is_sorted_volume(options, cancel)? => VOLUME.map(str::to_owned).to_vec(),
             GridKeys::Auto => {
                 let scan = |names: &[String]| self.scan(names, &options.bins, cancel);
                 let there = self.columns_there(&choice::CANDIDATES);
@@ -242,6 +245,16 @@ impl Survey<'_> {
         });
         let shard = bricks::shard(shard.as_ref(), &brick, &lengths)?;
         Ok((brick, shard))
+    }
+
+    /// Whether a few headers show a sorted volume without holes, which needs no further look at the keys.
+    fn is_sorted_volume(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<bool> {
+        if options.is_scanned || self.columns_there(&VOLUME).len() < VOLUME.len() {
+            return Ok(false);
+        }
+        let (_, keys) = self.keys(&VOLUME.map(str::to_owned), &options.bins)?;
+        let wanted = Wanted { files: self.files, io: self.io, keys: &keys, coordinates: &[], counts_traces: false };
+        Ok(probe::records(&wanted, cancel)?.is_some())
     }
 
     /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
@@ -450,7 +463,7 @@ mod tests {
             let plan = config.plan_watched(&|_| Ok(()), &cancel).unwrap();
             plan.target.grid().cloned().unwrap()
         };
-        for keys in ["inline,crossline", "crossline,inline", "cdp"] {
+        for keys in ["inline,crossline", "crossline,inline", "cdp", "auto"] {
             let (probed, scanned) = (grid_of(&sorted, keys, false), grid_of(&sorted, keys, true));
             assert!(probed.is_probed && !scanned.is_probed, "{keys}");
             assert_eq!(Grid { is_probed: false, ..probed }, scanned);
