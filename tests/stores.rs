@@ -37,6 +37,8 @@ fn a_file_in_a_store_is_imported_inspected_and_compared_as_a_local_one() {
         let output = bucket.run(&["inspect", place.to_str().unwrap(), "--scan", "--json"]);
         let mut report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         report["input"].take();
+        let command = report["grid"]["command"].take();
+        assert!(command.as_str().is_some_and(|command| command.contains(place.to_str().unwrap())), "{command}");
         report
     };
     assert_eq!(report(&url), report(&survey.input));

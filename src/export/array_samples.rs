@@ -13,7 +13,7 @@ use crate::export::output_file::Unfinished;
 use crate::export::place_map::{Dimension, PlaceMap, Positions, axis_values};
 use crate::export::sample_encoder::SampleEncoder;
 use crate::grid::{Grid, TRACE};
-use crate::other_arrays::{Block, OtherArray, SAMPLE_DIMENSIONS, blocks};
+use crate::other_arrays::{Block, Coordinate, OtherArray, SAMPLE_DIMENSIONS, blocks};
 use crate::segy::fields::TRACE_FIELDS;
 use crate::zarr::AxisOrder;
 
@@ -278,7 +278,7 @@ impl Fit<'_> {
 
     /// The values of a dimension from the array of its name, if there is one.
     fn values(&self, name: &str, length: u64) -> Result<Option<Vec<f64>>> {
-        let Some((path, shape, values)) = self.array.coordinate(name)? else { return Ok(None) };
+        let Some(Coordinate { path, shape, values }) = self.array.coordinate(name)? else { return Ok(None) };
         if shape == [length] {
             return Ok(Some(values));
         }
@@ -325,7 +325,7 @@ impl Fit<'_> {
                 continue;
             }
             let values = match self.array.coordinate(&key.name)? {
-                Some((_, shape, values)) if shape.is_empty() => values,
+                Some(found) if found.shape.is_empty() => found.values,
                 _ => return Err(self.wrong(format!("has no dimension {}, which is one of the dataset", key.name))),
             };
             let indices = self.indices(grid, &key.name, &key.name, &values)?;

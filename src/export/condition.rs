@@ -73,7 +73,7 @@ impl Comparison {
             Operator::Greater => left > right,
             Operator::GreaterOrEqual => left >= right,
             Operator::Equal => left == right,
-            Operator::Unequal => left < right || left > right,
+            Operator::Unequal => left != right && !left.is_nan() && !right.is_nan(),
         }
     }
 }

@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(block_of(&[64, 64, 64], &[400, 401, 1650], Some(2), 4), [64, 64, 1536]);
         assert_eq!(block_of(&[5, 6], &[50, 60], None, 4), [50, 60]);
         assert_eq!(block_of(&[1 << 20, 64], &[1 << 20, 640], Some(0), 4), [1 << 20, 64]);
-        let mut seen = vec![0; 7 * 5];
+        let mut seen = [0; 7 * 5];
         for ranges in blocks(&[7, 5], &[3, 2]) {
             for i in ranges[0].clone() {
                 ranges[1].clone().for_each(|j| seen[(i * 5 + j) as usize] += 1);

@@ -33,8 +33,15 @@ pub struct OtherArray {
     kind: Kind,
 }
 
+/// The values of an array beside another one.
+pub struct Coordinate {
+    pub path: PathBuf,
+    pub shape: Vec<u64>,
+    pub values: Vec<f64>,
+}
+
 enum Kind {
-    Zarr(ZarrArray),
+    Zarr(Box<ZarrArray>),
     Npy(Npy),
 }
 
@@ -69,7 +76,7 @@ impl OtherArray {
     ///
     /// # Errors
     /// `Error::Input` if it cannot be read, or holds no numbers.
-    pub fn coordinate(&self, name: &str) -> Result<Option<(PathBuf, Vec<u64>, Vec<f64>)>> {
+    pub fn coordinate(&self, name: &str) -> Result<Option<Coordinate>> {
         if !matches!(self.kind, Kind::Zarr(_)) || name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.')
         {
             return Ok(None);
@@ -78,7 +85,7 @@ impl OtherArray {
         if !ZarrArray::is_at(&path).map_err(|what| Error::Input(format!("{}: {what}", path.display())))? {
             return Ok(None);
         }
-        Self::open(&path)?.numbers().map(|numbers| Some((path, numbers.0, numbers.1)))
+        Self::open(&path)?.numbers().map(|(shape, values)| Some(Coordinate { path, shape, values }))
     }
 
     /// Its shape and all its values.

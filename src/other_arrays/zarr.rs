@@ -76,7 +76,7 @@ impl ZarrArray {
         let block = block_of(&chunk, &shape, first, dtype.size());
         // The threads of the caller are enough.
         let options = CodecOptions::default().with_concurrent_target(1);
-        let kind = Kind::Zarr(Self { array, options });
+        let kind = Kind::Zarr(Box::new(Self { array, options }));
         Ok(Some(OtherArray { path: path.to_owned(), shape, dimensions, dtype, block, kind }))
     }
 

@@ -355,6 +355,7 @@ mod tests {
         let second = Attempt::begin(&staging, 1).unwrap();
         assert!(!first.is_gone().unwrap() && !second.is_gone().unwrap());
         assert_ne!(first.directory.path(), second.directory.path());
+        assert_eq!(attempts(&staging).unwrap().len(), 4);
     }
 
     #[test]
@@ -404,11 +405,24 @@ mod tests {
         close(&staging).unwrap();
         assert_eq!((is_open(&staging), attempt.is_gone()), (Ok(false), Ok(true)));
         assert!(staging.names().unwrap().is_empty());
-        assert!(matches!(attempt.complete(record(1), false, &CancelHandle::new()), Err(_)));
+        assert!(attempt.complete(record(1), false, &CancelHandle::new()).is_err());
         assert_eq!(finished(&staging, 1), Ok(None));
+        assert!(attempts(&staging).unwrap().is_empty());
+        assert!(Attempt::begin(&staging, 1).is_err());
         close(&staging).unwrap();
         std::os::unix::fs::symlink(directory.path(), directory.path().join(ATTEMPTS)).unwrap();
         assert_eq!(is_open(&staging), Ok(false));
+        assert!(attempts(&staging).is_err());
+    }
+
+    #[test]
+    fn the_files_of_a_segment_have_the_permissions_of_the_plan() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut attempt = Attempt::begin(&staging(&directory), 1).unwrap();
+        attempt.set_file_mode(0o600).unwrap();
+        let headers = attempt.paths().headers;
+        headers.write(b"").unwrap();
+        assert_eq!(entry(&headers).unwrap().unwrap().mode, 0o600);
     }
 
     #[test]

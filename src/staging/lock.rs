@@ -275,6 +275,7 @@ fn see_that_it_is_ours(staging: &Place, mut lock: File) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::faults::Faults;
 
     fn place(directory: &tempfile::TempDir) -> Place {
         Place::to_write(directory.path()).unwrap()
@@ -396,6 +397,28 @@ mod tests {
         staging.join(LOCK).create_directory().unwrap();
         let Err(Error::OutputInTheWay(refusal)) = Lock::take(&root) else { panic!("no lock file") };
         assert!(refusal.contains("lock: is not a lock file"), "{refusal}");
+    }
+
+    #[test]
+    fn a_failing_call_is_not_taken_for_another_import() {
+        let directory = tempfile::tempdir().unwrap();
+        let fails = |n| Faults::below(directory.path(), n, rustix::io::Errno::IO);
+        let root = place(&directory);
+        drop(Lock::take(&root).unwrap());
+        let staging = root.join(STAGING);
+        let counted = fails(0);
+        drop(Lock::take(&root).unwrap());
+        let n_calls = counted.calls();
+        drop(counted);
+        for n in 1..=n_calls {
+            let _fault = fails(n);
+            assert!(matches!(Lock::take(&root), Err(Error::Failed(_))), "call {n}");
+        }
+        let fault = fails(1);
+        assert!(matches!(Lock::without_the_system(&staging, &io::Error::other("")), Err(Error::Failed(_))));
+        drop(fault);
+        let _fault = fails(1);
+        assert!(remove_stale(&staging, &staging.join(LOCK_FILE), b"").is_err());
     }
 
     #[test]

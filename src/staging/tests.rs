@@ -81,6 +81,20 @@ fn an_output_that_is_refused_stays_as_it_was() {
 }
 
 #[test]
+fn a_dataset_whose_document_cannot_be_read_is_replaced_all_the_same() {
+    let (directory, out) = bench();
+    let import = |overwrite| {
+        let config = ImportConfig { overwrite, ..ImportConfig::new(directory.path().join("in.sgy"), &out) };
+        crate::run::import::import(&config, &mut |_| {}, &CancelHandle::new()).map(drop)
+    };
+    import(false).unwrap();
+    let document = std::fs::read(out.join("metadata.json")).unwrap();
+    put_dataset(&out);
+    import(true).unwrap();
+    assert_eq!(std::fs::read(out.join("metadata.json")).unwrap(), document);
+}
+
+#[test]
 fn a_staging_area_is_a_directory_and_no_link_to_one() {
     let (directory, out) = bench();
     assert!(find_root(&out).unwrap().is_none());
