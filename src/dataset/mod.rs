@@ -4,8 +4,8 @@
 //! Shared by `export`, which writes the file, and `verify`, which compares it.
 
 mod chunk_reader;
-mod crop;
 mod column_values;
+mod crop;
 pub mod document;
 mod edited;
 mod exception_reader;
@@ -24,9 +24,9 @@ mod trace_samples;
 mod trace_set;
 
 pub use chunk_reader::ChunkReader;
+pub use column_values::{ColumnTable, ColumnType};
 pub use crop::Crop;
 pub use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
-pub use column_values::{ColumnTable, ColumnType};
 pub use exception_reader::{ExceptionRows, ExceptionTable};
 pub use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
 pub use header_columns::HeaderColumns;
