@@ -13,7 +13,7 @@ use crate::segy::layout::Overrides;
 use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 /// Default for how many headers a split may move back to find the start of its gather.
-pub const DEFAULT_MAX_PROBE: u64 = 10_000;
+pub(crate) const DEFAULT_MAX_PROBE: u64 = 10_000;
 
 /// What makes a gather.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

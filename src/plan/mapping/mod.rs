@@ -5,9 +5,9 @@
 //! last of these counts: the standard, the file's stanza `SEG:Layout`, a preset, the mapping file, `--field`.
 
 mod mapping_file;
-pub mod placed_columns;
+pub(crate) mod placed_columns;
 mod plain_document;
-pub mod presets;
+pub(crate) mod presets;
 mod stanza;
 mod xml_limits;
 

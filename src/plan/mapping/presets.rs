@@ -26,7 +26,7 @@ pub struct Preset {
 /// - `petrel`, `petrel2d`: where Petrel exports, by `KNOWN_BYTES["petrel_3d"]` and `["petrel_2d"]` of segysak
 ///   (`segysak/segy/_segy_loader.py`).
 /// - `segysak`: `KNOWN_BYTES["standard_3d"]` there, with line numbers and coordinates swapped compared to rev 1.
-pub const PRESETS: &[Preset] = &[
+pub(crate) const PRESETS: &[Preset] = &[
     Preset {
         name: "rev0",
         description: "the fields of 1975: bytes 1-180 only",
@@ -73,7 +73,7 @@ pub const PRESETS: &[Preset] = &[
 
 /// A preset, parsed from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PresetName(pub &'static Preset);
+pub(crate) struct PresetName(pub &'static Preset);
 
 impl FromStr for PresetName {
     type Err = Error;
@@ -90,7 +90,7 @@ impl FromStr for PresetName {
 }
 
 /// All presets and what they do, for the help.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let all: Vec<String> = PRESETS.iter().map(|p| format!("{} ({})", p.name, p.description)).collect();
     all.join(", ")
 }
