@@ -144,8 +144,12 @@ pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
 pub use export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
 pub use generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, generate_to};
+pub use grid::HeaderType;
+pub use grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 pub use inspect::{Candidates, Coverage, Findings, InspectConfig, Inspector, Report, TraceDump};
 pub use plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
+pub use plan::mapping::presets::{Preset, PresetName};
+pub use plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
 pub use report::{Form, ReportConfig, report};
 pub use run::import::import;
 pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
@@ -165,7 +169,6 @@ pub mod internals {
     pub use crate::coordinator::{
         Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages, work,
     };
-    pub use crate::grid::options::GridOptions;
     pub use crate::inspect::report as inspect_text;
     pub use crate::merge::content_warnings::of_contents;
     pub use crate::merge::merge;

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use segy_import::internals::{GridOptions, Plan, parse_line};
+use segy_import::GridOptions;
+use segy_import::internals::{Plan, parse_line};
 use segy_import::{CancelHandle, ImportConfig, import};
 
 use crate::checks::NUMBERS;

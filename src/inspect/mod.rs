@@ -206,7 +206,7 @@ impl Inspector {
     }
 
     /// The layout worked out for the file.
-    pub fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 

@@ -61,7 +61,7 @@ fn look_at(input: &Path, overrides: &Overrides) -> Result<()> {
     let found = inspector.report(&mut |_| {}, &cancel)?;
     assert!(!inspect_text::report(&found).is_empty());
     serde_json::to_string(&found).unwrap();
-    for trace in [1, inspector.layout().n_traces] {
+    for trace in [1, inspector.coverage().n_traces] {
         inspect_text::trace(&inspector.trace(trace)?);
     }
     inspect_text::candidates(&inspector.candidates(&mut |_| {}, &cancel)?);

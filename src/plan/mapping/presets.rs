@@ -9,7 +9,9 @@ use crate::segy::fields::FieldKind::{self, I32};
 /// A preset.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Preset {
+    /// As `--preset` takes it.
     pub name: &'static str,
+    /// For the help.
     pub description: &'static str,
     /// The revision whose fields are read, whatever the file declares.
     pub revision: Option<u8>,
@@ -73,7 +75,7 @@ pub(crate) const PRESETS: &[Preset] = &[
 
 /// A preset, parsed from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PresetName(pub &'static Preset);
+pub struct PresetName(pub &'static Preset);
 
 impl FromStr for PresetName {
     type Err = Error;
