@@ -247,7 +247,7 @@ fn links_in_the_output_lead_nothing_out_of_it() {
     symlink(&precious, out.join("sample")).unwrap();
     survey.import("out", &["--overwrite"]);
     assert!(contents(&precious) == before);
-    assert!(segy_import::verify::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).is_ok());
+    assert!(segy_import::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).is_ok());
 }
 
 /// Whether a terminal does nothing but to show a text in lines.

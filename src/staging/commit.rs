@@ -28,7 +28,7 @@ impl Commit {
     ///
     /// # Errors
     /// `Error::OutputInTheWay` for something in the output directory that has the name of a part and belongs to no dataset.
-    pub fn new(document: &Place, root: &Place) -> Result<Self> {
+    pub(super) fn new(document: &Place, root: &Place) -> Result<Self> {
         let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
         let old = document_in(root)?;
         let replaced = match &old {
@@ -54,7 +54,7 @@ impl Commit {
     }
 
     /// The commit that a mark of a merged dataset describes; earlier versions wrote an empty one.
-    pub fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
+    pub(super) fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
         let is_empty = mark.read().map_err(failed(mark.display()))?.is_empty();
         if !is_empty {
             return read_json(mark);
@@ -64,12 +64,12 @@ impl Commit {
     }
 
     /// The part without which there is no dataset.
-    pub fn mark(&self) -> &str {
+    pub(super) fn mark(&self) -> &str {
         self.parts.last().map_or(METADATA, String::as_str)
     }
 
     /// All names, the marks first.
-    pub fn names(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         let others = self.parts.iter().filter(|name| !self.replaced.contains(name));
         self.replaced.iter().rev().chain(others)
     }
