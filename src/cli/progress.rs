@@ -117,7 +117,10 @@ impl Display {
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
         let count = |n: u64, noun: &str| counted(n, HumanCount(n), noun);
         let keys = result.gather_keys.join(",");
+        let lengths: Vec<String> =
+            result.grid.iter().map(|(axis, length)| format!("{axis} {}", HumanCount(*length))).collect();
         let gathers = match result.gather_keys.is_empty() {
+            _ if !lengths.is_empty() => format!(" in a grid of {}", lengths.join(" × ")),
             true => ", no gathers".to_owned(),
             false => format!(" in {} by {keys}", count(result.n_gathers, "gather")),
         };
@@ -131,11 +134,14 @@ impl Display {
         );
         let phases: serde_json::Map<_, _> =
             result.phases.iter().map(|(p, d)| (phase_name(*p).to_owned(), json!(seconds(*d)))).collect();
+        let grid = result.grid.iter().map(|(axis, length)| json!({"axis": axis, "length": length}));
+        let grid = (!result.grid.is_empty()).then(|| grid.collect::<Vec<_>>());
         let document = json!({
             "type": "done",
             "n_traces": result.n_traces,
             "n_gathers": result.n_gathers,
             "gather_keys": result.gather_keys,
+            "grid": grid,
             "is_verified": is_verified,
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,

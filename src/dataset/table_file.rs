@@ -85,7 +85,14 @@ impl TableFile {
                 Some(n) if i64::try_from(n) == Ok(group.num_rows()) => Some(None),
                 Some(0) => {
                     let (min, max) = (statistics.min_bytes_opt()?, statistics.max_bytes_opt()?);
-                    (min == max).then(|| Some(min.to_vec()))
+                    // Zeros are from -0 to +0 in the statistics of floats.
+                    let is_float = matches!(chunk.column_type(), Type::FLOAT | Type::DOUBLE);
+                    let is_zero = |bytes: &[u8]| {
+                        bytes
+                            .split_last()
+                            .is_some_and(|(sign, rest)| sign & 0x7F == 0 && rest.iter().all(|&byte| byte == 0))
+                    };
+                    (min == max || is_float && is_zero(min) && is_zero(max)).then(|| Some(min.to_vec()))
                 }
                 _ => None,
             }
