@@ -89,7 +89,7 @@ fn terminals_get_what_they_show() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_said() {
+fn what_cannot_be_shown_is_reported() {
     let survey = Survey::new(&["--traces", "100", "--samples", "50"]);
     for (arguments, expected) in [
         (&[][..], "standard output is no terminal"),

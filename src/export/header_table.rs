@@ -80,8 +80,8 @@ impl HeaderTable {
         self.values.read_exact_at(&mut row, offset).map_err(failed("new header values"))?;
         let (mut rest, mut n) = (row.as_slice(), 0);
         for field in &self.fields {
-            let (new, behind) = rest.split_at(field.kind.size());
-            rest = behind;
+            let (new, after) = rest.split_at(field.kind.size());
+            rest = after;
             let Some(place) = headers.get_mut(field.first_byte - 1..field.first_byte - 1 + new.len()) else { continue };
             if place == new {
                 continue;
@@ -259,7 +259,7 @@ impl Join {
     }
 }
 
-/// The fields that columns of the table are called after, and the other columns of the dataset in it.
+/// The fields that columns of the table are named after, and the other columns of the dataset in it.
 fn fields(
     names: &[String],
     join: &Join,
