@@ -74,8 +74,8 @@ impl Display {
         match self {
             Self::Bar(bar) => bar.update(progress),
             Self::Plain { phase, last, is_brief } => {
-                let begins = *phase != Some(progress.phase);
-                let is_due = begins && !*is_brief || last.elapsed() >= PLAIN_INTERVAL;
+                let begins = !*is_brief && *phase != Some(progress.phase);
+                let is_due = begins || last.elapsed() >= PLAIN_INTERVAL;
                 if is_due && progress.total_traces > 0 {
                     (*phase, *last) = (Some(progress.phase), Instant::now());
                     say(&plain_line(progress, begins));

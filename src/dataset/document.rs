@@ -360,7 +360,19 @@ impl Document {
     /// `Error::Input` if it cannot be read or has a version unknown to this program, `Error::Damaged` if it is
     /// damaged or has no checksum.
     pub(crate) fn read(path: &Place) -> Result<Self> {
-        let value = read_checked(path)?;
+        Self::parse(path, path.read().map_err(|e| unreadable(&path.path(), &e))?)
+    }
+
+    /// The document; `None` if it is damaged or has a version unknown to this program.
+    ///
+    /// # Errors
+    /// `Error::Failed` if the system does not read it.
+    pub(crate) fn find(path: &Place) -> Result<Option<Self>> {
+        Ok(Self::parse(path, path.read().map_err(failed(path.display()))?).ok())
+    }
+
+    fn parse(path: &Place, text: Vec<u8>) -> Result<Self> {
+        let value = parse_checked(path, text)?;
         let format = Header::deserialize(&value).map_err(|e| damaged(path, e))?.format;
         if let Some(what) = format.refusal() {
             return Err(Error::Input(format!("{}: {what}", path.display())));
@@ -473,8 +485,7 @@ fn write_checked(path: &Place, document: &impl Serialize) -> Result<()> {
 }
 
 /// The document as JSON, if its checksum matches.
-fn read_checked(path: &Place) -> Result<Value> {
-    let mut text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
+fn parse_checked(path: &Place, mut text: Vec<u8>) -> Result<Value> {
     let wrong = || damaged(path, "its checksum is not that of its bytes");
     let digits = self_checksum(&text).ok_or_else(|| {
         Error::Damaged(format!(

@@ -14,7 +14,7 @@ use crate::segy::{Dtype, Layout, SegyFile};
 use crate::table::{DUPLICATE_TRACE, ZERO_TRACE};
 
 /// Bytes compared first: most traces have a sample other than zero in them. A multiple of every sample size.
-const FIRST_BYTES: usize = 24 << 4;
+const FIRST_BYTES: usize = 24 << 2;
 /// Bytes compared in one step, at most.
 const BLOCK_BYTES: usize = 24 << 8;
 /// The samples of a trace longer than this are released from memory one block at a time, those of a shorter one with
