@@ -409,7 +409,7 @@ fn a_table_is_written_over_the_headers() {
     for (spoiled, value, message) in [
         (5, "5,1,40000".to_owned(), "row 6: its delay_recording_time 40000 is beyond i16, the type of bytes 109-110"),
         (5, "5,1.5,4".into(), "row 6: its cdp_x 1.5 is not a whole number"),
-        (5, "5,,4".into(), "row 6: its cdp_x is no number"),
+        (5, "5,,4".into(), "row 6: its cdp_x is not a number"),
         (5, "4,1,4".into(), "row 6: it is the second one for trace 5"),
         (5, "340,1,4".into(), "row 6: trace_index 340 is not in the dataset"),
         (339, String::new(), "has no row for trace 340"),

@@ -297,14 +297,14 @@ fn invalid_scalars_are_reported_and_not_applied() {
     });
     let (_, said) = file.imported(&[]);
     assert!(
-        said.contains("6 traces of 6 have a number in coordinate scalar (bytes 71-72) that is no scalar"),
+        said.contains("6 traces of 6 have a number in coordinate scalar (bytes 71-72) that is not a scalar"),
         "{said}"
     );
     assert_eq!(column(&file.path("out"), "cdp_y_scaled"), [6_800_000.0; 6]);
     assert!(file.inspected(&[]).contains("6 traces of 6 have a number in coordinate scalar"));
     // GPR writers put 1000 where -1000 is meant.
     let (_, said) = file.imported(&["--coordinate-scalar", "-1000"]);
-    assert!(!said.contains("is no scalar"), "{said}");
+    assert!(!said.contains("is not a scalar"), "{said}");
     assert_eq!(column(&file.path("out"), "cdp_y_scaled"), [6_800.0; 6]);
 }
 

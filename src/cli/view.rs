@@ -135,7 +135,7 @@ impl ViewArgs {
             Some(path) if path.as_os_str() != "-" => may_write(path, self.overwrite)?,
             None if size.is_none() && self.show.is_none() => {
                 return Err(Error::Usage(
-                    "standard output is no terminal; --png FILE writes a picture, and --show letters text".into(),
+                    "standard output is not a terminal; --png FILE writes a picture, and --show letters text".into(),
                 ));
             }
             _ => {}

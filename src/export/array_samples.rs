@@ -366,8 +366,10 @@ impl Fit<'_> {
         let standard = TRACE_FIELDS.iter().find(|field| field.is_called(name)).map(|field| field.name);
         match [Some(name), standard].into_iter().flatten().find(|name| columns.has(name)) {
             Some(column) => Ok(column.into()),
-            None => Err(self
-                .wrong(format!("has a dimension {name}, which is no column of {}", self.dataset.headers().display()))),
+            None => Err(self.wrong(format!(
+                "has a dimension {name}, which is not a column of {}",
+                self.dataset.headers().display()
+            ))),
         }
     }
 }

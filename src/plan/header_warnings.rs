@@ -88,7 +88,7 @@ impl Seen {
         let (noun, verb) = if n == 1 { ("trace", "has") } else { ("traces", "have") };
         (n > 0).then(|| {
             Some(format!(
-                "{n} {noun} of {}{of} {verb} a number in {} ({}) that is no scalar (0, ±1, ±10, … ±10000): it is not applied \
+                "{n} {noun} of {}{of} {verb} a number in {} ({}) that is not a scalar (0, ±1, ±10, … ±10000): it is not applied \
                  there{hint}",
                 self.n_traces,
                 name.replace('_', " "),
