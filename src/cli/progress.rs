@@ -171,7 +171,7 @@ impl Display {
         Ok(())
     }
 
-    /// Says something to people, even where they asked for little.
+    /// Prints a message for people, even if they asked for few.
     pub(super) fn say(&self, line: &str) {
         match self {
             Self::Bar(bar) => bar.suspend(|| say(line)),
@@ -262,7 +262,7 @@ fn is_wide() -> bool {
 pub(super) struct ReadingBar(Option<ProgressBar>);
 
 impl ReadingBar {
-    /// A bar for this many headers, or for nobody knows how many if that is 0. It appears on its first update.
+    /// A bar for this many headers; 0 if the number is unknown. It appears on its first update.
     pub(super) fn new(n_headers: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let known = Some(n_headers).filter(|&n| n > 0);
@@ -304,7 +304,7 @@ pub(super) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// As [`print`], of any bytes.
+/// As [`print`], for bytes.
 ///
 /// # Errors
 /// As [`print`].
@@ -316,7 +316,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// As [`print`], for people, whose terminal acts on nothing that stands in it.
+/// As [`print`], for people: control characters do not reach the terminal.
 ///
 /// # Errors
 /// As [`print`].
@@ -324,7 +324,7 @@ pub(super) fn print_text(text: &str) -> Result<()> {
     print(&visible_lines(text))
 }
 
-/// Prints one line to standard error, whatever came into it from outside.
+/// Prints one line to standard error, with control characters made visible.
 pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }

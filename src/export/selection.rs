@@ -131,7 +131,7 @@ impl Selection {
     /// Those of some consecutive traces that are wanted.
     ///
     /// # Errors
-    /// `Error::Usage` for names that are no columns, and where no trace is left.
+    /// `Error::Usage` for names that are not columns, and if no trace is left.
     pub(super) fn traces(&self, dataset: &Dataset, traces: &Range<u64>) -> Result<TraceSet> {
         if !self.is_of_traces() {
             return Ok(TraceSet::new(traces, |_| true));
