@@ -3,6 +3,7 @@
 
 mod input_file;
 pub mod outside_traces;
+pub mod trace_map;
 pub mod traces;
 
 pub use input_file::{InputFile, PlannedFile};

@@ -12,6 +12,7 @@ pub mod make_grid;
 pub mod mapping;
 pub mod partition;
 mod precision;
+pub mod taking;
 pub mod target;
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ use crate::plan::coordinates::TraceCoordinate;
 use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
+use crate::plan::taking::PlannedPart;
 use crate::plan::target::{Target, owned, traces_in};
 use crate::segy::layout::Decision;
 use crate::segy::{Io, Layout};
@@ -36,7 +38,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 10;
+pub const PLAN_VERSION: u32 = 11;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub const MAX_THREADS: u32 = 64;
@@ -60,6 +62,9 @@ pub struct Plan {
     pub version: u32,
     /// In trace order; at least one. All agree in everything that decides how traces are read.
     pub files: Vec<PlannedFile>,
+    /// What of the files becomes the dataset, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PlannedPart>,
     /// How to read the input.
     pub io: Io,
     /// Permissions of the dataset's files, before the umask; directories also get search wherever they get read.
@@ -131,16 +136,16 @@ impl Plan {
         let (array, headers, n) = (self.traces(), &self.headers, self.n_traces());
         let mut next = 0;
         let in_order = self.files.iter().all(|f| {
-            let end = f.first_trace.checked_add(f.layout.n_traces);
-            let follows = f.first_trace == next && f.layout.n_traces > 0;
+            let end = f.first_trace.checked_add(f.n_traces());
+            let follows = f.first_trace == next;
             next = end.unwrap_or(0);
             // What workers take from the first file must hold for all of them.
             let fits = f.layout.format_code == self.layout().format_code
                 && f.layout.header_bytes() == headers.header_bytes as usize
-                && f.layout.is_consistent();
+                && f.is_consistent();
             follows && end.is_some() && fits
         });
-        let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
+        let n_samples = self.files.iter().map(|f| u64::from(f.n_samples())).max();
         let n_bytes: u128 = self.files.iter().map(|f| u128::from(f.input.bytes)).sum();
         if n_samples != Some(array.n_samples) || !in_order || next != n || n_bytes >= MOST {
             return false;
@@ -189,6 +194,11 @@ impl Plan {
         }
     }
 
+    /// The bytes of the input files that are read for the dataset.
+    pub fn bytes_taken(&self) -> u64 {
+        self.files.iter().map(PlannedFile::bytes_taken).sum()
+    }
+
     /// A warning about the input, with its name.
     pub fn about(&self, warning: &str) -> String {
         format!("{}: {warning}", self.input_name())
@@ -212,6 +222,7 @@ impl Plan {
     pub fn makes_the_same_as(&self, other: &Self) -> bool {
         self.version == other.version
             && self.files == other.files
+            && self.part == other.part
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
             && self.target == other.target

@@ -90,6 +90,8 @@ pub struct ImportResult {
     pub n_gathers: u64,
     /// The fields that make a gather: those asked for, or chosen.
     pub gather_keys: Vec<String>,
+    /// What it has of the input, if that is not all.
+    pub part: Option<String>,
     /// Duration of the import.
     pub elapsed: Duration,
     /// Duration of each phase.
@@ -209,6 +211,7 @@ impl<'a> Reporter<'a> {
             n_traces: plan.n_traces(),
             n_gathers,
             gather_keys: plan.gather_keys.iter().map(|key| key.name.clone()).collect(),
+            part: plan.part.as_ref().map(|part| part.said(plan.n_traces(), plan.traces().n_samples)),
             elapsed: self.started.elapsed(),
             // The first entry is the time before the first phase.
             phases: self.phases.split_off(1),
