@@ -197,7 +197,7 @@ class WriteSegy(Module):
             segy_import.write_segy(out, path, on_progress=False)
         with self.assertRaisesRegex(segy_import.InputError, "has the shape"):
             self.written(out, np.zeros((3, 3), "f4"))
-        self.assertTrue((self.written(out, where="offset < 500")[0]["header"].size) < 300)
+        self.assertEqual(len(self.written(out, where="trace_index < 7")[0]), 7)
 
 
 class Dialog(Module):

@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const MOST_BATCH_ROWS: usize = 4096;
 
 /// A table with its footer read. Every reader has a file of its own, so threads can share it.
-pub struct TableFile {
+pub(super) struct TableFile {
     pub path: Place,
     metadata: ArrowReaderMetadata,
     /// Number of the first row of each row group, and behind the last one.
@@ -39,7 +39,7 @@ impl TableFile {
     ///
     /// # Errors
     /// `Error::Failed` for one that is damaged.
-    pub fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
+    pub(super) fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
         let file = TableReader::open(&path).map_err(failed(path.display()))?;
         let metadata =
             ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| unreadable_table(&path, e))?;
@@ -56,27 +56,27 @@ impl TableFile {
     }
 
     /// Whether it has a column of this name.
-    pub fn has(&self, column: &str) -> bool {
+    pub(super) fn has(&self, column: &str) -> bool {
         self.metadata.schema().column_with_name(column).is_some()
     }
 
     /// The names of its columns.
-    pub fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// The type of a column, if it has one of this name.
-    pub fn type_of(&self, column: &str) -> Option<&DataType> {
+    pub(super) fn type_of(&self, column: &str) -> Option<&DataType> {
         self.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
     }
 
     /// The number of its rows.
-    pub fn n_rows(&self) -> u64 {
+    pub(super) fn n_rows(&self) -> u64 {
         self.group_starts.last().copied().unwrap_or(0)
     }
 
     /// Whether its statistics say that all rows of a column have one value, or none has any.
-    pub fn is_constant(&self, column: &str) -> bool {
+    pub(super) fn is_constant(&self, column: &str) -> bool {
         let groups = self.metadata.metadata().row_groups();
         let of_group = |group: &RowGroupMetaData| {
             let chunk = group.columns().iter().find(|chunk| chunk.column_descr().name() == column)?;
@@ -95,7 +95,7 @@ impl TableFile {
     }
 
     /// Some of its rows.
-    pub fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
+    pub(super) fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
         let first = self.group_starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
         let end = self.group_starts.partition_point(|&start| start < rows.end).min(self.group_starts.len() - 1);
         let skipped = rows.start - self.group_starts[first];
@@ -106,7 +106,7 @@ impl TableFile {
     }
 
     /// The rows of those row groups that may have what is wanted.
-    pub fn rows_of_groups(
+    pub(super) fn rows_of_groups(
         &self,
         columns: &[&str],
         may_have: impl Fn(&RowGroupMetaData) -> bool,

@@ -5,16 +5,16 @@
 //! map from places to traces, and [`bricks`] cuts the array. The first trace of a place in file order counts; no trace is
 //! lost: a second one at the same place is refused by name.
 
-pub mod aside;
-pub mod bin_grid;
-pub mod blocks;
-pub mod bricks;
-pub mod choice;
-pub mod header_record;
-pub mod options;
-pub mod places;
-pub mod probe;
-pub mod scan;
+pub(crate) mod aside;
+pub(crate) mod bin_grid;
+pub(crate) mod blocks;
+pub(crate) mod bricks;
+pub(crate) mod choice;
+pub(crate) mod header_record;
+pub(crate) mod options;
+pub(crate) mod places;
+pub(crate) mod probe;
+pub(crate) mod scan;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,9 @@ use crate::segy::fields::FieldKind;
 use crate::zarr::{Array, ArrayPlan, Axis};
 
 /// Bytes of bricks that a worker fills at the same time.
-pub const BLOCK_BYTES: u64 = 24 << 20;
+pub(crate) const BLOCK_BYTES: u64 = 24 << 20;
 /// The key that counts traces at the same place of the other keys, from 1.
-pub const TRACE: &str = "trace";
+pub(crate) const TRACE: &str = "trace";
 /// Traces and samples in a brick of those that lie aside, at most.
 const ASIDE_BRICK: u64 = 512;
 

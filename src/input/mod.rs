@@ -2,8 +2,8 @@
 //! their traces.
 
 mod input_file;
-pub mod outside_traces;
-pub mod trace_map;
-pub mod traces;
+pub(crate) mod outside_traces;
+pub(crate) mod trace_map;
+pub(crate) mod traces;
 
-pub use input_file::{InputFile, PlannedFile};
+pub(crate) use input_file::{InputFile, PlannedFile};

@@ -11,10 +11,10 @@ use crate::base::error::{Error, Result, failed};
 use crate::store::{Place, Reader};
 
 /// Traces in a block.
-pub const BLOCK_TRACES: u64 = 65_536;
+pub(crate) const BLOCK_TRACES: u64 = 65_536;
 const WORD: u64 = u64::BITS as u64;
 /// Bytes of a block: little-endian words of 64 traces.
-pub const BLOCK_BYTES: usize = (BLOCK_TRACES / 8) as usize;
+pub(crate) const BLOCK_BYTES: usize = (BLOCK_TRACES / 8) as usize;
 
 /// The traces that are taken of a file, if not all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl PartialEq for OpenMap {
 impl OpenMap {
     /// # Errors
     /// `Error::Failed` for a plan whose map has not been looked for.
-    pub fn get(&self) -> Result<&Arc<TraceMap>> {
+    pub(crate) fn get(&self) -> Result<&Arc<TraceMap>> {
         self.0.as_ref().ok_or_else(|| Error::Failed("the map of the traces is missing".into()))
     }
 }
@@ -72,22 +72,17 @@ pub struct TraceMap {
 
 impl TraceMap {
     /// A map in a file of this process.
-    pub fn of_file(file: File, n_traces: u64) -> Self {
+    pub(crate) fn of_file(file: File, n_traces: u64) -> Self {
         Self { source: Source::File(file), n_traces, before: OnceLock::new() }
     }
 
     /// A map in the staging area.
-    pub fn at(place: Place, n_traces: u64) -> Self {
+    pub(crate) fn at(place: Place, n_traces: u64) -> Self {
         Self { source: Source::Place(place), n_traces, before: OnceLock::new() }
     }
 
-    /// Length in bytes: whole blocks.
-    pub fn bytes(&self) -> u64 {
-        self.n_traces.div_ceil(BLOCK_TRACES) * BLOCK_BYTES as u64
-    }
-
     /// Hands over all bytes, block by block.
-    pub fn each_block(&self, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+    pub(crate) fn each_block(&self, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
         let mut bytes = vec![0; BLOCK_BYTES];
         let reader = self.reader()?;
         for block in 0..self.n_traces.div_ceil(BLOCK_TRACES) {
@@ -98,7 +93,7 @@ impl TraceMap {
     }
 
     /// How many are taken before trace `trace` of all.
-    pub fn rank(&self, trace: u64) -> Result<u64> {
+    pub(crate) fn rank(&self, trace: u64) -> Result<u64> {
         let (block, within) = (trace / BLOCK_TRACES, trace % BLOCK_TRACES);
         let before = self.before()?.get(block as usize).copied().unwrap_or(0);
         if within == 0 {
@@ -158,14 +153,14 @@ impl TraceMap {
 
 /// Finds traces in a map; the block it was at is kept.
 #[derive(Default)]
-pub struct MapCursor {
+pub(crate) struct MapCursor {
     at: Option<(u64, Vec<u64>)>,
 }
 
 impl MapCursor {
     /// The number among all traces of the one that is taken as number `nth` (both from 0), and how many taken ones come
     /// right after each other from there on: `most` at most, and no further than its block.
-    pub fn find(&mut self, map: &TraceMap, nth: u64, most: u64) -> Result<(u64, u64)> {
+    pub(crate) fn find(&mut self, map: &TraceMap, nth: u64, most: u64) -> Result<(u64, u64)> {
         let before = map.before()?;
         let beyond = || Error::Failed(format!("trace {} is not in the map of the traces", nth + 1));
         let block = before.partition_point(|&n| n <= nth).checked_sub(1).ok_or_else(beyond)?;
@@ -206,7 +201,7 @@ mod tests {
     fn map(n: u64, traces: &[u64]) -> TraceMap {
         let file = tempfile::tempfile().unwrap();
         let map = TraceMap::of_file(file, n);
-        let mut bytes = vec![0; map.bytes() as usize];
+        let mut bytes = vec![0; n.div_ceil(BLOCK_TRACES) as usize * BLOCK_BYTES];
         traces.iter().for_each(|&trace| bytes[trace as usize / 8] |= 1 << (trace % 8));
         let Source::File(file) = &map.source else { unreachable!() };
         file.write_all_at(&bytes, 0).unwrap();

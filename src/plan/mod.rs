@@ -3,17 +3,17 @@
 //! It is the same for a local process and a cluster node. The output depends only on the input and the options; the
 //! segments only decide who writes which part.
 
-pub mod coordinates;
-pub mod decide;
-pub mod grid_outline;
+pub(crate) mod coordinates;
+pub(crate) mod decide;
+pub(crate) mod grid_outline;
 pub(crate) mod header_warnings;
-pub mod import_config;
-pub mod make_grid;
-pub mod mapping;
-pub mod partition;
+pub(crate) mod import_config;
+pub(crate) mod make_grid;
+pub(crate) mod mapping;
+pub(crate) mod partition;
 mod precision;
-pub mod taking;
-pub mod target;
+pub(crate) mod taking;
+pub(crate) mod target;
 
 use std::ops::Range;
 
@@ -41,7 +41,7 @@ use crate::zarr::ArrayPlan;
 pub const PLAN_VERSION: u32 = 11;
 
 /// Most threads per worker: each holds a chunk in memory.
-pub const MAX_THREADS: u32 = 64;
+pub(crate) const MAX_THREADS: u32 = 64;
 
 /// How to finish once all segments are done. The dataset does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,6 +292,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::generate::{GenerateConfig, generate};
+    use crate::input::trace_map::{OpenMap, TakenTraces};
     use crate::plan::mapping::ComputedField;
 
     fn array(plan: &mut Plan) -> &mut ArrayPlan {
@@ -365,9 +366,11 @@ mod tests {
     fn plans_make_the_same_if_all_that_the_output_depends_on_is_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let plan = small(&directory);
-        let changes: [fn(&mut Plan); 8] = [
+        let changes: [fn(&mut Plan); 10] = [
             |p| p.version += 1,
             |p| p.files[0].input.bytes += 1,
+            |p| p.files[0].samples = Some(1..5),
+            |p| p.part = Some(PlannedPart { options: Vec::new(), n_traces: 24, n_samples: 5, first_sample: 0 }),
             |p| p.gather_keys.clear(),
             |p| p.max_probe += 1,
             |p| array(p).chunk_traces -= 1,
@@ -389,6 +392,10 @@ mod tests {
         assert!(plan.makes_the_same_as(&other));
     }
 
+    fn taken(n: u64, first: u64, n_in_map: u64) -> TakenTraces {
+        TakenTraces { n, first, map_crc32c: 0, n_in_map, map: OpenMap::default() }
+    }
+
     #[test]
     fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
         let directory = tempfile::tempdir().unwrap();
@@ -402,13 +409,17 @@ mod tests {
         let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
-        let changes: [fn(&mut Plan); 20] = [
+        let changes: [fn(&mut Plan); 24] = [
             |p| p.version += 1,
             |p| array(p).chunk_traces = 0,
             |p| array(p).chunk_samples = u64::MAX,
             |p| array(p).shard_chunks = Some(0),
             |p| p.files[0].layout.n_traces = 1 << 63,
             |p| p.files.clear(),
+            |p| p.files[0].samples = Some(1..6),
+            |p| p.files[0].samples = Some(3..3),
+            |p| p.files[0].taken = Some(taken(13, 0, 24)),
+            |p| p.files[0].taken = Some(taken(12, 13, 24)),
             |p| p.headers.row_group_rows = 0,
             |p| p.headers.columns[0].first_byte = 0,
             |p| p.headers.columns[0].first_byte = 238,

@@ -41,7 +41,7 @@ pub struct PlannedPart {
 
 impl PlannedPart {
     /// What a dataset of so many traces and samples has of the files.
-    pub fn said(&self, n_traces: u64, n_samples: u64) -> String {
+    pub(crate) fn said(&self, n_traces: u64, n_samples: u64) -> String {
         let (all, all_samples) = (self.n_traces, self.n_samples);
         format!(
             "a part, {n_traces} of {all} traces and {n_samples} of {all_samples} samples, which cannot give the whole back"

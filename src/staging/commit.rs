@@ -2,10 +2,11 @@
 //! dataset, so that an interrupted commit can be completed from any step.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::error::{Error, Result, failed};
 use crate::dataset::document::Document;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES, ZARR_JSON};
 use crate::staging::STAGING;
 use crate::store::Place;
 use crate::store::files::{find_json, is_there, read_json};
@@ -27,12 +28,12 @@ impl Commit {
     ///
     /// # Errors
     /// `Error::OutputInTheWay` for something in the output directory that has the name of a part and belongs to no dataset.
-    pub fn new(document: &Place, root: &Place) -> Result<Self> {
+    pub(super) fn new(document: &Place, root: &Place) -> Result<Self> {
         let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
         let old = document_in(root)?;
         let replaced = match &old {
             // Most of its parts have fixed names, whatever the document says.
-            Some(old) if old.path() == root.join(METADATA).path() => in_file_order(old),
+            Some(old) if old.path() == root.join(METADATA).path() => in_file_order(old, root, &parts)?,
             Some(old) => Document::read(old)
                 .map_err(|e| Error::Failed(format!("{e}; so it is not known what belongs to the dataset to replace")))?
                 .parts(),
@@ -53,7 +54,7 @@ impl Commit {
     }
 
     /// The commit that a mark of a merged dataset describes; earlier versions wrote an empty one.
-    pub fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
+    pub(super) fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
         let is_empty = mark.read().map_err(failed(mark.display()))?.is_empty();
         if !is_empty {
             return read_json(mark);
@@ -63,12 +64,12 @@ impl Commit {
     }
 
     /// The part without which there is no dataset.
-    pub fn mark(&self) -> &str {
+    pub(super) fn mark(&self) -> &str {
         self.parts.last().map_or(METADATA, String::as_str)
     }
 
     /// All names, the marks first.
-    pub fn names(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         let others = self.parts.iter().filter(|name| !self.replaced.contains(name));
         self.replaced.iter().rev().chain(others)
     }
@@ -79,12 +80,20 @@ fn replaced_in(root: &Place) -> Place {
     root.join(STAGING).join(REPLACED)
 }
 
-/// The parts of a dataset in file order, and what else can be one; of one that cannot be read, those with fixed names.
-fn in_file_order(document: &Place) -> Vec<String> {
-    let parts = Document::read(document).map(|document| document.parts()).unwrap_or_default();
+/// The parts of a dataset in file order, and what else can be one; of one that cannot be read, those with fixed names, and
+/// the arrays in the way of `new` ones that its group lists.
+fn in_file_order(document: &Place, root: &Place, new: &[String]) -> Result<Vec<String>> {
     let named = named();
-    let arrays = parts.into_iter().filter(|part| !named.contains(part)).collect::<Vec<_>>();
-    [arrays, named].concat()
+    let arrays: Vec<String> = match Document::find(document)? {
+        Some(document) => document.parts().into_iter().filter(|part| !named.contains(part)).collect(),
+        None => {
+            let group: Value = find_json(&root.join(ZARR_JSON))?.unwrap_or_default();
+            let listed = group["consolidated_metadata"]["metadata"].as_object();
+            let arrays = listed.into_iter().flat_map(|arrays| arrays.keys());
+            arrays.filter(|name| new.contains(name) && !named.contains(name)).cloned().collect()
+        }
+    };
+    Ok([arrays, named].concat())
 }
 
 fn named() -> Vec<String> {

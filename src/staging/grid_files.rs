@@ -54,7 +54,7 @@ pub(super) fn has_map(plan: &Plan, staging: &Place) -> Result<bool> {
 ///
 /// # Errors
 /// As [`Plan::read`].
-pub fn read_plan(path: &Place, staging: &Place) -> Result<Plan> {
+pub(crate) fn read_plan(path: &Place, staging: &Place) -> Result<Plan> {
     let mut plan = Plan::read(path)?;
     let n_in_map = plan.files.iter().find_map(|file| file.taken.as_ref().map(|taken| taken.n_in_map));
     let map = n_in_map.map(|n| Arc::new(TraceMap::at(staging.join(TRACE_MAP), n)));
@@ -109,7 +109,7 @@ pub(super) fn wants_scan(staging: &Place) -> Result<bool> {
 }
 
 /// The files of a grid, open for reading.
-pub struct GridFiles<'a> {
+pub(crate) struct GridFiles<'a> {
     grid: &'a Grid,
     directory: Place,
     /// What the map says of each place.
@@ -164,7 +164,7 @@ impl AsideTraces {
 
 impl<'a> GridFiles<'a> {
     /// Those in a staging area.
-    pub fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
+    pub(crate) fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
         let directory = staging.join(GRID);
         let open = |name: &str| Reader::open(&directory.join(name)).map_err(failed(directory.join(name).display()));
         let map = if grid.aside_of.is_empty() { PLACES } else { ASIDE_TRACES };
@@ -184,7 +184,7 @@ impl<'a> GridFiles<'a> {
     }
 
     /// With the coordinates that the segments have, where the plan has none.
-    pub fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
+    pub(crate) fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
         if self.grid.is_probed {
             let of = |(id, segment)| (plan.rows_of(segment), SegmentPaths::new(staging, id).coordinates);
             self.coordinates = (0..).zip(&plan.segments).map(of).collect();
@@ -193,13 +193,13 @@ impl<'a> GridFiles<'a> {
     }
 
     /// Makes the next plan read all headers.
-    pub fn ask_for_scan(staging: &Place) -> Result<()> {
+    pub(crate) fn ask_for_scan(staging: &Place) -> Result<()> {
         let mark = staging.join(GRID).join(SCAN);
         mark.write(&[]).map_err(failed(mark.display()))
     }
 
     /// The units with these ordinals, by number.
-    pub fn units(&self, ordinals: &Range<u64>) -> Result<Vec<u64>> {
+    pub(crate) fn units(&self, ordinals: &Range<u64>) -> Result<Vec<u64>> {
         if !self.grid.aside_of.is_empty() {
             return Ok(ordinals.clone().collect());
         }
@@ -211,18 +211,18 @@ impl<'a> GridFiles<'a> {
     }
 
     /// The traces of a column of bricks in file order.
-    pub fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
+    pub(crate) fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
         places::traces_in(cut, region, |place, bytes| self.map(place, bytes))
     }
 
     /// Numbers of the map from a place on: traces, or [`places::HOLE`].
-    pub fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
+    pub(crate) fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
         self.places.1.read_exact_at(bytes, place * 8).map_err(failed(self.places.0.display()))
     }
 
     /// The records of some traces: for each its places on the axes in the order in which they were read, and its
     /// coordinates.
-    pub fn records(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn records(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
         let width = self.record_bytes() as u64;
         bytes.resize(((traces.end - traces.start) * width) as usize, 0);
         let path = self.directory.join(RECORDS);
@@ -248,12 +248,12 @@ impl<'a> GridFiles<'a> {
     }
 
     /// Bytes of a record.
-    pub fn record_bytes(&self) -> usize {
+    pub(crate) fn record_bytes(&self) -> usize {
         (self.grid.keys.len() + self.grid.coordinates.len()) * 8
     }
 
     /// For each trace an int32 for each axis: its place, in this byte order; -1 where it lies aside.
-    pub fn of(&mut self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
+    pub(crate) fn of(&mut self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
         let mut records = Vec::new();
         self.records(traces, &mut records)?;
         let mut places = Vec::with_capacity((traces.end - traces.start) as usize * self.grid.keys.len() * 4);

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grid::bricks::Cut;
+use crate::grid::header_record::HeaderRecord;
 use crate::plan::Plan;
 use crate::segy::samples::moments::Moments;
 use crate::segy::samples::rounding::RoundingError;
@@ -53,8 +55,6 @@ impl SegmentRecord {
         let (n_traces, n_rows) = (length(plan.traces_of(segment)), length(plan.rows_of(segment)));
         let (array, headers) = (plan.traces(), &self.headers);
         let n_samples = n_traces * array.n_samples;
-        // No codec makes a chunk of noise much longer than this.
-        let most_bytes = u128::from(self.chunks.n_chunks) * (2 * array.chunk_bytes() as u128 + 1024) + 1024;
         let most_row_bytes = 16 * (u128::from(plan.headers.header_bytes) + plan.headers.columns.len() as u128 + 64);
         let most_table_bytes = u128::from(n_rows) * most_row_bytes + (1 << 20);
         self.n_traces == if plan.headers_only { n_rows } else { n_traces }
@@ -62,7 +62,7 @@ impl SegmentRecord {
             && self.n_runs <= n_rows
             && self.n_exceptions <= n_samples
             && self.has_its_chunks(plan, n_traces)
-            && u128::from(self.stored_bytes) <= most_bytes
+            && u128::from(self.stored_bytes) <= self.most_bytes(plan)
             && headers.n_rows == n_rows
             && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
@@ -70,6 +70,27 @@ impl SegmentRecord {
             && self.samples.n_nonfinite <= n_samples
             && self.moments.count <= array.n_samples * array.n_traces
             && self.moments.is_sane()
+    }
+
+    /// What its chunks take at most: no codec makes noise much longer than this.
+    fn most_bytes(&self, plan: &Plan) -> u128 {
+        let most = |n: u64, bytes: u128| {
+            u128::from(n).saturating_mul(bytes.saturating_mul(2).saturating_add(1024)).saturating_add(1024)
+        };
+        let Some(grid) = plan.target.grid() else {
+            return most(self.chunks.n_chunks, plan.traces().chunk_bytes() as u128);
+        };
+        let volume =
+            |shape: &[u64], item: usize| shape.iter().fold(item as u128, |all, &n| all.saturating_mul(n.into()));
+        let (mut brick, mut records) = (0, 0);
+        for (part, _) in
+            plan.segments.get(self.segment as usize).map_or(Vec::new(), |s| grid.with_units(&plan.units_of(s)))
+        {
+            let record = HeaderRecord::new(&part, plan.layout().byte_order);
+            brick = brick.max(volume(&part.brick, part.traces.dtype.size()));
+            records = records.max(volume(&Cut::new(&part).unit, record.bytes()));
+        }
+        most(self.chunks.n_chunks, brick).saturating_add(most(self.records.n_chunks, records))
     }
 
     /// Whether it has as many chunks as it should; of a grid it is not known how many columns of a shard have traces.

@@ -9,7 +9,7 @@ use crate::table::formula::Formula;
 use crate::table::rows::Rows;
 
 /// What follows from the headers alone: all columns but the flags of the samples, texts and raw bytes.
-pub struct ColumnNumbers {
+pub(crate) struct ColumnNumbers {
     columns: Vec<(String, Source)>,
     formulas: Vec<Formula>,
     order: ByteOrder,
@@ -19,7 +19,7 @@ pub struct ColumnNumbers {
 impl ColumnNumbers {
     /// # Errors
     /// `Error::Usage` for an invalid expression.
-    pub fn new(table: &HeaderTable) -> Result<Self> {
+    pub(crate) fn new(table: &HeaderTable) -> Result<Self> {
         let is_number = |(_, source): &(String, Source)| match source {
             Source::Mark { .. } | Source::Flag(_) | Source::RawBytes { .. } => false,
             Source::Field { kind, .. } => !matches!(kind, FieldKind::Text(_)),
@@ -34,12 +34,12 @@ impl ColumnNumbers {
     }
 
     /// The names of the columns.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
     /// Some columns of consecutive headers, column by column; NaN for what is null or no column.
-    pub fn numbers(&self, names: &[&str], headers: &[u8], first_trace: u64) -> Vec<Vec<f64>> {
+    pub(crate) fn numbers(&self, names: &[&str], headers: &[u8], first_trace: u64) -> Vec<Vec<f64>> {
         let rows = Rows {
             bytes: headers,
             width: self.header_bytes,

@@ -19,7 +19,7 @@ mod column_writer;
 pub(crate) mod columns;
 pub(crate) mod derived;
 mod ensembles;
-pub mod formula;
+pub(crate) mod formula;
 pub(crate) mod info;
 mod join;
 pub(crate) mod rows;
@@ -29,14 +29,15 @@ mod tests;
 pub(crate) mod watched;
 mod writer;
 
-pub use column_numbers::ColumnNumbers;
-pub use columns::{
-    ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, TRACE_IN_FILE, ZERO_TRACE,
+pub(crate) use column_numbers::ColumnNumbers;
+pub use columns::HeaderTable;
+pub(crate) use columns::{
+    ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, Mark, N_SAMPLES, RAW_HEADER, TRACE_IN_FILE, ZERO_TRACE,
 };
 pub(crate) use derived::NO_TIME;
-pub use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, GatherStarts, ensemble_info};
-pub use formula::{Computed, Expression, Formula};
+pub(crate) use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, GatherStarts, ensemble_info};
+pub(crate) use formula::{Computed, Expression, Formula};
 pub use join::{Joining, TablePart};
-pub use rows::{read_integer, read_number, write_number};
+pub(crate) use rows::{read_integer, read_number, write_number};
 pub use summary::HeaderSummary;
 pub use writer::SegmentWriter;

@@ -7,4 +7,6 @@ mod edits;
 mod places_in_file;
 
 pub use check::{Checked, check};
-pub use compare::{Compared, compare, compare_with};
+pub use compare::Compared;
+pub use compare::compare;
+pub(crate) use compare::compare_with;

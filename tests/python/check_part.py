@@ -27,8 +27,6 @@ with segyio.open(part_path, ignore_geometry=True) as part:
         differ = {key for key in header if header[key] != found[key]}
         assert differ == {segyio.TraceField.TRACE_SAMPLE_COUNT, segyio.TraceField.DelayRecordingTime}, differ
         assert (found[115], found[109]) == (20, 40)
-with segyio.open(part_path, iline=189, xline=193) as part:
-    assert list(part.ilines) == [5, 6, 7, 8] and len(part.xlines) == 15
 
 grid = xr.open_zarr(grid_path)
 assert list(grid.inline.values) == [5, 6, 7, 8] and list(grid.time.values) == list(range(40, 120, 4))
