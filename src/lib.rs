@@ -80,6 +80,9 @@ mod zarr;
 /// The header table: its columns, writing it, joining it.
 mod table;
 
+/// Which traces and samples are wanted, by their headers.
+mod selection;
+
 /// Samples that cannot be restored from their stored values, with their original words.
 mod exceptions;
 
@@ -142,7 +145,7 @@ mod cli;
 
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
-pub use export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
+pub use export::{ExportConfig, ExportResult, TextLine, export};
 pub use generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, generate_to};
 pub use grid::HeaderType;
 pub use grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
@@ -160,6 +163,7 @@ pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
 pub use segy::layout::{InputFormat, Overrides};
 pub use segy::quantity::{Quantity, Unit};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
+pub use selection::{AxisInterval, Interval, Selection};
 pub use verify::{Checked, Compared, check, compare};
 pub use zarr::{AxisOrder, Codec, ReadPattern};
 

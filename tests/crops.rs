@@ -7,18 +7,18 @@ use serde_json::json;
 
 use crate::support::{Survey, program, python, random_numbers, run, stderr, stdout};
 
-const FILE_HEADER: usize = 3600;
-const HEADER: usize = 240;
-const N_SAMPLES: usize = 50;
-const TRACE: usize = HEADER + 4 * N_SAMPLES;
-const GRID: &[&str] = &["--grid", "inline,crossline", "--brick", "7,6,16"];
-const FLAT: &[&str] = &["--chunk-traces", "37"];
-const CUT: &[&str] = &["--chunk-traces", "37", "--chunk-samples", "13", "--order", "trace-sample"];
+pub(crate) const FILE_HEADER: usize = 3600;
+pub(crate) const HEADER: usize = 240;
+pub(crate) const N_SAMPLES: usize = 50;
+pub(crate) const TRACE: usize = HEADER + 4 * N_SAMPLES;
+pub(crate) const GRID: &[&str] = &["--grid", "inline,crossline", "--brick", "7,6,16"];
+pub(crate) const FLAT: &[&str] = &["--chunk-traces", "37"];
+pub(crate) const CUT: &[&str] = &["--chunk-traces", "37", "--chunk-samples", "13", "--order", "trace-sample"];
 /// Values of an inline or crossline, and times, that are in the middle of a volume.
-const SOME: &[&str] = &["--inlines", "5:9", "--crosslines", "3:", "--times", "40:120ms"];
+pub(crate) const SOME: &[&str] = &["--inlines", "5:9", "--crosslines", "3:", "--times", "40:120ms"];
 
 /// A volume of 20 × 17 traces whose inlines and crosslines count from 1, with samples every 4 ms.
-fn volume(format: &str) -> Survey {
+pub(crate) fn volume(format: &str) -> Survey {
     let survey = Survey::new(&["--kind", "poststack", "--traces", "340", "--samples", "50", "--format", format]);
     let mut bytes = std::fs::read(&survey.input).unwrap();
     for (i, trace) in bytes[FILE_HEADER..].chunks_mut(TRACE).enumerate() {
@@ -33,24 +33,24 @@ fn volume(format: &str) -> Survey {
     survey
 }
 
-fn put(header: &mut [u8], byte: usize, value: i32) {
+pub(crate) fn put(header: &mut [u8], byte: usize, value: i32) {
     header[byte - 1..byte + 3].copy_from_slice(&value.to_be_bytes());
 }
 
-fn field(header: &[u8], byte: usize) -> i32 {
+pub(crate) fn field(header: &[u8], byte: usize) -> i32 {
     i32::from_be_bytes(header[byte - 1..byte + 3].try_into().unwrap())
 }
 
-fn short(header: &[u8], byte: usize) -> i16 {
+pub(crate) fn short(header: &[u8], byte: usize) -> i16 {
     i16::from_be_bytes(header[byte - 1..byte + 1].try_into().unwrap())
 }
 
-fn traces(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn traces(file: &[u8]) -> impl Iterator<Item = &[u8]> {
     file[FILE_HEADER..].chunks(TRACE)
 }
 
 /// The file with the wanted traces and samples alone, made in the slowest way.
-fn crop(file: &[u8], wanted: impl Fn(&[u8]) -> bool, samples: Range<usize>) -> Vec<u8> {
+pub(crate) fn crop(file: &[u8], wanted: impl Fn(&[u8]) -> bool, samples: Range<usize>) -> Vec<u8> {
     let n = (samples.len() as i16).to_be_bytes();
     let mut out = file[..FILE_HEADER].to_vec();
     out[3220..3222].copy_from_slice(&n);
@@ -66,7 +66,7 @@ fn crop(file: &[u8], wanted: impl Fn(&[u8]) -> bool, samples: Range<usize>) -> V
 }
 
 /// Exports, and returns the file and what was said.
-fn exported(out: &Path, options: &[&str]) -> (Vec<u8>, String) {
+pub(crate) fn exported(out: &Path, options: &[&str]) -> (Vec<u8>, String) {
     let back = out.with_file_name("back.sgy");
     let paths = [out.to_str().unwrap(), back.to_str().unwrap(), "--overwrite"];
     let output = run(&[&["export"], &paths[..], options].concat());
@@ -75,7 +75,7 @@ fn exported(out: &Path, options: &[&str]) -> (Vec<u8>, String) {
 }
 
 /// What an export says that is refused, with nothing written.
-fn refused(out: &Path, options: &[&str]) -> String {
+pub(crate) fn refused(out: &Path, options: &[&str]) -> String {
     let directory = out.with_file_name("refused");
     std::fs::create_dir_all(&directory).unwrap();
     let back = directory.join("back.sgy");
@@ -85,7 +85,7 @@ fn refused(out: &Path, options: &[&str]) -> String {
     stderr(&output)
 }
 
-fn same(found: &[u8], expected: &[u8], what: &str) {
+pub(crate) fn same(found: &[u8], expected: &[u8], what: &str) {
     let first = found.iter().zip(expected).position(|(a, b)| a != b);
     assert!(found == expected, "{what}: {} and {} bytes, other at {first:?}", found.len(), expected.len());
 }
@@ -682,4 +682,36 @@ fn mdio_reads_a_crop_with_other_samples() {
     let said =
         python::run(interpreter, &["-B".as_ref(), script.as_ref(), back.as_ref(), array.as_ref(), store.as_ref()]);
     assert!(said.contains("all agree"), "{said}");
+}
+
+#[test]
+fn the_python_of_the_documentation_runs_as_it_stands() {
+    let Some(interpreter) = python::interpreter_with_module() else { return };
+    let survey =
+        Survey::new(&["--kind", "poststack", "--inlines", "90:130", "--crosslines", "1:31", "--samples", "500"]);
+    let directory = survey.directory.path();
+    std::fs::copy(&survey.input, survey.path("stack.sgy")).unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/edit.md")).unwrap();
+    let parts: Vec<&str> = text.split("```python\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    assert_eq!(parts.len(), 2);
+    let own = program().parent().unwrap().to_str().unwrap().to_owned();
+    for part in &parts {
+        let output = std::process::Command::new(interpreter)
+            .args(["-W", "ignore", "-c", part])
+            .env("PATH", format!("{own}:{}", std::env::var("PATH").unwrap()))
+            .current_dir(directory)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{part}: {}", stderr(&output));
+    }
+    let file = std::fs::read(survey.path("part.sgy")).unwrap();
+    assert_eq!(file.len(), FILE_HEADER + 21 * 31 * (HEADER + 4 * 251));
+    // pandas packs with Snappy.
+    let (found, said) =
+        exported(&survey.path("survey.zarr"), &["--headers", survey.path("new.parquet").to_str().unwrap()]);
+    let whole = std::fs::read(&survey.input).unwrap();
+    let all = |file: &[u8]| -> Vec<i32> {
+        file[FILE_HEADER..].chunks(HEADER + 2000).map(|trace| field(trace, 181)).collect()
+    };
+    assert_eq!(all(&found), all(&whole).into_iter().map(|x| x + 1000).collect::<Vec<_>>(), "{said}");
 }

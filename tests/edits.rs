@@ -207,7 +207,7 @@ fn a_check_names_the_traces_whose_chunks_were_edited() {
                 std::fs::write(chunk(n), bytes).unwrap();
             }
             let message = said(&survey);
-            let expected = "3 of its 14 chunks along the traces hold other samples than were imported: \
+            let expected = "3 of its 14 chunks along the traces, with 9 traces, hold other samples than were imported: \
                             traces 4 to 6, 7 to 9, 37 to 39";
             assert!(message.contains(expected), "{message}");
         } else {

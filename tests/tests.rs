@@ -47,6 +47,7 @@ mod misfits;
 mod mutations;
 mod odd_files;
 mod old_versions;
+mod parts;
 mod precision;
 mod python_module;
 mod ragged;

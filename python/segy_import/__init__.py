@@ -1,7 +1,7 @@
 """SEG-Y files as Zarr arrays and Parquet tables: a thin module over the program ``segy-import``.
 
 ``convert`` runs an import with progress and cancelling, ``open`` gives its dataset to xarray, ``headers`` the header
-table to pandas, ``gather`` one gather.
+table to pandas, ``gather`` one gather, and ``write_segy`` writes SEG-Y again, with samples of your own.
 """
 
 from ._convert import Progress, Result, convert, inspect
@@ -14,6 +14,7 @@ from ._errors import (
     SegyImportError,
     UsageError,
 )
+from ._export import Written, write_segy
 from ._program import find_program
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "Result",
     "SegyImportError",
     "UsageError",
+    "Written",
     "convert",
     "find_program",
     "gather",
     "headers",
     "inspect",
     "open",
+    "write_segy",
 ]

@@ -12,6 +12,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import segy_import
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "python.md"
@@ -145,6 +146,58 @@ class Datasets(Module):
         self.assertEqual(len(segy_import.headers(out, ["cdp"])), 900)
         with self.assertRaises(FileNotFoundError):
             segy_import.open(self.directory)
+
+
+class WriteSegy(Module):
+    def written(self, dataset, samples=None, **options):
+        """The traces of the file that is written: headers and samples, of IEEE floats."""
+        path = self.directory / "back.sgy"
+        result = segy_import.write_segy(dataset, path, samples, on_progress=False, overwrite=True, **options)
+        file = path.read_bytes()
+        n = int.from_bytes(file[3220:3222], "big")
+        record = np.dtype([("header", "V240"), ("samples", ">f4", (n,))])
+        self.assertEqual((result.output, result.n_bytes), (str(path), len(file)))
+        traces = np.frombuffer(file, record, offset=3600)
+        self.assertEqual(result.n_traces, len(traces))
+        return traces, result
+
+    def test_a_changed_part_of_a_grid_goes_back(self):
+        out = self.directory / "cube.zarr"
+        survey = self.survey(kind="poststack", traces=900, samples=20)
+        segy_import.convert(survey, out, on_progress=False, grid="inline,crossline")
+        ds = segy_import.open(out)
+        lines = ds.inline.values
+        new = (2 * ds.amplitude).sel(inline=lines[3:5], time=slice(8, 40)).transpose("time", "crossline", "inline")
+        expected = new.transpose("inline", "crossline", "time").values.reshape(60, -1)
+        for samples in (new, new.to_dataset(name="amplitude"), new.to_dataset(name="mine")):
+            traces, result = self.written(out, samples, format=5)
+            np.testing.assert_array_equal(traces["samples"], expected)
+            self.assertIn("IEEE", " ".join(result.notes))
+        self.assertEqual([path.name for path in self.directory.glob(".segy_import*")], [])
+        one, _ = self.written(out, new.sel(inline=lines[3]), format=5)
+        np.testing.assert_array_equal(one["samples"], expected[:30])
+        with self.assertRaisesRegex(ValueError, "a, b"):
+            self.written(out, new.to_dataset(name="a").assign(b=new))
+
+    def test_arrays_of_a_line_and_paths_go_back(self):
+        out = self.directory / "line.zarr"
+        survey = self.survey(traces=300, samples=40)
+        segy_import.convert(survey, out, on_progress=False)
+        ds = segy_import.open(out)
+        traces, _ = self.written(out, ds.amplitude * 2, format=5)
+        np.testing.assert_array_equal(traces["samples"], 2 * ds.amplitude.values.T)
+        traces, _ = self.written(out, ds.amplitude.values * 2, format=5)
+        np.testing.assert_array_equal(traces["samples"], 2 * ds.amplitude.values.T)
+        path = self.directory / "back.sgy"
+        segy_import.write_segy(out, path, out / "traces.zarr", on_progress=False, overwrite=True)
+        self.assertEqual(path.read_bytes(), survey.read_bytes())
+        segy_import.write_segy(out, path, overwrite=True, on_progress=False)
+        self.assertEqual(path.read_bytes(), survey.read_bytes())
+        with self.assertRaises(segy_import.OutputExistsError):
+            segy_import.write_segy(out, path, on_progress=False)
+        with self.assertRaisesRegex(segy_import.InputError, "has the shape"):
+            self.written(out, np.zeros((3, 3), "f4"))
+        self.assertEqual(len(self.written(out, where="trace_index < 7")[0]), 7)
 
 
 class Dialog(Module):

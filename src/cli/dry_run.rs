@@ -41,6 +41,7 @@ fn describe(plan: &Plan) -> String {
         along(&|axis| axis.chunk.to_string()),
         array.codec
     ));
+    lines.extend(plan.part.as_ref().map(|part| format!("  {}", part.said(array.n_traces, array.n_samples))));
     lines.extend(array.precision.map(|p| {
         let (step, decibels) = (p.step(), p.decibels);
         format!("  samples are rounded to multiples of {step}, for an error {decibels} dB below their RMS")

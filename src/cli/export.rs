@@ -8,10 +8,11 @@ use serde_json::json;
 use crate::base::error::{Error, Result};
 use crate::base::plural::count;
 use crate::cli::asked::ProgressArgs;
+use crate::cli::part::PartArgs;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
-use crate::export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
+use crate::export::{ExportConfig, ExportResult, TextLine, export};
 use crate::run::reporter::Phase;
 use crate::segy::ByteOrder;
 
@@ -60,25 +61,8 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "A:B")]
     gathers: Option<Span>,
 
-    /// Export traces whose inline number is at least A and less than B
-    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
-    inlines: Option<Interval>,
-
-    /// Export traces whose crossline number is at least A and less than B
-    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
-    crosslines: Option<Interval>,
-
-    /// Export samples from A up to but not including B, as in 500:2000ms; depths and frequencies likewise
-    #[arg(long, value_name = "A:B", allow_hyphen_values = true, visible_alias = "depths")]
-    times: Option<AxisInterval>,
-
-    /// Export traces for which this holds, with columns of headers.parquet: 'offset < 3000 and is_dead == 0'
-    #[arg(long = "where", value_name = "CONDITION")]
-    condition: Option<String>,
-
-    /// Export traces inside the polygons of this file, in the coordinates of the traces (cdp_x_scaled, cdp_y_scaled)
-    #[arg(long, value_name = "FILE.geojson")]
-    polygon: Option<PathBuf>,
+    #[command(flatten)]
+    selection: PartArgs,
 
     /// Take the samples from this array: Zarr (version 2 or 3), or a file .npy
     #[arg(long, value_name = "ARRAY", group = "recoded")]
@@ -154,13 +138,7 @@ impl ExportArgs {
                 (None, Some(span)) => Part::Gathers(span),
                 (None, None) => Part::All,
             },
-            selection: Selection {
-                inlines: self.inlines,
-                crosslines: self.crosslines,
-                condition: self.condition,
-                polygon: self.polygon,
-                samples: self.times,
-            },
+            selection: self.selection.resolve(),
             samples: self.samples,
             headers: self.headers,
             text_lines: self.text_lines,

@@ -11,6 +11,7 @@ use crate::base::shell::quoted;
 use crate::cli::asked::ProgressArgs;
 use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::part::PartArgs;
 use crate::cli::progress::{Display, ProgressMode};
 use crate::cli::{command, dry_run, each, shown};
 use crate::plan::import_config::{Coords, DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
@@ -60,6 +61,9 @@ pub(super) struct ImportArgs {
     /// Leave out the samples: headers and gathers only
     #[arg(long, help_heading = "Headers")]
     headers_only: bool,
+
+    #[command(flatten, next_help_heading = "Part")]
+    selection: PartArgs,
 
     /// Round samples to multiples of a power of two, so that the RMS error stays DB decibels below that of the samples: much
     /// smaller, but no longer lossless
@@ -213,6 +217,7 @@ impl ImportArgs {
         config.max_probe = self.max_probe;
         config.raw_header = !self.no_raw_header;
         config.headers_only = self.headers_only;
+        config.selection = self.selection.resolve();
         config.reads = self.access;
         config.chunk_samples = self.chunk_samples;
         config.chunk_traces = self.chunk_traces;

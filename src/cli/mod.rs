@@ -13,6 +13,7 @@ mod import;
 mod inspect;
 mod merge;
 mod overrides;
+mod part;
 mod plan;
 mod progress;
 mod report;

@@ -126,8 +126,9 @@ impl Display {
         };
         let is_verified = result.phases.iter().any(|(phase, _)| *phase == Phase::Verifying);
         let verified = if is_verified { ", every byte verified" } else { "" };
+        let part = result.part.as_ref().map_or(String::new(), |part| format!("; {part}"));
         let line = format!(
-            "{}: {}{gathers}{verified}, {elapsed:.2} s ({} traces/s)",
+            "{}: {}{gathers}{verified}, {elapsed:.2} s ({} traces/s){part}",
             result.output.display(),
             count(result.n_traces, "trace"),
             HumanCount(rate),
@@ -143,6 +144,7 @@ impl Display {
             "gather_keys": result.gather_keys,
             "grid": grid,
             "is_verified": is_verified,
+            "is_part": result.part.is_some(),
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,
             "output": result.output.display().to_string(),

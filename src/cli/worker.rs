@@ -14,11 +14,10 @@ use crate::cli::asked::ProgressArgs;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::coordinator::work;
-use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
 use crate::run::reporter::Phase;
 use crate::run::{SegmentOutcome, convert_one};
-use crate::staging::SegmentRecord;
+use crate::staging::{SegmentRecord, read_plan};
 use crate::store::{self, Place};
 
 /// Convert one segment of a planned import
@@ -105,7 +104,7 @@ fn work_for_the_coordinator(plan_file: &Path, segment: u32) -> Result<()> {
     let is_no_plan = || Error::Usage(format!("{}: is not a plan", plan_file.display()));
     let (directory, name) = plan_file.parent().zip(plan_file.file_name()).ok_or_else(is_no_plan)?;
     let staging = Place::of(directory).and_then(|staging| staging.held_open()).map_err(failed(directory.display()))?;
-    let plan = Plan::read(&staging.join(name))?;
+    let plan = read_plan(&staging.join(name), &staging)?;
     let staging = staging.with_file_mode(plan.file_mode).map_err(failed(directory.display()))?;
     let last = work(&plan, &staging, segment, &CancelHandle::new(), &send);
     send(last);

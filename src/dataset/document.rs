@@ -51,6 +51,9 @@ pub(crate) struct Document {
     #[serde(default)]
     pub columns: Vec<ColumnInfo>,
     pub counts: Counts,
+    /// What of the input files it was made from, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartDocument>,
     /// The grid, if the traces are one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<GridDocument>,
@@ -291,6 +294,19 @@ pub(crate) struct GridKeyDocument {
     pub n: u64,
     pub first: i64,
     pub last: i64,
+}
+
+/// The part of the input files that a dataset was made from. It cannot give them back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartDocument {
+    /// The options that asked for it.
+    pub options: Vec<String>,
+    /// Traces of all input files.
+    pub n_traces: u64,
+    /// Samples of each trace there.
+    pub n_samples: u64,
+    /// The sample there that is the first in the dataset, from 0.
+    pub first_sample: u64,
 }
 
 /// Counts of files and traces.

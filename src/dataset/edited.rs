@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::Result;
+use crate::base::plural::count;
 use crate::dataset::Dataset;
 use crate::dataset_files::{SAMPLE_SUMS, TRACES};
 use crate::store::checksum::{ChunkSums, crc32c};
@@ -16,13 +17,15 @@ const MOST_NAMED: usize = 5;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EditedChunks {
     pub n: u64,
+    n_traces: u64,
     first: BTreeSet<u64>,
 }
 
 impl EditedChunks {
-    /// Adds one; none may be added twice.
-    pub(crate) fn add(&mut self, trace_chunk: u64) {
+    /// Adds one with so many traces; none may be added twice.
+    pub(crate) fn add(&mut self, trace_chunk: u64, n_traces: u64) {
         self.n += 1;
+        self.n_traces += n_traces;
         self.first.insert(trace_chunk);
         if self.first.len() > MOST_NAMED {
             self.first.pop_last();
@@ -39,10 +42,11 @@ impl EditedChunks {
         let names: Vec<String> = self.first.iter().map(name).collect();
         let rest = if self.n > names.len() as u64 { ", …" } else { "" };
         format!(
-            "{}: {} of its {} chunks along the traces hold other samples than were imported: traces {}{rest}",
+            "{}: {} of its {} chunks along the traces, with {}, hold other samples than were imported: traces {}{rest}",
             dataset.path(TRACES).display(),
             self.n,
             array.n_trace_chunks(),
+            count(self.n_traces, "trace"),
             names.join(", ")
         )
     }
@@ -64,13 +68,21 @@ pub(crate) enum Edits {
 pub(crate) struct EditWatch<'a> {
     dataset: &'a Dataset,
     chunks: Mutex<EditedChunks>,
+    /// Whether it needs the checksums of bricks that are not read, too.
+    sees_all: bool,
     /// Of the bricks of each unit of a grid.
     units: Mutex<BTreeMap<usize, ChunkSums>>,
 }
 
 impl<'a> EditWatch<'a> {
     pub(crate) fn new(dataset: &'a Dataset) -> Self {
-        Self { dataset, chunks: Mutex::default(), units: Mutex::default() }
+        Self { dataset, chunks: Mutex::default(), sees_all: false, units: Mutex::default() }
+    }
+
+    /// Also looks at the checksums of the bricks that are not read, so that it can tell of any part of a grid.
+    #[must_use]
+    pub(crate) fn seeing_all(self, sees_all: bool) -> Self {
+        Self { sees_all, ..self }
     }
 
     /// For one thread.
@@ -114,10 +126,17 @@ impl SampleWatch<'_> {
     pub(super) fn see(&mut self, sample_chunk: u64, trace_chunk: u64, chunk: &[u8]) -> Result<()> {
         let Some(sums) = self.sums.as_mut().filter(|_| self.last != Some(trace_chunk)) else { return Ok(()) };
         if crc32c(chunk) != sums.of(sample_chunk, trace_chunk)? {
-            self.watch.chunks.lock().unwrap_or_else(PoisonError::into_inner).add(trace_chunk);
+            let traces = self.watch.dataset.array.traces_of_chunk(trace_chunk);
+            let n_traces = traces.end - traces.start;
+            self.watch.chunks.lock().unwrap_or_else(PoisonError::into_inner).add(trace_chunk, n_traces);
             self.last = Some(trace_chunk);
         }
         Ok(())
+    }
+
+    /// Whether the checksums of bricks that are not read are needed, too.
+    pub(super) fn sees_all(&self) -> bool {
+        self.watch.sees_all
     }
 
     /// Takes the checksums of all bricks of a unit of a grid, which units count from 0.

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
-use crate::dataset::PlacedGrid;
 use crate::dataset::original::{Original, Sink};
 use crate::dataset::trace_extents::Extents;
+use crate::dataset::{PlacedGrid, SampleWatch};
 use crate::grid::places::Placed;
 use crate::grid::{BLOCK_BYTES, Grid};
 use crate::store::checksum::ChunkSums;
@@ -36,9 +36,13 @@ impl Original<'_> {
         let mut sums = ChunkSums::default();
         for column in places.cut.columns_of(&places.cut.index_of_unit(unit)) {
             let mut traces = places.traces_in(&places.cut.places_of(&column))?;
+            if traces.is_empty() {
+                continue;
+            }
             let is_wanted = |trace: u64| self.crop.is_none_or(|crop| crop.traces.contains(trace));
             traces.retain(|placed| of_file.contains(&placed.trace) && is_wanted(placed.trace));
             if traces.is_empty() {
+                self.pass_bricks(part, &column, &(0..grid.n_deep()), &mut sums)?;
                 continue;
             }
             for first in (0..grid.n_deep()).step_by(at_a_time as usize) {
@@ -47,6 +51,7 @@ impl Original<'_> {
                 let samples = deep.start * depth..(deep.end * depth).min(grid.traces.n_samples);
                 if self.crop.is_some_and(|crop| crop.samples.end <= samples.start || crop.samples.start >= samples.end)
                 {
+                    self.pass_bricks(part, &column, &deep, &mut sums)?;
                     continue;
                 }
                 let bricks = self.read_bricks(part, &column, &deep, &mut sums)?;
@@ -56,6 +61,18 @@ impl Original<'_> {
         }
         if let Some(watch) = &self.watch {
             watch.see_unit(number, sums);
+        }
+        Ok(())
+    }
+
+    /// Adds the checksums of bricks that are not wanted to `sums`, where whoever watches needs those of all.
+    fn pass_bricks(&mut self, part: usize, column: &[u64], deep: &Range<u64>, sums: &mut ChunkSums) -> Result<()> {
+        let Some(reader) = self.bricks.get_mut(part) else { return Ok(()) };
+        if self.watch.as_ref().is_some_and(SampleWatch::sees_all) {
+            for depth in deep.clone() {
+                let index: Vec<u64> = column.iter().copied().chain([depth]).collect();
+                sums.push(reader.checksum(&index)?);
+            }
         }
         Ok(())
     }

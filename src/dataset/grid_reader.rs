@@ -16,9 +16,9 @@ use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::{HOLE, MOST_UNITS, Placed, traces_in};
-use crate::store::Place;
 use crate::store::files::read_json;
 use crate::store::place::is_absence;
+use crate::store::{Place, Reader};
 use crate::zarr::{Array, BrickDecoder};
 
 /// A grid with what is at its places.
@@ -199,21 +199,52 @@ impl BrickReader {
         self.load(index).map(|(_, crc)| crc)
     }
 
+    /// The checksum that a brick ends with, without reading the brick.
+    pub(crate) fn checksum(&mut self, index: &[u64]) -> Result<u32> {
+        let path = self.directory.join(self.array.key(&self.array.object_of(index)));
+        let mut crc = [0; 4];
+        let at = |end: u64| end.checked_sub(4).ok_or_else(|| damaged(&path, "a brick of it is too short"));
+        if self.array.shard.is_some() {
+            let (shard, [offset, n]) = self.in_shard(index, &path)?;
+            at(n)?;
+            let mut stored = Vec::new();
+            read_at(&shard.file, &path, offset + n - 4, 4, &mut stored)?;
+            crc.copy_from_slice(&stored);
+        } else {
+            let file = Reader::open(&path).map_err(|e| match is_absence(&e) {
+                true => damaged(&path, "it is missing"),
+                false => failed(path.display())(e),
+            })?;
+            let end = file.bytes().map_err(failed(path.display()))?;
+            file.read_exact_at(&mut crc, at(end)?).map_err(failed(path.display()))?;
+        }
+        Ok(u32::from_le_bytes(crc))
+    }
+
+    /// The shard with a brick, and the offset and length of the brick in it.
+    fn in_shard(&mut self, index: &[u64], path: &Place) -> Result<(&Shard, [u64; 2])> {
+        let (most, object) = (2 * self.brick_bytes as u64 + 1024, self.array.object_of(index));
+        if self.shard.as_ref().is_none_or(|(open, _)| *open != object) {
+            let n_entries = self.array.chunks_in_object().iter().product();
+            self.shard = Some((object, Shard::open(path, n_entries)?));
+        }
+        let Some((_, shard)) = &self.shard else { return Err(damaged(path, "it is not open")) };
+        let [offset, n] = shard.index.get(self.array.entry_of(index)).copied().unwrap_or([u64::MAX; 2]);
+        if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
+            return Err(damaged(path, "a brick of it is missing"));
+        }
+        Ok((shard, [offset, n]))
+    }
+
     fn load(&mut self, index: &[u64]) -> Result<(Place, u32)> {
         let most = 2 * self.brick_bytes as u64 + 1024;
-        let object = self.array.object_of(index);
-        let path = self.directory.join(self.array.key(&object));
+        let path = self.directory.join(self.array.key(&self.array.object_of(index)));
         if self.array.shard.is_some() {
-            if self.shard.as_ref().is_none_or(|(open, _)| *open != object) {
-                let n_entries = self.array.chunks_in_object().iter().product();
-                self.shard = Some((object, Shard::open(&path, n_entries)?));
-            }
-            let Some((_, shard)) = &self.shard else { return Err(damaged(&path, "it is not open")) };
-            let [offset, n] = shard.index.get(self.array.entry_of(index)).copied().unwrap_or([u64::MAX; 2]);
-            if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
-                return Err(damaged(&path, "a brick of it is missing"));
-            }
-            read_at(&shard.file, &path, offset, n, &mut self.stored)?;
+            let mut stored = std::mem::take(&mut self.stored);
+            let (shard, [offset, n]) = self.in_shard(index, &path)?;
+            let read = read_at(&shard.file, &path, offset, n, &mut stored);
+            self.stored = stored;
+            read?;
         } else {
             self.stored.clear();
             path.read_at_most(most, &mut self.stored).map_err(|e| match is_absence(&e) {

@@ -6,6 +6,7 @@
 mod chunk_reader;
 mod column_values;
 mod crop;
+mod cropped_traces;
 pub(crate) mod document;
 mod edited;
 mod exception_reader;

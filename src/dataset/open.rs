@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::base::error::{Error, Result, unreadable};
 use crate::dataset::damaged;
-use crate::dataset::document::{Counts, Document, FileEntry, parts_of};
+use crate::dataset::document::{Counts, Document, FileEntry, PartDocument, parts_of};
 use crate::dataset_files::{HEADERS, METADATA, NAMED_OUTPUTS, TABLES, TRACES};
 use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
@@ -49,6 +49,8 @@ pub struct Dataset {
     pub pairwise_swapped: bool,
     /// The files it was made from, in trace order; at least one.
     pub files: Vec<OriginalFile>,
+    /// What of the files it was made from, if not all.
+    pub part: Option<PartDocument>,
     /// Whether the header table has each trace's number of samples, which may be fewer than in the array.
     pub has_sample_counts: bool,
     /// Length of all headers of one trace, in bytes.
@@ -223,6 +225,7 @@ impl Dataset {
             sample_order: sample_order.unwrap_or(byte_order),
             pairwise_swapped,
             files,
+            part: document.part,
             has_sample_counts: geometry.samples_per_trace.is_some_and(|s| s.max == geometry.n_samples),
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
             headers_only: options.headers_only,
@@ -268,6 +271,16 @@ impl Dataset {
         self.header_bytes as u64 + n_samples * self.format.bytes as u64
     }
 
+    /// Number of a file's traces, of which the dataset may have a part. `None` if that cannot be.
+    pub fn n_traces_in(&self, file: &OriginalFile) -> Option<u64> {
+        let n_traces = file.traces.end - file.traces.start;
+        let Some(part) = &self.part else { return Some(n_traces) };
+        let around = file.first_trace_offset.checked_add(file.bytes_after_traces.len())?;
+        let (bytes, stride) = (file.bytes.checked_sub(around)?, self.trace_bytes(part.n_samples));
+        let in_file = bytes / stride;
+        (bytes.is_multiple_of(stride) && n_traces <= in_file && in_file <= part.n_traces).then_some(in_file)
+    }
+
     /// Whether later code cannot divide by zero or overflow, and the traces fit the files.
     fn is_consistent(&self) -> bool {
         const MOST_BYTES: u128 = 1 << 62;
@@ -289,6 +302,14 @@ impl Dataset {
     fn holds(&self, file: &OriginalFile) -> bool {
         if file.first_trace_offset > file.bytes || file.label_bytes > file.first_trace_offset {
             return false;
+        }
+        if let Some(part) = &self.part {
+            let end = part.first_sample.checked_add(self.array.n_samples);
+            let has_samples = end.is_some_and(|end| end <= part.n_samples && part.n_samples <= u64::from(u32::MAX));
+            return !self.has_sample_counts
+                && has_samples
+                && file.bytes_before_traces.len() == file.first_trace_offset
+                && self.n_traces_in(file).is_some();
         }
         let n_traces = file.traces.end - file.traces.start;
         let end = file.first_trace_offset + n_traces * self.trace_bytes(self.array.n_samples);

@@ -14,7 +14,7 @@ use crate::dataset_files::METADATA;
 use crate::segy::samples::restore::Restorer;
 
 /// Size of the pieces passed on; they stay in the L2 cache until they are compared.
-const PIECE_BYTES: usize = 256 << 10;
+pub(super) const PIECE_BYTES: usize = 256 << 10;
 /// Minimum traces per unit: with fewer, units would decode the same pages of headers again.
 const UNIT_TRACES: u64 = 4096;
 /// Bytes of samples per unit, beyond the first chunk.
@@ -166,7 +166,7 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
 /// most 256 KiB or one trace (all traces of a chunk, if chunks split traces).
 pub(crate) struct Original<'a> {
     pub(super) sources: &'a Sources<'a>,
-    chunks: ChunkReader<'a>,
+    pub(super) chunks: ChunkReader<'a>,
     /// Of a grid, and of what lies aside.
     pub(super) bricks: Vec<BrickReader>,
     pub(super) restoration: Restoration,
@@ -174,9 +174,9 @@ pub(crate) struct Original<'a> {
     /// The part of the file to give, if it is not all of it, and changes of its headers.
     pub(super) crop: Option<&'a Crop<'a>>,
     pub(super) watch: Option<SampleWatch<'a>>,
-    headers: Vec<u8>,
+    pub(super) headers: Vec<u8>,
     pub(super) piece: Vec<u8>,
-    converted: Vec<u8>,
+    pub(super) converted: Vec<u8>,
 }
 
 impl<'a> Original<'a> {
@@ -246,8 +246,13 @@ impl<'a> Original<'a> {
             cancel.check()?;
             let in_chunk = array.traces_of_chunk(trace_chunk);
             let part = in_chunk.start.max(traces.start)..in_chunk.end.min(traces.end);
-            if array.n_sample_chunks() == 1 && self.crop.is_none() {
-                self.whole_traces(&part, &extents, &mut headers, &mut exceptions, sink)?;
+            if array.n_sample_chunks() == 1 {
+                match self.crop {
+                    None => self.whole_traces(&part, &extents, &mut headers, &mut exceptions, sink)?,
+                    Some(crop) => {
+                        self.cropped_traces(crop, &part, &extents, &mut headers, &mut exceptions, sink)?;
+                    }
+                }
             } else {
                 self.headers_alone(&part, &extents, &mut headers, sink)?;
                 for sample_chunk in 0..array.n_sample_chunks() {
@@ -255,7 +260,7 @@ impl<'a> Original<'a> {
                     self.parts_of_traces(sample_chunk, &part, &extents, &mut exceptions, sink)?;
                 }
             }
-            on_traces(part.end - part.start);
+            on_traces(self.crop.map_or(part.end - part.start, |crop| crop.traces.n_in(&part)));
         }
         exceptions.finish()
     }

@@ -74,10 +74,23 @@ impl TraceSet {
         self.before.get(word).copied().unwrap_or(0) + u64::from(below.count_ones())
     }
 
+    /// The one that has so many before it.
+    pub(crate) fn nth(&self, n: u64) -> Option<u64> {
+        let word = self.before.partition_point(|&before| before <= n).checked_sub(1)?;
+        let mut left = *self.words.get(word)?;
+        (self.before[word]..n).for_each(|_| left &= left - 1);
+        Some(self.traces.start + word as u64 * WORD + u64::from(left.trailing_zeros()))
+    }
+
+    /// How many of these traces there are.
+    pub(crate) fn n_in(&self, traces: &Range<u64>) -> u64 {
+        let ends = traces.start.max(self.traces.start)..traces.end.min(self.traces.end);
+        if ends.is_empty() { 0 } else { self.rank(ends.end) - self.rank(ends.start) }
+    }
+
     /// Whether any of these traces is one.
     pub(crate) fn any_in(&self, traces: &Range<u64>) -> bool {
-        let ends = traces.start.max(self.traces.start)..traces.end.min(self.traces.end);
-        !ends.is_empty() && self.rank(ends.end) > self.rank(ends.start)
+        self.n_in(traces) > 0
     }
 
     /// From the first to the last.
@@ -115,6 +128,9 @@ mod tests {
             assert_eq!(set.rank(trace), members.iter().filter(|&&m| m < trace).count() as u64, "{trace}");
         }
         assert_eq!(set.rank(1300), set.len());
+        let found: Vec<u64> = (0..).map_while(|n| set.nth(n)).collect();
+        assert_eq!(found, members);
+        assert_eq!((set.n_in(&(1002..1009)), set.n_in(&(1003..1005))), (3, 0));
         assert!(set.any_in(&(1002..1003)) && !set.any_in(&(1003..1005)) && !set.any_in(&(0..1000)));
         let both = set.and(&TraceSet::new(&traces, |trace| trace % 2 == 0));
         assert_eq!(both, TraceSet::new(&traces, |trace| trace % 6 == 0));

@@ -111,11 +111,10 @@ impl ArraySamples {
             target.write_at(crop.offset_of_sample(trace, samples.start), &out)?;
             n_done += 1;
         }
-        if own.start == 0 {
-            shared.add(n_done);
-        }
-        // Of each trace once.
-        Ok(if own.start == 0 { n_homeless } else { 0 })
+        // Each trace counts once.
+        let is_first = samples.start == crop.samples.start;
+        shared.add(if is_first { n_done } else { 0 });
+        Ok(if is_first { n_homeless } else { 0 })
     }
 
     /// The traces at the places of a block, in the order of [`Self::starts`].

@@ -40,7 +40,11 @@ impl CroppedHeaders {
     /// # Errors
     /// `Error::Usage` where the headers cannot say so.
     pub(super) fn new(samples: &std::ops::Range<u64>, dataset: &Dataset, file: &OriginalFile) -> Result<Option<Self>> {
-        if *samples == (0..dataset.array.n_samples) {
+        let (first, all) = match &dataset.part {
+            Some(part) => (part.first_sample, part.n_samples),
+            None => (0, dataset.array.n_samples),
+        };
+        if samples.end - samples.start == all {
             return Ok(None);
         }
         let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", dataset.root.display())));
@@ -51,12 +55,13 @@ impl CroppedHeaders {
             return refused("is of a PASSCAL file; only whole traces can be exported");
         }
         let axis = &dataset.sample_axis;
-        if axis.interval.is_none() && samples.start > 0 {
+        if axis.interval.is_none() && first + samples.start > 0 {
             return refused("the interval of its samples is not known, so the delay of later ones cannot be given");
         }
         Ok(Some(Self {
             n_samples: samples.end - samples.start,
-            shift: axis.value(samples.start) - axis.value(0),
+            // From that of the file on.
+            shift: axis.value(first + samples.start) - axis.value(0),
             units: axis.units_text().to_owned(),
             order: dataset.byte_order,
             binary_order: file.binary_order,

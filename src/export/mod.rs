@@ -2,16 +2,14 @@
 //! or headers where that is asked for.
 
 mod array_samples;
-mod condition;
 mod cropped_headers;
 mod header_table;
 mod in_order;
 mod one_file;
 mod output_file;
 mod place_map;
-mod polygon;
 mod sample_encoder;
-mod selection;
+mod selected_traces;
 mod table_rows;
 mod text_line;
 
@@ -23,9 +21,9 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::dataset::{Dataset, OriginalFile, Part, Tables, Target, damaged};
 use crate::dataset_files::METADATA;
+use crate::selection::Selection;
 use one_file::{Done, Written, write_file};
 use output_file::{Replacing, UnfinishedFiles, check_target, place_of};
-pub use selection::{AxisInterval, Interval, Selection};
 pub use text_line::TextLine;
 
 /// The export the caller wants.
@@ -124,12 +122,10 @@ pub fn export(
             check_target(target, overwrite)?;
         }
         let traces = traces_of_part(config.part, &dataset, file)?;
-        let n_traces = traces.end - traces.start;
-        let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
         let tables = Tables::open(&dataset)?;
         let place = (!is_standard).then(|| place_of(target, &dataset)).transpose()?;
         let written = Written { config, dataset: &dataset, tables: &tables, file, traces };
-        let done = write_file(&written, place.as_ref(), replacing, &mut tell, cancel)?;
+        let done = write_file(&written, place.as_ref(), replacing, on_progress, cancel)?;
         let Done { bytes, n_traces, is_edited, notes } = done;
         return Ok(ExportResult { n_files: 1, n_traces, bytes, is_edited, notes });
     }
@@ -152,7 +148,7 @@ pub fn export(
     let n_traces = dataset.array.n_traces;
     let mut all = ExportResult { n_files, n_traces, bytes: 0, is_edited: Some(false), notes: Vec::new() };
     for (file, name) in dataset.files.iter().zip(&names) {
-        let mut tell = |traces| on_progress(file.traces.start + traces, n_traces);
+        let mut tell = |done, _| on_progress(file.traces.start + done, n_traces);
         let written = Written { config, dataset: &dataset, tables: &tables, file, traces: file.traces.clone() };
         let mut done = Done::default();
         all.bytes += files.add(name, config.sync, |path, replacing| {

@@ -15,6 +15,7 @@ use crate::export::cropped_headers::{COUNT_BYTE, CroppedHeaders};
 use crate::export::header_table::HeaderTable;
 use crate::export::output_file::{Replacing, Unfinished};
 use crate::export::sample_encoder::SampleEncoder;
+use crate::export::selected_traces::selected_traces;
 use crate::export::{ExportConfig, text_line};
 use crate::store::Place;
 
@@ -38,16 +39,20 @@ pub(super) struct Done {
     pub notes: Vec<String>,
 }
 
+/// Called with the traces done so far, and those that will be.
+type OnProgress<'a> = dyn FnMut(u64, u64) + 'a;
+
 /// Exports one of the dataset's files, or a part of it.
 pub(super) fn write_file(
     written: &Written,
     target: Option<&Place>,
     replacing: Replacing,
-    on_progress: &mut dyn FnMut(u64),
+    on_progress: &mut OnProgress,
     cancel: &CancelHandle,
 ) -> Result<Done> {
     let config = written.config;
-    let is_cropped = config.selection != Default::default() || config.samples.is_some() || config.headers.is_some();
+    let is_changed = config.selection != Default::default() || config.samples.is_some() || config.headers.is_some();
+    let is_cropped = is_changed || written.dataset.part.is_some();
     match is_cropped {
         false => written.whole(target, replacing, on_progress, cancel),
         true => written.cropped(target, replacing, on_progress, cancel),
@@ -60,7 +65,7 @@ impl Written<'_> {
         &self,
         target: Option<&Place>,
         replacing: Replacing,
-        on_progress: &mut dyn FnMut(u64),
+        on_progress: &mut OnProgress,
         cancel: &CancelHandle,
     ) -> Result<Done> {
         let Self { config, dataset, tables, file, traces } = self;
@@ -75,7 +80,7 @@ impl Written<'_> {
         let outside = Outside::new(self, n_traces, conversion.as_ref(), None)?;
         let target = Unfinished::create(target, traces_end + outside.bytes_after(file), replacing)?;
         outside.write_before(file, &target)?;
-        let watch = EditWatch::new(dataset);
+        let watch = EditWatch::new(dataset).seeing_all(config.unedited);
         let write_unit = |original: &mut Original, unit, shared: &Shared| {
             let mut sink = |offset: u64, bytes: &[u8]| {
                 // The first and last units may reach beyond the part.
@@ -90,7 +95,8 @@ impl Written<'_> {
         };
         let new_original = || Original::new(&sources)?.converted(conversion.clone(), config.nan).watched(&watch);
         let units = sources.units_of(traces);
-        for_each(target.n_threads(), units.into_iter(), cancel, on_progress, new_original, write_unit)?;
+        let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
+        for_each(target.n_threads(), units.into_iter(), cancel, &mut tell, new_original, write_unit)?;
         let mut done = Done { n_traces, ..Done::default() };
         self.note_edits(watch.edits(), &mut done)?;
         done.bytes = outside.finish(file, target, traces_end, replacing, cancel)?;
@@ -102,7 +108,7 @@ impl Written<'_> {
         &self,
         target: Option<&Place>,
         replacing: Replacing,
-        on_progress: &mut dyn FnMut(u64),
+        on_progress: &mut OnProgress,
         cancel: &CancelHandle,
     ) -> Result<Done> {
         let Self { config, dataset, tables, file, .. } = self;
@@ -142,19 +148,28 @@ impl Written<'_> {
         if let Some(table) = &table {
             done.notes.extend(said_of(table));
         }
+        done.notes.extend(self.said_of_part());
         done.bytes = outside.finish(file, target, crop.end(), replacing, cancel)?;
         Ok(done)
+    }
+
+    /// That the file is a part of another for a reason that lies in the dataset.
+    fn said_of_part(&self) -> Option<String> {
+        let part = self.dataset.part.as_ref()?;
+        let (n, all) = (self.file.traces.end - self.file.traces.start, self.dataset.n_traces_in(self.file)?);
+        let (n_samples, all_samples) = (self.dataset.array.n_samples, part.n_samples);
+        Some(format!("the dataset has {n} of the file's {all} traces, and {n_samples} of their {all_samples} samples"))
     }
 
     /// The traces and samples that are wanted.
     fn selected(&self, new: Option<&ArraySamples>) -> Result<(TraceSet, Range<u64>)> {
         let Self { config, dataset, file, traces: part, .. } = self;
         let root = dataset.root.display();
-        let mut traces = config.selection.traces(dataset, &file.traces)?;
+        let mut traces = selected_traces(&config.selection, dataset, &file.traces)?;
         if *part != file.traces {
             traces = traces.and(&TraceSet::new(&file.traces, |trace| part.contains(&trace)));
         }
-        let mut samples = config.selection.samples(dataset)?;
+        let mut samples = config.selection.samples(&dataset.sample_axis, dataset.array.n_samples)?;
         if let Some(new) = new {
             traces = traces.and(&new.traces);
             samples = samples.start.max(new.samples.start)..samples.end.min(new.samples.end);
@@ -188,7 +203,7 @@ impl Written<'_> {
             }
             Edits::Unknown if self.config.unedited => {
                 return Err(Error::Usage(format!(
-                    "{root}: --unedited needs all bricks of a grid, or a dataset with {}; verify checks all of it",
+                    "{root}: --unedited needs a dataset with {}; verify checks all of it",
                     crate::dataset_files::SAMPLE_SUMS
                 )));
             }
@@ -220,25 +235,26 @@ impl<'a> Cropping<'a> {
         Ok(Original::new(self.sources)?.cropped(Some(self.crop)).converted(self.conversion.cloned(), nan))
     }
 
+    /// Reports traces of those that are wanted.
+    fn told<'t, 'p>(&self, on_progress: &'t mut OnProgress<'p>) -> impl FnMut(u64) + use<'t, 'p> {
+        let n_traces = self.crop.traces.len();
+        move |done| on_progress(done.min(n_traces), n_traces)
+    }
+
     fn done(&self) -> Done {
         Done { n_traces: self.crop.traces.len(), ..Done::default() }
     }
 
     /// Writes the traces with the samples of the dataset.
-    fn own_samples(
-        &self,
-        target: &Unfinished,
-        on_progress: &mut dyn FnMut(u64),
-        cancel: &CancelHandle,
-    ) -> Result<Done> {
-        let watch = EditWatch::new(self.written.dataset);
+    fn own_samples(&self, target: &Unfinished, on_progress: &mut OnProgress, cancel: &CancelHandle) -> Result<Done> {
+        let watch = EditWatch::new(self.written.dataset).seeing_all(self.written.config.unedited);
         let write_unit = |original: &mut Original, unit, shared: &Shared| {
             let mut sink = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
             original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
         };
         let units = self.sources.units_of(&self.crop.traces.span()).into_iter();
         let watched = || self.original()?.watched(&watch);
-        for_each(target.n_threads(), units, cancel, on_progress, watched, write_unit)?;
+        for_each(target.n_threads(), units, cancel, &mut self.told(on_progress), watched, write_unit)?;
         let mut done = self.done();
         self.written.note_edits(watch.edits(), &mut done)?;
         Ok(done)
@@ -250,7 +266,7 @@ impl<'a> Cropping<'a> {
         new: &ArraySamples,
         asked: Target,
         target: &Unfinished,
-        on_progress: &mut dyn FnMut(u64),
+        on_progress: &mut OnProgress,
         cancel: &CancelHandle,
     ) -> Result<Done> {
         let Written { config, dataset, file, .. } = self.written;
@@ -260,8 +276,9 @@ impl<'a> Cropping<'a> {
             original.headers_of_unit(unit, &mut |offset, bytes| target.write_at(offset, bytes))
         };
         let units = self.sources.units_of_traces(&self.crop.traces.span());
-        for_each(target.n_threads(), units, cancel, on_progress, || self.original(), write_headers)?;
-        let n_homeless = new.write(self.crop, &encoder, target, on_progress, cancel)?;
+        // The samples are the work.
+        for_each(target.n_threads(), units, cancel, &mut |_| {}, || self.original(), write_headers)?;
+        let n_homeless = new.write(self.crop, &encoder, target, &mut self.told(on_progress), cancel)?;
         let mut done = self.done();
         done.notes.push(format!("samples of {} as {}", path.display(), encoder.format.name));
         if let Some(n) = dataset.grid.as_ref().map(|grid| grid.n_aside).filter(|&n| n > 0) {
@@ -299,7 +316,7 @@ impl Outside {
         fewer: Option<&CroppedHeaders>,
     ) -> Result<Self> {
         let Written { config, dataset, file, .. } = written;
-        let mut outside = match n_traces == file.traces.end - file.traces.start {
+        let mut outside = match dataset.n_traces_in(file) == Some(n_traces) {
             true => Self { head: file_head(file)?, keeps_after: true },
             false => {
                 let around = fit_around(n_traces, dataset, file)?;

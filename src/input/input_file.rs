@@ -1,5 +1,6 @@
 //! An input file as it was when the import was planned, and which traces of the dataset come from it.
 
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -7,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, unreadable};
+use crate::input::trace_map::TakenTraces;
 use crate::segy::Layout;
 use crate::store::{self, State};
 
@@ -88,11 +90,50 @@ pub struct PlannedFile {
     pub layout: Layout,
     /// Number of its first trace in the dataset, from 0.
     pub first_trace: u64,
+    /// The traces that are taken, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<TakenTraces>,
+    /// The samples of each trace that are taken, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Range<u32>>,
 }
 
 impl PlannedFile {
+    /// All of a file.
+    pub fn whole(input: InputFile, layout: Layout, first_trace: u64) -> Self {
+        Self { input, layout, first_trace, taken: None, samples: None }
+    }
+
+    /// How many of its traces are in the dataset.
+    pub fn n_traces(&self) -> u64 {
+        self.taken.as_ref().map_or(self.layout.n_traces, |taken| taken.n)
+    }
+
+    /// Samples of its traces, or of the longest one, in the dataset.
+    pub fn n_samples(&self) -> u32 {
+        self.samples.as_ref().map_or(self.layout.n_samples, |samples| samples.end.saturating_sub(samples.start))
+    }
+
     /// One past its last trace in the dataset.
     pub fn end_trace(&self) -> u64 {
-        self.first_trace + self.layout.n_traces
+        self.first_trace + self.n_traces()
+    }
+
+    /// Bytes of the file that are read for the dataset.
+    pub fn bytes_taken(&self) -> u64 {
+        let (n, all) = (u128::from(self.n_traces()), u128::from(self.layout.n_traces.max(1)));
+        (u128::from(self.input.bytes) * n / all) as u64
+    }
+
+    /// Whether what is taken can be taken.
+    pub fn is_consistent(&self) -> bool {
+        let samples = self.samples.as_ref().is_none_or(|samples| {
+            samples.start < samples.end && samples.end <= self.layout.n_samples && self.layout.varying.is_none()
+        });
+        let traces = self.taken.as_ref().is_none_or(|taken| {
+            let end = taken.first.checked_add(self.layout.n_traces);
+            taken.n <= self.layout.n_traces && end.is_some_and(|end| end <= taken.n_in_map)
+        });
+        samples && traces && self.n_traces() > 0 && self.layout.is_consistent()
     }
 }

@@ -3,6 +3,7 @@
 
 mod input_file;
 pub(crate) mod outside_traces;
+pub(crate) mod trace_map;
 pub(crate) mod traces;
 
 pub(crate) use input_file::{InputFile, PlannedFile};

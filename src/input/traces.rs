@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
 use crate::base::visible::visible_path;
+use crate::input::trace_map::MapCursor;
 use crate::input::{InputFile, PlannedFile};
 use crate::segy::infer;
 use crate::segy::layout::Overrides;
@@ -22,24 +23,29 @@ pub(crate) struct Inputs<'a> {
     end_trace: u64,
     open: Option<(usize, Arc<SegyFile>)>,
     finder: TraceFinder,
+    cursor: MapCursor,
 }
 
-/// Consecutive traces of one file with the same number of samples.
+/// Traces of one file that follow each other there and in the dataset, with the same number of samples.
 pub(crate) struct Stretch {
     pub file: Arc<SegyFile>,
     /// Number of the file, from 0.
     pub file_index: u32,
     /// Number of the first trace in the dataset, from 0.
     pub first_trace: u64,
-    /// Whether the first trace is the first of its file.
+    /// Whether the first trace is the first of its file in the dataset.
     pub begins_file: bool,
+    /// Number of the first trace in its file, from 0.
+    pub in_file: u64,
     pub n_traces: usize,
     /// Offset of the first trace in the file.
     pub offset: u64,
     /// Bytes from one trace to the next.
     pub stride: usize,
-    /// Samples of each trace.
+    /// Samples of each trace that are taken.
     pub n_samples: u32,
+    /// The bytes of these samples in a trace, which begins with its headers.
+    pub samples: Range<usize>,
 }
 
 impl Stretch {
@@ -52,7 +58,15 @@ impl Stretch {
 impl<'a> Inputs<'a> {
     /// Opens no file yet. `files` are in trace order.
     pub(crate) fn new(files: &'a [PlannedFile], io: Io, access: Access) -> Self {
-        Self { files, io, access, end_trace: u64::MAX, open: None, finder: TraceFinder::default() }
+        Self {
+            files,
+            io,
+            access,
+            end_trace: u64::MAX,
+            open: None,
+            finder: TraceFinder::default(),
+            cursor: MapCursor::default(),
+        }
     }
 
     /// Limits reading to traces before `end_trace`.
@@ -71,17 +85,32 @@ impl<'a> Inputs<'a> {
             return Err(Error::Failed(format!("trace {} is not in the plan", trace + 1)));
         };
         let file = self.file(index)?;
-        let places = self.finder.find(&file, &planned.layout, trace - planned.first_trace, most as u64)?;
+        let (in_file, most) = self.in_file(planned, trace, most as u64)?;
+        let places = self.finder.find(&file, &planned.layout, in_file, most)?;
+        let samples = planned.samples.clone().unwrap_or(0..places.n_samples);
+        let at = |sample: u32| planned.layout.header_bytes() + sample as usize * planned.layout.format().bytes;
         Ok(Stretch {
             file,
             file_index: index as u32,
             first_trace: trace,
             begins_file: trace == planned.first_trace,
+            in_file,
             n_traces: places.n_traces as usize,
             offset: places.offset,
             stride: places.stride,
-            n_samples: places.n_samples,
+            n_samples: samples.end - samples.start,
+            samples: at(samples.start)..at(samples.end),
         })
+    }
+
+    /// The number that a trace has in its file, and how many of the dataset follow it there, at most `most`.
+    fn in_file(&mut self, planned: &PlannedFile, trace: u64, most: u64) -> Result<(u64, u64)> {
+        let Some(taken) = &planned.taken else { return Ok((trace - planned.first_trace, most)) };
+        let most = most.min(planned.end_trace() - trace);
+        let (number, n) = self.cursor.find(taken.map.get()?, trace, most)?;
+        let in_file = number.checked_sub(taken.first).filter(|&in_file| in_file < planned.layout.n_traces);
+        let missing = || Error::Failed(format!("trace {} is not in the map of the traces", trace + 1));
+        Ok((in_file.ok_or_else(missing)?, n))
     }
 
     /// The file with this number, opened.
@@ -103,7 +132,10 @@ impl<'a> Inputs<'a> {
             )));
         }
         if self.end_trace < planned.end_trace() && planned.layout.varying.is_none() {
-            let n_traces = self.end_trace.saturating_sub(planned.first_trace);
+            let n_traces = match self.end_trace.checked_sub(1).filter(|&last| last >= planned.first_trace) {
+                Some(last) => self.in_file(planned, last, 1)?.0 + 1,
+                None => 0,
+            };
             file.read_no_further_than(planned.layout.trace_offset(n_traces));
         }
         let file = Arc::new(file);
@@ -130,7 +162,7 @@ pub(crate) fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch
         let input = InputFile::of(path)?;
         let layout = infer::layout(&mut file, overrides, watch)?;
         let first_trace = files.last().map_or(0, PlannedFile::end_trace);
-        let planned = PlannedFile { input, layout, first_trace };
+        let planned = PlannedFile::whole(input, layout, first_trace);
         if let Some(first) = files.first() {
             check_fit(first, &planned, overrides.ragged)?;
         }

@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::base::plural::counted;
 use crate::base::shell::{quoted, quoted_word};
 use crate::base::visible::{visible, visible_path};
-use crate::dataset::document::{Document, GridDocument, GridKeyDocument};
+use crate::dataset::document::{Document, GridDocument, GridKeyDocument, PartDocument};
 use crate::dataset_files::{HEADERS, METADATA, TABLES, ZARR_JSON};
 use crate::inspect::text_columns::{grouped, table};
 use crate::segy::SampleAxis;
@@ -51,6 +51,8 @@ pub(crate) struct DatasetReport {
     pub header_table_bytes: u64,
     /// The keys of a grid.
     pub grid_keys: Vec<GridKeyDocument>,
+    /// What of the files it was made from, if not all.
+    pub part: Option<PartDocument>,
     /// Whether `export` gives the file back byte for byte.
     pub is_exact: bool,
     pub warnings: Vec<String>,
@@ -120,7 +122,8 @@ pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
         header_table: format!("{tables}{HEADERS}"),
         n_columns: document.columns.len(),
         grid_keys: document.grid.map(|grid| grid.keys).unwrap_or_default(),
-        is_exact: document.precision.is_none() && layout != "headers",
+        is_exact: document.precision.is_none() && document.part.is_none() && layout != "headers",
+        part: document.part,
         warnings: document.warnings,
     }))
 }
@@ -232,6 +235,13 @@ pub(crate) fn text(report: &DatasetReport) -> String {
         row("", format!("and {} more", report.files.len() - MOST_FILES));
     }
     row("layout", layout(report));
+    if let Some(part) = &report.part {
+        let (all, samples) = (grouped(part.n_traces), grouped(part.n_samples));
+        row(
+            "part",
+            format!("of {all} traces of {samples} samples, which it cannot give back: {}", part.options.join(" ")),
+        );
+    }
     row("traces", grouped(report.n_traces));
     row("samples", samples(report));
     if report.layout != "headers" {

@@ -183,7 +183,7 @@ impl Inspector {
         layout.decisions.extend(columns.decisions);
         layout.warnings.extend(columns.warning);
         let input = InputFile::of(&config.input)?;
-        let planned = PlannedFile { input, layout, first_trace: 0 };
+        let planned = PlannedFile::whole(input, layout, 0);
         let gathers = import.gather_choice(std::slice::from_ref(&planned), &columns.table)?;
         let layout = planned.layout;
         let headers = columns.table;
@@ -245,7 +245,7 @@ impl Inspector {
         let mut import = ImportConfig::new(&self.config.input, PathBuf::new());
         import.io = self.config.reading.io;
         let input = InputFile::of(&self.config.input)?;
-        let planned = PlannedFile { input, layout: self.layout.clone(), first_trace: 0 };
+        let planned = PlannedFile::whole(input, self.layout.clone(), 0);
         match import.grid_outline(&[planned], &self.headers, keys, cancel) {
             Ok(grid) => Ok((Some(grid), None)),
             Err(Error::Input(why)) if self.config.grid.is_none() => {

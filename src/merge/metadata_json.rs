@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::error::Result;
 use crate::dataset::document::{
     Counts, Document, Exceptions, FileEntry, Format, Gathers, Geometry, GridDocument, GridKeyDocument, Input,
-    NO_CHECKSUM, NamedFormat, Options, OutsideTraces, Rounded, SamplesPerTrace, Segy, TextualHeader,
+    NO_CHECKSUM, NamedFormat, Options, OutsideTraces, PartDocument, Rounded, SamplesPerTrace, Segy, TextualHeader,
 };
 use crate::gather::index::GatherCounts;
 use crate::grid::{Grid, Key};
@@ -71,6 +71,12 @@ pub(crate) fn dataset_document(
             n_zero: (!plan.headers_only).then_some(headers.n_zero),
             n_duplicate: (!plan.headers_only).then_some(headers.n_duplicate),
         },
+        part: plan.part.as_ref().map(|part| PartDocument {
+            options: part.options.clone(),
+            n_traces: part.n_traces,
+            n_samples: part.n_samples,
+            first_sample: part.first_sample,
+        }),
         grid,
         exceptions: Exceptions { n_samples: records.iter().map(|r| r.n_exceptions).sum() },
         checksums,

@@ -18,6 +18,7 @@ use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::partition::{cuts_inside_gathers, partition};
 use crate::plan::precision;
+use crate::plan::taking::{PlannedPart, Taking};
 use crate::plan::target::Target;
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
@@ -26,6 +27,7 @@ use crate::segy::lengths::ragged::Watch;
 use crate::segy::samples::format::Converter;
 use crate::segy::samples::restore::Restorer;
 use crate::segy::{Access, Dtype, Layout, Ragged, SegyFile};
+use crate::selection::Selection;
 use crate::table::columns::RECORDING_TIME;
 use crate::table::derived::{Degrees, RecordingTime};
 use crate::table::info::{self, Placed, Units};
@@ -60,9 +62,11 @@ impl ImportConfig {
         let watch = |walked| cancel.check().and_then(|()| watch(walked));
         let mut files = plan_files(&self.inputs, self.io.unwatched(), &self.overrides, &watch)?;
         let Columns { table: headers, placed: placed_fields, decisions, warning } = self.columns_of_all(&files)?;
-        let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
+        let (part, left_out) = self.part(&mut files, &headers, &placed_fields, cancel)?;
+        let n_traces = files.iter().map(PlannedFile::n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
-        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
+        let file_index = files.len() > 1;
+        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, file_index, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -94,7 +98,7 @@ impl ImportConfig {
             true => coordinates::choose(&self.coords, &gather_keys, &headers, &variable)?,
             false => Vec::new(),
         };
-        warnings.extend(warning.into_iter().chain(of_grid));
+        warnings.extend(left_out.into_iter().chain(warning).chain(of_grid));
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
         let key_of: Option<&mut dyn FnMut(u64) -> _> = if gather_keys.is_empty() { None } else { Some(&mut key_of) };
@@ -104,6 +108,7 @@ impl ImportConfig {
         let plan = Plan {
             version: PLAN_VERSION,
             files,
+            part,
             io: self.io,
             file_mode: self.file_mode()?,
             gather_keys,
@@ -124,6 +129,31 @@ impl ImportConfig {
             scratch,
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
+    }
+
+    /// Takes what is wanted of the files, if that is not all. Returns what to say of it as well.
+    fn part(
+        &self,
+        files: &mut Vec<PlannedFile>,
+        headers: &HeaderTable,
+        placed: &[PlacedField],
+        cancel: &CancelHandle,
+    ) -> Result<(Option<PlannedPart>, Vec<String>)> {
+        let Some(first) = files.first().filter(|_| self.selection != Selection::default()) else {
+            return Ok((None, Vec::new()));
+        };
+        if self.overrides.ragged == Ragged::Pad {
+            let what = "a part of the traces or samples can be taken of traces of one length; leave out --ragged pad, or \
+                        import all of them and export the part";
+            return Err(Error::Usage(what.into()));
+        }
+        let layout = first.layout.clone();
+        let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
+        let mut inputs = Inputs::new(files, self.io.unwatched(), Access::Headers);
+        let sample = Sample::read(&mut inputs, n_traces, headers, &Keys::new(&[], headers.byte_order)?)?;
+        let headers = with_derived(headers.clone(), &layout, &sample, placed);
+        let taking = Taking { selection: &self.selection, headers: &headers, io: self.io.unwatched() };
+        taking.take(files, cancel).map(|(part, left_out)| (Some(part), left_out))
     }
 
     /// Permissions of the dataset's files, before the umask: readable only for those who may read every input.
@@ -181,7 +211,7 @@ impl ImportConfig {
     fn n_segments(&self, files: &[PlannedFile], target: &Target) -> u32 {
         let traces = target.traces();
         let (threshold_traces, threshold_bytes) = self.parallel_threshold;
-        let input_bytes: u64 = files.iter().map(|f| f.input.bytes).sum();
+        let input_bytes: u64 = files.iter().map(PlannedFile::bytes_taken).sum();
         let small = traces.n_traces <= threshold_traces && input_bytes <= threshold_bytes;
         let wanted = match self.segments {
             Some(n) => u64::from(n),
@@ -198,7 +228,8 @@ impl ImportConfig {
 
     /// The columns of `headers.parquet`.
     pub(crate) fn columns(&self, file: &SegyFile, layout: &Layout) -> Result<Columns> {
-        let marks = [self.inputs.len() > 1, self.overrides.ragged == Ragged::Pad];
+        let is_of_traces = self.selection.is_of_traces();
+        let marks = [self.inputs.len() > 1, self.overrides.ragged == Ragged::Pad, is_of_traces];
         Columns::new(&self.headers, self.raw_header, marks, file, layout)
     }
 
@@ -276,8 +307,8 @@ impl ImportConfig {
     }
 
     pub(super) fn array(&self, files: &[PlannedFile]) -> Result<ArrayPlan> {
-        let (layout, n_traces) = (&files[0].layout, files.iter().map(|f| f.layout.n_traces).sum());
-        let n_samples = files.iter().map(|f| f.layout.n_samples).max().unwrap_or(0);
+        let (layout, n_traces) = (&files[0].layout, files.iter().map(PlannedFile::n_traces).sum());
+        let n_samples = files.iter().map(PlannedFile::n_samples).max().unwrap_or(0);
         let native = layout.format().native;
         let dtype = match self.dtype {
             DtypeChoice::Native => native,

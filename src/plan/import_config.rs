@@ -10,6 +10,7 @@ use crate::plan::mapping::HeaderOptions;
 use crate::plan::{MergeOptions, Plan};
 use crate::segy::Io;
 use crate::segy::layout::Overrides;
+use crate::selection::Selection;
 use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 /// Default for how many headers a split may move back to find the start of its gather.
@@ -97,6 +98,8 @@ pub struct ImportConfig {
     pub gather: Gather,
     /// Most trace headers to look back for the start of a gather.
     pub max_probe: u64,
+    /// Which traces and samples to import, if not all.
+    pub selection: Selection,
     /// Header field positions that override the standard.
     pub headers: HeaderOptions,
     /// Keep the header bytes in the column `raw_header`.
@@ -156,6 +159,7 @@ impl ImportConfig {
             segments: None,
             gather: Gather::default(),
             max_probe: DEFAULT_MAX_PROBE,
+            selection: Selection::default(),
             headers: HeaderOptions::default(),
             raw_header: true,
             headers_only: false,
@@ -195,7 +199,7 @@ impl ImportConfig {
     /// Whether the file is small enough to convert in this process.
     pub(crate) fn is_small(&self, plan: &Plan) -> bool {
         let (traces, bytes) = self.parallel_threshold;
-        plan.n_traces() <= traces && plan.input_bytes() <= bytes
+        plan.n_traces() <= traces && plan.bytes_taken() <= bytes
     }
 }
 

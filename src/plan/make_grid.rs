@@ -249,7 +249,7 @@ impl Survey<'_> {
 
     /// Whether a few headers show a sorted volume without holes, which needs no further look at the keys.
     fn is_sorted_volume(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<bool> {
-        if options.is_scanned || self.columns_there(&VOLUME).len() < VOLUME.len() {
+        if options.is_scanned || self.has_gaps() || self.columns_there(&VOLUME).len() < VOLUME.len() {
             return Ok(false);
         }
         let (_, keys) = self.keys(&VOLUME.map(str::to_owned), &options.bins)?;
@@ -257,9 +257,15 @@ impl Survey<'_> {
         Ok(probe::records(&wanted, cancel)?.is_some())
     }
 
+    /// Whether traces of the files are left out.
+    fn has_gaps(&self) -> bool {
+        self.files.iter().any(|file| file.taken.is_some())
+    }
+
     /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
     fn records(&self, wanted: &Wanted, options: &GridOptions, cancel: &CancelHandle) -> Result<Records> {
-        let probed = if options.is_scanned { None } else { probe::records(wanted, cancel)? };
+        let is_scanned = options.is_scanned || self.has_gaps();
+        let probed = if is_scanned { None } else { probe::records(wanted, cancel)? };
         probed.map_or_else(|| Records::read(wanted, cancel), Ok)
     }
 

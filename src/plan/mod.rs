@@ -13,6 +13,7 @@ pub(crate) mod mapping;
 pub(crate) mod partition;
 mod precision;
 pub(crate) mod reading;
+pub(crate) mod taking;
 pub(crate) mod target;
 
 use std::ops::Range;
@@ -28,6 +29,7 @@ use crate::plan::coordinates::TraceCoordinate;
 use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
+use crate::plan::taking::PlannedPart;
 use crate::plan::target::{Target, owned, traces_in};
 use crate::segy::layout::Decision;
 use crate::segy::{Io, Layout};
@@ -37,7 +39,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 10;
+pub const PLAN_VERSION: u32 = 11;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub(crate) const MAX_THREADS: u32 = 64;
@@ -61,6 +63,9 @@ pub struct Plan {
     pub version: u32,
     /// In trace order; at least one. All agree in everything that decides how traces are read.
     pub files: Vec<PlannedFile>,
+    /// What of the files becomes the dataset, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PlannedPart>,
     /// How to read the input.
     pub io: Io,
     /// Permissions of the dataset's files, before the umask; directories also get search wherever they get read.
@@ -132,16 +137,16 @@ impl Plan {
         let (array, headers, n) = (self.traces(), &self.headers, self.n_traces());
         let mut next = 0;
         let in_order = self.files.iter().all(|f| {
-            let end = f.first_trace.checked_add(f.layout.n_traces);
-            let follows = f.first_trace == next && f.layout.n_traces > 0;
+            let end = f.first_trace.checked_add(f.n_traces());
+            let follows = f.first_trace == next;
             next = end.unwrap_or(0);
             // What workers take from the first file must hold for all of them.
             let fits = f.layout.format_code == self.layout().format_code
                 && f.layout.header_bytes() == headers.header_bytes as usize
-                && f.layout.is_consistent();
+                && f.is_consistent();
             follows && end.is_some() && fits
         });
-        let n_samples = self.files.iter().map(|f| u64::from(f.layout.n_samples)).max();
+        let n_samples = self.files.iter().map(|f| u64::from(f.n_samples())).max();
         let n_bytes: u128 = self.files.iter().map(|f| u128::from(f.input.bytes)).sum();
         if n_samples != Some(array.n_samples) || !in_order || next != n || n_bytes >= MOST {
             return false;
@@ -190,6 +195,11 @@ impl Plan {
         }
     }
 
+    /// The bytes of the input files that are read for the dataset.
+    pub fn bytes_taken(&self) -> u64 {
+        self.files.iter().map(PlannedFile::bytes_taken).sum()
+    }
+
     /// A warning about the input, with its name.
     pub fn about(&self, warning: &str) -> String {
         format!("{}: {warning}", self.input_name())
@@ -213,6 +223,7 @@ impl Plan {
     pub fn makes_the_same_as(&self, other: &Self) -> bool {
         self.version == other.version
             && self.files == other.files
+            && self.part == other.part
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
             && self.target == other.target
@@ -282,6 +293,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::generate::{GenerateConfig, generate};
+    use crate::input::trace_map::{OpenMap, TakenTraces};
     use crate::plan::mapping::ComputedField;
 
     fn array(plan: &mut Plan) -> &mut ArrayPlan {
@@ -355,9 +367,11 @@ mod tests {
     fn plans_make_the_same_if_all_that_the_output_depends_on_is_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let plan = small(&directory);
-        let changes: [fn(&mut Plan); 8] = [
+        let changes: [fn(&mut Plan); 10] = [
             |p| p.version += 1,
             |p| p.files[0].input.bytes += 1,
+            |p| p.files[0].samples = Some(1..5),
+            |p| p.part = Some(PlannedPart { options: Vec::new(), n_traces: 24, n_samples: 5, first_sample: 0 }),
             |p| p.gather_keys.clear(),
             |p| p.max_probe += 1,
             |p| array(p).chunk_traces -= 1,
@@ -379,6 +393,10 @@ mod tests {
         assert!(plan.makes_the_same_as(&other));
     }
 
+    fn taken(n: u64, first: u64, n_in_map: u64) -> TakenTraces {
+        TakenTraces { n, first, map_crc32c: 0, n_in_map, map: OpenMap::default() }
+    }
+
     #[test]
     fn a_plan_whose_numbers_would_harm_a_worker_is_refused() {
         let directory = tempfile::tempdir().unwrap();
@@ -392,13 +410,17 @@ mod tests {
         let plan = config.plan().unwrap();
         let json = |plan: &Plan| serde_json::to_vec(plan).unwrap();
         assert_eq!(Plan::from_json(&json(&plan)).as_ref(), Ok(&plan));
-        let changes: [fn(&mut Plan); 20] = [
+        let changes: [fn(&mut Plan); 24] = [
             |p| p.version += 1,
             |p| array(p).chunk_traces = 0,
             |p| array(p).chunk_samples = u64::MAX,
             |p| array(p).shard_chunks = Some(0),
             |p| p.files[0].layout.n_traces = 1 << 63,
             |p| p.files.clear(),
+            |p| p.files[0].samples = Some(1..6),
+            |p| p.files[0].samples = Some(3..3),
+            |p| p.files[0].taken = Some(taken(13, 0, 24)),
+            |p| p.files[0].taken = Some(taken(12, 13, 24)),
             |p| p.headers.row_group_rows = 0,
             |p| p.headers.columns[0].first_byte = 0,
             |p| p.headers.columns[0].first_byte = 238,

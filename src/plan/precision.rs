@@ -42,7 +42,7 @@ pub(super) fn decide(
         let of_trace = u64::from(place.n_samples);
         let n_samples = of_trace.min(MOST_SAMPLES);
         let first = (of_trace - n_samples) / 2;
-        let offset = place.offset + layout.header_bytes() as u64 + first * format.bytes as u64;
+        let offset = place.offset + place.samples.start as u64 + first * format.bytes as u64;
         let samples = place.file.bytes(offset, n_samples as usize * format.bytes, &mut buffer)?;
         values.resize(n_samples as usize * array.dtype.size(), 0);
         converter.convert(samples, &mut values);

@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::plan::Plan;
 use crate::run::no_plan;
 use crate::staging::attempt::{self, Attempt, finished};
-use crate::staging::{self, SegmentRecord, has_plan, plan_in};
+use crate::staging::{self, SegmentRecord, has_plan, plan_in, read_plan};
 use crate::store::Place;
 use crate::worker;
 
@@ -60,7 +60,7 @@ pub(crate) fn convert_one(
     if !has_plan(&staging)? {
         return without_plan(&place);
     }
-    let plan = Plan::read(&plan_in(&staging))?;
+    let plan = read_plan(&plan_in(&staging), &staging)?;
     attempt.set_file_mode(plan.file_mode)?;
     let n_segments = plan.segments.len() as u32;
     if segment >= n_segments {

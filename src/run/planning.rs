@@ -162,7 +162,7 @@ pub(crate) fn prepare(
     }
     let earlier = if config.fresh { None } else { earlier(config, &plan, &output, other)? };
     if let Some(Staged { plan: earlier, done, n_lost }) = earlier {
-        output.complete_grid(&plan)?;
+        output.complete(&plan)?;
         let plan = earlier;
         return Ok(Prepared::Open(Job { output, plan: Arc::new(plan), done, n_lost: Some(n_lost) }));
     }

@@ -93,6 +93,8 @@ pub struct ImportResult {
     pub gather_keys: Vec<String>,
     /// The axes of the grid and their lengths; empty for traces in file order.
     pub grid: Vec<(String, u64)>,
+    /// What it has of the input, if that is not all.
+    pub part: Option<String>,
     /// Duration of the import.
     pub elapsed: Duration,
     /// Duration of each phase.
@@ -213,6 +215,7 @@ impl<'a> Reporter<'a> {
             n_gathers,
             gather_keys: plan.gather_keys.iter().map(|key| key.name.clone()).collect(),
             grid: plan.target.grid().map(Grid::lengths).unwrap_or_default(),
+            part: plan.part.as_ref().map(|part| part.said(plan.n_traces(), plan.traces().n_samples)),
             elapsed: self.started.elapsed(),
             // The first entry is the time before the first phase.
             phases: self.phases.split_off(1),

@@ -1,5 +1,6 @@
 //! Numbers with units, as options take them.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,12 @@ impl Quantity {
             (Some(unit), Some(units)) => unit.convert(self.value, units),
             _ => self.value,
         }
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.value, self.unit.map_or("", Unit::name))
     }
 }
 

@@ -7,17 +7,21 @@ use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::base::error::{Result, failed};
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::places::{self, Placed};
+use crate::input::trace_map::{OpenMap, TraceMap};
 use crate::plan::Plan;
 use crate::segy::ByteOrder;
 use crate::staging::segment_paths::SegmentPaths;
 use crate::store::files::{create_directories, is_there, move_to};
 use crate::store::{Place, Reader, Writer};
 
+/// The map of the traces that are taken, in the staging area.
+const TRACE_MAP: &str = "traces.bin";
 /// Name of the directory in the staging area.
 pub(super) const GRID: &str = "grid";
 const PLACES: &str = "places.bin";
@@ -30,6 +34,33 @@ const SCAN: &str = "scan";
 const NUMBERS_AT_A_TIME: usize = 4096;
 /// Bytes copied at a time.
 const COPIED_BYTES: usize = 1 << 20;
+
+/// Puts the map of the traces that are taken into the staging area, if not all of them are.
+pub(super) fn write_map(plan: &Plan, staging: &Place) -> Result<()> {
+    let Some(taken) = plan.files.iter().find_map(|file| file.taken.as_ref()) else { return Ok(()) };
+    let map = taken.map.get()?;
+    put(&staging.join(TRACE_MAP), |file| map.each_block(|bytes| file.write_all(bytes)))
+}
+
+/// Whether the plan's map is there, if it has one.
+pub(super) fn has_map(plan: &Plan, staging: &Place) -> Result<bool> {
+    match plan.files.iter().any(|file| file.taken.is_some()) {
+        true => is_there(&staging.join(TRACE_MAP)),
+        false => Ok(true),
+    }
+}
+
+/// The plan at a place, with the map beside it.
+///
+/// # Errors
+/// As [`Plan::read`].
+pub(crate) fn read_plan(path: &Place, staging: &Place) -> Result<Plan> {
+    let mut plan = Plan::read(path)?;
+    let n_in_map = plan.files.iter().find_map(|file| file.taken.as_ref().map(|taken| taken.n_in_map));
+    let map = n_in_map.map(|n| Arc::new(TraceMap::at(staging.join(TRACE_MAP), n)));
+    plan.files.iter_mut().filter_map(|file| file.taken.as_mut()).for_each(|taken| taken.map = OpenMap(map.clone()));
+    Ok(plan)
+}
 
 /// Puts them into the staging area, if the plan has a grid.
 pub(super) fn write(plan: &Plan, staging: &Place) -> Result<()> {

@@ -28,7 +28,7 @@ use local::LocalArea;
 use objects::ObjectArea;
 
 pub(crate) use commit::document_in;
-pub(crate) use grid_files::GridFiles;
+pub(crate) use grid_files::{GridFiles, read_plan};
 pub(crate) use record::SegmentRecord;
 pub(crate) use segment_paths::SegmentPaths;
 
@@ -104,7 +104,7 @@ impl Staged {
             return Ok(None);
         }
         if root.is_remote() {
-            let plan = Plan::read(&staging.join(PLAN))?;
+            let plan = read_plan(&staging.join(PLAN), &staging)?;
             let mut done = objects::records(&staging, &plan)?;
             done.retain(|record| record.fits(&plan));
             return Ok(Some(Self { plan, done, n_lost: 0 }));
@@ -113,7 +113,7 @@ impl Staged {
             let what = "holds links, which are not followed; remove it";
             return Err(Error::OutputInTheWay(format!("{}: {what}", staging.display())));
         }
-        let plan = Plan::read(&staging.join(PLAN))?;
+        let plan = read_plan(&staging.join(PLAN), &staging)?;
         let ids = plan.segments.iter().map(|s| s.id);
         let mut done: Vec<SegmentRecord> =
             ids.filter_map(|id| attempt::finished(&staging, id).transpose()).collect::<Result<_>>()?;
@@ -333,12 +333,16 @@ impl Output {
     /// See [`Area::start`].
     pub fn start(&self, plan: &Plan) -> Result<()> {
         self.area.start(plan)?;
+        grid_files::write_map(plan, &self.staging())?;
         grid_files::write(plan, &self.staging())
     }
 
-    /// Puts what workers need of a grid into the staging area, where an interrupted run did not.
-    pub fn complete_grid(&self, plan: &Plan) -> Result<()> {
+    /// Puts what workers need besides the plan into the staging area, where an interrupted run did not.
+    pub fn complete(&self, plan: &Plan) -> Result<()> {
         let staging = self.staging();
+        if !grid_files::has_map(plan, &staging)? {
+            grid_files::write_map(plan, &staging)?;
+        }
         if plan.target.grid().is_none() || grid_files::are_there(&staging)? {
             return Ok(());
         }

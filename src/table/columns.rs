@@ -27,10 +27,12 @@ const FILE_TRACE_INDEX: &str = "file_trace_index";
 pub(crate) const FILE_INDEX: &str = "file_index";
 /// Name of the column with each trace's number of samples in its file, if they may differ.
 pub(crate) const N_SAMPLES: &str = "n_samples";
+/// Name of the column with the number of the trace in its file, from 0, if not all traces are taken.
+pub(crate) const TRACE_IN_FILE: &str = "trace_in_file";
 /// Name of the column with the time of the recording.
 pub(crate) const RECORDING_TIME: &str = "recording_time";
-/// Length of a mark (the file index and the number of samples), which follow the header bytes in a row.
-const MARK_BYTES: usize = 4;
+/// Length of a place on an axis of a grid; like the marks, they follow the header bytes in a row.
+const PLACE_BYTES: usize = 4;
 /// Name of the last column: the header bytes as in the file.
 pub(crate) const RAW_HEADER: &str = "raw_header";
 /// Name of the column with the additional trace headers (rev 2), if the file has them.
@@ -84,6 +86,9 @@ pub struct HeaderTable {
     pub file_index: bool,
     /// Whether there is a column with each trace's number of samples.
     pub n_samples: bool,
+    /// Whether there is a column with each trace's number in its file.
+    #[serde(default)]
+    pub trace_in_file: bool,
     /// The keys of a grid: each has a column `<key>_index` with the place of the trace on that axis.
     #[serde(default)]
     pub grid_keys: Vec<String>,
@@ -105,6 +110,8 @@ pub struct Mark {
     pub file_index: u32,
     /// Number of its samples in the file.
     pub n_samples: u32,
+    /// Its number in the file, from 0.
+    pub in_file: u64,
 }
 
 /// Where the values of a column come from. Offsets count from 0 in the header bytes.
@@ -115,9 +122,10 @@ pub(crate) enum Source {
         offset: usize,
         kind: FieldKind,
     },
-    /// A 32-bit number after the header bytes that is not a header field.
+    /// A number after the header bytes that is not a header field: int32 or int64.
     Mark {
         offset: usize,
+        kind: FieldKind,
     },
     Scaled {
         offset: usize,
@@ -235,8 +243,11 @@ impl HeaderTable {
         ];
         let known = flags.into_iter().filter(|(_, source)| self.sample_flags || !matches!(source, Source::Flag(_)));
         let flags = known.map(|(name, source)| (name.to_owned(), source));
-        let marks =
-            self.mark_names().enumerate().map(move |(i, name)| (name, Source::Mark { offset: width + i * MARK_BYTES }));
+        let marks = self.marks().scan(width, |next, (name, kind)| {
+            let offset = *next;
+            *next += kind.size();
+            Some((name, Source::Mark { offset, kind }))
+        });
         let first = std::iter::once((self.first_column().to_owned(), Source::TraceIndex));
         let time = self.recording_time.map(|time| (RECORDING_TIME.to_owned(), Source::Time(time)));
         let degrees = self.degrees.iter().map(|d| (d.name.clone(), Source::Degrees(d.angle)));
@@ -250,10 +261,16 @@ impl HeaderTable {
         Source::Equals { offset: offset(first_byte), kind, value: DEAD }
     }
 
-    fn mark_names(&self) -> impl Iterator<Item = String> {
-        let of_files = [(FILE_INDEX, self.file_index), (N_SAMPLES, self.n_samples)];
-        let of_files = of_files.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name.to_owned());
-        of_files.chain(self.grid_keys.iter().map(|key| format!("{key}_index")))
+    /// The names and types of what follows the header bytes in a row.
+    fn marks(&self) -> impl Iterator<Item = (String, FieldKind)> {
+        let of_files = [
+            (FILE_INDEX, FieldKind::I32, self.file_index),
+            (N_SAMPLES, FieldKind::I32, self.n_samples),
+            (TRACE_IN_FILE, FieldKind::I64, self.trace_in_file),
+        ];
+        let of_files = of_files.into_iter().filter(|(.., is_there)| *is_there);
+        let of_files = of_files.map(|(name, kind, _)| (name.to_owned(), kind));
+        of_files.chain(self.grid_keys.iter().map(|key| (format!("{key}_index"), FieldKind::I32)))
     }
 
     /// Name of the first column, unless the key `trace` of a grid has a column of that name.
@@ -263,23 +280,27 @@ impl HeaderTable {
 
     /// Bytes of a trace's places on the axes of a grid, which follow its marks.
     pub(crate) fn place_bytes(&self) -> usize {
-        self.grid_keys.len() * MARK_BYTES
+        self.grid_keys.len() * PLACE_BYTES
     }
 
     /// Length of one buffered row: the trace's header bytes and its marks.
     pub(crate) fn row_bytes(&self) -> usize {
-        self.header_bytes as usize + self.mark_names().count() * MARK_BYTES
+        self.header_bytes as usize + self.marks().map(|(_, kind)| kind.size()).sum::<usize>()
     }
 
     /// The marks of a trace as they follow its header bytes, in the byte order of the table.
     pub(crate) fn mark_bytes(&self, mark: Mark) -> Vec<u8> {
-        let values = [(mark.file_index, self.file_index), (mark.n_samples, self.n_samples)];
-        let values = values.into_iter().filter(|(_, is_there)| *is_there);
-        let bytes = |value: u32| match self.byte_order {
-            ByteOrder::Big => value.to_be_bytes(),
-            ByteOrder::Little => value.to_le_bytes(),
+        let values = [
+            (u64::from(mark.file_index), 4, self.file_index),
+            (u64::from(mark.n_samples), 4, self.n_samples),
+            (mark.in_file, 8, self.trace_in_file),
+        ];
+        let values = values.into_iter().filter(|(.., is_there)| *is_there);
+        let bytes = |(value, n, _): (u64, usize, bool)| match self.byte_order {
+            ByteOrder::Big => value.to_be_bytes()[8 - n..].to_vec(),
+            ByteOrder::Little => value.to_le_bytes()[..n].to_vec(),
         };
-        values.flat_map(|(value, _)| bytes(value)).collect()
+        values.flat_map(bytes).collect()
     }
 
     /// Rows in every page but the last of a row group.
@@ -337,6 +358,7 @@ impl Source {
     fn arrow_type(self) -> DataType {
         match self {
             Self::TraceIndex => DataType::Int64,
+            Self::Mark { kind: FieldKind::I64, .. } => DataType::Int64,
             Self::Mark { .. } => DataType::Int32,
             Self::Scaled { .. } | Self::Computed(_) | Self::Degrees(_) => DataType::Float64,
             Self::Time(time) => DataType::Timestamp(TimeUnit::Nanosecond, time.is_utc.then(|| "UTC".into())),
@@ -381,7 +403,7 @@ impl Source {
             Self::Equals { offset, kind, .. } => same(offset, kind.size()),
             Self::Flag(flag) => changed.last().is_some_and(|c| c & flag == 0),
             Self::Field { offset, kind } => same(offset, kind.size()),
-            Self::Mark { offset } => same(offset, MARK_BYTES),
+            Self::Mark { offset, kind } => same(offset, kind.size()),
             Self::Scaled { offset, kind, scalar_offset, given } => {
                 same(offset, kind.size()) && (given.is_some() || same(scalar_offset, 2))
             }

@@ -138,11 +138,12 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
 }
 
 /// Columns that are not header fields.
-const OWN: [(&str, &str, &str); 9] = [
+const OWN: [(&str, &str, &str); 10] = [
     ("file_trace_index", "i64", "number of the trace in the input, from 0"),
     ("trace_index", "i64", "number of the trace in the dataset, from 0"),
     ("file_index", "i32", "number of the input file, from 0"),
     ("n_samples", "i32", "number of samples of the trace in its file"),
+    ("trace_in_file", "i64", "number of the trace in its file, from 0"),
     ("is_dead", "bool", "whether trace_id_code is 2"),
     ("is_zero", "bool", "whether all samples are zero"),
     ("is_duplicate", "bool", "whether the samples equal those of the trace before, and are not all zero"),

@@ -14,6 +14,7 @@
 //! per second of synthetic marine headers, in which 29 columns vary (31 bytes per row), and 7 million of a stacked
 //! volume (1.4 bytes); with raw headers 1.7 and 3. Source of the format: <https://github.com/apache/parquet-format>.
 
+mod column_numbers;
 mod column_writer;
 pub(crate) mod columns;
 pub(crate) mod derived;
@@ -28,8 +29,11 @@ mod tests;
 pub(crate) mod watched;
 mod writer;
 
+pub(crate) use column_numbers::ColumnNumbers;
 pub use columns::HeaderTable;
-pub(crate) use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, Mark, N_SAMPLES, RAW_HEADER, ZERO_TRACE};
+pub(crate) use columns::{
+    ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, Mark, N_SAMPLES, RAW_HEADER, TRACE_IN_FILE, ZERO_TRACE,
+};
 pub(crate) use derived::NO_TIME;
 pub(crate) use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, GatherStarts, ensemble_info};
 pub(crate) use formula::{Computed, Expression, Formula};

@@ -70,7 +70,7 @@ impl Rows<'_> {
                 Values::Int64((first..first + n).collect())
             }
             Source::Field { offset, kind } => self.raw(offset, kind),
-            Source::Mark { offset } => self.raw(offset, FieldKind::I32),
+            Source::Mark { offset, kind } => self.raw(offset, kind),
             Source::Scaled { offset, kind, given: Some(given), .. } => {
                 let values = self.as_f64(offset, kind);
                 Values::Double(values.into_iter().map(|v| apply_given_scalar(v, given)).collect())

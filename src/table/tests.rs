@@ -42,6 +42,7 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         pairwise_swapped: false,
         file_index: false,
         n_samples: false,
+        trace_in_file: false,
         grid_keys: Vec::new(),
         computed: Vec::new(),
         recording_time: None,

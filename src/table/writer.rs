@@ -116,7 +116,7 @@ impl SegmentWriter {
         self.push_marked(block, stride, n, flags, Mark::default(), &[])
     }
 
-    /// Like [`Self::push`], for traces with this mark. `places` has an int32 for each key of the grid and trace, in the byte order
+    /// Like [`Self::push`], for traces with this mark, which follow each other in their file. `places` has an int32 for each key of the grid and trace, in the byte order
     /// of the table; it is empty without a grid.
     pub fn push_marked(
         &mut self,
@@ -127,7 +127,7 @@ impl SegmentWriter {
         mark: Mark,
         places: &[u8],
     ) -> Result<()> {
-        let (mark, place_bytes) = (self.table.mark_bytes(mark), self.table.place_bytes());
+        let (mut mark_bytes, place_bytes) = (self.table.mark_bytes(mark), self.table.place_bytes());
         let mut next = 0;
         while next < n {
             let rows_of_page = self.flags.len();
@@ -142,7 +142,10 @@ impl SegmentWriter {
                     )));
                 };
                 self.page.extend_from_slice(header);
-                self.page.extend_from_slice(&mark);
+                if self.table.trace_in_file {
+                    mark_bytes = self.table.mark_bytes(Mark { in_file: mark.in_file + i as u64, ..mark });
+                }
+                self.page.extend_from_slice(&mark_bytes);
                 self.page.extend_from_slice(places.get(i * place_bytes..(i + 1) * place_bytes).unwrap_or_default());
                 self.flags.push(flags);
                 self.summary.count(self.is_dead.holds(header, self.table.byte_order), flags);

@@ -11,6 +11,7 @@ use crate::segy::samples::format::Converter;
 use crate::segy::{Access, ByteOrder, Dtype, Io, SegyFile};
 use crate::verify::check::check_tables;
 use crate::verify::check_grid::said_of_edits;
+use crate::verify::places_in_file::PlacesInFile;
 
 /// The result of a successful comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,10 @@ pub struct Compared {
 
 /// The first byte that differs, and what it belongs to.
 struct Difference {
+    /// In the file that the dataset gives.
     offset: u64,
+    /// In the file it is compared with.
+    file_offset: u64,
     in_file: Vec<u8>,
     in_dataset: Vec<u8>,
 }
@@ -93,11 +97,15 @@ fn compare_file(
         )));
     }
     let sources = Sources::new(tables, original)?;
-    let comparison = Comparison { file: &file, sources: &sources, first: Mutex::new(None) };
-    for (offset, kept) in [(0, &original.bytes_before_traces), (sources.end_of_traces(), &original.bytes_after_traces)]
-    {
+    let places = PlacesInFile::new(dataset, original)?;
+    let comparison = Comparison { file: &file, sources: &sources, places, first: Mutex::new(None) };
+    let n_after = original.bytes_after_traces.len();
+    let after = [sources.end_of_traces(), original.bytes.saturating_sub(n_after)];
+    for (offsets, kept) in [([0, 0], &original.bytes_before_traces), (after, &original.bytes_after_traces)] {
         let mut buffer = Vec::new();
-        kept.pieces(&mut |at, bytes| comparison.piece(offset + at, bytes, &mut buffer).map(drop))?;
+        kept.pieces(&mut |at, bytes| {
+            comparison.piece_at(offsets.map(|offset| offset + at), bytes, &mut buffer).map(drop)
+        })?;
     }
 
     let worker = || Ok((Original::new(&sources)?, Vec::new()));
@@ -113,19 +121,34 @@ fn compare_file(
     for_each(n_threads(), sources.units_of(&original.traces).into_iter(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
     let n_traces = original.traces.end - original.traces.start;
-    Ok(Compared { n_traces, bytes: file.len() })
+    // With a part of the file, those of the part.
+    Ok(Compared { n_traces, bytes: sources.end_of_traces() + n_after })
 }
 
 struct Comparison<'a> {
     file: &'a SegyFile,
     sources: &'a Sources<'a>,
+    /// Where the traces are in the file, if the dataset has only a part of it.
+    places: Option<PlacesInFile>,
     first: Mutex<Option<Difference>>,
 }
 
 impl Comparison<'_> {
-    /// Compares bytes with those at `offset` of the file. Returns whether they differ.
+    /// Compares bytes of traces that the dataset gives at `offset` with those of the file. Returns whether they differ.
     fn piece(&self, offset: u64, bytes: &[u8], buffer: &mut Vec<u8>) -> Result<bool> {
-        let in_file = self.file.bytes(offset, bytes.len(), buffer)?;
+        let Some(places) = &self.places else { return self.piece_at([offset; 2], bytes, buffer) };
+        let (mut at, mut differs) = (0, false);
+        while at < bytes.len() && !differs {
+            let (in_file, n) = places.piece(offset + at as u64, bytes.len() - at);
+            differs = self.piece_at([offset + at as u64, in_file], &bytes[at..at + n], buffer)?;
+            at += n;
+        }
+        Ok(differs)
+    }
+
+    /// Compares bytes at an offset in what the dataset gives, and one in the file.
+    fn piece_at(&self, [offset, file_offset]: [u64; 2], bytes: &[u8], buffer: &mut Vec<u8>) -> Result<bool> {
+        let in_file = self.file.bytes(file_offset, bytes.len(), buffer)?;
         if in_file == bytes {
             return Ok(false);
         }
@@ -137,6 +160,7 @@ impl Comparison<'_> {
         let part = start as usize..end as usize;
         let difference = Difference {
             offset: offset + at as u64,
+            file_offset: file_offset + at as u64,
             in_file: in_file[part.clone()].to_vec(),
             in_dataset: bytes[part].to_vec(),
         };
@@ -198,11 +222,15 @@ impl Comparison<'_> {
         let first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(difference) = first.as_ref() else { return Ok(()) };
         let found = self.sources.part_at(difference.offset)?;
+        let trace_of = |trace| self.places.as_ref().map_or(trace, |places| places.trace(trace)) + 1;
+        let sample_of = |sample| self.places.as_ref().map_or(sample, |places| places.first_sample + sample) + 1;
         let place = match found {
             FilePart::BeforeTraces => "before the traces".to_owned(),
             FilePart::AfterTraces => "after the traces".to_owned(),
-            FilePart::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace + 1, byte + 1),
-            FilePart::Sample { trace, sample, .. } => format!("trace {}, sample {}", trace + 1, sample + 1),
+            FilePart::Header { trace, byte } => format!("trace {}, byte {} of its headers", trace_of(trace), byte + 1),
+            FilePart::Sample { trace, sample, .. } => {
+                format!("trace {}, sample {}", trace_of(trace), sample_of(sample))
+            }
         };
         let value = |bytes: &[u8]| match found {
             FilePart::Sample { .. } => format!("{}{}", hexadecimal(bytes), self.number(bytes)),
@@ -212,7 +240,7 @@ impl Comparison<'_> {
             "{} is not what {} was made from: byte {} ({place}) is the first that differs: {} in the file, {} in the dataset",
             self.file.path().display(),
             self.sources.dataset.root.display(),
-            difference.offset + 1,
+            difference.file_offset + 1,
             value(&difference.in_file),
             value(&difference.in_dataset)
         )))

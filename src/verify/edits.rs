@@ -23,7 +23,9 @@ pub(super) fn what_was_edited(dataset: &Dataset, cancel: &CancelHandle) -> Resul
         for sample_chunk in 0..dataset.array.n_sample_chunks() {
             shared.cancel.check()?;
             if crc32c(&chunks.read(sample_chunk, trace_chunk)?) != sums.of(sample_chunk, trace_chunk)? {
-                edited.lock().unwrap_or_else(PoisonError::into_inner).add(trace_chunk);
+                let traces = dataset.array.traces_of_chunk(trace_chunk);
+                let n_traces = traces.end - traces.start;
+                edited.lock().unwrap_or_else(PoisonError::into_inner).add(trace_chunk, n_traces);
                 break;
             }
         }

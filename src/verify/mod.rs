@@ -4,6 +4,7 @@ mod check;
 mod check_grid;
 mod compare;
 mod edits;
+mod places_in_file;
 
 pub use check::{Checked, check};
 pub use compare::Compared;

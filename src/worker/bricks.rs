@@ -237,8 +237,7 @@ impl<'a> Columns<'a> {
     /// Takes the first of these neighbouring traces, as many as lie in one window. Returns how many.
     fn fill_from(&mut self, run: &[Placed], samples: &Range<u64>, records: &mut Option<Records>) -> Result<usize> {
         let layout = self.plan.layout();
-        let (format_bytes, size, header_bytes) =
-            (layout.format().bytes, self.grid.traces.dtype.size(), layout.header_bytes());
+        let (format_bytes, size) = (layout.format().bytes, self.grid.traces.dtype.size());
         let most = run.len().min((WINDOW_BYTES / layout.stride()).max(1));
         let window = self.inputs.stretch(run[0].trace, most)?;
         let n = window.n_traces;
@@ -254,7 +253,7 @@ impl<'a> Columns<'a> {
             if let Some(records) = records {
                 records.put(&self.cut, placed.place, &self.record, trace);
             }
-            let raw = &trace[header_bytes + start * format_bytes..][..n_there * format_bytes];
+            let raw = &trace[window.samples.clone()][start * format_bytes..][..n_there * format_bytes];
             let (row, padding) = self.row[..row_bytes].split_at_mut(n_there * size);
             padding.fill(0);
             let seen = self.samples.convert(raw, row);

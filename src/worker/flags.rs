@@ -65,11 +65,10 @@ impl<'a> FlagFinder<'a> {
         is_zero: &[bool],
         flags: &mut Vec<u8>,
     ) -> Result<()> {
-        let header_bytes = self.layout.header_bytes();
         flags.clear();
         let mut before: Option<&[u8]> = None;
         for (index, (trace, &is_zero)) in window.traces().zip(bytes.chunks(window.stride).zip(is_zero)) {
-            let samples = &trace[header_bytes..];
+            let samples = &trace[window.samples.clone()];
             let repeats = match before {
                 _ if is_zero => false,
                 Some(before) => before == samples,
@@ -87,9 +86,8 @@ impl<'a> FlagFinder<'a> {
 
     /// The flags of the traces of a window, whose bytes are known.
     pub(crate) fn of_read_window(&mut self, window: &Stretch, bytes: &[u8], flags: &mut Vec<u8>) -> Result<()> {
-        let header_bytes = self.layout.header_bytes();
         let mut is_zero = |trace: &[u8]| {
-            let samples = &trace[header_bytes..];
+            let samples = &trace[window.samples.clone()];
             blocks(samples.len()).all(|(start, n)| self.are_zero(&samples[start as usize..][..n]))
         };
         let is_zero: Vec<bool> = bytes.chunks(window.stride).map(&mut is_zero).collect();
@@ -176,8 +174,8 @@ impl<'a> FlagFinder<'a> {
         Ok(Samples {
             file: place.file,
             begins_file: place.begins_file,
-            offset: place.offset + self.layout.header_bytes() as u64,
-            n_bytes: place.n_samples as usize * self.layout.format().bytes,
+            offset: place.offset + place.samples.start as u64,
+            n_bytes: place.samples.len(),
         })
     }
 }

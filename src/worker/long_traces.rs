@@ -309,7 +309,7 @@ impl Piece {
         let n = u64::from(place.n_samples).min(samples.end).checked_sub(samples.start).filter(|&n| n > 0)? as usize;
         let (size_in, size_out) = (layout.format().bytes, array.dtype.size());
         Some(Self {
-            offset: place.offset + layout.header_bytes() as u64 + samples.start * size_in as u64,
+            offset: place.offset + place.samples.start as u64 + samples.start * size_in as u64,
             n_bytes: n * size_in,
             n_converted: n * size_out,
             first_sample: samples.start,

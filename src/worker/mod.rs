@@ -15,7 +15,6 @@ use crate::exceptions::SegmentExceptions;
 use crate::input::traces::Stretch;
 use crate::plan::Plan;
 use crate::plan::partition::Segment;
-use crate::segy::Layout;
 use crate::segy::samples::moments::Moments;
 use crate::segy::samples::restore::RoundTrip;
 use crate::staging::attempt::{self, Attempt};
@@ -70,8 +69,6 @@ pub(crate) fn convert(
 
 struct Conversion<'a> {
     plan: &'a Plan,
-    /// The layout of the first file; in others the offsets and lengths of traces differ.
-    layout: &'a Layout,
     array: &'a ArrayPlan,
     /// Traces whose samples this segment writes.
     traces: Range<u64>,
@@ -100,7 +97,6 @@ impl<'a> Conversion<'a> {
         let samples = SampleConversion::new(layout, array)?;
         Ok(Self {
             plan,
-            layout,
             array,
             store: SegmentStore::create(&paths.array(&array.name), array, plan.merge.sync)?,
             sample_sums: SampleSumWriter::new(&paths.sample_sums),
@@ -162,7 +158,6 @@ impl<'a> Conversion<'a> {
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<u64> {
         let traces = self.array.traces_of_chunk(trace_chunk);
-        let header_bytes = self.layout.header_bytes();
         let (dtype, row) = (self.array.dtype, self.array.chunk_samples as usize * self.array.dtype.size());
         let mut next = traces.start;
         self.store.begin(0, trace_chunk)?;
@@ -175,7 +170,7 @@ impl<'a> Conversion<'a> {
             self.is_zero.clear();
             let rows = self.encoder.room(n * row).chunks_mut(row);
             for ((index, trace), out) in (next..).zip(bytes.chunks(stride)).zip(rows) {
-                let samples = &trace[header_bytes..];
+                let samples = &trace[window.samples.clone()];
                 // Shorter traces are padded.
                 let (out, padding) = out.split_at_mut(n_values);
                 padding.fill(0);

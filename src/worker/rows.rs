@@ -134,7 +134,8 @@ impl<'a> Rows<'a> {
         if window.begins_file && skipped == 0 {
             self.runs.begin_file();
         }
-        let mark = Mark { file_index: window.file_index, n_samples: window.n_samples };
+        let in_file = window.in_file + skipped as u64;
+        let mark = Mark { file_index: window.file_index, n_samples: window.n_samples, in_file };
         // Copying the headers brings them into the cache faster than reading single numbers.
         let places = match &mut self.places {
             None => Vec::new(),
@@ -169,7 +170,7 @@ impl<'a> Rows<'a> {
         for (trace, header) in traces.clone().zip(bytes.chunks(stride)) {
             let n = u16::from_be_bytes(crate::segy::binary_header::big_endian(header, 114, order));
             if n != 0 && u32::from(n) != n_samples {
-                return Err(odd_trace(&window.file, layout, trace - file.first_trace, n));
+                return Err(odd_trace(&window.file, layout, window.in_file + (trace - window.first_trace), n));
             }
         }
         Ok(())

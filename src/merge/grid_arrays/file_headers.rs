@@ -27,6 +27,9 @@ impl Writer<'_> {
             let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
             binary.bytes.copy_from_slice(&file.copy(BINARY_HEADER_OFFSET, BINARY_HEADER_BYTES)?);
             attributes["binaryHeader"] = binary_header(&binary);
+            if first.samples.is_some() {
+                attributes["binaryHeader"]["samples_per_trace"] = self.grid.traces.n_samples.into();
+            }
         }
         let document = json!({
             "zarr_format": 3,

@@ -30,11 +30,11 @@ impl Columns {
     /// # Errors
     /// `Error::Usage`, with the source, for fields that are outside the headers, overlap, or are given twice.
     ///
-    /// `marks` says whether there are columns `file_index` and `n_samples` too.
+    /// `marks` says whether there are columns `file_index`, `n_samples` and `trace_in_file` too.
     pub(crate) fn new(
         options: &HeaderOptions,
         raw_header: bool,
-        marks: [bool; 2],
+        marks: [bool; 3],
         file: &SegyFile,
         layout: &Layout,
     ) -> Result<Self> {
@@ -70,6 +70,7 @@ impl Columns {
             computed,
             file_index: marks[0],
             n_samples: marks[1],
+            trace_in_file: marks[2],
             grid_keys: Vec::new(),
             recording_time: None,
             degrees: Vec::new(),

@@ -11,14 +11,14 @@ type Ring = Vec<[f64; 2]>;
 
 /// Some polygons, each with its holes.
 #[derive(Clone, Debug)]
-pub(super) struct Polygons {
+pub(crate) struct Polygons {
     polygons: Vec<Vec<Ring>>,
 }
 
 impl Polygons {
     /// # Errors
     /// Why the file cannot be read.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let text = read_text(path).map_err(|e| format!("cannot be read: {e}"))?;
         let value: Value = serde_json::from_str(&text).map_err(|e| format!("is no GeoJSON: {e}"))?;
         let mut polygons = Vec::new();
@@ -30,7 +30,7 @@ impl Polygons {
     }
 
     /// Whether a point is inside one: a line from it to the right crosses its rings an odd number of times.
-    pub(super) fn contain(&self, x: f64, y: f64) -> bool {
+    pub(crate) fn contain(&self, x: f64, y: f64) -> bool {
         let crosses =
             |[ax, ay]: [f64; 2], [bx, by]: [f64; 2]| (ay > y) != (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax;
         let of_ring = |ring: &Ring| {

@@ -1,4 +1,7 @@
-//! Which traces and samples of a file to export, by what the headers say of them.
+//! Which traces and samples of a file are wanted, by what the headers say of them.
+
+mod condition;
+mod polygon;
 
 use std::fmt;
 use std::ops::Range;
@@ -6,12 +9,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::error::{Error, Result};
-use crate::base::near_names::near_names;
-use crate::dataset::{Dataset, HeaderColumns, TraceSet};
-use crate::export::condition::Condition;
-use crate::export::polygon::Polygons;
+use crate::base::shell::quoted_word;
 use crate::segy::SampleAxis;
 use crate::segy::quantity::Quantity;
+use condition::Condition;
+use polygon::Polygons;
 
 /// A part of the traces and samples; by default all of them. A trace has to be in all that are given.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,6 +89,13 @@ impl fmt::Display for Interval {
     }
 }
 
+impl fmt::Display for AxisInterval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |end: Option<Quantity>| end.map_or_else(String::new, |end| end.to_string());
+        write!(f, "{}:{}", end(self.start), end(self.end))
+    }
+}
+
 impl Interval {
     fn holds(&self, value: f64) -> bool {
         self.start.is_none_or(|start| value >= start) && self.end.is_none_or(|end| value < end)
@@ -121,78 +130,79 @@ impl Criterion {
     }
 }
 
+/// The columns of some traces, as a selection looks at them.
+pub(crate) trait Columns {
+    /// Whether there is a column of this name.
+    fn has(&self, name: &str) -> bool;
+    /// The error for a column that is not there.
+    fn missing(&self, name: &str) -> Error;
+    /// Whether some trace has something else than zero in one of these columns.
+    fn are_used(&self, names: &[&str]) -> Result<bool>;
+}
+
+/// What every wanted trace has to meet.
+pub(crate) struct Criteria {
+    names: Vec<String>,
+    criteria: Vec<Criterion>,
+}
+
+impl Criteria {
+    /// The columns that are needed.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
+    /// Calls `take` with the number of each wanted row of a batch, which has `n` rows of the columns in the order of their names.
+    pub(crate) fn each_wanted(&self, batch: &[Vec<f64>], n: usize, mut take: impl FnMut(usize)) {
+        let mut values = vec![f64::NAN; self.names.len()];
+        for row in 0..n {
+            let columns = batch.iter().map(|column| column.get(row).copied().unwrap_or(f64::NAN));
+            values.iter_mut().zip(columns).for_each(|(value, number)| *value = number);
+            if self.criteria.iter().all(|criterion| criterion.holds(&values)) {
+                take(row);
+            }
+        }
+    }
+}
+
 impl Selection {
     /// Whether it asks for a part of the traces.
-    pub(super) fn is_of_traces(&self) -> bool {
+    pub(crate) fn is_of_traces(&self) -> bool {
         let Self { inlines, crosslines, condition, polygon, samples: _ } = self;
         inlines.is_some() || crosslines.is_some() || condition.is_some() || polygon.is_some()
     }
 
-    /// Those of some consecutive traces that are wanted.
+    /// What a trace has to meet.
     ///
     /// # Errors
-    /// `Error::Usage` for names that are not columns, and if no trace is left.
-    pub(super) fn traces(&self, dataset: &Dataset, traces: &Range<u64>) -> Result<TraceSet> {
-        if !self.is_of_traces() {
-            return Ok(TraceSet::new(traces, |_| true));
-        }
-        let columns = HeaderColumns::open(dataset)?;
-        let mut names = Vec::new();
-        let criteria = self.criteria(dataset, &columns, traces, &mut names)?;
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (mut set, mut trace) = (TraceSet::none(traces), traces.start);
-        let mut values = vec![0.0; names.len()];
-        columns.numbers(traces, &names, &mut |batch| {
-            for row in 0..batch.first().map_or(0, Vec::len) {
-                values.iter_mut().zip(batch).for_each(|(value, column)| *value = column[row]);
-                if criteria.iter().all(|criterion| criterion.holds(&values)) {
-                    set.insert(trace);
-                }
-                trace += 1;
-            }
-            Ok(())
-        })?;
-        Ok(set.counted())
-    }
-
-    fn criteria(
-        &self,
-        dataset: &Dataset,
-        columns: &HeaderColumns,
-        traces: &Range<u64>,
-        names: &mut Vec<String>,
-    ) -> Result<Vec<Criterion>> {
-        let mut criteria = Vec::new();
+    /// `Error::Usage` for names that are not columns, `Error::Input` for a file of polygons that cannot be read.
+    pub(crate) fn criteria(&self, columns: &dyn Columns) -> Result<Criteria> {
+        let (mut criteria, mut names) = (Vec::new(), Vec::new());
         for (name, interval) in [("inline", self.inlines), ("crossline", self.crosslines)] {
             if let Some(interval) = interval {
-                criteria.push(Criterion::Interval(place_of(name, names), interval));
+                criteria.push(Criterion::Interval(place_of(name, &mut names), interval));
             }
         }
         if let Some(text) = &self.condition {
-            let condition = Condition::new(text, names);
+            let condition = Condition::new(text, &mut names);
             criteria.push(Criterion::Condition(condition.map_err(|why| Error::Usage(format!("--where: {why}")))?));
         }
         if let Some(path) = &self.polygon {
             let read = Polygons::read(path);
             let polygons = read.map_err(|why| Error::Input(format!("{}: {why}", path.display())))?;
-            criteria.push(Criterion::Inside(polygons, points(columns, traces, names)?));
+            criteria.push(Criterion::Inside(polygons, points(columns, &mut names)?));
         }
         match names.iter().find(|name| !columns.has(name)) {
-            None => Ok(criteria),
-            Some(name) => Err(Error::Usage(format!(
-                "{}: has no column {name}; {}",
-                dataset.headers().display(),
-                near_names(name, columns.names().iter().map(String::as_str))
-            ))),
+            None => Ok(Criteria { names, criteria }),
+            Some(name) => Err(columns.missing(name)),
         }
     }
 
-    /// The numbers of the samples that are wanted.
+    /// The numbers of the samples that are wanted, of `n` along an axis.
     ///
     /// # Errors
     /// `Error::Usage` where none is left, and for units of something else.
-    pub(super) fn samples(&self, dataset: &Dataset) -> Result<Range<u64>> {
-        let (axis, n) = (&dataset.sample_axis, dataset.array.n_samples);
+    pub(crate) fn samples(&self, axis: &SampleAxis, n: u64) -> Result<Range<u64>> {
         let Some(interval) = self.samples else { return Ok(0..n) };
         let value = |quantity: Quantity| match quantity.unit {
             Some(unit) if unit.domain() != axis.domain || axis.interval.is_none() => Err(Error::Usage(format!(
@@ -213,6 +223,19 @@ impl Selection {
             axis.value(n.saturating_sub(1)),
             if axis.interval.is_some() { axis.units_text() } else { "" }
         )))
+    }
+
+    /// The options that ask for it, without directories.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let polygon = self.polygon.as_ref().map(|path| path.file_name().unwrap_or_default().to_string_lossy());
+        let options = [
+            ("--inlines", self.inlines.map(|interval| interval.to_string())),
+            ("--crosslines", self.crosslines.map(|interval| interval.to_string())),
+            ("--where", self.condition.clone()),
+            ("--polygon", polygon.map(Into::into)),
+            ("--times", self.samples.map(|interval| interval.to_string())),
+        ];
+        options.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", quoted_word(&value?)))).collect()
     }
 }
 
@@ -236,16 +259,10 @@ fn place_of(name: &str, names: &mut Vec<String>) -> usize {
 }
 
 /// Which columns say where traces lie: those of the midpoint, or else of source and receiver.
-fn points(columns: &HeaderColumns, traces: &Range<u64>, names: &mut Vec<String>) -> Result<Points> {
+fn points(columns: &dyn Columns, names: &mut Vec<String>) -> Result<Points> {
     const OWN: [&str; 2] = ["cdp_x_scaled", "cdp_y_scaled"];
     const ENDS: [[&str; 2]; 2] = [["source_x_scaled", "source_y_scaled"], ["receiver_x_scaled", "receiver_y_scaled"]];
-    let mut is_used = false;
-    if OWN.iter().all(|name| columns.has(name)) {
-        columns.numbers(traces, &OWN, &mut |batch| {
-            is_used |= batch.iter().flatten().any(|&value| value != 0.0);
-            Ok(())
-        })?;
-    }
+    let is_used = OWN.iter().all(|name| columns.has(name)) && columns.are_used(&OWN)?;
     let mut places = |pair: [&str; 2]| pair.map(|name| place_of(name, names));
     Ok(if is_used { Points::Own(places(OWN)) } else { Points::Middle(ENDS.map(places)) })
 }

@@ -4,7 +4,7 @@ use crate::table::Expression;
 
 /// Alternatives, each of comparisons that all have to hold.
 #[derive(Clone, Debug)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     alternatives: Vec<Vec<Comparison>>,
 }
 
@@ -49,7 +49,7 @@ impl Condition {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn new(text: &str, names: &mut Vec<String>) -> Result<Self, String> {
+    pub(crate) fn new(text: &str, names: &mut Vec<String>) -> Result<Self, String> {
         let text = text.replace("&&", "&").replace("||", "|");
         let alternatives = split_at_word(&text, "or", '|').into_iter().map(|alternative| {
             let parts = split_at_word(alternative, "and", '&').into_iter().map(|part| comparisons(part, names));
@@ -59,7 +59,7 @@ impl Condition {
     }
 
     /// Whether it holds for these values of the columns. What is undefined compares as false.
-    pub(super) fn holds(&self, values: &[f64]) -> bool {
+    pub(crate) fn holds(&self, values: &[f64]) -> bool {
         self.alternatives.iter().any(|all| all.iter().all(|comparison| comparison.holds(values)))
     }
 }
