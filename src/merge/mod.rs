@@ -286,3 +286,31 @@ fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Place) -> Result<ser
     move_to(&unfinished, directory)?;
     Ok(document)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_moved_before_is_skipped_and_what_is_in_the_way_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Place::to_write(directory.path()).unwrap();
+        let (from, to) = (root.join("from"), root.join("array/c/0"));
+        let mut mover = Mover::default();
+        assert!(mover.place(&from, &to).is_err());
+        from.write(b"chunk").unwrap();
+        mover.place(&from, &to).unwrap();
+        assert_eq!(to.read().unwrap(), b"chunk");
+        mover.place(&from, &to).unwrap();
+        from.write(b"again").unwrap();
+        mover.place(&from, &to).unwrap();
+        assert_eq!(to.read().unwrap(), b"again");
+        from.write(b"chunk").unwrap();
+        to.remove().unwrap();
+        to.create_directory().unwrap();
+        assert!(matches!(mover.place(&from, &to), Err(Error::Failed(_))));
+        // The directory for one is made again for another.
+        mover.place(&from, &root.join("other/c/0")).unwrap();
+        assert!(is_there(&root.join("other/c/0")).unwrap());
+    }
+}

@@ -103,3 +103,48 @@ impl<'a> Tables<'a> {
         write_index(&index, &plan.gather_keys, &runs, &file_starts, plan.n_traces(), plan.max_probe)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::import_config::ImportConfig;
+    use crate::run::SegmentOutcome;
+    use crate::staging::{find_root, staging_of};
+
+    #[test]
+    fn parts_are_joined_in_order_as_far_as_they_come() {
+        let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
+        let (input, out) = (directory.path().join("in.sgy"), directory.path().join("out"));
+        let survey = GenerateConfig { n_traces: 24, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        let mut config = ImportConfig::new(&input, &out);
+        (config.segments, config.chunk_traces) = (Some(4), Some(6));
+        crate::run::plan(&config, &mut |_| {}, &cancel).unwrap();
+        let staging = staging_of(&find_root(&out).unwrap().unwrap()).unwrap().unwrap();
+        let plan = Plan::read(&crate::staging::plan_in(&staging)).unwrap();
+        let record = |segment| match crate::run::convert_one(&out, segment, &cancel, &mut |_, _| {}) {
+            Ok(SegmentOutcome::Converted { record, .. }) => record,
+            _ => panic!("segment {segment} is not converted"),
+        };
+        let records = [0, 1, 2, 3].map(record);
+        let joined = |order: &[usize], name: &str| {
+            let (sender, receiver) = crossbeam_channel::unbounded();
+            order.iter().for_each(|&i| sender.send(records[i].clone()).unwrap());
+            drop(sender);
+            let asked = std::cell::Cell::new(0);
+            let go_on = || {
+                asked.set(asked.get() + 1);
+                Ok(())
+            };
+            let directory = staging.join(name).join("tables");
+            let table = EarlyTable::join(&plan, (&staging, &directory), &receiver, &go_on).unwrap();
+            (table.n_segments, asked.get() > 0)
+        };
+        assert_eq!(joined(&[3, 1, 0, 2], "all"), (4, true));
+        assert_eq!(joined(&[1, 3, 0], "two"), (2, true));
+        assert_eq!(joined(&[3, 2, 1], "none"), (0, false));
+        // All rows are in the row group of the first.
+        assert_eq!(records.map(|record| record.n_rows), [24, 0, 0, 0]);
+    }
+}

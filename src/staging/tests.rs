@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::generate::{GenerateConfig, generate};
 use crate::plan::import_config::ImportConfig;
+use crate::store::faults::Faults;
 use crate::store::files::write_json;
 
 /// A directory with `in.sgy`, 12 traces.
@@ -46,6 +47,8 @@ fn a_new_or_empty_directory_is_taken_and_what_is_in_the_way_is_named() {
     assert!(check(&directory.path().join("in.sgy/out"), true).starts_with("a part of it is a file"));
     symlink("nowhere", directory.path().join("link")).unwrap();
     assert!(check(&directory.path().join("link"), true).starts_with("is a link to nothing"));
+    let too_long = directory.path().join("x".repeat(300));
+    assert!(matches!(super::check(&too_long, false), Err(Error::Failed(_))));
     std::fs::create_dir(&out).unwrap();
     assert_eq!(check(&out, false), "");
     std::fs::write(out.join("notes"), "").unwrap();
@@ -78,6 +81,20 @@ fn an_output_that_is_refused_stays_as_it_was() {
     assert_eq!(output.dataset().path(), out.join(STAGING).join("dataset"));
     output.discard().unwrap();
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+}
+
+#[test]
+fn an_output_that_cannot_be_looked_at_leaves_no_directories() {
+    let (_directory, out) = bench();
+    let open = |n| {
+        let faults = Faults::below(&out, n, rustix::io::Errno::IO);
+        (Output::open(&out, false, 0o666), faults.calls())
+    };
+    let (opened, n_calls) = open(0);
+    opened.unwrap().discard().unwrap();
+    // The last call is the look at what is in the directory.
+    assert!(matches!(open(n_calls), (Err(Error::Failed(_)), _)));
+    assert!(!out.exists());
 }
 
 #[test]
@@ -114,6 +131,8 @@ fn a_staging_area_is_a_directory_and_no_link_to_one() {
     assert!(!has_plan(&staging).unwrap() && !is_merged(&root).unwrap());
     staging.join(MERGED).write(b"").unwrap();
     assert!(is_merged(&root).unwrap());
+    let _fault = Faults::below(&out, 1, rustix::io::Errno::IO);
+    assert!(matches!(staging_of(&root), Err(Error::Failed(_))));
 }
 
 #[test]
