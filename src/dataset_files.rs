@@ -35,12 +35,14 @@ pub const NAMED_OUTPUTS: [&str; 9] =
     [TRACES, SAMPLE_SUMS, SAMPLE_AXIS, HEADERS, GATHER_INDEX, EXCEPTIONS, ORIGINAL, ZARR_JSON, METADATA];
 
 /// Files whose checksums are taken by reading them: all but the chunks of the traces and the header table.
-pub fn checked_files(headers_only: bool) -> impl Iterator<Item = &'static str> {
-    let of_arrays = ["sample/c/0", "sample/zarr.json", "traces.zarr/zarr.json", "zarr.json", SAMPLE_SUMS];
-    [GATHER_INDEX].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
+/// `traces` is the array of the samples.
+pub fn checked_files(headers_only: bool, traces: &str) -> impl Iterator<Item = String> {
+    let of_traces = format!("{traces}/{ZARR_JSON}");
+    let of_arrays = ["sample/c/0", "sample/zarr.json", &of_traces, ZARR_JSON, SAMPLE_SUMS].map(str::to_owned);
+    [GATHER_INDEX.to_owned()].into_iter().chain(of_arrays.into_iter().filter(move |_| !headers_only))
 }
 
 /// What is checked in the same way in a grid; its arrays have checksums of their own.
-pub fn checked_tables() -> impl Iterator<Item = &'static str> {
-    [GATHER_INDEX, ZARR_JSON].into_iter()
+pub fn checked_tables() -> impl Iterator<Item = String> {
+    [GATHER_INDEX, ZARR_JSON].map(str::to_owned).into_iter()
 }

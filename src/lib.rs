@@ -8,9 +8,46 @@
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
 //!
-//! let config = ImportConfig::new("line_042.sgy", "line_042");
+//! let config = ImportConfig::new("line_042.sgy", "line_042.zarr");
 //! let result = import(&config, &mut |progress| println!("{} traces", progress.current_traces), &CancelHandle::new())?;
 //! println!("{} gathers", result.n_gathers);
+//! # Ok::<(), segy_import::Error>(())
+//! ```
+//!
+//! What an import dialog needs: progress in another thread, and a button that cancels.
+//!
+//! ```no_run
+//! use segy_import::{CancelHandle, Codec, Coords, Error, Gather, ImportConfig, ImportProgress, Message, Phase, import};
+//!
+//! let mut config = ImportConfig::new("line_042.sgy", "line_042.zarr");
+//! config.gather = Gather::Keys(vec!["field_record".into()]);
+//! config.codec = "lz4-bit".parse::<Codec>()?;
+//! config.coords = Coords::Auto;
+//! config.verify = true;
+//!
+//! let cancel = CancelHandle::new();
+//! let button = cancel.clone(); // button.cancel() ends the import, from whatever thread.
+//! let mut show = |progress: &ImportProgress| {
+//!     let what = match progress.phase {
+//!         Phase::Importing => "converting",
+//!         Phase::Verifying => "comparing with the file",
+//!         _ => "working",
+//!     };
+//!     println!("{what}: {:.0} %, {:?} left", 100.0 * progress.fraction, progress.eta);
+//!     for message in &progress.messages {
+//!         match message {
+//!             Message::Warning(text) => eprintln!("warning: {text}"),
+//!             Message::Info(text) => println!("{text}"),
+//!         }
+//!     }
+//! };
+//! let work = std::thread::spawn(move || import(&config, &mut show, &cancel));
+//! # drop(button);
+//! match work.join().expect("the import does not panic") {
+//!     Ok(result) => println!("{} traces", result.n_traces),
+//!     Err(Error::Cancelled { .. }) => println!("cancelled"),
+//!     Err(error) => eprintln!("{error} (exit code {})", error.exit_code()),
+//! }
 //! # Ok::<(), segy_import::Error>(())
 //! ```
 
@@ -107,7 +144,7 @@ pub mod cli;
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
 pub use export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
-pub use plan::import_config::{DtypeChoice, Gather, ImportConfig};
+pub use plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
 pub use run::import::import;
 pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
 pub use segy::layout::{InputFormat, Overrides};

@@ -44,7 +44,14 @@ fn without_version(bytes: Vec<u8>) -> Vec<u8> {
         rest if rest.starts_with("\"program_version\":") || rest.starts_with("\"self_crc32c\":") => String::new(),
         _ => line.to_owned(),
     };
-    text.split('\n').map(masked).collect::<Vec<_>>().join("\n").into_bytes()
+    // Of the documents, that of the group has the version too.
+    let is_of_group = |line: &str| line.trim_start().starts_with("\"zarr.json\": {");
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    if let Some(at) = lines.iter().position(|line| is_of_group(line)) {
+        let end = lines[at..].iter().position(|line| line.contains('}')).map_or(lines.len(), |n| at + n);
+        lines.drain(at..end);
+    }
+    lines.into_iter().map(masked).collect::<Vec<_>>().join("\n").into_bytes()
 }
 
 /// One line for each file of a dataset: its checksum and length.

@@ -91,16 +91,19 @@ fn shards_and_chunks_along_the_samples_are_the_same_for_any_number_of_workers() 
 #[test]
 fn the_merger_leaves_the_named_outputs_and_nothing_else() {
     let survey = Survey::new(&["--kind", "prestack", "--traces", "3000", "--samples", "10"]);
-    let out = survey.import("out", &[&["--segments", "3", "--chunk-traces", "70"], &MULTIPLE[..]].concat());
+    let options = [&["--segments", "3", "--chunk-traces", "70", "--coords", "offset,cdp"], &MULTIPLE[..]].concat();
+    let out = survey.import("out", &options);
     let mut names: Vec<String> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(
         names,
         [
+            "cdp",
             "ensemble_index.parquet",
             "headers.parquet",
             "metadata.json",
+            "offset",
             "sample",
             "traces.crc32c",
             "traces.zarr",
@@ -151,9 +154,12 @@ fn json_progress_tells_phase_traces_workers_and_times() {
 #[test]
 fn without_a_terminal_there_are_plain_lines_and_no_bar() {
     let survey = Survey::new(&["--traces", "200", "--samples", "5"]);
-    let output = survey.command("out", &[]).output().unwrap();
-    assert!(stderr(&output).contains("importing: 0 of 200 traces"), "{}", stderr(&output));
-    assert!(!stderr(&output).contains('\r') && !stderr(&output).contains('\u{1b}'));
+    for (name, mode, n_lines) in [("out", "auto", 1), ("plain", "plain", 4)] {
+        let output = survey.command(name, &["--progress", mode]).output().unwrap();
+        assert!(stderr(&output).lines().count() >= n_lines, "{}", stderr(&output));
+        assert_eq!(stderr(&output).contains("importing: 200 traces"), mode == "plain", "{}", stderr(&output));
+        assert!(!stderr(&output).contains('\r') && !stderr(&output).contains('\u{1b}'));
+    }
     let quiet = survey.command("quiet", &["--progress", "none"]).output().unwrap();
     assert_eq!((stderr(&quiet), stdout(&quiet)), (String::new(), String::new()));
 }

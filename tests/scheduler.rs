@@ -392,7 +392,7 @@ fn what_the_plan_was_told_holds_for_the_merge() {
     );
     // The same plan with other words for the merge.
     succeeds(&target.plan(2, &[&CHUNKS[..], &["--overwrite", "--verify", "--no-sync"]].concat()));
-    let merged = target.merge();
+    let merged = command(&["merge", target.path(), "--progress", "plain"]).output().unwrap();
     succeeds(&merged);
     let said = stderr(&merged);
     assert!(said.contains("verifying: ") && !said.contains("syncing: "), "{said}");

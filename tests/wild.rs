@@ -689,10 +689,10 @@ fn angles_become_degrees_and_keep_their_unit() {
         assert_eq!(unit_of(&out, "source_longitude"), "degrees");
     }
     let file = file(2, 1, 1).each(|_, trace| put_i16(trace, 89, 2));
-    let (document, _) = file.imported(&[]);
+    let (document, _) = file.imported(&["--coords", "source_x"]);
     assert_eq!(unit_of(&file.path("out"), "source_x_scaled"), "seconds of arc");
     let group: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path("out/zarr.json")).unwrap()).unwrap();
-    assert_eq!(group["attributes"]["coordinate_units"]["source_x_scaled"], "seconds of arc");
+    assert_eq!(group["consolidated_metadata"]["metadata"]["source_x"]["attributes"]["units"], "seconds of arc");
     let columns = document["columns"].as_array().unwrap();
     let of = |name: &str| columns.iter().find(|c| c["name"] == name).unwrap();
     assert_eq!((&of("source_x")["first_byte"], &of("source_x")["because"]), (&73.into(), &"SEG-Y rev 1.0".into()));

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::plural::count;
+use crate::cli::asked::ProgressArgs;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::dataset::{Part, Span, Target};
@@ -39,9 +40,13 @@ pub(super) struct ExportArgs {
     #[arg(value_name = "DATASET")]
     dataset: PathBuf,
 
-    /// SEG-Y file to write, or a directory if the dataset was made from several files
-    #[arg(value_name = "OUT")]
-    target: PathBuf,
+    /// SEG-Y file to write, - for standard output, or a directory if the dataset was made from several files
+    #[arg(value_name = "OUT", required_unless_present = "output")]
+    target: Option<PathBuf>,
+
+    /// The same, by name
+    #[arg(long, short, value_name = "OUT", conflicts_with = "target")]
+    output: Option<PathBuf>,
 
     /// Export only this one of several files, counted from 1, to the file OUT
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -120,9 +125,8 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     no_sync: bool,
 
-    /// How to show progress
-    #[arg(long, value_enum, default_value_t)]
-    progress: ProgressMode,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 fn finite(text: &str) -> std::result::Result<f64, String> {
@@ -131,9 +135,17 @@ fn finite(text: &str) -> std::result::Result<f64, String> {
 
 impl ExportArgs {
     pub(super) fn run(self) -> Result<()> {
+        let target = self.target.or(self.output).unwrap_or_default();
+        let mode = match self.progress.mode() {
+            ProgressMode::Json | ProgressMode::Result if target.as_os_str() == "-" => {
+                let what = "standard output is the SEG-Y file; leave out --json, or name a file";
+                return Err(Error::Usage(format!("-: {what}")));
+            }
+            mode => mode,
+        };
         let config = ExportConfig {
             dataset: self.dataset,
-            target: self.target,
+            target,
             file: self.file.map(|n| n as usize - 1),
             overwrite: self.overwrite,
             lossy: self.lossy,
@@ -157,7 +169,7 @@ impl ExportArgs {
             nan: self.nan,
             sync: !self.no_sync,
         };
-        run_shown(self.progress, Phase::Exporting, |on_progress, cancel| {
+        run_shown(mode, Phase::Exporting, |on_progress, cancel| {
             let done = export(&config, on_progress, cancel)?;
             let target = config.target.display().to_string();
             Ok((

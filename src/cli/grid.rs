@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::grid::HeaderType;
 use crate::grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 
@@ -33,10 +33,6 @@ pub(super) struct GridArgs {
     #[arg(long, value_name = "KEY", help_heading = "Grid", requires = "grid")]
     fill_axes: Vec<String>,
 
-    /// Name of the array of the samples
-    #[arg(long, value_name = "NAME", default_value = "amplitude", help_heading = "Grid", requires = "grid")]
-    variable: String,
-
     /// How the array "headers" declares its records; struct is what mdio-cpp needs, and zarr-python before 3.2 refuses
     #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
     header_type: HeaderType,
@@ -49,10 +45,6 @@ pub(super) struct GridArgs {
 impl GridArgs {
     pub(super) fn resolve(self, shard: Option<&str>) -> Result<Option<GridOptions>> {
         let Some(keys) = self.grid else { return Ok(None) };
-        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
-        if !is_name(&self.variable) {
-            return Err(Error::Usage(format!("--variable {}: takes letters, digits and _", self.variable)));
-        }
         let shard = match shard {
             None => None,
             Some("") => Some(GridShard::Columns),
@@ -66,7 +58,6 @@ impl GridArgs {
             duplicates: self.duplicates,
             axes: self.axes,
             fill_axes: self.fill_axes,
-            variable: self.variable,
             header_type: self.header_type,
             crs: self.crs,
             is_scanned: false,

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, ValueHint};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::near_names::near_name;
+use crate::base::shell::quoted;
+use crate::cli::asked::ProgressArgs;
 use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{Display, ProgressMode};
-use crate::cli::{Cli, dry_run, shown};
-use crate::plan::import_config::{DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
+use crate::cli::{command, dry_run, each, shown};
+use crate::plan::import_config::{Coords, DEFAULT_MAX_PROBE, DtypeChoice, Gather, ImportConfig};
 use crate::run::import::import;
 use crate::run::reporter::ImportProgress;
 use crate::segy::Io;
@@ -23,12 +25,20 @@ use crate::zarr::{AxisOrder, Codec, ReadPattern};
 pub(super) struct ImportArgs {
     /// SEG-Y files to read, combined into one dataset in this order, then the directory to write it to
     // Required unless a subcommand is given.
-    #[arg(value_names = ["IN", "OUT"], num_args = 1.., required = true)]
+    #[arg(value_names = ["IN", "OUT"], num_args = 1.., required_unless_present_all = ["list", "output"], value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
 
-    /// Read the names of the SEG-Y files from this file, one per line, relative to the working directory; lines
-    /// starting with "#" are comments
-    #[arg(long, value_name = "FILE")]
+    /// The directory to write to; all other paths are then SEG-Y files
+    #[arg(long, short, value_name = "OUT", value_hint = ValueHint::AnyPath)]
+    output: Option<PathBuf>,
+
+    /// Make a dataset of each file, OUT/NAME.zarr, several at a time
+    #[arg(long)]
+    each: bool,
+
+    /// Read the names of the SEG-Y files from this file, or - for standard input: one per line, or separated by zero bytes, relative to
+    /// the working directory; lines starting with "#" are comments
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     list: Option<PathBuf>,
 
     /// Header fields: consecutive traces with equal values form a gather; or "none"; or "auto": what a few trace
@@ -58,7 +68,8 @@ pub(super) struct ImportArgs {
     precision: Option<u32>,
 
     /// Compressor for the chunks
-    #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), help_heading = "Output")]
+    #[arg(long, value_name = "NAME[:LEVEL]", default_value_t, long_help = codec_help(), env = "SEGY_IMPORT_CODEC", hide_env_values = true,
+          help_heading = "Output")]
     codec: Codec,
 
     /// Order of the declared axes
@@ -89,6 +100,15 @@ pub(super) struct ImportArgs {
     #[command(flatten)]
     grid: GridArgs,
 
+    /// Header columns that the Zarr group has as coordinates of the traces; or "none"; or "auto": gather keys, field_record, inline,
+    /// crossline, cdp, offset, source, receiver and CDP x and y, recording_time, where they vary [default: auto]
+    #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output")]
+    coords: Option<Coords>,
+
+    /// Name of the array of the samples [default: traces.zarr, or amplitude with --grid]
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    variable: Option<String>,
+
     /// Replace an existing dataset once the new one is complete, or write into a directory with other files
     #[arg(long, help_heading = "Output")]
     overwrite: bool,
@@ -109,7 +129,8 @@ pub(super) struct ImportArgs {
     overrides: OverrideArgs,
 
     /// Most worker processes at the same time [default: one per core]
-    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Work")]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), env = "SEGY_IMPORT_WORKERS",
+          hide_env_values = true, help_heading = "Work")]
     workers: Option<u32>,
 
     /// Number of segments to cut the file into [default: one per worker, more for large files]
@@ -128,9 +149,8 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Work")]
     dry_run: bool,
 
-    /// How to show progress
-    #[arg(long, value_enum, default_value_t, help_heading = "Work")]
-    progress: ProgressMode,
+    #[command(flatten)]
+    messages: ProgressArgs,
 }
 
 fn codec_help() -> String {
@@ -139,6 +159,13 @@ fn codec_help() -> String {
 
 impl ImportArgs {
     pub(super) fn run(self) -> Result<()> {
+        if self.each {
+            let mode = self.messages.mode();
+            if self.dry_run {
+                return Err(Error::Usage("--dry-run shows the plan of one dataset; leave out --each".into()));
+            }
+            return each::run(&self.resolve()?, mode);
+        }
         self.run_as(import, |display, result| display.finish(result))
     }
 
@@ -149,14 +176,17 @@ impl ImportArgs {
         work: impl FnOnce(&ImportConfig, &mut dyn FnMut(&ImportProgress), &CancelHandle) -> Result<T>,
         tell: impl FnOnce(&Display, &T) -> Result<()>,
     ) -> Result<()> {
-        let (dry_run, progress) = (self.dry_run, self.progress);
+        let (dry_run, progress) = (self.dry_run, self.messages.mode());
+        if self.each {
+            return Err(Error::Usage("--each is for an import on this computer; plan each file by itself".into()));
+        }
         let config = self.resolve()?;
         let inputs = config.inputs.clone();
         let check_inputs = || inputs.iter().try_for_each(|input| check_input(input));
         if dry_run {
             check_inputs()?;
             staging::check(&config.output, config.overwrite)?;
-            return dry_run::print(&config.plan()?, progress == ProgressMode::Json);
+            return dry_run::print(&config.plan()?, matches!(progress, ProgressMode::Json | ProgressMode::Result));
         }
         let work = |on_progress: &mut dyn FnMut(&ImportProgress), cancel: &CancelHandle| {
             check_inputs()?;
@@ -168,7 +198,7 @@ impl ImportArgs {
     fn resolve(self) -> Result<ImportConfig> {
         const SMALL_BYTES: u64 = 256 << 20;
         let program = std::env::current_exe().map_err(failed("cannot find the path of this program"))?;
-        let (inputs, output) = inputs_and_output(self.paths, self.list.as_deref())?;
+        let (inputs, output) = inputs_and_output(self.paths, self.output, self.list.as_deref())?;
         let mut config = ImportConfig::new(PathBuf::new(), output);
         config.inputs = inputs;
         config.workers = self.workers.map(|n| n as usize);
@@ -194,6 +224,8 @@ impl ImportArgs {
         if config.grid.is_none() {
             config.shard_chunks = self.shard.as_deref().map(n_chunks).transpose()?;
         }
+        config.coords = self.coords.unwrap_or_default();
+        config.variable = self.variable;
         config.io = self.io;
         config.overrides = self.overrides.resolve();
         config.overwrite = self.overwrite;
@@ -217,13 +249,10 @@ fn n_chunks(shard: &str) -> Result<u64> {
 }
 
 /// Checks that the input exists before checking the output: it may be a misspelt command.
-fn check_input(input: &Path) -> Result<()> {
-    if input == Path::new("-") {
-        return Ok(());
-    }
+pub(super) fn check_input(input: &Path) -> Result<()> {
     match std::fs::metadata(input) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && !store::is_remote(input) => {
-            let commands = Cli::command();
+            let commands = command();
             let commands = commands.get_subcommands().map(clap::Command::get_name);
             let near = near_name(&input.to_string_lossy(), commands);
             let hint = near.map_or(String::new(), |command| format!("; did you mean the command \"{command}\"?"));
@@ -233,27 +262,59 @@ fn check_input(input: &Path) -> Result<()> {
     }
 }
 
-/// The last path is the output; the inputs are the others, or those in the list.
-fn inputs_and_output(mut paths: Vec<PathBuf>, list: Option<&Path>) -> Result<(Vec<PathBuf>, PathBuf)> {
-    if paths.iter().any(|p| p.as_os_str().is_empty()) {
+/// The inputs and the output, which is the last path unless it was given by name.
+fn inputs_and_output(
+    mut paths: Vec<PathBuf>,
+    output: Option<PathBuf>,
+    list: Option<&Path>,
+) -> Result<(Vec<PathBuf>, PathBuf)> {
+    if paths.iter().chain(&output).any(|p| p.as_os_str().is_empty()) {
         return Err(Error::Usage("a path is empty; give a file or a directory".into()));
     }
-    let output = paths.pop().unwrap_or_default();
+    let is_named = output.is_some();
+    let output = output.or_else(|| paths.pop()).unwrap_or_default();
+    if output == Path::new("-") {
+        return Err(Error::Usage(
+            "-: a dataset is a directory, so it cannot go to standard output; give its name".into(),
+        ));
+    }
+    if paths.iter().any(|path| path == Path::new("-")) {
+        let why =
+            "a SEG-Y file is read in many places at once, so it cannot come through a pipe; write it to a file first";
+        return Err(Error::Usage(format!("-: {why}")));
+    }
     match (list, paths.as_slice()) {
-        (None, []) => Err(Error::Usage(format!(
-            "{}: give the SEG-Y file, and after it a directory for the dataset",
-            output.display()
-        ))),
+        (None, []) if is_named => Err(Error::Usage("give the SEG-Y files to read".into())),
+        (None, []) => Err(Error::Usage(one_path_alone(&output))),
         (None, _) => Ok((paths, output)),
         (Some(list), []) => Ok((read_list(list)?, output)),
         (Some(_), _) => Err(Error::Usage("with --list, give only the directory for the dataset".into())),
     }
 }
 
-/// One path per line, relative to the working directory. Skips empty lines and those starting with "#".
+/// What to say where there is a file and nothing to do with it.
+fn one_path_alone(path: &Path) -> String {
+    let (shown, file) = (path.display(), quoted(path));
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return format!(
+            "{shown}: what to do with it? \"segy-import inspect {file}\" describes a dataset; an import needs a SEG-Y file too"
+        );
+    }
+    let dataset = quoted(&Path::new(path.file_name().unwrap_or_default()).with_extension("zarr"));
+    format!(
+        "{shown}: what to do with it? \"segy-import inspect {file}\" describes it, \"segy-import {file} {dataset}\" imports it"
+    )
+}
+
+/// One path per line, or between zero bytes, relative to the working directory. Skips empty lines and those starting with "#".
 fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
-    let text = store::files::read_text(list).map_err(|e| unreadable(list, &e))?;
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let text = match list == Path::new("-") {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => store::files::read_text(list),
+    };
+    let text = text.map_err(|e| unreadable(list, &e))?;
+    let separator = if text.contains('\0') { '\0' } else { '\n' };
+    let lines = text.split(separator).map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let paths: Vec<PathBuf> = lines.map(PathBuf::from).collect();
     if paths.is_empty() { Err(Error::Input(format!("{}: lists no files", list.display()))) } else { Ok(paths) }
 }

@@ -11,18 +11,20 @@ use crate::base::visible::visible_lines;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::progress::{ReadingBar, print};
 use crate::grid::options::GridKeys;
+use crate::inspect::dataset_report::{self, DatasetReport, dataset_report, no_dataset};
 use crate::inspect::{InspectConfig, Inspector, report};
 use crate::segy::Io;
+use crate::store::{check_address, is_remote};
 
-/// Report what a SEG-Y file holds: decisions and their reasons, headers, geometry, a gather key
+/// Describe a SEG-Y file, or a dataset: what it holds, decisions and their reasons, geometry, how to open it
 ///
 /// Reads the file headers and 1,000 trace headers in runs spread over the file, or all of them with --scan. A file
 /// that an import would refuse is refused with the same message.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct InspectArgs {
-    /// SEG-Y file to read
-    #[arg(value_name = "IN")]
+    /// SEG-Y file to read, or a dataset
+    #[arg(value_name = "IN|DATASET")]
     input: PathBuf,
 
     /// Read all trace headers
@@ -68,6 +70,7 @@ pub(super) struct InspectArgs {
 
 const EXAMPLES: &str = "\
 Examples: segy-import inspect line_042.sgy
+          segy-import inspect survey.zarr
           segy-import inspect line_042.sgy --candidates --scan
           segy-import inspect stack.sgy --grid inline,crossline
           segy-import inspect line_042.sgy --find 2315 --field inline=9:i32";
@@ -76,6 +79,9 @@ impl InspectArgs {
     pub(super) fn run(self) -> Result<()> {
         if self.input.as_os_str().is_empty() {
             return Err(Error::Usage("the input path is empty; give a SEG-Y file".into()));
+        }
+        if let Some(report) = self.of_dataset()? {
+            return print(&shown(&report, self.json, dataset_report::text)?);
         }
         let mut config = InspectConfig::new(self.input);
         config.overrides = self.overrides.resolve();
@@ -105,6 +111,38 @@ impl InspectArgs {
         };
         drop(bar);
         print(&text)
+    }
+}
+
+impl InspectArgs {
+    /// What there is to say of a dataset, if the input is one.
+    fn of_dataset(&self) -> Result<Option<DatasetReport>> {
+        check_address(&self.input)?;
+        // Names of files in an object store cost no requests.
+        let is_file = self
+            .input
+            .extension()
+            .is_some_and(|e| ["sgy", "segy", "su"].iter().any(|known| e.eq_ignore_ascii_case(known)));
+        if is_remote(&self.input) && is_file {
+            return Ok(None);
+        }
+        let found = dataset_report(&self.input)?;
+        let is_directory = || std::fs::metadata(&self.input).is_ok_and(|metadata| metadata.is_dir());
+        if found.is_none() && !is_remote(&self.input) && is_directory() {
+            return Err(no_dataset(&self.input));
+        }
+        let of_files = [
+            ("--trace", self.trace.is_some()),
+            ("--find", self.find.is_some()),
+            ("--candidates", self.candidates),
+            ("--scan", self.scan),
+        ];
+        match of_files.into_iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) if found.is_some() => {
+                Err(Error::Usage(format!("{option} looks at a SEG-Y file, and {} is a dataset", self.input.display())))
+            }
+            _ => Ok(found),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 use serde_json::json;
 
 use crate::base::error::Result;
-use crate::cli::progress::ProgressMode;
+use crate::cli::asked::ProgressArgs;
 use crate::cli::shown;
 use crate::run::{Merged, merge};
 
@@ -26,15 +26,14 @@ pub(super) struct MergeArgs {
     #[arg(long)]
     verify: bool,
 
-    /// How to show progress
-    #[arg(long, value_enum, default_value_t)]
-    progress: ProgressMode,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 impl MergeArgs {
     pub(super) fn run(self) -> Result<()> {
         shown(
-            self.progress,
+            self.progress.mode(),
             |on_progress, cancel| merge(&self.output, self.verify, on_progress, cancel),
             |display, merged| match merged {
                 Merged::Now(result) => display.finish(result),

@@ -1,10 +1,14 @@
 //! The command line: options as the user writes them, resolved into validated values.
 
+mod asked;
 mod choices;
 mod dry_run;
+mod each;
+mod events;
 mod export;
 mod generate;
 mod grid;
+mod hints;
 mod import;
 mod inspect;
 mod merge;
@@ -12,6 +16,8 @@ mod overrides;
 mod plan;
 mod progress;
 mod report;
+mod shells;
+mod short_help;
 mod status;
 mod submit;
 mod terminal;
@@ -21,26 +27,33 @@ mod worker;
 
 use std::borrow::Cow;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Result, failed};
+use crate::base::error::{Error, Result, failed};
 use crate::base::visible::visible_lines;
-use crate::cli::progress::{Display, ProgressMode, say};
+use crate::cli::asked::is_for_programs;
+use crate::cli::events::Event;
+use crate::cli::progress::{Display, ProgressMode, print_event, say};
+use crate::cli::short_help::asked_command;
+use crate::dataset::document::Format;
 use crate::run::reporter::{ImportProgress, Phase};
 
-/// Turn SEG-Y files into analysis-ready data: the traces as a Zarr array, the headers as a Parquet table.
+/// Turn SEG-Y files into analysis-ready data: the traces as a Zarr array, the headers as a Parquet table
 #[derive(Parser)]
 #[command(
-    name = "segy-import",
+    name = NAME,
     version,
+    long_version = LONG_VERSION.as_str(),
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     override_usage = "segy-import [OPTIONS] <IN>... <OUT>\n       segy-import <COMMAND>",
+    before_help = EXAMPLES,
+    help_template = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}",
     after_help = EXIT_CODES
 )]
 struct Cli {
@@ -50,46 +63,98 @@ struct Cli {
     import: import::ImportArgs,
 }
 
+/// Name of the program.
+const NAME: &str = "segy-import";
+
+const EXAMPLES: &str = "\
+Examples:
+  segy-import inspect line.sgy                 what is in the file
+  segy-import line.sgy line.zarr               a dataset, traces in file order
+  segy-import stack.sgy cube.zarr --grid auto  a cube with inlines and crosslines
+  segy-import --each *.sgy -o sets/            a dataset for each file
+  segy-import export line.zarr back.sgy        the file again, byte for byte";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 the input is not what it should be,
-4 the output is in the way, 128+N stopped by signal N.
+4 the output is in the way, 5 a dataset is damaged or differs, 128+N stopped by signal N.";
 
-Example: segy-import line_042.sgy line_042/ --gather field_record";
+/// The version with what this build can do.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let has = |is_in: bool| if is_in { "yes" } else { "no" };
+    format!(
+        "{}\ndataset format {}\nfeatures: cloud {}, pcodec {}\nplatform: {} {}",
+        env!("CARGO_PKG_VERSION"),
+        Format::current().version,
+        has(cfg!(feature = "cloud")),
+        has(cfg!(feature = "pcodec")),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    )
+});
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(visible_alias = "info")]
     Inspect(inspect::InspectArgs),
     Report(report::ReportArgs),
     View(view::ViewArgs),
-    Generate(generate::GenerateArgs),
+    /// Import SEG-Y files, as without a command
+    #[command(visible_alias = "convert")]
+    Import(Box<import::ImportArgs>),
     Export(export::ExportArgs),
     Verify(verify::VerifyArgs),
+    Generate(generate::GenerateArgs),
     Plan(plan::PlanArgs),
     Worker(worker::WorkerArgs),
     Merge(merge::MergeArgs),
     Status(status::StatusArgs),
     Submit(submit::SubmitArgs),
+    Completions(shells::CompletionsArgs),
+    Man(shells::ManArgs),
+}
+
+/// The command line.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command of this process and prints any error. Returns the exit code.
 pub fn main() -> ExitCode {
     // Makes exceeding a file size limit (`ulimit -f`) an error like a full disk, instead of killing the process.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
-    let cli = match Cli::try_parse() {
+    let parsed = asked_command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
-        Err(e) => return refused(&e),
+        Err(e) => return refused(e),
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            tell_programs(&error);
             say(&format!("segy-import: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
 }
 
+/// Tells a program that reads standard output what went wrong.
+fn tell_programs(error: &Error) {
+    if is_for_programs() {
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        print_event(&Event::failed(error, &arguments));
+    }
+}
+
 /// Says what is wrong with the arguments, or the help that was asked for. An argument may be a name out of somebody's directory.
-fn refused(error: &clap::Error) -> ExitCode {
+fn refused(mut error: clap::Error) -> ExitCode {
+    hints::improve(&mut error, &command());
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        let said = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
+        let said = said.take_while(|line| !line.starts_with("For more information")).collect::<Vec<_>>().join("; ");
+        tell_programs(&Error::Usage(said.trim_start_matches("error: ").to_owned()));
+    }
     let text = error.render().to_string();
     match visible_lines(&text) {
         Cow::Borrowed(_) => drop(error.print()),
@@ -110,7 +175,7 @@ fn shown<T>(
     match work(&mut |progress| display.update(progress), &cancel) {
         Ok(result) => tell(&display, &result),
         Err(error) => {
-            display.abandon(&error);
+            display.abandon();
             Err(error)
         }
     }
@@ -128,15 +193,15 @@ fn run_shown(
         let mut on_progress = |current_traces, total_traces| {
             let elapsed = started.elapsed();
             let left = |done: u64| elapsed.mul_f64((total_traces - done.min(total_traces)) as f64 / done as f64);
-            show(&ImportProgress {
-                phase,
+            let mut progress = ImportProgress {
                 current_traces,
                 total_traces,
-                active_workers: 0,
                 elapsed,
                 eta: (current_traces > 0).then(|| left(current_traces)),
-                messages: Vec::new(),
-            });
+                ..ImportProgress::new(phase)
+            };
+            progress.fraction = progress.fraction_of_phase();
+            show(&progress);
         };
         work(&mut on_progress, cancel)
     };
@@ -151,7 +216,10 @@ impl Cli {
             Some(Command::Inspect(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::View(args)) => args.run(),
+            Some(Command::Import(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
+            Some(Command::Completions(args)) => args.run(),
+            Some(Command::Man(args)) => args.run(),
             Some(Command::Export(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),
             Some(Command::Plan(args)) => args.run(),
@@ -167,10 +235,8 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
     #[test]
     fn the_options_are_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

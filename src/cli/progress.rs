@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Result, failed};
 use crate::base::plural::counted;
 use crate::base::visible::{visible, visible_lines};
+use crate::cli::events::{Event, thousandths};
 use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
@@ -26,6 +27,9 @@ pub enum ProgressMode {
     Json,
     /// Only warnings and errors.
     None,
+    /// The result alone, as JSON on standard output: `--json`.
+    #[value(skip)]
+    Result,
 }
 
 /// The shortest time between plain lines.
@@ -34,8 +38,14 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 /// Shows progress in one of the modes. A closed pipe just means that nobody is listening.
 pub enum Display {
     Bar(Bar),
-    Plain { last: Option<(Phase, Instant)> },
+    /// `is_brief`: phases that take a moment get no lines.
+    Plain {
+        phase: Option<Phase>,
+        last: Instant,
+        is_brief: bool,
+    },
     Json,
+    Result,
     Silent,
 }
 
@@ -44,8 +54,14 @@ impl Display {
         match mode {
             ProgressMode::Auto if std::io::stderr().is_terminal() => Self::Bar(Bar::new()),
             ProgressMode::Bar => Self::Bar(Bar::new()),
-            ProgressMode::Auto | ProgressMode::Plain => Self::Plain { last: None },
-            ProgressMode::Json => Self::Json,
+            ProgressMode::Auto | ProgressMode::Plain => {
+                Self::Plain { phase: None, last: Instant::now(), is_brief: mode == ProgressMode::Auto }
+            }
+            ProgressMode::Json => {
+                print_event(&Event::started());
+                Self::Json
+            }
+            ProgressMode::Result => Self::Result,
             ProgressMode::None => Self::Silent,
         }
     }
@@ -57,30 +73,16 @@ impl Display {
         }
         match self {
             Self::Bar(bar) => bar.update(progress),
-            Self::Plain { last } => {
-                let due = match last {
-                    Some((phase, at)) => *phase != progress.phase || at.elapsed() >= PLAIN_INTERVAL,
-                    None => true,
-                };
-                // The first report of a phase is always due; phases that take a moment get no lines.
-                if due && progress.total_traces > 0 {
-                    *last = Some((progress.phase, Instant::now()));
-                    let (current, total) = (HumanCount(progress.current_traces), HumanCount(progress.total_traces));
-                    let details = details(progress);
-                    let line = format!("{}: {current} of {total} traces {details}", phase_name(progress.phase));
-                    say(line.trim_end());
+            Self::Plain { phase, last, is_brief } => {
+                let begins = *phase != Some(progress.phase);
+                let is_due = begins && !*is_brief || last.elapsed() >= PLAIN_INTERVAL;
+                if is_due && progress.total_traces > 0 {
+                    (*phase, *last) = (Some(progress.phase), Instant::now());
+                    say(&plain_line(progress, begins));
                 }
             }
-            Self::Json => print_json(&json!({
-                "type": "progress",
-                "phase": progress.phase,
-                "current_traces": progress.current_traces,
-                "total_traces": progress.total_traces,
-                "active_workers": progress.active_workers,
-                "elapsed_s": seconds(progress.elapsed),
-                "eta_s": progress.eta.map(seconds),
-            })),
-            Self::Silent => {}
+            Self::Json => print_event(&Event::progress(progress)),
+            Self::Result | Self::Silent => {}
         }
     }
 
@@ -91,9 +93,12 @@ impl Display {
         };
         match self {
             Self::Bar(bar) => bar.suspend(|| say(&format!("{kind}: {text}"))),
-            Self::Silent if kind == "info" => {}
+            Self::Result | Self::Silent if kind == "info" => {}
             Self::Json => {
-                print_json(&json!({"type": kind, "message": text}));
+                print_event(&match message {
+                    Message::Warning(message) => Event::Warning { message },
+                    Message::Info(message) => Event::Info { message },
+                });
                 // A log that keeps only standard error should show the warnings too.
                 if kind == "warning" {
                     say(&format!("{kind}: {text}"));
@@ -116,8 +121,10 @@ impl Display {
             true => ", no gathers".to_owned(),
             false => format!(" in {} by {keys}", count(result.n_gathers, "gather")),
         };
+        let is_verified = result.phases.iter().any(|(phase, _)| *phase == Phase::Verifying);
+        let verified = if is_verified { ", every byte verified" } else { "" };
         let line = format!(
-            "{}: {}{gathers}, {elapsed:.2} s ({} traces/s)",
+            "{}: {}{gathers}{verified}, {elapsed:.2} s ({} traces/s)",
             result.output.display(),
             count(result.n_traces, "trace"),
             HumanCount(rate),
@@ -129,6 +136,7 @@ impl Display {
             "n_traces": result.n_traces,
             "n_gathers": result.n_gathers,
             "gather_keys": result.gather_keys,
+            "is_verified": is_verified,
             "elapsed_s": seconds(result.elapsed),
             "phases_s": phases,
             "output": result.output.display().to_string(),
@@ -148,24 +156,39 @@ impl Display {
             }
             Self::Plain { .. } => say(line),
             Self::Json => return print(&format!("{document}\n")),
+            Self::Result => {
+                let text = serde_json::to_string_pretty(document).map_err(failed("the result"))?;
+                return print(&format!("{text}\n"));
+            }
             Self::Silent => {}
         }
         Ok(())
     }
 
-    /// Whether standard output carries JSON lines.
-    pub fn is_json(&self) -> bool {
-        matches!(self, Self::Json)
+    /// Says something to people, even where they asked for little.
+    pub fn say(&self, line: &str) {
+        match self {
+            Self::Bar(bar) => bar.suspend(|| say(line)),
+            _ => say(line),
+        }
     }
 
-    /// Removes the bar before an error message, and reports the error to programs.
-    pub fn abandon(&self, error: &Error) {
-        match self {
-            Self::Bar(bar) => bar.clear(),
-            Self::Json => {
-                print_json(&json!({"type": "failed", "message": error.to_string(), "exit_code": error.exit_code()}));
-            }
-            Self::Plain { .. } | Self::Silent => {}
+    /// Tells programs something.
+    pub(super) fn event(&self, event: &Event) {
+        if matches!(self, Self::Json) {
+            print_event(event);
+        }
+    }
+
+    /// Whether standard output carries JSON lines.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json | Self::Result)
+    }
+
+    /// Removes the bar before an error message.
+    pub fn abandon(&self) {
+        if let Self::Bar(bar) = self {
+            bar.clear();
         }
     }
 }
@@ -300,9 +323,19 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }
 
-/// Prints an intermediate report. A write error is ignored here, since the final report will hit it too.
-fn print_json(value: &serde_json::Value) {
-    let _ = print(&format!("{value}\n"));
+/// Prints an event. A write error is ignored here, since the final report will hit it too.
+pub(super) fn print_event(event: &Event) {
+    let _ = print(&event.line());
+}
+
+/// A line of a log.
+fn plain_line(progress: &ImportProgress, begins: bool) -> String {
+    let (current, total) = (HumanCount(progress.current_traces), HumanCount(progress.total_traces));
+    let phase = phase_name(progress.phase);
+    if begins && (progress.current_traces == 0 || progress.phase == Phase::Syncing) {
+        return format!("{phase}: {}", counted(progress.total_traces, total, "trace"));
+    }
+    format!("{phase}: {current} of {total} traces {}", details(progress)).trim_end().to_owned()
 }
 
 fn phase_name(phase: Phase) -> &'static str {
@@ -341,5 +374,5 @@ fn details(progress: &ImportProgress) -> String {
 }
 
 fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+    thousandths(duration.as_secs_f64())
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::base::error::{Error, Result};
 use crate::base::plural::count;
-use crate::cli::progress::ProgressMode;
+use crate::cli::asked::ProgressArgs;
 use crate::cli::run_shown;
 use crate::run::reporter::Phase;
 use crate::verify::{check, compare};
@@ -22,14 +22,13 @@ pub(super) struct VerifyArgs {
     #[arg(value_names = ["IN", "DATASET"], num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
 
-    /// How to show progress
-    #[arg(long, value_enum, default_value_t)]
-    progress: ProgressMode,
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 impl VerifyArgs {
     pub(super) fn run(self) -> Result<()> {
-        run_shown(self.progress, Phase::Verifying, |on_progress, cancel| match self.paths.as_slice() {
+        run_shown(self.progress.mode(), Phase::Verifying, |on_progress, cancel| match self.paths.as_slice() {
             [dataset] => {
                 let done = check(dataset, on_progress, cancel)?;
                 let n = done.n_files;

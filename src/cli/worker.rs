@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::cli::asked::ProgressArgs;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run_shown;
 use crate::coordinator::work;
@@ -39,12 +40,11 @@ pub(super) struct WorkerArgs {
     #[arg(long, value_name = "N")]
     segment: u32,
 
-    /// How to show progress
-    #[arg(long, value_enum, default_value_t)]
-    progress: ProgressMode,
+    #[command(flatten)]
+    progress: ProgressArgs,
 
     /// The plan of the import that started this worker
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "progress"], hide = true)]
+    #[arg(long, value_name = "FILE", conflicts_with = "output", hide = true)]
     plan: Option<PathBuf>,
 }
 
@@ -52,7 +52,7 @@ impl WorkerArgs {
     pub(super) fn run(self) -> Result<()> {
         match (self.plan, self.output) {
             (Some(plan), _) => work_for_the_coordinator(&plan, self.segment),
-            (None, output) => work_alone(&output.unwrap_or_default(), self.segment, self.progress),
+            (None, output) => work_alone(&output.unwrap_or_default(), self.segment, self.progress.mode()),
         }
     }
 }

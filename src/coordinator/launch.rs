@@ -96,6 +96,7 @@ impl Launch for ProcessLauncher {
             .arg("--plan")
             .arg(&self.plan_file)
             .args(["--segment", &segment.to_string()])
+            .env_remove("SEGY_IMPORT_PROGRESS")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use crate::base::error::{Result, failed};
 use crate::dataset::{Dataset, damaged};
-use crate::dataset_files::TRACES;
 use crate::store::checksum::crc32c;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
@@ -40,7 +39,7 @@ impl<'a> ChunkReader<'a> {
         Ok(Self {
             array: &dataset.array,
             declared: dataset.array.declared(),
-            directory: dataset.path(TRACES),
+            directory: dataset.path(&dataset.array.name),
             codec: ChunkDecoder::new(&dataset.array),
             stored: Vec::new(),
             shard: None,

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 
 use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset::damaged;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, SAMPLE_AXIS};
 use crate::gather::GatherKey;
 use crate::grid::bin_grid::BinGrid;
 use crate::grid::{Coordinate, Grid, HeaderType, Key, Values};
-use crate::plan::mapping::{ComputedField, PlacedField};
+use crate::plan::mapping::{ComputedField, PlacedField, is_name};
 use crate::segy::layout::{Decision, InputFormat};
 use crate::segy::samples::rounding::{Precision, RoundingError};
 use crate::segy::samples::statistics::SampleStatistics;
@@ -26,7 +26,7 @@ use crate::segy::{ByteOrder, Domain, Dtype, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
 use crate::table::info::ColumnInfo;
-use crate::zarr::{ArrayPlan, AxisOrder, Codec};
+use crate::zarr::{ArrayPlan, AxisOrder, Codec, usual_name};
 
 /// The dataset format version written by this program, and the newest it reads.
 const FORMAT_VERSION: u32 = 2;
@@ -219,6 +219,9 @@ pub struct Gathers {
 /// The options used, given or default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
+    /// Name of the array of the samples.
+    #[serde(default = "usual_name")]
+    pub variable: String,
     pub dtype: Dtype,
     pub order: AxisOrder,
     pub codec: Codec,
@@ -375,9 +378,7 @@ impl Document {
         if let Some(grid) = &self.grid {
             return grid.parts();
         }
-        let has = |name: &str| self.checksums.keys().any(|file| std::path::Path::new(file).starts_with(name));
-        let parts = NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name));
-        parts.map(str::to_owned).collect()
+        parts_of(&self.checksums)
     }
 
     /// Whether there is a document of any version written by this program. Looks at nothing else in it.
@@ -388,6 +389,15 @@ impl Document {
         let header: Option<Header> = crate::store::files::find_json(path)?;
         Ok(header.is_some_and(|h| h.format.name == FORMAT_NAME))
     }
+}
+
+/// The parts of a dataset in file order by the checksums of its files: its arrays, and what has a fixed name.
+pub fn parts_of(checksums: &BTreeMap<String, Checksum>) -> Vec<String> {
+    let has = |name: &str| checksums.keys().any(|file| std::path::Path::new(file).starts_with(name));
+    let document_of = |file: &String| file.strip_suffix("/zarr.json").map(str::to_owned);
+    let arrays = checksums.keys().filter_map(document_of).filter(|name| is_name(name) && name != SAMPLE_AXIS);
+    let named = NAMED_OUTPUTS.into_iter().filter(|name| *name == METADATA || has(name));
+    arrays.chain(named.map(str::to_owned)).collect()
 }
 
 impl Format {

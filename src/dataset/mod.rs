@@ -4,6 +4,7 @@
 //! Shared by `export`, which writes the file, and `verify`, which compares it.
 
 mod chunk_reader;
+mod column_values;
 mod crop;
 pub mod document;
 mod edited;
@@ -23,6 +24,7 @@ mod trace_samples;
 mod trace_set;
 
 pub use chunk_reader::ChunkReader;
+pub use column_values::{ColumnTable, ColumnType};
 pub use crop::Crop;
 pub use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
 pub use exception_reader::{ExceptionRows, ExceptionTable};

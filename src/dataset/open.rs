@@ -6,10 +6,11 @@ use std::path::Path;
 
 use crate::base::error::{Error, Result, unreadable};
 use crate::dataset::damaged;
-use crate::dataset::document::{Counts, Document, FileEntry};
-use crate::dataset_files::{HEADERS, METADATA, TABLES};
+use crate::dataset::document::{Counts, Document, FileEntry, parts_of};
+use crate::dataset_files::{HEADERS, METADATA, NAMED_OUTPUTS, TABLES, TRACES};
 use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
+use crate::plan::mapping::is_name;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::layout::InputFormat;
 use crate::segy::samples::format::{SampleFormat, sample_format};
@@ -178,7 +179,11 @@ impl Dataset {
         let files: Result<Vec<OriginalFile>> = entries.into_iter().enumerate().map(original).collect();
         let files = files.map_err(|e| e.to_string())?;
         let chunks_crc32c = u32::from_str_radix(&document.chunk_checksums.crc32c, 16).map_err(|e| e.to_string())?;
+        if options.variable != TRACES && !is_name(&options.variable) {
+            return Err("the array of the samples has no such name".into());
+        }
         let array = ArrayPlan {
+            name: options.variable,
             order: options.order,
             dtype: options.dtype,
             n_samples: geometry.n_samples,
@@ -241,6 +246,11 @@ impl Dataset {
             Some(grid) => grid.n_objects(),
             None => self.array.n_objects(),
         }
+    }
+
+    /// Whether something that a dataset consists of has this name, or one of its arrays.
+    pub fn has_part(&self, name: &str) -> bool {
+        NAMED_OUTPUTS.contains(&name) || parts_of(&self.checksums).iter().any(|part| part == name)
     }
 
     /// The path of a table, or of an array of traces.

@@ -3,6 +3,7 @@
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
 
+use arrow::datatypes::DataType;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -62,6 +63,35 @@ impl TableFile {
     /// The names of its columns.
     pub fn names(&self) -> Vec<String> {
         self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// The type of a column, if it has one of this name.
+    pub fn type_of(&self, column: &str) -> Option<&DataType> {
+        self.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
+    }
+
+    /// The number of its rows.
+    pub fn n_rows(&self) -> u64 {
+        self.group_starts.last().copied().unwrap_or(0)
+    }
+
+    /// Whether its statistics say that all rows of a column have one value, or none has any.
+    pub fn is_constant(&self, column: &str) -> bool {
+        let groups = self.metadata.metadata().row_groups();
+        let of_group = |group: &RowGroupMetaData| {
+            let chunk = group.columns().iter().find(|chunk| chunk.column_descr().name() == column)?;
+            let statistics = chunk.statistics()?;
+            match statistics.null_count_opt() {
+                Some(n) if i64::try_from(n) == Ok(group.num_rows()) => Some(None),
+                Some(0) => {
+                    let (min, max) = (statistics.min_bytes_opt()?, statistics.max_bytes_opt()?);
+                    (min == max).then(|| Some(min.to_vec()))
+                }
+                _ => None,
+            }
+        };
+        let values: Option<Vec<_>> = groups.iter().map(of_group).collect();
+        values.is_some_and(|values| values.windows(2).all(|pair| pair[0] == pair[1]))
     }
 
     /// Some of its rows.

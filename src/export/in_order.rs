@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 
-use crate::store::Writer;
-
-/// The bytes of an object, written in order; those that arrive early wait in a temporary file.
-pub(super) struct InOrder {
-    pub(super) writer: Writer,
+/// Bytes written in order; those that arrive early wait in a temporary file.
+pub(super) struct InOrder<W> {
+    pub(super) writer: W,
     pub(super) end: u64,
     /// Offset and length of what waits.
     waiting: BTreeMap<u64, u64>,
@@ -17,11 +15,11 @@ pub(super) struct InOrder {
     spool: Option<File>,
 }
 
-impl InOrder {
+impl<W: Write> InOrder<W> {
     /// Bytes that are taken out of the temporary file at a time.
     const PIECE_BYTES: u64 = 1 << 20;
 
-    pub(super) fn new(writer: Writer) -> Self {
+    pub(super) fn new(writer: W) -> Self {
         Self { writer, end: 0, waiting: BTreeMap::new(), spool: None }
     }
 
@@ -72,7 +70,7 @@ impl InOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Place;
+    use crate::store::{Place, Writer};
 
     #[test]
     fn bytes_in_any_order_come_out_in_theirs() {

@@ -110,6 +110,7 @@ pub fn export(
             precision.decibels
         )));
     }
+    let is_standard = target.as_os_str() == "-";
     let n_files = dataset.files.len();
     let one = match config.file {
         Some(i) => Some(dataset.files.get(i).ok_or_else(|| {
@@ -119,13 +120,16 @@ pub fn export(
         None => None,
     };
     if let Some(file) = one {
-        check_target(target, overwrite)?;
+        if !is_standard {
+            check_target(target, overwrite)?;
+        }
         let traces = traces_of_part(config.part, &dataset, file)?;
         let n_traces = traces.end - traces.start;
         let mut tell = |done: u64| on_progress(done.min(n_traces), n_traces);
         let tables = Tables::open(&dataset)?;
+        let place = (!is_standard).then(|| place_of(target, &dataset)).transpose()?;
         let written = Written { config, dataset: &dataset, tables: &tables, file, traces };
-        let done = write_file(&written, &place_of(target, &dataset)?, replacing, &mut tell, cancel)?;
+        let done = write_file(&written, place.as_ref(), replacing, &mut tell, cancel)?;
         let Done { bytes, n_traces, is_edited, notes } = done;
         return Ok(ExportResult { n_files: 1, n_traces, bytes, is_edited, notes });
     }
@@ -133,6 +137,12 @@ pub fn export(
         return Err(Error::Usage(format!(
             "{}: was made from {n_files} files, but a part, or one with other samples or headers, comes from a single file; \
              choose it with --file",
+            dataset.root.display()
+        )));
+    }
+    if is_standard {
+        return Err(Error::Usage(format!(
+            "{}: was made from {n_files} files, and standard output takes one; choose it with --file",
             dataset.root.display()
         )));
     }
@@ -146,7 +156,7 @@ pub fn export(
         let written = Written { config, dataset: &dataset, tables: &tables, file, traces: file.traces.clone() };
         let mut done = Done::default();
         all.bytes += files.add(name, config.sync, |path, replacing| {
-            done = write_file(&written, path, replacing, &mut tell, cancel)?;
+            done = write_file(&written, Some(path), replacing, &mut tell, cancel)?;
             Ok(done.bytes)
         })?;
         all.is_edited = all.is_edited.zip(done.is_edited).map(|(one, other)| one || other);

@@ -41,7 +41,7 @@ pub(super) struct Done {
 /// Exports one of the dataset's files, or a part of it.
 pub(super) fn write_file(
     written: &Written,
-    target: &Place,
+    target: Option<&Place>,
     replacing: Replacing,
     on_progress: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
@@ -58,7 +58,7 @@ impl Written<'_> {
     /// The whole file, or consecutive traces of it.
     fn whole(
         &self,
-        target: &Place,
+        target: Option<&Place>,
         replacing: Replacing,
         on_progress: &mut dyn FnMut(u64),
         cancel: &CancelHandle,
@@ -100,7 +100,7 @@ impl Written<'_> {
     /// Some traces and samples, with the samples of another array or new headers where there are some.
     fn cropped(
         &self,
-        target: &Place,
+        target: Option<&Place>,
         replacing: Replacing,
         on_progress: &mut dyn FnMut(u64),
         cancel: &CancelHandle,

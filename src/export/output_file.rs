@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Stdout, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::n_threads;
 use crate::dataset::Dataset;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS};
+use crate::dataset_files::METADATA;
 use crate::export::in_order::InOrder;
 use crate::staging::STAGING;
 use crate::store::files::{entry, is_there, move_to, remove};
@@ -50,7 +50,7 @@ pub(crate) fn place_of(target: &Path, dataset: &Dataset) -> Result<Place> {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let parent = Place::to_write(parent).and_then(|parent| parent.with_file_mode(file_mode)).map_err(cannot)?;
     if let Some(part) = dataset.root.name_on_the_way_to(target).map_err(cannot)?
-        && (NAMED_OUTPUTS.iter().any(|name| part == *name) || part == STAGING)
+        && (part.to_str().is_some_and(|part| dataset.has_part(part)) || part == STAGING)
     {
         return Err(Error::Usage(format!(
             "{}: is part of the dataset being exported; choose another place",
@@ -91,11 +91,14 @@ fn refuse(found: Option<Kind>, target: &Path, overwrite: bool) -> Result<()> {
 pub(crate) enum Unfinished {
     File(UnfinishedFile),
     Object(Box<UnfinishedObject>),
+    /// Standard output.
+    Standard(Mutex<InOrder<Stdout>>),
 }
 
 impl Unfinished {
     /// Creates it for this many bytes.
-    pub(crate) fn create(target: &Place, bytes: u64, replacing: Replacing) -> Result<Self> {
+    pub(crate) fn create(target: Option<&Place>, bytes: u64, replacing: Replacing) -> Result<Self> {
+        let Some(target) = target else { return Ok(Self::Standard(Mutex::new(InOrder::new(std::io::stdout())))) };
         if !target.is_remote() {
             return UnfinishedFile::create(target, bytes, replacing.sync).map(Self::File);
         }
@@ -108,7 +111,7 @@ impl Unfinished {
     pub(crate) fn n_threads(&self) -> usize {
         match self {
             Self::File(_) => n_threads(),
-            Self::Object(_) => 1,
+            Self::Object(_) | Self::Standard(_) => 1,
         }
     }
 
@@ -116,6 +119,10 @@ impl Unfinished {
         match self {
             Self::File(file) => file.write_at(offset, bytes),
             Self::Object(object) => object.write_at(offset, bytes),
+            Self::Standard(out) => {
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                out.write_at(offset, bytes).map_err(not_taken)
+            }
         }
     }
 
@@ -124,7 +131,19 @@ impl Unfinished {
         match self {
             Self::File(file) => file.complete(replacing),
             Self::Object(object) => object.complete(replacing),
+            Self::Standard(out) => {
+                let mut out = out.into_inner().unwrap_or_else(PoisonError::into_inner);
+                out.writer.flush().map_err(not_taken)
+            }
         }
+    }
+}
+
+/// The error of standard output; that nobody reads on ends the program as it ends others.
+fn not_taken(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Error::Cancelled { signal: signal_hook::consts::SIGPIPE, left: None },
+        _ => failed("standard output")(error),
     }
 }
 
@@ -132,7 +151,7 @@ impl Unfinished {
 pub(crate) struct UnfinishedObject {
     target: Place,
     bytes: u64,
-    parts: Mutex<InOrder>,
+    parts: Mutex<InOrder<Writer>>,
 }
 
 impl UnfinishedObject {

@@ -145,6 +145,7 @@ pub fn generate(
     // Written under another name until complete, with the permissions of any new file.
     let earlier = found(std::fs::metadata(&path)).with_context(what)?.map(|metadata| metadata.permissions());
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::metadata(directory).with_context(|| format!("{}: its directory cannot be used", path.display()))?;
     let mut options = tempfile::Builder::new();
     let name = path.file_name().unwrap_or_default();
     let unfinished = options

@@ -196,7 +196,7 @@ fn an_error_names_the_file_and_a_wrong_option_leaves_it_alone() {
     let config = GenerateConfig::default();
     let missing = Path::new("/no/such/folder/survey.sgy");
     let error = generate(&config, missing, &mut |_| (), &CancelHandle::new()).unwrap_err();
-    assert_eq!(error.to_string(), "/no/such/folder/survey.sgy: cannot be written");
+    assert_eq!(error.to_string(), "/no/such/folder/survey.sgy: its directory cannot be used");
 
     let path = std::env::temp_dir().join(format!("generate-{}.sgy", std::process::id()));
     std::fs::write(&path, "precious").unwrap();

@@ -166,8 +166,6 @@ pub struct GridOptions {
     pub axes: AxesOrder,
     /// Keys whose axis has every value from the smallest to the largest, in equal steps.
     pub fill_axes: Vec<String>,
-    /// Name of the array of the samples.
-    pub variable: String,
     /// How the records of headers are declared.
     pub header_type: HeaderType,
     /// Of the coordinates.
@@ -187,7 +185,6 @@ impl GridOptions {
             duplicates: Duplicates::default(),
             axes: AxesOrder::default(),
             fill_axes: Vec::new(),
-            variable: "amplitude".into(),
             header_type: HeaderType::default(),
             crs: None,
             is_scanned: false,

@@ -4,11 +4,12 @@
 //! [`scan`] goes through a sample of the headers or all of them → [`field_keys`], [`column_stats`] and
 //! [`computed_stats`] gather statistics → [`field_table`] makes rows of them → [`gather_key`], [`geometry`] and
 //! [`candidates`] draw conclusions → [`report`] prints. [`find`] and [`one_trace`] answer single questions. All
-//! results are plain data with `Serialize`, which `segy-import inspect --json` prints as they are.
+//! results, and those of [`dataset_report`], are plain data with `Serialize`, which `segy-import inspect --json` prints as they are.
 
 pub mod candidates;
 pub mod column_stats;
 pub mod computed_stats;
+pub(crate) mod dataset_report;
 mod distinct;
 pub mod field_keys;
 pub mod field_table;

@@ -8,7 +8,7 @@ mod traces_aside;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
@@ -18,14 +18,15 @@ use crate::grid::bricks::{Cut, template};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
 use crate::grid::{Coordinate, Grid};
+use crate::merge::array_files::ArrayFiles;
 use crate::plan::Plan;
 use crate::segy::Domain;
 use crate::segy::samples::moments::Moments;
 use crate::staging::{GridFiles, SegmentRecord};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, hexadecimal};
-use crate::store::files::{create_directories, read_json, write_json};
-use crate::zarr::{Axis, PlainArray, array_document, records_document, structure};
+use crate::store::files::{read_json, write_json};
+use crate::zarr::{Axis, PlainArray, array_document, group_document, records_document, structure};
 
 /// Values in a chunk at most: 32 MiB of the widest.
 const CHUNK_VALUES: u64 = 1 << 22;
@@ -54,7 +55,7 @@ pub fn write(
     cancel: &CancelHandle,
 ) -> Result<GridArrays> {
     let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
-    let mut writer = Writer { plan, grid, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
+    let mut writer = Writer { plan, grid, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
     let differences = writer.coordinates()?;
     let mut moments = Moments::default();
     records.iter().for_each(|record| moments.merge(&record.moments));
@@ -68,15 +69,13 @@ pub fn write(
     }
     let bin_grid = writer.bin_grid()?;
     writer.groups(bin_grid.as_ref())?;
-    let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&dataset.join(name))?));
-    let checksums = writer.names.iter().map(checksum).collect::<Result<_>>()?;
-    let documents = writer.names.iter().filter(|name| name.ends_with(ZARR_JSON));
+    let documents = writer.arrays.names().filter(|name| name.ends_with(ZARR_JSON));
     let of_document = |name: &String| {
         let document: Value = read_json(&dataset.join(name))?;
         Ok((name.clone(), hexadecimal(structure(&document))))
     };
     let structures = documents.map(of_document).collect::<Result<_>>()?;
-    Ok(GridArrays { checksums, structures, differences, bin_grid })
+    Ok(GridArrays { checksums: writer.arrays.checksums()?, structures, differences, bin_grid })
 }
 
 struct Writer<'a> {
@@ -85,8 +84,7 @@ struct Writer<'a> {
     files: &'a GridFiles<'a>,
     dataset: &'a Place,
     cancel: &'a CancelHandle,
-    documents: Map<String, Value>,
-    names: Vec<String>,
+    arrays: ArrayFiles<'a>,
 }
 
 impl Writer<'_> {
@@ -112,22 +110,6 @@ impl Writer<'_> {
         (0..self.grid.keys.len()).collect()
     }
 
-    fn put(&mut self, name: &str, array: &PlainArray, chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>) -> Result<()> {
-        let written = array.write(&self.dataset.join(name), chunk)?;
-        self.names.extend(written.into_iter().map(|file| format!("{name}/{file}")));
-        self.documents.insert(name.to_owned(), array.document());
-        Ok(())
-    }
-
-    fn document(&mut self, name: &str, document: Value) -> Result<()> {
-        let directory = self.dataset.join(name);
-        create_directories(&directory)?;
-        write_json(&directory.join(ZARR_JSON), &document)?;
-        self.names.push(format!("{name}/{ZARR_JSON}"));
-        self.documents.insert(name.to_owned(), document);
-        Ok(())
-    }
-
     /// The attribute that names the coordinates of an array.
     fn coordinate_names(&self) -> Value {
         let names: Vec<&str> = self.grid.coordinates.iter().map(|c| c.name.as_str()).collect();
@@ -149,7 +131,7 @@ impl Writer<'_> {
             attributes["statsV1"] = statistics.to_string().into();
         }
         document["attributes"] = attributes;
-        self.document(&self.grid.variable.clone(), document)
+        self.arrays.document(&self.grid.variable.clone(), document)
     }
 
     fn headers(&mut self) -> Result<()> {
@@ -158,7 +140,7 @@ impl Writer<'_> {
         let (data_type, fill_value) = (record.data_type(of_type), record.fill_value(of_type));
         let array = record.array(self.grid);
         let document = records_document(&array, data_type, record.bytes(), fill_value, self.coordinate_names());
-        self.document(&self.grid.path_of(HeaderRecord::ARRAY), document)
+        self.arrays.document(&self.grid.path_of(HeaderRecord::ARRAY), document)
     }
 
     /// The mask, and the number of the trace at each place.
@@ -188,7 +170,7 @@ impl Writer<'_> {
         };
         // No trace is missing among those aside.
         if self.grid.aside_of.is_empty() {
-            self.put(TRACE_MASK, &mask, |index| {
+            self.arrays.put(TRACE_MASK, &mask, |index| {
                 Ok(numbers(index)?.into_iter().map(|number| u8::from(number != HOLE)).collect())
             })?;
         }
@@ -196,7 +178,7 @@ impl Writer<'_> {
         attributes["long_name"] = "number of the trace in the SEG-Y file, from 0; -1 where there is none".into();
         let array = PlainArray { axes, data_type: "int64", item_bytes: 8, fill_value: (-1).into(), attributes };
         // HOLE has the bits of -1.
-        self.put(&self.grid.path_of(TRACE_NUMBERS), &array, |index| {
+        self.arrays.put(&self.grid.path_of(TRACE_NUMBERS), &array, |index| {
             Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect())
         })
     }
@@ -212,7 +194,7 @@ impl Writer<'_> {
             let name = key.name.clone();
             let whole = Whole::of(key.values.iter());
             let array = whole.array(whole_axis(&name, key.n()), attributes);
-            self.put(&name, &array, |_| Ok(whole.bytes(key.values.iter())))?;
+            self.arrays.put(&name, &array, |_| Ok(whole.bytes(key.values.iter())))?;
         }
         self.samples()
     }
@@ -235,10 +217,10 @@ impl Writer<'_> {
         if is_whole {
             let values = || values.iter().map(|&value| value as i64);
             let whole = Whole::of(values());
-            return self.put(&path, &whole.array(axes, attributes), |_| Ok(whole.bytes(values())));
+            return self.arrays.put(&path, &whole.array(axes, attributes), |_| Ok(whole.bytes(values())));
         }
         let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
-        self.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        self.arrays.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
     /// The coordinates: each place has the value of its first trace. Returns for each how many traces have another.
@@ -253,7 +235,7 @@ impl Writer<'_> {
             let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
             let mut n_differences = 0;
             let (files, cancel) = (self.files, self.cancel);
-            self.put(&coordinate.name, &array, |index| {
+            self.arrays.put(&coordinate.name, &array, |index| {
                 let (values, differing) = coordinate_chunk(grid, files, number, coordinate, &chunk, index, cancel)?;
                 n_differences += differing;
                 Ok(values.into_iter().flat_map(f64::to_le_bytes).collect())
@@ -272,29 +254,24 @@ impl Writer<'_> {
             ["cdp", ..] | ["inline", "crossline", ..] => "cdp",
             _ => "common_source",
         };
-        let mut root = json!({
-            "zarr_format": 3,
-            "node_type": "group",
+        let mut attributes = json!({
+            "apiVersion": MDIO_VERSION,
+            "name": template(&names, &self.grid.vertical).unwrap_or_else(|| "segy-import".into()),
             "attributes": {
-                "apiVersion": MDIO_VERSION,
-                "name": template(&names, &self.grid.vertical).unwrap_or_else(|| "segy-import".into()),
-                "attributes": {
-                    "surveyType": if is_line { "2D" } else { "3D" },
-                    "gatherType": gathers,
-                    "defaultVariableName": self.grid.variable,
-                },
+                "surveyType": if is_line { "2D" } else { "3D" },
+                "gatherType": gathers,
+                "defaultVariableName": self.grid.variable,
             },
-            "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": self.documents},
         });
-        let attributes = &mut root["attributes"];
         if let Some(crs) = &self.grid.crs {
             attributes["crs"] = crs.as_str().into();
         }
         if let Some(bin_grid) = bin_grid {
             attributes["attributes"]["bin_grid"] = json!(bin_grid);
         }
+        let root = group_document(self.arrays.documents.clone(), attributes);
         write_json(&self.dataset.join(ZARR_JSON), &root)?;
-        self.names.push(ZARR_JSON.to_owned());
+        self.arrays.note(ZARR_JSON);
         let tables = json!({
             "zarr_format": 3,
             "node_type": "group",

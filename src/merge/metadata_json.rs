@@ -146,6 +146,7 @@ fn options(plan: &Plan) -> Options {
     let array = plan.traces();
     let computed = plan.headers.computed.iter();
     Options {
+        variable: array.name.clone(),
         dtype: array.dtype,
         order: array.order,
         codec: array.codec.clone(),

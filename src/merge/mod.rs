@@ -5,11 +5,15 @@
 
 pub use tables::EarlyTable;
 
+mod array_files;
 pub mod content_warnings;
 mod grid_arrays;
 pub mod metadata_json;
 mod tables;
+mod titles;
+mod trace_coordinates;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::thread::Builder;
@@ -19,7 +23,7 @@ use serde_json::json;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::dataset_files::{
-    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, TRACES, ZARR_JSON, checked_files, checked_tables,
+    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, ZARR_JSON, checked_files, checked_tables,
 };
 use crate::exceptions::{sorted, write_table};
 use crate::gather::index::GatherCounts;
@@ -27,6 +31,7 @@ use crate::grid::Grid;
 use crate::grid::bricks::Cut;
 use crate::grid::header_record::HeaderRecord;
 use crate::input::outside_traces::write_files;
+use crate::merge::array_files::ArrayFiles;
 use crate::merge::metadata_json::{dataset_document, grid_document};
 use crate::merge::tables::{Tables, outcome};
 use crate::plan::Plan;
@@ -65,18 +70,16 @@ pub fn merge_with(
 
     let of_tables = Tables { plan, directory: &tables, segments: &segments, records };
     // If no thread can be started, one follows the other.
-    let (array, joined) = std::thread::scope(|scope| {
+    let (placed, joined) = std::thread::scope(|scope| {
         let joined = Builder::new().spawn_scoped(scope, || of_tables.write(early, cancel));
-        let array = match (plan.headers_only, grid) {
-            (true, _) => Ok(None),
-            (false, None) => write_array(plan, &segments, &dataset.join(TRACES), cancel, on_progress).map(Some),
-            (false, Some(grid)) => {
-                place_bricks(plan, grid, &segments, &staging, &dataset, cancel, on_progress).map(|()| None)
-            }
+        let placed = match (plan.headers_only, grid) {
+            (true, _) => Ok(()),
+            (false, None) => place_traces(plan, &segments, &dataset.join(&plan.traces().name), cancel, on_progress),
+            (false, Some(grid)) => place_bricks(plan, grid, &segments, &staging, &dataset, cancel, on_progress),
         };
-        (array, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
+        (placed, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
     });
-    let (array, (table_checksum, counts)) = (array?, joined?);
+    let (table_checksum, counts) = placed.and(joined)?;
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
@@ -92,23 +95,22 @@ pub fn merge_with(
         Some(grid) => Some(grid_arrays::write(plan, grid, records, (&staging, &dataset), cancel)?),
         None => None,
     };
-    if let Some(array) = array {
+    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
+    if grid.is_none() && !plan.headers_only {
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
-        let coordinate = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
-        write_json(
-            &dataset.join(ZARR_JSON),
-            &group_document(&[(SAMPLE_AXIS, &coordinate), (TRACES, &array)], units(plan)),
-        )?;
+        checksums.extend(write_group(plan, &dataset, cancel)?);
     }
-    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
     checksums.extend(write_files(&plan.files, &tables, cancel)?);
-    let checked: Vec<&str> = match grid {
+    let checked: Vec<String> = match grid {
         Some(_) => checked_tables().collect(),
-        None => checked_files(plan.headers_only).collect(),
+        None => checked_files(plan.headers_only, &plan.traces().name).collect(),
     };
-    for name in checked.into_iter().chain((!exceptions.is_empty()).then_some(EXCEPTIONS)) {
-        checksums.insert(name.to_owned(), Checksum::of_file(&tables.join(name))?);
+    for name in checked.into_iter().chain((!exceptions.is_empty()).then(|| EXCEPTIONS.to_owned())) {
+        if let Entry::Vacant(unknown) = checksums.entry(name) {
+            let checksum = Checksum::of_file(&tables.join(unknown.key()))?;
+            unknown.insert(checksum);
+        }
     }
     let grid = grid.zip(arrays).map(|(grid, arrays)| grid_document(grid, arrays, records));
     dataset_document(plan, records, counts, checksums, grid)?.write(&output.document()?)?;
@@ -120,34 +122,39 @@ pub fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
     if plan.target.grid().is_some() { dataset.join(TABLES) } else { dataset.clone() }
 }
 
-/// The units of coordinates, by their columns.
-fn units(plan: &Plan) -> serde_json::Value {
-    const COORDINATES: [&str; 6] = ["source_x", "source_y", "receiver_x", "receiver_y", "cdp_x", "cdp_y"];
-    let scaled = |name: &&str| plan.headers.info.iter().find(|info| info.name == format!("{name}_scaled"));
-    let unit = |name: &&str| Some((format!("{name}_scaled"), json!(scaled(name)?.unit.clone()?)));
-    let units: serde_json::Map<_, _> = COORDINATES.iter().filter_map(unit).collect();
-    if units.is_empty() { json!({}) } else { json!({"coordinate_units": units}) }
+/// Writes what the group has besides the chunks of the samples: their document, the axis of the samples, the coordinates of the
+/// traces. Returns the checksums of the files.
+fn write_group(plan: &Plan, dataset: &Place, cancel: &CancelHandle) -> Result<BTreeMap<String, Checksum>> {
+    let mut files = ArrayFiles::new(dataset);
+    let coordinates = trace_coordinates::write(plan, dataset, &mut files, cancel)?;
+    let mut array = array_document(&plan.traces().declared());
+    if !coordinates.is_empty() {
+        array["attributes"]["coordinates"] = coordinates.join(" ").into();
+    }
+    files.document(&plan.traces().name, array)?;
+    let axis = write_sample_axis(&plan.layout().axis, plan.traces().n_samples, &dataset.join(SAMPLE_AXIS))?;
+    let mut documents = files.documents.clone();
+    documents.insert(SAMPLE_AXIS.to_owned(), axis);
+    write_json(&dataset.join(ZARR_JSON), &group_document(documents, titles::attributes(plan)?))?;
+    files.checksums()
 }
 
-/// Moves the chunks or shards of all segments into the final array, and writes its metadata.
-fn write_array(
+/// Moves the chunks or shards of all segments into the final array.
+fn place_traces(
     plan: &Plan,
     segments: &[SegmentPaths],
     target: &Place,
     cancel: &CancelHandle,
     on_progress: &mut dyn FnMut(u64),
-) -> Result<serde_json::Value> {
+) -> Result<()> {
     create_directories(target)?;
-    let document = array_document(&plan.traces().declared());
-    write_json(&target.join(ZARR_JSON), &document)?;
     if target.is_remote() {
         let units = plan.segments.iter().flat_map(|segment| plan.units_of(segment));
         check_objects(target, units.flat_map(|unit| plan.target.keys_of_unit(unit)), cancel)?;
         on_progress(plan.n_traces());
-    } else {
-        place_chunks(plan, segments, target, cancel, on_progress)?;
+        return Ok(());
     }
-    Ok(document)
+    place_chunks(plan, segments, target, cancel, on_progress)
 }
 
 /// Checks that the workers have put every chunk or shard in place, and removes any others left there by an earlier
@@ -180,7 +187,7 @@ fn place_chunks(
     for (segment, paths) in plan.segments.iter().zip(segments) {
         for object in plan.units_of(segment) {
             for key in plan.target.keys_of_unit(object) {
-                let (from, to) = (paths.traces.join(&key), target.join(&key));
+                let (from, to) = (paths.array(&plan.traces().name).join(&key), target.join(&key));
                 mover.place(&from, &to)?;
             }
         }

@@ -130,7 +130,7 @@ impl Bounds {
                 Statistics::int32(Some(*min as i32), Some(*max as i32), None, Some(0), false)
             }
             (Self::Integer { min, max }, _) => {
-                Statistics::int64(Some(*min as i64), Some(*max as i64), None, Some(0), false)
+                Statistics::int64(Some(*min as i64), Some(*max as i64), None, Some(n_nulls), false)
             }
             (Self::Float { range, n_nan }, Type::FLOAT) => {
                 let (min, max) = range.map(|(min, max)| (min as f32, max as f32)).unzip();

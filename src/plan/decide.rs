@@ -11,7 +11,8 @@ use crate::gather::sample::Sample;
 use crate::gather::{GatherKey, KeyReader, Keys};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
-use crate::plan::import_config::{DtypeChoice, Gather, ImportConfig};
+use crate::plan::coordinates::{self, check_name};
+use crate::plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
 use crate::plan::make_grid::{Made, Scratch, Survey};
 use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
@@ -29,10 +30,13 @@ use crate::table::columns::RECORDING_TIME;
 use crate::table::derived::{Degrees, RecordingTime};
 use crate::table::info::{self, Placed, Units};
 use crate::table::{Column, ENSEMBLE_ID_PLACE, HeaderTable, ensemble_info};
-use crate::zarr::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
+use crate::zarr::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern, usual_name};
 
 /// Target size of a large file's segments, small enough that an interrupted run loses little.
 const SEGMENT_TARGET_BYTES: u64 = 1 << 30;
+
+/// The array of the samples of a grid, unless the user names it.
+const AMPLITUDE: &str = "amplitude";
 
 /// The gather keys of a plan.
 struct Gathers {
@@ -75,11 +79,21 @@ impl ImportConfig {
         let sample = Sample::read(&mut inputs(), n_traces, &headers, &Keys::new(&asked, headers.byte_order)?)?;
         let Gathers { keys: gather_keys, decision: gather_decision, warning } =
             self.gathers(asked, &sample, layout.sorting_code, &headers)?;
+        traces.name =
+            self.variable.clone().unwrap_or_else(|| if self.grid.is_some() { AMPLITUDE.into() } else { usual_name() });
+        if self.variable.is_some() {
+            check_name("--variable", &traces.name, &[])?;
+        }
+        let variable = traces.name.clone();
         let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, cancel)?;
         let mut headers = with_derived(headers, layout, &sample, &placed_fields);
         if !gather_keys.is_empty() {
             headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
         }
+        let coordinates = match self.grid.is_none() && !self.headers_only {
+            true => coordinates::choose(&self.coords, &gather_keys, &headers, &variable)?,
+            false => Vec::new(),
+        };
         warnings.extend(warning.into_iter().chain(of_grid));
         let mut key_reader = KeyReader::new(inputs(), layout, &gather_keys)?;
         let mut key_of = |trace| cancel.check().and_then(|()| key_reader.read(trace));
@@ -96,6 +110,7 @@ impl ImportConfig {
             gather_decision,
             max_probe: self.max_probe,
             target,
+            coordinates,
             headers_only: self.headers_only,
             headers,
             placed_fields,
@@ -140,6 +155,10 @@ impl ImportConfig {
             return Err(Error::Usage(format!(
                 "{option} is for traces in file order; with --grid, --brick says how the array is cut"
             )));
+        }
+        if matches!(self.coords, Coords::Fields(_)) {
+            let what = "--coords is for traces in file order; a grid has its axes and the coordinates of its places";
+            return Err(Error::Usage(what.into()));
         }
         let survey = Survey { files, io: self.io.unwatched(), headers, traces };
         let Made { grid, scratch, warnings } = survey.grid(options, cancel)?;

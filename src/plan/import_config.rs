@@ -45,6 +45,33 @@ impl FromStr for Gather {
     }
 }
 
+/// Which header columns the Zarr group has as coordinates of the traces in file order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Coords {
+    /// The gather keys, and the usual fields that tell where and when a trace is, where they vary.
+    #[default]
+    Auto,
+    /// These columns.
+    Fields(Vec<String>),
+    /// None: they are in the header table only.
+    None,
+}
+
+impl FromStr for Coords {
+    type Err = Error;
+
+    /// `auto`, `cdp,offset`, `none`.
+    fn from_str(s: &str) -> Result<Self> {
+        let names: Vec<String> = s.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect();
+        match names.as_slice() {
+            [] => Err(Error::Usage("--coords needs names of header columns, auto, or none".into())),
+            [only] if only.eq_ignore_ascii_case("none") => Ok(Self::None),
+            [only] if only.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
+            _ => Ok(Self::Fields(names)),
+        }
+    }
+}
+
 /// Data type of the samples in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DtypeChoice {
@@ -76,6 +103,10 @@ pub struct ImportConfig {
     pub raw_header: bool,
     /// Leave out the samples.
     pub headers_only: bool,
+    /// Coordinates of traces in file order.
+    pub coords: Coords,
+    /// Name of the array of the samples; by default `traces.zarr`, and `amplitude` in a grid.
+    pub variable: Option<String>,
     /// Make a grid of the traces instead of one array in file order.
     pub grid: Option<GridOptions>,
     /// Which reads the chunks are made for.
@@ -130,6 +161,8 @@ impl ImportConfig {
             headers_only: false,
             reads: ReadPattern::default(),
             chunk_samples: None,
+            coords: Coords::default(),
+            variable: None,
             grid: None,
             chunk_traces: None,
             precision: None,

@@ -176,7 +176,7 @@ impl Survey<'_> {
         let grid = Grid {
             keys,
             vertical: vertical(self.files),
-            variable: options.variable.clone(),
+            variable: self.traces.name.clone(),
             header_type: options.header_type,
             brick,
             shard,

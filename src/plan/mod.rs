@@ -3,6 +3,7 @@
 //! It is the same for a local process and a cluster node. The output depends only on the input and the options; the
 //! segments only decide who writes which part.
 
+pub mod coordinates;
 pub mod decide;
 pub mod grid_outline;
 pub(crate) mod header_warnings;
@@ -18,8 +19,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, failed};
+use crate::dataset_files::NAMED_OUTPUTS;
 use crate::gather::GatherKey;
+use crate::grid::Grid;
 use crate::input::PlannedFile;
+use crate::plan::coordinates::TraceCoordinate;
 use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::partition::Segment;
@@ -69,6 +73,9 @@ pub struct Plan {
     pub max_probe: u64,
     /// What the samples become.
     pub target: Target,
+    /// The coordinates of traces in file order; empty for a grid, which has its own.
+    #[serde(default)]
+    pub coordinates: Vec<TraceCoordinate>,
     /// Whether the samples are left out.
     pub headers_only: bool,
     /// The header table.
@@ -208,6 +215,7 @@ impl Plan {
             && self.gather_keys == other.gather_keys
             && self.max_probe == other.max_probe
             && self.target == other.target
+            && self.coordinates == other.coordinates
             && self.headers_only == other.headers_only
             && self.headers == other.headers
             && self.placed_fields == other.placed_fields
@@ -216,6 +224,14 @@ impl Plan {
     /// The array of all traces in file order.
     pub fn traces(&self) -> &ArrayPlan {
         self.target.traces()
+    }
+
+    /// The names of what the dataset can consist of.
+    pub fn parts(&self) -> Vec<String> {
+        let arrays = self.coordinates.iter().map(|coordinate| coordinate.name.clone());
+        let named = NAMED_OUTPUTS.map(str::to_owned);
+        let of_grid = self.target.grid().map(Grid::parts).unwrap_or_default();
+        named.into_iter().chain([self.traces().name.clone()]).chain(arrays).chain(of_grid).collect()
     }
 
     /// Chunk or shard files in the output.

@@ -41,7 +41,7 @@ pub fn merge(
     on_progress: &mut dyn FnMut(&ImportProgress),
     cancel: &CancelHandle,
 ) -> Result<Merged> {
-    let mut reporter = Reporter::new(on_progress);
+    let mut reporter = Reporter::new(on_progress).verified(verify);
     let Some(place) = staging::find_root(root)? else { return Err(no_plan(root)) };
     if Staged::find(&place)?.is_none() && !staging::is_merged(&place)? {
         return complete(&place);

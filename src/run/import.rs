@@ -27,7 +27,7 @@ pub fn import(
     on_progress: &mut dyn FnMut(&ImportProgress),
     cancel: &CancelHandle,
 ) -> Result<ImportResult> {
-    let mut reporter = Reporter::new(on_progress);
+    let mut reporter = Reporter::new(on_progress).verified(config.verify);
     match import_once(config, &mut reporter, cancel) {
         Err(Stopped { wants_scan: true, .. }) => {
             let grid = config.grid.clone().map(|grid| GridOptions { is_scanned: true, ..grid });

@@ -201,7 +201,8 @@ fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     };
     for input in plan.files.iter().map(|file| &file.input.path) {
         let name = root.name_on_the_way_to(input).map_err(|e| unreadable(input, &e))?;
-        if name.is_some_and(|name| is_replaced(&name)) {
+        let is_made = |name: &std::ffi::OsStr| plan.parts().iter().any(|part| name == part.as_str());
+        if name.is_some_and(|name| is_replaced(&name) || is_made(&name)) {
             let (input, output) = (input.display(), output.display());
             let what = "is inside what an import into this directory replaces; move the file, or choose another output";
             return Err(Error::Usage(format!("{input}: {what} than {output}")));

@@ -48,6 +48,8 @@ pub struct ImportProgress {
     pub current_traces: u64,
     /// Traces in the file; 0 until it is known.
     pub total_traces: u64,
+    /// How much of the whole command is done, from 0 to 1; never less than before.
+    pub fraction: f64,
     /// Workers running now.
     pub active_workers: usize,
     /// Time since the start.
@@ -56,6 +58,27 @@ pub struct ImportProgress {
     pub eta: Option<Duration>,
     /// Messages since the last report.
     pub messages: Vec<Message>,
+}
+
+impl ImportProgress {
+    /// At the beginning of a phase, before anything is known.
+    pub fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            current_traces: 0,
+            total_traces: 0,
+            fraction: 0.0,
+            active_workers: 0,
+            elapsed: Duration::ZERO,
+            eta: None,
+            messages: Vec::new(),
+        }
+    }
+
+    /// How much of this phase is done, from 0 to 1.
+    pub fn fraction_of_phase(&self) -> f64 {
+        if self.total_traces == 0 { 0.0 } else { (self.current_traces as f64 / self.total_traces as f64).min(1.0) }
+    }
 }
 
 /// A completed import.
@@ -86,21 +109,41 @@ pub(crate) struct Reporter<'a> {
     first_traces: Option<u64>,
     phases: Vec<(Phase, Duration)>,
     progress: ImportProgress,
+    is_verified: bool,
+}
+
+/// The part of an import that a phase usually takes, from 0 to 1.
+fn share(phase: Phase, is_verified: bool) -> (f64, f64) {
+    let converted = if is_verified { 0.6 } else { 0.9 };
+    match phase {
+        Phase::Partitioning => (0.0, 0.01),
+        Phase::Indexing => (0.0, 0.1),
+        Phase::Importing => (0.01, converted),
+        Phase::Merging => (converted, converted + 0.05),
+        Phase::Verifying => (converted + 0.05, 0.95),
+        Phase::Syncing => (0.95, 1.0),
+        Phase::Exporting => (0.0, 1.0),
+    }
 }
 
 impl<'a> Reporter<'a> {
     pub fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
-        let progress = ImportProgress {
-            phase: Phase::Partitioning,
-            current_traces: 0,
-            total_traces: 0,
-            active_workers: 0,
-            elapsed: Duration::ZERO,
-            eta: None,
-            messages: Vec::new(),
-        };
+        let progress = ImportProgress::new(Phase::Partitioning);
         let now = Instant::now();
-        Self { on_progress, started: now, phase_started: now, first_traces: None, phases: Vec::new(), progress }
+        Self {
+            on_progress,
+            started: now,
+            phase_started: now,
+            first_traces: None,
+            phases: Vec::new(),
+            progress,
+            is_verified: false,
+        }
+    }
+
+    /// Of an import that compares its result with the input.
+    pub fn verified(self, is_verified: bool) -> Self {
+        Self { is_verified, ..self }
     }
 
     pub fn begin(&mut self, phase: Phase, total_traces: u64) {
@@ -149,6 +192,10 @@ impl<'a> Reporter<'a> {
 
     fn report(&mut self) {
         self.progress.elapsed = self.started.elapsed();
+        let (start, end) = share(self.progress.phase, self.is_verified);
+        // The end of syncing is not known before it is there.
+        let of_phase = if self.progress.phase == Phase::Syncing { 0.0 } else { self.progress.fraction_of_phase() };
+        self.progress.fraction = self.progress.fraction.max(start + (end - start) * of_phase);
         (self.on_progress)(&self.progress);
         self.progress.messages.clear();
     }

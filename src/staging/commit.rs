@@ -2,10 +2,11 @@
 //! dataset, so that an interrupted commit can be completed from any step.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::error::{Error, Result, failed};
 use crate::dataset::document::Document;
-use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES};
+use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES, ZARR_JSON};
 use crate::staging::STAGING;
 use crate::store::Place;
 use crate::store::files::{find_json, is_there, read_json};
@@ -31,8 +32,8 @@ impl Commit {
         let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
         let old = document_in(root)?;
         let replaced = match &old {
-            // Its parts have fixed names, whatever the document says.
-            Some(old) if old.path() == root.join(METADATA).path() => named(),
+            // Most of its parts have fixed names, whatever the document says.
+            Some(old) if old.path() == root.join(METADATA).path() => in_file_order(old, root, &parts),
             Some(old) => Document::read(old)
                 .map_err(|e| Error::Failed(format!("{e}; so it is not known what belongs to the dataset to replace")))?
                 .parts(),
@@ -77,6 +78,19 @@ impl Commit {
 /// Where the parts of a dataset in an object store that is being replaced are written down.
 fn replaced_in(root: &Place) -> Place {
     root.join(STAGING).join(REPLACED)
+}
+
+/// The parts of a dataset in file order, and what else can be one; of one that cannot be read, those with fixed names, and
+/// the arrays in the way of `new` ones that its group lists.
+fn in_file_order(document: &Place, root: &Place, new: &[String]) -> Vec<String> {
+    let parts = Document::read(document).map(|document| document.parts()).unwrap_or_else(|_| {
+        let group = root.join(ZARR_JSON).read().ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+        let arrays = group.as_ref().and_then(|group| group["consolidated_metadata"]["metadata"].as_object());
+        arrays.into_iter().flat_map(|arrays| arrays.keys()).filter(|name| new.contains(name)).cloned().collect()
+    });
+    let named = named();
+    let arrays = parts.into_iter().filter(|part| !named.contains(part)).collect::<Vec<_>>();
+    [arrays, named].concat()
 }
 
 fn named() -> Vec<String> {

@@ -18,7 +18,6 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::dataset::document::Document;
 use crate::dataset_files::{METADATA, NAMED_OUTPUTS, TABLES, ZARR_JSON};
-use crate::grid::Grid;
 use crate::plan::Plan;
 use crate::staging::commit::{Commit, REPLACED, document_in};
 use crate::staging::{Area, MERGED, PLAN, STAGING, SegmentPaths, SegmentRecord, holds_dataset, is_merged};
@@ -187,9 +186,11 @@ impl Area for ObjectArea {
         }
         let plan = self.staging.join(PLAN);
         if is_there(&plan)? && document_in(&self.root)?.is_none() {
-            let of_grid = Plan::read(&plan).ok().and_then(|plan| plan.target.grid().map(Grid::parts));
-            let named = NAMED_OUTPUTS.map(str::to_owned).into_iter().chain(of_grid.unwrap_or_default());
-            named.into_iter().try_for_each(|name| store::files::remove(&self.root.join(name)))?;
+            let named = NAMED_OUTPUTS.map(str::to_owned).into();
+            Plan::read(&plan)
+                .map_or(named, |plan| plan.parts())
+                .into_iter()
+                .try_for_each(|name| store::files::remove(&self.root.join(name)))?;
         }
         self.clear()
     }

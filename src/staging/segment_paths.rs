@@ -1,6 +1,6 @@
 //! The paths of one segment's files.
 
-use crate::dataset_files::{HEADERS, SAMPLE_SUMS, TRACES};
+use crate::dataset_files::{HEADERS, SAMPLE_SUMS};
 use crate::store::Place;
 
 /// The files of one segment in the staging area.
@@ -8,7 +8,6 @@ pub struct SegmentPaths {
     /// Where arrays are.
     arrays: Place,
     pub directory: Place,
-    pub traces: Place,
     pub headers: Place,
     pub runs: Place,
     /// Checksums of the samples of its chunks; exists only if it has chunks.
@@ -32,7 +31,6 @@ impl SegmentPaths {
         let root = directory.parent().and_then(|staging| staging.parent()).filter(|_| directory.is_remote());
         let arrays = root.as_ref().unwrap_or(&directory).clone();
         Self {
-            traces: arrays.join(TRACES),
             arrays,
             headers: directory.join(HEADERS),
             runs: directory.join("gathers.bin"),
@@ -44,7 +42,7 @@ impl SegmentPaths {
         }
     }
 
-    /// The directory of an array of a grid.
+    /// The directory of an array.
     pub fn array(&self, name: &str) -> Place {
         self.arrays.join(name)
     }

@@ -29,6 +29,7 @@ pub(crate) mod watched;
 mod writer;
 
 pub use columns::{ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, HeaderTable, Mark, N_SAMPLES, RAW_HEADER, ZERO_TRACE};
+pub(crate) use derived::NO_TIME;
 pub use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, GatherStarts, ensemble_info};
 pub use formula::{Computed, Expression, Formula};
 pub use join::{Joining, TablePart};

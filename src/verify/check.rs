@@ -14,7 +14,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{ChunkReader, Dataset, damaged, unreadable_table};
 use crate::dataset_files::{
-    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, TRACES, ZARR_JSON, checked_files, checked_tables,
+    EXCEPTIONS, GATHER_INDEX, HEADERS, METADATA, SAMPLE_SUMS, ZARR_JSON, checked_files, checked_tables,
 };
 use crate::store::TableReader;
 use crate::store::checksum::ChunkSums;
@@ -87,11 +87,11 @@ pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<V
 /// Checks that every file but the chunks is there and unchanged.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
     let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
-    let checked: Vec<&str> = match dataset.grid {
+    let checked: Vec<String> = match dataset.grid {
         Some(_) => checked_tables().collect(),
-        None => checked_files(dataset.headers_only).collect(),
+        None => checked_files(dataset.headers_only, &dataset.array.name).collect(),
     };
-    for name in checked.into_iter().chain([HEADERS]).chain(exceptions) {
+    for name in checked.iter().map(String::as_str).chain([HEADERS]).chain(exceptions) {
         let is_expected = name != SAMPLE_SUMS || dataset.version > 1;
         if is_expected && !dataset.checksums.contains_key(name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
@@ -116,8 +116,12 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
         return Err(damaged(&dataset.path(METADATA), "its number of chunk files is not that of its array"));
     }
     if !dataset.headers_only && dataset.grid.is_none() {
-        let path = dataset.path(TRACES).join(ZARR_JSON);
-        let array: serde_json::Value = crate::store::files::read_json(&path)?;
+        let path = dataset.path(&dataset.array.name).join(ZARR_JSON);
+        let mut array: serde_json::Value = crate::store::files::read_json(&path)?;
+        // These are what the header table has, not what the array is.
+        if let Some(attributes) = array.get_mut("attributes").and_then(serde_json::Value::as_object_mut) {
+            attributes.remove("coordinates");
+        }
         if array != crate::zarr::array_document(&dataset.array.declared()) {
             return Err(damaged(&path, "it does not describe the array of metadata.json"));
         }

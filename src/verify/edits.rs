@@ -6,13 +6,13 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset::{ChunkReader, Dataset, EditedChunks, damaged};
-use crate::dataset_files::{SAMPLE_SUMS, TRACES};
+use crate::dataset_files::SAMPLE_SUMS;
 use crate::store::checksum::crc32c;
 use crate::zarr::SampleSums;
 
 /// What to say of chunks that are each undamaged, but are not all as they were written. Decodes them all.
 pub(super) fn what_was_edited(dataset: &Dataset, cancel: &CancelHandle) -> Result<Error> {
-    let path = dataset.path(TRACES);
+    let path = dataset.path(&dataset.array.name);
     if !dataset.checksums.contains_key(SAMPLE_SUMS) {
         let what = "each of its chunks is undamaged, but they are not the ones that were written, or not in that order";
         return Ok(damaged(&path, what));

@@ -102,7 +102,7 @@ impl<'a> Conversion<'a> {
             plan,
             layout,
             array,
-            store: SegmentStore::create(&paths.traces, array, plan.merge.sync)?,
+            store: SegmentStore::create(&paths.array(&array.name), array, plan.merge.sync)?,
             sample_sums: SampleSumWriter::new(&paths.sample_sums),
             exceptions: SegmentExceptions::new(
                 &paths.exceptions,
@@ -115,7 +115,7 @@ impl<'a> Conversion<'a> {
             encoder: ChunkEncoder::new(array),
             stored_bytes: 0,
             window: Vec::new(),
-            directory: paths.traces.clone(),
+            directory: paths.array(&plan.traces().name),
             parts: None,
             is_zero: Vec::new(),
         })

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset_files::TRACES;
 use crate::segy::Dtype;
 use crate::segy::samples::rounding::Precision;
 use crate::zarr::Codec;
@@ -42,6 +43,8 @@ pub enum ReadPattern {
     Balanced,
 }
 
+/// The name of the axis of the traces.
+pub const TRACE_AXIS: &str = "trace";
 /// A chunk aims at no more than this many bytes before compression.
 pub const CHUNK_TARGET_BYTES: u64 = 8 << 20;
 /// Chunks span at most this many traces unless the user says so.
@@ -58,9 +61,12 @@ pub const MAX_SHARD_ENTRIES: u64 = 1 << 26;
 /// Traces longer than this are chunked along the samples too.
 const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
 
-/// The array `traces.zarr`.
+/// The array of the samples in file order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayPlan {
+    /// Its name in the dataset.
+    #[serde(default = "usual_name")]
+    pub name: String,
     /// Order of the declared axes.
     pub order: AxisOrder,
     /// Type of the stored samples.
@@ -82,6 +88,11 @@ pub struct ArrayPlan {
     pub precision: Option<Precision>,
 }
 
+/// The name that the array has unless the user says otherwise.
+pub fn usual_name() -> String {
+    TRACES.into()
+}
+
 impl ArrayPlan {
     /// An array in chunks of all samples × as many traces as make 8 MiB, 1000 at most; traces of more than 1 MiB
     /// are cut along the samples into equal parts.
@@ -91,6 +102,7 @@ impl ArrayPlan {
         let chunk_samples = n_samples.div_ceil(parts).max(1);
         let fitting = CHUNK_TARGET_BYTES / (chunk_samples * size);
         Self {
+            name: usual_name(),
             order: AxisOrder::default(),
             dtype,
             n_samples,
@@ -195,7 +207,7 @@ impl ArrayPlan {
     /// The array as `zarr.json` declares it. Stored chunks are trace after trace in either order of the axes.
     pub fn declared(&self) -> Array {
         let sample = Axis { name: "sample".into(), length: self.n_samples, chunk: self.chunk_samples };
-        let trace = Axis { name: "trace".into(), length: self.n_traces, chunk: self.chunk_traces };
+        let trace = Axis { name: TRACE_AXIS.into(), length: self.n_traces, chunk: self.chunk_traces };
         Array {
             dtype: self.dtype,
             axes: self.order.arrange(sample, trace).into(),

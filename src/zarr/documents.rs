@@ -95,15 +95,13 @@ pub fn coordinate_document(n: u64, attributes: Value) -> Value {
     })
 }
 
-/// `zarr.json` of the group, with the documents of its arrays consolidated in it.
-pub fn group_document(arrays: &[(&str, &Value)], attributes: Value) -> Value {
-    let consolidated: serde_json::Map<String, Value> =
-        arrays.iter().map(|(name, document)| ((*name).to_owned(), (*document).clone())).collect();
+/// `zarr.json` of a group, with the documents of its arrays consolidated in it.
+pub fn group_document(arrays: serde_json::Map<String, Value>, attributes: Value) -> Value {
     json!({
         "zarr_format": 3,
         "node_type": "group",
         "attributes": attributes,
-        "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": consolidated},
+        "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": arrays},
     })
 }
 

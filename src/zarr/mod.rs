@@ -18,7 +18,7 @@ mod sample_sums;
 mod segment_store;
 mod whole;
 
-pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern};
+pub use array::{ArrayPlan, AxisOrder, MAX_CHUNK_BYTES, MAX_SHARD_ENTRIES, ReadPattern, TRACE_AXIS, usual_name};
 pub use axes::{Array, Axis};
 pub use brick_store::{BrickDecoder, BrickEncoder, BrickStore};
 pub use chunk_codec::{ChunkDecoder, ChunkEncoder};

@@ -249,8 +249,40 @@ def check_xarray(dataset):
     times_ms += float(dataset.columns["delay_recording_time"][0])
     yield from complain(differing(opened["sample"].values, times_ms), "coordinate sample")
     yield from expect(opened["sample"].attrs.get("units"), "ms", "units of the coordinate sample")
+    yield from check_coordinates(dataset, opened)
     late = traces.sel(sample=slice(times_ms[1], None)).isel(trace=slice(1, 4)).transpose("trace", "sample")
     yield from complain(differing(late.values, dataset.samples[1:4, 1:]), "samples selected by time in xarray")
+
+
+USUAL_COORDINATES = [
+    "field_record", "inline", "crossline", "cdp", "offset", "source_x", "source_y", "receiver_x", "receiver_y", "cdp_x", "cdp_y",
+    "recording_time",
+]
+
+
+def check_coordinates(dataset, opened):
+    """The coordinates of the traces are the columns of the header table that vary, with what is known of them."""
+    if json.loads((dataset.out / "metadata.json").read_text())["format"]["version"] == 1:
+        return
+    table = pq.read_table(dataset.out / "headers.parquet")
+    want = {}
+    for name in dict.fromkeys([*dataset.keys, *USUAL_COORDINATES]):
+        column = f"{name}_scaled" if f"{name}_scaled" in table.column_names else name
+        if column in table.column_names and len(table[column].unique()) > 1:
+            values = table[column].to_numpy()
+            want[name] = values.astype("M8[ns]") if name == "recording_time" else values
+    got = {name: coordinate for name, coordinate in opened.coords.items() if name != "sample"}
+    yield from expect(sorted(got), sorted(want), "coordinates of the traces")
+    for name in set(got) & set(want):
+        yield from expect(got[name].dims, ("trace",), f"dims of the coordinate {name}")
+        values = got[name].values
+        if name == "recording_time":
+            values, want[name] = values.astype("M8[ns]").astype("i8"), want[name].astype("i8")
+        yield from complain(differing(values, want[name]), f"coordinate {name}")
+        if not got[name].attrs.get("long_name"):
+            yield f"the coordinate {name} has no long_name"
+    yield from expect(opened.attrs.get("Conventions"), "CF-1.12", "Conventions")
+    yield from expect(opened.attrs.get("source_file"), Path(dataset.job["segy"]).name, "source_file")
 
 
 def is_derived(name):
@@ -431,13 +463,14 @@ def check_metadata(dataset):
     finite = samples[np.isfinite(samples)]
     statistics = {"min": float(finite.min()), "max": float(finite.max()), "n_nonfinite": samples.size - finite.size}
     yield from expect(metadata["statistics"], statistics, "statistics")
+    coordinates = json.loads((dataset.out / "traces.zarr" / "zarr.json").read_text())["attributes"].get("coordinates", "")
     named = ["ensemble_index.parquet", "headers.parquet", "metadata.json", "sample", "traces.crc32c", "traces.zarr",
-             "zarr.json"]
+             "zarr.json", *coordinates.split()]
     if metadata["format"]["version"] == 1:
         named.remove("traces.crc32c")
     if metadata["exceptions"]["n_samples"]:
         named.insert(1, "exceptions.parquet")
-    yield from expect(sorted(path.name for path in dataset.out.iterdir()), named, "files of the dataset")
+    yield from expect(sorted(path.name for path in dataset.out.iterdir()), sorted(named), "files of the dataset")
 
 
 def check_sample_sums(dataset):

@@ -32,6 +32,12 @@ pub fn interpreter_with_mdio_1_2() -> Option<&'static Path> {
     told(ENVIRONMENT.get_or_init(|| environment("python-mdio-1.2", "requirements-mdio-1.2.3.txt", &versions)))
 }
 
+/// As [`interpreter`], with what users of the module `segy_import` have.
+pub fn interpreter_with_module() -> Option<&'static Path> {
+    static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    told(ENVIRONMENT.get_or_init(|| environment("python-module", "requirements-module.txt", &[])))
+}
+
 /// As [`interpreter`], with the packages of `requirements-stores.txt`.
 #[cfg(feature = "cloud")]
 pub fn interpreter_with_stores() -> Option<&'static Path> {

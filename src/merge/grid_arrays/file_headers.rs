@@ -8,9 +8,10 @@ use crate::dataset_files::FILE_HEADER;
 use crate::grid::Grid;
 use crate::grid::header_record::HeaderRecord;
 use crate::merge::grid_arrays::Writer;
+use crate::merge::titles::textual_header;
 use crate::plan::Plan;
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, BinaryHeader};
-use crate::segy::text::{self, TEXT_HEADER_BYTES, TextEncoding};
+use crate::segy::text::TextEncoding;
 use crate::segy::{Access, ByteOrder, Dtype, Io};
 
 impl Writer<'_> {
@@ -19,10 +20,8 @@ impl Writer<'_> {
         let Some(first) = self.plan.files.first() else { return Ok(()) };
         let layout = &first.layout;
         let mut attributes = json!({"segySpec": segy_spec(self.plan, self.grid)});
-        if layout.has_file_header() {
+        if let Some(lines) = textual_header(self.plan)? {
             let file = layout.open(&first.input.path, Io::Pread, Access::Headers)?;
-            let bytes = file.copy(0, TEXT_HEADER_BYTES)?;
-            let lines = text::lines(&bytes, layout.text_encoding);
             let lines: Vec<String> = lines.iter().map(|line| format!("{line:<80}")).collect();
             attributes["textHeader"] = lines.join("\n").into();
             let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order: layout.byte_order };
@@ -40,7 +39,7 @@ impl Writer<'_> {
             "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
             "attributes": attributes,
         });
-        self.document(FILE_HEADER, document)
+        self.arrays.document(FILE_HEADER, document)
     }
 }
 

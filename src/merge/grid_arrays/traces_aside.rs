@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use crate::base::error::Result;
 use crate::dataset_files::{ASIDE, ZARR_JSON};
 use crate::grid::{Grid, TRACE};
+use crate::merge::array_files::ArrayFiles;
 use crate::merge::grid_arrays::{Whole, Writer};
 use crate::staging::GridFiles;
 use crate::store::Place;
 use crate::store::files::write_json;
-use crate::zarr::Axis;
+use crate::zarr::{Axis, group_document};
 
 /// Traces in a chunk of the keys.
 const CHUNK_TRACES: u64 = 1 << 16;
@@ -19,7 +20,7 @@ impl Writer<'_> {
     pub(super) fn traces_aside(&mut self, aside: &Grid, staging: &Place) -> Result<()> {
         let files = &GridFiles::open(aside, staging)?;
         let (dataset, cancel, plan) = (self.dataset, self.cancel, self.plan);
-        let mut group = Writer { plan, grid: aside, files, dataset, cancel, documents: Map::new(), names: Vec::new() };
+        let mut group = Writer { plan, grid: aside, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
         group.bricks(None)?;
         group.headers()?;
         group.places()?;
@@ -28,16 +29,15 @@ impl Writer<'_> {
         for (number, key) in self.grid.keys.iter().enumerate() {
             let whole = Whole::of(key.values.iter());
             let axes = vec![Axis { name: TRACE.into(), length: n, chunk: n.min(CHUNK_TRACES) }];
-            group.put(&aside.path_of(&key.name), &whole.array(axes, json!({})), |index| {
+            group.arrays.put(&aside.path_of(&key.name), &whole.array(axes, json!({})), |index| {
                 let start = index.first().copied().unwrap_or(0) * n.min(CHUNK_TRACES);
                 let mut values = self.values_aside(files, start..n.min(start + CHUNK_TRACES), number)?;
                 values.resize(n.min(CHUNK_TRACES) as usize, 0);
                 Ok(whole.bytes(values.into_iter()))
             })?;
         }
-        let Writer { documents, names, .. } = group;
-        self.names.extend(names);
-        self.add_group(documents)
+        let arrays = group.arrays;
+        self.add_group(arrays)
     }
 
     /// The value of a key of some of the traces aside.
@@ -55,18 +55,17 @@ impl Writer<'_> {
     }
 
     /// Writes the document of the group, and adds it and its arrays to those of the dataset.
-    fn add_group(&mut self, documents: Map<String, Value>) -> Result<()> {
+    fn add_group(&mut self, arrays: ArrayFiles) -> Result<()> {
         let attributes = json!({"long_name": "traces whose place in the grid an earlier trace has"});
-        let group = json!({"zarr_format": 3, "node_type": "group", "attributes": attributes});
+        let group = json!({"zarr_format": 3, "node_type": "group", "attributes": &attributes});
         let within = |name: &String| name.strip_prefix(ASIDE).map_or(name.as_str(), |rest| &rest[1..]).to_owned();
-        let own: Map<String, Value> = documents.iter().map(|(name, one)| (within(name), one.clone())).collect();
-        let mut with_arrays = group.clone();
-        with_arrays["consolidated_metadata"] = json!({"kind": "inline", "must_understand": false, "metadata": own});
+        let own: Map<String, Value> = arrays.documents.iter().map(|(name, one)| (within(name), one.clone())).collect();
+        let with_arrays = group_document(own, attributes);
         let path = format!("{ASIDE}/{ZARR_JSON}");
         write_json(&self.dataset.join(&path), &with_arrays)?;
-        self.names.push(path);
-        self.documents.insert(ASIDE.to_owned(), group);
-        self.documents.extend(documents);
+        self.arrays.note(&path);
+        self.arrays.documents.insert(ASIDE.to_owned(), group);
+        self.arrays.extend(arrays);
         Ok(())
     }
 }

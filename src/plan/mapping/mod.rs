@@ -52,7 +52,7 @@ fn parse_place(place: &str) -> std::result::Result<(u32, FieldKind), String> {
 }
 
 /// Whether this is a valid column name.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 

@@ -1,0 +1,186 @@
+"""The module as its users call it, against real files. ``SEGY_IMPORT_PROGRAM`` names the program where no wheel is installed."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from contextlib import redirect_stderr
+from pathlib import Path
+from unittest import mock
+
+import segy_import
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "python.md"
+
+
+def generate(path, *options):
+    subprocess.run([segy_import.find_program(), "generate", str(path), *options], check=True)
+    return path
+
+
+class Module(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def survey(self, name="line.sgy", traces=2000, samples=100, kind="prestack"):
+        return generate(self.directory / name, "--kind", kind, "--traces", str(traces), "--samples", str(samples))
+
+    def large(self):
+        """A file that takes a while: it is packed as slowly as can be, by processes."""
+        return self.survey("large.sgy", traces=60_000, samples=500), dict(codec="gzip:9", parallel_threshold=0, workers=2)
+
+
+class Convert(Module):
+    def test_progress_grows_and_the_result_says_what_was_made(self):
+        heard = []
+        out = self.directory / "line.zarr"
+        result = segy_import.convert(self.survey(), out, on_progress=heard.append, gather=["cdp"], verify=True)
+        self.assertEqual((result.n_traces, result.gather_keys, result.output), (2000, ["cdp"], str(out)))
+        self.assertTrue(result.is_verified and result.n_gathers > 1)
+        fractions = [progress.fraction for progress in heard]
+        self.assertEqual(fractions, sorted(fractions))
+        self.assertEqual({progress.total_traces for progress in heard if progress.phase == "importing"}, {2000})
+
+    def test_options_are_those_of_the_command_line(self):
+        out = self.directory / "line.zarr"
+        paths = [self.survey(), self.survey("b.sgy")]
+        segy_import.convert(
+            paths, out, on_progress=False, field=["mine=181:i32", "other=185:i32"], chunk_traces=100, raw_header=None, overwrite=False
+        )
+        table = segy_import.headers(out)
+        self.assertEqual(len(table), 4000)
+        self.assertTrue({"mine", "other", "file_index"} <= set(table.columns) and "raw_header" not in table.columns)
+
+    def test_each_exit_code_is_an_exception(self):
+        survey, out = self.survey(), self.directory / "line.zarr"
+        nothing = self.directory / "nothing.sgy"
+        with self.assertRaises(segy_import.InputError) as caught:
+            segy_import.convert(nothing, out, on_progress=False)
+        self.assertEqual((caught.exception.exit_code, caught.exception.file), (3, str(nothing)))
+        with self.assertRaisesRegex(segy_import.UsageError, "--codec"):
+            segy_import.convert(survey, out, on_progress=False, compression="zstd")
+        segy_import.convert(survey, out, on_progress=False)
+        with self.assertRaises(FileExistsError):
+            segy_import.convert(survey, out, on_progress=False)
+        with self.assertRaises(segy_import.InputError):
+            segy_import.inspect(nothing)
+        self.assertEqual(segy_import.inspect(out)["n_traces"], 2000)
+
+    def test_cancel_ends_it_from_another_thread_and_the_same_call_goes_on(self):
+        survey, options = self.large()
+        out, cancel, heard = self.directory / "large.zarr", threading.Event(), []
+
+        def listen(progress):
+            heard.append(progress)
+            if progress.phase == "importing" and progress.traces > 0 and not cancel.is_set():
+                threading.Thread(target=cancel.set).start()
+
+        with self.assertRaises(segy_import.Cancelled) as caught:
+            segy_import.convert(survey, out, on_progress=listen, cancel=cancel, **options)
+        self.assertGreater(caught.exception.exit_code, 128)
+        self.assertFalse((out / "metadata.json").exists())
+        self.assertLess(heard[-1].fraction, 1)
+        self.assertEqual(segy_import.convert(survey, out, on_progress=False, **options).n_traces, 60_000)
+
+    def test_an_exception_of_the_listener_ends_it(self):
+        survey, options = self.large()
+        with self.assertRaises(ZeroDivisionError):
+            segy_import.convert(survey, self.directory / "out", on_progress=lambda progress: 1 / 0, **options)
+        self.assertFalse((self.directory / "out" / "metadata.json").exists())
+
+    def test_a_bar_shows_itself_where_tqdm_is_installed(self):
+        said = io.StringIO()
+        with redirect_stderr(said):
+            segy_import.convert(self.survey(), self.directory / "a")
+        self.assertIn("100%", said.getvalue())
+        said = io.StringIO()
+        with mock.patch.dict(sys.modules, {"tqdm": None, "tqdm.auto": None}), redirect_stderr(said):
+            segy_import.convert(self.survey("b.sgy"), self.directory / "b")
+        self.assertEqual(said.getvalue(), "")
+
+    def test_the_package_is_the_program(self):
+        version = subprocess.run([sys.executable, "-m", "segy_import", "--version"], capture_output=True, text=True, check=True)
+        self.assertRegex(version.stdout, r"^segy-import \d")
+
+
+class Datasets(Module):
+    def test_open_has_samples_and_coordinates_that_select(self):
+        out = self.directory / "line.zarr"
+        segy_import.convert(self.survey(), out, on_progress=False)
+        ds = segy_import.open(out, columns=["trace_number"])
+        self.assertEqual(ds.amplitude.dims, ("sample", "trace"))
+        limit = float(ds.offset.median())
+        near = ds.where(ds.offset < limit, drop=True)
+        self.assertTrue(0 < near.sizes["trace"] < 2000 and (near.offset < limit).all())
+        self.assertEqual(ds.trace_number.dims, ("trace",))
+        self.assertEqual(ds.recording_time.dtype.kind, "M")
+        self.assertEqual(ds.cdp_x.attrs["units"], "m")
+        one = segy_import.gather(out, cdp=3)
+        self.assertTrue((one.cdp == 3).all() and one.sizes["trace"] == int((ds.cdp == 3).sum()))
+        self.assertTrue(segy_import.gather(out, 2).equals(one))
+        with self.assertRaises(KeyError):
+            segy_import.gather(out, cdp=10**6)
+        with self.assertRaises(KeyError):
+            segy_import.gather(out, shot=1)
+
+    def test_traces_of_a_stack_become_a_cube_in_one_line(self):
+        out = self.directory / "stack.zarr"
+        segy_import.convert(self.survey(kind="poststack", traces=900, samples=20), out, on_progress=False)
+        cube = segy_import.open(out).set_index(trace=["inline", "crossline"]).unstack("trace")
+        self.assertEqual((cube.sizes["inline"], cube.sizes["crossline"]), (30, 30))
+
+    def test_a_grid_opens_as_it_is(self):
+        out = self.directory / "cube.zarr"
+        segy_import.convert(self.survey(kind="poststack", traces=900, samples=20), out, on_progress=False, grid="auto")
+        ds = segy_import.open(out, chunks=None)
+        first = int(ds.inline[0])
+        self.assertEqual(ds.amplitude.sel(inline=first).shape, (30, 20))
+        self.assertEqual(segy_import.gather(out, inline=first).shape, (30, 20))
+        self.assertEqual(len(segy_import.headers(out, ["cdp"])), 900)
+        with self.assertRaises(FileNotFoundError):
+            segy_import.open(self.directory)
+
+
+class Dialog(Module):
+    def setUp(self):
+        super().setUp()
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        try:
+            from PySide6.QtWidgets import QApplication
+        except ImportError as missing:
+            self.skipTest(str(missing))
+        self.application = QApplication.instance() or QApplication([])
+        text = DOCS.read_text(encoding="utf-8")
+        self.code = next(code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "class ImportDialog" in code)
+        names = {}
+        exec(compile(self.code, str(DOCS), "exec"), names)
+        self.dialog_class = names["ImportDialog"]
+
+    def test_it_is_short(self):
+        self.assertLessEqual(len([line for line in self.code.splitlines() if line.strip()]), 40)
+
+    def test_it_shows_progress_and_ends_with_the_result(self):
+        dialog = self.dialog_class(self.survey(), self.directory / "line.zarr", verify=True)
+        self.assertTrue(dialog.exec())
+        self.assertEqual(dialog.outcome.n_traces, 2000)
+        self.assertGreater(dialog.bar.value(), 0)
+
+    def test_its_cancel_button_works(self):
+        from PySide6.QtCore import QTimer
+        from PySide6.QtWidgets import QPushButton
+
+        survey, options = self.large()
+        dialog = self.dialog_class(survey, self.directory / "large.zarr", **options)
+        QTimer.singleShot(300, dialog.findChild(QPushButton).click)
+        self.assertFalse(dialog.exec())
+        self.assertIsInstance(dialog.outcome, segy_import.Cancelled)
+
+
+if __name__ == "__main__":
+    unittest.main()

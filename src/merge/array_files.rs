@@ -1,0 +1,90 @@
+//! The arrays of a dataset besides samples and headers, on their way into its group: their files and documents.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::base::error::Result;
+use crate::dataset_files::ZARR_JSON;
+use crate::store::Place;
+use crate::store::checksum::Checksum;
+use crate::store::files::{create_directories, write_json};
+use crate::zarr::PlainArray;
+
+/// The files and documents of arrays.
+pub struct ArrayFiles<'a> {
+    dataset: &'a Place,
+    /// By the names of the arrays.
+    pub documents: Map<String, Value>,
+    names: Vec<String>,
+}
+
+/// An array that was written.
+pub struct WrittenArray {
+    pub name: String,
+    pub document: Value,
+    files: Vec<String>,
+}
+
+impl WrittenArray {
+    /// Writes an array into a dataset; see [`PlainArray::write`].
+    pub fn write(
+        dataset: &Place,
+        name: &str,
+        array: &PlainArray,
+        chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>,
+    ) -> Result<Self> {
+        let files = array.write(&dataset.join(name), chunk)?;
+        Ok(Self { name: name.to_owned(), document: array.document(), files })
+    }
+}
+
+impl<'a> ArrayFiles<'a> {
+    pub fn new(dataset: &'a Place) -> Self {
+        Self { dataset, documents: Map::new(), names: Vec::new() }
+    }
+
+    /// Writes an array, chunk by chunk.
+    pub fn put(&mut self, name: &str, array: &PlainArray, chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>) -> Result<()> {
+        WrittenArray::write(self.dataset, name, array, chunk).map(|written| self.add(written))
+    }
+
+    /// Takes an array that was written.
+    pub fn add(&mut self, written: WrittenArray) {
+        let WrittenArray { name, document, files } = written;
+        self.names.extend(files.into_iter().map(|file| format!("{name}/{file}")));
+        self.documents.insert(name, document);
+    }
+
+    /// Writes the document of an array whose chunks somebody else writes, or that has none.
+    pub fn document(&mut self, name: &str, document: Value) -> Result<()> {
+        let directory = self.dataset.join(name);
+        create_directories(&directory)?;
+        write_json(&directory.join(ZARR_JSON), &document)?;
+        self.names.push(format!("{name}/{ZARR_JSON}"));
+        self.documents.insert(name.to_owned(), document);
+        Ok(())
+    }
+
+    /// Notes a file that was written.
+    pub fn note(&mut self, name: &str) {
+        self.names.push(name.to_owned());
+    }
+
+    /// Takes the files and documents of other arrays of the dataset.
+    pub fn extend(&mut self, others: ArrayFiles) {
+        self.names.extend(others.names);
+        self.documents.extend(others.documents);
+    }
+
+    /// The files so far, by path in the dataset.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.names.iter()
+    }
+
+    /// Checksums of all files, by path in the dataset.
+    pub fn checksums(&self) -> Result<BTreeMap<String, Checksum>> {
+        let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&self.dataset.join(name))?));
+        self.names.iter().map(checksum).collect()
+    }
+}
