@@ -24,7 +24,8 @@ use crate::base::error::{Error, Result};
 use crate::dataset::{Dataset, OriginalFile, Part, Tables, Target, damaged};
 use crate::dataset_files::METADATA;
 use one_file::{Done, Written, write_file};
-use output_file::{Replacing, UnfinishedFiles, check_target, place_of};
+pub(crate) use output_file::check_target;
+use output_file::{Replacing, UnfinishedFiles, place_of};
 pub use selection::{AxisInterval, Interval, Selection};
 pub use text_line::TextLine;
 
