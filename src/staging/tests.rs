@@ -112,6 +112,37 @@ fn a_dataset_whose_document_cannot_be_read_is_replaced_all_the_same() {
 }
 
 #[test]
+fn a_segment_whose_record_the_plan_cannot_have_made_is_converted_again() {
+    let (directory, out) = bench();
+    let mut config = ImportConfig::new(directory.path().join("in.sgy"), &out);
+    (config.segments, config.chunk_traces) = (Some(2), Some(6));
+    let cancel = CancelHandle::new();
+    crate::run::plan(&config, &mut |_| {}, &cancel).unwrap();
+    crate::run::convert_one(&out, 0, &cancel, &mut |_, _| {}).unwrap();
+    let root = find_root(&out).unwrap().unwrap();
+    let n_done = || Staged::find(&root).unwrap().unwrap().done.len();
+    assert_eq!(n_done(), 1);
+    let record = out.join(STAGING).join("segment_0/segment.json");
+    let mut changed: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    changed["n_traces"] = 5.into();
+    std::fs::write(&record, changed.to_string()).unwrap();
+    assert_eq!(n_done(), 0);
+    crate::run::import::import(&config, &mut |_| {}, &cancel).unwrap();
+    assert!(holds_dataset(&root).unwrap());
+}
+
+#[test]
+fn what_workers_need_of_a_grid_is_put_there_again_where_it_is_not() {
+    let (directory, out) = bench();
+    let mut config = ImportConfig::new(directory.path().join("in.sgy"), &out);
+    config.grid = Some(crate::grid::options::GridOptions::new("inline,crossline".parse().unwrap()));
+    crate::run::plan(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
+    std::fs::remove_dir_all(out.join(STAGING).join("grid")).unwrap();
+    crate::run::import::import(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
+    assert!(holds_dataset(&find_root(&out).unwrap().unwrap()).unwrap());
+}
+
+#[test]
 fn a_staging_area_is_a_directory_and_no_link_to_one() {
     let (directory, out) = bench();
     assert!(find_root(&out).unwrap().is_none());
