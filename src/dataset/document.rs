@@ -25,6 +25,7 @@ use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Dtype, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
+use crate::store::files::find_document;
 use crate::table::info::ColumnInfo;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec, usual_name};
 
@@ -233,6 +234,9 @@ pub struct Options {
     pub shard_chunks: Option<u64>,
     /// Rows per row group of the header table.
     pub row_group_rows: u64,
+    /// Whether every row group is a file of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub header_parts: bool,
     /// Header fields that are not at their standard places.
     pub fields: Vec<PlacedField>,
     /// Computed columns.
@@ -360,7 +364,20 @@ impl Document {
     /// `Error::Input` if it cannot be read or has a version unknown to this program, `Error::Damaged` if it is
     /// damaged or has no checksum.
     pub fn read(path: &Place) -> Result<Self> {
-        let value = read_checked(path)?;
+        let text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
+        Self::of(text, path)
+    }
+
+    /// The document at `path`, if it is one that this program can read.
+    ///
+    /// # Errors
+    /// `Error::Failed` if the system does not give its bytes: what they are is not known then.
+    pub fn find(path: &Place) -> Result<Option<Self>> {
+        Ok(find_document(path)?.and_then(|text| Self::of(text, path).ok()))
+    }
+
+    fn of(text: Vec<u8>, path: &Place) -> Result<Self> {
+        let value = checked(text, path)?;
         let format = Header::deserialize(&value).map_err(|e| damaged(path, e))?.format;
         if let Some(what) = format.refusal() {
             return Err(Error::Input(format!("{}: {what}", path.display())));
@@ -473,8 +490,7 @@ fn write_checked(path: &Place, document: &impl Serialize) -> Result<()> {
 }
 
 /// The document as JSON, if its checksum matches.
-fn read_checked(path: &Place) -> Result<Value> {
-    let mut text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
+fn checked(mut text: Vec<u8>, path: &Place) -> Result<Value> {
     let wrong = || damaged(path, "its checksum is not that of its bytes");
     let digits = self_checksum(&text).ok_or_else(|| {
         Error::Damaged(format!(

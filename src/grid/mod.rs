@@ -267,6 +267,21 @@ impl Grid {
         parts.filter(|(_, units)| !units.is_empty()).collect()
     }
 
+    /// Bytes of a brick.
+    pub fn brick_bytes(&self) -> u128 {
+        product(&self.brick).saturating_mul(self.traces.dtype.size() as u128)
+    }
+
+    /// An upper bound for what a unit has besides its bricks: the records of headers, and the indexes of its shards.
+    pub fn record_bytes(&self) -> u128 {
+        const MOST_RECORD_BYTES: u128 = 256;
+        const INDEX_BYTES: u128 = 16;
+        let shard = self.shard.as_deref().unwrap_or_default();
+        let brick = self.brick.get(..self.keys.len()).unwrap_or(&self.brick);
+        let places = product(brick).saturating_mul(product(shard));
+        places.saturating_mul(MOST_RECORD_BYTES + INDEX_BYTES * u128::from(self.n_deep()))
+    }
+
     /// An upper bound for the memory of one worker's buffers: bricks being filled, one being encoded, and a window.
     pub fn worker_bytes(&self) -> u64 {
         let brick = self.brick.iter().product::<u64>() * self.traces.dtype.size() as u64;
@@ -306,6 +321,10 @@ impl Grid {
             && self.n_columns <= self.traces.n_traces
             && self.n_aside < self.traces.n_traces
     }
+}
+
+fn product(lengths: &[u64]) -> u128 {
+    lengths.iter().fold(1, |product, &length| product.saturating_mul(length.into()))
 }
 
 #[cfg(test)]

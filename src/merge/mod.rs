@@ -22,9 +22,7 @@ use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{
-    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, ZARR_JSON, checked_files, checked_tables,
-};
+use crate::dataset_files::{EXCEPTIONS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, ZARR_JSON, checked_files, checked_tables};
 use crate::exceptions::{sorted, write_table};
 use crate::gather::index::GatherCounts;
 use crate::grid::Grid;
@@ -79,7 +77,7 @@ pub fn merge_with(
         };
         (placed, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
     });
-    let (table_checksum, counts) = placed.and(joined)?;
+    let (mut checksums, counts) = placed.and(joined)?;
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
@@ -95,7 +93,6 @@ pub fn merge_with(
         Some(grid) => Some(grid_arrays::write(plan, grid, records, (&staging, &dataset), cancel)?),
         None => None,
     };
-    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
     if grid.is_none() && !plan.headers_only {
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;

@@ -62,7 +62,8 @@ impl ImportConfig {
         let Columns { table: headers, placed: placed_fields, decisions, warning } = self.columns_of_all(&files)?;
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
-        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, ..headers };
+        let mut headers =
+            HeaderTable { sample_flags: !self.headers_only, row_group_rows, in_parts: self.header_parts, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -87,7 +88,8 @@ impl ImportConfig {
         let variable = traces.name.clone();
         let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, cancel)?;
         let mut headers = with_derived(headers, layout, &sample, &placed_fields);
-        if !gather_keys.is_empty() {
+        // Only the merge knows it, which does not write parts again.
+        if !gather_keys.is_empty() && !headers.in_parts {
             headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
         }
         let coordinates = match self.grid.is_none() && !self.headers_only {

@@ -19,7 +19,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::NAMED_OUTPUTS;
+use crate::dataset_files::{HEADERS, NAMED_OUTPUTS, TABLES};
 use crate::gather::GatherKey;
 use crate::grid::Grid;
 use crate::input::PlannedFile;
@@ -36,7 +36,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 10;
+pub const PLAN_VERSION: u32 = 11;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub const MAX_THREADS: u32 = 64;
@@ -232,6 +232,20 @@ impl Plan {
         let named = NAMED_OUTPUTS.map(str::to_owned);
         let of_grid = self.target.grid().map(Grid::parts).unwrap_or_default();
         named.into_iter().chain([self.traces().name.clone()]).chain(arrays).chain(of_grid).collect()
+    }
+
+    /// The header table, by its path in the dataset.
+    pub fn header_table(&self) -> String {
+        if self.target.grid().is_some() { format!("{TABLES}/{HEADERS}") } else { HEADERS.into() }
+    }
+
+    /// The numbers of the files of the header table that a segment writes, if it is a directory of parts.
+    pub fn header_parts_of(&self, segment: &Segment) -> Range<u64> {
+        let (rows, part_rows) = (self.rows_of(segment), self.headers.row_group_rows);
+        if rows.is_empty() || !self.headers.in_parts {
+            return 0..0;
+        }
+        rows.start / part_rows..rows.end.div_ceil(part_rows)
     }
 
     /// Chunk or shard files in the output.

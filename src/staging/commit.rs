@@ -33,7 +33,7 @@ impl Commit {
         let old = document_in(root)?;
         let replaced = match &old {
             // Most of its parts have fixed names, whatever the document says.
-            Some(old) if old.path() == root.join(METADATA).path() => in_file_order(old, root, &parts),
+            Some(old) if old.path() == root.join(METADATA).path() => in_file_order(old, root, &parts)?,
             Some(old) => Document::read(old)
                 .map_err(|e| Error::Failed(format!("{e}; so it is not known what belongs to the dataset to replace")))?
                 .parts(),
@@ -82,15 +82,18 @@ fn replaced_in(root: &Place) -> Place {
 
 /// The parts of a dataset in file order, and what else can be one; of one that cannot be read, those with fixed names, and
 /// the arrays in the way of `new` ones that its group lists.
-fn in_file_order(document: &Place, root: &Place, new: &[String]) -> Vec<String> {
-    let parts = Document::read(document).map(|document| document.parts()).unwrap_or_else(|_| {
-        let group = root.join(ZARR_JSON).read().ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
-        let arrays = group.as_ref().and_then(|group| group["consolidated_metadata"]["metadata"].as_object());
-        arrays.into_iter().flat_map(|arrays| arrays.keys()).filter(|name| new.contains(name)).cloned().collect()
-    });
+fn in_file_order(document: &Place, root: &Place, new: &[String]) -> Result<Vec<String>> {
+    let parts = match Document::find(document)? {
+        Some(document) => document.parts(),
+        None => {
+            let group: Option<Value> = find_json(&root.join(ZARR_JSON))?;
+            let arrays = group.as_ref().and_then(|group| group["consolidated_metadata"]["metadata"].as_object());
+            arrays.into_iter().flat_map(|arrays| arrays.keys()).filter(|name| new.contains(name)).cloned().collect()
+        }
+    };
     let named = named();
     let arrays = parts.into_iter().filter(|part| !named.contains(part)).collect::<Vec<_>>();
-    [arrays, named].concat()
+    Ok([arrays, named].concat())
 }
 
 fn named() -> Vec<String> {

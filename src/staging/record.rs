@@ -1,5 +1,6 @@
 //! The record of a finished segment.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -53,8 +54,6 @@ impl SegmentRecord {
         let (n_traces, n_rows) = (length(plan.traces_of(segment)), length(plan.rows_of(segment)));
         let (array, headers) = (plan.traces(), &self.headers);
         let n_samples = n_traces * array.n_samples;
-        // No codec makes a chunk of noise much longer than this.
-        let most_bytes = u128::from(self.chunks.n_chunks) * (2 * array.chunk_bytes() as u128 + 1024) + 1024;
         let most_row_bytes = 16 * (u128::from(plan.headers.header_bytes) + plan.headers.columns.len() as u128 + 64);
         let most_table_bytes = u128::from(n_rows) * most_row_bytes + (1 << 20);
         self.n_traces == if plan.headers_only { n_rows } else { n_traces }
@@ -62,14 +61,31 @@ impl SegmentRecord {
             && self.n_runs <= n_rows
             && self.n_exceptions <= n_samples
             && self.has_its_chunks(plan, n_traces)
-            && u128::from(self.stored_bytes) <= most_bytes
+            && u128::from(self.stored_bytes) <= self.most_stored_bytes(plan)
             && headers.n_rows == n_rows
+            && headers.parts.len() as u64 == length(plan.header_parts_of(segment))
             && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
             && headers.ranges.len() == plan.headers.columns.len()
             && self.samples.n_nonfinite <= n_samples
             && self.moments.count <= array.n_samples * array.n_traces
             && self.moments.is_sane()
+    }
+
+    /// An upper bound for the bytes of its chunks: no codec makes one of noise much longer than this.
+    fn most_stored_bytes(&self, plan: &Plan) -> u128 {
+        let of_chunks =
+            |n: u64, bytes: u128| u128::from(n).saturating_mul(bytes.saturating_mul(2).saturating_add(1024));
+        let Some(grid) = plan.target.grid() else {
+            return of_chunks(self.chunks.n_chunks, plan.traces().chunk_bytes() as u128) + 1024;
+        };
+        // Of the grid or of what lies aside, whichever is more.
+        let parts = || [Some(Cow::Borrowed(grid)), grid.aside().map(Cow::Owned)].into_iter().flatten();
+        let brick = parts().map(|part| part.brick_bytes()).max().unwrap_or(0);
+        let record = parts().map(|part| part.record_bytes()).max().unwrap_or(0);
+        let (of_bricks, of_records) =
+            (of_chunks(self.chunks.n_chunks, brick), of_chunks(self.records.n_chunks, record));
+        of_bricks.saturating_add(of_records).saturating_add(1024)
     }
 
     /// Whether it has as many chunks as it should; of a grid it is not known how many columns of a shard have traces.
@@ -201,5 +217,12 @@ mod tests {
         let all = (0..12).flat_map(|records| (0..12).map(move |chunks| (records, chunks)));
         let fitting: Vec<_> = all.filter(|&(records, chunks)| has(records, chunks)).collect();
         assert_eq!(fitting, [4, 5, 6, 7, 8, 9, 10].map(|n_chunks| (2, n_chunks)));
+        // Bricks of 3 samples, and a record and two index entries for the one place of a unit.
+        let most = 4 * (2 * 3 * 4 + 1024) + 2 * (2 * (256 + 2 * 16) + 1024) + 1024;
+        let with = |stored_bytes| {
+            let [records, chunks] = [2, 4].map(|n_chunks| ChunkSums { n_chunks, crc32c: 0 });
+            SegmentRecord { records, chunks, stored_bytes, ..record(&plan) }.fits(&plan)
+        };
+        assert!(with(most) && !with(most + 1));
     }
 }

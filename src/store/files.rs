@@ -38,8 +38,13 @@ pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
 /// # Errors
 /// `Error::Failed` if it cannot be read.
 pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
+    Ok(find_document(place)?.and_then(|text| serde_json::from_slice(&text).ok()))
+}
+
+/// The bytes of a document; `None` if there is no file, or one that is too long for a document.
+pub fn find_document(place: &Place) -> Result<Option<Vec<u8>>> {
     match place.read() {
-        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Ok(text) => Ok(Some(text)),
         Err(e) if is_absence(&e) || e.kind() == io::ErrorKind::InvalidData => Ok(None),
         Err(e) => Err(failed(place.display())(e)),
     }

@@ -65,7 +65,9 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&one], directory.join("one"), columns),
         imported(&[&one, &other], directory.join("several"), |_| {}),
         imported(&[&ragged], directory.join("ragged"), |config| config.overrides.ragged = Ragged::Pad),
-        imported(&[&one], directory.join("headers"), |config| config.headers_only = true),
+        imported(&[&one], directory.join("headers"), |config| {
+            (config.headers_only, config.header_parts) = (true, true)
+        }),
         imported(&[&one], directory.join("grid"), |config| {
             config.grid = Some(GridOptions::new("trace_sequence_file,trace".parse().unwrap()));
         }),
@@ -156,7 +158,7 @@ fn what_another_version_wrote_is_read_or_refused_and_what_is_damaged_is_named() 
     let input = survey(directory.path().join("in.sgy"), false, false);
     let root = directory.path().join("out");
     let path = imported(&[&input], root.clone(), |_| {});
-    let written = read_checked(&Place::of(&path).unwrap()).unwrap();
+    let written = checked(std::fs::read(&path).unwrap(), &Place::of(&path).unwrap()).unwrap();
     let open = |change: &dyn Fn(&mut Value)| {
         let mut changed = written.clone();
         change(&mut changed);
