@@ -6,13 +6,13 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use segy_import::ByteOrder;
 use segy_import::ImportConfig;
-use segy_import::generate::{GenerateConfig, generate_to};
 use segy_import::internals::Dtype;
 use segy_import::internals::SampleStatistics;
 use segy_import::internals::partition;
 use segy_import::internals::{ArrayPlan, ChunkEncoder};
 use segy_import::internals::{Converter, FORMATS, sample_format};
 use segy_import::internals::{HeaderSummary, HeaderTable, Joining, SegmentWriter, TablePart};
+use segy_import::{GenerateConfig, generate_to};
 
 const N_TRACES: usize = 2000;
 const N_SAMPLES: usize = 1000;
@@ -158,7 +158,7 @@ fn planning(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let input = directory.path().join("in.sgy");
     let config = GenerateConfig { n_traces: 100_000, n_samples: 10, ..Default::default() };
-    segy_import::generate::generate(&config, &input, &mut |_| {}, &segy_import::CancelHandle::new()).expect("a survey");
+    segy_import::generate(&config, &input, &mut |_| {}, &segy_import::CancelHandle::new()).expect("a survey");
     let import = ImportConfig::new(&input, directory.path().join("out"));
     group.bench_function("plan of a file", |b| b.iter(|| import.plan().expect("a plan")));
     group.finish();

@@ -1,9 +1,9 @@
 //! Turns SEG-Y files into Zarr arrays and Parquet tables.
 //!
 //! [`import`] does what the command line does: it reads a file's headers, makes a plan, runs workers that convert one
-//! segment of the traces each, and merges their results. [`export`] writes the SEG-Y file again, [`verify::compare`]
-//! and [`verify::check`] prove what a dataset holds, [`inspect`] reports what a file holds, and [`generate`] makes
-//! synthetic surveys to try it on.
+//! segment of the traces each, and merges their results. [`export`] writes the SEG-Y file again, [`compare`] and
+//! [`check`] prove what a dataset holds, [`Inspector`] says what a file holds, [`report`] makes a page with pictures of
+//! it, and [`generate`] makes synthetic surveys to try it on.
 //!
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
@@ -114,10 +114,10 @@ mod other_arrays;
 mod export;
 
 /// Comparing a dataset with its input, or with its checksums.
-pub mod verify;
+mod verify;
 
 /// Reporting what a SEG-Y file holds.
-pub mod inspect;
+mod inspect;
 
 /// Pictures as pixels and numbers: sections, wiggles, spectra, maps.
 mod picture;
@@ -126,7 +126,7 @@ mod picture;
 mod report;
 
 /// Making synthetic surveys.
-pub mod generate;
+mod generate;
 
 /// Running the workers.
 mod coordinator;
@@ -138,19 +138,30 @@ mod run;
 mod slurm;
 
 /// The command line.
-#[doc(hidden)]
-pub mod cli;
+mod cli;
 
 pub use base::{CancelHandle, Error, Result};
 pub use dataset::{Part, Span, Target};
 pub use export::{AxisInterval, ExportConfig, ExportResult, Interval, Selection, TextLine, export};
+pub use generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, generate_to};
+pub use grid::HeaderType;
+pub use grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
+pub use inspect::{Candidates, Coverage, Findings, InspectConfig, Inspector, Report, TraceDump};
 pub use plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
+pub use plan::mapping::presets::{Preset, PresetName};
+pub use plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
+pub use report::{Form, ReportConfig, report};
 pub use run::import::import;
 pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};
 pub use segy::layout::{InputFormat, Overrides};
 pub use segy::quantity::{Quantity, Unit};
 pub use segy::{ByteOrder, Domain, Io, Ragged};
+pub use verify::{Checked, Compared, check, compare};
 pub use zarr::{AxisOrder, Codec, ReadPattern};
+
+/// What the program does.
+#[doc(hidden)]
+pub use cli::main;
 
 /// For this crate's tests, benchmarks and fuzzers. May change without notice.
 #[doc(hidden)]
@@ -158,7 +169,7 @@ pub mod internals {
     pub use crate::coordinator::{
         Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages, work,
     };
-    pub use crate::grid::options::GridOptions;
+    pub use crate::inspect::report as inspect_text;
     pub use crate::merge::content_warnings::of_contents;
     pub use crate::merge::merge;
     pub use crate::plan::partition::partition;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    segy_import::cli::main()
+    segy_import::main()
 }

@@ -8,12 +8,12 @@ use crate::base::ranges::ranges;
 use crate::base::shell::{quoted, quoted_word};
 
 /// Slurm's default for `MaxArraySize`; array indices stay below it.
-pub const DEFAULT_MAX_ARRAY: u32 = 1001;
+pub(crate) const DEFAULT_MAX_ARRAY: u32 = 1001;
 /// `sbatch` options that submitting sets itself; changing them would break the link between the two jobs.
 const OUR_OPTIONS: [&str; 5] = ["--array", "--dependency", "--wrap", "-a", "-d"];
 
 /// The import to submit.
-pub struct Jobs {
+pub(crate) struct Jobs {
     /// The path of this program on the nodes.
     pub program: PathBuf,
     /// The output directory, absolute.
@@ -31,7 +31,7 @@ pub struct Jobs {
 
 /// The job numbers from Slurm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submitted {
+pub(crate) struct Submitted {
     /// `None` if all segments were already done.
     pub array: Option<String>,
     pub merge: String,
@@ -42,7 +42,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `Error::Usage`, naming the option.
-    pub fn check_options(options: &[String]) -> Result<()> {
+    pub(crate) fn check_options(options: &[String]) -> Result<()> {
         let is_ours = |o: &&String| OUR_OPTIONS.iter().any(|ours| o.starts_with(ours));
         match options.iter().find(is_ours) {
             Some(option) => Err(Error::Usage(format!(
@@ -58,12 +58,12 @@ impl Jobs {
     }
 
     /// Most segments that one task does.
-    pub fn segments_per_task(&self) -> u32 {
+    pub(crate) fn segments_per_task(&self) -> u32 {
         self.n_segments.div_ceil(self.n_tasks().max(1))
     }
 
     /// The `sbatch` arguments for the array; `None` if all segments are done.
-    pub fn array(&self) -> Option<Vec<String>> {
+    pub(crate) fn array(&self) -> Option<Vec<String>> {
         if self.missing.is_empty() {
             return None;
         }
@@ -85,7 +85,7 @@ impl Jobs {
     }
 
     /// The `sbatch` arguments for the merge, which waits until every task of the array has succeeded.
-    pub fn merge(&self, array: Option<&str>) -> Vec<String> {
+    pub(crate) fn merge(&self, array: Option<&str>) -> Vec<String> {
         let task = format!("exec {} merge {}", quoted(&self.program), quoted(&self.output));
         // Without the second option it would wait forever after a failed task.
         let waits = |array| vec![format!("--dependency=afterok:{array}"), "--kill-on-invalid-dep=yes".into()];
@@ -103,7 +103,7 @@ impl Jobs {
     }
 
     /// The shell commands, one per line.
-    pub fn commands(&self) -> Vec<String> {
+    pub(crate) fn commands(&self) -> Vec<String> {
         let line = |arguments: &[String]| {
             let words = arguments.iter().map(|word| match word.split_once('=') {
                 // The array's job number comes from the line before.
@@ -124,7 +124,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `Error::Failed` with the message from `sbatch`.
-    pub fn submit(&self) -> Result<Submitted> {
+    pub(crate) fn submit(&self) -> Result<Submitted> {
         let array = self.array().map(|arguments| sbatch(&arguments)).transpose()?;
         let merge = sbatch(&self.merge(array.as_deref())).map_err(|error| match &array {
             Some(job) => Error::Failed(format!(
@@ -150,7 +150,7 @@ fn sbatch(arguments: &[String]) -> Result<String> {
 }
 
 /// `MaxArraySize` of the site; `None` if Slurm cannot be asked.
-pub fn max_array_of_site() -> Option<u32> {
+pub(crate) fn max_array_of_site() -> Option<u32> {
     let output = Command::new("scontrol").args(["show", "config"]).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let value = text.lines().filter_map(|line| line.split_once('=')).find(|(name, _)| name.trim() == "MaxArraySize")?.1;
@@ -161,7 +161,7 @@ pub fn max_array_of_site() -> Option<u32> {
 ///
 /// # Errors
 /// `Error::Usage` if the path cannot be made absolute.
-pub fn absolute(path: &Path) -> Result<PathBuf> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     if crate::store::is_remote(path) {
         return Ok(path.to_owned());
     }

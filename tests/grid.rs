@@ -47,6 +47,18 @@ fn a_grid_is_the_same_by_any_number_of_workers_and_gives_the_file_back() {
 }
 
 #[test]
+fn bricks_of_many_short_traces_take_more_for_headers_than_for_samples() {
+    for n_samples in ["1", "50"] {
+        let survey = Survey::new(&["--inlines", "1:60", "--crosslines", "1:61", "--samples", n_samples]);
+        for brick in [&[][..], &["--brick", "all,all,all"], &["--brick", "64,64,16", "--codec", "none"]] {
+            let out = survey.path("out");
+            imported(&survey.input, &out, &[&GRID[..], &["--verify", "--overwrite"], brick].concat());
+            gives_back(&out, &survey.input);
+        }
+    }
+}
+
+#[test]
 fn part_of_a_grid_is_exported_by_the_numbers_of_traces() {
     let survey = volume();
     let (flat, grid) = (survey.import("flat", &[]), survey.import("grid", &GRID));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use segy_import::internals::{Checksum, Place};
-use segy_import::{CancelHandle, ExportConfig, Part, Span, Target, export, verify};
+use segy_import::{CancelHandle, ExportConfig, Part, Span, Target, check, export};
 use serde_json::Value;
 
 use crate::checks;
@@ -84,8 +84,8 @@ fn write_metadata(path: &Path, document: &Value) {
 /// Reads a dataset in every way. What it gives, or that it is refused, is all the same.
 fn read_in_every_way(input: &Path, dataset: &Path, back: &Path) {
     let cancel = CancelHandle::new();
-    let _ = verify::check(dataset, &mut |_, _| {}, &cancel);
-    let _ = verify::compare(&[input], dataset, &mut |_, _| {}, &cancel);
+    let _ = check(dataset, &mut |_, _| {}, &cancel);
+    let _ = segy_import::compare(&[input], dataset, &mut |_, _| {}, &cancel);
     let span = |start, end| Span { start, end: Some(end) };
     let parts = [Part::All, Part::Traces(span(5, 9)), Part::Gathers(span(1, 2))];
     let as_it_was = Target::default();
@@ -120,7 +120,7 @@ fn no_number_of_a_document_makes_a_reader_panic() {
         let good = read_json(&path);
         let back = survey.path("back.sgy");
         write_metadata(&path, &good);
-        verify::check(&dataset, &mut |_, _| {}, &CancelHandle::new()).unwrap();
+        check(&dataset, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         let mut n = 0;
         for (what, document) in changed(&good) {
             write_metadata(&path, &document);

@@ -133,7 +133,7 @@ fn kill_and_complete(layout: &Layout) {
             child.kill().unwrap();
             wait_for(child);
             if out.join(layout.mark).exists() {
-                segy_import::verify::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).unwrap();
+                segy_import::check(&out, &mut |_, _| {}, &segy_import::CancelHandle::new()).unwrap();
             }
             if !has_ended {
                 n_killed += 1;

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use segy_import::internals::{GridOptions, Plan, parse_line};
+use segy_import::GridOptions;
+use segy_import::internals::{Plan, parse_line};
 use segy_import::{CancelHandle, ImportConfig, import};
 
 use crate::checks::NUMBERS;
@@ -101,7 +102,7 @@ fn changed_files_are_refused_or_come_back() {
         config.grid = [None, Some("trace"), Some("auto")][i % 3].map(|keys| GridOptions::new(keys.parse().unwrap()));
         match import(&config, &mut |_| {}, &CancelHandle::new()) {
             Ok(_) => {
-                segy_import::verify::check(&out, &mut |_, _| {}, &CancelHandle::new()).unwrap();
+                segy_import::check(&out, &mut |_, _| {}, &CancelHandle::new()).unwrap();
                 std::fs::remove_dir_all(&out).unwrap();
                 n_imported += 1;
             }

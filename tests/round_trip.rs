@@ -546,7 +546,7 @@ fn damage_bytes(n: u64, datasets: &[&Path]) {
         let mut damaged = bytes.clone();
         damaged[at] ^= change;
         std::fs::write(out.join(name), damaged).unwrap();
-        let result = segy_import::verify::check(out, &mut |_, _| {}, &CancelHandle::new());
+        let result = segy_import::check(out, &mut |_, _| {}, &CancelHandle::new());
         assert!(result.is_err(), "byte {at} of {} changed by {change:#04x} is not found", name.display());
         std::fs::write(out.join(name), bytes).unwrap();
     }

@@ -204,11 +204,11 @@ def _listener(on_progress: Callable[[Progress], object] | Literal[False] | None)
     if on_progress is False or tqdm is None:
         yield lambda progress: None
         return
-    with tqdm(total=100, unit="%", bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix}[{elapsed}<{remaining}]") as bar:
+    with tqdm(total=100, unit="%", bar_format="{desc}{percentage:3.0f}%|{bar}| {postfix}[{elapsed}<{remaining}]") as bar:
 
         def show(progress: Progress) -> None:
             bar.set_description(progress.phase, refresh=False)
-            bar.set_postfix_str(f"{progress.total_traces:,} traces ", refresh=False)
+            bar.postfix = f"{progress.total_traces:,} traces "
             bar.update(round(100 * progress.fraction, 1) - bar.n)
 
         yield show

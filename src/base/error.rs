@@ -70,7 +70,7 @@ impl Error {
 }
 
 /// `SIGINT`, `SIGKILL` …, or `signal 35` if the signal has no known name.
-pub fn signal_name(signal: i32) -> String {
+pub(crate) fn signal_name(signal: i32) -> String {
     match signal_hook::low_level::signal_name(signal) {
         Some(name) => name.to_owned(),
         None => format!("signal {signal}"),
@@ -78,11 +78,11 @@ pub fn signal_name(signal: i32) -> String {
 }
 
 /// Turns a cause into `Error::Failed("<what>: <cause>")`; for `map_err`.
-pub fn failed<E: Display>(what: impl Display) -> impl FnOnce(E) -> Error {
+pub(crate) fn failed<E: Display>(what: impl Display) -> impl FnOnce(E) -> Error {
     move |cause| Error::Failed(format!("{what}: {cause}"))
 }
 
 /// The error for input that is gone or cannot be read, from the operating system's error.
-pub fn unreadable(path: &std::path::Path, cause: &std::io::Error) -> Error {
+pub(crate) fn unreadable(path: &std::path::Path, cause: &std::io::Error) -> Error {
     Error::Input(format!("{}: cannot be read: {cause}", visible_path(path)))
 }

@@ -2,7 +2,7 @@
 
 /// How many times more CPU time `work` takes for four times as many things; the fastest of several tries counts.
 /// Quadratic work takes 16 times as much.
-pub fn growth(n: usize, mut work: impl FnMut(usize)) -> f64 {
+pub(crate) fn growth(n: usize, mut work: impl FnMut(usize)) -> f64 {
     const TRIES: usize = 7;
     let mut least = |n: usize| {
         let times = (0..TRIES).map(|_| {

@@ -1,17 +1,17 @@
 //! What every other module may use: errors, cancelling, threads, suggestions for misspelt names, shell quoting,
 //! untrusted text in messages, number ranges, byte and bit shuffles.
 
-pub mod cancel;
-pub mod error;
+pub(crate) mod cancel;
+pub(crate) mod error;
 #[cfg(test)]
-pub mod growth;
-pub mod near_names;
-pub mod parallel;
-pub mod plural;
-pub mod ranges;
-pub mod shell;
-pub mod shuffle;
-pub mod visible;
+pub(crate) mod growth;
+pub(crate) mod near_names;
+pub(crate) mod parallel;
+pub(crate) mod plural;
+pub(crate) mod ranges;
+pub(crate) mod shell;
+pub(crate) mod shuffle;
+pub(crate) mod visible;
 
 pub use cancel::CancelHandle;
 pub use error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Suggestions for misspelt names.
 
 /// The closest name, if any is close.
-pub fn near_name<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn near_name<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.85;
     let likeness = |name: &&str| strsim::jaro_winkler(wrong, name);
     let nearest = known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -10,7 +10,7 @@ pub fn near_name<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> O
 
 /// `did you mean "zstd" or "lz4"?`, or the known names if none is close (not all of a very long list): the end of a
 /// message.
-pub fn near_names<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn near_names<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 4;
     const MOST_LISTED: usize = 24;
     let wrong = wrong.to_lowercase();

@@ -20,12 +20,12 @@ use crate::base::error::{Error, Result};
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Threads this process may use at a time.
-pub fn n_threads() -> usize {
+pub(crate) fn n_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What the threads of one [`for_each`] share.
-pub struct Shared<'a> {
+pub(crate) struct Shared<'a> {
     pub cancel: &'a CancelHandle,
     is_stopped: AtomicBool,
     done: AtomicU64,
@@ -33,17 +33,17 @@ pub struct Shared<'a> {
 
 impl Shared<'_> {
     /// Counts work as done, in whatever unit the caller counts (traces, usually).
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.done.fetch_add(n, Ordering::Relaxed);
     }
 
     /// Stops threads from taking more units. Units already being worked on, which all come earlier, are finished.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
     /// Whether the rest of a long unit is still wanted.
-    pub fn goes_on(&self) -> bool {
+    pub(crate) fn goes_on(&self) -> bool {
         !self.is_stopped.load(Ordering::Relaxed) && self.cancel.check().is_ok()
     }
 }
@@ -53,7 +53,7 @@ impl Shared<'_> {
 ///
 /// # Errors
 /// The error of the first failing unit, whichever thread is faster; a request to stop counts only if there is no other.
-pub fn for_each<T: Send, W>(
+pub(crate) fn for_each<T: Send, W>(
     n_threads: usize,
     units: impl Iterator<Item = T> + Send,
     cancel: &CancelHandle,
@@ -116,7 +116,7 @@ fn first_error(one: Result<(), (usize, Error)>, other: Result<(), (usize, Error)
 ///
 /// # Errors
 /// The error of the first failing unit.
-pub fn in_order<S: Send, W, E: From<Error> + Send>(
+pub(crate) fn in_order<S: Send, W, E: From<Error> + Send>(
     n_threads: usize,
     slots: impl IntoIterator<Item = S>,
     n_units: u64,

@@ -1,12 +1,12 @@
 //! Numbers of things in messages: one trace, two traces.
 
 /// `1 trace`, `2 traces`.
-pub fn count(n: u64, noun: &str) -> String {
+pub(crate) fn count(n: u64, noun: &str) -> String {
     counted(n, n, noun)
 }
 
 /// Like [`count`], with the number as it is shown.
-pub fn counted(n: u64, shown: impl std::fmt::Display, noun: &str) -> String {
+pub(crate) fn counted(n: u64, shown: impl std::fmt::Display, noun: &str) -> String {
     format!("{shown} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

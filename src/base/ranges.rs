@@ -1,7 +1,7 @@
 //! Ranges of segment numbers, as people write them.
 
 /// `3, 7-9`; the numbers must be in ascending order.
-pub fn ranges(numbers: &[u32]) -> String {
+pub(crate) fn ranges(numbers: &[u32]) -> String {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b);
     let text = runs.map(|run| match run {
         [only] => only.to_string(),

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 /// A path, quoted if necessary.
-pub fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     quoted_word(&path.to_string_lossy())
 }
 
 /// A word, quoted if necessary.
-pub fn quoted_word(word: &str) -> String {
+pub(crate) fn quoted_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -7,10 +7,10 @@
 const TILE: usize = 512;
 
 /// A filter: takes `n` items, gives as many bytes.
-pub type Filter = Box<dyn Fn(&[u8], &mut [u8]) + Send>;
+pub(crate) type Filter = Box<dyn Fn(&[u8], &mut [u8]) + Send>;
 
 /// Blosc's filter 1: byte `j` of all items, then byte `j + 1`. `None` for item sizes that its container cannot have.
-pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
+pub(crate) fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(|from, to| to.copy_from_slice(from)),
         2 => Box::new(|from, to| shuffle_bytes::<2>(from.as_chunks().0, to)),
@@ -23,7 +23,7 @@ pub fn byte_shuffle(item_bytes: usize) -> Option<Filter> {
 
 /// Blosc's filter 2: bit `k` of byte `j` of all items, eight items to a byte with the first in the lowest bit, then bit
 /// `k + 1`. As in Blosc, items are copied unchanged if their number is not a multiple of eight.
-pub fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
+pub(crate) fn bit_shuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(shuffle_bits::<1>),
         2 => Box::new(shuffle_bits::<2>),
@@ -42,7 +42,7 @@ pub fn shuffle_bytes<const S: usize>(items: &[[u8; S]], to: &mut [u8]) {
 }
 
 /// The inverse of [`byte_shuffle`].
-pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
+pub(crate) fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(|from, to| to.copy_from_slice(from)),
         2 => Box::new(|from, to| unshuffle_bytes::<2>(from, to.as_chunks_mut().0)),
@@ -54,7 +54,7 @@ pub fn byte_unshuffle(item_bytes: usize) -> Option<Filter> {
 }
 
 /// The inverse of [`bit_shuffle`].
-pub fn bit_unshuffle(item_bytes: usize) -> Option<Filter> {
+pub(crate) fn bit_unshuffle(item_bytes: usize) -> Option<Filter> {
     Some(match item_bytes {
         1 => Box::new(unshuffle_bits::<1>),
         2 => Box::new(unshuffle_bits::<2>),

@@ -9,17 +9,17 @@ const MOST_QUOTED: usize = 120;
 
 /// The text with control characters, line ends and bidirectional controls written as `\u{..}`. Everything else stays,
 /// in any language; doing it twice changes nothing more.
-pub fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     with_numbers(text, acts_on_a_terminal)
 }
 
 /// As [`visible`], but keeps line ends, for text of several lines.
-pub fn visible_lines(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible_lines(text: &str) -> Cow<'_, str> {
     with_numbers(text, |c| c != '\n' && acts_on_a_terminal(c))
 }
 
 /// As [`visible`], for a path. Bytes that are not UTF-8 become `\x..`.
-pub fn visible_path(path: &Path) -> String {
+pub(crate) fn visible_path(path: &Path) -> String {
     let mut shown = String::new();
     for part in path.as_os_str().as_encoded_bytes().utf8_chunks() {
         shown += &visible(part.valid());
@@ -29,7 +29,7 @@ pub fn visible_path(path: &Path) -> String {
 }
 
 /// As [`visible`], but cut short: a text from a file can be of any length.
-pub fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(MOST_QUOTED) {
         Some((end, _)) => format!("{}…", visible(&text[..end])),
         None => visible(text).into_owned(),

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::export::check_target;
-use crate::generate::{GenerateConfig, Lines, Selection, SetField, SurveyKind, generate, is_written_in_place};
+use crate::generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, is_written_in_place};
 use crate::segy::ByteOrder;
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
@@ -49,15 +49,15 @@ pub(super) struct GenerateArgs {
 
     /// Leave out traces: so many anywhere, or those with these numbers, as in inline=1005,crossline=2001:2004
     #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
-    hole: Option<Selection>,
+    hole: Option<TraceSelection>,
 
     /// Write traces twice
     #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
-    duplicate: Option<Selection>,
+    duplicate: Option<TraceSelection>,
 
     /// Give traces inline and crossline numbers that are 100,000 too high
     #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
-    stray: Option<Selection>,
+    stray: Option<TraceSelection>,
 
     /// Leave out so many bytes at the end of the file
     #[arg(long, value_name = "BYTES", default_value_t = 0, hide_default_value = true, help_heading = "Faults")]

@@ -15,7 +15,7 @@ use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ProgressMode {
+pub(super) enum ProgressMode {
     /// A bar if standard error is a terminal, plain lines otherwise.
     #[default]
     Auto,
@@ -36,7 +36,7 @@ pub enum ProgressMode {
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows progress in one of the modes. A closed pipe just means that nobody is listening.
-pub enum Display {
+pub(super) enum Display {
     Bar(Bar),
     /// `is_brief`: phases that take a moment get no lines.
     Plain {
@@ -50,7 +50,7 @@ pub enum Display {
 }
 
 impl Display {
-    pub fn new(mode: ProgressMode) -> Self {
+    pub(super) fn new(mode: ProgressMode) -> Self {
         match mode {
             ProgressMode::Auto if std::io::stderr().is_terminal() => Self::Bar(Bar::new()),
             ProgressMode::Bar => Self::Bar(Bar::new()),
@@ -67,15 +67,15 @@ impl Display {
     }
 
     /// Shows one progress report.
-    pub fn update(&mut self, progress: &ImportProgress) {
+    pub(super) fn update(&mut self, progress: &ImportProgress) {
         for message in &progress.messages {
             self.message(message);
         }
         match self {
             Self::Bar(bar) => bar.update(progress),
             Self::Plain { phase, last, is_brief } => {
-                let begins = *phase != Some(progress.phase);
-                let is_due = begins && !*is_brief || last.elapsed() >= PLAIN_INTERVAL;
+                let begins = !*is_brief && *phase != Some(progress.phase);
+                let is_due = begins || last.elapsed() >= PLAIN_INTERVAL;
                 if is_due && progress.total_traces > 0 {
                     (*phase, *last) = (Some(progress.phase), Instant::now());
                     say(&plain_line(progress, begins));
@@ -112,7 +112,7 @@ impl Display {
     ///
     /// # Errors
     /// See [`Self::done`].
-    pub fn finish(&self, result: &ImportResult) -> Result<()> {
+    pub(super) fn finish(&self, result: &ImportResult) -> Result<()> {
         let elapsed = result.elapsed.as_secs_f64();
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
         let count = |n: u64, noun: &str| counted(n, HumanCount(n), noun);
@@ -148,7 +148,7 @@ impl Display {
     ///
     /// # Errors
     /// `Error::Failed` if the document cannot be written to standard output.
-    pub fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
+    pub(super) fn done(&self, line: &str, document: &serde_json::Value) -> Result<()> {
         match self {
             Self::Bar(bar) => {
                 bar.clear();
@@ -166,7 +166,7 @@ impl Display {
     }
 
     /// Says something to people, even where they asked for little.
-    pub fn say(&self, line: &str) {
+    pub(super) fn say(&self, line: &str) {
         match self {
             Self::Bar(bar) => bar.suspend(|| say(line)),
             _ => say(line),
@@ -181,12 +181,12 @@ impl Display {
     }
 
     /// Whether standard output carries JSON lines.
-    pub fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         matches!(self, Self::Json | Self::Result)
     }
 
     /// Removes the bar before an error message.
-    pub fn abandon(&self) {
+    pub(super) fn abandon(&self) {
         if let Self::Bar(bar) = self {
             bar.clear();
         }
@@ -194,7 +194,7 @@ impl Display {
 }
 
 /// The bar of an import: one line, in at least 60 columns.
-pub struct Bar {
+pub(super) struct Bar {
     bar: ProgressBar,
     is_wide: bool,
 }
@@ -253,11 +253,11 @@ fn is_wide() -> bool {
 }
 
 /// A bar for reading headers, if standard error is a terminal.
-pub struct ReadingBar(Option<ProgressBar>);
+pub(super) struct ReadingBar(Option<ProgressBar>);
 
 impl ReadingBar {
     /// A bar for this many headers, or for nobody knows how many if that is 0. It appears on its first update.
-    pub fn new(n_headers: u64) -> Self {
+    pub(super) fn new(n_headers: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let known = Some(n_headers).filter(|&n| n > 0);
             let bar = ProgressBar::with_draw_target(known, ProgressDrawTarget::stderr_with_hz(10));
@@ -274,7 +274,7 @@ impl ReadingBar {
     }
 
     /// Sets the number of headers read.
-    pub fn set(&self, n_read: u64) {
+    pub(super) fn set(&self, n_read: u64) {
         if let Some(bar) = &self.0 {
             bar.set_position(n_read);
         }
@@ -294,7 +294,7 @@ impl Drop for ReadingBar {
 ///
 /// # Errors
 /// `Error::Failed` if it cannot be written.
-pub fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
 
@@ -302,7 +302,7 @@ pub fn print(text: &str) -> Result<()> {
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_bytes(bytes: &[u8]) -> Result<()> {
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(failed("standard output cannot be written")(e)),
@@ -314,12 +314,12 @@ pub fn print_bytes(bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_text(text: &str) -> Result<()> {
+pub(super) fn print_text(text: &str) -> Result<()> {
     print(&visible_lines(text))
 }
 
 /// Prints one line to standard error, whatever came into it from outside.
-pub fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }
 

@@ -21,7 +21,7 @@ const USUAL: [usize; 2] = [80, 24];
 
 /// What a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Show {
+pub(super) enum Show {
     /// Half-blocks in true colour
     Blocks,
     /// Half-blocks in 256 colours
@@ -36,7 +36,7 @@ pub enum Show {
 
 impl Show {
     /// What standard output shows, by what its terminal says of itself.
-    pub fn best() -> Self {
+    pub(super) fn best() -> Self {
         Self::of(&|name| env::var(name).unwrap_or_default())
     }
 
@@ -63,13 +63,13 @@ impl Show {
     }
 
     /// Whether it takes a PNG.
-    pub fn takes_png(self) -> bool {
+    pub(super) fn takes_png(self) -> bool {
         matches!(self, Self::Kitty | Self::Iterm)
     }
 }
 
 /// Columns and rows of the terminal that standard output is, if it is one.
-pub fn size() -> Option<[usize; 2]> {
+pub(super) fn size() -> Option<[usize; 2]> {
     let stdout = std::io::stdout();
     if !stdout.is_terminal() {
         return None;
@@ -79,7 +79,7 @@ pub fn size() -> Option<[usize; 2]> {
 }
 
 /// A PNG for a terminal that shows it.
-pub fn png_text(show: Show, png: &[u8]) -> String {
+pub(super) fn png_text(show: Show, png: &[u8]) -> String {
     let coded = BASE64_STANDARD.encode(png);
     if show == Show::Iterm {
         return format!("\x1b]1337;File=inline=1;size={};preserveAspectRatio=1:{coded}\x07\n", png.len());
@@ -95,7 +95,7 @@ pub fn png_text(show: Show, png: &[u8]) -> String {
 }
 
 /// The rows of a picture that has two pixels in each cell, one above the other.
-pub fn rows(show: Show, picture: &Raster) -> Result<Vec<String>> {
+pub(super) fn rows(show: Show, picture: &Raster) -> Result<Vec<String>> {
     let row = |y: usize| -> String {
         let mut text = String::new();
         let mut last = None;

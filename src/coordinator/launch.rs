@@ -25,7 +25,7 @@ use crate::worker::convert_segment;
 /// How many of the last lines of a worker's standard error are kept for the report.
 const STDERR_LINES: usize = 8;
 /// The shortest time between a worker's progress reports.
-pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a worker that writes to an object store has to abort its uploads when the import is cancelled, or when
 /// another worker has failed.
 pub(super) const TIME_TO_END: Duration = Duration::from_millis(800);
@@ -60,7 +60,7 @@ pub trait Running {
 }
 
 /// Workers as child processes: `<program> worker --plan … --segment …`.
-pub struct ProcessLauncher {
+pub(crate) struct ProcessLauncher {
     pub program: PathBuf,
     /// Path of the plan file in the staging directory.
     pub plan_file: PathBuf,
@@ -210,7 +210,7 @@ impl Drop for WorkerProcess {
 }
 
 /// Workers as threads of this process.
-pub struct ThreadLauncher;
+pub(crate) struct ThreadLauncher;
 
 /// Reports the output as closed however the thread ends, even by a panic.
 struct ClosedOnDrop {

@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-pub use launch::{Launch, ProcessLauncher, Running, ThreadLauncher, forward_messages, work};
+pub use launch::Launch;
+pub use launch::Running;
+pub use launch::forward_messages;
+pub use launch::work;
+pub(crate) use launch::{ProcessLauncher, ThreadLauncher};
 use launch::{TIME_TO_END, TIME_TO_GIVE_UP};
 
 use crate::base::cancel::CancelHandle;

@@ -15,7 +15,7 @@ const CRC_BYTES: usize = 4;
 const ENTRY_BYTES: usize = 16;
 
 /// Reads the chunks of the trace array. Memory: one stored and one decoded chunk, and one shard's index.
-pub struct ChunkReader<'a> {
+pub(crate) struct ChunkReader<'a> {
     array: &'a ArrayPlan,
     declared: Array,
     directory: Place,
@@ -35,7 +35,7 @@ pub(super) struct Shard {
 }
 
 impl<'a> ChunkReader<'a> {
-    pub fn new(dataset: &'a Dataset) -> Result<Self> {
+    pub(crate) fn new(dataset: &'a Dataset) -> Result<Self> {
         Ok(Self {
             array: &dataset.array,
             declared: dataset.array.declared(),
@@ -47,7 +47,7 @@ impl<'a> ChunkReader<'a> {
     }
 
     /// A chunk: little-endian values, trace after trace, in full size including padding.
-    pub fn read(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Cow<'_, [u8]>> {
+    pub(crate) fn read(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Cow<'_, [u8]>> {
         let (path, _) = self.load(sample_chunk, trace_chunk)?;
         let n = self.array.chunk_bytes();
         let chunk = self.codec.decode(&self.stored, n).map_err(|e| damaged(&path, e))?;
@@ -59,12 +59,12 @@ impl<'a> ChunkReader<'a> {
     }
 
     /// Verifies a chunk's checksum without decoding the chunk, and returns it.
-    pub fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
+    pub(crate) fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
         self.load(sample_chunk, trace_chunk).map(|(_, crc)| crc)
     }
 
     /// Verifies the checksum of a shard's index, and that the chunks fill the shard without gaps.
-    pub fn check_shard(&mut self, trace_index: u64) -> Result<()> {
+    pub(crate) fn check_shard(&mut self, trace_index: u64) -> Result<()> {
         let (n_sample_chunks, per_shard) = (self.array.n_sample_chunks(), self.array.chunks_per_object());
         let n_chunks = self.array.n_trace_chunks().min((trace_index + 1) * per_shard) - trace_index * per_shard;
         let shard = self.open_shard(trace_index)?;

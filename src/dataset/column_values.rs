@@ -15,30 +15,30 @@ use crate::store::Place;
 use crate::table::NO_TIME;
 
 /// The columns of a header table.
-pub struct ColumnTable {
+pub(crate) struct ColumnTable {
     table: TableFile,
 }
 
 /// The type of a column: as Zarr names it, and its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ColumnType {
+pub(crate) struct ColumnType {
     pub name: &'static str,
     pub bytes: usize,
 }
 
 impl ColumnTable {
     /// A header table of `n_rows`, in parts of `part_rows` if it is a directory of them.
-    pub fn open(path: Place, n_rows: u64, part_rows: Option<u64>, header_bytes: usize) -> Result<Self> {
+    pub(crate) fn open(path: Place, n_rows: u64, part_rows: Option<u64>, header_bytes: usize) -> Result<Self> {
         TableFile::open_parts(path, n_rows, part_rows, header_bytes).map(|table| Self { table })
     }
 
     /// Whether every row is known to have the same value, or none.
-    pub fn is_constant(&self, column: &str) -> Result<bool> {
+    pub(crate) fn is_constant(&self, column: &str) -> Result<bool> {
         self.table.is_constant(column)
     }
 
     /// The type of a column; `None` if there is no such column of numbers.
-    pub fn type_of(&self, column: &str) -> Option<ColumnType> {
+    pub(crate) fn type_of(&self, column: &str) -> Option<ColumnType> {
         let (name, bytes) = match self.table.type_of(column)? {
             DataType::Boolean => ("bool", 1),
             DataType::Int8 => ("int8", 1),
@@ -57,14 +57,14 @@ impl ColumnTable {
     }
 
     /// All values of a column, from the first row on.
-    pub fn values(&self, column: &str) -> Result<ColumnValues> {
+    pub(crate) fn values(&self, column: &str) -> Result<ColumnValues> {
         let reader = self.table.rows(&(0..self.table.n_rows()), &[column])?;
         Ok(ColumnValues { path: self.table.path.clone(), reader, waiting: VecDeque::new() })
     }
 }
 
 /// The values of a column, little-endian. Memory: a page and a batch.
-pub struct ColumnValues {
+pub(crate) struct ColumnValues {
     path: Place,
     reader: TableRows,
     waiting: VecDeque<u8>,
@@ -72,7 +72,7 @@ pub struct ColumnValues {
 
 impl ColumnValues {
     /// The next bytes; fewer at the end.
-    pub fn next_bytes(&mut self, n: usize) -> Result<Vec<u8>> {
+    pub(crate) fn next_bytes(&mut self, n: usize) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(n);
         while out.len() < n {
             if self.waiting.is_empty() {

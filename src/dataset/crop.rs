@@ -7,10 +7,10 @@ use crate::base::error::Result;
 use crate::dataset::{Dataset, OriginalFile, Sources, TraceSet};
 
 /// Changes the headers of a trace, which is numbered as in the dataset.
-pub type HeaderChange<'a> = dyn Fn(u64, &mut [u8]) -> Result<()> + Sync + 'a;
+pub(super) type HeaderChange<'a> = dyn Fn(u64, &mut [u8]) -> Result<()> + Sync + 'a;
 
 /// The part of a file to give.
-pub struct Crop<'a> {
+pub(crate) struct Crop<'a> {
     /// The traces of the file that are wanted; one at least.
     pub traces: TraceSet,
     /// The samples of them that are wanted.
@@ -28,7 +28,7 @@ impl<'a> Crop<'a> {
     ///
     /// # Errors
     /// `Error::Damaged` where the lengths of the traces are not those of the file.
-    pub fn new(
+    pub(crate) fn new(
         sources: &Sources,
         traces: TraceSet,
         samples: Range<u64>,
@@ -54,7 +54,7 @@ impl<'a> Crop<'a> {
     }
 
     /// Offset of a wanted trace, or of the end of the wanted one before it.
-    pub fn offset(&self, trace: u64) -> u64 {
+    pub(crate) fn offset(&self, trace: u64) -> u64 {
         let n_before = self.traces.rank(trace);
         match &self.ends {
             None => self.first_trace_offset + n_before * self.trace_bytes(),
@@ -64,12 +64,12 @@ impl<'a> Crop<'a> {
     }
 
     /// Offset of a sample of a wanted trace.
-    pub fn offset_of_sample(&self, trace: u64, sample: u64) -> u64 {
+    pub(crate) fn offset_of_sample(&self, trace: u64, sample: u64) -> u64 {
         self.offset(trace) + self.header_bytes + (sample - self.samples.start) * self.sample_bytes
     }
 
     /// Offset of the end of the last wanted trace.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.offset(self.traces.span().end)
     }
 

@@ -25,7 +25,6 @@ use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Dtype, SampleAxis};
 use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums, crc32c, hexadecimal};
-use crate::store::files::find_document;
 use crate::table::info::ColumnInfo;
 use crate::zarr::{ArrayPlan, AxisOrder, Codec, usual_name};
 
@@ -37,11 +36,11 @@ const FORMAT_NAME: &str = "segy-import";
 /// What directly precedes the document's own checksum. Inside a string its quotation marks would be escaped.
 const SELF_CHECKSUM: &[u8] = b"\"self_crc32c\": \"";
 /// The checksum's value while it is being computed.
-pub const NO_CHECKSUM: &str = "00000000";
+pub(crate) const NO_CHECKSUM: &str = "00000000";
 
 /// The whole of `metadata.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Document {
+pub(crate) struct Document {
     pub format: Format,
     pub input: Input,
     pub segy: Segy,
@@ -78,7 +77,7 @@ pub struct Document {
 
 /// The program that wrote the dataset, and the format version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Format {
+pub(crate) struct Format {
     /// `segy-import`.
     pub name: String,
     pub version: u32,
@@ -88,7 +87,7 @@ pub struct Format {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
+pub(crate) struct Input {
     /// Name of the file, without directories, if there is only one; several have theirs in `files`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -98,7 +97,7 @@ pub struct Input {
 
 /// How a file was read. The last four are for a single file: with several, only their entries have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Segy {
+pub(crate) struct Segy {
     /// SEG-Y, Seismic Unix or PASSCAL, which decides what the trace headers hold.
     #[serde(default)]
     pub input_format: InputFormat,
@@ -130,7 +129,7 @@ pub struct Segy {
 
 /// A sample format of the standard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamedFormat {
+pub(crate) struct NamedFormat {
     /// As in bytes 3225-3226 of the file header.
     pub code: u16,
     pub name: String,
@@ -138,7 +137,7 @@ pub struct NamedFormat {
 
 /// Everything in a file except its traces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OutsideTraces {
+pub(crate) struct OutsideTraces {
     /// `None` for a Seismic Unix file, as for the binary header.
     pub textual_header: Option<TextualHeader>,
     pub extended_textual_headers: Vec<TextualHeader>,
@@ -151,7 +150,7 @@ pub struct OutsideTraces {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextualHeader {
+pub(crate) struct TextualHeader {
     pub encoding: TextEncoding,
     /// 40 lines without trailing blanks.
     pub lines: Vec<String>,
@@ -159,7 +158,7 @@ pub struct TextualHeader {
 
 /// One of several input files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FileEntry {
+pub(crate) struct FileEntry {
     #[serde(flatten)]
     pub outside_traces: OutsideTraces,
     pub segy: Segy,
@@ -177,7 +176,7 @@ pub struct FileEntry {
 
 /// The size of the array and its sample axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Geometry {
+pub(crate) struct Geometry {
     pub n_traces: u64,
     /// Samples per trace, or of the longest one.
     pub n_samples: u64,
@@ -195,14 +194,14 @@ pub struct Geometry {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SamplesPerTrace {
+pub(crate) struct SamplesPerTrace {
     pub min: u64,
     pub max: u64,
 }
 
 /// What the gather index holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gathers {
+pub(crate) struct Gathers {
     /// Names of the key columns.
     pub keys: Vec<String>,
     /// Rows of the gather index.
@@ -219,7 +218,7 @@ pub struct Gathers {
 
 /// The options used, given or default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
+pub(crate) struct Options {
     /// Name of the array of the samples.
     #[serde(default = "usual_name")]
     pub variable: String,
@@ -246,7 +245,7 @@ pub struct Options {
 
 /// The grid that the traces were put into. Its axes are arrays of the dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GridDocument {
+pub(crate) struct GridDocument {
     /// In the order of the axes; the samples are the last axis.
     pub keys: Vec<GridKeyDocument>,
     /// Name of the axis of the samples.
@@ -285,7 +284,7 @@ pub struct GridDocument {
 
 /// A key of a grid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GridKeyDocument {
+pub(crate) struct GridKeyDocument {
     pub name: String,
     /// Where the values come from; `None` for the count of traces at a place.
     pub field: Option<GatherKey>,
@@ -312,14 +311,14 @@ pub struct Counts {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exceptions {
+pub(crate) struct Exceptions {
     /// Rows in the exceptions table.
     pub n_samples: u64,
 }
 
 /// How samples were rounded, and what that did to them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rounded {
+pub(crate) struct Rounded {
     #[serde(flatten)]
     pub precision: Precision,
     /// Samples are multiples of this.
@@ -332,7 +331,7 @@ pub struct Rounded {
 
 impl Rounded {
     /// What `error` says of samples that were rounded like this.
-    pub fn new(precision: Precision, error: &RoundingError) -> Self {
+    pub(crate) fn new(precision: Precision, error: &RoundingError) -> Self {
         let (largest_error, rms_error) = (error.largest(precision), error.rms(precision));
         Self { precision, step: precision.step(), largest_error, rms_error }
     }
@@ -340,7 +339,7 @@ impl Rounded {
 
 /// One checksum over the checksums at the ends of the chunks: see [`ChunkSums`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChunkChecksums {
+pub(crate) struct ChunkChecksums {
     pub n_chunks: u64,
     /// Eight lower-case hexadecimal digits.
     pub crc32c: String,
@@ -354,7 +353,7 @@ struct Header {
 
 impl Document {
     /// Writes the document, filling in its own checksum.
-    pub fn write(&self, path: &Place) -> Result<()> {
+    pub(crate) fn write(&self, path: &Place) -> Result<()> {
         write_checked(path, self)
     }
 
@@ -363,21 +362,20 @@ impl Document {
     /// # Errors
     /// `Error::Input` if it cannot be read or has a version unknown to this program, `Error::Damaged` if it is
     /// damaged or has no checksum.
-    pub fn read(path: &Place) -> Result<Self> {
-        let text = path.read().map_err(|e| unreadable(&path.path(), &e))?;
-        Self::of(text, path)
+    pub(crate) fn read(path: &Place) -> Result<Self> {
+        Self::parse(path, path.read().map_err(|e| unreadable(&path.path(), &e))?)
     }
 
-    /// The document at `path`, if it is one that this program can read.
+    /// The document; `None` if it is damaged or has a version unknown to this program.
     ///
     /// # Errors
-    /// `Error::Failed` if the system does not give its bytes: what they are is not known then.
-    pub fn find(path: &Place) -> Result<Option<Self>> {
-        Ok(find_document(path)?.and_then(|text| Self::of(text, path).ok()))
+    /// `Error::Failed` if the system does not read it.
+    pub(crate) fn find(path: &Place) -> Result<Option<Self>> {
+        Ok(Self::parse(path, path.read().map_err(failed(path.display()))?).ok())
     }
 
-    fn of(text: Vec<u8>, path: &Place) -> Result<Self> {
-        let value = checked(text, path)?;
+    fn parse(path: &Place, text: Vec<u8>) -> Result<Self> {
+        let value = parse_checked(path, text)?;
         let format = Header::deserialize(&value).map_err(|e| damaged(path, e))?.format;
         if let Some(what) = format.refusal() {
             return Err(Error::Input(format!("{}: {what}", path.display())));
@@ -391,7 +389,7 @@ impl Document {
     }
 
     /// The names of what the dataset consists of, in the order in which it appears, the commit mark last.
-    pub fn parts(&self) -> Vec<String> {
+    pub(crate) fn parts(&self) -> Vec<String> {
         if let Some(grid) = &self.grid {
             return grid.parts();
         }
@@ -402,14 +400,14 @@ impl Document {
     ///
     /// # Errors
     /// `Error::Failed` if it cannot be read.
-    pub fn is_at(path: &Place) -> Result<bool> {
+    pub(crate) fn is_at(path: &Place) -> Result<bool> {
         let header: Option<Header> = crate::store::files::find_json(path)?;
         Ok(header.is_some_and(|h| h.format.name == FORMAT_NAME))
     }
 }
 
 /// The parts of a dataset in file order by the checksums of its files: its arrays, and what has a fixed name.
-pub fn parts_of(checksums: &BTreeMap<String, Checksum>) -> Vec<String> {
+pub(crate) fn parts_of(checksums: &BTreeMap<String, Checksum>) -> Vec<String> {
     let has = |name: &str| checksums.keys().any(|file| std::path::Path::new(file).starts_with(name));
     let document_of = |file: &String| file.strip_suffix("/zarr.json").map(str::to_owned);
     let arrays = checksums.keys().filter_map(document_of).filter(|name| is_name(name) && name != SAMPLE_AXIS);
@@ -419,7 +417,7 @@ pub fn parts_of(checksums: &BTreeMap<String, Checksum>) -> Vec<String> {
 
 impl Format {
     /// The format this program writes.
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         Self { name: FORMAT_NAME.into(), version: FORMAT_VERSION, program_version: env!("CARGO_PKG_VERSION").into() }
     }
 
@@ -444,7 +442,7 @@ impl GridDocument {
     }
 
     /// The grid with these traces. Its axes have as many values as they should, but not the values.
-    pub fn grid(&self, traces: ArrayPlan) -> Grid {
+    pub(crate) fn grid(&self, traces: ArrayPlan) -> Grid {
         let key = |key: &GridKeyDocument| Key {
             name: key.name.clone(),
             field: key.field.clone(),
@@ -490,7 +488,7 @@ fn write_checked(path: &Place, document: &impl Serialize) -> Result<()> {
 }
 
 /// The document as JSON, if its checksum matches.
-fn checked(mut text: Vec<u8>, path: &Place) -> Result<Value> {
+fn parse_checked(path: &Place, mut text: Vec<u8>) -> Result<Value> {
     let wrong = || damaged(path, "its checksum is not that of its bytes");
     let digits = self_checksum(&text).ok_or_else(|| {
         Error::Damaged(format!(

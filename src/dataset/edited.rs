@@ -14,14 +14,14 @@ const MOST_NAMED: usize = 5;
 
 /// Numbers of chunks along the traces that hold other samples.
 #[derive(Clone, Debug, Default)]
-pub struct EditedChunks {
+pub(crate) struct EditedChunks {
     pub n: u64,
     first: BTreeSet<u64>,
 }
 
 impl EditedChunks {
     /// Adds one; none may be added twice.
-    pub fn add(&mut self, trace_chunk: u64) {
+    pub(crate) fn add(&mut self, trace_chunk: u64) {
         self.n += 1;
         self.first.insert(trace_chunk);
         if self.first.len() > MOST_NAMED {
@@ -30,7 +30,7 @@ impl EditedChunks {
     }
 
     /// What to say of them.
-    pub fn said(&self, dataset: &Dataset) -> String {
+    pub(crate) fn said(&self, dataset: &Dataset) -> String {
         let array = &dataset.array;
         let name = |&chunk: &u64| {
             let traces = array.traces_of_chunk(chunk);
@@ -50,7 +50,7 @@ impl EditedChunks {
 
 /// What is known of edits since the import.
 #[derive(Clone, Debug)]
-pub enum Edits {
+pub(crate) enum Edits {
     None,
     /// These chunks of traces in file order.
     Chunks(EditedChunks),
@@ -61,7 +61,7 @@ pub enum Edits {
 }
 
 /// Notices, while samples are read, which chunks hold others than were imported.
-pub struct EditWatch<'a> {
+pub(crate) struct EditWatch<'a> {
     dataset: &'a Dataset,
     chunks: Mutex<EditedChunks>,
     /// Of the bricks of each unit of a grid.
@@ -69,7 +69,7 @@ pub struct EditWatch<'a> {
 }
 
 impl<'a> EditWatch<'a> {
-    pub fn new(dataset: &'a Dataset) -> Self {
+    pub(crate) fn new(dataset: &'a Dataset) -> Self {
         Self { dataset, chunks: Mutex::default(), units: Mutex::default() }
     }
 
@@ -82,7 +82,7 @@ impl<'a> EditWatch<'a> {
     }
 
     /// What was found once everything was read, or, of traces in file order, what was wanted.
-    pub fn edits(&self) -> Edits {
+    pub(crate) fn edits(&self) -> Edits {
         if self.dataset.grid.is_some() {
             let units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
             let all = units.values().fold(ChunkSums::default(), |all, sums| all.followed_by(*sums));
@@ -102,7 +102,7 @@ impl<'a> EditWatch<'a> {
 }
 
 /// What one thread sees.
-pub struct SampleWatch<'a> {
+pub(crate) struct SampleWatch<'a> {
     watch: &'a EditWatch<'a>,
     sums: Option<SampleSums>,
     /// The chunk added last.

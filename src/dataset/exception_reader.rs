@@ -19,20 +19,20 @@ use crate::store::Place;
 const VALUE_BYTES: usize = 8;
 
 /// The exceptions of a dataset, with the footer read; `None` inside if there are none.
-pub struct ExceptionTable {
+pub(crate) struct ExceptionTable {
     path: Place,
     table: Option<TableFile>,
 }
 
 impl ExceptionTable {
-    pub fn open(dataset: &Dataset) -> Result<Self> {
+    pub(crate) fn open(dataset: &Dataset) -> Result<Self> {
         let (path, n) = (dataset.path(EXCEPTIONS), dataset.n_exceptions);
         let table = (n > 0).then(|| TableFile::open(path.clone(), n, VALUE_BYTES)).transpose()?;
         Ok(Self { path, table })
     }
 
     /// The exceptions of these traces, in chunk order.
-    pub fn rows(&self, traces: &Range<u64>) -> Result<ExceptionRows> {
+    pub(crate) fn rows(&self, traces: &Range<u64>) -> Result<ExceptionRows> {
         let reader = self.table.as_ref().map(|table| table.rows_of_groups(&COLUMNS, |group| may_hold(group, traces)));
         Ok(ExceptionRows {
             path: self.path.clone(),
@@ -57,7 +57,7 @@ fn may_hold(group: &RowGroupMetaData, traces: &Range<u64>) -> bool {
 }
 
 /// Exceptions in the order in which chunks are processed.
-pub struct ExceptionRows {
+pub(crate) struct ExceptionRows {
     path: Place,
     reader: Option<ParquetRecordBatchReader>,
     traces: Range<u64>,
@@ -68,7 +68,7 @@ pub struct ExceptionRows {
 
 impl ExceptionRows {
     /// The next exception, if it is in these traces and samples.
-    pub fn next_in(&mut self, traces: &Range<u64>, samples: &Range<u64>) -> Result<Option<Exception>> {
+    pub(crate) fn next_in(&mut self, traces: &Range<u64>, samples: &Range<u64>) -> Result<Option<Exception>> {
         if self.next.is_none() {
             self.next = self.advance()?;
         }
@@ -76,7 +76,7 @@ impl ExceptionRows {
     }
 
     /// Passes over those before a sample of a trace.
-    pub fn pass_to(&mut self, trace: u64, sample: u64) -> Result<()> {
+    pub(crate) fn pass_to(&mut self, trace: u64, sample: u64) -> Result<()> {
         loop {
             let next = match self.next.take() {
                 Some(next) => Some(next),
@@ -92,13 +92,13 @@ impl ExceptionRows {
     }
 
     /// Passes over those in these samples of a trace.
-    pub fn pass_over(&mut self, trace: u64, samples: &Range<u64>) -> Result<()> {
+    pub(crate) fn pass_over(&mut self, trace: u64, samples: &Range<u64>) -> Result<()> {
         while self.next_in(&(trace..trace + 1), samples)?.is_some() {}
         Ok(())
     }
 
     /// Checks that none is left: one that was passed over is misplaced.
-    pub fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         let next = self.next.take();
         match next.map_or_else(|| self.advance(), |e| Ok(Some(e)))? {
             None => Ok(()),
@@ -107,7 +107,7 @@ impl ExceptionRows {
     }
 
     /// The error for an exception out of order, or for a sample that does not exist.
-    pub fn misplaced(&self, e: &Exception) -> Error {
+    pub(crate) fn misplaced(&self, e: &Exception) -> Error {
         let (trace, sample) = (e.trace + 1, u64::from(e.sample) + 1);
         damaged(&self.path, format!("trace {trace}, sample {sample}: is not where it belongs"))
     }

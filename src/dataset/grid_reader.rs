@@ -22,7 +22,7 @@ use crate::store::place::is_absence;
 use crate::zarr::{Array, BrickDecoder};
 
 /// A grid with what is at its places.
-pub struct PlacedGrid {
+pub(crate) struct PlacedGrid {
     pub grid: Grid,
     pub places: GridPlaces,
 }
@@ -32,14 +32,14 @@ impl PlacedGrid {
     ///
     /// # Errors
     /// As [`GridPlaces::open`].
-    pub fn open(dataset: &Dataset, grid: &Grid) -> Result<Vec<Self>> {
+    pub(crate) fn open(dataset: &Dataset, grid: &Grid) -> Result<Vec<Self>> {
         let parts = [Some(grid.clone()), grid.aside()].into_iter().flatten();
         parts.map(|grid| Ok(Self { places: GridPlaces::open(dataset, &grid)?, grid })).collect()
     }
 }
 
 /// The trace at each place, and the units in the order of their first traces.
-pub struct GridPlaces {
+pub(crate) struct GridPlaces {
     pub cut: Cut,
     /// Units with traces, in the order in which they were written.
     pub units: Vec<u64>,
@@ -97,7 +97,7 @@ impl GridPlaces {
     }
 
     /// The traces of a column of bricks in file order.
-    pub fn traces_in(&self, region: &Region) -> Result<Vec<Placed>> {
+    pub(crate) fn traces_in(&self, region: &Region) -> Result<Vec<Placed>> {
         traces_in(&self.cut, region, |place, bytes| {
             self.map.read_exact_at(bytes, place * 8).map_err(failed("the places of traces"))
         })
@@ -156,7 +156,7 @@ fn unpack(place: &Place, n: u64) -> Result<Vec<u8>> {
 }
 
 /// Reads the bricks of a grid. Memory: a stored and a decoded brick, and the index of a shard.
-pub struct BrickReader {
+pub(crate) struct BrickReader {
     array: Array,
     directory: Place,
     decoder: BrickDecoder,
@@ -168,7 +168,7 @@ pub struct BrickReader {
 }
 
 impl BrickReader {
-    pub fn new(dataset: &Dataset, grid: &Grid) -> Self {
+    pub(crate) fn new(dataset: &Dataset, grid: &Grid) -> Self {
         let array = grid.array();
         let brick_bytes = array.chunk_shape().iter().product::<u64>() as usize * array.dtype.size();
         Self {
@@ -183,7 +183,7 @@ impl BrickReader {
     }
 
     /// A brick with its index along each axis: little-endian values in full size.
-    pub fn read(&mut self, index: &[u64]) -> Result<Cow<'_, [u8]>> {
+    pub(crate) fn read(&mut self, index: &[u64]) -> Result<Cow<'_, [u8]>> {
         let (path, crc) = self.load(index)?;
         self.crc = crc;
         let brick = self.decoder.decode(&self.stored, self.brick_bytes).map_err(|e| damaged(&path, e))?;
@@ -195,7 +195,7 @@ impl BrickReader {
     }
 
     /// Verifies a brick's checksum without decoding it, and returns it.
-    pub fn check(&mut self, index: &[u64]) -> Result<u32> {
+    pub(crate) fn check(&mut self, index: &[u64]) -> Result<u32> {
         self.load(index).map(|(_, crc)| crc)
     }
 
@@ -230,7 +230,7 @@ impl BrickReader {
 }
 
 /// Verifies the checksum of the records of headers of a unit, and returns it.
-pub fn check_record(dataset: &Dataset, grid: &Grid, unit: &[u64]) -> Result<u32> {
+pub(crate) fn check_record(dataset: &Dataset, grid: &Grid, unit: &[u64]) -> Result<u32> {
     let directory = dataset.root.join(grid.path_of(HeaderRecord::ARRAY));
     let path = unit.iter().fold(directory.join("c"), |path, i| path.join(i.to_string()));
     let record_bytes = HeaderRecord::new(grid, dataset.byte_order).bytes() as u64;

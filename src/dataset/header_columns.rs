@@ -13,31 +13,31 @@ use crate::dataset::Dataset;
 use crate::dataset::table_file::TableFile;
 
 /// The header table, column by column.
-pub struct HeaderColumns {
+pub(crate) struct HeaderColumns {
     table: TableFile,
 }
 
 impl HeaderColumns {
     /// # Errors
     /// `Error::Damaged` for a damaged table.
-    pub fn open(dataset: &Dataset) -> Result<Self> {
+    pub(crate) fn open(dataset: &Dataset) -> Result<Self> {
         let table = dataset.header_table()?;
         Ok(Self { table })
     }
 
     /// Whether there is a column of this name.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.table.has(name)
     }
 
     /// The names of all columns.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.table.names()
     }
 
     /// Some columns of these rows, batch after batch, column by column as numbers, flags as 1 and 0; NaN for what is null,
     /// not a number, or no column.
-    pub fn numbers(
+    pub(crate) fn numbers(
         &self,
         rows: &Range<u64>,
         names: &[&str],

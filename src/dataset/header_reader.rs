@@ -12,7 +12,7 @@ use crate::store::Place;
 use crate::table::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
 /// The header table of a dataset, with the footer read.
-pub struct HeaderTableFile {
+pub(crate) struct HeaderTableFile {
     table: TableFile,
     header_bytes: usize,
 }
@@ -20,7 +20,7 @@ pub struct HeaderTableFile {
 impl HeaderTableFile {
     /// # Errors
     /// `Error::Usage` for a dataset imported without raw headers, `Error::Damaged` for a damaged one.
-    pub fn open(dataset: &Dataset) -> Result<Self> {
+    pub(crate) fn open(dataset: &Dataset) -> Result<Self> {
         let table = dataset.header_table()?;
         if !table.has(RAW_HEADER) {
             return Err(Error::Usage(format!(
@@ -32,14 +32,14 @@ impl HeaderTableFile {
     }
 
     /// The headers of these traces, read in order. Every call opens its own file, so threads can share the table.
-    pub fn rows(&self, traces: &Range<u64>) -> Result<HeaderRows> {
+    pub(crate) fn rows(&self, traces: &Range<u64>) -> Result<HeaderRows> {
         let reader = self.table.rows(traces, &[ADDITIONAL_HEADERS, RAW_HEADER])?;
         let path = self.table.path.clone();
         Ok(HeaderRows { path, reader, batch: None, at: 0, header_bytes: self.header_bytes })
     }
 
     /// The number of samples in the file for each of these traces.
-    pub fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
+    pub(crate) fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
         let (mut counts, path) = (Vec::new(), &self.table.path);
         for batch in self.table.rows(traces, &[N_SAMPLES])? {
             let batch = batch?;
@@ -56,7 +56,7 @@ impl HeaderTableFile {
 }
 
 /// Headers in trace order. Memory: a page of each column, and a batch.
-pub struct HeaderRows {
+pub(crate) struct HeaderRows {
     path: Place,
     reader: TableRows,
     batch: Option<RecordBatch>,
@@ -67,7 +67,7 @@ pub struct HeaderRows {
 
 impl HeaderRows {
     /// Replaces `out` with the headers of the next `n` traces, one after another.
-    pub fn next_rows(&mut self, n: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn next_rows(&mut self, n: usize, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         for _ in 0..n {
             self.next_row(out)?;

@@ -6,7 +6,7 @@
 mod chunk_reader;
 mod column_values;
 mod crop;
-pub mod document;
+pub(crate) mod document;
 mod edited;
 mod exception_reader;
 mod grid_original;
@@ -23,27 +23,30 @@ mod trace_part;
 mod trace_samples;
 mod trace_set;
 
-pub use chunk_reader::ChunkReader;
-pub use column_values::{ColumnTable, ColumnType};
-pub use crop::Crop;
-pub use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
-pub use exception_reader::{ExceptionRows, ExceptionTable};
-pub use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
-pub use header_columns::HeaderColumns;
-pub use header_reader::{HeaderRows, HeaderTableFile};
-pub use open::{Dataset, OriginalFile};
-pub use original::{FilePart, Original, Sources, Tables};
-pub use recoding::{Conversion, Target, stored_format};
-pub use restoration::substituted;
-pub use trace_part::{Part, Span, file_head, fit_around};
-pub use trace_samples::TraceSamples;
-pub use trace_set::TraceSet;
+pub(crate) use chunk_reader::ChunkReader;
+pub(crate) use column_values::{ColumnTable, ColumnType};
+pub(crate) use crop::Crop;
+pub(crate) use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
+pub(crate) use exception_reader::{ExceptionRows, ExceptionTable};
+pub(crate) use grid_reader::{BrickReader, GridPlaces, PlacedGrid, check_record};
+pub(crate) use header_columns::HeaderColumns;
+pub(crate) use header_reader::{HeaderRows, HeaderTableFile};
+pub(crate) use open::{Dataset, OriginalFile};
+pub(crate) use original::{FilePart, Original, Sources, Tables};
+pub use recoding::Target;
+pub(crate) use recoding::{Conversion, stored_format};
+pub(crate) use restoration::substituted;
+pub use trace_part::Part;
+pub use trace_part::Span;
+pub(crate) use trace_part::{file_head, fit_around};
+pub(crate) use trace_samples::TraceSamples;
+pub(crate) use trace_set::TraceSet;
 
 use crate::base::error::Error;
 use crate::store::Place;
 
 /// The error for a table that cannot be read: damaged, or the error of the system, which the libraries pass on as text.
-pub fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Error {
+pub(crate) fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Error {
     let text = what.to_string();
     if !text.contains("(os error ") {
         return damaged(path, text);
@@ -53,6 +56,6 @@ pub fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Error {
 }
 
 /// The error for a dataset file that is not as it was written.
-pub fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {
+pub(crate) fn damaged(path: &Place, what: impl std::fmt::Display) -> Error {
     Error::Damaged(format!("{}: is damaged: {what}", path.display()))
 }

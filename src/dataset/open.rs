@@ -271,12 +271,12 @@ impl Dataset {
     ///
     /// # Errors
     /// `Error::Damaged` for one that is damaged.
-    pub fn header_table(&self) -> Result<TableFile> {
+    pub(crate) fn header_table(&self) -> Result<TableFile> {
         TableFile::open_parts(self.headers(), self.array.n_traces, self.header_part_rows, self.header_bytes)
     }
 
     /// The files of the header table by their names as [`Self::path`] takes them, and the rows of each.
-    pub fn header_files(&self) -> Box<dyn Iterator<Item = (String, u64)>> {
+    pub(crate) fn header_files(&self) -> Box<dyn Iterator<Item = (String, u64)>> {
         let n_traces = self.array.n_traces;
         match self.header_part_rows {
             None => Box::new(std::iter::once((HEADERS.to_owned(), n_traces))),

@@ -21,11 +21,11 @@ const UNIT_TRACES: u64 = 4096;
 const UNIT_BYTES: u64 = 64 << 20;
 
 /// Receives bytes and their offset in the file.
-pub type Sink<'s> = dyn FnMut(u64, &[u8]) -> Result<()> + 's;
+pub(super) type Sink<'s> = dyn FnMut(u64, &[u8]) -> Result<()> + 's;
 
 /// What is at an offset in the file. Traces (of the file), samples and bytes count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FilePart {
+pub(crate) enum FilePart {
     BeforeTraces,
     Header {
         trace: u64,
@@ -41,7 +41,7 @@ pub enum FilePart {
 }
 
 /// The tables of a dataset that can give its files back, opened once for all files and threads.
-pub struct Tables<'a> {
+pub(crate) struct Tables<'a> {
     dataset: &'a Dataset,
     pub(super) headers: HeaderTableFile,
     pub(super) exceptions: ExceptionTable,
@@ -51,7 +51,7 @@ pub struct Tables<'a> {
 impl<'a> Tables<'a> {
     /// # Errors
     /// `Error::Usage` for a dataset that does not hold everything, with the option that it was imported with.
-    pub fn open(dataset: &'a Dataset) -> Result<Self> {
+    pub(crate) fn open(dataset: &'a Dataset) -> Result<Self> {
         if dataset.headers_only {
             let root = dataset.root.display();
             return Err(Error::Usage(format!(
@@ -72,7 +72,7 @@ impl<'a> Tables<'a> {
 }
 
 /// What gives one of the files back.
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     pub dataset: &'a Dataset,
     pub file: &'a OriginalFile,
     pub(super) tables: &'a Tables<'a>,
@@ -84,7 +84,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// # Errors
     /// `Error::Failed` where the lengths of the traces are not those of the file.
-    pub fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
+    pub(crate) fn new(tables: &'a Tables<'a>, file: &'a OriginalFile) -> Result<Self> {
         let dataset = tables.dataset;
         let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
         let grids = dataset.grid.as_ref().map_or(Ok(Vec::new()), |grid| PlacedGrid::open(dataset, grid))?;
@@ -93,7 +93,7 @@ impl<'a> Sources<'a> {
 
     /// The units that threads can work on in parallel for these traces of the file, of which there is at least one. Units of
     /// traces come first; of a grid they give the headers, and then units of bricks the samples.
-    pub fn units_of(&self, traces: &Range<u64>) -> Vec<u64> {
+    pub(crate) fn units_of(&self, traces: &Range<u64>) -> Vec<u64> {
         let units = self.lengths.units_of(traces);
         let n_units = self.lengths.units.len() as u64;
         let n_bricks = self.grids.iter().map(|grid| grid.places.units.len() as u64).sum::<u64>();
@@ -101,7 +101,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The units of these traces alone.
-    pub fn units_of_traces(&self, traces: &Range<u64>) -> Range<usize> {
+    pub(crate) fn units_of_traces(&self, traces: &Range<u64>) -> Range<usize> {
         self.lengths.units_of(traces)
     }
 
@@ -116,19 +116,19 @@ impl<'a> Sources<'a> {
     }
 
     /// Offset of the end of the last trace in the file.
-    pub fn end_of_traces(&self) -> u64 {
+    pub(crate) fn end_of_traces(&self) -> u64 {
         self.lengths.end()
     }
 
     /// The byte range in the file of these traces, of which there is at least one.
-    pub fn offsets_of(&self, traces: &Range<u64>) -> Result<Range<u64>> {
+    pub(crate) fn offsets_of(&self, traces: &Range<u64>) -> Result<Range<u64>> {
         let units = self.lengths.units_of(traces);
         let start = self.extents_of(units.start)?.offset(traces.start);
         Ok(start..self.extents_of(units.end.saturating_sub(1))?.offset(traces.end))
     }
 
     /// What is at an offset in the file.
-    pub fn part_at(&self, offset: u64) -> Result<FilePart> {
+    pub(crate) fn part_at(&self, offset: u64) -> Result<FilePart> {
         let dataset = self.dataset;
         if offset < self.file.first_trace_offset {
             return Ok(FilePart::BeforeTraces);
@@ -164,7 +164,7 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
 
 /// Rebuilds the traces of the file; each thread has its own. Memory: one chunk, a page of headers, and a piece of at
 /// most 256 KiB or one trace (all traces of a chunk, if chunks split traces).
-pub struct Original<'a> {
+pub(crate) struct Original<'a> {
     pub(super) sources: &'a Sources<'a>,
     chunks: ChunkReader<'a>,
     /// Of a grid, and of what lies aside.
@@ -180,7 +180,7 @@ pub struct Original<'a> {
 }
 
 impl<'a> Original<'a> {
-    pub fn new(sources: &'a Sources<'a>) -> Result<Self> {
+    pub(crate) fn new(sources: &'a Sources<'a>) -> Result<Self> {
         let (chunks, restoration) = (ChunkReader::new(sources.dataset)?, Restoration::new(sources));
         let bricks = sources.grids.iter().map(|part| BrickReader::new(sources.dataset, &part.grid)).collect();
         Ok(Self {
@@ -199,20 +199,20 @@ impl<'a> Original<'a> {
 
     /// Gives only a part of the file, at the offsets that it has in a file of its own.
     #[must_use]
-    pub fn cropped(self, crop: Option<&'a Crop<'a>>) -> Self {
+    pub(crate) fn cropped(self, crop: Option<&'a Crop<'a>>) -> Self {
         let restoration = self.restoration.clipped_to(crop.map(|crop| crop.samples.clone()));
         Self { crop, restoration, ..self }
     }
 
     /// Also tells `watch` which chunks hold other samples than were imported.
-    pub fn watched(self, watch: &'a EditWatch<'a>) -> Result<Self> {
+    pub(crate) fn watched(self, watch: &'a EditWatch<'a>) -> Result<Self> {
         Ok(Self { watch: Some(watch.reader()?), ..self })
     }
 
     /// Also converts the traces, if there is a conversion, writing `substitute` for infinite or NaN samples if the
     /// format has neither.
     #[must_use]
-    pub fn converted(self, conversion: Option<Conversion>, substitute: Option<f64>) -> Self {
+    pub(crate) fn converted(self, conversion: Option<Conversion>, substitute: Option<f64>) -> Self {
         let of_values = conversion.as_ref().and_then(Conversion::of_values);
         let substitute = substitute.filter(|_| of_values.is_none_or(|format| !format.is_ieee()));
         let restoration = self.restoration.with(of_values.is_some(), substitute);
@@ -220,7 +220,7 @@ impl<'a> Original<'a> {
     }
 
     /// Passes all bytes of a unit's traces to `sink`, and the number of completed traces to `on_traces`.
-    pub fn traces_of_unit(
+    pub(crate) fn traces_of_unit(
         &mut self,
         unit: u64,
         cancel: &CancelHandle,
@@ -308,7 +308,7 @@ impl<'a> Original<'a> {
     }
 
     /// The headers alone of a unit's traces.
-    pub fn headers_of_unit(&mut self, unit: usize, sink: &mut Sink) -> Result<()> {
+    pub(crate) fn headers_of_unit(&mut self, unit: usize, sink: &mut Sink) -> Result<()> {
         let sources = self.sources;
         let traces = sources.traces_of(unit);
         if self.crop.is_some_and(|crop| !crop.traces.any_in(&traces)) {

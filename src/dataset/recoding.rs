@@ -32,7 +32,7 @@ pub struct Target {
 
 /// Converts the traces of one file.
 #[derive(Clone, Debug)]
-pub struct Conversion {
+pub(crate) struct Conversion {
     /// Converts the original samples if only their byte order changes, otherwise the stored values, which may have
     /// been edited to something the file's format cannot hold.
     recoder: Recoder,
@@ -60,7 +60,7 @@ impl Conversion {
     ///
     /// # Errors
     /// `Error::Usage` for a conversion that is impossible.
-    pub fn new(target: &Target, dataset: &Dataset, file: &OriginalFile) -> Result<Option<Self>> {
+    pub(crate) fn new(target: &Target, dataset: &Dataset, file: &OriginalFile) -> Result<Option<Self>> {
         if target.format.is_none() && target.byte_order.is_none() {
             return Ok(None);
         }
@@ -115,7 +115,7 @@ impl Conversion {
     }
 
     /// Adapts the 3600 bytes of a file header, if there is one, to the new samples.
-    pub fn file_header(&self, header: &mut [u8]) {
+    pub(crate) fn file_header(&self, header: &mut [u8]) {
         let Some(binary) = header.get_mut(BINARY_HEADER..FILE_HEADER_BYTES as usize) else { return };
         if self.reorders_binary {
             reorder_binary_header(binary, self.major_revision);
@@ -132,7 +132,7 @@ impl Conversion {
     }
 
     /// The new offset of a trace, or of the end of the one before, that was at `offset`.
-    pub fn offset(&self, trace: u64, offset: u64) -> u64 {
+    pub(crate) fn offset(&self, trace: u64, offset: u64) -> u64 {
         let (old, new) = self.bytes;
         let headers = (trace - self.first_trace) * self.header_bytes as u64;
         self.first_trace_offset + headers + (offset - self.first_trace_offset - headers) / old as u64 * new as u64
@@ -160,7 +160,7 @@ impl Conversion {
     }
 
     /// Bytes of a sample as it becomes.
-    pub fn sample_bytes(&self) -> usize {
+    pub(crate) fn sample_bytes(&self) -> usize {
         self.bytes.1
     }
 
@@ -201,7 +201,7 @@ impl Conversion {
 }
 
 /// The sample format with the same values as a stored type.
-pub fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
+pub(crate) fn stored_format(dtype: Dtype) -> Option<&'static SampleFormat> {
     FORMATS.iter().find(|f| f.native == dtype && f.bytes == dtype.size() && f.words.is_none())
 }
 

@@ -142,7 +142,7 @@ impl Restoration {
 }
 
 /// The values with those that are not finite replaced; copied to `buffer` only if there are any.
-pub fn substituted<'v>(stored: &'v [u8], dtype: Dtype, value: f64, buffer: &'v mut Vec<u8>) -> &'v [u8] {
+pub(crate) fn substituted<'v>(stored: &'v [u8], dtype: Dtype, value: f64, buffer: &'v mut Vec<u8>) -> &'v [u8] {
     let is_finite = |bytes: &[u8]| match *bytes {
         [a, b, c, d] => f32::from_le_bytes([a, b, c, d]).is_finite(),
         [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]).is_finite(),

@@ -30,7 +30,7 @@ const MOST_BATCH_ROWS: usize = 4096;
 /// A table: a file, or a directory of parts, with the footer of the first read. Every reader has a file of its own, so threads can
 /// share it.
 #[derive(Clone)]
-pub struct TableFile {
+pub(crate) struct TableFile {
     pub path: Place,
     first: OneFile,
     n_rows: u64,
@@ -43,12 +43,12 @@ impl TableFile {
     ///
     /// # Errors
     /// `Error::Failed` for one that is damaged.
-    pub fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
+    pub(crate) fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
         Self::open_parts(path, n_rows, None, value_bytes)
     }
 
     /// As [`Self::open`]; with `part_rows` the path is a directory, and each file in it has so many rows.
-    pub fn open_parts(path: Place, n_rows: u64, part_rows: Option<u64>, value_bytes: usize) -> Result<Self> {
+    pub(crate) fn open_parts(path: Place, n_rows: u64, part_rows: Option<u64>, value_bytes: usize) -> Result<Self> {
         let first = match part_rows {
             None => OneFile::open(path.clone(), n_rows, value_bytes)?,
             Some(rows) => OneFile::open(path.join(header_part(0)), n_rows.min(rows), value_bytes)?,
@@ -57,27 +57,27 @@ impl TableFile {
     }
 
     /// Whether it has a column of this name.
-    pub fn has(&self, column: &str) -> bool {
+    pub(crate) fn has(&self, column: &str) -> bool {
         self.first.metadata.schema().column_with_name(column).is_some()
     }
 
     /// The names of its columns.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.first.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// The type of a column, if it has one of this name.
-    pub fn type_of(&self, column: &str) -> Option<&DataType> {
+    pub(crate) fn type_of(&self, column: &str) -> Option<&DataType> {
         self.first.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
     }
 
     /// The number of its rows.
-    pub fn n_rows(&self) -> u64 {
+    pub(crate) fn n_rows(&self) -> u64 {
         self.n_rows
     }
 
     /// Whether its statistics say that all rows of a column have one value, or none has any.
-    pub fn is_constant(&self, column: &str) -> Result<bool> {
+    pub(crate) fn is_constant(&self, column: &str) -> Result<bool> {
         let Some(value) = self.first.only_value(column) else { return Ok(false) };
         for number in 1..self.n_parts() {
             if self.part(number)?.only_value(column).as_ref() != Some(&value) {
@@ -88,7 +88,7 @@ impl TableFile {
     }
 
     /// Some of its rows.
-    pub fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<TableRows> {
+    pub(crate) fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<TableRows> {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
         let mut rows = TableRows { table: self.clone(), rows: rows.clone(), columns, part: None };
         rows.open_next()?;
@@ -96,7 +96,7 @@ impl TableFile {
     }
 
     /// The rows of those row groups that may have what is wanted, of a table in one file.
-    pub fn rows_of_groups(
+    pub(crate) fn rows_of_groups(
         &self,
         columns: &[&str],
         may_have: impl Fn(&RowGroupMetaData) -> bool,
@@ -126,7 +126,7 @@ impl TableFile {
 }
 
 /// Some rows of a table, batch after batch. Memory: the footer of a part, a page of each column, and a batch.
-pub struct TableRows {
+pub(crate) struct TableRows {
     table: TableFile,
     /// Those that no part has been opened for.
     rows: Range<u64>,

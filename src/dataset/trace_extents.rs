@@ -6,7 +6,7 @@ use crate::base::error::Result;
 use crate::dataset::{Dataset, HeaderTableFile, OriginalFile, damaged};
 
 /// Offsets and lengths of consecutive traces.
-pub struct Extents {
+pub(super) struct Extents {
     first_trace: u64,
     /// Offset of the first trace.
     offset: u64,
@@ -20,7 +20,7 @@ pub struct Extents {
 
 impl Extents {
     /// Traces of the same length, from `first_trace` on.
-    pub fn uniform(dataset: &Dataset, first_trace: u64, offset: u64) -> Self {
+    pub(super) fn uniform(dataset: &Dataset, first_trace: u64, offset: u64) -> Self {
         let (header_bytes, sample_bytes) = (dataset.header_bytes as u64, dataset.format.bytes as u64);
         Self { first_trace, offset, header_bytes, sample_bytes, n_samples: dataset.array.n_samples, ends: None }
     }
@@ -36,7 +36,7 @@ impl Extents {
     }
 
     /// Offset of a trace in the file, or of the end of the previous trace.
-    pub fn offset(&self, trace: u64) -> u64 {
+    pub(super) fn offset(&self, trace: u64) -> u64 {
         let i = trace - self.first_trace;
         match &self.ends {
             None => self.offset + i * (self.header_bytes + self.n_samples * self.sample_bytes),
@@ -46,7 +46,7 @@ impl Extents {
     }
 
     /// Number of samples in a trace.
-    pub fn n_samples(&self, trace: u64) -> u64 {
+    pub(super) fn n_samples(&self, trace: u64) -> u64 {
         match &self.ends {
             None => self.n_samples,
             Some(_) => {
@@ -56,7 +56,7 @@ impl Extents {
     }
 
     /// The trace that contains an offset.
-    pub fn trace_at(&self, offset: u64) -> u64 {
+    pub(super) fn trace_at(&self, offset: u64) -> u64 {
         let stride = self.header_bytes + self.n_samples * self.sample_bytes;
         self.first_trace
             + match &self.ends {
@@ -67,7 +67,7 @@ impl Extents {
 }
 
 /// Where the traces of one file lie, for each unit of work.
-pub struct Lengths {
+pub(super) struct Lengths {
     /// The traces of each unit, clipped to the file.
     pub units: Vec<Range<u64>>,
     /// Offset of the first trace of each unit, and of the end of the last unit.
@@ -76,7 +76,7 @@ pub struct Lengths {
 
 impl Lengths {
     /// Goes through the sample counts, if the dataset has them.
-    pub fn new(
+    pub(super) fn new(
         dataset: &Dataset,
         file: &OriginalFile,
         headers: &HeaderTableFile,
@@ -103,12 +103,12 @@ impl Lengths {
     }
 
     /// Offset of the end of the last trace in the file.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.offsets.last().copied().unwrap_or(0)
     }
 
     /// Where the traces of one unit lie.
-    pub fn of_unit(&self, dataset: &Dataset, headers: &HeaderTableFile, unit: usize) -> Result<Extents> {
+    pub(super) fn of_unit(&self, dataset: &Dataset, headers: &HeaderTableFile, unit: usize) -> Result<Extents> {
         let (traces, offset) = (&self.units[unit], self.offsets[unit]);
         Ok(if dataset.has_sample_counts {
             Extents::varying(dataset, traces.start, offset, &headers.sample_counts(traces)?)
@@ -118,12 +118,12 @@ impl Lengths {
     }
 
     /// The units that contain these traces.
-    pub fn units_of(&self, traces: &Range<u64>) -> Range<usize> {
+    pub(super) fn units_of(&self, traces: &Range<u64>) -> Range<usize> {
         self.units.partition_point(|u| u.end <= traces.start)..self.units.partition_point(|u| u.start < traces.end)
     }
 
     /// The unit that contains an offset; `None` before and after the traces.
-    pub fn unit_at(&self, offset: u64) -> Option<usize> {
+    pub(super) fn unit_at(&self, offset: u64) -> Option<usize> {
         self.offsets.partition_point(|&start| start <= offset).checked_sub(1).filter(|&unit| unit < self.units.len())
     }
 }

@@ -108,7 +108,7 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
 }
 
 /// The first bytes of a file, at most up to the end of the binary header.
-pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
+pub(crate) fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
     let end = file.label_bytes as usize + FILE_HEADER_BYTES as usize;
     let mut head = Vec::new();
     file.bytes_before_traces.pieces(&mut |offset, bytes| {
@@ -120,7 +120,7 @@ pub fn file_head(file: &OriginalFile) -> Result<Vec<u8>> {
 }
 
 /// What changes before and after the traces when only some of them are exported.
-pub struct Around {
+pub(crate) struct Around {
     /// The first bytes of the file, at most up to the end of the binary header.
     pub head: Vec<u8>,
     /// Whether the bytes after the traces are kept.
@@ -129,7 +129,7 @@ pub struct Around {
 
 /// Adapts the file header and trailer to `n_traces` traces: sets the trace count of revision 2, and keeps bytes after
 /// the traces only if the binary header declares them.
-pub fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Result<Around> {
+pub(crate) fn fit_around(n_traces: u64, dataset: &Dataset, file: &OriginalFile) -> Result<Around> {
     let start = file.label_bytes as usize;
     let end = start + FILE_HEADER_BYTES as usize;
     let mut around = Around { head: file_head(file)?, keeps_after: false };

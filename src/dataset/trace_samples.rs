@@ -6,7 +6,7 @@ use crate::base::error::Result;
 use crate::dataset::{BrickReader, ChunkReader, Dataset, GridPlaces, PlacedGrid};
 
 /// Where the traces of a dataset are. Memory: an entry for each column of bricks.
-pub struct TraceSamples {
+pub(crate) struct TraceSamples {
     /// Of a grid and of what lies aside: the traces at the places, and the columns of bricks.
     grids: Vec<(PlacedGrid, Vec<Column>)>,
 }
@@ -20,7 +20,7 @@ struct Column {
 impl TraceSamples {
     /// # Errors
     /// `Error::Damaged` for a grid whose array of trace numbers is damaged.
-    pub fn open(dataset: &Dataset) -> Result<Self> {
+    pub(crate) fn open(dataset: &Dataset) -> Result<Self> {
         let Some(grid) = dataset.grid.as_ref().filter(|_| !dataset.headers_only) else {
             return Ok(Self { grids: Vec::new() });
         };
@@ -33,7 +33,7 @@ impl TraceSamples {
     ///
     /// # Errors
     /// `Error::Damaged` where a chunk is damaged or missing.
-    pub fn read(&self, dataset: &Dataset, traces: &Range<u64>, samples: &Range<u64>) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, dataset: &Dataset, traces: &Range<u64>, samples: &Range<u64>) -> Result<Vec<u8>> {
         let mut out = Rows::new(traces, samples, dataset.array.dtype.size());
         if self.grids.is_empty() {
             from_chunks(dataset, &mut out)?;

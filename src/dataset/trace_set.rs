@@ -8,7 +8,7 @@ const WORD: u64 = u64::BITS as u64;
 
 /// Some of consecutive traces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceSet {
+pub(crate) struct TraceSet {
     traces: Range<u64>,
     /// A bit for each trace.
     words: Vec<u64>,
@@ -18,27 +18,27 @@ pub struct TraceSet {
 
 impl TraceSet {
     /// Those of `traces` for which `is_wanted` says so, which is asked in their order.
-    pub fn new(traces: &Range<u64>, mut is_wanted: impl FnMut(u64) -> bool) -> Self {
+    pub(crate) fn new(traces: &Range<u64>, mut is_wanted: impl FnMut(u64) -> bool) -> Self {
         let mut set = Self::none(traces);
         traces.clone().filter(|&trace| is_wanted(trace)).for_each(|trace| set.insert(trace));
         set.counted()
     }
 
     /// None of them yet.
-    pub fn none(traces: &Range<u64>) -> Self {
+    pub(crate) fn none(traces: &Range<u64>) -> Self {
         let n_words = (traces.end - traces.start).div_ceil(WORD) as usize;
         Self { traces: traces.clone(), words: vec![0; n_words], before: Vec::new() }
     }
 
     /// Takes one in. [`Self::counted`] comes after the last.
-    pub fn insert(&mut self, trace: u64) {
+    pub(crate) fn insert(&mut self, trace: u64) {
         let at = trace - self.traces.start;
         self.words[(at / WORD) as usize] |= 1 << (at % WORD);
     }
 
     /// The set, ready to be asked.
     #[must_use]
-    pub fn counted(self) -> Self {
+    pub(crate) fn counted(self) -> Self {
         let mut n = 0;
         let mut before: Vec<u64> = Vec::with_capacity(self.words.len() + 1);
         for word in &self.words {
@@ -51,23 +51,23 @@ impl TraceSet {
 
     /// Those that are in both sets, of the same traces.
     #[must_use]
-    pub fn and(mut self, other: &Self) -> Self {
+    pub(crate) fn and(mut self, other: &Self) -> Self {
         self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= other);
         self.counted()
     }
 
     /// How many there are.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.before.last().copied().unwrap_or(0)
     }
 
     /// Whether a trace is one of them.
-    pub fn contains(&self, trace: u64) -> bool {
+    pub(crate) fn contains(&self, trace: u64) -> bool {
         self.traces.contains(&trace) && self.word(trace) >> ((trace - self.traces.start) % WORD) & 1 == 1
     }
 
     /// How many are before a trace.
-    pub fn rank(&self, trace: u64) -> u64 {
+    pub(crate) fn rank(&self, trace: u64) -> u64 {
         let at = trace - self.traces.start;
         let (word, bit) = ((at / WORD) as usize, at % WORD);
         let below = self.words.get(word).map_or(0, |word| word & ((1 << bit) - 1));
@@ -75,13 +75,13 @@ impl TraceSet {
     }
 
     /// Whether any of these traces is one.
-    pub fn any_in(&self, traces: &Range<u64>) -> bool {
+    pub(crate) fn any_in(&self, traces: &Range<u64>) -> bool {
         let ends = traces.start.max(self.traces.start)..traces.end.min(self.traces.end);
         !ends.is_empty() && self.rank(ends.end) > self.rank(ends.start)
     }
 
     /// From the first to the last.
-    pub fn span(&self) -> Range<u64> {
+    pub(crate) fn span(&self) -> Range<u64> {
         let first = self.words.iter().position(|&word| word != 0);
         let last = self.words.iter().rposition(|&word| word != 0);
         let Some((first, last)) = first.zip(last) else { return self.traces.start..self.traces.start };
@@ -91,7 +91,7 @@ impl TraceSet {
     }
 
     /// Calls `each` with every one, in order.
-    pub fn each(&self, mut each: impl FnMut(u64) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&self, mut each: impl FnMut(u64) -> Result<()>) -> Result<()> {
         self.span().filter(|&trace| self.contains(trace)).try_for_each(&mut each)
     }
 

@@ -8,13 +8,13 @@ mod sorting;
 mod spool;
 mod table;
 
-pub use sorting::sorted;
-pub use spool::{SegmentExceptions, SegmentReader};
-pub use table::{COLUMNS, write_table};
+pub(crate) use sorting::sorted;
+pub(crate) use spool::{SegmentExceptions, SegmentReader};
+pub(crate) use table::{COLUMNS, write_table};
 
 /// One sample to be restored on export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exception {
+pub(crate) struct Exception {
     /// From 0.
     pub trace: u64,
     /// From 0.

@@ -13,7 +13,7 @@ const IN_MEMORY: usize = 1 << 22;
 /// Writes the exceptions of all segments to `target` in order of trace and sample. Returns it with their number.
 ///
 /// Memory: fixed. Each pass over the segments takes the next four million.
-pub fn sorted(segments: &[(Place, u64)], target: &Place, cancel: &CancelHandle) -> Result<(Place, u64)> {
+pub(crate) fn sorted(segments: &[(Place, u64)], target: &Place, cancel: &CancelHandle) -> Result<(Place, u64)> {
     sorted_in_parts(segments, target, IN_MEMORY, cancel)
 }
 

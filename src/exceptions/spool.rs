@@ -17,7 +17,7 @@ const RECORD_BYTES: usize = 16;
 const BUFFER_BYTES: usize = 1024 * RECORD_BYTES;
 
 /// Finds and keeps the exceptions of a segment. Memory: a fixed buffer, however many there are.
-pub struct SegmentExceptions {
+pub(crate) struct SegmentExceptions {
     path: Place,
     /// `None` for formats that have no exceptions.
     round_trip: Option<RoundTrip>,
@@ -28,13 +28,13 @@ pub struct SegmentExceptions {
 
 impl SegmentExceptions {
     /// Nothing is created before the first exception.
-    pub fn new(path: &Place, round_trip: Option<RoundTrip>) -> Self {
+    pub(crate) fn new(path: &Place, round_trip: Option<RoundTrip>) -> Self {
         Self { path: path.to_owned(), round_trip, stream: None, buffer: Vec::new(), n: 0 }
     }
 
     /// Checks samples of one trace, from number `first_sample` on: `samples` as in the file, `stored` as converted.
     #[inline]
-    pub fn check(&mut self, trace: u64, first_sample: u64, samples: &[u8], stored: &[u8]) -> Result<()> {
+    pub(crate) fn check(&mut self, trace: u64, first_sample: u64, samples: &[u8], stored: &[u8]) -> Result<()> {
         let Some(round_trip) = self.round_trip else { return Ok(()) };
         round_trip.differences(samples, stored, |index, word| {
             self.push(Exception { trace, sample: (first_sample + index as u64) as u32, word })
@@ -42,7 +42,7 @@ impl SegmentExceptions {
     }
 
     /// Adds one that was found elsewhere.
-    pub fn push(&mut self, exception: Exception) -> Result<()> {
+    pub(crate) fn push(&mut self, exception: Exception) -> Result<()> {
         self.n += 1;
         self.buffer.extend_from_slice(&exception.trace.to_le_bytes());
         self.buffer.extend_from_slice(&exception.sample.to_le_bytes());
@@ -64,7 +64,7 @@ impl SegmentExceptions {
     }
 
     /// Completes the file, if there is one. Returns the number of exceptions.
-    pub fn finish(mut self) -> Result<u64> {
+    pub(crate) fn finish(mut self) -> Result<u64> {
         if !self.buffer.is_empty() {
             self.write_out()?;
         }
@@ -76,7 +76,7 @@ impl SegmentExceptions {
 }
 
 /// Reads the exceptions of one segment in order.
-pub struct SegmentReader {
+pub(crate) struct SegmentReader {
     path: Place,
     stream: zstd::stream::read::Decoder<'static, BufReader<Stream>>,
     left: u64,
@@ -84,14 +84,14 @@ pub struct SegmentReader {
 
 impl SegmentReader {
     /// Opens the file of a segment that wrote `n` exceptions.
-    pub fn open(path: &Place, n: u64) -> Result<Self> {
+    pub(crate) fn open(path: &Place, n: u64) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let stream = zstd::stream::read::Decoder::new(file).map_err(failed(path.display()))?;
         Ok(Self { path: path.to_owned(), stream, left: n })
     }
 
     /// The next exception; `None` at the end.
-    pub fn next_exception(&mut self) -> Result<Option<Exception>> {
+    pub(crate) fn next_exception(&mut self) -> Result<Option<Exception>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         let mut record = [0; RECORD_BYTES];
         self.stream.read_exact(&mut record).map_err(|e| match e.kind() {

@@ -16,7 +16,7 @@ use crate::store::{Place, Writer};
 
 /// Its columns: trace and sample, from 0, and the sample's bytes in the file as a number, read in the file's byte
 /// order.
-pub const COLUMNS: [&str; 3] = ["trace_index", "sample_index", "raw_word"];
+pub(crate) const COLUMNS: [&str; 3] = ["trace_index", "sample_index", "raw_word"];
 
 /// Rows per row group: by their statistics, a reader finds the row groups of a trace.
 const ROW_GROUP_ROWS: usize = 1 << 18;
@@ -24,7 +24,7 @@ const ROW_GROUP_ROWS: usize = 1 << 18;
 const BATCH_ROWS: usize = 1 << 14;
 
 /// Writes the exceptions of all segments, in order. `segments` has each one's file and number of exceptions.
-pub fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &CancelHandle) -> Result<()> {
+pub(crate) fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &CancelHandle) -> Result<()> {
     let mut table = Table::create(output)?;
     for (path, n) in segments {
         let mut exceptions = SegmentReader::open(path, *n)?;

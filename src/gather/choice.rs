@@ -18,7 +18,7 @@ const SORTED_BY_OFFSET: i16 = 7;
 
 /// A gather key and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GatherChoice {
+pub(crate) struct GatherChoice {
     /// Names of the columns; empty for no gathers.
     pub keys: Vec<String>,
     /// The evidence, in words.
@@ -31,13 +31,13 @@ impl GatherChoice {
     }
 
     /// As the value of `--gather`.
-    pub fn option(&self) -> String {
+    pub(crate) fn option(&self) -> String {
         if self.keys.is_empty() { "none".into() } else { self.keys.join(",") }
     }
 }
 
 /// The key that makes gathers of these traces. `sorting_code` is that of the binary header, if there is one.
-pub fn choose(sample: &Sample, sorting_code: Option<i16>) -> GatherChoice {
+pub(crate) fn choose(sample: &Sample, sorting_code: Option<i16>) -> GatherChoice {
     let file = Traces { sample, sorting_code };
     if sample.n_traces == 1 {
         return GatherChoice::of(&[], "there is one trace");

@@ -35,7 +35,7 @@ pub struct GatherCounts {
 ///
 /// # Errors
 /// `Error::Failed` for a file with the wrong number of runs, or with runs out of order.
-pub fn write_index(
+pub(crate) fn write_index(
     output: &Place,
     keys: &[GatherKey],
     segments: &[(Place, u64)],
@@ -48,7 +48,7 @@ pub fn write_index(
 }
 
 /// The first traces of all gathers, as the index at `path` has them.
-pub fn gather_starts(path: &Place) -> Result<GatherStarts> {
+pub(crate) fn gather_starts(path: &Place) -> Result<GatherStarts> {
     let file = TableReader::open(path).map_err(failed(path.display()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed(path.display()))?;
     let column = ProjectionMask::columns(builder.parquet_schema(), [START_TRACE]);

@@ -1,9 +1,9 @@
 //! Gathers: runs of consecutive traces with equal key values, and finding where one begins.
 
-pub mod choice;
-pub mod index;
-pub mod runs;
-pub mod sample;
+pub(crate) mod choice;
+pub(crate) mod index;
+pub(crate) mod runs;
+pub(crate) mod sample;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,31 +35,31 @@ impl GatherKey {
 
 /// The gather key values of one trace: a uint64 field as the bits of an int64, a computed column as the bits of the
 /// double, with those of `f64::NAN` for undefined.
-pub type KeyValues = Vec<i64>;
+pub(crate) type KeyValues = Vec<i64>;
 
 /// Reads gather keys from headers.
-pub struct Keys {
+pub(crate) struct Keys {
     keys: Vec<(GatherKey, Option<Formula>)>,
     order: ByteOrder,
 }
 
 impl Keys {
-    pub fn new(keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
+    pub(crate) fn new(keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
         let formula = |key: &GatherKey| key.formula.as_ref().map(Formula::new).transpose();
         let keys = keys.iter().map(|key| Ok((key.clone(), formula(key)?))).collect::<Result<_>>()?;
         Ok(Self { keys, order })
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// Reads the values from one header into `values`, which has exactly one place for each.
-    pub fn read(&self, header: &[u8], values: &mut [i64]) {
+    pub(crate) fn read(&self, header: &[u8], values: &mut [i64]) {
         for ((key, formula), out) in self.keys.iter().zip(values) {
             *out = match formula {
                 None => read_integer(header, key.first_byte, key.kind, self.order),
@@ -73,7 +73,7 @@ impl Keys {
 }
 
 /// Reads gather keys of single traces.
-pub struct KeyReader<'a> {
+pub(crate) struct KeyReader<'a> {
     inputs: Inputs<'a>,
     layout: &'a Layout,
     keys: Keys,
@@ -92,13 +92,13 @@ const WALK_BYTES: u64 = 1 << 20;
 
 impl<'a> KeyReader<'a> {
     /// `layout` is that of the first file and applies to all of them.
-    pub fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
+    pub(crate) fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
         let keys = Keys::new(keys, layout.byte_order)?;
         Ok(Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0, before: None, ahead_from: 0 })
     }
 
     /// The key values of trace `index` (from 0) after the number of its file, since gathers end with their file.
-    pub fn read(&mut self, index: u64) -> Result<KeyValues> {
+    pub(crate) fn read(&mut self, index: u64) -> Result<KeyValues> {
         let place = self.inputs.stretch(index, 1)?;
         let offset = place.offset;
         if self.before == Some(index + 1) {
@@ -123,7 +123,7 @@ impl<'a> KeyReader<'a> {
 
 /// The result of probing back from a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GatherStart {
+pub(crate) enum GatherStart {
     /// The first trace of the gather.
     Found(u64),
     /// The gather begins further back than the probe can look.
@@ -131,7 +131,7 @@ pub enum GatherStart {
 }
 
 /// Walks back from `trace`, one header at a time, to the first trace of its gather: at most `max_probe` headers.
-pub fn probe_back(
+pub(crate) fn probe_back(
     trace: u64,
     max_probe: u64,
     key_of: &mut impl FnMut(u64) -> Result<KeyValues>,
@@ -150,7 +150,7 @@ pub fn probe_back(
 
 /// Whether the gather of `trace` seems to extend back over `distance` traces: the traces 1, 2, 4 … before it and the
 /// one at the distance have the same key.
-pub fn seems_unchanged(
+pub(crate) fn seems_unchanged(
     trace: u64,
     distance: u64,
     key: &KeyValues,

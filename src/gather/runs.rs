@@ -19,7 +19,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 const MAX_CODE_BYTES: usize = 10;
 
 /// Finds the runs in headers given in trace order, and writes them.
-pub struct RunWriter {
+pub(crate) struct RunWriter {
     path: Place,
     file: Writer,
     buffer: Vec<u8>,
@@ -35,7 +35,7 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    pub fn create(path: &Place, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
+    pub(crate) fn create(path: &Place, keys: &[GatherKey], order: ByteOrder) -> Result<Self> {
         let file = Writer::create(path).map_err(failed(path.display()))?;
         Ok(Self {
             path: path.to_owned(),
@@ -51,12 +51,12 @@ impl RunWriter {
     }
 
     /// Starts a run at the next trace regardless of its keys: gathers end with their file.
-    pub fn begin_file(&mut self) {
+    pub(crate) fn begin_file(&mut self) {
         self.begins = true;
     }
 
     /// Adds the headers of `n` traces from `first_trace` on, `stride` bytes apart in `block`.
-    pub fn push(&mut self, first_trace: u64, block: &[u8], stride: usize, n: usize) -> Result<()> {
+    pub(crate) fn push(&mut self, first_trace: u64, block: &[u8], stride: usize, n: usize) -> Result<()> {
         if self.keys.is_empty() {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl RunWriter {
     }
 
     /// Completes the file. Returns the number of runs.
-    pub fn finish(mut self) -> Result<u64> {
+    pub(crate) fn finish(mut self) -> Result<u64> {
         self.write_out()?;
         self.file.finish().map_err(failed(self.path.display()))?;
         Ok(self.n_runs)
@@ -96,7 +96,7 @@ impl RunWriter {
 }
 
 /// Reads the runs of one segment in order.
-pub struct RunReader {
+pub(crate) struct RunReader {
     path: Place,
     file: Stream,
     /// Encoded bytes that were read; the first `n_left` are not decoded yet.
@@ -108,7 +108,7 @@ pub struct RunReader {
 }
 
 impl RunReader {
-    pub fn open(path: &Place, n_keys: usize) -> Result<Self> {
+    pub(crate) fn open(path: &Place, n_keys: usize) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
         let width = 1 + n_keys;
         let buffer = vec![0; BUFFER_BYTES.max(width * MAX_CODE_BYTES)];
@@ -116,7 +116,7 @@ impl RunReader {
     }
 
     /// The next runs, each as its first trace followed by its key values. Empty at the end.
-    pub fn next_runs(&mut self) -> Result<&[i64]> {
+    pub(crate) fn next_runs(&mut self) -> Result<&[i64]> {
         while self.n_left < self.buffer.len() {
             match self.file.read(&mut self.buffer[self.n_left..]) {
                 Ok(0) => break,

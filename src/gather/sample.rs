@@ -9,7 +9,7 @@ use crate::segy::fields::FieldKind;
 use crate::table::{Column, HeaderTable, read_integer};
 
 /// Trace headers that are looked at.
-pub const SAMPLED_TRACES: u64 = 1000;
+pub(crate) const SAMPLED_TRACES: u64 = 1000;
 /// If traces are this long, reading a header costs as much as a trace, and fewer are looked at.
 const LONG_TRACE_BYTES: usize = 256 << 10;
 const SAMPLED_LONG_TRACES: u64 = 200;
@@ -26,7 +26,7 @@ const MILLISECONDS_AT: &str = "milliseconds at ";
 
 /// The traces to look at among `n`: all, or windows of which the first begins at the first trace and the last ends at
 /// the last one.
-pub fn windows(n_traces: u64) -> Vec<Range<u64>> {
+pub(crate) fn windows(n_traces: u64) -> Vec<Range<u64>> {
     windows_of(n_traces, SAMPLED_TRACES)
 }
 
@@ -40,7 +40,7 @@ fn windows_of(n_traces: u64, sampled: u64) -> Vec<Range<u64>> {
 }
 
 /// The integer header fields of the traces looked at.
-pub struct Sample {
+pub(crate) struct Sample {
     /// The fields by name, each with one value per trace.
     pub(super) fields: Vec<(String, Vec<i64>)>,
     /// Positions of traces whose predecessor, in the same file, was looked at too.
@@ -54,7 +54,7 @@ pub struct Sample {
 
 impl Sample {
     /// Reads the headers in the windows, 1000 at most. `keys` are those asked for.
-    pub fn read(inputs: &mut Inputs, n_traces: u64, headers: &HeaderTable, keys: &Keys) -> Result<Self> {
+    pub(crate) fn read(inputs: &mut Inputs, n_traces: u64, headers: &HeaderTable, keys: &Keys) -> Result<Self> {
         let milliseconds = MILLISECONDS.map(|(first_byte, kind)| Column {
             name: format!("{MILLISECONDS_AT}{first_byte}:{kind}"),
             first_byte,
@@ -121,7 +121,7 @@ impl Sample {
     }
 
     /// Where the milliseconds of the recording time are: they go up inside a second, and turn back where it ends.
-    pub fn milliseconds(&self) -> Option<(u32, FieldKind)> {
+    pub(crate) fn milliseconds(&self) -> Option<(u32, FieldKind)> {
         let second = self.field("second_of_minute");
         MILLISECONDS.into_iter().find(|(byte, kind)| {
             let field = self.field(&format!("{MILLISECONDS_AT}{byte}:{kind}"));
@@ -130,23 +130,23 @@ impl Sample {
     }
 
     /// The value of a field, if all traces looked at have the same.
-    pub fn only_value(&self, name: &str) -> Option<i64> {
+    pub(crate) fn only_value(&self, name: &str) -> Option<i64> {
         let (_, values) = self.fields.iter().find(|(n, _)| n == name)?;
         values.first().copied().filter(|first| values.iter().all(|v| v == first))
     }
 
     /// Whether some trace looked at has a value of this field for which this holds.
-    pub fn any(&self, name: &str, holds: impl Fn(i64) -> bool) -> bool {
+    pub(crate) fn any(&self, name: &str, holds: impl Fn(i64) -> bool) -> bool {
         self.fields.iter().any(|(n, values)| n == name && values.iter().any(|v| holds(*v)))
     }
 
     /// Whether all traces looked at have the same values of the keys asked for.
-    pub fn has_one_key(&self) -> bool {
+    pub(crate) fn has_one_key(&self) -> bool {
         self.keys.iter().all(|key| Some(key) == self.keys.first())
     }
 
     /// Whether the keys asked for change from each trace to the next.
-    pub fn has_single_traces(&self) -> bool {
+    pub(crate) fn has_single_traces(&self) -> bool {
         !self.pairs.is_empty() && self.pairs.iter().all(|&i| self.keys[i] != self.keys[i - 1])
     }
 

@@ -21,7 +21,7 @@ pub(super) struct FileOrder {
 
 impl FileOrder {
     pub(super) fn new(config: &GenerateConfig, survey: &Survey) -> Self {
-        let of = |selection: &Option<super::Selection>, stream| {
+        let of = |selection: &Option<super::TraceSelection>, stream| {
             selection.as_ref().map(|s| s.traces(survey, config.n_traces, config.seed, stream)).unwrap_or_default()
         };
         let [holes, duplicates, strays] = [

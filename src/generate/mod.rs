@@ -34,7 +34,7 @@ use crate::segy::samples::format::{FORMATS, SampleFormat, sample_format};
 
 use earth::Earth;
 use file_order::{FileOrder, STRAY_LINES};
-pub use selection::{Lines, Selection};
+pub use selection::{Lines, TraceSelection};
 pub use set_fields::SetField;
 use set_fields::Setter;
 use survey::Survey;
@@ -79,11 +79,11 @@ pub struct GenerateConfig {
     /// Trace header fields that get other values.
     pub set: Vec<SetField>,
     /// Traces that are left out.
-    pub holes: Option<Selection>,
+    pub holes: Option<TraceSelection>,
     /// Traces that are there twice.
-    pub duplicates: Option<Selection>,
+    pub duplicates: Option<TraceSelection>,
     /// Traces whose inline and crossline numbers are 100,000 too high.
-    pub strays: Option<Selection>,
+    pub strays: Option<TraceSelection>,
     /// Bytes that are missing at the end of the file.
     pub truncated_bytes: u64,
     /// Replace an existing file, or write into an existing pipe or device.
@@ -182,7 +182,7 @@ fn found(metadata: std::io::Result<std::fs::Metadata>) -> std::io::Result<Option
 }
 
 /// Whether what is there cannot be replaced by a file: a pipe, a device, another name of an open file.
-pub fn is_written_in_place(path: &Path) -> std::io::Result<bool> {
+pub(crate) fn is_written_in_place(path: &Path) -> std::io::Result<bool> {
     let is_no_file = found(path.metadata())?.is_some_and(|m| !m.is_file());
     Ok(is_no_file || path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm"))
 }

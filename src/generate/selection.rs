@@ -49,7 +49,7 @@ impl FromStr for Lines {
 
 /// Which traces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
+pub enum TraceSelection {
     /// So many, anywhere.
     Count(u32),
     /// Those whose numbers lie in these ranges.
@@ -77,7 +77,7 @@ impl Number {
     }
 }
 
-impl FromStr for Selection {
+impl FromStr for TraceSelection {
     type Err = Error;
 
     /// `12`, `inline=105`, `inline=105:110,crossline=2001`.
@@ -106,7 +106,7 @@ impl FromStr for Selection {
     }
 }
 
-impl Selection {
+impl TraceSelection {
     /// The numbers of the traces out of `n_traces`. `stream` is that of the random numbers.
     pub(super) fn traces(&self, survey: &Survey, n_traces: u64, seed: u64, stream: u64) -> BTreeSet<u64> {
         match self {
@@ -145,11 +145,11 @@ mod tests {
         for wrong in ["5", "5:4", "1:2:0", "a:b", "1:2:3:4"] {
             assert!(wrong.parse::<Lines>().is_err(), "{wrong}");
         }
-        assert_eq!("12".parse(), Ok(Selection::Count(12)));
+        assert_eq!("12".parse(), Ok(TraceSelection::Count(12)));
         let expected = vec![(Number::Inline, [105, 105]), (Number::Crossline, [1, 4])];
-        assert_eq!("inline=105,crossline=1:4".parse(), Ok(Selection::Where(expected)));
+        assert_eq!("inline=105,crossline=1:4".parse(), Ok(TraceSelection::Where(expected)));
         for wrong in ["", "inline", "offset=3", "inline=a", "inline=1:b"] {
-            assert!(wrong.parse::<Selection>().is_err(), "{wrong}");
+            assert!(wrong.parse::<TraceSelection>().is_err(), "{wrong}");
         }
     }
 

@@ -14,7 +14,7 @@ const PAGE_BYTES: u64 = 64 << 10;
 const PAGE_TRACES: u64 = PAGE_BYTES * 8;
 
 /// Collects traces.
-pub struct Aside {
+pub(crate) struct Aside {
     /// A bit for each trace.
     bits: File,
     page: Vec<u8>,
@@ -24,13 +24,13 @@ pub struct Aside {
 }
 
 impl Aside {
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let bits = tempfile::tempfile().map_err(failed("a temporary file for the traces aside"))?;
         Ok(Self { bits, page: vec![0; PAGE_BYTES as usize], number: 0, is_changed: false })
     }
 
     /// Adds a trace.
-    pub fn push(&mut self, trace: u64) -> Result<()> {
+    pub(crate) fn push(&mut self, trace: u64) -> Result<()> {
         self.turn_to(trace / PAGE_TRACES)?;
         let bit = trace % PAGE_TRACES;
         if let Some(byte) = self.page.get_mut((bit / 8) as usize) {
@@ -62,7 +62,7 @@ impl Aside {
     }
 
     /// The numbers of the traces out of `n_traces`, ascending: eight bytes each, little-endian.
-    pub fn list(mut self, n_traces: u64, cancel: &CancelHandle) -> Result<File> {
+    pub(crate) fn list(mut self, n_traces: u64, cancel: &CancelHandle) -> Result<File> {
         let list = tempfile::tempfile().map_err(failed("a temporary file for the traces aside"))?;
         let (mut numbers, mut at) = (Vec::new(), 0);
         for page in 0..n_traces.div_ceil(PAGE_TRACES) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The bins of a survey.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BinGrid {
+pub(crate) struct BinGrid {
     /// x and y of the first inline and crossline of the axes.
     pub origin: [f64; 2],
     /// From an inline number to the next.
@@ -27,7 +27,7 @@ pub struct BinGrid {
 
 /// A corner of a survey.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Corner {
+pub(crate) struct Corner {
     pub inline: i64,
     pub crossline: i64,
     pub x: f64,
@@ -35,11 +35,11 @@ pub struct Corner {
 }
 
 /// A midpoint: inline, crossline, x, y.
-pub type Midpoint = [f64; 4];
+pub(crate) type Midpoint = [f64; 4];
 
 /// A fit to midpoints, which are added one by one.
 #[derive(Clone, Debug, Default)]
-pub struct Fit {
+pub(crate) struct Fit {
     first: Option<Midpoint>,
     n: f64,
     /// Sums of the numbers, of their products with each other, and with the coordinates; all relative to the first.
@@ -50,14 +50,14 @@ pub struct Fit {
 
 /// An affine function of inline and crossline.
 #[derive(Clone, Copy, Debug)]
-pub struct Affine {
+pub(crate) struct Affine {
     at: Midpoint,
     vectors: [[f64; 2]; 2],
 }
 
 impl Fit {
     /// Adds a midpoint; one without coordinates does not count.
-    pub fn add(&mut self, midpoint: Midpoint) {
+    pub(crate) fn add(&mut self, midpoint: Midpoint) {
         if midpoint.iter().any(|value| !value.is_finite()) {
             return;
         }
@@ -73,7 +73,7 @@ impl Fit {
     }
 
     /// The function nearest to the midpoints; `None` where they lie on a line, or all in one place.
-    pub fn affine(&self) -> Option<Affine> {
+    pub(crate) fn affine(&self) -> Option<Affine> {
         let (first, n) = (self.first?, self.n);
         let [u, v, x, y] = self.sums.map(|sum| sum / n);
         let [uu, uv, vv] = self.squares;
@@ -95,19 +95,19 @@ impl Fit {
 
 impl Affine {
     /// The coordinates of a bin.
-    pub fn of(&self, inline: f64, crossline: f64) -> [f64; 2] {
+    pub(crate) fn of(&self, inline: f64, crossline: f64) -> [f64; 2] {
         let (u, v) = (inline - self.at[0], crossline - self.at[1]);
         std::array::from_fn(|i| self.at[2 + i] + u * self.vectors[0][i] + v * self.vectors[1][i])
     }
 
     /// How far a midpoint is from its bin.
-    pub fn residual(&self, [inline, crossline, x, y]: Midpoint) -> f64 {
+    pub(crate) fn residual(&self, [inline, crossline, x, y]: Midpoint) -> f64 {
         let [in_x, in_y] = self.of(inline, crossline);
         (x - in_x).hypot(y - in_y)
     }
 
     /// The bins of a survey with these axes.
-    pub fn bin_grid(&self, axes: [&[i64]; 2], residuals: &Residuals) -> Option<BinGrid> {
+    pub(crate) fn bin_grid(&self, axes: [&[i64]; 2], residuals: &Residuals) -> Option<BinGrid> {
         let [inlines, crosslines] = axes;
         let ends = |values: &[i64]| Some([*values.first()?, *values.last()?]);
         let ([first, last], [left, right]) = (ends(inlines)?, ends(crosslines)?);
@@ -134,7 +134,7 @@ impl Affine {
 
 /// Distances of midpoints from their bins.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Residuals {
+pub(crate) struct Residuals {
     n: f64,
     squares: f64,
     largest: f64,
@@ -142,7 +142,7 @@ pub struct Residuals {
 
 impl Residuals {
     /// Adds one.
-    pub fn add(&mut self, residual: f64) {
+    pub(crate) fn add(&mut self, residual: f64) {
         if residual.is_finite() {
             self.n += 1.0;
             self.squares += residual * residual;

@@ -13,12 +13,12 @@ const GAP: u64 = 10;
 const MOST_STRETCHES: usize = 16;
 
 /// A block: of each key the first and the last of its values.
-pub type Block = Vec<[i64; 2]>;
+pub(crate) type Block = Vec<[i64; 2]>;
 
 /// The blocks of a grid, in the order of the axes; none where no places between them are empty throughout.
 ///
 /// Axes are cut where they have gaps. Blocks are what has traces of all that is cut out like this.
-pub fn blocks(keys: &[Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<Vec<Block>> {
+pub(crate) fn blocks(keys: &[Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<Vec<Block>> {
     let stretches: Vec<Vec<[u64; 2]>> = keys.iter().map(stretches).collect();
     let n: usize = stretches.iter().map(Vec::len).product();
     if n < 4 || stretches.iter().any(|of_key| of_key.len() > MOST_STRETCHES) {

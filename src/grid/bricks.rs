@@ -12,7 +12,7 @@ const MOST_FOLD: u64 = 64;
 /// Lengths of a brick by default: along each key, and along the samples.
 ///
 /// 64 × 64 × 64 for a stacked volume, whole gathers where traces of a gather are an axis; see `docs/grid.md`.
-pub fn default_brick(names: &[&str], lengths: &[u64]) -> Vec<u64> {
+pub(crate) fn default_brick(names: &[&str], lengths: &[u64]) -> Vec<u64> {
     let is_in_gather = |name: &str| matches!(name, "offset" | "angle" | "azimuth" | "trace" | "trace_number_cdp");
     let fold = lengths.iter().rev().find(|&&n| n > 0).copied().unwrap_or(1).min(MOST_FOLD);
     let wanted: Vec<u64> = match names {
@@ -32,7 +32,7 @@ pub fn default_brick(names: &[&str], lengths: &[u64]) -> Vec<u64> {
 }
 
 /// Even lengths of at most `wanted` along an axis: 400 in parts of at most 64 are 7 of 58.
-pub fn even(length: u64, wanted: u64) -> u64 {
+pub(crate) fn even(length: u64, wanted: u64) -> u64 {
     length.div_ceil(length.div_ceil(wanted.max(1)).max(1)).max(1)
 }
 
@@ -40,7 +40,7 @@ pub fn even(length: u64, wanted: u64) -> u64 {
 ///
 /// # Errors
 /// `Error::Usage` where the option does not have a length for each axis.
-pub fn brick(asked: Option<&Lengths>, names: &[&str], lengths: &[u64]) -> Result<Vec<u64>> {
+pub(crate) fn brick(asked: Option<&Lengths>, names: &[&str], lengths: &[u64]) -> Result<Vec<u64>> {
     match asked {
         None => {
             let by_default = default_brick(names, &lengths[..names.len()]);
@@ -61,7 +61,7 @@ pub fn brick(asked: Option<&Lengths>, names: &[&str], lengths: &[u64]) -> Result
 ///
 /// # Errors
 /// `Error::Usage` where a shard would not hold whole bricks.
-pub fn shard(asked: Option<&GridShard>, brick: &[u64], lengths: &[u64]) -> Result<Option<Vec<u64>>> {
+pub(crate) fn shard(asked: Option<&GridShard>, brick: &[u64], lengths: &[u64]) -> Result<Option<Vec<u64>>> {
     let n_bricks: Vec<u64> = lengths.iter().zip(brick).map(|(length, brick)| length.div_ceil(*brick)).collect();
     match asked {
         None => Ok(None),
@@ -97,7 +97,7 @@ fn check_number(option: &str, asked: &Lengths, n: usize) -> Result<()> {
 }
 
 /// A box of places: a range along each key.
-pub type Region = Vec<Range<u64>>;
+pub(crate) type Region = Vec<Range<u64>>;
 
 /// How a grid is cut: units, and columns of bricks in them.
 #[derive(Clone, Debug)]
@@ -183,7 +183,7 @@ impl Cut {
 }
 
 /// The name that MDIO has for a grid with these axes, if it has one.
-pub fn template(names: &[&str], vertical: &str) -> Option<String> {
+pub(crate) fn template(names: &[&str], vertical: &str) -> Option<String> {
     let domain = match vertical {
         "time" => "Time",
         "depth" => "Depth",
@@ -206,7 +206,7 @@ pub fn template(names: &[&str], vertical: &str) -> Option<String> {
 }
 
 /// Whether the last key counts traces.
-pub fn counts_traces(names: &[String]) -> bool {
+pub(crate) fn counts_traces(names: &[String]) -> bool {
     names.last().is_some_and(|name| name == TRACE)
 }
 

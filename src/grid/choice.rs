@@ -7,7 +7,7 @@ use crate::grid::scan::Records;
 use crate::grid::{Key, TRACE};
 
 /// Keys that are looked at.
-pub const CANDIDATES: [&str; 4] = ["inline", "crossline", "cdp", "offset"];
+pub(crate) const CANDIDATES: [&str; 4] = ["inline", "crossline", "cdp", "offset"];
 /// With fewer traces at a place on average, the others are duplicates rather than a gather.
 const LEAST_FOLD: f64 = 1.5;
 /// With more places for each trace, offsets are not binned, and traces are rather counted.
@@ -19,7 +19,7 @@ const MOST_PLACES_PER_TRACE: u64 = 10;
 /// `Error::Input` where neither inline and crossline nor cdp change.
 ///
 /// A few second traces at a place stay where `may_lie_aside`.
-pub fn choose(
+pub(crate) fn choose(
     there: &[&'static str],
     may_lie_aside: bool,
     scan: impl Fn(&[String]) -> Result<(Vec<Key>, Records)>,

@@ -13,7 +13,7 @@ use crate::zarr::{Array, Axis, Codec};
 
 /// A field: name, first byte, bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderField {
+pub(crate) struct HeaderField {
     pub name: String,
     /// From 1.
     pub first_byte: u32,
@@ -23,7 +23,7 @@ pub struct HeaderField {
 
 impl HeaderField {
     /// The type by its Zarr name.
-    pub fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self.bytes {
             2 => "int16",
             8 => "int64",
@@ -33,7 +33,7 @@ impl HeaderField {
 }
 
 /// How a trace header becomes a record.
-pub struct HeaderRecord {
+pub(crate) struct HeaderRecord {
     pub fields: Vec<HeaderField>,
     /// For each byte of the record, the byte of the header.
     bytes: Vec<u8>,
@@ -41,10 +41,10 @@ pub struct HeaderRecord {
 
 impl HeaderRecord {
     /// Name of the array.
-    pub const ARRAY: &'static str = "headers";
+    pub(crate) const ARRAY: &'static str = "headers";
 
     /// The record of a grid from headers in this byte order.
-    pub fn new(grid: &Grid, order: ByteOrder) -> Self {
+    pub(crate) fn new(grid: &Grid, order: ByteOrder) -> Self {
         let fields = fields(grid.keys_of_records(), grid.uses_last_bytes);
         let of_field = |field: &HeaderField| {
             let bytes = (field.first_byte - 1) as u8..(field.first_byte - 1 + field.bytes) as u8;
@@ -58,12 +58,12 @@ impl HeaderRecord {
     }
 
     /// Bytes of a record.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// Packs a header into `out`, which has [`Self::bytes`] bytes.
-    pub fn pack(&self, header: &[u8], out: &mut [u8]) {
+    pub(crate) fn pack(&self, header: &[u8], out: &mut [u8]) {
         let Some(header) = header.first_chunk::<240>() else { return };
         for (out, &from) in out.iter_mut().zip(&self.bytes) {
             *out = header[usize::from(from)];
@@ -71,7 +71,7 @@ impl HeaderRecord {
     }
 
     /// Shape and chunks of the array: one chunk for each unit. Its type and codec are not those of the record.
-    pub fn array(&self, grid: &Grid) -> Array {
+    pub(crate) fn array(&self, grid: &Grid) -> Array {
         let cut = Cut::new(grid);
         let axes = grid.keys.iter().zip(&cut.unit).map(|(key, &chunk)| Axis {
             name: key.name.clone(),
@@ -90,7 +90,7 @@ impl HeaderRecord {
     }
 
     /// The data type for `zarr.json`.
-    pub fn data_type(&self, header_type: HeaderType) -> Value {
+    pub(crate) fn data_type(&self, header_type: HeaderType) -> Value {
         match header_type {
             HeaderType::Structured => {
                 let fields: Vec<Value> = self.fields.iter().map(|f| json!([f.name, f.type_name()])).collect();
@@ -105,7 +105,7 @@ impl HeaderRecord {
     }
 
     /// The fill value for `zarr.json`: all fields zero.
-    pub fn fill_value(&self, header_type: HeaderType) -> Value {
+    pub(crate) fn fill_value(&self, header_type: HeaderType) -> Value {
         use base64::Engine as _;
         match header_type {
             HeaderType::Structured => base64::engine::general_purpose::STANDARD.encode(vec![0; self.bytes()]).into(),

@@ -5,16 +5,16 @@
 //! map from places to traces, and [`bricks`] cuts the array. The first trace of a place in file order counts; no trace is
 //! lost: a second one at the same place is refused by name.
 
-pub mod aside;
-pub mod bin_grid;
-pub mod blocks;
-pub mod bricks;
-pub mod choice;
-pub mod header_record;
-pub mod options;
-pub mod places;
-pub mod probe;
-pub mod scan;
+pub(crate) mod aside;
+pub(crate) mod bin_grid;
+pub(crate) mod blocks;
+pub(crate) mod bricks;
+pub(crate) mod choice;
+pub(crate) mod header_record;
+pub(crate) mod options;
+pub(crate) mod places;
+pub(crate) mod probe;
+pub(crate) mod scan;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,9 @@ use crate::segy::fields::FieldKind;
 use crate::zarr::{Array, ArrayPlan, Axis};
 
 /// Bytes of bricks that a worker fills at the same time.
-pub const BLOCK_BYTES: u64 = 24 << 20;
+pub(crate) const BLOCK_BYTES: u64 = 24 << 20;
 /// The key that counts traces at the same place of the other keys, from 1.
-pub const TRACE: &str = "trace";
+pub(crate) const TRACE: &str = "trace";
 /// Traces and samples in a brick of those that lie aside, at most.
 const ASIDE_BRICK: u64 = 512;
 
@@ -267,21 +267,6 @@ impl Grid {
         parts.filter(|(_, units)| !units.is_empty()).collect()
     }
 
-    /// Bytes of a brick.
-    pub fn brick_bytes(&self) -> u128 {
-        product(&self.brick).saturating_mul(self.traces.dtype.size() as u128)
-    }
-
-    /// An upper bound for what a unit has besides its bricks: the records of headers, and the indexes of its shards.
-    pub fn record_bytes(&self) -> u128 {
-        const MOST_RECORD_BYTES: u128 = 256;
-        const INDEX_BYTES: u128 = 16;
-        let shard = self.shard.as_deref().unwrap_or_default();
-        let brick = self.brick.get(..self.keys.len()).unwrap_or(&self.brick);
-        let places = product(brick).saturating_mul(product(shard));
-        places.saturating_mul(MOST_RECORD_BYTES + INDEX_BYTES * u128::from(self.n_deep()))
-    }
-
     /// An upper bound for the memory of one worker's buffers: bricks being filled, one being encoded, and a window.
     pub fn worker_bytes(&self) -> u64 {
         let brick = self.brick.iter().product::<u64>() * self.traces.dtype.size() as u64;
@@ -321,10 +306,6 @@ impl Grid {
             && self.n_columns <= self.traces.n_traces
             && self.n_aside < self.traces.n_traces
     }
-}
-
-fn product(lengths: &[u64]) -> u128 {
-    lengths.iter().fold(1, |product, &length| product.saturating_mul(length.into()))
 }
 
 #[cfg(test)]

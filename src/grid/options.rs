@@ -64,8 +64,11 @@ impl FromStr for Lengths {
 /// `KEY=FIRST:STEP`: values of a key are moved to the nearest of FIRST, FIRST + STEP, …
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bin {
+    /// The key.
     pub key: String,
+    /// The centre of one bin.
     pub first: i64,
+    /// From one centre to the next.
     pub step: i64,
 }
 

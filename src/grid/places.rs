@@ -12,14 +12,14 @@ use crate::grid::scan::{MOST_VALUES, Records};
 use crate::grid::{Key, TRACE, Values};
 
 /// What the map says of a place without a trace.
-pub const HOLE: u64 = u64::MAX;
+pub(crate) const HOLE: u64 = u64::MAX;
 /// Places that are looked at in one go: 32 MiB.
 const WINDOW_PLACES: u64 = 1 << 22;
 /// A grid may have this many places, and this many times as many as traces.
-pub const MOST_PLACES: u64 = 1 << 31;
+pub(crate) const MOST_PLACES: u64 = 1 << 31;
 const MOST_PLACES_PER_TRACE: u64 = 1000;
 /// More units of bricks than this are refused: the first trace of each is in memory.
-pub const MOST_UNITS: u64 = 1 << 22;
+pub(crate) const MOST_UNITS: u64 = 1 << 22;
 /// Second traces at a place that a refusal names.
 const NAMED: usize = 5;
 /// Key values in a span like this are looked up in a table.
@@ -89,7 +89,7 @@ impl Lookup {
 ///
 /// # Errors
 /// `Error::Usage` for an axis that cannot be filled.
-pub fn make_axes(
+pub(crate) fn make_axes(
     keys: &mut Vec<Key>,
     records: &Records,
     order: AxesOrder,
@@ -178,7 +178,7 @@ fn turn(keys: &mut [Key], records: &Records, turned: &[bool], cancel: &CancelHan
 }
 
 /// The largest step that meets all of these values; 0 for one value.
-pub fn step_of(values: &[i64]) -> u64 {
+pub(crate) fn step_of(values: &[i64]) -> u64 {
     let gcd = |a: u64, b: u64| {
         let (mut a, mut b) = (a, b);
         while b > 0 {
@@ -207,7 +207,7 @@ fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
 
 /// Numbers the traces at the same place of the other keys from 0, in file order, as the last key of the records, and gives that
 /// key its axis.
-pub fn count_traces(keys: &mut [Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<()> {
+pub(crate) fn count_traces(keys: &mut [Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<()> {
     let Some((trace, others)) = keys.split_last_mut() else { return Ok(()) };
     let lengths: Vec<u64> = others.iter().map(Key::n).collect();
     let n_places: u64 = checked(lengths.iter().copied(), records.n_traces, &names(others))?;
@@ -262,7 +262,7 @@ fn checked(lengths: impl Iterator<Item = u64>, n_traces: u64, names: &str) -> Re
 ///
 /// # Errors
 /// `Error::Input` for a grid with too many places or units.
-pub fn place(
+pub(crate) fn place(
     keys: &[Key],
     records: &Records,
     order: &[usize],
@@ -338,7 +338,7 @@ pub struct Placed {
 }
 
 /// The traces of a column of bricks in file order. `read` gives numbers of the map from a place on.
-pub fn traces_in(
+pub(crate) fn traces_in(
     cut: &Cut,
     region: &Region,
     mut read: impl FnMut(u64, &mut [u8]) -> Result<()>,

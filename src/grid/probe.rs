@@ -31,7 +31,7 @@ struct Level {
 ///
 /// # Errors
 /// `Error::Input` for a file that cannot be read.
-pub fn records(wanted: &Wanted, cancel: &CancelHandle) -> Result<Option<Records>> {
+pub(crate) fn records(wanted: &Wanted, cancel: &CancelHandle) -> Result<Option<Records>> {
     if wanted.counts_traces || wanted.files.iter().any(|file| store::is_remote(&file.input.path)) {
         return Ok(None);
     }

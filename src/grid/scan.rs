@@ -23,9 +23,9 @@ const UNIT_TRACES: u64 = 16_384;
 /// Bytes of the file that are looked at in one go.
 const WINDOW_BYTES: usize = 512 << 10;
 /// More distinct values than this are no axis.
-pub const MOST_VALUES: usize = 1 << 24;
+pub(crate) const MOST_VALUES: usize = 1 << 24;
 /// Offset of the last eight bytes of the standard header, which rev 1 leaves unassigned.
-pub const LAST_BYTES: usize = 232;
+pub(crate) const LAST_BYTES: usize = 232;
 
 /// What is read of each trace.
 pub struct Wanted<'a> {
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A coordinate of a trace, with its scalar applied.
-pub fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64 {
+pub(crate) fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64 {
     let value = read_number(header, coordinate.first_byte, coordinate.kind, order);
     let scalar = |byte| read_integer(header, byte, FieldKind::I16, order) as i16;
     match (coordinate.given_scalar, coordinate.scalar) {
@@ -246,6 +246,6 @@ pub fn value_of(coordinate: &Coordinate, header: &[u8], order: ByteOrder) -> f64
 }
 
 /// A whole number that a key can be.
-pub fn whole(value: f64) -> Option<i64> {
+pub(crate) fn whole(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }

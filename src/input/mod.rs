@@ -2,7 +2,7 @@
 //! their traces.
 
 mod input_file;
-pub mod outside_traces;
-pub mod traces;
+pub(crate) mod outside_traces;
+pub(crate) mod traces;
 
-pub use input_file::{InputFile, PlannedFile};
+pub(crate) use input_file::{InputFile, PlannedFile};

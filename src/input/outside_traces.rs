@@ -61,7 +61,11 @@ impl Part {
 }
 
 /// Writes those parts of all input files that are too long for the document. Returns their names and checksums.
-pub fn write_files(files: &[PlannedFile], dataset: &Place, cancel: &CancelHandle) -> Result<Vec<(String, Checksum)>> {
+pub(crate) fn write_files(
+    files: &[PlannedFile],
+    dataset: &Place,
+    cancel: &CancelHandle,
+) -> Result<Vec<(String, Checksum)>> {
     crate::store::files::remove(&dataset.join(ORIGINAL))?;
     let mut written = Vec::new();
     for (i, file) in files.iter().enumerate() {

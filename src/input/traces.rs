@@ -14,7 +14,7 @@ use crate::segy::lengths::ragged::{Walked, Watch};
 use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
 
 /// The input files of a plan, with one open at a time.
-pub struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     files: &'a [PlannedFile],
     io: Io,
     access: Access,
@@ -25,7 +25,7 @@ pub struct Inputs<'a> {
 }
 
 /// Consecutive traces of one file with the same number of samples.
-pub struct Stretch {
+pub(crate) struct Stretch {
     pub file: Arc<SegyFile>,
     /// Number of the file, from 0.
     pub file_index: u32,
@@ -44,19 +44,19 @@ pub struct Stretch {
 
 impl Stretch {
     /// The traces, numbered in the dataset.
-    pub fn traces(&self) -> Range<u64> {
+    pub(crate) fn traces(&self) -> Range<u64> {
         self.first_trace..self.first_trace + self.n_traces as u64
     }
 }
 
 impl<'a> Inputs<'a> {
     /// Opens no file yet. `files` are in trace order.
-    pub fn new(files: &'a [PlannedFile], io: Io, access: Access) -> Self {
+    pub(crate) fn new(files: &'a [PlannedFile], io: Io, access: Access) -> Self {
         Self { files, io, access, end_trace: u64::MAX, open: None, finder: TraceFinder::default() }
     }
 
     /// Limits reading to traces before `end_trace`.
-    pub fn up_to(self, end_trace: u64) -> Self {
+    pub(crate) fn up_to(self, end_trace: u64) -> Self {
         Self { end_trace, ..self }
     }
 
@@ -65,7 +65,7 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// `Error::Input` if a file has changed since the import was planned, `Error::Failed` for a trace that is not in
     /// the plan.
-    pub fn stretch(&mut self, trace: u64, most: usize) -> Result<Stretch> {
+    pub(crate) fn stretch(&mut self, trace: u64, most: usize) -> Result<Stretch> {
         let index = self.files.partition_point(|f| f.end_trace() <= trace);
         let Some(planned) = self.files.get(index) else {
             return Err(Error::Failed(format!("trace {} is not in the plan", trace + 1)));
@@ -85,7 +85,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The file with this number, opened.
-    pub fn file(&mut self, index: usize) -> Result<Arc<SegyFile>> {
+    pub(crate) fn file(&mut self, index: usize) -> Result<Arc<SegyFile>> {
         if let Some((_, file)) = self.open.as_ref().filter(|(open, _)| *open == index) {
             return Ok(file.clone());
         }
@@ -117,7 +117,7 @@ impl<'a> Inputs<'a> {
 ///
 /// # Errors
 /// `Error::Input` for a file that cannot be converted, or that does not fit the first one, naming the difference.
-pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watch) -> Result<Vec<PlannedFile>> {
+pub(crate) fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watch) -> Result<Vec<PlannedFile>> {
     let mut files: Vec<PlannedFile> = Vec::with_capacity(paths.len());
     for path in paths {
         if path.to_str().is_none() {
@@ -141,7 +141,7 @@ pub fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch: &Watc
 }
 
 /// The warnings about the files, with the file's name if there are several.
-pub fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
+pub(crate) fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
     let of_file = |f: &PlannedFile| -> Vec<String> {
         let name = if files.len() > 1 { format!("{}: ", visible_path(&f.input.path)) } else { String::new() };
         f.layout.warnings.iter().map(|w| format!("{name}{w}")).collect()

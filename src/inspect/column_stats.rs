@@ -9,7 +9,7 @@ use crate::table::Column;
 /// Statistics of one field over some traces in file order. Joining is associative, so the result does not depend on
 /// how the file was divided among threads.
 #[derive(Clone, Debug)]
-pub struct ColumnStats {
+pub(crate) struct ColumnStats {
     /// Key of the first trace.
     pub first: i64,
     /// Key of the last trace.
@@ -104,7 +104,7 @@ impl ColumnStats {
     }
 
     /// Whether all traces have the same value.
-    pub fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         self.min == self.max
     }
 }

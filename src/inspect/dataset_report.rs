@@ -23,7 +23,7 @@ const MOST_FILES: usize = 5;
 
 /// A dataset.
 #[derive(Clone, Debug, Serialize)]
-pub struct DatasetReport {
+pub(crate) struct DatasetReport {
     /// Where it is.
     pub dataset: PathBuf,
     /// `traces` in file order, a `grid`, or `headers` without samples.
@@ -62,7 +62,7 @@ pub struct DatasetReport {
 
 /// A file that a dataset was made from.
 #[derive(Clone, Debug, Serialize)]
-pub struct FileOf {
+pub(crate) struct FileOf {
     pub name: String,
     pub bytes: u64,
     pub n_traces: u64,
@@ -70,7 +70,7 @@ pub struct FileOf {
 
 /// An array of a dataset.
 #[derive(Clone, Debug, Serialize)]
-pub struct ArrayOf {
+pub(crate) struct ArrayOf {
     pub name: String,
     pub dimensions: Vec<String>,
     pub shape: Vec<u64>,
@@ -85,7 +85,7 @@ pub struct ArrayOf {
 ///
 /// # Errors
 /// `Error::Damaged` and others for one that cannot be read.
-pub fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
+pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
     let Ok(root) = Place::to_read(path) else { return Ok(None) };
     let Some(place) = document_in(&root)? else { return Ok(None) };
     let document = Document::read(&place)?;
@@ -133,7 +133,7 @@ fn header_table_bytes(document: &Document) -> u64 {
 }
 
 /// What there is where a directory holds no dataset.
-pub fn no_dataset(path: &Path) -> Error {
+pub(crate) fn no_dataset(path: &Path) -> Error {
     let out = quoted(path);
     Error::Input(format!(
         "{}: is a directory without {METADATA}, so no complete dataset; \"segy-import status {out}\" says how far an import is",
@@ -214,7 +214,7 @@ fn commands(path: &Path, layout: &str, files: &[FileOf]) -> Vec<String> {
 }
 
 /// The report as text for people.
-pub fn text(report: &DatasetReport) -> String {
+pub(crate) fn text(report: &DatasetReport) -> String {
     let mut text = format!(
         "{}: dataset of segy-import {} (format {})\n",
         visible_path(&report.dataset),

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Up to this many distinct values are counted exactly.
-pub const MAX_DISTINCT: usize = 1000;
+pub(super) const MAX_DISTINCT: usize = 1000;
 
 /// Distinct keys, up to [`MAX_DISTINCT`], so that memory is bounded.
 #[derive(Clone, Debug, Default)]
-pub struct Distinct {
+pub(crate) struct Distinct {
     seen: HashSet<i64, BuildHasherDefault<MultiplyHasher>>,
     many: bool,
 }
@@ -36,18 +36,18 @@ impl Distinct {
     }
 
     /// Whether the limit is exceeded, so that adding more changes nothing.
-    pub fn is_many(&self) -> bool {
+    pub(crate) fn is_many(&self) -> bool {
         self.many
     }
 
     /// The number of distinct keys; `None` above the limit.
-    pub fn count(&self) -> Option<usize> {
+    pub(crate) fn count(&self) -> Option<usize> {
         (!self.many).then_some(self.seen.len())
     }
 
     /// The keys in order; empty above the limit.
     #[cfg(test)]
-    pub fn sorted(&self) -> Vec<i64> {
+    pub(crate) fn sorted(&self) -> Vec<i64> {
         let mut keys: Vec<i64> = self.seen.iter().copied().collect();
         keys.sort_unstable();
         keys

@@ -43,7 +43,7 @@ impl Number {
 
 /// Consecutive headers, as the scan holds them.
 #[derive(Clone, Copy)]
-pub struct Headers<'a> {
+pub(crate) struct Headers<'a> {
     /// The headers, `width` bytes each.
     pub bytes: &'a [u8],
     /// Length of one trace's headers in bytes.
@@ -71,17 +71,17 @@ macro_rules! keys_of {
 impl<'a> Headers<'a> {
     /// How many headers there are.
     #[allow(clippy::len_without_is_empty, reason = "nobody asks whether there are any")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() / self.width
     }
 
     /// Only the first trace's headers.
-    pub fn first(&self) -> Headers<'a> {
+    pub(crate) fn first(&self) -> Headers<'a> {
         Headers { bytes: &self.bytes[..self.width.min(self.bytes.len())], ..*self }
     }
 
     /// Replaces `keys` with this column's key in every header.
-    pub fn keys(&self, column: &Column, keys: &mut Vec<i64>) {
+    pub(crate) fn keys(&self, column: &Column, keys: &mut Vec<i64>) {
         keys.clear();
         let offset = column.first_byte as usize - 1;
         match column.kind {
@@ -117,7 +117,7 @@ impl<'a> Headers<'a> {
 }
 
 /// The value of a key; `None` for text, whose keys only distinguish values.
-pub fn number(key: i64, kind: FieldKind) -> Option<Number> {
+pub(crate) fn number(key: i64, kind: FieldKind) -> Option<Number> {
     match kind {
         FieldKind::Text(_) => None,
         FieldKind::U64 => Some(Number::Unsigned(key as u64 ^ 1 << 63)),
@@ -127,7 +127,7 @@ pub fn number(key: i64, kind: FieldKind) -> Option<Number> {
 }
 
 /// The text of a field in one header, without padding.
-pub fn text_of(header: &[u8], column: &Column) -> String {
+pub(crate) fn text_of(header: &[u8], column: &Column) -> String {
     let start = column.first_byte as usize - 1;
     text::decode_field(header.get(start..start + column.kind.size()).unwrap_or_default())
 }

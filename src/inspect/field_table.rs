@@ -115,7 +115,7 @@ pub(super) fn run_summary(s: &ColumnStats, is_whole: bool) -> RunSummary {
 }
 
 /// `i16`, `f64`, `text:8` …, as `--field` takes them.
-pub fn type_name(kind: FieldKind) -> String {
+pub(crate) fn type_name(kind: FieldKind) -> String {
     kind.to_string()
 }
 

@@ -27,7 +27,7 @@ impl GatherSuggestion {
 }
 
 /// The choice, with the size of the gathers by what is known of all headers that were read.
-pub fn suggestion(choice: GatherChoice, fields: &[FieldSummary]) -> GatherSuggestion {
+pub(crate) fn suggestion(choice: GatherChoice, fields: &[FieldSummary]) -> GatherSuggestion {
     // With several keys the last one changes most often.
     let last = choice.keys.last().and_then(|key| fields.iter().find(|f| f.name == *key));
     let size = last.map_or(String::new(), |field| format!(": {}", size(&field.runs)));

@@ -53,7 +53,13 @@ pub struct PlaceRange {
 }
 
 /// Extracts the geometry from the header table.
-pub fn geometry(n_traces: u64, n_samples: u32, axis: &SampleAxis, fields: &[FieldSummary], is_whole: bool) -> Geometry {
+pub(crate) fn geometry(
+    n_traces: u64,
+    n_samples: u32,
+    axis: &SampleAxis,
+    fields: &[FieldSummary],
+    is_whole: bool,
+) -> Geometry {
     let find = |name: &str| fields.iter().find(|f| f.name == name && !f.zero);
     let ranges = PLACES.iter().filter_map(|name| find(name)).filter_map(range).collect();
     let count = |name: &str| find(name).and_then(|f| f.distinct).filter(|_| is_whole);

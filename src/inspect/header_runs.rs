@@ -11,7 +11,7 @@ use crate::table::formula::{Computed, Formula};
 
 /// Headers of consecutive traces.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct HeaderRun {
+pub(crate) struct HeaderRun {
     /// The first of them, from 0.
     pub first_trace: u64,
     /// The headers one behind the other.
@@ -30,7 +30,7 @@ impl Visitor for HeaderRun {
 
 /// Runs of headers in the order of the traces, none twice, and what their bytes mean.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeaderRuns {
+pub(crate) struct HeaderRuns {
     /// The fields.
     pub columns: Vec<Column>,
     /// Length of one trace's headers in bytes.
@@ -43,17 +43,17 @@ pub struct HeaderRuns {
 
 impl HeaderRuns {
     /// How many headers there are.
-    pub fn n_headers(&self) -> u64 {
+    pub(crate) fn n_headers(&self) -> u64 {
         self.runs.iter().map(|run| (run.bytes.len() / self.width) as u64).sum()
     }
 
     /// A run as its fields are read.
-    pub fn headers<'a>(&self, run: &'a HeaderRun) -> Headers<'a> {
+    pub(crate) fn headers<'a>(&self, run: &'a HeaderRun) -> Headers<'a> {
         Headers { bytes: &run.bytes, width: self.width, order: self.order }
     }
 
     /// A row for each field. `is_whole` means that these are all headers there are.
-    pub fn fields(&self, is_whole: bool) -> Vec<FieldSummary> {
+    pub(crate) fn fields(&self, is_whole: bool) -> Vec<FieldSummary> {
         let guesses = step_guess::guess_of(&self.columns, |visitor| self.visit(visitor));
         let steps: Vec<Option<i64>> = guesses.iter().map(|g| g.map(|g| g.difference)).collect();
         let mut table = TableVisitor::new(&self.columns, &steps);

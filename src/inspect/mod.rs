@@ -6,25 +6,25 @@
 //! [`candidates`] draw conclusions → [`report`] prints. [`find`] and [`one_trace`] answer single questions. All
 //! results, and those of [`dataset_report`], are plain data with `Serialize`, which `segy-import inspect --json` prints as they are.
 
-pub mod candidates;
-pub mod column_stats;
-pub mod computed_stats;
+pub(crate) mod candidates;
+pub(crate) mod column_stats;
+pub(crate) mod computed_stats;
 pub(crate) mod dataset_report;
 mod distinct;
-pub mod field_keys;
-pub mod field_table;
-pub mod file_headers;
-pub mod find;
-pub mod gather_key;
-pub mod geometry;
+pub(crate) mod field_keys;
+pub(crate) mod field_table;
+pub(crate) mod file_headers;
+pub(crate) mod find;
+pub(crate) mod gather_key;
+pub(crate) mod geometry;
 pub(crate) mod header_runs;
-pub mod one_trace;
+pub(crate) mod one_trace;
 pub mod report;
 mod run_lengths;
-pub mod scan;
+pub(crate) mod scan;
 mod step_guess;
 pub(crate) mod text_columns;
-pub mod text_places;
+pub(crate) mod text_places;
 mod watch;
 
 use std::ops::Range;
@@ -55,7 +55,7 @@ use find::{Finding, Search};
 use gather_key::GatherSuggestion;
 use geometry::Geometry;
 use header_runs::{HeaderRun, HeaderRuns};
-use one_trace::TraceDump;
+pub use one_trace::TraceDump;
 use scan::{Source, TableVisitor, Visitor};
 use text_places::TextPlace;
 use watch::WatchVisitor;
@@ -178,7 +178,7 @@ pub struct Inspector {
 }
 
 /// Called with the number of headers read so far.
-pub type OnProgress<'a> = &'a mut dyn FnMut(u64);
+pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(u64);
 
 impl Inspector {
     /// Opens a file and works out its layout, as an import would.
@@ -206,7 +206,7 @@ impl Inspector {
     }
 
     /// The layout worked out for the file.
-    pub fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 

@@ -13,7 +13,7 @@ pub(super) enum Seam {
 
 /// The runs in one or more pieces of a file. [`Runs::join`] is associative: any partition gives the same result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Runs {
+pub(crate) struct Runs {
     /// Neighbouring traces that were compared.
     pub n_pairs: u64,
     /// Pairs that differ.

@@ -20,7 +20,7 @@ const KEPT_BYTES: u64 = 8 << 20;
 const BYTES_AROUND: u64 = 64 << 10;
 
 /// An open file and what its bytes mean.
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// The file.
     pub file: &'a SegyFile,
     /// What has been worked out about it.
@@ -145,7 +145,7 @@ impl Source<'_> {
     }
 
     /// The headers of one trace, from 0.
-    pub fn header(&self, trace: u64) -> Result<Vec<u8>> {
+    pub(crate) fn header(&self, trace: u64) -> Result<Vec<u8>> {
         let place = TraceFinder::default().find(self.file, self.layout, trace, 1)?;
         self.file.copy(place.offset, self.layout.header_bytes())
     }

@@ -14,7 +14,7 @@ use crate::table::Column;
 
 /// The most frequent nonzero difference between neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StepGuess {
+pub(super) struct StepGuess {
     pub difference: i64,
     /// Pairs with exactly this difference, out of all pairs looked at that differ.
     pub agreeing: u64,

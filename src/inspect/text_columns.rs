@@ -43,7 +43,7 @@ pub(super) fn wrap<S: AsRef<str>>(pieces: &[S], indent: &str) -> String {
 }
 
 /// A number with commas between thousands.
-pub fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {

@@ -12,7 +12,7 @@ use crate::store::files::{create_directories, write_json};
 use crate::zarr::PlainArray;
 
 /// The files and documents of arrays.
-pub struct ArrayFiles<'a> {
+pub(super) struct ArrayFiles<'a> {
     dataset: &'a Place,
     /// By the names of the arrays.
     pub documents: Map<String, Value>,
@@ -20,7 +20,7 @@ pub struct ArrayFiles<'a> {
 }
 
 /// An array that was written.
-pub struct WrittenArray {
+pub(super) struct WrittenArray {
     pub name: String,
     pub document: Value,
     files: Vec<String>,
@@ -28,7 +28,7 @@ pub struct WrittenArray {
 
 impl WrittenArray {
     /// Writes an array into a dataset; see [`PlainArray::write`].
-    pub fn write(
+    pub(super) fn write(
         dataset: &Place,
         name: &str,
         array: &PlainArray,
@@ -40,24 +40,29 @@ impl WrittenArray {
 }
 
 impl<'a> ArrayFiles<'a> {
-    pub fn new(dataset: &'a Place) -> Self {
+    pub(super) fn new(dataset: &'a Place) -> Self {
         Self { dataset, documents: Map::new(), names: Vec::new() }
     }
 
     /// Writes an array, chunk by chunk.
-    pub fn put(&mut self, name: &str, array: &PlainArray, chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>) -> Result<()> {
+    pub(super) fn put(
+        &mut self,
+        name: &str,
+        array: &PlainArray,
+        chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>,
+    ) -> Result<()> {
         WrittenArray::write(self.dataset, name, array, chunk).map(|written| self.add(written))
     }
 
     /// Takes an array that was written.
-    pub fn add(&mut self, written: WrittenArray) {
+    pub(super) fn add(&mut self, written: WrittenArray) {
         let WrittenArray { name, document, files } = written;
         self.names.extend(files.into_iter().map(|file| format!("{name}/{file}")));
         self.documents.insert(name, document);
     }
 
     /// Writes the document of an array whose chunks somebody else writes, or that has none.
-    pub fn document(&mut self, name: &str, document: Value) -> Result<()> {
+    pub(super) fn document(&mut self, name: &str, document: Value) -> Result<()> {
         let directory = self.dataset.join(name);
         create_directories(&directory)?;
         write_json(&directory.join(ZARR_JSON), &document)?;
@@ -67,23 +72,23 @@ impl<'a> ArrayFiles<'a> {
     }
 
     /// Notes a file that was written.
-    pub fn note(&mut self, name: &str) {
+    pub(super) fn note(&mut self, name: &str) {
         self.names.push(name.to_owned());
     }
 
     /// Takes the files and documents of other arrays of the dataset.
-    pub fn extend(&mut self, others: ArrayFiles) {
+    pub(super) fn extend(&mut self, others: ArrayFiles) {
         self.names.extend(others.names);
         self.documents.extend(others.documents);
     }
 
     /// The files so far, by path in the dataset.
-    pub fn names(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.names.iter()
     }
 
     /// Checksums of all files, by path in the dataset.
-    pub fn checksums(&self) -> Result<BTreeMap<String, Checksum>> {
+    pub(super) fn checksums(&self) -> Result<BTreeMap<String, Checksum>> {
         let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&self.dataset.join(name))?));
         self.names.iter().map(checksum).collect()
     }

@@ -36,7 +36,7 @@ const MDIO_VERSION: &str = "1.2.3";
 const RECORD_TRACES: u64 = 65_536;
 
 /// What was written.
-pub struct GridArrays {
+pub(crate) struct GridArrays {
     /// Checksums of the files of these arrays, by path in the dataset.
     pub checksums: BTreeMap<String, Checksum>,
     /// Of the Zarr documents among them: what they say besides attributes.
@@ -47,7 +47,7 @@ pub struct GridArrays {
 }
 
 /// Writes the arrays of a grid into a dataset that has its bricks.
-pub fn write(
+pub(super) fn write(
     plan: &Plan,
     grid: &Grid,
     records: &[SegmentRecord],

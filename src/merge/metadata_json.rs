@@ -26,7 +26,7 @@ use crate::store::checksum::{Checksum, ChunkSums};
 use crate::table::HeaderSummary;
 
 /// The document of the dataset made by this plan.
-pub fn dataset_document(
+pub(crate) fn dataset_document(
     plan: &Plan,
     records: &[SegmentRecord],
     gathers: GatherCounts,
@@ -85,14 +85,14 @@ pub fn dataset_document(
 }
 
 /// What rounding did to the samples, if they were rounded.
-pub fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
+pub(crate) fn rounded(plan: &Plan, records: &[SegmentRecord]) -> Option<Rounded> {
     let mut error = RoundingError::default();
     records.iter().for_each(|record| error.merge(&record.rounding));
     plan.traces().precision.map(|precision| Rounded::new(precision, &error))
 }
 
 /// What the document says about a grid.
-pub fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord]) -> GridDocument {
+pub(crate) fn grid_document(grid: &Grid, arrays: GridArrays, records: &[SegmentRecord]) -> GridDocument {
     let key = |key: &Key| GridKeyDocument {
         name: key.name.clone(),
         field: key.field.clone(),

@@ -3,12 +3,12 @@
 //! Every chunk and row group was written whole by one segment, so nothing is decoded or encoded again except the
 //! gather index. Each step can be repeated after an interruption. In an object store the chunks are already in place.
 
-pub use tables::EarlyTable;
+pub(crate) use tables::EarlyTable;
 
 mod array_files;
-pub mod content_warnings;
+pub(crate) mod content_warnings;
 mod grid_arrays;
-pub mod metadata_json;
+pub(crate) mod metadata_json;
 mod tables;
 mod titles;
 mod trace_coordinates;
@@ -52,7 +52,7 @@ pub fn merge(
 }
 
 /// As [`merge`], with the part of the header table that has been joined already.
-pub fn merge_with(
+pub(crate) fn merge_with(
     plan: &Plan,
     output: &Output,
     records: &[SegmentRecord],
@@ -115,7 +115,7 @@ pub fn merge_with(
 }
 
 /// Where the tables of a dataset are: in a grid in a group of their own.
-pub fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
+pub(crate) fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
     if plan.target.grid().is_some() { dataset.join(TABLES) } else { dataset.clone() }
 }
 

@@ -19,7 +19,7 @@ use crate::store::{Place, list, remove_all};
 use crate::table::{Joining, TablePart};
 
 /// The header table of the first segments, joined while others were still converted.
-pub struct EarlyTable<'a> {
+pub(crate) struct EarlyTable<'a> {
     table: Joining<'a>,
     n_segments: usize,
 }
@@ -27,7 +27,7 @@ pub struct EarlyTable<'a> {
 impl<'a> EarlyTable<'a> {
     /// Joins the parts of segments in order as they come, from the staging area to the directory of the tables. `go_on` is
     /// called now and then.
-    pub fn join(
+    pub(crate) fn join(
         plan: &'a Plan,
         (staging, directory): (&Place, &Place),
         records: &Receiver<SegmentRecord>,

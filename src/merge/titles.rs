@@ -13,7 +13,7 @@ const CONVENTIONS: &str = "CF-1.12";
 const MOST_NAMES: usize = 20;
 
 /// Attributes of the group of traces in file order.
-pub fn attributes(plan: &Plan) -> Result<Value> {
+pub(super) fn attributes(plan: &Plan) -> Result<Value> {
     let lines = textual_header(plan)?.unwrap_or_default();
     let names = plan.files.iter().map(|file| file.input.path.file_name().unwrap_or_default().to_string_lossy());
     let mut names: Vec<String> = names.map(|name| name.into_owned()).collect();
@@ -33,7 +33,7 @@ pub fn attributes(plan: &Plan) -> Result<Value> {
 }
 
 /// The lines of the textual header of the first file, if it has one.
-pub fn textual_header(plan: &Plan) -> Result<Option<Vec<String>>> {
+pub(super) fn textual_header(plan: &Plan) -> Result<Option<Vec<String>>> {
     let Some(first) = plan.files.first().filter(|first| first.layout.has_file_header()) else { return Ok(None) };
     let file = first.layout.open(&first.input.path, Io::Pread, Access::Headers)?;
     Ok(Some(text::lines(&file.copy(0, TEXT_HEADER_BYTES)?, first.layout.text_encoding)))

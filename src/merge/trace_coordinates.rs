@@ -24,7 +24,12 @@ const MOST_THREADS: usize = 4;
 
 /// Writes the coordinates of a plan whose header table is in `dataset`. Returns the names of those that are there, in the order
 /// of the plan.
-pub fn write(plan: &Plan, dataset: &Place, files: &mut ArrayFiles, cancel: &CancelHandle) -> Result<Vec<String>> {
+pub(super) fn write(
+    plan: &Plan,
+    dataset: &Place,
+    files: &mut ArrayFiles,
+    cancel: &CancelHandle,
+) -> Result<Vec<String>> {
     if plan.coordinates.is_empty() {
         return Ok(Vec::new());
     }

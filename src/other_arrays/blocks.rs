@@ -6,7 +6,7 @@ use std::ops::Range;
 const BLOCK_BYTES: u64 = 24 << 20;
 
 /// Values of a part of an array.
-pub struct Block {
+pub(crate) struct Block {
     /// Little-endian.
     pub bytes: Vec<u8>,
     /// How many values lie between neighbours along each dimension.
@@ -15,13 +15,13 @@ pub struct Block {
 
 impl Block {
     /// A block of this shape with its last dimension the fastest.
-    pub fn in_c_order(bytes: Vec<u8>, shape: &[u64]) -> Self {
+    pub(crate) fn in_c_order(bytes: Vec<u8>, shape: &[u64]) -> Self {
         Self { bytes, strides: c_strides(shape) }
     }
 }
 
 /// How many values lie between neighbours along each dimension, if the last is the fastest.
-pub fn c_strides(shape: &[u64]) -> Vec<usize> {
+pub(super) fn c_strides(shape: &[u64]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i] * shape[i] as usize;
@@ -30,7 +30,7 @@ pub fn c_strides(shape: &[u64]) -> Vec<usize> {
 }
 
 /// The lengths of blocks made of whole chunks, of up to 24 MiB: along `first`, then along the others, the last first.
-pub fn block_of(chunk: &[u64], shape: &[u64], first: Option<usize>, item_bytes: usize) -> Vec<u64> {
+pub(super) fn block_of(chunk: &[u64], shape: &[u64], first: Option<usize>, item_bytes: usize) -> Vec<u64> {
     let mut block: Vec<u64> = chunk.iter().zip(shape).map(|(&chunk, &length)| chunk.min(length).max(1)).collect();
     let order = first.into_iter().chain((0..shape.len()).rev().filter(|&i| Some(i) != first));
     for i in order {
@@ -42,7 +42,7 @@ pub fn block_of(chunk: &[u64], shape: &[u64], first: Option<usize>, item_bytes: 
 }
 
 /// The blocks of an array by their range along each dimension, the last dimension fastest.
-pub fn blocks(shape: &[u64], block: &[u64]) -> impl Iterator<Item = Vec<Range<u64>>> + Send + use<> {
+pub(crate) fn blocks(shape: &[u64], block: &[u64]) -> impl Iterator<Item = Vec<Range<u64>>> + Send + use<> {
     let (shape, block) = (shape.to_vec(), block.to_vec());
     let counts: Vec<u64> = shape.iter().zip(&block).map(|(length, block)| length.div_ceil(*block)).collect();
     (0..counts.iter().product()).map(move |number| {

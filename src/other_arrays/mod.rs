@@ -13,16 +13,16 @@ use crate::base::error::{Error, Result};
 use crate::segy::Dtype;
 use crate::store::is_remote;
 
-pub use blocks::{Block, blocks};
+pub(crate) use blocks::{Block, blocks};
 use npy::Npy;
-pub use zarr::SAMPLE_DIMENSIONS;
+pub(crate) use zarr::SAMPLE_DIMENSIONS;
 use zarr::ZarrArray;
 
 /// Values of a coordinate that are read, at most.
 const MOST_VALUES: u64 = 1 << 27;
 
 /// An array of any number of dimensions.
-pub struct OtherArray {
+pub(crate) struct OtherArray {
     pub path: PathBuf,
     pub shape: Vec<u64>,
     /// Names of the dimensions, if the array gives them.
@@ -34,7 +34,7 @@ pub struct OtherArray {
 }
 
 /// The values of an array beside another one.
-pub struct Coordinate {
+pub(crate) struct Coordinate {
     pub path: PathBuf,
     pub shape: Vec<u64>,
     pub values: Vec<f64>,
@@ -50,7 +50,7 @@ impl OtherArray {
     ///
     /// # Errors
     /// `Error::Input` if there is no array, or one that cannot be read.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         crate::store::check_address(path)?;
         let what = |what: String| Error::Input(format!("{}: {what}", path.display()));
         if path.extension().is_some_and(|extension| extension == "npy") {
@@ -64,7 +64,7 @@ impl OtherArray {
     ///
     /// # Errors
     /// `Error::Input` if it cannot be read.
-    pub fn read(&self, ranges: &[Range<u64>]) -> Result<Block> {
+    pub(crate) fn read(&self, ranges: &[Range<u64>]) -> Result<Block> {
         let read = match &self.kind {
             Kind::Zarr(array) => array.read(ranges),
             Kind::Npy(array) => array.read(ranges, &self.shape, self.dtype),
@@ -76,7 +76,7 @@ impl OtherArray {
     ///
     /// # Errors
     /// `Error::Input` if it cannot be read, or holds no numbers.
-    pub fn coordinate(&self, name: &str) -> Result<Option<Coordinate>> {
+    pub(crate) fn coordinate(&self, name: &str) -> Result<Option<Coordinate>> {
         if !matches!(self.kind, Kind::Zarr(_)) || name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.')
         {
             return Ok(None);
@@ -92,7 +92,7 @@ impl OtherArray {
     ///
     /// # Errors
     /// `Error::Input` if it has very many.
-    pub fn numbers(&self) -> Result<(Vec<u64>, Vec<f64>)> {
+    pub(crate) fn numbers(&self) -> Result<(Vec<u64>, Vec<f64>)> {
         let n = self.shape.iter().try_fold(1_u64, |n, &length| n.checked_mul(length));
         if n.is_none_or(|n| n > MOST_VALUES) {
             return Err(Error::Input(format!("{}: has more than {MOST_VALUES} values", self.path.display())));

@@ -15,7 +15,7 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 const MOST_BYTES: u64 = 1 << 16;
 
 /// The values of an array in a file.
-pub struct Npy {
+pub(super) struct Npy {
     reader: Reader,
     /// Where they begin.
     offset: u64,
@@ -34,7 +34,7 @@ struct Description {
 impl Npy {
     /// # Errors
     /// Why it cannot be read.
-    pub fn open(path: &Path) -> Result<OtherArray, String> {
+    pub(super) fn open(path: &Path) -> Result<OtherArray, String> {
         let cannot = |e| format!("cannot be read: {e}");
         let place = if is_remote(path) { Place::to_read(path) } else { Place::file_to_read(path) }.map_err(cannot)?;
         let reader = Reader::open(&place).map_err(cannot)?;
@@ -67,7 +67,7 @@ impl Npy {
 
     /// # Errors
     /// Why it cannot be read.
-    pub fn read(&self, ranges: &[Range<u64>], shape: &[u64], dtype: Dtype) -> Result<Block, String> {
+    pub(super) fn read(&self, ranges: &[Range<u64>], shape: &[u64], dtype: Dtype) -> Result<Block, String> {
         let turned = |values: &[u64]| -> Vec<u64> {
             if self.is_fortran { values.iter().rev().copied().collect() } else { values.to_vec() }
         };

@@ -25,12 +25,12 @@ use crate::store::{Place, Reader};
 const ZARRAY: &str = ".zarray";
 const DIMENSIONS: &str = "_ARRAY_DIMENSIONS";
 /// Names of dimensions along a trace.
-pub const SAMPLE_DIMENSIONS: [&str; 8] = ["sample", "samples", "time", "twt", "depth", "frequency", "t", "z"];
+pub(crate) const SAMPLE_DIMENSIONS: [&str; 8] = ["sample", "samples", "time", "twt", "depth", "frequency", "t", "z"];
 /// Bytes of a chunk at most.
 const MOST_CHUNK_BYTES: u64 = 4 << 30;
 
 /// The values of an array.
-pub struct ZarrArray {
+pub(super) struct ZarrArray {
     array: Array<Store>,
     options: CodecOptions,
 }
@@ -40,7 +40,7 @@ impl ZarrArray {
     ///
     /// # Errors
     /// Why that cannot be told.
-    pub fn is_at(path: &Path) -> Result<bool, String> {
+    pub(super) fn is_at(path: &Path) -> Result<bool, String> {
         match Place::to_read(path) {
             Ok(place) => is_there(&place),
             Err(e) if is_absence(&e) || e.kind() == io::ErrorKind::NotADirectory => Ok(false),
@@ -52,7 +52,7 @@ impl ZarrArray {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn open(path: &Path) -> Result<Option<OtherArray>, String> {
+    pub(super) fn open(path: &Path) -> Result<Option<OtherArray>, String> {
         let place = Place::to_read(path).map_err(|e| format!("cannot be read: {e}"))?;
         if !is_there(&place)? {
             return Ok(None);
@@ -82,7 +82,7 @@ impl ZarrArray {
 
     /// # Errors
     /// Why it cannot be read.
-    pub fn read(&self, ranges: &[Range<u64>]) -> Result<Block, String> {
+    pub(super) fn read(&self, ranges: &[Range<u64>]) -> Result<Block, String> {
         let subset = ArraySubset::new_with_ranges(ranges);
         let shape: Vec<u64> = ranges.iter().map(|range| range.end - range.start).collect();
         let read: Result<ArrayBytes, _> = self.array.retrieve_array_subset_opt(&subset, &self.options);

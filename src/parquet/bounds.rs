@@ -32,7 +32,7 @@ const MAX_TEXT_BYTES: usize = 64;
 
 impl Bounds {
     /// `is_unsigned`: whether integers are unsigned.
-    pub fn of(values: &Values, is_unsigned: bool) -> Self {
+    pub(crate) fn of(values: &Values, is_unsigned: bool) -> Self {
         match values {
             Values::Int32(v) if is_unsigned => integer(range_of(v, |v| v as u32)),
             Values::Int64(v) if is_unsigned => integer(range_of(v, |v| v as u64)),
@@ -60,7 +60,7 @@ impl Bounds {
     }
 
     /// The bounds of the same values repeated `n` times.
-    pub fn of_repeated(self, n: u64) -> Self {
+    pub(crate) fn of_repeated(self, n: u64) -> Self {
         match self {
             Self::Float { range, n_nan } => Self::Float { range, n_nan: n_nan * n },
             others => others,
@@ -68,7 +68,7 @@ impl Bounds {
     }
 
     /// The bounds of both; `None` if either is unknown.
-    pub fn merge(self, other: &Self) -> Self {
+    pub(crate) fn merge(self, other: &Self) -> Self {
         match (self, other) {
             (Self::Integer { min, max }, Self::Integer { min: other_min, max: other_max }) => {
                 Self::Integer { min: min.min(*other_min), max: max.max(*other_max) }
@@ -88,7 +88,7 @@ impl Bounds {
     }
 
     /// Whether neither bound of `next` is below the same bound of this.
-    pub fn ascends_to(&self, next: &Self) -> bool {
+    pub(crate) fn ascends_to(&self, next: &Self) -> bool {
         match (self, next) {
             (Self::Integer { min, max }, Self::Integer { min: next_min, max: next_max }) => {
                 min <= next_min && max <= next_max
@@ -102,7 +102,7 @@ impl Bounds {
     }
 
     /// The bounds as Parquet's PLAIN encoding of the column's physical type, and the number of NaN for floats.
-    pub fn plain(&self, physical: Type) -> Option<(Vec<u8>, Vec<u8>, Option<u64>)> {
+    pub(crate) fn plain(&self, physical: Type) -> Option<(Vec<u8>, Vec<u8>, Option<u64>)> {
         let float = |v: f64| match physical {
             Type::FLOAT => (v as f32).to_le_bytes().to_vec(),
             _ => v.to_le_bytes().to_vec(),
@@ -121,7 +121,7 @@ impl Bounds {
     }
 
     /// The statistics of a column chunk of this physical type with `n_nulls` nulls.
-    pub fn statistics(&self, physical: Type, n_nulls: u64) -> Option<Statistics> {
+    pub(crate) fn statistics(&self, physical: Type, n_nulls: u64) -> Option<Statistics> {
         Some(match (self, physical) {
             (Self::Integer { min, max }, Type::BOOLEAN) => {
                 Statistics::boolean(Some(*min != 0), Some(*max != 0), None, Some(0), false)

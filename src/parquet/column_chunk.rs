@@ -25,7 +25,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         let zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
         Ok(Self { zstd, plain: Vec::new(), packed: Vec::new(), lz4: Vec::new() })
     }
@@ -66,7 +66,7 @@ pub(crate) struct FinishedChunk {
 }
 
 impl Chunk {
-    pub fn new(descr: ColumnDescPtr) -> Self {
+    pub(crate) fn new(descr: ColumnDescPtr) -> Self {
         Self {
             descr,
             encoding: Encoding::PLAIN,
@@ -79,12 +79,12 @@ impl Chunk {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.data_pages.is_empty()
     }
 
     /// Adds a page of values.
-    pub fn push(&mut self, values: &Values, encoder: &mut Encoder) -> std::io::Result<()> {
+    pub(crate) fn push(&mut self, values: &Values, encoder: &mut Encoder) -> std::io::Result<()> {
         let Encoder { zstd, plain, packed, .. } = encoder;
         plain.clear();
         let encoding = values.encode(plain);
@@ -98,7 +98,7 @@ impl Chunk {
     }
 
     /// Adds a page of byte strings of `width` bytes each, without bounds.
-    pub fn push_bytes(&mut self, rows: &[u8], width: usize, encoder: &mut Encoder) {
+    pub(crate) fn push_bytes(&mut self, rows: &[u8], width: usize, encoder: &mut Encoder) {
         let n = lz4::compress_rows(rows, width, &mut encoder.lz4);
         self.compression = CompressionCodec::LZ4_RAW;
         self.append(Encoding::PLAIN, rows.len() / width, 0, rows.len(), &encoder.lz4[..n], Bounds::None);
@@ -107,7 +107,7 @@ impl Chunk {
     /// Fills an empty chunk with `n_rows` times the same value, in some eighty bytes: a dictionary of one entry, and a
     /// page in which all rows refer to it. A Boolean or null, which a dictionary cannot hold, becomes a page of one
     /// run.
-    pub fn push_constant(&mut self, value: &Values, n_rows: usize) {
+    pub(crate) fn push_constant(&mut self, value: &Values, n_rows: usize) {
         let (mut body, n_nulls) = (Vec::new(), value.n_nulls() * n_rows);
         let bounds = Bounds::of(value, self.is_unsigned()).of_repeated(n_rows as u64);
         let without_dictionary = match value {
@@ -160,12 +160,12 @@ impl Chunk {
     }
 
     /// The pages so far, to be written before the chunk ends.
-    pub fn take_bytes(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn take_bytes(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.bytes)
     }
 
     /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.
-    pub fn finish(&mut self, position: u64) -> Result<FinishedChunk, ParquetError> {
+    pub(crate) fn finish(&mut self, position: u64) -> Result<FinishedChunk, ParquetError> {
         let chunk = std::mem::replace(self, Self::new(self.descr.clone()));
         let has_dictionary = chunk.dictionary_length > 0;
         let pages = |page_type, encoding, n: usize| PageEncodingStats { page_type, encoding, count: n as i32 };

@@ -37,24 +37,29 @@ pub(crate) struct Footer<S> {
 
 impl<S: Read + Write + Seek> Footer<S> {
     /// For a file whose last row group ends at byte `position`.
-    pub fn new(arrow_schema: &Schema, schema: &SchemaDescPtr, position: u64, waiting: S) -> Result<Self, ParquetError> {
+    pub(crate) fn new(
+        arrow_schema: &Schema,
+        schema: &SchemaDescPtr,
+        position: u64,
+        waiting: S,
+    ) -> Result<Self, ParquetError> {
         let row_groups = RowGroupEncoder::new(schema)?;
         let after = after_row_groups(arrow_schema, schema.num_columns());
         Ok(Self { row_groups, after, n_row_groups: 0, n_rows: 0, position, waiting })
     }
 
     /// Bytes of the file so far.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
     /// Counts bytes that the caller has written.
-    pub fn skip(&mut self, n: u64) {
+    pub(crate) fn skip(&mut self, n: u64) {
         self.position += n;
     }
 
     /// Writes the page indexes of the next row group.
-    pub fn add(&mut self, row_group: RowGroup, out: &mut impl Write) -> Result<(), ParquetError> {
+    pub(crate) fn add(&mut self, row_group: RowGroup, out: &mut impl Write) -> Result<(), ParquetError> {
         self.n_rows += row_group.metadata.num_rows();
         self.n_row_groups += 1;
         let row_group = self.row_groups.encode(row_group, self.position)?;
@@ -65,7 +70,7 @@ impl<S: Read + Write + Seek> Footer<S> {
     }
 
     /// Writes the metadata of all row groups and the end of the file.
-    pub fn finish(mut self, out: &mut impl Write) -> Result<(), ParquetError> {
+    pub(crate) fn finish(mut self, out: &mut impl Write) -> Result<(), ParquetError> {
         let mut before = self.row_groups.version_and_schema().to_vec();
         before.push(field(1, I64));
         zigzag(self.n_rows, &mut before);

@@ -1,15 +1,15 @@
 //! Writing Parquet files page by page: any table of numbers, texts and byte strings.
 
-pub mod bounds;
-pub mod column_chunk;
-pub mod encodings;
-pub mod footer;
-pub mod lz4;
-pub mod numbers;
-pub mod page;
-pub mod row_group;
-pub mod thrift;
-pub mod values;
+pub(crate) mod bounds;
+pub(crate) mod column_chunk;
+pub(crate) mod encodings;
+pub(crate) mod footer;
+pub(crate) mod lz4;
+pub(crate) mod numbers;
+pub(crate) mod page;
+pub(crate) mod row_group;
+pub(crate) mod thrift;
+pub(crate) mod values;
 
 pub(crate) use encodings::zigzag;
-pub use numbers::{NumberTable, NumberType};
+pub(crate) use numbers::{NumberTable, NumberType};

@@ -16,7 +16,7 @@ use crate::store::{Place, Writer};
 
 /// Type of a column. Values are passed as 64 bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NumberType {
+pub(crate) enum NumberType {
     Int8,
     UInt8,
     Int16,
@@ -58,7 +58,7 @@ impl NumberType {
 /// Writes a table page by page.
 ///
 /// Memory: the encoded bytes of one row group.
-pub struct NumberTable {
+pub(crate) struct NumberTable {
     path: Place,
     out: Writer,
     position: u64,
@@ -75,7 +75,7 @@ pub struct NumberTable {
 
 impl NumberTable {
     /// Creates the file with columns of these names.
-    pub fn create(path: &Place, columns: &[(&str, NumberType)], row_group_rows: usize) -> Result<Self> {
+    pub(crate) fn create(path: &Place, columns: &[(&str, NumberType)], row_group_rows: usize) -> Result<Self> {
         let field = |&(name, of): &(&str, NumberType)| Field::new(name, of.arrow_type(), of == NumberType::Float64);
         let arrow_schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let schema = ArrowSchemaConverter::new().convert(&arrow_schema).map_err(failed(path.display()))?;
@@ -97,7 +97,7 @@ impl NumberTable {
     }
 
     /// Adds a page: the same number of values for each column, and no more than a row group has rows.
-    pub fn push(&mut self, columns: Vec<Vec<i64>>) -> Result<()> {
+    pub(crate) fn push(&mut self, columns: Vec<Vec<i64>>) -> Result<()> {
         let n_rows = columns.first().map_or(0, Vec::len);
         if n_rows == 0 {
             return Ok(());
@@ -129,7 +129,7 @@ impl NumberTable {
     }
 
     /// Writes the footer and closes the file.
-    pub fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.end_row_group()?;
         let footer = Footer::new(&self.arrow_schema, &self.schema, self.position, Cursor::new(Vec::new()));
         let mut footer = footer.map_err(failed(self.path.display()))?;

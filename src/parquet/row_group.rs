@@ -42,7 +42,7 @@ pub(crate) struct RowGroup {
 
 impl RowGroup {
     /// Row group number `ordinal` of the file, whose first page is at byte `position`.
-    pub fn new(
+    pub(crate) fn new(
         schema: &SchemaDescPtr,
         ordinal: usize,
         n_rows: u64,
@@ -65,7 +65,12 @@ impl RowGroup {
     }
 
     /// With one more column, number `place` of this schema.
-    pub fn with(mut self, place: usize, chunk: FinishedChunk, schema: &SchemaDescPtr) -> Result<Self, ParquetError> {
+    pub(crate) fn with(
+        mut self,
+        place: usize,
+        chunk: FinishedChunk,
+        schema: &SchemaDescPtr,
+    ) -> Result<Self, ParquetError> {
         let mut columns = self.metadata.columns().to_vec();
         let uncompressed = self.metadata.total_byte_size() + chunk.metadata.uncompressed_size();
         columns.insert(place, chunk.metadata);
@@ -102,7 +107,7 @@ pub(crate) struct EncodedRowGroup {
 }
 
 impl RowGroupEncoder {
-    pub fn new(schema: &SchemaDescPtr) -> Result<Self, ParquetError> {
+    pub(crate) fn new(schema: &SchemaDescPtr) -> Result<Self, ParquetError> {
         let file = FileMetaData::new(FORMAT_VERSION, 0, None, None, schema.clone(), None);
         let (_, metadata) = written(&ParquetMetaDataBuilder::new(file.clone()).build())?;
         let (before, after) = around_row_groups(&metadata, schema.num_columns()).ok_or_else(unknown_layout)?;
@@ -114,12 +119,12 @@ impl RowGroupEncoder {
     }
 
     /// The start of the file's metadata: fields 1 and 2.
-    pub fn version_and_schema(&self) -> &[u8] {
+    pub(crate) fn version_and_schema(&self) -> &[u8] {
         &self.before
     }
 
     /// Encodes a row group whose page indexes begin at byte `position` of the file.
-    pub fn encode(&self, row_group: RowGroup, position: u64) -> Result<EncodedRowGroup, ParquetError> {
+    pub(crate) fn encode(&self, row_group: RowGroup, position: u64) -> Result<EncodedRowGroup, ParquetError> {
         let mut page_index = PageIndexBuilder::new(1, row_group.offset_indexes.len());
         for (c, index) in row_group.column_indexes.into_iter().enumerate() {
             if let Some(index) = index {

@@ -26,7 +26,7 @@ fn is_null(value: i64) -> bool {
 }
 
 impl Values {
-    pub fn n_rows(&self) -> usize {
+    pub(crate) fn n_rows(&self) -> usize {
         match self {
             Self::Int32(v) => v.len(),
             Self::Int64(v) | Self::NullableInt64(v) => v.len(),
@@ -37,7 +37,7 @@ impl Values {
         }
     }
 
-    pub fn n_nulls(&self) -> usize {
+    pub(crate) fn n_nulls(&self) -> usize {
         match self {
             Self::Nullable(v) => v.iter().filter(|v| v.is_nan()).count(),
             Self::NullableInt64(v) => v.iter().filter(|v| is_null(**v)).count(),
@@ -46,7 +46,7 @@ impl Values {
     }
 
     /// The first value `n` times.
-    pub fn repeat_first(mut self, n: usize) -> Self {
+    pub(crate) fn repeat_first(mut self, n: usize) -> Self {
         fn repeat<T: Clone>(values: &mut Vec<T>, n: usize) {
             if let Some(first) = values.first().cloned() {
                 values.clear();
@@ -66,7 +66,7 @@ impl Values {
 
     /// Appends a page of values that vary, and returns its encoding. DELTA_BINARY_PACKED suits counters and
     /// coordinates; doubles compress better with their first bytes together, then their second bytes, and so on.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Encoding {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Encoding {
         match self {
             Self::Int32(v) => encodings::delta_binary_packed(v, out),
             Self::Int64(v) => encodings::delta_binary_packed(v, out),
@@ -97,7 +97,7 @@ impl Values {
     }
 
     /// Appends a dictionary of these values, which have no nulls. Booleans have no dictionary.
-    pub fn encode_dictionary(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode_dictionary(&self, out: &mut Vec<u8>) {
         match self {
             Self::Int32(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),
             Self::Int64(v) | Self::NullableInt64(v) => out.extend(v.iter().flat_map(|v| v.to_le_bytes())),

@@ -1,7 +1,7 @@
 //! Ticks and labels.
 
 /// Round numbers from `low` to `high`, at most `most` or a few more, and the step between them.
-pub fn ticks(low: f64, high: f64, most: usize) -> (Vec<f64>, f64) {
+pub(crate) fn ticks(low: f64, high: f64, most: usize) -> (Vec<f64>, f64) {
     let (low, high) = (low.min(high), low.max(high));
     let step = round_step((high - low) / most.max(1) as f64);
     if step <= 0.0 || !step.is_finite() {
@@ -13,7 +13,7 @@ pub fn ticks(low: f64, high: f64, most: usize) -> (Vec<f64>, f64) {
 }
 
 /// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
-pub fn round_step(step: f64) -> f64 {
+pub(crate) fn round_step(step: f64) -> f64 {
     if step <= 0.0 || !step.is_finite() {
         return 0.0;
     }
@@ -22,7 +22,7 @@ pub fn round_step(step: f64) -> f64 {
 }
 
 /// A number on an axis with these steps, with no more decimals than they need.
-pub fn label(value: f64, step: f64) -> String {
+pub(crate) fn label(value: f64, step: f64) -> String {
     let decimals = if step > 0.0 && step < 1.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 12.0) as usize } else { 0 };
     if value.abs() >= 1e15 || (value != 0.0 && value.abs() < 1e-9) {
         return format!("{value:e}");
@@ -31,7 +31,7 @@ pub fn label(value: f64, step: f64) -> String {
 }
 
 /// A number in about `digits` significant digits, without needless zeros: 0.00123, 4.2, 17300, 1.3e12.
-pub fn short(value: f64, digits: usize) -> String {
+pub(crate) fn short(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".into() } else { "–".into() };
     }

@@ -5,11 +5,11 @@
 //! equal steps look equal.
 
 /// Red, green, blue.
-pub type Colour = [u8; 3];
+pub(crate) type Colour = [u8; 3];
 
 /// A colour map.
 #[derive(Debug, PartialEq)]
-pub struct ColourMap {
+pub(crate) struct ColourMap {
     /// What options call it.
     pub name: &'static str,
     /// What it is for.
@@ -19,7 +19,7 @@ pub struct ColourMap {
 }
 
 /// All of them, the default first. The first five are for amplitudes about zero, the last for data of one sign.
-pub static COLOUR_MAPS: &[ColourMap] = &[
+pub(crate) static COLOUR_MAPS: &[ColourMap] = &[
     ColourMap { name: "grey", about: "black peaks", stops: &[[255, 255, 255], [0, 0, 0]] },
     ColourMap { name: "grey-reversed", about: "white peaks", stops: &[[0, 0, 0], [255, 255, 255]] },
     ColourMap {
@@ -61,23 +61,23 @@ const BATLOW: &[Colour] = &[
 ];
 
 /// The map for amplitudes about zero unless another is asked for.
-pub fn grey() -> &'static ColourMap {
+pub(crate) fn grey() -> &'static ColourMap {
     &COLOUR_MAPS[0]
 }
 
 /// The map for data of one sign.
-pub fn batlow() -> &'static ColourMap {
+pub(crate) fn batlow() -> &'static ColourMap {
     &COLOUR_MAPS[COLOUR_MAPS.len() - 1]
 }
 
 /// The map of this name.
-pub fn colour_map(name: &str) -> Option<&'static ColourMap> {
+pub(crate) fn colour_map(name: &str) -> Option<&'static ColourMap> {
     COLOUR_MAPS.iter().find(|map| map.name == name)
 }
 
 impl ColourMap {
     /// The colour at a place from 0 to 1.
-    pub fn colour(&self, place: f32) -> Colour {
+    pub(crate) fn colour(&self, place: f32) -> Colour {
         let last = self.stops.len().saturating_sub(1);
         let at = place.clamp(0.0, 1.0) * last as f32;
         let stop = |i: usize| self.stops.get(i.min(last)).copied().unwrap_or_default();
@@ -89,7 +89,7 @@ impl ColourMap {
     }
 
     /// `n` colours from one end to the other.
-    pub fn palette(&self, n: usize) -> Vec<Colour> {
+    pub(crate) fn palette(&self, n: usize) -> Vec<Colour> {
         (0..n).map(|i| self.colour(i as f32 / n.saturating_sub(1).max(1) as f32)).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 /// From numbers to places in a frame whose origin is its upper left corner.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// Numbers at the left and the right edge.
     pub x: [f64; 2],
     /// Numbers at the bottom and the top.
@@ -13,12 +13,12 @@ pub struct Frame {
 
 impl Frame {
     /// Where a number of the horizontal axis is.
-    pub fn across(&self, x: f64) -> f64 {
+    pub(crate) fn across(&self, x: f64) -> f64 {
         share(x, self.x) * self.size[0]
     }
 
     /// Where a number of the vertical axis is, from the top.
-    pub fn down(&self, y: f64) -> f64 {
+    pub(crate) fn down(&self, y: f64) -> f64 {
         (1.0 - share(y, self.y)) * self.size[1]
     }
 }
@@ -28,7 +28,7 @@ fn share(value: f64, [low, high]: [f64; 2]) -> f64 {
 }
 
 /// Smallest and largest of the finite numbers.
-pub fn range(values: impl IntoIterator<Item = f64>) -> Option<[f64; 2]> {
+pub(crate) fn range(values: impl IntoIterator<Item = f64>) -> Option<[f64; 2]> {
     values.into_iter().filter(|v| v.is_finite()).fold(None, |known: Option<[f64; 2]>, v| {
         let [low, high] = known.unwrap_or([v, v]);
         Some([low.min(v), high.max(v)])
@@ -37,7 +37,7 @@ pub fn range(values: impl IntoIterator<Item = f64>) -> Option<[f64; 2]> {
 
 /// Smallest and largest value in each of `n` equal parts of `width` positions; `None` where there is nothing. `points` are
 /// positions from 0 and values.
-pub fn envelope(points: impl IntoIterator<Item = (u64, f64)>, width: u64, n: usize) -> Vec<Option<[f64; 2]>> {
+pub(crate) fn envelope(points: impl IntoIterator<Item = (u64, f64)>, width: u64, n: usize) -> Vec<Option<[f64; 2]>> {
     let mut columns: Vec<Option<[f64; 2]>> = vec![None; n];
     for (position, value) in points {
         let column = u128::from(position) * n as u128 / u128::from(width.max(1));

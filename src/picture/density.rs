@@ -6,7 +6,7 @@ use crate::picture::{ColourMap, Raster, Scale, Section};
 
 /// Draws a section, a column of pixels for each trace, the first sample at the top. The palette has `n_levels` colours from
 /// the lowest to the highest amplitude and a transparent one, `n_levels`, for dead traces and missing samples.
-pub fn density(section: &Section, scale: Scale, map: &ColourMap, n_levels: u8) -> Raster {
+pub(crate) fn density(section: &Section, scale: Scale, map: &ColourMap, n_levels: u8) -> Raster {
     let mut palette: Vec<Colour> = map.palette(usize::from(n_levels));
     palette.push([255; 3]);
     let mut raster = Raster::new(section.n_traces(), section.n_samples, palette);

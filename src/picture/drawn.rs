@@ -15,7 +15,7 @@ const MOST: [usize; 2] = [1600, 900];
 
 /// How a section is drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Drawing {
+pub(crate) struct Drawing {
     /// Share of the amplitudes that the colours span, in percent.
     pub percentile: f64,
     /// Decibels by which amplitudes are raised.
@@ -31,7 +31,7 @@ pub struct Drawing {
 
 impl Drawing {
     /// Draws a section.
-    pub fn draw(&self, section: &Section) -> Raster {
+    pub(crate) fn draw(&self, section: &Section) -> Raster {
         let [width, height] = self.size_for(section);
         if self.is_wiggle {
             let n_most = (width / WIGGLE_PIXELS).max(2) - 1;

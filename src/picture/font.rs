@@ -1,12 +1,12 @@
 //! A bitmap font of 7 × 13 pixels: 7x13 of the X Window System (`misc-fixed`, public domain).
 
 /// Width of a character.
-pub const WIDTH: usize = 7;
+pub(super) const WIDTH: usize = 7;
 /// Height of a character.
-pub const HEIGHT: usize = 13;
+pub(super) const HEIGHT: usize = 13;
 
 /// The rows of a character from the top, the leftmost pixel in the highest bit. A question mark for characters it lacks.
-pub fn glyph(c: char) -> &'static [u8; HEIGHT] {
+pub(super) fn glyph(c: char) -> &'static [u8; HEIGHT] {
     let index = match c {
         ' '..='~' => c as usize - ' ' as usize,
         'µ' | 'μ' => 95,

@@ -2,35 +2,35 @@
 
 /// Sorted amplitudes, for percentiles.
 #[derive(Clone, Debug, Default)]
-pub struct Distribution(Vec<f32>);
+pub(crate) struct Distribution(Vec<f32>);
 
 impl Distribution {
     /// Takes the finite values among these.
-    pub fn new(values: impl IntoIterator<Item = f32>) -> Self {
+    pub(crate) fn new(values: impl IntoIterator<Item = f32>) -> Self {
         let mut values: Vec<f32> = values.into_iter().filter(|v| v.is_finite()).collect();
         values.sort_unstable_by(f32::total_cmp);
         Self(values)
     }
 
     /// How many there are.
-    pub fn n_values(&self) -> usize {
+    pub(crate) fn n_values(&self) -> usize {
         self.0.len()
     }
 
     /// The value that this share of them, in percent, does not exceed; `None` without values.
-    pub fn percentile(&self, percent: f64) -> Option<f32> {
+    pub(crate) fn percentile(&self, percent: f64) -> Option<f32> {
         let last = self.0.len().checked_sub(1)?;
         let index = (percent / 100.0 * last as f64).round().clamp(0.0, last as f64);
         self.0.get(index as usize).copied()
     }
 
     /// How many have exactly this value.
-    pub fn count_of(&self, value: f32) -> usize {
+    pub(crate) fn count_of(&self, value: f32) -> usize {
         self.0.partition_point(|&v| v <= value) - self.0.partition_point(|&v| v < value)
     }
 
     /// Counts in `n` bins of equal width from `low` to `high`; values outside are left out.
-    pub fn bins(&self, low: f32, high: f32, n: usize) -> Vec<u64> {
+    pub(crate) fn bins(&self, low: f32, high: f32, n: usize) -> Vec<u64> {
         let mut counts = vec![0; n];
         let per = n as f64 / (f64::from(high) - f64::from(low));
         for &v in &self.0 {

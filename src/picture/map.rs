@@ -4,7 +4,7 @@ use crate::picture::axis::round_step;
 
 /// From coordinates to places in a map, north up, the same scale in both directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MapFrame {
+pub(crate) struct MapFrame {
     /// The lowest coordinates.
     pub origin: [f64; 2],
     /// Extent in coordinates.
@@ -17,7 +17,7 @@ pub struct MapFrame {
 
 impl MapFrame {
     /// The map that holds all these points and is at most this wide and high. `None` if there is no finite point.
-    pub fn fit(points: impl IntoIterator<Item = [f64; 2]>, most: [f64; 2]) -> Option<Self> {
+    pub(crate) fn fit(points: impl IntoIterator<Item = [f64; 2]>, most: [f64; 2]) -> Option<Self> {
         let finite = points.into_iter().filter(|p| p.iter().all(|c| c.is_finite()));
         let [low, high] = finite.fold(None, |known: Option<[[f64; 2]; 2]>, p| {
             let [low, high] = known.unwrap_or([p, p]);
@@ -31,12 +31,12 @@ impl MapFrame {
     }
 
     /// Where a point is, from the upper left corner.
-    pub fn place(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+    pub(crate) fn place(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [(x - self.origin[0]) * self.per_unit, self.size[1] - (y - self.origin[1]) * self.per_unit]
     }
 
     /// A round length of at most a third of the map's larger side: in coordinates, and on the map.
-    pub fn scale_bar(&self) -> Option<(f64, f64)> {
+    pub(crate) fn scale_bar(&self) -> Option<(f64, f64)> {
         let side = self.extent[0].max(self.extent[1]);
         let length = round_step(side / 8.0);
         (length > 0.0).then_some((length, length * self.per_unit))

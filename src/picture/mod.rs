@@ -3,22 +3,22 @@
 //! A [`Section`] is traces side by side; [`Scale`] says which amplitude gets which end of a [`ColourMap`], and
 //! [`density`] or [`wiggle`] makes a [`Raster`] of them, which is written as PNG. Knows neither HTML nor terminals.
 
-pub mod axis;
-pub mod colours;
-pub mod curve;
-pub mod density;
-pub mod drawn;
+pub(crate) mod axis;
+pub(crate) mod colours;
+pub(crate) mod curve;
+pub(crate) mod density;
+pub(crate) mod drawn;
 mod font;
-pub mod histogram;
-pub mod map;
-pub mod plot;
-pub mod raster;
-pub mod scale;
-pub mod section;
-pub mod spectrum;
-pub mod wiggle;
+pub(crate) mod histogram;
+pub(crate) mod map;
+pub(crate) mod plot;
+pub(crate) mod raster;
+pub(crate) mod scale;
+pub(crate) mod section;
+pub(crate) mod spectrum;
+pub(crate) mod wiggle;
 
-pub use colours::ColourMap;
-pub use raster::Raster;
-pub use scale::Scale;
-pub use section::Section;
+pub(crate) use colours::ColourMap;
+pub(crate) use raster::Raster;
+pub(crate) use scale::Scale;
+pub(crate) use section::Section;

@@ -11,7 +11,7 @@ const TICK: usize = 5;
 
 /// What is written around a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Axes {
+pub(crate) struct Axes {
     /// Above the picture.
     pub title: String,
     /// What is counted from left to right, with the numbers of the first and the last column.
@@ -22,7 +22,7 @@ pub struct Axes {
 
 /// One axis.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Axis {
+pub(crate) struct Axis {
     /// What it counts, with its unit.
     pub name: String,
     /// The number at the first pixel.
@@ -43,7 +43,7 @@ impl Axis {
 }
 
 /// Puts axes around a picture. Its palette gets three more colours: paper, ink and grey. Transparent pixels become paper.
-pub fn with_axes(picture: &Raster, axes: &Axes) -> Raster {
+pub(crate) fn with_axes(picture: &Raster, axes: &Axes) -> Raster {
     let mut palette = picture.palette.clone();
     let paper = palette.len() as u8;
     palette.extend([[255; 3], [20, 20, 20], [150; 3]]);

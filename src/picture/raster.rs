@@ -8,7 +8,7 @@ use crate::picture::font;
 
 /// A picture of at most 256 colours.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Raster {
+pub(crate) struct Raster {
     /// Width in pixels.
     pub width: usize,
     /// Height in pixels.
@@ -23,17 +23,17 @@ pub struct Raster {
 
 impl Raster {
     /// A picture all in colour 0.
-    pub fn new(width: usize, height: usize, palette: Vec<Colour>) -> Self {
+    pub(crate) fn new(width: usize, height: usize, palette: Vec<Colour>) -> Self {
         Self { width, height, pixels: vec![0; width * height], palette, transparent: None }
     }
 
     /// The number of the colour at a pixel, if there is such a pixel.
-    pub fn get(&self, x: usize, y: usize) -> Option<u8> {
+    pub(crate) fn get(&self, x: usize, y: usize) -> Option<u8> {
         if x < self.width { self.pixels.get(y * self.width + x).copied() } else { None }
     }
 
     /// Sets a pixel, if there is such a pixel.
-    pub fn set(&mut self, x: usize, y: usize, colour: u8) {
+    pub(crate) fn set(&mut self, x: usize, y: usize, colour: u8) {
         if x < self.width
             && let Some(pixel) = self.pixels.get_mut(y * self.width + x)
         {
@@ -42,21 +42,21 @@ impl Raster {
     }
 
     /// Fills a rectangle.
-    pub fn fill(&mut self, (x, y): (usize, usize), (width, height): (usize, usize), colour: u8) {
+    pub(crate) fn fill(&mut self, (x, y): (usize, usize), (width, height): (usize, usize), colour: u8) {
         for row in y..y + height {
             (x..x + width).for_each(|column| self.set(column, row, colour));
         }
     }
 
     /// Puts another picture with the same colours into this one.
-    pub fn put(&mut self, other: &Self, (x, y): (usize, usize)) {
+    pub(crate) fn put(&mut self, other: &Self, (x, y): (usize, usize)) {
         for (row, pixels) in other.pixels.chunks_exact(other.width.max(1)).enumerate() {
             pixels.iter().enumerate().for_each(|(column, &colour)| self.set(x + column, y + row, colour));
         }
     }
 
     /// Writes text with its upper left corner here.
-    pub fn text(&mut self, text: &str, (x, y): (usize, usize), colour: u8) {
+    pub(crate) fn text(&mut self, text: &str, (x, y): (usize, usize), colour: u8) {
         for (i, c) in text.chars().enumerate() {
             for (row, bits) in font::glyph(c).iter().enumerate() {
                 let columns = (0..font::WIDTH).filter(|column| bits >> (7 - column) & 1 == 1);
@@ -66,7 +66,7 @@ impl Raster {
     }
 
     /// The picture with every pixel taken from the nearest one of this one.
-    pub fn resized(&self, width: usize, height: usize) -> Self {
+    pub(crate) fn resized(&self, width: usize, height: usize) -> Self {
         let rows = (0..height).map(|y| (2 * y + 1) * self.height / (2 * height.max(1)));
         let pixel = |y: usize, x: usize| self.get((2 * x + 1) * self.width / (2 * width.max(1)), y).unwrap_or(0);
         let pixels = rows.flat_map(|y| (0..width).map(move |x| pixel(y, x))).collect();
@@ -74,7 +74,7 @@ impl Raster {
     }
 
     /// The colour of a pixel; `None` if it is transparent.
-    pub fn colour(&self, x: usize, y: usize) -> Option<Colour> {
+    pub(crate) fn colour(&self, x: usize, y: usize) -> Option<Colour> {
         let number = self.get(x, y).filter(|&number| Some(number) != self.transparent)?;
         self.palette.get(usize::from(number)).copied()
     }
@@ -83,7 +83,7 @@ impl Raster {
     ///
     /// # Errors
     /// `Error::Failed` for a picture without pixels or colours.
-    pub fn png(&self) -> Result<Vec<u8>> {
+    pub(crate) fn png(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let (width, height) = (u32::try_from(self.width), u32::try_from(self.height));
         let (Ok(width), Ok(height)) = (width, height) else { return Err(failed("a picture")("is too large")) };

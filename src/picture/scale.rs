@@ -9,7 +9,7 @@ const MOST_VALUES: usize = 1 << 18;
 
 /// The amplitudes at the two ends of the colours.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Scale {
+pub(crate) struct Scale {
     /// Where the colours begin.
     pub low: f32,
     /// Where they end.
@@ -19,12 +19,12 @@ pub struct Scale {
 impl Scale {
     /// Symmetric about zero, so that `percent` of the amplitudes of live traces lie inside; for data of one sign, such as
     /// velocities, between the percentiles of both ends.
-    pub fn of(section: &Section, percent: f64) -> Self {
+    pub(crate) fn of(section: &Section, percent: f64) -> Self {
         Self::of_values(&live_values(section), percent)
     }
 
     /// As [`Self::of`], of values alone.
-    pub fn of_values(values: &[f32], percent: f64) -> Self {
+    pub(crate) fn of_values(values: &[f32], percent: f64) -> Self {
         let all = Distribution::new(values.iter().copied());
         match (all.percentile(0.0), all.percentile(100.0)) {
             (Some(least), Some(most)) if is_one_signed(least, most) => {
@@ -36,7 +36,7 @@ impl Scale {
     }
 
     /// For a part of the section with this scale: symmetric if this one is.
-    pub fn like(self, section: &Section, percent: f64) -> Self {
+    pub(crate) fn like(self, section: &Section, percent: f64) -> Self {
         if self.is_symmetric() { Self::symmetric(&live_values(section), percent) } else { Self::of(section, percent) }
     }
 
@@ -53,24 +53,24 @@ impl Scale {
     }
 
     /// Whether zero is in the middle.
-    pub fn is_symmetric(&self) -> bool {
+    pub(crate) fn is_symmetric(&self) -> bool {
         self.low == -self.high
     }
 
     /// With amplitudes raised by this many decibels: the ends move towards the middle.
-    pub fn with_gain(self, decibels: f64) -> Self {
+    pub(crate) fn with_gain(self, decibels: f64) -> Self {
         let middle = f64::midpoint(f64::from(self.low), f64::from(self.high));
         let half = (f64::from(self.high) - middle) / 10f64.powf(decibels / 20.0);
         Self { low: (middle - half) as f32, high: (middle + half) as f32 }
     }
 
     /// With the colours the other way round.
-    pub fn reversed(self) -> Self {
+    pub(crate) fn reversed(self) -> Self {
         Self { low: self.high, high: self.low }
     }
 
     /// Where an amplitude lies between the ends, 0 to 1; beyond them, at the nearer end. `None` for NaN.
-    pub fn place(&self, value: f32) -> Option<f32> {
+    pub(crate) fn place(&self, value: f32) -> Option<f32> {
         let place = (f64::from(value) - f64::from(self.low)) / (f64::from(self.high) - f64::from(self.low));
         (!value.is_nan()).then(|| place.clamp(0.0, 1.0) as f32)
     }
@@ -82,7 +82,7 @@ fn is_one_signed(least: f32, most: f32) -> bool {
 }
 
 /// Values of the traces that are not dead, evenly spaced if there are many.
-pub fn live_values(section: &Section) -> Vec<f32> {
+pub(crate) fn live_values(section: &Section) -> Vec<f32> {
     let every = section.values.len().div_ceil(MOST_VALUES).max(1);
     // A step that shares a factor with the length of a trace would see the same few samples of each.
     let every = if every > 1 && section.n_samples.is_multiple_of(every) { every + 1 } else { every };

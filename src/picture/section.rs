@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Traces side by side: what becomes one picture.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Section {
+pub(crate) struct Section {
     /// Samples of each trace.
     pub n_samples: usize,
     /// Trace after trace. Infinite, invalid and missing samples are NaN.
@@ -13,42 +13,42 @@ pub struct Section {
 
 impl Section {
     /// A section of no traces yet.
-    pub fn new(n_samples: usize) -> Self {
+    pub(crate) fn new(n_samples: usize) -> Self {
         Self { n_samples, values: Vec::new() }
     }
 
     /// Traces in it.
-    pub fn n_traces(&self) -> usize {
+    pub(crate) fn n_traces(&self) -> usize {
         self.values.len().checked_div(self.n_samples).unwrap_or(0)
     }
 
     /// The traces one by one.
-    pub fn traces(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+    pub(crate) fn traces(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.n_samples.max(1))
     }
 
     /// One trace; empty if there is no such trace.
-    pub fn trace(&self, index: usize) -> &[f32] {
+    pub(crate) fn trace(&self, index: usize) -> &[f32] {
         let start = index * self.n_samples;
         self.values.get(start..start + self.n_samples).unwrap_or_default()
     }
 
     /// Appends the traces of another section with as many samples.
-    pub fn append(&mut self, other: &Self) {
+    pub(crate) fn append(&mut self, other: &Self) {
         if self.n_samples == other.n_samples {
             self.values.extend_from_slice(&other.values);
         }
     }
 
     /// Some of its traces.
-    pub fn part(&self, traces: Range<usize>) -> Self {
+    pub(crate) fn part(&self, traces: Range<usize>) -> Self {
         let values = traces.flat_map(|i| self.trace(i)).copied().collect();
         Self { n_samples: self.n_samples, values }
     }
 
     /// Reduced to at most `most_traces` × `most_samples`: evenly spaced traces, in which neighbouring samples become their
     /// mean or, from four on, whose mean would be near zero, the one with the largest amplitude.
-    pub fn reduced(&self, most_traces: usize, most_samples: usize) -> Self {
+    pub(crate) fn reduced(&self, most_traces: usize, most_samples: usize) -> Self {
         let (every, per) = (step(self.n_traces(), most_traces), step(self.n_samples, most_samples));
         if (every, per) == (1, 1) {
             return self.clone();
@@ -75,7 +75,7 @@ fn strongest(values: &[f32]) -> f32 {
 }
 
 /// Whether a trace holds nothing: all its samples are zero or missing.
-pub fn is_dead(trace: &[f32]) -> bool {
+pub(crate) fn is_dead(trace: &[f32]) -> bool {
     trace.iter().all(|&v| v == 0.0 || v.is_nan())
 }
 

@@ -12,7 +12,7 @@ const FLOOR_DB: f64 = -80.0;
 
 /// Mean amplitude by frequency, in decibels below the largest mean, and the band that holds four traces in five.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Spectrum {
+pub(crate) struct Spectrum {
     /// Distance between frequencies, in cycles per unit of the given interval.
     pub step: f64,
     /// Mean over the traces; the first is that of frequency 0.
@@ -27,7 +27,7 @@ pub struct Spectrum {
 
 impl Spectrum {
     /// The spectrum of live traces, each in a Hann window. `interval` is the distance between samples.
-    pub fn of<'a>(traces: impl IntoIterator<Item = &'a [f32]>, interval: f64) -> Option<Self> {
+    pub(crate) fn of<'a>(traces: impl IntoIterator<Item = &'a [f32]>, interval: f64) -> Option<Self> {
         let mut planner = RealFftPlanner::<f32>::new();
         let mut of_traces: Vec<Vec<f32>> = Vec::new();
         let (mut length, mut per) = (0, 1);
@@ -58,7 +58,7 @@ impl Spectrum {
     }
 
     /// The frequency with the largest mean amplitude.
-    pub fn peak(&self) -> f64 {
+    pub(crate) fn peak(&self) -> f64 {
         let largest = self.mean_db.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         largest.map_or(0.0, |(i, _)| i as f64 * self.step)
     }

@@ -9,7 +9,7 @@ const SWING: f32 = 1.2;
 
 /// Draws wiggles in colour 1 on colour 0, which is transparent, `trace_pixels` from trace to trace. `scale` is taken as
 /// symmetric about its middle.
-pub fn wiggle(section: &Section, scale: Scale, trace_pixels: usize, height: usize) -> Raster {
+pub(crate) fn wiggle(section: &Section, scale: Scale, trace_pixels: usize, height: usize) -> Raster {
     let n = section.n_traces();
     let mut raster = Raster::new((n + 1) * trace_pixels, height, vec![[255; 3], [0; 3]]);
     raster.transparent = Some(0);

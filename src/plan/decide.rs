@@ -414,7 +414,7 @@ fn unhelpful_key_warning(sample: &Sample, keys: &[GatherKey], better: &GatherCho
 ///
 /// # Errors
 /// `Error::Usage`, naming the option that leaves something out.
-pub fn can_be_verified(plan: &Plan) -> Result<()> {
+pub(crate) fn can_be_verified(plan: &Plan) -> Result<()> {
     let layout = plan.layout();
     let missing = if plan.headers_only {
         "--headers-only, as the dataset would not hold the samples"

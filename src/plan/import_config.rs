@@ -13,7 +13,7 @@ use crate::segy::layout::Overrides;
 use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 /// Default for how many headers a split may move back to find the start of its gather.
-pub const DEFAULT_MAX_PROBE: u64 = 10_000;
+pub(crate) const DEFAULT_MAX_PROBE: u64 = 10_000;
 
 /// What makes a gather.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,17 +186,17 @@ impl ImportConfig {
     }
 
     /// Most worker processes at the same time: as requested, or one per core available to this process.
-    pub fn n_workers(&self) -> usize {
+    pub(crate) fn n_workers(&self) -> usize {
         self.workers.unwrap_or_else(n_threads).max(1)
     }
 
     /// How to finish once all segments are done.
-    pub fn merge_options(&self) -> MergeOptions {
+    pub(crate) fn merge_options(&self) -> MergeOptions {
         MergeOptions { overwrite: self.overwrite, verify: self.verify, sync: self.sync }
     }
 
     /// Whether the file is small enough to convert in this process.
-    pub fn is_small(&self, plan: &Plan) -> bool {
+    pub(crate) fn is_small(&self, plan: &Plan) -> bool {
         let (traces, bytes) = self.parallel_threshold;
         plan.n_traces() <= traces && plan.input_bytes() <= bytes
     }

@@ -71,12 +71,12 @@ const MANY_PLACES: u64 = 10;
 
 impl Found {
     /// Places of the grid.
-    pub fn n_places(&self) -> u64 {
+    pub(super) fn n_places(&self) -> u64 {
         self.places.n_places
     }
 
     /// Columns of bricks with traces.
-    pub fn n_columns(&self) -> Result<u64> {
+    pub(super) fn n_columns(&self) -> Result<u64> {
         if self.shard.is_none() {
             return Ok(self.places.units.len() as u64);
         }
@@ -90,14 +90,14 @@ impl Found {
     }
 
     /// What is worth a word, though it hinders nothing.
-    pub fn warnings(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
+    pub(super) fn warnings(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
         let said = (self.places.n_duplicates > 0).then(|| said_of_duplicates(&self.keys, &self.places));
         let aside = said.map(|said| format!("{said}; the later ones are in {ASIDE}/"));
         Ok(aside.into_iter().chain(self.warnings_of_places(cancel)?).collect())
     }
 
     /// The same of the places alone.
-    pub fn warnings_of_places(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
+    pub(super) fn warnings_of_places(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         let blocks = blocks::blocks(&self.keys, &self.records, &self.order, cancel)?;
         if !blocks.is_empty() {
@@ -165,7 +165,7 @@ impl Survey<'_> {
     ///
     /// # Errors
     /// `Error::Input` where two traces share a place, or no grid can be made; `Error::Usage` for keys that do not exist.
-    pub fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Made> {
+    pub(super) fn grid(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Made> {
         let found = self.find(options, cancel)?;
         if found.places.n_duplicates > 0 && options.duplicates == Duplicates::Refuse {
             return Err(self.refuse_duplicates(&found.keys, &found.places));
@@ -196,7 +196,7 @@ impl Survey<'_> {
     }
 
     /// Finds the places of all traces.
-    pub fn find(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Found> {
+    pub(super) fn find(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<Found> {
         let keeps_aside = options.duplicates == Duplicates::Aside;
         let names = match &options.keys {
             GridKeys::Fields(names) => names.clone(),

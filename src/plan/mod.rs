@@ -3,16 +3,16 @@
 //! It is the same for a local process and a cluster node. The output depends only on the input and the options; the
 //! segments only decide who writes which part.
 
-pub mod coordinates;
-pub mod decide;
-pub mod grid_outline;
+pub(crate) mod coordinates;
+pub(crate) mod decide;
+pub(crate) mod grid_outline;
 pub(crate) mod header_warnings;
-pub mod import_config;
-pub mod make_grid;
-pub mod mapping;
-pub mod partition;
+pub(crate) mod import_config;
+pub(crate) mod make_grid;
+pub(crate) mod mapping;
+pub(crate) mod partition;
 mod precision;
-pub mod target;
+pub(crate) mod target;
 
 use std::ops::Range;
 
@@ -39,7 +39,7 @@ use crate::zarr::ArrayPlan;
 pub const PLAN_VERSION: u32 = 11;
 
 /// Most threads per worker: each holds a chunk in memory.
-pub const MAX_THREADS: u32 = 64;
+pub(crate) const MAX_THREADS: u32 = 64;
 
 /// How to finish once all segments are done. The dataset does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,12 +235,12 @@ impl Plan {
     }
 
     /// The header table, by its path in the dataset.
-    pub fn header_table(&self) -> String {
+    pub(crate) fn header_table(&self) -> String {
         if self.target.grid().is_some() { format!("{TABLES}/{HEADERS}") } else { HEADERS.into() }
     }
 
     /// The numbers of the files of the header table that a segment writes, if it is a directory of parts.
-    pub fn header_parts_of(&self, segment: &Segment) -> Range<u64> {
+    pub(crate) fn header_parts_of(&self, segment: &Segment) -> Range<u64> {
         let (rows, part_rows) = (self.rows_of(segment), self.headers.row_group_rows);
         if rows.is_empty() || !self.headers.in_parts {
             return 0..0;

@@ -93,7 +93,7 @@ fn gather_start(
 }
 
 /// A message on the segments that begin inside a gather.
-pub fn cuts_inside_gathers(segments: &[Segment], max_probe: u64) -> Option<String> {
+pub(crate) fn cuts_inside_gathers(segments: &[Segment], max_probe: u64) -> Option<String> {
     const LISTED: usize = 5;
     let inside: Vec<u64> = segments.iter().filter(|s| s.starts_inside_gather).map(|s| s.start_trace + 1).collect();
     let mut traces: Vec<String> = inside.iter().take(LISTED).map(u64::to_string).collect();

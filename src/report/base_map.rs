@@ -11,7 +11,7 @@ const MOST_POINTS: usize = 2000;
 
 /// Points of one kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Points {
+pub(super) struct Points {
     /// `sources`, `receivers`, `CDPs`.
     pub name: &'static str,
     /// Coordinates, with the scalars of the traces applied.
@@ -19,7 +19,7 @@ pub struct Points {
 }
 
 /// Sources, receivers and CDPs of the traces looked at, if their coordinates vary, without those at 0, 0.
-pub fn points(shape: &Shape, headers: &HeaderRuns) -> Vec<Points> {
+pub(super) fn points(shape: &Shape, headers: &HeaderRuns) -> Vec<Points> {
     let kinds =
         [("receivers", "receiver_x", "receiver_y"), ("sources", "source_x", "source_y"), ("CDPs", "cdp_x", "cdp_y")];
     let of_kind = |(name, x, y): (&'static str, &str, &str)| {
@@ -36,7 +36,7 @@ pub fn points(shape: &Shape, headers: &HeaderRuns) -> Vec<Points> {
 }
 
 /// Traces whose coordinates of a kind are 0, 0 while others are not; `None` if no trace has any.
-pub fn n_without_place(shape: &Shape, headers: &HeaderRuns) -> Option<u64> {
+pub(super) fn n_without_place(shape: &Shape, headers: &HeaderRuns) -> Option<u64> {
     let pairs = [("source_x", "source_y"), ("receiver_x", "receiver_y"), ("cdp_x", "cdp_y")];
     let without = |(x, y): (&str, &str)| {
         let [x, y] = [shape.column(x)?, shape.column(y)?].map(|column| values(headers, column));

@@ -12,7 +12,7 @@ use crate::report::trace_stats::{AmplitudeSummary, OUTLIER};
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mark {
+pub(super) enum Mark {
     /// As it should be.
     Good,
     /// Worth a look.
@@ -25,7 +25,7 @@ pub enum Mark {
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Check {
+pub(super) struct Check {
     /// What was checked.
     pub name: &'static str,
     pub mark: Mark,
@@ -37,7 +37,7 @@ pub struct Check {
 }
 
 /// What the checks look at.
-pub struct Evidence<'a> {
+pub(super) struct Evidence<'a> {
     pub about: &'a inspect::Report,
     pub shape: &'a Shape,
     pub amplitudes: &'a AmplitudeSummary,
@@ -48,7 +48,7 @@ pub struct Evidence<'a> {
 }
 
 /// All checks, in the order in which they are shown.
-pub fn checks(evidence: &Evidence) -> Vec<Check> {
+pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     let all: [fn(&Evidence) -> Check; 12] =
         [size, format, dead, nonfinite, clipped, mean, loud, constants, places, grid, duplicates, text];
     all.iter().map(|check| check(evidence)).collect()

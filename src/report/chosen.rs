@@ -22,7 +22,7 @@ const MOST_SAMPLES: u64 = 8 << 20;
 
 /// Which section.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Choice {
+pub(crate) enum Choice {
     /// What a report shows first.
     Middle,
     /// The traces in which a header field has a value.
@@ -34,7 +34,7 @@ pub enum Choice {
 }
 
 /// A section, and the shape of its file or dataset.
-pub struct Chosen {
+pub(crate) struct Chosen {
     pub view: View,
     pub shape: Shape,
 }
@@ -43,7 +43,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// `Error::Usage` if there is no such section.
-pub fn chosen(
+pub(crate) fn chosen(
     path: &Path,
     files: &InspectConfig,
     choice: &Choice,

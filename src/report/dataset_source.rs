@@ -28,7 +28,7 @@ const MOST_PLACES: u64 = 12;
 const BLOCK_ROWS: u64 = 1 << 16;
 
 /// An open dataset.
-pub struct DatasetSource {
+pub(super) struct DatasetSource {
     path: PathBuf,
     dataset: Dataset,
     document: Document,
@@ -43,7 +43,7 @@ pub struct DatasetSource {
 impl DatasetSource {
     /// # Errors
     /// As [`Dataset::open`].
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let dataset = Dataset::open(path)?;
         let document = Document::read(&dataset.path(METADATA))?;
         let columns = HeaderColumns::open(&dataset)?;

@@ -7,7 +7,7 @@ use crate::segy::samples::format::ByteOrder;
 use crate::table::Column;
 
 /// The value of a field in every header, as it stands there; NaN for text.
-pub fn raw_values(headers: &HeaderRuns, column: &Column) -> Vec<f64> {
+pub(super) fn raw_values(headers: &HeaderRuns, column: &Column) -> Vec<f64> {
     let (mut values, mut keys) = (Vec::new(), Vec::new());
     for run in &headers.runs {
         headers.headers(run).keys(column, &mut keys);
@@ -17,7 +17,7 @@ pub fn raw_values(headers: &HeaderRuns, column: &Column) -> Vec<f64> {
 }
 
 /// The value of a field in every header, with the header's own scalar applied if the field has one.
-pub fn values(headers: &HeaderRuns, column: &Column) -> Vec<f64> {
+pub(super) fn values(headers: &HeaderRuns, column: &Column) -> Vec<f64> {
     let mut values = raw_values(headers, column);
     if let Some(byte) = column.scalar {
         let all = headers.runs.iter().flat_map(|run| run.bytes.chunks_exact(headers.width));
@@ -37,7 +37,7 @@ fn scalar(header: &[u8], first_byte: u32, order: ByteOrder) -> i16 {
 }
 
 /// The number of the trace of every header, from 0.
-pub fn trace_numbers(headers: &HeaderRuns) -> Vec<u64> {
+pub(super) fn trace_numbers(headers: &HeaderRuns) -> Vec<u64> {
     let of_run = |first: u64, n: usize| (first..).take(n);
     headers.runs.iter().flat_map(|run| of_run(run.first_trace, run.bytes.len() / headers.width)).collect()
 }

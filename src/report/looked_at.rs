@@ -21,10 +21,10 @@ use crate::report::trace_stats::{AmplitudeSummary, Amplitudes, TraceStats};
 use crate::report::whole_pass::{self, Whole};
 
 /// Amplitudes beyond this percentile get the colours of the ends.
-pub const PERCENTILE: f64 = 99.0;
+pub(super) const PERCENTILE: f64 = 99.0;
 
 /// All that a page shows of one file or dataset.
-pub struct LookedAt {
+pub(super) struct LookedAt {
     pub about: inspect::Report,
     pub numbers: Numbers,
     pub shape: Shape,
@@ -43,7 +43,7 @@ pub struct LookedAt {
 
 /// What `--json` prints.
 #[derive(Clone, Debug, Serialize)]
-pub struct Numbers {
+pub(super) struct Numbers {
     /// Name of the file or dataset, without directories.
     pub name: String,
     pub checks: Vec<Check>,
@@ -61,7 +61,7 @@ pub struct Numbers {
 
 /// Amplitudes counted in equal parts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Histogram {
+pub(super) struct Histogram {
     pub low: f32,
     pub high: f32,
     pub counts: Vec<u64>,
@@ -69,7 +69,7 @@ pub struct Histogram {
 
 /// What else is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub(super) struct Wishes {
     /// Go through the headers of all traces.
     pub scan: bool,
     /// A slice at this time or depth.
@@ -80,7 +80,7 @@ pub struct Wishes {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn look(
+pub(super) fn look(
     source: &mut dyn Source,
     path: &Path,
     wishes: &Wishes,

@@ -6,16 +6,16 @@
 
 mod base_map;
 mod checks;
-pub mod chosen;
+pub(crate) mod chosen;
 mod dataset_source;
 mod header_values;
 mod looked_at;
 mod page;
 mod reading_plan;
-pub mod sections;
+pub(crate) mod sections;
 mod segy_source;
 mod slices;
-pub mod source;
+pub(crate) mod source;
 mod trace_stats;
 mod whole_pass;
 

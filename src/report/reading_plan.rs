@@ -9,9 +9,9 @@ const TRACES_PER_PLACE: u64 = 8;
 /// Bytes looked at in all places together.
 const SPREAD_BYTES: u64 = 16 << 20;
 /// Bytes of a section.
-pub const SECTION_BYTES: u64 = 8 << 20;
+pub(super) const SECTION_BYTES: u64 = 8 << 20;
 /// Traces of a section, at most, and the least if traces are long.
-pub const SECTION_TRACES: u64 = 1000;
+pub(super) const SECTION_TRACES: u64 = 1000;
 const FEWEST_SECTION_TRACES: u64 = 200;
 /// Traces that are enough if places are expensive because each is a chunk of a dataset.
 const TRACES_IN_ALL_PLACES: u64 = 2048;
@@ -20,7 +20,7 @@ const MOST_SAMPLES: u64 = 16 << 10;
 
 /// What is read to see what a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadingPlan {
+pub(super) struct ReadingPlan {
     /// Runs of traces spread over the file, in order, outside the middle.
     pub spread: Vec<Range<u64>>,
     /// Samples of each of them.
@@ -33,7 +33,7 @@ pub struct ReadingPlan {
 
 impl ReadingPlan {
     /// What is read of a file of this shape.
-    pub fn new(shape: &Shape) -> Self {
+    pub(super) fn new(shape: &Shape) -> Self {
         let n = shape.n_traces;
         let (length, middle_samples) = section_size(shape, n);
         let middle = (n - length) / 2..(n - length) / 2 + length;
@@ -49,14 +49,14 @@ impl ReadingPlan {
 }
 
 /// How many of `n` traces, and how many samples of each, a section may have.
-pub fn section_size(shape: &Shape, n: u64) -> (u64, usize) {
+pub(super) fn section_size(shape: &Shape, n: u64) -> (u64, usize) {
     let bytes = shape.trace_bytes.max(4 * shape.n_samples as u64).max(1);
     let n_traces = (SECTION_BYTES / bytes).clamp(FEWEST_SECTION_TRACES, SECTION_TRACES).min(n);
     (n_traces, section_samples(shape, n_traces))
 }
 
 /// How many samples of each of so many traces a section may have.
-pub fn section_samples(shape: &Shape, n_traces: u64) -> usize {
+pub(super) fn section_samples(shape: &Shape, n_traces: u64) -> usize {
     shape.n_samples.min((SECTION_BYTES / 4 / n_traces.max(1)) as usize)
 }
 

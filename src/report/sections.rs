@@ -23,7 +23,7 @@ const MOST_APART: u64 = 600;
 /// A line is a run of at least this many traces with the same number.
 const FEWEST_IN_LINE: f64 = 4.0;
 /// Traces of one gather that are drawn as wiggles.
-pub const MOST_WIGGLES: usize = 60;
+pub(crate) const MOST_WIGGLES: usize = 60;
 /// Header fields shown for each trace, the first that varies as a line above the section.
 const TOLD: [&str; 10] = [
     "offset",
@@ -42,7 +42,7 @@ const MOST_TOLD: usize = 5;
 
 /// A section with what is known about its traces.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct View {
+pub(crate) struct View {
     pub title: String,
     pub section: Section,
     /// The traces, from 0.
@@ -59,7 +59,7 @@ pub struct View {
 
 /// What is counted from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Down {
+pub(crate) struct Down {
     pub name: String,
     /// At the first sample and at the last one.
     pub first: f64,
@@ -67,7 +67,7 @@ pub struct Down {
 }
 
 /// The vertical axis, from the first sample shown to the last one.
-pub fn down(view: &View, shape: &Shape) -> Down {
+pub(crate) fn down(view: &View, shape: &Shape) -> Down {
     view.down.clone().unwrap_or_else(|| {
         let axis = &shape.axis;
         let last = view.section.n_samples.saturating_sub(1) as u64;
@@ -81,7 +81,7 @@ pub fn down(view: &View, shape: &Shape) -> Down {
 
 /// What the traces of a file are, as far as their order tells.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Order {
+pub(crate) enum Order {
     /// A stacked volume: lines of equal `slow`, along which `fast` changes from trace to trace.
     Volume { slow: String, fast: String },
     /// Gathers of equal keys.
@@ -92,7 +92,7 @@ pub enum Order {
 
 impl Order {
     /// Judged by the header fields.
-    pub fn of(about: &inspect::Report) -> Self {
+    pub(crate) fn of(about: &inspect::Report) -> Self {
         let find = |name: &str| about.fields.iter().find(|f| f.name == name && !f.constant);
         if let (Some(inline), Some(crossline)) = (find("inline"), find("crossline")) {
             for (slow, fast) in [(inline, crossline), (crossline, inline)] {
@@ -114,7 +114,7 @@ fn changes_every_trace(fast: &FieldSummary) -> bool {
 }
 
 /// The view of traces whose headers and samples have been read.
-pub fn view(title: String, shape: &Shape, headers: &HeaderRuns, section: Section) -> View {
+pub(crate) fn view(title: String, shape: &Shape, headers: &HeaderRuns, section: Section) -> View {
     let mut told = Vec::new();
     for column in TOLD.iter().filter_map(|name| shape.column(name)) {
         let of_traces = values(headers, column);
@@ -126,14 +126,14 @@ pub fn view(title: String, shape: &Shape, headers: &HeaderRuns, section: Section
 }
 
 /// The view of one run of traces.
-pub fn view_of_run(title: String, shape: &Shape, run: &Run) -> View {
+pub(crate) fn view_of_run(title: String, shape: &Shape, run: &Run) -> View {
     let mut headers = shape.no_headers();
     headers.runs.push(run.headers.clone());
     view(title, shape, &headers, run.samples.clone())
 }
 
 /// The sections of a report.
-pub struct Views {
+pub(crate) struct Views {
     pub main: View,
     pub second: Option<View>,
     /// One gather, or neighbouring traces.
@@ -141,7 +141,7 @@ pub struct Views {
 }
 
 /// Chooses and reads the sections. `middle` is the run around the middle trace.
-pub fn views(source: &mut dyn Source, order: &Order, middle: &Run) -> Result<Views> {
+pub(crate) fn views(source: &mut dyn Source, order: &Order, middle: &Run) -> Result<Views> {
     let shape = source.shape().clone();
     let around = view_of_run(String::new(), &shape, middle);
     let (main, second) = match order {
@@ -165,7 +165,7 @@ fn named(view: &View, what: &str) -> View {
 }
 
 /// `traces 1 to 1,000`.
-pub fn trace_range(traces: &[u64]) -> String {
+pub(crate) fn trace_range(traces: &[u64]) -> String {
     match traces {
         [] => "no traces".into(),
         [one] => format!("trace {}", grouped(one + 1)),
@@ -197,7 +197,7 @@ fn middle_line(source: &mut dyn Source, slow: &str, around: &View) -> Result<(Vi
 }
 
 /// The last trace from `from` towards `to` that is still alike, found by doubling steps and then bisecting.
-pub fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -> Result<u64> {
+pub(crate) fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -> Result<u64> {
     let distance = from.abs_diff(to);
     let at = |d: u64| if to < from { from - d } else { from + d };
     let (mut inside, mut step) = (0, 1);
@@ -218,7 +218,7 @@ pub fn edge(from: u64, to: u64, is_alike: &mut dyn FnMut(u64) -> Result<bool>) -
 }
 
 /// The traces of a range, or evenly spaced ones if there are more than `most`.
-pub fn every(range: Range<u64>, most: u64) -> Vec<u64> {
+pub(crate) fn every(range: Range<u64>, most: u64) -> Vec<u64> {
     let step = (range.end - range.start).div_ceil(most).max(1);
     range.step_by(step as usize).collect()
 }
@@ -338,7 +338,7 @@ fn crossing_by_key(source: &mut dyn Source, fast: &str, key: f64) -> Result<View
 }
 
 /// The traces, from 0, in which a field has a value.
-pub fn traces_with(
+pub(crate) fn traces_with(
     source: &mut dyn Source,
     column: &Column,
     key: f64,
@@ -355,7 +355,7 @@ pub fn traces_with(
 }
 
 /// The first field that goes up or down by the same step throughout: a scale along the section.
-pub fn regular(told: &[(String, Vec<f64>)]) -> Option<usize> {
+pub(crate) fn regular(told: &[(String, Vec<f64>)]) -> Option<usize> {
     let is_regular = |v: &[f64]| {
         let (Some(first), Some(last)) = (v.first(), v.last()) else { return false };
         let step = (last - first) / (v.len() - 1).max(1) as f64;
@@ -441,7 +441,7 @@ fn gather(order: &Order, main: &View, middle: &Run, shape: &Shape) -> View {
 }
 
 /// With a capital at the beginning, and blanks for underscores.
-pub fn capital(name: &str) -> String {
+pub(crate) fn capital(name: &str) -> String {
     let mut characters = name.chars();
     let first = characters.next().map(|c| c.to_ascii_uppercase());
     first.into_iter().chain(characters).map(|c| if c == '_' { ' ' } else { c }).collect()

@@ -22,7 +22,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 const BLOCK_TRACES: u64 = 4096;
 
 /// An open file.
-pub struct SegySource {
+pub(super) struct SegySource {
     inspector: Inspector,
     shape: Shape,
     finder: TraceFinder,
@@ -33,7 +33,7 @@ pub struct SegySource {
 impl SegySource {
     /// # Errors
     /// Those of an import with the same options.
-    pub fn open(path: &Path, config: &InspectConfig) -> Result<Self> {
+    pub(super) fn open(path: &Path, config: &InspectConfig) -> Result<Self> {
         let inspector = Inspector::open(InspectConfig { input: path.to_owned(), ..config.clone() })?;
         let layout = inspector.layout();
         let shape = Shape {

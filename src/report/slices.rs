@@ -15,7 +15,7 @@ const MOST_LINES: u64 = 2000;
 ///
 /// # Errors
 /// `Error::Usage` if there is no such sample, or inline and crossline do not both vary.
-pub fn slice(source: &mut dyn Source, at: f64, on_traces: OnTraces, cancel: &CancelHandle) -> Result<View> {
+pub(super) fn slice(source: &mut dyn Source, at: f64, on_traces: OnTraces, cancel: &CancelHandle) -> Result<View> {
     let shape = source.shape().clone();
     let sample = sample_at(source, at)?;
     let [crossline, inline] = ["crossline", "inline"].map(|name| shape.column(name));

@@ -12,7 +12,7 @@ use crate::table::Column;
 
 /// Consecutive traces that were read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Run {
+pub(crate) struct Run {
     /// Their headers.
     pub headers: HeaderRun,
     /// Their samples, from the first on.
@@ -21,7 +21,7 @@ pub struct Run {
 
 /// The size of a file or dataset, and what its headers mean.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub(crate) struct Shape {
     pub n_traces: u64,
     /// Samples of the longest trace; 0 if there are none.
     pub n_samples: usize,
@@ -38,29 +38,29 @@ pub struct Shape {
 
 impl Shape {
     /// No runs of headers yet, to be filled.
-    pub fn no_headers(&self) -> HeaderRuns {
+    pub(crate) fn no_headers(&self) -> HeaderRuns {
         HeaderRuns { columns: self.columns.clone(), width: self.header_bytes, order: self.order, runs: Vec::new() }
     }
 
     /// Whether single traces anywhere are cheap to read.
-    pub fn has_cheap_places(&self) -> bool {
+    pub(crate) fn has_cheap_places(&self) -> bool {
         self.n_places >= 100
     }
 
     /// The column of this name, if there is one.
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
     }
 }
 
 /// Called with the traces looked at so far.
-pub type OnTraces<'a> = &'a mut dyn FnMut(u64);
+pub(crate) type OnTraces<'a> = &'a mut dyn FnMut(u64);
 
 /// Takes the values of some fields in a block of traces, and one sample of each trace.
-pub type OnSamples<'t> = &'t mut dyn FnMut(&[Vec<f64>], &[f32]);
+pub(crate) type OnSamples<'t> = &'t mut dyn FnMut(&[Vec<f64>], &[f32]);
 
 /// A file or a dataset.
-pub trait Source {
+pub(crate) trait Source {
     fn shape(&self) -> &Shape;
 
     /// Reads the traces of a range: their headers, and their first `n_samples` samples. Shorter traces are filled with NaN.
@@ -106,14 +106,14 @@ pub trait Source {
 
 /// Traces of a kind, counted in all traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     pub n_zero: u64,
     pub n_duplicate: u64,
     pub n_nonfinite: u64,
 }
 
 /// Reads any traces, given in order, with as few reads as there are gaps between them.
-pub fn read_traces(source: &mut dyn Source, traces: &[u64], n_samples: usize) -> Result<(HeaderRuns, Section)> {
+pub(crate) fn read_traces(source: &mut dyn Source, traces: &[u64], n_samples: usize) -> Result<(HeaderRuns, Section)> {
     let (mut headers, mut section) = (source.shape().no_headers(), Section::new(n_samples));
     let ranges: Vec<Range<u64>> = traces.chunk_by(|a, b| a + 1 == *b).filter_map(range_of).collect();
     for some in ranges.chunks(EXPECTED) {
@@ -128,7 +128,7 @@ pub fn read_traces(source: &mut dyn Source, traces: &[u64], n_samples: usize) ->
 }
 
 /// Ranges that are announced at a time.
-pub const EXPECTED: usize = 16;
+pub(crate) const EXPECTED: usize = 16;
 
 fn range_of(consecutive: &[u64]) -> Option<Range<u64>> {
     Some(*consecutive.first()?..*consecutive.last()? + 1)

@@ -15,7 +15,7 @@ const SPECTRUM_SAMPLES: usize = 8192;
 
 /// One trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TraceStats {
+pub(super) struct TraceStats {
     /// Its number, from 0.
     pub trace: u64,
     /// Root mean square of the finite samples.
@@ -27,7 +27,7 @@ pub struct TraceStats {
 
 /// The traces looked at, together.
 #[derive(Clone, Debug, Default)]
-pub struct Amplitudes {
+pub(super) struct Amplitudes {
     pub traces: Vec<TraceStats>,
     pub n_samples: u64,
     pub n_nonfinite: u64,
@@ -43,14 +43,14 @@ pub struct Amplitudes {
 
 impl Amplitudes {
     /// For about this many samples.
-    pub fn of_about(n_samples: u64) -> Self {
+    pub(super) fn of_about(n_samples: u64) -> Self {
         // Odd, so as not to keep the same few samples of each trace.
         let every = n_samples.div_ceil(MOST_VALUES).max(1) | 1;
         Self { every, ..Self::default() }
     }
 
     /// Adds consecutive traces. `for_spectrum` says how many of them, evenly spaced, count for the spectrum.
-    pub fn add(&mut self, run: &Run, for_spectrum: usize) {
+    pub(super) fn add(&mut self, run: &Run, for_spectrum: usize) {
         let n = run.samples.n_traces();
         let wanted = for_spectrum.min(SPECTRUM_TRACES.saturating_sub(self.for_spectrum.len()));
         let step = n.div_ceil(wanted.max(1)).max(1);
@@ -90,22 +90,22 @@ impl Amplitudes {
     }
 
     /// The distribution of the samples of live traces.
-    pub fn distribution(&self) -> Distribution {
+    pub(super) fn distribution(&self) -> Distribution {
         Distribution::new(self.values.iter().copied())
     }
 
     /// The samples of live traces that were kept.
-    pub fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         &self.values
     }
 
     /// The spectrum; `interval` is the distance between samples.
-    pub fn spectrum(&self, interval: f64) -> Option<Spectrum> {
+    pub(super) fn spectrum(&self, interval: f64) -> Option<Spectrum> {
         Spectrum::of(self.for_spectrum.iter().map(Vec::as_slice), interval)
     }
 
     /// In numbers; `all` is the distribution.
-    pub fn summary(&self, all: &Distribution) -> AmplitudeSummary {
+    pub(super) fn summary(&self, all: &Distribution) -> AmplitudeSummary {
         let n_live_samples = (self.n_samples - self.n_nonfinite).max(1) as f64;
         let count = |is: fn(&TraceStats) -> bool| self.traces.iter().filter(|t| is(t)).count() as u64;
         let mut rms: Vec<f64> = self.traces.iter().filter(|t| !t.is_dead).map(|t| t.rms).collect();
@@ -139,13 +139,13 @@ impl Amplitudes {
 }
 
 /// A trace is loud if its root mean square is this many times that of the median trace.
-pub const OUTLIER: f64 = 20.0;
+pub(super) const OUTLIER: f64 = 20.0;
 /// The percentiles reported.
 const PERCENTILES: [f64; 9] = [0.0, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 100.0];
 
 /// The amplitudes of the traces looked at, in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AmplitudeSummary {
+pub(super) struct AmplitudeSummary {
     /// Traces looked at, and their samples.
     pub n_traces: u64,
     pub n_samples: u64,

@@ -20,7 +20,7 @@ const MOST_LINES: usize = 1 << 20;
 
 /// What was found in the headers of all traces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Whole {
+pub(super) struct Whole {
     pub fold: Option<Fold>,
     /// Smallest and largest offset, and how many traces lie in each of equal parts between them.
     pub offsets: Option<([f64; 2], Vec<u64>)>,
@@ -28,7 +28,7 @@ pub struct Whole {
 
 /// How many traces lie where.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fold {
+pub(super) struct Fold {
     /// What is counted from left to right and from bottom to top.
     pub names: [String; 2],
     /// Smallest and largest number of each.
@@ -53,7 +53,7 @@ struct Extent {
 }
 
 /// Goes through all headers twice: for the extent, and for what lies in it. Completes what is known of the grid.
-pub fn go(
+pub(super) fn go(
     source: &mut dyn Source,
     about: &mut inspect::Report,
     on_traces: OnTraces,

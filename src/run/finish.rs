@@ -21,7 +21,7 @@ use crate::verify::compare_with;
 
 /// The result of a merge.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Merged {
+pub(crate) enum Merged {
     /// The dataset was already there.
     Before {
         n_traces: u64,
@@ -35,7 +35,7 @@ pub enum Merged {
 /// # Errors
 /// `Error::Failed` with the segments that are not done, `Error::Usage` without a plan. On any error the segments are
 /// kept.
-pub fn merge(
+pub(crate) fn merge(
     root: &Path,
     verify: bool,
     on_progress: &mut dyn FnMut(&ImportProgress),
@@ -106,7 +106,7 @@ pub(crate) struct Finish<'a> {
 
 impl Finish<'_> {
     /// Merges the segments and makes the dataset visible. Returns the number of gathers and any new warnings.
-    pub fn run(
+    pub(crate) fn run(
         mut self,
         output: Output,
         records: &[SegmentRecord],
@@ -166,7 +166,7 @@ impl Finish<'_> {
     }
 
     /// Decides what to keep of a failed import, and says so in the error.
-    pub fn leave(&self, output: Output, error: Error) -> Error {
+    pub(crate) fn leave(&self, output: Output, error: Error) -> Error {
         let finished = match output.n_finished(self.plan) {
             Ok(finished) => finished,
             // It is unknown what is there, so it stays.

@@ -4,17 +4,17 @@
 
 #[cfg(test)]
 mod fault_tests;
-pub mod finish;
-pub mod import;
+pub(crate) mod finish;
+pub(crate) mod import;
 mod one_segment;
-pub mod planning;
-pub mod reporter;
+pub(crate) mod planning;
+pub(crate) mod reporter;
 mod state;
 
-pub use finish::{Merged, merge};
-pub use one_segment::{SegmentOutcome, convert_one};
-pub use planning::{PlanResult, plan};
-pub use state::{Attempting, SegmentStatus, State, Status, status};
+pub(crate) use finish::{Merged, merge};
+pub(crate) use one_segment::{SegmentOutcome, convert_one};
+pub(crate) use planning::{PlanResult, plan};
+pub(crate) use state::{Attempting, SegmentStatus, State, Status, status};
 
 use std::path::Path;
 

@@ -17,7 +17,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The result for a segment.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SegmentOutcome {
+pub(crate) enum SegmentOutcome {
     Converted {
         record: SegmentRecord,
         n_segments: u32,
@@ -44,7 +44,7 @@ pub enum SegmentOutcome {
 /// # Errors
 /// `Error::Usage` without a plan, or for a segment it does not have; `Error::Input` if the input is not the one that
 /// was planned; otherwise as for an import. On error the segment is not done, and nothing is left of the attempt.
-pub fn convert_one(
+pub(crate) fn convert_one(
     root: &Path,
     segment: u32,
     cancel: &CancelHandle,

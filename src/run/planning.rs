@@ -20,7 +20,7 @@ use crate::store;
 
 /// A planned import.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanResult {
+pub(crate) struct PlanResult {
     pub n_traces: u64,
     pub n_segments: u32,
     /// The number of segments requested; gathers and chunks may allow fewer.
@@ -38,7 +38,7 @@ pub struct PlanResult {
 ///
 /// # Errors
 /// As for an import; `Error::OutputInTheWay` if there is another plan already, unless `config.fresh`.
-pub fn plan(
+pub(crate) fn plan(
     config: &ImportConfig,
     on_progress: &mut dyn FnMut(&ImportProgress),
     cancel: &CancelHandle,
@@ -79,7 +79,7 @@ pub(crate) struct Job {
 
 impl Job {
     /// A message about an earlier run's work that is being resumed.
-    pub fn resuming(&self) -> Option<String> {
+    pub(crate) fn resuming(&self) -> Option<String> {
         let n_lost = self.n_lost?;
         let resuming = format!("resuming: {} of {} segments done", self.done.len(), self.plan.segments.len());
         let why = "the computer was restarted since, and they may not have reached the disk";

@@ -127,7 +127,7 @@ fn share(phase: Phase, is_verified: bool) -> (f64, f64) {
 }
 
 impl<'a> Reporter<'a> {
-    pub fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
+    pub(crate) fn new(on_progress: &'a mut dyn FnMut(&ImportProgress)) -> Self {
         let progress = ImportProgress::new(Phase::Partitioning);
         let now = Instant::now();
         Self {
@@ -142,11 +142,11 @@ impl<'a> Reporter<'a> {
     }
 
     /// Of an import that compares its result with the input.
-    pub fn verified(self, is_verified: bool) -> Self {
+    pub(crate) fn verified(self, is_verified: bool) -> Self {
         Self { is_verified, ..self }
     }
 
-    pub fn begin(&mut self, phase: Phase, total_traces: u64) {
+    pub(crate) fn begin(&mut self, phase: Phase, total_traces: u64) {
         self.end_phase();
         self.first_traces = None;
         self.progress = ImportProgress {
@@ -181,7 +181,7 @@ impl<'a> Reporter<'a> {
         self.phase_started = now;
     }
 
-    pub fn say(&mut self, message: Message) {
+    pub(crate) fn say(&mut self, message: Message) {
         let shown = |text: String| visible(&text).into_owned();
         self.progress.messages.push(match message {
             Message::Warning(text) => Message::Warning(shown(text)),
@@ -201,7 +201,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// The result of an import into `output`.
-    pub fn result(&mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
+    pub(crate) fn result(&mut self, output: &Path, plan: &Plan, n_gathers: u64, found: Vec<String>) -> ImportResult {
         self.end_phase();
         let mut warnings = plan.all_warnings();
         warnings.extend(found);

@@ -16,7 +16,7 @@ use crate::staging::{self, SegmentRecord, Staged};
 /// The state of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub(crate) enum State {
     /// Neither a plan nor a dataset.
     Nothing,
     /// No segment is done or in progress.
@@ -31,7 +31,7 @@ pub enum State {
 
 /// The state of an import according to its output directory.
 #[derive(Clone, Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     pub state: State,
     /// Traces in the dataset, or in the plan.
     pub n_traces: Option<u64>,
@@ -43,7 +43,7 @@ pub struct Status {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct SegmentStatus {
+pub(crate) struct SegmentStatus {
     pub segment: u32,
     /// First trace, from 0.
     pub start_trace: u64,
@@ -62,7 +62,7 @@ pub struct SegmentStatus {
 
 /// A worker that is converting a segment, or was stopped while doing so on another computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Attempting {
+pub(crate) struct Attempting {
     pub host: String,
     pub pid: u32,
     pub traces_done: u64,
@@ -74,7 +74,7 @@ pub struct Attempting {
 ///
 /// # Errors
 /// `Error::Failed` for a plan that cannot be read or followed; for a dataset, see [`Document::read`].
-pub fn status(root: &Path) -> Result<Status> {
+pub(crate) fn status(root: &Path) -> Result<Status> {
     let nothing = Status {
         state: State::Nothing,
         n_traces: None,

@@ -4,13 +4,13 @@ use crate::segy::fields::{BINARY_FIELDS, FieldKind};
 use crate::segy::samples::format::ByteOrder;
 
 /// Length of the binary file header, which follows the textual one.
-pub const BINARY_HEADER_BYTES: usize = 400;
+pub(crate) const BINARY_HEADER_BYTES: usize = 400;
 /// File offset of the binary file header.
-pub const BINARY_HEADER_OFFSET: u64 = 3200;
+pub(crate) const BINARY_HEADER_OFFSET: u64 = 3200;
 
 /// A binary file header and its byte order.
 #[derive(Clone)]
-pub struct BinaryHeader {
+pub(crate) struct BinaryHeader {
     pub bytes: [u8; BINARY_HEADER_BYTES],
     pub order: ByteOrder,
 }
@@ -33,36 +33,36 @@ impl BinaryHeader {
         big_endian(&self.bytes, byte as usize - 3201, self.order)
     }
 
-    pub fn u8(&self, byte: u32) -> u8 {
+    pub(crate) fn u8(&self, byte: u32) -> u8 {
         self.bytes[byte as usize - 3201]
     }
 
-    pub fn i16(&self, byte: u32) -> i16 {
+    pub(crate) fn i16(&self, byte: u32) -> i16 {
         i16::from_be_bytes(self.at(byte))
     }
 
-    pub fn u16(&self, byte: u32) -> u16 {
+    pub(crate) fn u16(&self, byte: u32) -> u16 {
         u16::from_be_bytes(self.at(byte))
     }
 
-    pub fn i32(&self, byte: u32) -> i32 {
+    pub(crate) fn i32(&self, byte: u32) -> i32 {
         i32::from_be_bytes(self.at(byte))
     }
 
-    pub fn u32(&self, byte: u32) -> u32 {
+    pub(crate) fn u32(&self, byte: u32) -> u32 {
         u32::from_be_bytes(self.at(byte))
     }
 
-    pub fn u64(&self, byte: u32) -> u64 {
+    pub(crate) fn u64(&self, byte: u32) -> u64 {
         u64::from_be_bytes(self.at(byte))
     }
 
-    pub fn f64(&self, byte: u32) -> f64 {
+    pub(crate) fn f64(&self, byte: u32) -> f64 {
         f64::from_be_bytes(self.at(byte))
     }
 
     /// Every field of this revision and its value, as JSON.
-    pub fn to_json(&self, major_revision: u8) -> serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn to_json(&self, major_revision: u8) -> serde_json::Map<String, serde_json::Value> {
         let fields = BINARY_FIELDS.iter().filter(|f| f.exists_in(major_revision));
         fields.map(|f| (f.name.to_owned(), self.value(f.byte, f.kind))).collect()
     }

@@ -11,7 +11,7 @@ use FieldKind::{F32, F64, I16, I32, I64, Text, U8, U16, U32, U64};
 use Revisions::{Any, BeforeRev2, Rev2};
 
 /// Length of the standard trace header, and of each additional one (rev 2).
-pub const TRACE_HEADER_BYTES: usize = 240;
+pub(crate) const TRACE_HEADER_BYTES: usize = 240;
 
 /// The type of a header field. Numbers follow the byte order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl std::str::FromStr for FieldKind {
 
 /// The revisions of the standard in which a field has this meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revisions {
+pub(crate) enum Revisions {
     /// Every revision. Rev 0 leaves bytes 181-240 unassigned, but they are read as rev 1 fields anyway: most rev 0
     /// files in use fill them that way, and the raw bytes are kept too.
     Any,
@@ -110,7 +110,7 @@ pub enum Revisions {
 
 /// One header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     /// Name in this program, and of the column in `headers.parquet`.
     pub name: &'static str,
     /// First byte: in the file for the binary header (3201 …), in the header block for trace headers (1 … 240).
@@ -136,7 +136,7 @@ const fn field(
 
 impl Field {
     /// Whether files of this major revision have the field.
-    pub fn exists_in(&self, major_revision: u8) -> bool {
+    pub(crate) fn exists_in(&self, major_revision: u8) -> bool {
         match self.revisions {
             Any => true,
             BeforeRev2 => major_revision < 2,
@@ -145,14 +145,14 @@ impl Field {
     }
 
     /// Whether `name` is the field's name or an alias; case does not matter.
-    pub fn is_called(&self, name: &str) -> bool {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
     }
 }
 
 /// The standard 240-byte trace header (rev 2.1, table 3).
 #[rustfmt::skip]
-pub const TRACE_FIELDS: &[Field] = &[
+pub(crate) const TRACE_FIELDS: &[Field] = &[
     field("trace_sequence_line", 1, I32, Any, None, &["TRACE_SEQUENCE_LINE", "trace_seq_num_line", "tracl"]),
     field("trace_sequence_file", 5, I32, Any, None, &["TRACE_SEQUENCE_FILE", "trace_seq_num_reel", "tracr"]),
     field("field_record", 9, I32, Any, None, &["FieldRecord", "orig_field_record_num", "fldr"]),
@@ -252,7 +252,7 @@ pub const TRACE_FIELDS: &[Field] = &[
 
 /// What Seismic Unix has from byte 181 on, in the byte order of its machine (`segy.h`).
 #[rustfmt::skip]
-pub const SU_FIELDS: &[Field] = &[
+pub(crate) const SU_FIELDS: &[Field] = &[
     field("d1", 181, F32, Any, None, &[]),
     field("f1", 185, F32, Any, None, &[]),
     field("d2", 189, F32, Any, None, &[]),
@@ -266,7 +266,7 @@ pub const SU_FIELDS: &[Field] = &[
 
 /// What PASSCAL (IRIS) has from byte 181 on (`segy.h` of the PASSCAL software).
 #[rustfmt::skip]
-pub const PASSCAL_FIELDS: &[Field] = &[
+pub(crate) const PASSCAL_FIELDS: &[Field] = &[
     field("station_name", 181, Text(6), Any, None, &[]),
     field("sensor_serial", 187, Text(8), Any, None, &[]),
     field("channel_name", 195, Text(4), Any, None, &[]),
@@ -294,7 +294,7 @@ const LAST_COMMON_BYTE: u32 = 180;
 const ALSO_IN_SU: [&str; 4] = ["cdp_x", "cdp_y", "inline", "crossline"];
 
 /// The fields of the 240-byte trace header in files of this kind and major revision, in the order of the columns.
-pub fn trace_fields(kind: InputFormat, major_revision: u8) -> impl Iterator<Item = &'static Field> {
+pub(crate) fn trace_fields(kind: InputFormat, major_revision: u8) -> impl Iterator<Item = &'static Field> {
     let own = match kind {
         InputFormat::Segy => &[][..],
         InputFormat::Su => SU_FIELDS,
@@ -309,7 +309,7 @@ pub fn trace_fields(kind: InputFormat, major_revision: u8) -> impl Iterator<Item
 
 /// Trace header extension 1 (rev 2.1, table 4): the additional 240-byte header named `SEG00001`.
 #[rustfmt::skip]
-pub const EXTENSION_1_FIELDS: &[Field] = &[
+pub(crate) const EXTENSION_1_FIELDS: &[Field] = &[
     field("ext1_seq_line", 1, U64, Any, None, &["EXT1_SEQ_LINE"]),
     field("ext1_seq_file", 9, U64, Any, None, &["EXT1_SEQ_FILE"]),
     field("ext1_field_record", 17, I64, Any, None, &["EXT1_FIELD_RECORD"]),
@@ -340,7 +340,7 @@ pub const EXTENSION_1_FIELDS: &[Field] = &[
 
 /// The 400-byte binary file header (rev 2.1, table 2), by file byte.
 #[rustfmt::skip]
-pub const BINARY_FIELDS: &[Field] = &[
+pub(crate) const BINARY_FIELDS: &[Field] = &[
     field("job_id", 3201, I32, Any, None, &[]),
     field("line_num", 3205, I32, Any, None, &[]),
     field("reel_num", 3209, I32, Any, None, &[]),

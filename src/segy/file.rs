@@ -31,7 +31,7 @@ const RECORDS_AHEAD: u64 = 16;
 const FAR_BYTES: usize = 64 << 10;
 
 /// Headers farther apart than this are read one by one.
-pub const SPARSE_STRIDE_BYTES: usize = 8 << 10;
+pub(crate) const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 /// The same if the samples between them would be copied: a system call costs as much as copying this many bytes.
 const COPIED_STRIDE_BYTES: usize = 2 << 10;
 

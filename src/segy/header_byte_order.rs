@@ -9,7 +9,7 @@ const BINARY_HEADER_BYTE: u32 = 3201;
 const REVISION_BYTE: usize = 3501;
 
 /// Reverses the bytes of each field that this revision has in the binary file header (400 bytes).
-pub fn reorder_binary_header(header: &mut [u8], major_revision: u8) {
+pub(crate) fn reorder_binary_header(header: &mut [u8], major_revision: u8) {
     let fields = BINARY_FIELDS.iter().filter(|f| f.exists_in(major_revision));
     fields.for_each(|f| turn(header, f.byte - BINARY_HEADER_BYTE, f.kind));
     if major_revision < 2 {
@@ -23,7 +23,7 @@ pub fn reorder_binary_header(header: &mut [u8], major_revision: u8) {
 
 /// Reverses the bytes of each field in one trace's headers: the standard one and additional ones named `SEG00001`.
 /// Other additional headers stay as they are, since their fields are unknown.
-pub fn reorder_trace_headers(headers: &mut [u8], kind: InputFormat, major_revision: u8) {
+pub(crate) fn reorder_trace_headers(headers: &mut [u8], kind: InputFormat, major_revision: u8) {
     let (standard, additional) = headers.split_at_mut(TRACE_HEADER_BYTES.min(headers.len()));
     let mut turned = 0;
     for field in in_order(trace_fields(kind, major_revision).filter(|f| !f.name.starts_with("unassigned"))) {

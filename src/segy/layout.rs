@@ -18,7 +18,7 @@ use crate::segy::samples::format::{ByteOrder, SampleFormat, sample_format};
 use crate::segy::text::{self, TextEncoding};
 
 /// Length of the textual and binary file headers together.
-pub const FILE_HEADER_BYTES: u64 = 3600;
+pub(crate) const FILE_HEADER_BYTES: u64 = 3600;
 
 /// The kind of the input file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use crate::base::error::Result;
 use crate::segy::file::SegyFile;
 
 /// Length of a tape label.
-pub const LABEL_BYTES: u64 = 128;
+pub(crate) const LABEL_BYTES: u64 = 128;
 
 /// The revision in the file's tape label, `SY1.0`; `None` without a label.
 ///

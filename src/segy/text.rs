@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the textual file header and of each extended textual header.
-pub const TEXT_HEADER_BYTES: usize = 3200;
+pub(crate) const TEXT_HEADER_BYTES: usize = 3200;
 const LINE: usize = 80;
 
 /// Declares the character sets: variant, name in options and documents, display name, and its decoder in the crate
@@ -192,7 +192,7 @@ fn plausibility(bytes: &[u8], encoding: TextEncoding) -> f64 {
 }
 
 /// The encoding in which more of the bytes read as text; on a tie EBCDIC, the standard's own.
-pub fn detect(bytes: &[u8]) -> TextEncoding {
+pub(crate) fn detect(bytes: &[u8]) -> TextEncoding {
     // Blanks decide nothing and are left out: an EBCDIC blank is "@" in ASCII.
     let telling: Vec<u8> = bytes.iter().copied().filter(|b| !matches!(b, 0x00 | 0x40)).collect();
     if plausibility(&telling, TextEncoding::Ascii) > plausibility(&telling, TextEncoding::Ebcdic) {
@@ -203,27 +203,27 @@ pub fn detect(bytes: &[u8]) -> TextEncoding {
 }
 
 /// Whether the bytes read as text in this encoding: nine in ten are characters usual in headers.
-pub fn is_text(bytes: &[u8], encoding: TextEncoding) -> bool {
+pub(crate) fn is_text(bytes: &[u8], encoding: TextEncoding) -> bool {
     plausibility(bytes, encoding) >= 0.9
 }
 
 /// The lines of a textual header without trailing blanks. Invalid bytes become U+FFFD.
-pub fn lines(bytes: &[u8], encoding: TextEncoding) -> Vec<String> {
+pub(crate) fn lines(bytes: &[u8], encoding: TextEncoding) -> Vec<String> {
     bytes.chunks(LINE).map(|line| characters(line, encoding).trim_end().to_owned()).collect()
 }
 
 /// The bytes as one string, without line breaks or trimming: for stanza names and XML that span lines.
-pub fn decode(bytes: &[u8], encoding: TextEncoding) -> String {
+pub(crate) fn decode(bytes: &[u8], encoding: TextEncoding) -> String {
     characters(bytes, encoding)
 }
 
 /// A short text field of a trace header, in the encoding that fits it, without padding.
-pub fn decode_field(bytes: &[u8]) -> String {
+pub(crate) fn decode_field(bytes: &[u8]) -> String {
     decode(bytes, detect(bytes)).trim().to_owned()
 }
 
 /// Text as EBCDIC. Characters not in code page 037 become "?".
-pub fn to_ebcdic(text: &str) -> Vec<u8> {
+pub(crate) fn to_ebcdic(text: &str) -> Vec<u8> {
     let byte = |c: char| CP037.iter().position(|&l| char::from(l) == c).unwrap_or(0x6F) as u8;
     text.chars().map(byte).collect()
 }

@@ -20,14 +20,14 @@ use crate::store::place::is_absence;
 use crate::store::sync::{sync, sync_tree};
 
 /// Name of the directory in the staging area that holds the workers' directories.
-pub const ATTEMPTS: &str = "attempts";
+pub(crate) const ATTEMPTS: &str = "attempts";
 /// Name of the file in an attempt that records its progress. The worker holds a lock on it.
 const PROGRESS: &str = "progress";
 /// The shortest time between two progress reports of an attempt.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// A segment that this process is converting. If it is not completed, nothing of it stays.
-pub struct Attempt {
+pub(crate) struct Attempt {
     pub segment: u32,
     staging: Place,
     directory: Place,
@@ -41,7 +41,7 @@ impl Attempt {
     ///
     /// # Errors
     /// `Error::Failed` if it cannot be created; whether attempts are allowed at all, [`is_open`] says.
-    pub fn begin(staging: &Place, segment: u32) -> Result<Self> {
+    pub(crate) fn begin(staging: &Place, segment: u32) -> Result<Self> {
         if staging.is_remote() {
             let directory = SegmentPaths::new(staging, segment).directory;
             let staging = staging.to_owned();
@@ -79,22 +79,22 @@ impl Attempt {
     }
 
     /// Sets the permissions of the segment's files, before the umask, once the plan is known.
-    pub fn set_file_mode(&mut self, file_mode: u32) -> Result<()> {
+    pub(crate) fn set_file_mode(&mut self, file_mode: u32) -> Result<()> {
         self.directory = self.directory.with_file_mode(file_mode).map_err(failed(self.directory.display()))?;
         Ok(())
     }
 
     /// The staging area that it is in.
-    pub fn staging(&self) -> &Place {
+    pub(crate) fn staging(&self) -> &Place {
         &self.staging
     }
 
-    pub fn paths(&self) -> SegmentPaths {
+    pub(crate) fn paths(&self) -> SegmentPaths {
         SegmentPaths::in_directory(self.directory.clone())
     }
 
     /// Records the progress for others to see.
-    pub fn report(&mut self, n_traces: u64) {
+    pub(crate) fn report(&mut self, n_traces: u64) {
         if self.last_heartbeat.elapsed() >= HEARTBEAT {
             self.last_heartbeat = Instant::now();
             self.write_progress(n_traces);
@@ -110,7 +110,7 @@ impl Attempt {
     }
 
     /// Whether the directory was taken away, by a merge that finished or by another plan.
-    pub fn is_gone(&self) -> Result<bool> {
+    pub(crate) fn is_gone(&self) -> Result<bool> {
         match self.progress {
             Some(_) => Ok(!is_there(&self.directory)?),
             None => Ok(!has_plan(&self.staging)?),
@@ -119,7 +119,7 @@ impl Attempt {
 
     /// Renames the finished segment into place, after syncing it if `durable`. Returns the record of the worker that
     /// was first, and whether that was this one. A record that is not `credible` is replaced, as if there were none.
-    pub fn complete(
+    pub(crate) fn complete(
         &self,
         record: SegmentRecord,
         durable: bool,
@@ -172,19 +172,19 @@ impl Drop for Attempt {
 ///
 /// # Errors
 /// `Error::Failed` if there is a record that cannot be read.
-pub fn finished(staging: &Place, segment: u32) -> Result<Option<SegmentRecord>> {
+pub(crate) fn finished(staging: &Place, segment: u32) -> Result<Option<SegmentRecord>> {
     let record: Option<SegmentRecord> = find_json(&SegmentPaths::new(staging, segment).record)?;
     let is_done = |r: &SegmentRecord| r.segment == segment && (r.boot_id.is_none() || r.boot_id == boot_id());
     Ok(record.filter(is_done))
 }
 
 /// Identifies this start of the computer, where the system can.
-pub fn boot_id() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
 }
 
 /// An attempt, as other processes see it.
-pub struct Begun {
+pub(crate) struct Begun {
     pub segment: u32,
     /// Name of the worker's computer.
     pub host: String,
@@ -203,7 +203,7 @@ impl Begun {
     }
 
     /// Traces done, and the time since the worker last reported.
-    pub fn progress(&self) -> (u64, Option<Duration>) {
+    pub(crate) fn progress(&self) -> (u64, Option<Duration>) {
         let path = self.directory.join(PROGRESS);
         // An attempt given up just now has neither.
         let text = path.read().ok().and_then(|text| String::from_utf8(text).ok());
@@ -214,7 +214,7 @@ impl Begun {
     }
 
     /// Whether its worker is alive, or may be: on another computer nobody can tell.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         let progress = self.directory.join(PROGRESS).open_to_write();
         self.host != host_name() || !progress.is_ok_and(|file| file.try_lock().is_ok())
     }
@@ -224,7 +224,7 @@ impl Begun {
 ///
 /// # Errors
 /// `Error::Failed` if the directory cannot be read.
-pub fn attempts(staging: &Place) -> Result<Vec<Begun>> {
+pub(crate) fn attempts(staging: &Place) -> Result<Vec<Begun>> {
     let directory = staging.join(ATTEMPTS);
     if staging.is_remote() {
         return Ok(Vec::new());
@@ -238,12 +238,12 @@ pub fn attempts(staging: &Place) -> Result<Vec<Begun>> {
 }
 
 /// Allows workers to begin.
-pub fn open(staging: &Place) -> Result<()> {
+pub(crate) fn open(staging: &Place) -> Result<()> {
     create_directories(&staging.join(ATTEMPTS))
 }
 
 /// Whether workers may begin here. A link does not count: it leads to somebody else's files.
-pub fn is_open(staging: &Place) -> Result<bool> {
+pub(crate) fn is_open(staging: &Place) -> Result<bool> {
     if staging.is_remote() {
         return has_plan(staging);
     }
@@ -251,7 +251,7 @@ pub fn is_open(staging: &Place) -> Result<bool> {
 }
 
 /// Ends all workers: none can complete its attempt any more.
-pub fn close(staging: &Place) -> Result<()> {
+pub(crate) fn close(staging: &Place) -> Result<()> {
     let (directory, gone) = (staging.join(ATTEMPTS), staging.join("attempts.gone"));
     remove(&gone)?;
     match directory.rename(&gone) {

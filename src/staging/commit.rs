@@ -28,7 +28,7 @@ impl Commit {
     ///
     /// # Errors
     /// `Error::OutputInTheWay` for something in the output directory that has the name of a part and belongs to no dataset.
-    pub fn new(document: &Place, root: &Place) -> Result<Self> {
+    pub(super) fn new(document: &Place, root: &Place) -> Result<Self> {
         let parts = Document::read(document).map_err(|e| Error::Failed(e.to_string()))?.parts();
         let old = document_in(root)?;
         let replaced = match &old {
@@ -54,7 +54,7 @@ impl Commit {
     }
 
     /// The commit that a mark of a merged dataset describes; earlier versions wrote an empty one.
-    pub fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
+    pub(super) fn read(mark: &Place, document: &Place, root: &Place) -> Result<Self> {
         let is_empty = mark.read().map_err(failed(mark.display()))?.is_empty();
         if !is_empty {
             return read_json(mark);
@@ -64,12 +64,12 @@ impl Commit {
     }
 
     /// The part without which there is no dataset.
-    pub fn mark(&self) -> &str {
+    pub(super) fn mark(&self) -> &str {
         self.parts.last().map_or(METADATA, String::as_str)
     }
 
     /// All names, the marks first.
-    pub fn names(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         let others = self.parts.iter().filter(|name| !self.replaced.contains(name));
         self.replaced.iter().rev().chain(others)
     }
@@ -83,16 +83,16 @@ fn replaced_in(root: &Place) -> Place {
 /// The parts of a dataset in file order, and what else can be one; of one that cannot be read, those with fixed names, and
 /// the arrays in the way of `new` ones that its group lists.
 fn in_file_order(document: &Place, root: &Place, new: &[String]) -> Result<Vec<String>> {
-    let parts = match Document::find(document)? {
-        Some(document) => document.parts(),
+    let named = named();
+    let arrays: Vec<String> = match Document::find(document)? {
+        Some(document) => document.parts().into_iter().filter(|part| !named.contains(part)).collect(),
         None => {
-            let group: Option<Value> = find_json(&root.join(ZARR_JSON))?;
-            let arrays = group.as_ref().and_then(|group| group["consolidated_metadata"]["metadata"].as_object());
-            arrays.into_iter().flat_map(|arrays| arrays.keys()).filter(|name| new.contains(name)).cloned().collect()
+            let group: Value = find_json(&root.join(ZARR_JSON))?.unwrap_or_default();
+            let listed = group["consolidated_metadata"]["metadata"].as_object();
+            let arrays = listed.into_iter().flat_map(|arrays| arrays.keys());
+            arrays.filter(|name| new.contains(name) && !named.contains(name)).cloned().collect()
         }
     };
-    let named = named();
-    let arrays = parts.into_iter().filter(|part| !named.contains(part)).collect::<Vec<_>>();
     Ok([arrays, named].concat())
 }
 

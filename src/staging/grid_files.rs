@@ -78,7 +78,7 @@ pub(super) fn wants_scan(staging: &Place) -> Result<bool> {
 }
 
 /// The files of a grid, open for reading.
-pub struct GridFiles<'a> {
+pub(crate) struct GridFiles<'a> {
     grid: &'a Grid,
     directory: Place,
     /// What the map says of each place.
@@ -133,7 +133,7 @@ impl AsideTraces {
 
 impl<'a> GridFiles<'a> {
     /// Those in a staging area.
-    pub fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
+    pub(crate) fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
         let directory = staging.join(GRID);
         let open = |name: &str| Reader::open(&directory.join(name)).map_err(failed(directory.join(name).display()));
         let map = if grid.aside_of.is_empty() { PLACES } else { ASIDE_TRACES };
@@ -153,7 +153,7 @@ impl<'a> GridFiles<'a> {
     }
 
     /// With the coordinates that the segments have, where the plan has none.
-    pub fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
+    pub(crate) fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
         if self.grid.is_probed {
             let of = |(id, segment)| (plan.rows_of(segment), SegmentPaths::new(staging, id).coordinates);
             self.coordinates = (0..).zip(&plan.segments).map(of).collect();
@@ -162,13 +162,13 @@ impl<'a> GridFiles<'a> {
     }
 
     /// Makes the next plan read all headers.
-    pub fn ask_for_scan(staging: &Place) -> Result<()> {
+    pub(crate) fn ask_for_scan(staging: &Place) -> Result<()> {
         let mark = staging.join(GRID).join(SCAN);
         mark.write(&[]).map_err(failed(mark.display()))
     }
 
     /// The units with these ordinals, by number.
-    pub fn units(&self, ordinals: &Range<u64>) -> Result<Vec<u64>> {
+    pub(crate) fn units(&self, ordinals: &Range<u64>) -> Result<Vec<u64>> {
         if !self.grid.aside_of.is_empty() {
             return Ok(ordinals.clone().collect());
         }
@@ -180,18 +180,18 @@ impl<'a> GridFiles<'a> {
     }
 
     /// The traces of a column of bricks in file order.
-    pub fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
+    pub(crate) fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
         places::traces_in(cut, region, |place, bytes| self.map(place, bytes))
     }
 
     /// Numbers of the map from a place on: traces, or [`places::HOLE`].
-    pub fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
+    pub(crate) fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
         self.places.1.read_exact_at(bytes, place * 8).map_err(failed(self.places.0.display()))
     }
 
     /// The records of some traces: for each its places on the axes in the order in which they were read, and its
     /// coordinates.
-    pub fn records(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn records(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
         let width = self.record_bytes() as u64;
         bytes.resize(((traces.end - traces.start) * width) as usize, 0);
         let path = self.directory.join(RECORDS);
@@ -217,12 +217,12 @@ impl<'a> GridFiles<'a> {
     }
 
     /// Bytes of a record.
-    pub fn record_bytes(&self) -> usize {
+    pub(crate) fn record_bytes(&self) -> usize {
         (self.grid.keys.len() + self.grid.coordinates.len()) * 8
     }
 
     /// For each trace an int32 for each axis: its place, in this byte order; -1 where it lies aside.
-    pub fn of(&mut self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
+    pub(crate) fn of(&mut self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
         let mut records = Vec::new();
         self.records(traces, &mut records)?;
         let mut places = Vec::with_capacity((traces.end - traces.start) as usize * self.grid.keys.len() * 4);

@@ -4,7 +4,7 @@
 //! `metadata.json` last: it is the commit mark. What differs between a directory ([`local`]) and an object store
 //! ([`objects`]) is in one trait, [`Area`].
 
-pub mod attempt;
+pub(crate) mod attempt;
 mod commit;
 mod grid_files;
 mod local;
@@ -28,12 +28,12 @@ use local::LocalArea;
 use objects::ObjectArea;
 
 pub(crate) use commit::document_in;
-pub use grid_files::GridFiles;
-pub use record::SegmentRecord;
-pub use segment_paths::SegmentPaths;
+pub(crate) use grid_files::GridFiles;
+pub(crate) use record::SegmentRecord;
+pub(crate) use segment_paths::SegmentPaths;
 
 /// Name of the staging area in the output directory.
-pub const STAGING: &str = ".segy-import";
+pub(crate) const STAGING: &str = ".segy-import";
 /// Name of the mark in the staging area: the dataset is merged and is being made visible.
 const MERGED: &str = "merged";
 /// Name of the plan in the staging area.
@@ -127,7 +127,7 @@ impl Staged {
 ///
 /// # Errors
 /// `Error::Usage` for an invalid address, `Error::Failed` if it cannot be opened.
-pub fn find_root(root: &Path) -> Result<Option<Place>> {
+pub(crate) fn find_root(root: &Path) -> Result<Option<Place>> {
     store::check_address(root)?;
     match Place::to_write(root) {
         Ok(place) => Ok(Some(place)),
@@ -138,7 +138,7 @@ pub fn find_root(root: &Path) -> Result<Option<Place>> {
 
 /// Whether the plan in an output directory was made from a few headers, and whether one of the others is not as it says;
 /// `None` if there is no plan of a grid.
-pub fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
+pub(crate) fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
     let Some(place) = find_root(root)? else { return Ok(None) };
     let (Some(staging), Some(staged)) = (staging_of(&place)?, Staged::find(&place)?) else { return Ok(None) };
     let Some(grid) = staged.plan.target.grid() else { return Ok(None) };
@@ -149,7 +149,7 @@ pub fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
 ///
 /// # Errors
 /// `Error::OutputInTheWay` if it is not a directory, or a link to one.
-pub fn staging_of(root: &Place) -> Result<Option<Place>> {
+pub(crate) fn staging_of(root: &Place) -> Result<Option<Place>> {
     let staging = root.join(STAGING);
     if root.is_remote() {
         return Ok(Some(staging));
@@ -177,7 +177,7 @@ fn in_place_of_staging(staging: &Place, kind: Kind) -> Error {
 ///
 /// # Errors
 /// `Error::OutputInTheWay` with what is there.
-pub fn check(root: &Path, overwrite: bool) -> Result<()> {
+pub(crate) fn check(root: &Path, overwrite: bool) -> Result<()> {
     let in_the_way = |what: &str| Err(Error::OutputInTheWay(format!("{}: {what}", root.display())));
     if store::is_remote(root) {
         return objects::check(root, overwrite);
@@ -229,12 +229,12 @@ fn check_directory(root: &Place, overwrite: bool) -> Result<()> {
 }
 
 /// Whether a complete dataset of this program is there.
-pub fn holds_dataset(root: &Place) -> Result<bool> {
+pub(crate) fn holds_dataset(root: &Place) -> Result<bool> {
     document_in(root).map(|document| document.is_some())
 }
 
 /// Removes the lock of a complete dataset, unless somebody holds it, and the staging area if that leaves it empty.
-pub fn remove_lock(root: &Path) -> Result<()> {
+pub(crate) fn remove_lock(root: &Path) -> Result<()> {
     if let Some(place) = find_root(root)?.filter(|place| !place.is_remote())
         && is_there(&place.join(STAGING).join(lock::LOCK))?
         && let Ok(area) = LocalArea::open(root, Vec::new(), 0o666)
@@ -427,7 +427,7 @@ impl Output {
 }
 
 /// Whether a run has merged the dataset and was stopped while making it visible, or is still doing that.
-pub fn is_merged(root: &Place) -> Result<bool> {
+pub(crate) fn is_merged(root: &Place) -> Result<bool> {
     match staging_of(root)? {
         Some(staging) => is_there(&staging.join(MERGED)),
         None => Ok(false),
@@ -435,12 +435,12 @@ pub fn is_merged(root: &Place) -> Result<bool> {
 }
 
 /// Whether there is a plan in a staging area.
-pub fn has_plan(staging: &Place) -> Result<bool> {
+pub(crate) fn has_plan(staging: &Place) -> Result<bool> {
     is_there(&staging.join(PLAN))
 }
 
 /// The plan in a staging area.
-pub fn plan_in(staging: &Place) -> Place {
+pub(crate) fn plan_in(staging: &Place) -> Place {
     staging.join(PLAN)
 }
 

@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::store::Place;
 
 /// The files of one segment in the staging area.
-pub struct SegmentPaths {
+pub(crate) struct SegmentPaths {
     /// Where arrays are.
     arrays: Place,
     pub directory: Place,
@@ -22,11 +22,11 @@ pub struct SegmentPaths {
 }
 
 impl SegmentPaths {
-    pub fn new(staging: &Place, segment: u32) -> Self {
+    pub(crate) fn new(staging: &Place, segment: u32) -> Self {
         Self::in_directory(staging.join(format!("segment_{segment}")))
     }
 
-    pub fn in_directory(directory: Place) -> Self {
+    pub(crate) fn in_directory(directory: Place) -> Self {
         // In an object store chunks are written to their final place, two levels up: above the directories of the
         // segment and of all segments.
         let root = directory.parent().and_then(|staging| staging.parent()).filter(|_| directory.is_remote());
@@ -44,12 +44,12 @@ impl SegmentPaths {
     }
 
     /// The header table; a directory of parts is put where it will stay, as arrays are.
-    pub fn header_table(&self, plan: &Plan) -> Place {
+    pub(crate) fn header_table(&self, plan: &Plan) -> Place {
         if plan.headers.in_parts { self.arrays.join(plan.header_table()) } else { self.headers.clone() }
     }
 
     /// The directory of an array.
-    pub fn array(&self, name: &str) -> Place {
+    pub(crate) fn array(&self, name: &str) -> Place {
         self.arrays.join(name)
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Address<'a> {
 }
 
 /// Whether a path is the address of a place in an object store.
-pub fn is_remote(path: &Path) -> bool {
+pub(crate) fn is_remote(path: &Path) -> bool {
     path.to_str().is_some_and(|text| SCHEMES.iter().any(|(prefix, _)| text.starts_with(prefix)))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn shown(path: &Path) -> String {
 impl<'a> Address<'a> {
     /// # Errors
     /// What is wrong with it, without the path.
-    pub fn parse(path: &'a Path) -> Result<Self, String> {
+    pub(super) fn parse(path: &'a Path) -> Result<Self, String> {
         let text = path.to_str().ok_or("the name is not UTF-8")?;
         let place = SCHEMES.iter().find_map(|(prefix, scheme)| Some((*scheme, text.strip_prefix(prefix)?)));
         let (scheme, rest) = place.ok_or("is not an address in an object store")?;

@@ -12,13 +12,13 @@ use crate::store::{Place, Reader, Stream};
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// The CRC-32C (Castagnoli) of some bytes.
-pub fn crc32c(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
 /// The CRC-32C of bytes with CRC-32C `crc` followed by `bytes`.
 #[inline]
-pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
     // The algorithm's register holds the complement of the result.
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
     digest.update(bytes);
@@ -154,33 +154,33 @@ impl ChunkSums {
 }
 
 /// A CRC-32C as documents show it.
-pub fn hexadecimal(crc: u32) -> String {
+pub(crate) fn hexadecimal(crc: u32) -> String {
     format!("{crc:08x}")
 }
 
 /// A writer that computes the checksum of what passes through it.
-pub struct Summing<W> {
+pub(crate) struct Summing<W> {
     inner: W,
     sums: ByteSums,
 }
 
 impl<W: Write> Summing<W> {
-    pub fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         Self::behind(ByteSums::default(), inner)
     }
 
     /// For an `inner` that already has bytes with these sums.
-    pub fn behind(sums: ByteSums, inner: W) -> Self {
+    pub(crate) fn behind(sums: ByteSums, inner: W) -> Self {
         Self { inner, sums }
     }
 
     /// The writer that got the bytes.
-    pub fn into_inner(self) -> W {
+    pub(crate) fn into_inner(self) -> W {
         self.inner
     }
 
     /// The checksum of all bytes so far.
-    pub fn checksum(&self) -> Checksum {
+    pub(crate) fn checksum(&self) -> Checksum {
         Checksum { bytes: self.sums.n_bytes, crc32c: hexadecimal(self.sums.crc32c) }
     }
 }

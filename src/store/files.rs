@@ -11,14 +11,14 @@ use crate::base::error::{Result, failed};
 use crate::store::place::{Entry, Place, is_absence};
 
 /// Writes an indented JSON document with a final newline.
-pub fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {
+pub(crate) fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(failed(place.display()))?;
     text.push(b'\n');
     place.write(&text).map_err(failed(place.display()))
 }
 
 /// Reads a text file named by the user, which may be a pipe without end.
-pub fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     const MOST_BYTES: u64 = 256 << 20;
     let mut text = String::new();
     match File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)? as u64 {
@@ -28,7 +28,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 }
 
 /// Reads a JSON document.
-pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
+pub(crate) fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
     let text = place.read().map_err(failed(place.display()))?;
     serde_json::from_slice(&text).map_err(failed(place.display()))
 }
@@ -37,14 +37,9 @@ pub fn read_json<T: DeserializeOwned>(place: &Place) -> Result<T> {
 ///
 /// # Errors
 /// `Error::Failed` if it cannot be read.
-pub fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
-    Ok(find_document(place)?.and_then(|text| serde_json::from_slice(&text).ok()))
-}
-
-/// The bytes of a document; `None` if there is no file, or one that is too long for a document.
-pub fn find_document(place: &Place) -> Result<Option<Vec<u8>>> {
+pub(crate) fn find_json<T: DeserializeOwned>(place: &Place) -> Result<Option<T>> {
     match place.read() {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(e) if is_absence(&e) || e.kind() == io::ErrorKind::InvalidData => Ok(None),
         Err(e) => Err(failed(place.display())(e)),
     }
@@ -54,26 +49,26 @@ pub fn find_document(place: &Place) -> Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// `Error::Failed` if the system does not say: an unknown answer never counts as "nothing is there".
-pub fn entry(place: &Place) -> Result<Option<Entry>> {
+pub(crate) fn entry(place: &Place) -> Result<Option<Entry>> {
     place.find().map_err(failed(place.display()))
 }
 
 /// Whether anything is at a place, without following links. Errors as [`entry`].
-pub fn is_there(place: &Place) -> Result<bool> {
+pub(crate) fn is_there(place: &Place) -> Result<bool> {
     Ok(entry(place)?.is_some())
 }
 
 /// Removes a file, or a directory with everything in it. A missing one counts as removed.
-pub fn remove(place: &Place) -> Result<()> {
+pub(crate) fn remove(place: &Place) -> Result<()> {
     place.remove().map_err(failed(format!("{}: cannot be removed", place.display())))
 }
 
 /// Renames a file or directory within its file system.
-pub fn move_to(from: &Place, to: &Place) -> Result<()> {
+pub(crate) fn move_to(from: &Place, to: &Place) -> Result<()> {
     from.rename(to).map_err(failed(format!("{} cannot be moved to {}", from.display(), to.display())))
 }
 
 /// Makes a directory and its parents, up to the root of the place.
-pub fn create_directories(place: &Place) -> Result<()> {
+pub(crate) fn create_directories(place: &Place) -> Result<()> {
     place.create_directories().map_err(failed(place.display()))
 }

@@ -5,7 +5,7 @@
 //! Errors are I/O errors without the path, which the caller adds.
 
 mod address;
-pub mod checksum;
+pub(crate) mod checksum;
 #[cfg(feature = "cloud")]
 mod cloud;
 #[cfg(not(feature = "cloud"))]
@@ -13,26 +13,26 @@ mod cloud;
 mod cloud;
 #[cfg(test)]
 pub(crate) mod faults;
-pub mod files;
-pub mod place;
+pub(crate) mod files;
+pub(crate) mod place;
 mod reader;
-pub mod sync;
+pub(crate) mod sync;
 mod writer;
 
 use std::path::Path;
 
-pub use address::is_remote;
-pub use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
+pub(crate) use address::is_remote;
+pub(crate) use cloud::{Object, abort_uploads, list, list_top, put_new, remove_all, state};
 pub use place::Place;
-pub use reader::{Reader, Stream, TableReader};
-pub use writer::{Finishing, Writer, finish_buffered};
+pub(crate) use reader::{Reader, Stream, TableReader};
+pub(crate) use writer::{Finishing, Writer, finish_buffered};
 
 use crate::base::error::{Error, Result};
 use address::Address;
 
 /// The current state of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     pub bytes: u64,
     /// What distinguishes this content of the object from any other.
     pub etag: Option<String>,
@@ -45,7 +45,7 @@ pub struct State {
 ///
 /// # Errors
 /// `Error::Usage` with what is wrong.
-pub fn check_address(path: &Path) -> Result<()> {
+pub(crate) fn check_address(path: &Path) -> Result<()> {
     if !is_remote(path) {
         return Ok(());
     }

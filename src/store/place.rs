@@ -407,7 +407,7 @@ impl Place {
     }
 
     /// The names of the files in a directory, or below a prefix of an object store.
-    pub fn names_below(&self) -> io::Result<Vec<String>> {
+    pub(crate) fn names_below(&self) -> io::Result<Vec<String>> {
         if self.is_remote() {
             return cloud::list(&self.path());
         }
@@ -558,17 +558,17 @@ impl Entry {
 }
 
 /// The permissions of a directory for files with these: whoever may read the files may search it.
-pub fn directory_mode(file_mode: u32) -> u32 {
+pub(crate) fn directory_mode(file_mode: u32) -> u32 {
     file_mode | (file_mode & 0o444) >> 2
 }
 
 /// Whether an error says that there is nothing of that name. No other error proves it.
-pub fn is_absence(error: &io::Error) -> bool {
+pub(crate) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A hidden name with `name` in it that is almost certainly unused.
-pub fn random_name(name: &OsStr) -> OsString {
+pub(crate) fn random_name(name: &OsStr) -> OsString {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let number = RandomState::new().build_hasher().finish();
     let mut hidden = OsString::from(".");

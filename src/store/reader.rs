@@ -16,14 +16,14 @@ use crate::store::{Object, Writer};
 const COPY_BYTES: usize = 1 << 18;
 
 /// A file or an object of known length.
-pub enum Reader {
+pub(crate) enum Reader {
     File(File, Probe),
     Object(Arc<Object>),
 }
 
 impl Reader {
     /// Opens a regular file or an object.
-    pub fn open(place: &Place) -> io::Result<Self> {
+    pub(crate) fn open(place: &Place) -> io::Result<Self> {
         if place.is_remote() {
             Object::open(&place.path()).map(Self::Object)
         } else {
@@ -32,7 +32,7 @@ impl Reader {
     }
 
     /// Length in bytes.
-    pub fn bytes(&self) -> io::Result<u64> {
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
         match self {
             Self::File(file, probe) => probe.step().and_then(|()| file.metadata()).map(|m| m.len()),
             Self::Object(object) => Ok(object.bytes()),
@@ -40,7 +40,7 @@ impl Reader {
     }
 
     /// Fills `out` from `offset` on.
-    pub fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
+    pub(crate) fn read_exact_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file, probe) => probe.step().and_then(|()| file.read_exact_at(out, offset)),
             Self::Object(object) => object.read_at(offset, out, offset + out.len() as u64),
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     /// Reads from `offset` up to `end`.
-    pub fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
+    pub(crate) fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
         match self {
             Self::File(mut file, probe) => {
                 file.seek(SeekFrom::Start(offset))?;
@@ -59,7 +59,7 @@ impl Reader {
     }
 
     /// Reads all of it.
-    pub fn whole(self) -> io::Result<Stream> {
+    pub(crate) fn whole(self) -> io::Result<Stream> {
         let end = match &self {
             // A file may grow while it is read.
             Self::File(..) => u64::MAX,
@@ -70,14 +70,14 @@ impl Reader {
 }
 
 /// A part of a file or an object, read from start to end.
-pub enum Stream {
+pub(crate) enum Stream {
     File(io::Take<File>, Probe),
     Object { object: Arc<Object>, offset: u64, end: u64 },
 }
 
 impl Stream {
     /// Copies the rest of it. From file to file the kernel does it.
-    pub fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
+    pub(crate) fn copy_to(&mut self, out: &mut Writer) -> io::Result<u64> {
         match (self, out) {
             (Self::File(file, _), Writer::File(out)) => {
                 out.step()?;
@@ -104,14 +104,14 @@ impl Read for Stream {
 }
 
 /// A table as the library reads it: with its length known, since asking for it must not fail.
-pub struct TableReader {
+pub(crate) struct TableReader {
     reader: Reader,
     bytes: u64,
 }
 
 impl TableReader {
     /// Opens a regular file or an object.
-    pub fn open(place: &Place) -> io::Result<Self> {
+    pub(crate) fn open(place: &Place) -> io::Result<Self> {
         let reader = Reader::open(place)?;
         let bytes = reader.bytes()?;
         Ok(Self { reader, bytes })

@@ -19,7 +19,7 @@ const THREADS: usize = 16;
 ///
 /// # Errors
 /// `Error::Failed` with the file that could not be written, even if an earlier write failed unnoticed.
-pub fn sync_tree(root: &Place, cancel: &CancelHandle) -> Result<()> {
+pub(crate) fn sync_tree(root: &Place, cancel: &CancelHandle) -> Result<()> {
     for_each(THREADS, tree(root), cancel, &mut |_| {}, || Ok(()), |(): &mut (), place: Result<Place>, _| sync(&place?))
 }
 
@@ -56,18 +56,18 @@ fn names_in(place: &Place) -> Result<Option<Vec<OsString>>> {
 }
 
 /// Syncs one file, or the names in one directory.
-pub fn sync(place: &Place) -> Result<()> {
+pub(crate) fn sync(place: &Place) -> Result<()> {
     place.sync().map_err(failed(format!("{}: cannot be synced to disk", place.display())))
 }
 
 /// Syncs the directory that holds a place, so that its name is on disk.
-pub fn sync_parent(place: &Place) -> Result<()> {
+pub(crate) fn sync_parent(place: &Place) -> Result<()> {
     place.parent().map_or(Ok(()), |parent| sync(&parent))
 }
 
 /// Starts writing bytes of a file to disk and does not wait: otherwise the disk would be idle while more is converted.
 /// Errors are reported by [`sync`].
-pub fn begin_sync(file: &File, offset: u64, n: u64) {
+pub(crate) fn begin_sync(file: &File, offset: u64, n: u64) {
     #[cfg(target_os = "linux")]
     if let (Ok(offset), Ok(n)) = (offset.try_into(), n.try_into()) {
         use std::os::fd::AsRawFd;

@@ -30,62 +30,62 @@ pub(super) fn remove(_: &Path) -> io::Result<()> {
     missing()
 }
 
-pub fn state(_: &Path) -> io::Result<State> {
+pub(crate) fn state(_: &Path) -> io::Result<State> {
     missing()
 }
 
-pub fn list(_: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn list(_: &Path) -> io::Result<Vec<String>> {
     missing()
 }
 
-pub fn list_top(_: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn list_top(_: &Path) -> io::Result<Vec<String>> {
     missing()
 }
 
-pub fn put_new(_: &Path, _: &[u8]) -> io::Result<bool> {
+pub(crate) fn put_new(_: &Path, _: &[u8]) -> io::Result<bool> {
     missing()
 }
 
-pub fn remove_all(_: &[std::path::PathBuf]) -> io::Result<()> {
+pub(crate) fn remove_all(_: &[std::path::PathBuf]) -> io::Result<()> {
     missing()
 }
 
-pub fn abort_uploads() {}
+pub(crate) fn abort_uploads() {}
 
 /// An object being read: never exists.
-pub enum Object {}
+pub(crate) enum Object {}
 
 impl Object {
-    pub fn open(_: &Path) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(_: &Path) -> io::Result<Arc<Self>> {
         missing()
     }
 
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         match *self {}
     }
 
-    pub fn read_at(&self, _: u64, _: &mut [u8], _: u64) -> io::Result<()> {
+    pub(crate) fn read_at(&self, _: u64, _: &mut [u8], _: u64) -> io::Result<()> {
         match *self {}
     }
 
-    pub fn will_read(&self, _: u64, _: usize) {
+    pub(crate) fn will_read(&self, _: u64, _: usize) {
         match *self {}
     }
 
-    pub fn is_read_by(&self, _: usize) {
+    pub(crate) fn is_read_by(&self, _: usize) {
         match *self {}
     }
 }
 
 /// An object being written: never exists.
-pub enum Upload {}
+pub(crate) enum Upload {}
 
 impl Upload {
-    pub fn create(_: &Path, _: Option<u64>) -> io::Result<Self> {
+    pub(crate) fn create(_: &Path, _: Option<u64>) -> io::Result<Self> {
         missing()
     }
 
-    pub fn finish(self) -> io::Result<Pending> {
+    pub(crate) fn finish(self) -> io::Result<Pending> {
         match self {}
     }
 }
@@ -101,10 +101,10 @@ impl Write for Upload {
 }
 
 /// The last request of an upload: never exists.
-pub enum Pending {}
+pub(crate) enum Pending {}
 
 impl Pending {
-    pub fn wait(self) -> io::Result<()> {
+    pub(crate) fn wait(self) -> io::Result<()> {
         match self {}
     }
 }

@@ -14,14 +14,14 @@ use crate::store::sync::begin_sync;
 const WRITE_BYTES: usize = 128 << 10;
 
 /// A file or an object being written. An object exists only once finished; dropped before, it never does.
-pub enum Writer {
+pub(crate) enum Writer {
     File(LocalFile),
     Object(Box<Upload>),
 }
 
 impl Writer {
     /// Replaces what is there.
-    pub fn create(place: &Place) -> io::Result<Self> {
+    pub(crate) fn create(place: &Place) -> io::Result<Self> {
         if place.is_remote() {
             Upload::create(&place.path(), None).map(Self::object)
         } else {
@@ -30,7 +30,7 @@ impl Writer {
     }
 
     /// As [`Self::create`] with a known length: a very long object gets larger parts.
-    pub fn create_sized(place: &Place, bytes: u64) -> io::Result<Self> {
+    pub(crate) fn create_sized(place: &Place, bytes: u64) -> io::Result<Self> {
         if place.is_remote() {
             Upload::create(&place.path(), Some(bytes)).map(Self::object)
         } else {
@@ -47,19 +47,19 @@ impl Writer {
     }
 
     /// Starts writing these bytes of a file to disk, ahead of the sync.
-    pub fn begin_sync(&self, offset: u64, n: u64) {
+    pub(crate) fn begin_sync(&self, offset: u64, n: u64) {
         if let Self::File(file) = self {
             begin_sync(&file.file, offset, n);
         }
     }
 
     /// Completes it.
-    pub fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         self.finish_later()?.map_or(Ok(()), Finishing::wait)
     }
 
     /// Completes it in the background. If there is a result, it is complete once that has been waited for.
-    pub fn finish_later(self) -> io::Result<Option<Finishing>> {
+    pub(crate) fn finish_later(self) -> io::Result<Option<Finishing>> {
         Ok(match self {
             Self::File(_) => None,
             Self::Object(upload) => Some(Finishing(upload.finish()?)),
@@ -88,7 +88,7 @@ impl Write for Writer {
 }
 
 /// A file that is being written.
-pub struct LocalFile {
+pub(crate) struct LocalFile {
     pub(super) file: File,
     probe: Probe,
 }
@@ -101,16 +101,16 @@ impl LocalFile {
 }
 
 /// Completes what was written through a buffer.
-pub fn finish_buffered(file: BufWriter<Writer>) -> io::Result<()> {
+pub(crate) fn finish_buffered(file: BufWriter<Writer>) -> io::Result<()> {
     file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
 }
 
 /// The last request of an object, in flight.
-pub struct Finishing(Pending);
+pub(crate) struct Finishing(Pending);
 
 impl Finishing {
     /// Waits until the object exists.
-    pub fn wait(self) -> io::Result<()> {
+    pub(crate) fn wait(self) -> io::Result<()> {
         self.0.wait()
     }
 }

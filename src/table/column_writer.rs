@@ -19,13 +19,13 @@ pub(super) struct ColumnWriter {
 }
 
 impl ColumnWriter {
-    pub fn new(source: Source, descr: ColumnDescPtr) -> Self {
+    pub(super) fn new(source: Source, descr: ColumnDescPtr) -> Self {
         Self { source, chunk: Chunk::new(descr), n_like_first: 0 }
     }
 
     /// Adds the rows of one page. `first` is the first row of the row group; `rows` equal it wherever their `changed`
     /// is 0. Every page but the last of a row group has `page_rows` rows.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         rows: &Rows<'_>,
         first: &Rows<'_>,
@@ -57,12 +57,12 @@ impl ColumnWriter {
     }
 
     /// The pages so far, to be written before the row group ends.
-    pub fn take_bytes(&mut self) -> Vec<Vec<u8>> {
+    pub(super) fn take_bytes(&mut self) -> Vec<Vec<u8>> {
         self.chunk.take_bytes()
     }
 
     /// Ends the chunk, whose first byte is at `position` in the file, and begins that of the next row group.
-    pub fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
+    pub(super) fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
         if self.n_like_first > 0 {
             self.chunk.push_constant(&first.values(self.source), std::mem::take(&mut self.n_like_first));
         }

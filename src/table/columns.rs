@@ -17,28 +17,28 @@ use crate::table::formula::Computed;
 use crate::table::info::ColumnInfo;
 
 /// Rows per row group for trace headers of 240 bytes.
-pub const ROW_GROUP_ROWS: u64 = 65_536;
+pub(crate) const ROW_GROUP_ROWS: u64 = 65_536;
 
 /// Name of the first column: the number of the trace in the file, from 0.
 const TRACE_INDEX: &str = "trace_index";
 /// Name of the first column if a grid has the key `trace`, whose places need the other name.
 const FILE_TRACE_INDEX: &str = "file_trace_index";
 /// Name of the column with the number of the input file, from 0, if there are several.
-pub const FILE_INDEX: &str = "file_index";
+pub(crate) const FILE_INDEX: &str = "file_index";
 /// Name of the column with each trace's number of samples in its file, if they may differ.
-pub const N_SAMPLES: &str = "n_samples";
+pub(crate) const N_SAMPLES: &str = "n_samples";
 /// Name of the column with the time of the recording.
 pub(crate) const RECORDING_TIME: &str = "recording_time";
 /// Length of a mark (the file index and the number of samples), which follow the header bytes in a row.
 const MARK_BYTES: usize = 4;
 /// Name of the last column: the header bytes as in the file.
-pub const RAW_HEADER: &str = "raw_header";
+pub(crate) const RAW_HEADER: &str = "raw_header";
 /// Name of the column with the additional trace headers (rev 2), if the file has them.
-pub const ADDITIONAL_HEADERS: &str = "additional_headers";
+pub(crate) const ADDITIONAL_HEADERS: &str = "additional_headers";
 /// Flag for a trace whose stored samples are all zero.
-pub const ZERO_TRACE: u8 = 1;
+pub(crate) const ZERO_TRACE: u8 = 1;
 /// Flag for a trace whose samples in the file are byte for byte those of the trace before, and not all zero.
-pub const DUPLICATE_TRACE: u8 = 2;
+pub(crate) const DUPLICATE_TRACE: u8 = 2;
 /// The trace identification code of a dead trace (SEG-Y rev 2.1, table 3, bytes 29-30).
 const DEAD: i64 = 2;
 /// First byte of the time scalar (SEG-Y rev 2.1, table 3). Times are not scaled.

@@ -90,7 +90,7 @@ pub struct Degrees {
 
 /// Where a coordinate, its scalar and its unit are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Angle {
+pub(crate) struct Angle {
     coordinate: Place,
     scalar: Option<u32>,
     /// The scalar that the user gave.

@@ -14,12 +14,12 @@ use crate::table::columns::HeaderTable;
 use crate::table::info::ColumnInfo;
 
 /// Name of the column.
-pub const ENSEMBLE_ID: &str = "ensemble_id";
+pub(crate) const ENSEMBLE_ID: &str = "ensemble_id";
 /// Its place: after `trace_index`.
-pub const ENSEMBLE_ID_PLACE: usize = 1;
+pub(crate) const ENSEMBLE_ID_PLACE: usize = 1;
 
 /// What is known of the column.
-pub fn ensemble_info() -> ColumnInfo {
+pub(crate) fn ensemble_info() -> ColumnInfo {
     ColumnInfo {
         name: ENSEMBLE_ID.into(),
         kind: "i64".into(),
@@ -30,7 +30,7 @@ pub fn ensemble_info() -> ColumnInfo {
 }
 
 /// The first traces of the gathers, in order.
-pub type GatherStarts = Box<dyn Iterator<Item = Result<u64>>>;
+pub(crate) type GatherStarts = Box<dyn Iterator<Item = Result<u64>>>;
 
 /// The schemas of the table with this column.
 pub(super) fn schemas(table: &HeaderTable) -> Result<(SchemaRef, SchemaDescPtr)> {

@@ -14,7 +14,7 @@ use crate::table::columns::Source;
 use crate::table::rows::Rows;
 
 /// Functions allowed in an expression, besides `pi`. Those with two arguments come last.
-pub const FUNCTIONS: [&str; 25] = [
+pub(crate) const FUNCTIONS: [&str; 25] = [
     "abs", "sign", "floor", "ceil", "round", "trunc", "sqrt", "exp", "ln", "log10", "sin", "cos", "tan", "asin",
     "acos", "atan", "degrees", "radians", "float", "atan2", "hypot", "pow", "mod", "min", "max",
 ];
@@ -59,7 +59,7 @@ impl Input {
 
 /// A parsed formula, evaluated 10 million times per second and core.
 #[derive(Clone, Debug)]
-pub struct Formula {
+pub(crate) struct Formula {
     expression: FlatEx<f64, Operators>,
     inputs: Vec<Source>,
 }
@@ -67,7 +67,7 @@ pub struct Formula {
 impl Formula {
     /// # Errors
     /// `Error::Usage` for an invalid expression; [`names`] checks the names beforehand.
-    pub fn new(computed: &Computed) -> Result<Self> {
+    pub(crate) fn new(computed: &Computed) -> Result<Self> {
         let expression = parse(&computed.expression).map_err(|why| {
             let shown = excerpt(&computed.expression);
             Error::Usage(format!("computed column {}: \"{shown}\": {why}", computed.name))
@@ -94,12 +94,12 @@ impl Formula {
     }
 
     /// The value for one header; NaN if undefined.
-    pub fn value(&self, header: &[u8], order: ByteOrder) -> f64 {
+    pub(crate) fn value(&self, header: &[u8], order: ByteOrder) -> f64 {
         self.values_of(header, header.len(), order).first().copied().unwrap_or(f64::NAN)
     }
 
     /// The values for consecutive headers of `width` bytes each; NaN if undefined.
-    pub fn values_of(&self, headers: &[u8], width: usize, order: ByteOrder) -> Vec<f64> {
+    pub(crate) fn values_of(&self, headers: &[u8], width: usize, order: ByteOrder) -> Vec<f64> {
         self.values(&Rows { bytes: headers, width, order, first_trace: 0, flags: &[], formulas: &[], changed: &[] })
     }
 
@@ -111,23 +111,23 @@ impl Formula {
 
 /// An expression over numbers by name.
 #[derive(Clone, Debug)]
-pub struct Expression(FlatEx<f64, Operators>);
+pub(crate) struct Expression(FlatEx<f64, Operators>);
 
 impl Expression {
     /// # Errors
     /// What is wrong with it, as [`names`] says it.
-    pub fn new(expression: &str) -> Result<Self, String> {
+    pub(crate) fn new(expression: &str) -> Result<Self, String> {
         names(expression)?;
         parse(expression).map(Self)
     }
 
     /// The names in it, sorted.
-    pub fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         self.0.var_names()
     }
 
     /// Its value with a number for each name, in their order; NaN if undefined.
-    pub fn value(&self, numbers: &[f64]) -> f64 {
+    pub(crate) fn value(&self, numbers: &[f64]) -> f64 {
         defined(self.0.eval(numbers).unwrap_or(f64::NAN))
     }
 }
@@ -136,7 +136,7 @@ impl Expression {
 ///
 /// # Errors
 /// What is wrong with the expression, with similar names for unknown functions.
-pub fn names(expression: &str) -> Result<Vec<String>, String> {
+pub(crate) fn names(expression: &str) -> Result<Vec<String>, String> {
     if let Some(wrong) = expression.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.+-*/(), ".contains(*c))) {
         let hint = if wrong == '^' { "; write pow(x, y)" } else { "" };
         return Err(format!("it cannot have the character {wrong:?}{hint}"));

@@ -44,12 +44,12 @@ macro_rules! numbers {
 }
 
 impl Rows<'_> {
-    pub fn n_rows(&self) -> usize {
+    pub(crate) fn n_rows(&self) -> usize {
         self.bytes.len() / self.width
     }
 
     /// Bytes `offset..offset + width` of every row, one after the other.
-    pub fn stored(&self, offset: usize, width: usize, pairwise_swapped: bool) -> Cow<'_, [u8]> {
+    pub(crate) fn stored(&self, offset: usize, width: usize, pairwise_swapped: bool) -> Cow<'_, [u8]> {
         if width == self.width && !pairwise_swapped {
             return Cow::Borrowed(self.bytes);
         }
@@ -62,7 +62,7 @@ impl Rows<'_> {
     }
 
     /// The values of a column. `RawBytes` has none: see `Rows::stored`.
-    pub fn values(&self, source: Source) -> Values {
+    pub(crate) fn values(&self, source: Source) -> Values {
         match source {
             Source::TraceIndex => {
                 let n = self.n_rows() as i64;
@@ -121,7 +121,7 @@ impl Rows<'_> {
     }
 
     /// Whether a column has the same value in all rows, according to `changed`.
-    pub fn is_constant(&self, source: Source) -> bool {
+    pub(crate) fn is_constant(&self, source: Source) -> bool {
         match source {
             Source::Computed(i) => self.formulas.get(i).is_some_and(|f| f.is_constant(self.changed)),
             source => source.is_constant(self.changed),
@@ -129,7 +129,7 @@ impl Rows<'_> {
     }
 
     /// A number of any type as a double; integers beyond 2^53 are rounded.
-    pub fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
+    pub(crate) fn as_f64(&self, offset: usize, kind: FieldKind) -> Vec<f64> {
         match kind {
             FieldKind::I8 => numbers!(self, offset, i8, |v| f64::from(v)),
             FieldKind::U8 => numbers!(self, offset, u8, |v| f64::from(v)),
@@ -174,7 +174,7 @@ fn scale(values: &mut [f64], scalars: &[i16]) {
 ///
 /// # Panics
 /// If the field does not lie within `header`.
-pub fn read_number(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> f64 {
+pub(crate) fn read_number(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> f64 {
     let bits = || read_integer(header, first_byte, kind, order);
     match kind {
         FieldKind::F32 => f64::from(f32::from_bits(bits() as u32)),
@@ -191,7 +191,7 @@ pub fn read_number(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteO
 ///
 /// # Panics
 /// If the field does not lie within `header`.
-pub fn write_number(header: &mut [u8], first_byte: u32, kind: FieldKind, order: ByteOrder, value: f64) {
+pub(crate) fn write_number(header: &mut [u8], first_byte: u32, kind: FieldKind, order: ByteOrder, value: f64) {
     let start = first_byte as usize - 1;
     let place = &mut header[start..start + kind.size()];
     macro_rules! put {
@@ -224,7 +224,7 @@ pub fn write_number(header: &mut [u8], first_byte: u32, kind: FieldKind, order: 
 ///
 /// # Panics
 /// If the field does not lie within `header`.
-pub fn read_integer(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> i64 {
+pub(crate) fn read_integer(header: &[u8], first_byte: u32, kind: FieldKind, order: ByteOrder) -> i64 {
     let start = first_byte as usize - 1;
     let bytes = &header[start..start + kind.size()];
     let push = |value: u64, &byte: &u8| value << 8 | u64::from(byte);

@@ -48,7 +48,7 @@ pub fn compare(
 }
 
 /// Like [`compare`], for an open dataset.
-pub fn compare_with(
+pub(crate) fn compare_with(
     inputs: &[impl AsRef<Path>],
     dataset: &Dataset,
     on_progress: &mut dyn FnMut(u64, u64),

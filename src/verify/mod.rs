@@ -6,4 +6,6 @@ mod compare;
 mod edits;
 
 pub use check::{Checked, check};
-pub use compare::{Compared, compare, compare_with};
+pub use compare::Compared;
+pub use compare::compare;
+pub(crate) use compare::compare_with;

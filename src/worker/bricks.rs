@@ -258,8 +258,10 @@ impl<'a> Columns<'a> {
             let (row, padding) = self.row[..row_bytes].split_at_mut(n_there * size);
             padding.fill(0);
             let seen = self.samples.convert(raw, row);
-            if self.grid.aside_of.is_empty() {
-                self.moments.add(self.grid.traces.dtype, row);
+            match seen.range {
+                _ if !self.grid.aside_of.is_empty() => {}
+                Some(range) => self.moments.add_finite(row, range),
+                None => self.moments.add(self.grid.traces.dtype, row),
             }
             if !seen.is_plain {
                 self.exceptions.check(placed.trace, samples.start, raw, row)?;

@@ -14,7 +14,7 @@ use crate::segy::{Dtype, Layout, SegyFile};
 use crate::table::{DUPLICATE_TRACE, ZERO_TRACE};
 
 /// Bytes compared first: most traces have a sample other than zero in them. A multiple of every sample size.
-const FIRST_BYTES: usize = 24 << 4;
+const FIRST_BYTES: usize = 24 << 2;
 /// Bytes compared in one step, at most.
 const BLOCK_BYTES: usize = 24 << 8;
 /// The samples of a trace longer than this are released from memory one block at a time, those of a shorter one with
@@ -22,7 +22,7 @@ const BLOCK_BYTES: usize = 24 << 8;
 const RELEASED_BYTES: usize = 64 << 10;
 
 /// Finds the flags of traces. The first trace of a file never counts as a repetition.
-pub struct FlagFinder<'a> {
+pub(crate) struct FlagFinder<'a> {
     inputs: Inputs<'a>,
     layout: &'a Layout,
     converter: Converter,
@@ -44,7 +44,7 @@ struct Samples {
 
 impl<'a> FlagFinder<'a> {
     /// `layout` is that of the first file; all files are read with it.
-    pub fn new(inputs: Inputs<'a>, layout: &'a Layout, converter: Converter, dtype: Dtype) -> Self {
+    pub(crate) fn new(inputs: Inputs<'a>, layout: &'a Layout, converter: Converter, dtype: Dtype) -> Self {
         Self {
             inputs,
             layout,
@@ -58,7 +58,13 @@ impl<'a> FlagFinder<'a> {
     }
 
     /// The flags of the traces of a window, whose bytes and `is_zero` are known.
-    pub fn of_window(&mut self, window: &Stretch, bytes: &[u8], is_zero: &[bool], flags: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn of_window(
+        &mut self,
+        window: &Stretch,
+        bytes: &[u8],
+        is_zero: &[bool],
+        flags: &mut Vec<u8>,
+    ) -> Result<()> {
         let header_bytes = self.layout.header_bytes();
         flags.clear();
         let mut before: Option<&[u8]> = None;
@@ -80,7 +86,7 @@ impl<'a> FlagFinder<'a> {
     }
 
     /// The flags of the traces of a window, whose bytes are known.
-    pub fn of_read_window(&mut self, window: &Stretch, bytes: &[u8], flags: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn of_read_window(&mut self, window: &Stretch, bytes: &[u8], flags: &mut Vec<u8>) -> Result<()> {
         let header_bytes = self.layout.header_bytes();
         let mut is_zero = |trace: &[u8]| {
             let samples = &trace[header_bytes..];
@@ -107,7 +113,7 @@ impl<'a> FlagFinder<'a> {
     }
 
     /// The flags of a trace that has not been read.
-    pub fn of_trace(&mut self, index: u64) -> Result<u8> {
+    pub(crate) fn of_trace(&mut self, index: u64) -> Result<u8> {
         let samples = self.samples(index)?;
         let is_zero = self.is_zero(&samples)?;
         let mut buffer = std::mem::take(&mut self.start);

@@ -1,7 +1,7 @@
 //! Converting one segment: samples to chunks, headers to row groups, gather keys to runs.
 
 mod bricks;
-pub mod flags;
+pub(crate) mod flags;
 mod long_traces;
 mod probed_rows;
 mod rows;
@@ -48,7 +48,7 @@ pub fn convert_segment(
 }
 
 /// Converts the segment of an attempt; see [`convert_segment`].
-pub fn convert(
+pub(crate) fn convert(
     plan: &Plan,
     attempt: &mut Attempt,
     cancel: &CancelHandle,

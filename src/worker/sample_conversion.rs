@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) is_zero: bool,
     /// All its words are known to be restorable; otherwise that must be checked.
     pub(crate) is_plain: bool,
+    /// The smallest and the largest, if they are float32 and all known to be finite.
+    pub(crate) range: Option<[f32; 2]>,
 }
 
 impl SampleConversion {
@@ -41,9 +43,9 @@ impl SampleConversion {
     pub(crate) fn convert(&mut self, samples: &[u8], out: &mut [u8]) -> Seen {
         let plain = self.plain.filter(|_| samples.len() == out.len());
         if let Some(range) = plain.and_then(|convert| convert(samples, out)) {
-            return Seen { is_zero: self.statistics.add_finite(range), is_plain: true };
+            return Seen { is_zero: self.statistics.add_finite(range), is_plain: true, range: Some(range) };
         }
         self.converter.convert(samples, out);
-        Seen { is_zero: self.statistics.add(self.dtype, out), is_plain: false }
+        Seen { is_zero: self.statistics.add(self.dtype, out), is_plain: false, range: None }
     }
 }

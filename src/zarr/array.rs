@@ -44,20 +44,20 @@ pub enum ReadPattern {
 }
 
 /// The name of the axis of the traces.
-pub const TRACE_AXIS: &str = "trace";
+pub(crate) const TRACE_AXIS: &str = "trace";
 /// A chunk aims at no more than this many bytes before compression.
-pub const CHUNK_TARGET_BYTES: u64 = 8 << 20;
+pub(super) const CHUNK_TARGET_BYTES: u64 = 8 << 20;
 /// Chunks span at most this many traces unless the user says so.
-pub const MAX_CHUNK_TRACES: u64 = 1000;
+pub(super) const MAX_CHUNK_TRACES: u64 = 1000;
 /// Chunks that are cut along the samples aim at this many bytes.
 const CUT_CHUNK_BYTES: u64 = 1 << 20;
 /// Samples in a chunk for slices, and for both patterns.
 const SLICE_SAMPLES: u64 = 32;
 const BALANCED_SAMPLES: u64 = 256;
 /// The most bytes that a chunk may have before compression.
-pub const MAX_CHUNK_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_CHUNK_BYTES: u64 = 1 << 30;
 /// The most chunks that a shard may hold: its index, 16 bytes per chunk, is kept in memory.
-pub const MAX_SHARD_ENTRIES: u64 = 1 << 26;
+pub(crate) const MAX_SHARD_ENTRIES: u64 = 1 << 26;
 /// Traces longer than this are chunked along the samples too.
 const MAX_CHUNK_TRACE_BYTES: u64 = 1 << 20;
 
@@ -89,7 +89,7 @@ pub struct ArrayPlan {
 }
 
 /// The name that the array has unless the user says otherwise.
-pub fn usual_name() -> String {
+pub(crate) fn usual_name() -> String {
     TRACES.into()
 }
 

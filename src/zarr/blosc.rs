@@ -8,7 +8,7 @@
 use crate::base::shuffle::{Filter, bit_shuffle, bit_unshuffle, byte_shuffle, byte_unshuffle};
 
 /// Samples, filtered samples, compressed bytes and the input of one block fit into an L2 cache of 512 KiB.
-pub const BLOCK_BYTES: usize = 128 << 10;
+pub(super) const BLOCK_BYTES: usize = 128 << 10;
 
 const FORMAT_VERSION: u8 = 2;
 /// Version of the compressor's format: the same for LZ4 and Zstandard.
@@ -16,13 +16,13 @@ const COMPRESSOR_VERSION: u8 = 1;
 /// Blocks are split only into parts at least this long.
 const MIN_PART_BYTES: usize = 128;
 /// Items of more bytes are not split.
-pub const MAX_PARTS: usize = 16;
+pub(super) const MAX_PARTS: usize = 16;
 /// Lengths in the format are signed 32-bit numbers; half of that leaves room for data that does not shrink.
 const MAX_CHUNK_BYTES: usize = 1 << 30;
 
 /// The filter before the compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shuffle {
+pub(super) enum Shuffle {
     Byte,
     Bit,
 }
@@ -30,21 +30,21 @@ pub enum Shuffle {
 /// Bits 5-7 of the flags: which compressor made the parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Format {
+pub(super) enum Format {
     Lz4 = 1 << 5,
     Zstd = 4 << 5,
 }
 
 /// Where a part lies in its chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     pub block: usize,
     /// If the block is split, which byte of the items the part holds: less than [`MAX_PARTS`].
     pub part: usize,
 }
 
 /// Compresses the parts of blocks.
-pub trait PartEncoder: Send {
+pub(super) trait PartEncoder: Send {
     fn format(&self) -> Format;
 
     /// Compresses `part` into `room`, which is one byte shorter than it, and returns the length; `None` if it does not fit.
@@ -54,7 +54,7 @@ pub trait PartEncoder: Send {
 }
 
 /// Decompresses the parts of blocks.
-pub trait PartDecoder: Send {
+pub(super) trait PartDecoder: Send {
     fn format(&self) -> Format;
 
     /// Fills `part`; `None` if `encoded` is damaged or does not decode to exactly this length.
@@ -127,7 +127,7 @@ impl Header {
 /// An encoder of chunks of one size, one after the other.
 ///
 /// Memory: a filtered block and a container.
-pub struct Blosc {
+pub(super) struct Blosc {
     header: Header,
     parts: Box<dyn PartEncoder>,
     filter: Filter,
@@ -144,13 +144,13 @@ pub struct Blosc {
 impl Blosc {
     /// LZ4 with a `level` from 1 to 9 as in Blosc. `None` if no data type has this item size, or if the chunk is too long for
     /// the format.
-    pub fn lz4(item_bytes: usize, chunk_bytes: usize, shuffle: Shuffle, level: u8) -> Option<Self> {
+    pub(super) fn lz4(item_bytes: usize, chunk_bytes: usize, shuffle: Shuffle, level: u8) -> Option<Self> {
         let parts = Box::new(Lz4 { acceleration: 10 - i32::from(level) });
         Self::new(item_bytes, chunk_bytes, BLOCK_BYTES, shuffle, parts)
     }
 
     /// `block_bytes` must be whole items, for the bit shuffle a multiple of eight of them. `None` as in [`Blosc::lz4`].
-    pub fn new(
+    pub(super) fn new(
         item_bytes: usize,
         chunk_bytes: usize,
         block_bytes: usize,
@@ -181,18 +181,18 @@ impl Blosc {
     }
 
     /// Bytes of a block; the last of a chunk may be shorter.
-    pub fn block_bytes(&self) -> usize {
+    pub(super) fn block_bytes(&self) -> usize {
         self.header.block_bytes
     }
 
     /// Begins a series of chunks: what the first blocks show about the data is used for those that follow. So the bytes of
     /// a chunk depend on the chunks before it in its series.
-    pub fn begin_series(&mut self) {
+    pub(super) fn begin_series(&mut self) {
         (self.n_in_series, self.is_series) = (0, true);
     }
 
     /// Encodes the next block of the chunk.
-    pub fn push(&mut self, block: &[u8]) {
+    pub(super) fn push(&mut self, block: &[u8]) {
         if self.n_blocks == 0 {
             self.n_encoded = Header::BYTES + 4 * self.header.n_blocks();
             self.encoded.resize(self.n_encoded.max(self.encoded.len()), 0);
@@ -214,7 +214,7 @@ impl Blosc {
     }
 
     /// The container of the chunk, once all its blocks have been pushed. The next block begins another chunk.
-    pub fn finish(&mut self) -> &[u8] {
+    pub(super) fn finish(&mut self) -> &[u8] {
         let header = Header { container_bytes: self.n_encoded, ..self.header };
         self.encoded[..Header::BYTES].copy_from_slice(&header.to_bytes());
         self.n_blocks = 0;
@@ -228,7 +228,7 @@ impl Blosc {
 /// A decoder of chunks of known size, from any encoder with this compressor.
 ///
 /// Memory: a chunk and one of its blocks, whatever a container claims.
-pub struct Unblosc {
+pub(super) struct Unblosc {
     item_bytes: usize,
     parts: Box<dyn PartDecoder>,
     byte_unshuffle: Filter,
@@ -239,12 +239,12 @@ pub struct Unblosc {
 
 impl Unblosc {
     /// For LZ4; see [`Blosc::lz4`].
-    pub fn lz4(item_bytes: usize, chunk_bytes: usize) -> Option<Self> {
+    pub(super) fn lz4(item_bytes: usize, chunk_bytes: usize) -> Option<Self> {
         Self::new(item_bytes, chunk_bytes, Box::new(Lz4 { acceleration: 1 }))
     }
 
     /// `None` as in [`Blosc::lz4`].
-    pub fn new(item_bytes: usize, chunk_bytes: usize, parts: Box<dyn PartDecoder>) -> Option<Self> {
+    pub(super) fn new(item_bytes: usize, chunk_bytes: usize, parts: Box<dyn PartDecoder>) -> Option<Self> {
         let byte_unshuffle = byte_unshuffle(item_bytes)?;
         (1..=MAX_CHUNK_BYTES).contains(&chunk_bytes).then(|| Self {
             item_bytes,
@@ -257,7 +257,7 @@ impl Unblosc {
     }
 
     /// The chunk that is in a container. `None` if it is damaged, of another size or of another compressor.
-    pub fn decode(&mut self, container: &[u8]) -> Option<&[u8]> {
+    pub(super) fn decode(&mut self, container: &[u8]) -> Option<&[u8]> {
         let (header, rest) = container.split_first_chunk()?;
         let header = Header::from_bytes(header)?;
         let is_right = header.item_bytes == self.item_bytes

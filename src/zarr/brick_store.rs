@@ -14,14 +14,14 @@ use crate::zarr::planes;
 use crate::zarr::whole::WholeChunk;
 
 /// Encodes whole bricks.
-pub struct BrickEncoder {
+pub(crate) struct BrickEncoder {
     blocks: Option<Box<Blosc>>,
     whole: WholeChunk,
 }
 
 impl BrickEncoder {
     /// For the bricks of this array.
-    pub fn new(array: &Array) -> Self {
+    pub(crate) fn new(array: &Array) -> Self {
         let chunk_bytes = array.chunk_shape().iter().product::<u64>() as usize * array.dtype.size();
         Self {
             blocks: array.codec.blosc(array.dtype.size(), chunk_bytes).map(Box::new),
@@ -33,7 +33,7 @@ impl BrickEncoder {
     ///
     /// # Errors
     /// `Error::Usage` for more than the container can say.
-    pub fn of_records(item_bytes: usize, n: usize) -> Result<Self> {
+    pub(crate) fn of_records(item_bytes: usize, n: usize) -> Result<Self> {
         let blocks = planes::encoder(item_bytes, item_bytes * n, RECORD_LEVEL);
         let blocks =
             blocks.ok_or_else(|| Error::Usage("a brick has too many traces; choose a shorter one (--brick)".into()))?;
@@ -41,14 +41,14 @@ impl BrickEncoder {
     }
 
     /// Begins a unit. Its bricks are encoded one after another, so that their bytes depend on the unit alone.
-    pub fn begin_unit(&mut self) {
+    pub(crate) fn begin_unit(&mut self) {
         if let Some(blocks) = &mut self.blocks {
             blocks.begin_series();
         }
     }
 
     /// Encodes a brick. `store` takes the encoded bytes.
-    pub fn encode(&mut self, brick: &[u8], store: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn encode(&mut self, brick: &[u8], store: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match &mut self.blocks {
             None => store(&self.whole.encode(brick)?),
             Some(blocks) => {
@@ -60,14 +60,14 @@ impl BrickEncoder {
 }
 
 /// Decodes whole bricks.
-pub struct BrickDecoder {
+pub(crate) struct BrickDecoder {
     blocks: Option<Unblosc>,
     whole: WholeChunk,
 }
 
 impl BrickDecoder {
     /// For the bricks of this array.
-    pub fn new(array: &Array) -> Self {
+    pub(crate) fn new(array: &Array) -> Self {
         let chunk_bytes = array.chunk_shape().iter().product::<u64>() as usize * array.dtype.size();
         Self {
             blocks: array.codec.unblosc(array.dtype.size(), chunk_bytes),
@@ -76,7 +76,7 @@ impl BrickDecoder {
     }
 
     /// Decodes a brick of `n` bytes. `encoded` comes without its checksum.
-    pub fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
+    pub(crate) fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let Some(blocks) = &mut self.blocks else { return self.whole.decode(encoded, n) };
         let brick = blocks.decode(encoded).map(Cow::Borrowed);
         brick.ok_or_else(|| Error::Failed("a brick of it is not packed as its codec packs".into()))
@@ -89,7 +89,7 @@ pub(super) const RECORD_LEVEL: u8 = 2;
 /// The bricks that one segment writes.
 ///
 /// Memory: the index of each open shard, all of one unit.
-pub struct BrickStore {
+pub(crate) struct BrickStore {
     array: Array,
     objects: Objects,
     open: BTreeMap<Vec<u64>, Object>,
@@ -100,13 +100,13 @@ pub struct BrickStore {
 
 impl BrickStore {
     /// `directory` is that of the array. `is_durable`: it will be synced, so writing to the disk may begin early.
-    pub fn new(directory: &Place, array: Array, is_durable: bool) -> Self {
+    pub(crate) fn new(directory: &Place, array: Array, is_durable: bool) -> Self {
         let (objects, open, sums) = (Objects::new(directory), BTreeMap::new(), ChunkSums::default());
         Self { array, objects, open, sums, stored_bytes: 0, is_durable }
     }
 
     /// Stores a brick with its index along each axis, encoded by `encode`.
-    pub fn put(
+    pub(crate) fn put(
         &mut self,
         brick: &[u64],
         encode: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
@@ -132,7 +132,7 @@ impl BrickStore {
     }
 
     /// Completes the shards of a unit.
-    pub fn end_unit(&mut self) -> Result<()> {
+    pub(crate) fn end_unit(&mut self) -> Result<()> {
         while let Some((_, object)) = self.open.pop_first() {
             self.objects.finish(object)?;
         }
@@ -140,7 +140,7 @@ impl BrickStore {
     }
 
     /// Completes everything. Returns the checksums of all bricks, in the order in which they were put, and their bytes.
-    pub fn finish(mut self) -> Result<(ChunkSums, u64)> {
+    pub(crate) fn finish(mut self) -> Result<(ChunkSums, u64)> {
         self.end_unit()?;
         self.objects.wait()?;
         Ok((self.sums, self.stored_bytes))

@@ -104,7 +104,7 @@ impl ChunkEncoder {
 /// The decoder of one array.
 ///
 /// Memory: one chunk.
-pub struct ChunkDecoder {
+pub(crate) struct ChunkDecoder {
     /// For codecs that use Blosc's container.
     blocks: Option<Unblosc>,
     whole: WholeChunk,
@@ -112,7 +112,7 @@ pub struct ChunkDecoder {
 
 impl ChunkDecoder {
     /// The decompressor that the plan names.
-    pub fn new(array: &ArrayPlan) -> Self {
+    pub(crate) fn new(array: &ArrayPlan) -> Self {
         Self {
             blocks: array.codec.unblosc(array.dtype.size(), array.chunk_bytes()),
             whole: WholeChunk::new(&array.codec, array.dtype),
@@ -120,7 +120,7 @@ impl ChunkDecoder {
     }
 
     /// Decodes a chunk of `n` bytes. `encoded` comes without its checksum.
-    pub fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
+    pub(crate) fn decode<'a>(&'a mut self, encoded: &'a [u8], n: usize) -> Result<Cow<'a, [u8]>> {
         let Some(blocks) = &mut self.blocks else { return self.whole.decode(encoded, n) };
         let chunk = blocks.decode(encoded).map(Cow::Borrowed);
         chunk.ok_or_else(|| Error::Failed("a chunk of it is not packed as its codec packs".into()))

@@ -23,7 +23,7 @@ fn chunk_codecs(array: &Array) -> Vec<Value> {
 }
 
 /// `zarr.json` of an array of samples.
-pub fn array_document(array: &Array) -> Value {
+pub(crate) fn array_document(array: &Array) -> Value {
     let codecs = match array.shard {
         None => chunk_codecs(array),
         Some(_) => vec![json!({"name": "sharding_indexed", "configuration": {
@@ -54,7 +54,7 @@ pub fn array_document(array: &Array) -> Value {
 }
 
 /// `zarr.json` of an array of records of `item_bytes`, packed as `BrickEncoder::of_records` does.
-pub fn records_document(
+pub(crate) fn records_document(
     array: &Array,
     data_type: Value,
     item_bytes: usize,
@@ -80,7 +80,7 @@ pub fn records_document(
 }
 
 /// `zarr.json` of the coordinate array `sample`: `n` float64 values in one chunk.
-pub fn coordinate_document(n: u64, attributes: Value) -> Value {
+pub(crate) fn coordinate_document(n: u64, attributes: Value) -> Value {
     json!({
         "zarr_format": 3,
         "node_type": "array",
@@ -96,7 +96,7 @@ pub fn coordinate_document(n: u64, attributes: Value) -> Value {
 }
 
 /// `zarr.json` of a group, with the documents of its arrays consolidated in it.
-pub fn group_document(arrays: serde_json::Map<String, Value>, attributes: Value) -> Value {
+pub(crate) fn group_document(arrays: serde_json::Map<String, Value>, attributes: Value) -> Value {
     json!({
         "zarr_format": 3,
         "node_type": "group",
@@ -108,7 +108,7 @@ pub fn group_document(arrays: serde_json::Map<String, Value>, attributes: Value)
 /// What a `zarr.json` says besides attributes, and what other programs write with them: a checksum of it.
 ///
 /// Two documents of the same structure differ in attributes, consolidated metadata, and the order of keys alone.
-pub fn structure(document: &Value) -> u32 {
+pub(crate) fn structure(document: &Value) -> u32 {
     const KEYS: [&str; 9] = [
         "zarr_format",
         "node_type",

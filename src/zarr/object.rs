@@ -12,6 +12,9 @@ use crate::store::{Finishing, Place, Writer};
 /// Offset and length of a chunk that a shard does not hold. Source: `sharding_indexed`, section "Binary shard format".
 const ABSENT: [u64; 2] = [u64::MAX; 2];
 
+/// Bytes that are summed and then written at a time.
+const PIECE_BYTES: usize = 128 << 10;
+
 /// An object that chunks are appended to.
 pub(super) struct Object {
     path: Place,
@@ -43,10 +46,12 @@ impl Object {
         (self.start, self.crc, self.entry) = (self.written, 0, entry);
     }
 
-    /// Adds encoded bytes to the chunk.
+    /// Adds encoded bytes to the chunk, in pieces that are still in the cache when they are written.
     pub(super) fn append(&mut self, encoded: &[u8]) -> Result<()> {
-        self.crc = crc32c_append(self.crc, encoded);
-        self.write(encoded)
+        encoded.chunks(PIECE_BYTES).try_for_each(|piece| {
+            self.crc = crc32c_append(self.crc, piece);
+            self.write(piece)
+        })
     }
 
     /// Ends the chunk with its checksum. Returns its length and checksum. With `syncs`, it is on its way to the disk.

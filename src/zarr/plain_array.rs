@@ -13,7 +13,7 @@ use crate::zarr::codec::little_endian;
 const LEVEL: i32 = 3;
 
 /// An array as its `zarr.json` declares it.
-pub struct PlainArray {
+pub(crate) struct PlainArray {
     pub axes: Vec<Axis>,
     pub data_type: &'static str,
     pub item_bytes: usize,
@@ -23,7 +23,7 @@ pub struct PlainArray {
 
 impl PlainArray {
     /// Its `zarr.json`.
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let bytes = if self.item_bytes > 1 { little_endian() } else { json!({"name": "bytes"}) };
         let zstd = json!({"name": "zstd", "configuration": {"level": LEVEL, "checksum": false}});
         let lengths: Vec<u64> = self.axes.iter().map(|axis| axis.length).collect();
@@ -44,7 +44,7 @@ impl PlainArray {
     }
 
     /// The indices of all chunks, the last axis fastest.
-    pub fn chunks(&self) -> Vec<Vec<u64>> {
+    pub(crate) fn chunks(&self) -> Vec<Vec<u64>> {
         let mut all = vec![Vec::new()];
         for axis in &self.axes {
             let of_axis = |index: &Vec<u64>| {
@@ -58,7 +58,11 @@ impl PlainArray {
 
     /// Writes the array into `directory`. `chunk` gives the values of a chunk, little-endian, filled up to its full size.
     /// Returns the names of its files below the directory.
-    pub fn write(&self, directory: &Place, mut chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>) -> Result<Vec<String>> {
+    pub(crate) fn write(
+        &self,
+        directory: &Place,
+        mut chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>,
+    ) -> Result<Vec<String>> {
         create_directories(directory)?;
         write_json(&directory.join(ZARR_JSON), &self.document())?;
         let mut names = vec![ZARR_JSON.to_owned()];

@@ -22,13 +22,13 @@ const TRIAL_BLOCKS_WITH_MATCHES: usize = 4;
 /// An encoder of chunks. `level` is 1 to 9: at 1 there are no matches, just a Huffman table for each plane.
 ///
 /// `None` for items of more than 255 bytes, and where a chunk is longer than the format can say.
-pub fn encoder(item_bytes: usize, chunk_bytes: usize, level: u8) -> Option<Blosc> {
+pub(super) fn encoder(item_bytes: usize, chunk_bytes: usize, level: u8) -> Option<Blosc> {
     let block_bytes = block_bytes(item_bytes, chunk_bytes);
     Blosc::new(item_bytes, chunk_bytes, block_bytes, Shuffle::Byte, Box::new(PlaneEncoder::new(item_bytes, level)?))
 }
 
 /// The way back from [`encoder`], whatever the level.
-pub fn decoder(item_bytes: usize, chunk_bytes: usize) -> Option<Unblosc> {
+pub(super) fn decoder(item_bytes: usize, chunk_bytes: usize) -> Option<Unblosc> {
     Unblosc::new(item_bytes, chunk_bytes, Box::new(PlaneDecoder { context: DCtx::try_create()? }))
 }
 

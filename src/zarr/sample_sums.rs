@@ -15,19 +15,19 @@ const SUM_BYTES: usize = size_of::<u32>();
 const WINDOW: usize = 1 << 14;
 
 /// Writes the checksums of a segment, chunk by chunk.
-pub struct SampleSumWriter {
+pub(crate) struct SampleSumWriter {
     path: Place,
     /// `None` before the first chunk.
     file: Option<BufWriter<Writer>>,
 }
 
 impl SampleSumWriter {
-    pub fn new(path: &Place) -> Self {
+    pub(crate) fn new(path: &Place) -> Self {
         Self { path: path.to_owned(), file: None }
     }
 
     /// Adds the checksum of the next chunk, in order of the trace axis, then of the sample axis.
-    pub fn push(&mut self, crc: u32) -> Result<()> {
+    pub(crate) fn push(&mut self, crc: u32) -> Result<()> {
         let failed = failed(self.path.display());
         let written = match &mut self.file {
             Some(file) => file.write_all(&crc.to_le_bytes()),
@@ -37,13 +37,13 @@ impl SampleSumWriter {
         written.map_err(failed)
     }
 
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         self.file.map_or(Ok(()), finish_buffered).map_err(failed(self.path.display()))
     }
 }
 
 /// Joins the checksums of the segments, each with its number of chunks.
-pub fn join_sample_sums(parts: &[(Place, u64)], target: &Place) -> Result<()> {
+pub(crate) fn join_sample_sums(parts: &[(Place, u64)], target: &Place) -> Result<()> {
     let mut out = Writer::create(target).map_err(failed(target.display()))?;
     for (path, n_chunks) in parts.iter().filter(|(_, n)| *n > 0) {
         let mut part = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;
@@ -56,7 +56,7 @@ pub fn join_sample_sums(parts: &[(Place, u64)], target: &Place) -> Result<()> {
 }
 
 /// Reads the checksums.
-pub struct SampleSums {
+pub(crate) struct SampleSums {
     path: Place,
     file: Reader,
     n_sample_chunks: u64,
@@ -70,7 +70,7 @@ impl SampleSums {
     ///
     /// # Errors
     /// `Error::Failed` if there are not as many as the array has chunks.
-    pub fn open(path: &Place, array: &ArrayPlan) -> Result<Self> {
+    pub(crate) fn open(path: &Place, array: &ArrayPlan) -> Result<Self> {
         let file = Reader::open(path).map_err(failed(path.display()))?;
         let (n_sample_chunks, n_bytes) = (array.n_sample_chunks(), file.bytes().map_err(failed(path.display()))?);
         let n_chunks = array.n_trace_chunks() * n_sample_chunks;
@@ -81,7 +81,7 @@ impl SampleSums {
     }
 
     /// The checksum of a chunk.
-    pub fn of(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
+    pub(crate) fn of(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
         let chunk = trace_chunk * self.n_sample_chunks + sample_chunk;
         if !(self.first..self.first + self.window.len() as u64).contains(&chunk) {
             let n = self.n_chunks.saturating_sub(chunk).min(WINDOW as u64) as usize;

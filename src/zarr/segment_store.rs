@@ -11,7 +11,7 @@ use crate::zarr::documents::array_document;
 use crate::zarr::object::{Object, Objects};
 
 /// The array of one segment: the chunk grid and keys of the final array, with the chunks that the segment owns.
-pub struct SegmentStore {
+pub(crate) struct SegmentStore {
     array: ArrayPlan,
     declared: Array,
     objects: Objects,
@@ -25,7 +25,7 @@ pub struct SegmentStore {
 impl SegmentStore {
     /// A new array in `directory`, with its `zarr.json`. In an object store it is part of the final array, whose `zarr.json`
     /// is written when it is complete. `is_durable`: it will be synced, so writing to the disk may begin early.
-    pub fn create(directory: &Place, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
+    pub(crate) fn create(directory: &Place, array: &ArrayPlan, is_durable: bool) -> Result<Self> {
         let declared = array.declared();
         if !directory.is_remote() {
             create_directories(directory)?;
@@ -42,7 +42,7 @@ impl SegmentStore {
     }
 
     /// Begins a chunk. Chunks come in order of the trace axis, then of the sample axis.
-    pub fn begin(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<()> {
+    pub(crate) fn begin(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<()> {
         let trace_index = trace_chunk / self.array.chunks_per_object();
         if self.object.as_ref().is_none_or(|(index, object)| *index != trace_index || !object.is_shard()) {
             self.end_object()?;
@@ -56,12 +56,12 @@ impl SegmentStore {
     }
 
     /// Adds encoded bytes to the chunk that was begun.
-    pub fn append(&mut self, encoded: &[u8]) -> Result<()> {
+    pub(crate) fn append(&mut self, encoded: &[u8]) -> Result<()> {
         self.object.as_mut().map_or(Ok(()), |(_, object)| object.append(encoded))
     }
 
     /// Ends the chunk with its checksum. Returns the bytes stored.
-    pub fn end(&mut self) -> Result<u64> {
+    pub(crate) fn end(&mut self) -> Result<u64> {
         let Some((_, object)) = &mut self.object else { return Ok(0) };
         let (n, crc) = object.end(self.is_durable)?;
         self.sums.push(crc);
@@ -69,17 +69,17 @@ impl SegmentStore {
     }
 
     /// The checksums of the chunks since the last call, for the store that they belong to.
-    pub fn take_sums(&mut self) -> ChunkSums {
+    pub(crate) fn take_sums(&mut self) -> ChunkSums {
         std::mem::take(&mut self.sums)
     }
 
     /// Adds chunks that another store has written after those of this one.
-    pub fn add_sums(&mut self, sums: ChunkSums) {
+    pub(crate) fn add_sums(&mut self, sums: ChunkSums) {
         self.sums = self.sums.followed_by(sums);
     }
 
     /// Ends the object being written; without this the last shard has no index. Returns the checksums of all chunks.
-    pub fn finish(mut self) -> Result<ChunkSums> {
+    pub(crate) fn finish(mut self) -> Result<ChunkSums> {
         self.end_object()?;
         self.objects.wait()?;
         Ok(self.sums)

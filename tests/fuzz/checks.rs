@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use segy_import::generate::{GenerateConfig, generate};
-use segy_import::inspect::{InspectConfig, Inspector, report};
 use segy_import::internals::convert_segment;
+use segy_import::internals::inspect_text;
 use segy_import::internals::{Ending, Event, Launch, Listener, Running, Tally, convert_segments, forward_messages};
 use segy_import::internals::{Output, Place};
 use segy_import::internals::{PLAN_VERSION, Plan};
 use segy_import::internals::{merge, of_contents};
 use segy_import::{CancelHandle, Error, ImportConfig, InputFormat, Overrides, Ragged, Result};
+use segy_import::{GenerateConfig, generate};
+use segy_import::{InspectConfig, Inspector};
 
 /// Plans that ask for more memory than this are right, and slow.
 const MOST_BYTES: u64 = 16 << 20;
@@ -21,7 +22,7 @@ const MOST_BYTES: u64 = 16 << 20;
 const MOST_SEGMENTS: usize = 4;
 
 /// Looks at a file in every way, and converts what can be read of it.
-pub fn layout(file: &[u8]) {
+pub(crate) fn layout(file: &[u8]) {
     let directory = tempfile::tempdir().unwrap();
     let (input, staging) = (directory.path().join("in.sgy"), directory.path().join("staging"));
     fs::write(&input, file).unwrap();
@@ -58,24 +59,24 @@ fn look_at(input: &Path, overrides: &Overrides) -> Result<()> {
     (config.overrides, config.scan, config.threads) = (overrides.clone(), true, Some(1));
     let (inspector, cancel) = (Inspector::open(config)?, CancelHandle::new());
     let found = inspector.report(&mut |_| {}, &cancel)?;
-    assert!(!report::report(&found).is_empty());
+    assert!(!inspect_text::report(&found).is_empty());
     serde_json::to_string(&found).unwrap();
-    for trace in [1, inspector.layout().n_traces] {
-        report::trace(&inspector.trace(trace)?);
+    for trace in [1, inspector.coverage().n_traces] {
+        inspect_text::trace(&inspector.trace(trace)?);
     }
-    report::candidates(&inspector.candidates(&mut |_| {}, &cancel)?);
-    report::findings("1", &inspector.find("1", &mut |_| {}, &cancel)?);
+    inspect_text::candidates(&inspector.candidates(&mut |_| {}, &cancel)?);
+    inspect_text::findings("1", &inspector.find("1", &mut |_| {}, &cancel)?);
     Ok(())
 }
 
 /// A small file with the plan of its import in three segments.
-pub struct Survey {
+pub(crate) struct Survey {
     directory: tempfile::TempDir,
     pub plan: Plan,
 }
 
 impl Survey {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 4, ..GenerateConfig::default() };
@@ -87,7 +88,7 @@ impl Survey {
 }
 
 /// Follows a plan, if it is one, with the file of the survey in the place of those that it names. Returns whether it is.
-pub fn plan(survey: &Survey, text: &[u8]) -> bool {
+pub(crate) fn plan(survey: &Survey, text: &[u8]) -> bool {
     let Ok(mut plan) = Plan::from_json(&of_this_version(survey, text)) else { return false };
     for file in &mut plan.files {
         file.input.clone_from(&survey.plan.files[0].input);
@@ -147,7 +148,7 @@ fn of_this_version(survey: &Survey, text: &[u8]) -> Vec<u8> {
 
 /// Lets workers say these lines; each blank line ends what one of them says. Merges what they make the coordinator
 /// believe.
-pub fn lines(survey: &Survey, text: &[u8]) {
+pub(crate) fn lines(survey: &Survey, text: &[u8]) {
     let said: Vec<Vec<u8>> = text.split(|&b| b == b'\n').fold(vec![Vec::new()], |mut said, line| {
         match said.last_mut() {
             Some(last) if !line.is_empty() => last.extend(line.iter().chain(b"\n")),
@@ -207,12 +208,12 @@ impl Listener for Deaf {
 }
 
 /// What numbers in text are replaced by: the edges of their types.
-pub const NUMBERS: [&str; 8] =
+pub(crate) const NUMBERS: [&str; 8] =
     ["0", "1", "-1", "4294967296", "9223372036854775808", "18446744073709551615", "1e308", "null"];
 
 /// Puts an edge in the place of a number of a text in `data[..size]`, one time in two. Returns the new size; `None`
 /// where nothing was done.
-pub fn mutated_text(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> Option<usize> {
+pub(crate) fn mutated_text(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> Option<usize> {
     let random = |n: usize, shift: u32| (seed.wrapping_mul(0x9E37_79B1).rotate_left(shift)) as usize % n;
     if size == 0 || random(2, 3) == 0 {
         return None;

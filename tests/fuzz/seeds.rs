@@ -4,13 +4,13 @@ use std::fs;
 
 use segy_import::ByteOrder;
 use segy_import::CancelHandle;
-use segy_import::generate::{GenerateConfig, SurveyKind, generate};
 use segy_import::internals::work;
+use segy_import::{GenerateConfig, SurveyKind, generate};
 
 use crate::checks::Survey;
 
 /// A survey of each format and byte order, and what is odd about some files.
-pub fn files() -> Vec<Vec<u8>> {
+pub(crate) fn files() -> Vec<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("in.sgy");
     let mut files = Vec::new();
@@ -78,12 +78,12 @@ fn oddities(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The plan of an import in three segments.
-pub fn plans() -> Vec<Vec<u8>> {
+pub(crate) fn plans() -> Vec<Vec<u8>> {
     vec![serde_json::to_vec(&Survey::new().plan).unwrap()]
 }
 
 /// What the workers of an import say, and what one says that fails.
-pub fn lines() -> Vec<Vec<u8>> {
+pub(crate) fn lines() -> Vec<Vec<u8>> {
     let (survey, staging) = (Survey::new(), tempfile::tempdir().unwrap());
     let mut said = String::new();
     for segment in &survey.plan.segments {

@@ -5,12 +5,12 @@ use std::process::Output;
 
 use crate::support::run;
 
-pub fn metadata(out: &Path) -> serde_json::Value {
+pub(crate) fn metadata(out: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(out.join("metadata.json")).unwrap()).unwrap()
 }
 
 /// An integer column of the header table.
-pub fn column(out: &Path, name: &str) -> Vec<i64> {
+pub(crate) fn column(out: &Path, name: &str) -> Vec<i64> {
     use arrow::array::AsArray;
     use arrow::datatypes::{DataType, Int64Type};
     let file = std::fs::File::open(out.join("headers.parquet")).unwrap();
@@ -22,7 +22,7 @@ pub fn column(out: &Path, name: &str) -> Vec<i64> {
     reader.flat_map(|batch| values(batch.unwrap())).collect()
 }
 
-pub fn verify(inputs: &[&Path], out: &Path) -> Output {
+pub(crate) fn verify(inputs: &[&Path], out: &Path) -> Output {
     let mut arguments = vec!["verify".as_ref()];
     arguments.extend(inputs.iter().map(|p| p.as_os_str()));
     arguments.push(out.as_os_str());

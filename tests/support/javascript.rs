@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 const FILES: [&str; 3] = ["package.json", "package-lock.json", "read_array.mjs"];
 
 /// The samples of arrays, in the order in which they are stored. `None` without Node.js, with a note on standard error.
-pub fn read_arrays(arrays: &[PathBuf]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn read_arrays(arrays: &[PathBuf]) -> Option<Vec<Vec<u8>>> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("javascript");
     if !succeeds(Command::new("npm").arg("--version")) {
         super::python::say("SKIPPED, NOT TESTED: zarrita: npm of Node.js is not here");

@@ -1,12 +1,12 @@
 //! Helpers for tests of the whole program.
 
-pub mod datasets;
-pub mod javascript;
-pub mod odd;
-pub mod python;
+pub(crate) mod datasets;
+pub(crate) mod javascript;
+pub(crate) mod odd;
+pub(crate) mod python;
 #[cfg(feature = "cloud")]
-pub mod stores;
-pub mod volumes;
+pub(crate) mod stores;
+pub(crate) mod volumes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,24 +17,24 @@ use std::time::{Duration, Instant};
 const GIVE_UP: Duration = Duration::from_secs(300);
 
 /// The program under test.
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     assert_cmd::cargo::cargo_bin!("segy-import").to_owned()
 }
 
 /// Runs the program to its end.
-pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
     Command::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// A directory with a synthetic survey `in.sgy`.
-pub struct Survey {
+pub(crate) struct Survey {
     pub directory: tempfile::TempDir,
     pub input: PathBuf,
 }
 
 impl Survey {
     /// `arguments` go to `segy-import generate`.
-    pub fn new(arguments: &[&str]) -> Self {
+    pub(crate) fn new(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let output = Command::new(program()).arg("generate").arg(&input).args(arguments).output().unwrap();
@@ -42,12 +42,12 @@ impl Survey {
         Self { directory, input }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The command that imports into `out` with these options.
-    pub fn command(&self, out: &str, options: &[&str]) -> Command {
+    pub(crate) fn command(&self, out: &str, options: &[&str]) -> Command {
         let mut command = Command::new(program());
         // These datasets need not survive a power failure.
         command.arg(&self.input).arg(self.path(out)).arg("--no-sync").args(options);
@@ -56,24 +56,24 @@ impl Survey {
     }
 
     /// Imports, which must succeed. Returns the output directory.
-    pub fn import(&self, out: &str, options: &[&str]) -> PathBuf {
+    pub(crate) fn import(&self, out: &str, options: &[&str]) -> PathBuf {
         let output = self.command(out, options).output().unwrap();
         assert!(output.status.success(), "{options:?}: {}", stderr(&output));
         self.path(out)
     }
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Puts a SEG-Y file and datasets made of it by the last program that wrote format version 1 into `directory`: `in.sgy`,
 /// `zstd` with c-blosc's Zstandard, and `shards`. Names and contents, each with its length before it, were compressed.
-pub fn unpack_version_1(directory: &Path) {
+pub(crate) fn unpack_version_1(directory: &Path) {
     let packed = &include_bytes!("../data/version_1.zst")[..];
     let bytes = zstd::stream::decode_all(packed).unwrap();
     let mut rest = &bytes[..];
@@ -91,7 +91,7 @@ pub fn unpack_version_1(directory: &Path) {
 }
 
 /// Every file below a directory with its bytes.
-pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
@@ -108,7 +108,7 @@ pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Asserts that two directories hold the same files with the same bytes.
-pub fn assert_same(a: &Path, b: &Path) {
+pub(crate) fn assert_same(a: &Path, b: &Path) {
     let (in_a, in_b) = (contents(a), contents(b));
     let names = |c: &BTreeMap<PathBuf, Vec<u8>>| c.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&in_a), names(&in_b), "{} and {}", a.display(), b.display());
@@ -118,7 +118,7 @@ pub fn assert_same(a: &Path, b: &Path) {
 }
 
 /// Waits until `condition` holds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < GIVE_UP, "after {GIVE_UP:?} still not: {what}");
@@ -128,7 +128,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// The child processes of a process.
 #[cfg(target_os = "linux")]
-pub fn children_of(pid: u32) -> Vec<u32> {
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("children")).ok());
     lists.flat_map(|l| l.split_whitespace().filter_map(|p| p.parse().ok()).collect::<Vec<u32>>()).collect()
@@ -136,14 +136,14 @@ pub fn children_of(pid: u32) -> Vec<u32> {
 
 /// The command line of a process.
 #[cfg(target_os = "linux")]
-pub fn arguments_of(pid: u32) -> Vec<String> {
+pub(crate) fn arguments_of(pid: u32) -> Vec<String> {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
 /// Whether a process exists and is more than a zombie.
 #[cfg(target_os = "linux")]
-pub fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     state(Path::new(&format!("/proc/{pid}"))).is_some_and(|s| s != 'Z' && s != 'X')
 }
 
@@ -155,7 +155,7 @@ fn state(place: &Path) -> Option<char> {
 }
 
 /// Sends a signal, by its name without SIG, to a process that may have ended.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let number = match name {
         "ABRT" => libc::SIGABRT,
         "CONT" => libc::SIGCONT,
@@ -174,7 +174,7 @@ pub fn signal(pid: u32, name: &str) {
 
 /// Stops a process until it is sent CONT. By the return all its threads have stopped.
 #[cfg(target_os = "linux")]
-pub fn pause(pid: u32) {
+pub(crate) fn pause(pid: u32) {
     signal(pid, "STOP");
     wait_until("it stands still", || {
         let mut tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -183,7 +183,7 @@ pub fn pause(pid: u32) {
 }
 
 /// Waits for the end of a child.
-pub fn wait_for(child: Child) -> Output {
+pub(crate) fn wait_for(child: Child) -> Output {
     let pid = child.id();
     let (sender, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
@@ -197,7 +197,7 @@ pub fn wait_for(child: Child) -> Output {
 }
 
 /// Random numbers below a limit, the same for the same seed.
-pub fn random_numbers(seed: u64) -> impl FnMut(usize) -> usize {
+pub(crate) fn random_numbers(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed ^ 0x9E37_79B9_7F4A_7C15;
     move |below| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -7,40 +7,40 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The tests' Python files.
-pub fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python")
 }
 
 /// An interpreter with the packages of `requirements.txt`. `None` if Python is missing, with a note on standard error;
 /// in CI, where no test may be skipped, that is a failure.
-pub fn interpreter() -> Option<&'static Path> {
+pub(crate) fn interpreter() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     told(ENVIRONMENT.get_or_init(|| environment("python", "requirements.txt", &[])))
 }
 
 /// As [`interpreter`], with MDIO 1.1.3, which runs on Python 3.11 to 3.13.
-pub fn interpreter_with_mdio_1_1() -> Option<&'static Path> {
+pub(crate) fn interpreter_with_mdio_1_1() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let versions = ["3.11", "3.12", "3.13"];
     told(ENVIRONMENT.get_or_init(|| environment("python-mdio-1.1", "requirements-mdio-1.1.3.txt", &versions)))
 }
 
 /// As [`interpreter`], with MDIO 1.2.3, which needs Python 3.12 or later.
-pub fn interpreter_with_mdio_1_2() -> Option<&'static Path> {
+pub(crate) fn interpreter_with_mdio_1_2() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let versions = ["3.13", "3.12", "3.14"];
     told(ENVIRONMENT.get_or_init(|| environment("python-mdio-1.2", "requirements-mdio-1.2.3.txt", &versions)))
 }
 
 /// As [`interpreter`], with what users of the module `segy_import` have.
-pub fn interpreter_with_module() -> Option<&'static Path> {
+pub(crate) fn interpreter_with_module() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     told(ENVIRONMENT.get_or_init(|| environment("python-module", "requirements-module.txt", &[])))
 }
 
 /// As [`interpreter`], with the packages of `requirements-stores.txt`.
 #[cfg(feature = "cloud")]
-pub fn interpreter_with_stores() -> Option<&'static Path> {
+pub(crate) fn interpreter_with_stores() -> Option<&'static Path> {
     static ENVIRONMENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     told(ENVIRONMENT.get_or_init(|| environment("python-stores", "requirements-stores.txt", &[])))
 }
@@ -59,12 +59,12 @@ fn told(environment: &'static Result<PathBuf, String>) -> Option<&'static Path> 
 }
 
 /// Writes a line to standard error that the test runner does not capture.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Runs Python, which must succeed: a failure shows what it printed, with tracebacks. Returns its output.
-pub fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
+pub(crate) fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
     let output = Command::new(python).args(arguments).stdin(Stdio::null()).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&output.stderr);

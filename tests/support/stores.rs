@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 use crate::support::{program, python, stderr};
 
 /// The tests' credentials, which must not be shown anywhere.
-pub const SECRET: &str = "verysecretkey";
-pub const KEY_ID: &str = "SOMEACCESSKEYID";
+pub(crate) const SECRET: &str = "verysecretkey";
+pub(crate) const KEY_ID: &str = "SOMEACCESSKEYID";
 
 /// A Python server that ends with the tests, when its standard input closes.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
 }
@@ -38,7 +38,7 @@ impl Drop for Server {
 }
 
 /// A bucket for one test, with the environment the program needs to find it.
-pub struct Bucket {
+pub(crate) struct Bucket {
     pub name: String,
     python: &'static Path,
     proxy: Option<Server>,
@@ -47,7 +47,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// `None` if Python is missing, with a note; in CI that is a failure.
-    pub fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         static SERVER: OnceLock<Server> = OnceLock::new();
         let python = python::interpreter_with_stores()?;
         let port = SERVER.get_or_init(|| Server::start(python, "store_server.py", &[])).port;
@@ -57,7 +57,7 @@ impl Bucket {
     }
 
     /// Sends requests through a proxy that makes some fail: see `faulty_proxy.py`.
-    pub fn with_faults(mut self, rates: &[&str]) -> Self {
+    pub(crate) fn with_faults(mut self, rates: &[&str]) -> Self {
         let arguments: Vec<String> =
             std::iter::once(self.port.to_string()).chain(rates.iter().map(|r| (*r).to_owned())).collect();
         self.proxy = Some(Server::start(self.python, "faulty_proxy.py", &arguments));
@@ -65,24 +65,24 @@ impl Bucket {
     }
 
     /// Sends requests straight to the server again.
-    pub fn without_faults(mut self) -> Self {
+    pub(crate) fn without_faults(mut self) -> Self {
         self.proxy = None;
         self
     }
 
     /// The proxy's counts.
-    pub fn counts(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let port = self.proxy.as_ref().unwrap().port.to_string();
         serde_json::from_str(&self.script("counts", &[&port])).unwrap()
     }
 
     /// The address of this key.
-    pub fn url(&self, key: &str) -> PathBuf {
+    pub(crate) fn url(&self, key: &str) -> PathBuf {
         PathBuf::from(format!("s3://{}/{key}", self.name))
     }
 
     /// A command of the program with the environment for this server.
-    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
+    pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(program());
         let port = self.proxy.as_ref().map_or(self.port, |p| p.port);
         self.set_environment(&mut command, port);
@@ -100,14 +100,14 @@ impl Bucket {
     }
 
     /// Runs the program, which must succeed.
-    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
+    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         output
     }
 
     /// Runs the program, which must end with this exit code. Returns its messages.
-    pub fn refused<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S], exit_code: i32) -> String {
+    pub(crate) fn refused<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S], exit_code: i32) -> String {
         let output = self.command(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(exit_code), "{}", stderr(&output));
         stderr(&output)
@@ -123,31 +123,31 @@ impl Bucket {
     }
 
     /// Uploads a file.
-    pub fn put(&self, file: &Path, key: &str) {
+    pub(crate) fn put(&self, file: &Path, key: &str) {
         self.script("put", &[file.to_str().unwrap(), key]);
     }
 
     /// Copies all objects below a prefix into a directory.
-    pub fn get_all(&self, prefix: &str, directory: &Path) {
+    pub(crate) fn get_all(&self, prefix: &str, directory: &Path) {
         self.script("get", &[prefix, directory.to_str().unwrap()]);
     }
 
     /// The keys below a prefix.
-    pub fn keys(&self, prefix: &str) -> Vec<String> {
+    pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
         self.script("keys", &[prefix]).lines().map(str::to_owned).collect()
     }
 
-    pub fn remove(&self, key: &str) {
+    pub(crate) fn remove(&self, key: &str) {
         self.script("remove", &[key]);
     }
 
     /// The number of multipart uploads neither completed nor aborted.
-    pub fn n_open_uploads(&self) -> usize {
+    pub(crate) fn n_open_uploads(&self) -> usize {
         self.script("uploads", &[]).lines().count()
     }
 
     /// Reads a dataset with zarr-python and returns what `check_stored.py` prints.
-    pub fn read_with_python(&self, prefix: &str) -> String {
+    pub(crate) fn read_with_python(&self, prefix: &str) -> String {
         self.script("read", &[prefix])
     }
 }

@@ -9,12 +9,12 @@ const HEADERS: usize = 3600;
 const TRACE: usize = 240 + 200;
 
 /// A volume of 18 inlines and 19 crosslines, the last two traces of which are missing.
-pub fn volume() -> Survey {
+pub(crate) fn volume() -> Survey {
     Survey::new(&["--kind", "poststack", "--traces", "340", "--samples", "50"])
 }
 
 /// The traces of a volume, put into another order, or only some, or some of them twice.
-pub fn arranged(survey: &Survey, name: &str, arrange: impl FnOnce(&mut Vec<Vec<u8>>)) -> PathBuf {
+pub(crate) fn arranged(survey: &Survey, name: &str, arrange: impl FnOnce(&mut Vec<Vec<u8>>)) -> PathBuf {
     let bytes = std::fs::read(&survey.input).unwrap();
     let mut traces: Vec<Vec<u8>> = bytes[HEADERS..].chunks(TRACE).map(<[u8]>::to_vec).collect();
     arrange(&mut traces);
@@ -23,21 +23,21 @@ pub fn arranged(survey: &Survey, name: &str, arrange: impl FnOnce(&mut Vec<Vec<u
     path
 }
 
-pub fn import(input: &Path, out: &Path, options: &[&str]) -> std::process::Output {
+pub(crate) fn import(input: &Path, out: &Path, options: &[&str]) -> std::process::Output {
     let paths = [input.to_str().unwrap(), out.to_str().unwrap(), "--no-sync"];
     run(&[&paths[..], options].concat())
 }
 
-pub fn imported(input: &Path, out: &Path, options: &[&str]) {
+pub(crate) fn imported(input: &Path, out: &Path, options: &[&str]) {
     let output = import(input, out, options);
     assert!(output.status.success(), "{options:?}: {}", stderr(&output));
 }
 
-pub const GRID: [&str; 2] = ["--grid", "inline,crossline"];
-pub const MANY: [&str; 6] = ["--parallel-threshold", "1", "--workers", "3", "--segments", "7"];
+pub(crate) const GRID: [&str; 2] = ["--grid", "inline,crossline"];
+pub(crate) const MANY: [&str; 6] = ["--parallel-threshold", "1", "--workers", "3", "--segments", "7"];
 
 /// Asserts that a dataset is intact, and gives the file back byte for byte.
-pub fn gives_back(dataset: &Path, input: &Path) {
+pub(crate) fn gives_back(dataset: &Path, input: &Path) {
     let (dataset, file) = (dataset.to_str().unwrap(), input.to_str().unwrap());
     let back = format!("{dataset}.back.sgy");
     for arguments in [&["verify", dataset][..], &["verify", file, dataset], &["export", dataset, &back, "--no-sync"]] {

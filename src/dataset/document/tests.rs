@@ -158,7 +158,7 @@ fn what_another_version_wrote_is_read_or_refused_and_what_is_damaged_is_named() 
     let input = survey(directory.path().join("in.sgy"), false, false);
     let root = directory.path().join("out");
     let path = imported(&[&input], root.clone(), |_| {});
-    let written = checked(std::fs::read(&path).unwrap(), &Place::of(&path).unwrap()).unwrap();
+    let written = parse_checked(&Place::of(&path).unwrap(), std::fs::read(&path).unwrap()).unwrap();
     let open = |change: &dyn Fn(&mut Value)| {
         let mut changed = written.clone();
         change(&mut changed);

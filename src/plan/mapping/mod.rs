@@ -5,9 +5,9 @@
 //! last of these counts: the standard, the file's stanza `SEG:Layout`, a preset, the mapping file, `--field`.
 
 mod mapping_file;
-pub mod placed_columns;
+pub(crate) mod placed_columns;
 mod plain_document;
-pub mod presets;
+pub(crate) mod presets;
 mod stanza;
 mod xml_limits;
 
@@ -23,10 +23,13 @@ use presets::Preset;
 /// A header field placed by the user: `NAME=BYTE:TYPE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldPlacement {
+    /// The column.
     pub name: String,
     /// First byte in the trace header, from 1.
     pub first_byte: u32,
+    /// Type in the file.
     pub kind: FieldKind,
+    /// What it holds, for the metadata.
     pub description: Option<String>,
 }
 
@@ -59,7 +62,9 @@ pub(crate) fn is_name(name: &str) -> bool {
 /// A column computed for the user: `NAME = EXPRESSION`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComputedField {
+    /// The column.
     pub name: String,
+    /// Its formula, of header fields.
     pub expression: String,
 }
 
@@ -86,16 +91,20 @@ impl FromStr for ComputedField {
 pub struct Mapping {
     /// The file, for messages.
     pub path: PathBuf,
+    /// Its header fields.
     pub fields: Vec<FieldPlacement>,
     /// Names of the gather keys; empty if the file has none.
     pub ensemble_keys: Vec<String>,
+    /// Its computed columns.
     pub computed: Vec<ComputedField>,
 }
 
 /// Everything the caller says about header fields.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderOptions {
+    /// Places of fields in the files of some program.
     pub preset: Option<&'static Preset>,
+    /// A mapping file.
     pub mapping: Option<Mapping>,
     /// Fields given as options, which take precedence over all others.
     pub fields: Vec<FieldPlacement>,

@@ -16,7 +16,7 @@ use crate::table::{Column, ENSEMBLE_ID, HeaderTable};
 
 /// The header table of one file, and what differs from the standard.
 #[derive(Clone, Debug)]
-pub struct Columns {
+pub(crate) struct Columns {
     pub table: HeaderTable,
     pub placed: Vec<PlacedField>,
     /// The decisions on a header mapping found in the file, and on scalars.
@@ -31,7 +31,7 @@ impl Columns {
     /// `Error::Usage`, with the source, for fields that are outside the headers, overlap, or are given twice.
     ///
     /// `marks` says whether there are columns `file_index` and `n_samples` too.
-    pub fn new(
+    pub(crate) fn new(
         options: &HeaderOptions,
         raw_header: bool,
         marks: [bool; 2],
@@ -346,7 +346,7 @@ fn block_names(file: &SegyFile, layout: &Layout) -> Result<Vec<String>> {
 }
 
 /// The name used here for a field known by an alias; other names are unchanged.
-pub fn canonical_name(name: &str, major_revision: u8) -> &str {
+pub(crate) fn canonical_name(name: &str, major_revision: u8) -> &str {
     let mut fields = TRACE_FIELDS.iter().filter(|f| f.exists_in(major_revision));
     fields.find(|f| f.is_called(name)).map_or(name, |f| f.name)
 }

@@ -9,7 +9,9 @@ use crate::segy::fields::FieldKind::{self, I32};
 /// A preset.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Preset {
+    /// As `--preset` takes it.
     pub name: &'static str,
+    /// For the help.
     pub description: &'static str,
     /// The revision whose fields are read, whatever the file declares.
     pub revision: Option<u8>,
@@ -26,7 +28,7 @@ pub struct Preset {
 /// - `petrel`, `petrel2d`: where Petrel exports, by `KNOWN_BYTES["petrel_3d"]` and `["petrel_2d"]` of segysak
 ///   (`segysak/segy/_segy_loader.py`).
 /// - `segysak`: `KNOWN_BYTES["standard_3d"]` there, with line numbers and coordinates swapped compared to rev 1.
-pub const PRESETS: &[Preset] = &[
+pub(crate) const PRESETS: &[Preset] = &[
     Preset {
         name: "rev0",
         description: "the fields of 1975: bytes 1-180 only",
@@ -90,7 +92,7 @@ impl FromStr for PresetName {
 }
 
 /// All presets and what they do, for the help.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let all: Vec<String> = PRESETS.iter().map(|p| format!("{} ({})", p.name, p.description)).collect();
     all.join(", ")
 }

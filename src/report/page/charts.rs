@@ -25,7 +25,7 @@ const COLUMNS: [usize; 2] = [320, 128];
 const MAP: [f64; 2] = [520.0, 420.0];
 
 /// Histogram, spectrum, and the loudness of the traces.
-pub fn amplitudes(looked: &LookedAt) -> Markup {
+pub(super) fn amplitudes(looked: &LookedAt) -> Markup {
     let a = &looked.numbers.amplitudes;
     html! {
         h2 id="amplitudes" { "Amplitudes" }
@@ -153,7 +153,7 @@ fn loudness(looked: &LookedAt) -> Markup {
 }
 
 /// The map, and what was found in all headers.
-pub fn map(looked: &LookedAt) -> Result<Markup> {
+pub(super) fn map(looked: &LookedAt) -> Result<Markup> {
     let (fold, offsets) = match &looked.whole {
         Some(Whole { fold, offsets }) => (fold.as_ref(), offsets.as_ref()),
         None => (None, None),
@@ -170,7 +170,7 @@ pub fn map(looked: &LookedAt) -> Result<Markup> {
 }
 
 /// Points of several kinds with equal axes. The title is that of the kinds unless one is given.
-pub fn base_map(kinds: &[Points], title: Option<&str>) -> Markup {
+pub(super) fn base_map(kinds: &[Points], title: Option<&str>) -> Markup {
     let all = kinds.iter().flat_map(|k| k.places.iter().copied());
     let Some(frame) = MapFrame::fit(all, MAP) else { return html! {} };
     let [width, height] = frame.size.map(|s| s.max(1.0));

@@ -16,7 +16,7 @@ const CURVE: [f64; 2] = [120.0, 20.0];
 const CONSECUTIVE: u64 = 500;
 
 /// The fields that vary with their curves, then those that do not.
-pub fn headers(looked: &LookedAt, about: &Report) -> Markup {
+pub(super) fn headers(looked: &LookedAt, about: &Report) -> Markup {
     let (varying, same): (Vec<_>, Vec<_>) = about.fields.iter().partition(|f| !f.constant);
     let constant: Vec<_> = same.iter().filter(|f| !f.zero && f.text.as_deref() != Some("")).collect();
     let n_zero = same.len() - constant.len();

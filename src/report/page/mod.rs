@@ -22,7 +22,7 @@ use crate::report::looked_at::LookedAt;
 use crate::report::page::section_svg::{colour_filter, readout, section_svg, wiggle_svg};
 use crate::report::sections::View;
 
-pub use several::{Brief, page_of_several};
+pub(super) use several::{Brief, page_of_several};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -32,7 +32,7 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 const SECTION_BYTES: [usize; 2] = [420 << 10, 160 << 10];
 
 /// The page of one file or dataset.
-pub fn page(looked: &LookedAt, about: &Report) -> Result<String> {
+pub(super) fn page(looked: &LookedAt, about: &Report) -> Result<String> {
     let n = &looked.numbers;
     let numbers = serde_json::to_value(n).map_err(failed("the report"))?;
     let content = html! {

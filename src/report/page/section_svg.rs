@@ -28,7 +28,7 @@ const LINE: f64 = 44.0;
 const BOUND_DISTANCE: f64 = 48.0;
 
 /// The filter that makes colours of grey levels: first gain and polarity, then the colour map.
-pub fn colour_filter(is_symmetric: bool) -> Markup {
+pub(super) fn colour_filter(is_symmetric: bool) -> Markup {
     let map = if is_symmetric { grey() } else { batlow() };
     let table = |i: usize| map.stops.iter().map(|c| short(f64::from(c[i]) / 255.0, 4)).collect::<Vec<_>>().join(" ");
     html! {
@@ -50,12 +50,12 @@ pub fn colour_filter(is_symmetric: bool) -> Markup {
 }
 
 /// A picture as the address of an image.
-pub fn data_address(png: &[u8]) -> String {
+pub(super) fn data_address(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
 /// The section in grey levels, dark for low amplitudes, in at most `most` bytes if possible.
-pub fn grey_png(small: &Section, scale: Scale, most: usize) -> Result<Vec<u8>> {
+pub(super) fn grey_png(small: &Section, scale: Scale, most: usize) -> Result<Vec<u8>> {
     let lightness: &ColourMap = colour_map("grey-reversed").unwrap_or(grey());
     let mut png = Vec::new();
     for levels in LEVELS {
@@ -68,7 +68,7 @@ pub fn grey_png(small: &Section, scale: Scale, most: usize) -> Result<Vec<u8>> {
 }
 
 /// A section with its axes, and a header line above it.
-pub fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) -> Result<Markup> {
+pub(super) fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) -> Result<Markup> {
     let n = view.section.n_traces();
     let height = if id == "main" { 600.0 } else { 400.0 };
     let small = view.section.reduced(MOST_PIXELS[0], MOST_PIXELS[1]);
@@ -98,7 +98,7 @@ pub fn section_svg(id: &str, view: &View, looked: &LookedAt, most_bytes: usize) 
 }
 
 /// An amplitude, in few digits.
-pub fn amplitude(value: f32) -> String {
+pub(super) fn amplitude(value: f32) -> String {
     short(f64::from(value), 3)
 }
 
@@ -200,13 +200,13 @@ fn short_name(name: &str) -> String {
 }
 
 /// A place in a drawing, to a tenth.
-pub fn places(value: f64) -> String {
+pub(super) fn places(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 /// What the script shows for the position of the mouse.
-pub fn readout(id: &str, view: &View, shape: &Shape) -> Value {
+pub(super) fn readout(id: &str, view: &View, shape: &Shape) -> Value {
     let down = down(view, shape);
     let number = |v: &f64| if v.fract() == 0.0 && v.abs() < 1e15 { json!(*v as i64) } else { json!(v) };
     let told: Vec<Value> = view
@@ -220,7 +220,7 @@ pub fn readout(id: &str, view: &View, shape: &Shape) -> Value {
 }
 
 /// A gather as wiggles.
-pub fn wiggle_svg(view: &View, looked: &LookedAt) -> Result<Markup> {
+pub(super) fn wiggle_svg(view: &View, looked: &LookedAt) -> Result<Markup> {
     let n = view.section.n_traces();
     if n == 0 {
         return Ok(html! {});

@@ -23,7 +23,7 @@ const PLACES: usize = 60;
 const MAP: [f64; 2] = [760.0, 520.0];
 
 /// What the page of several files shows of one.
-pub struct Brief {
+pub(crate) struct Brief {
     name: String,
     size: String,
     n_traces: u64,
@@ -38,7 +38,7 @@ pub struct Brief {
 
 impl Brief {
     /// Keeps what is needed of a file.
-    pub fn new(looked: &LookedAt, about: &Report) -> Result<Self> {
+    pub(crate) fn new(looked: &LookedAt, about: &Report) -> Result<Self> {
         let facts = words::facts(looked, about);
         let fact = |name: &str| facts.iter().find(|f| f.0 == name).map(|f| f.1.clone()).unwrap_or_default();
         let thumbnail = match &looked.views {
@@ -67,13 +67,13 @@ impl Brief {
     }
 
     /// As `--json` prints it.
-    pub fn numbers(&self) -> &Value {
+    pub(crate) fn numbers(&self) -> &Value {
         &self.numbers
     }
 }
 
 /// The page of several files; `refused` says why others cannot be read.
-pub fn page_of_several(briefs: &[Brief], refused: &[String]) -> String {
+pub(crate) fn page_of_several(briefs: &[Brief], refused: &[String]) -> String {
     let n_traces: u64 = briefs.iter().map(|b| b.n_traces).sum();
     let title = format!("{} files", briefs.len() + refused.len());
     let content = html! {

@@ -7,7 +7,7 @@ use crate::report::looked_at::LookedAt;
 use crate::report::sections::Order;
 
 /// How much was looked at.
-pub fn coverage(looked: &LookedAt, about: &Report) -> String {
+pub(super) fn coverage(looked: &LookedAt, about: &Report) -> String {
     let (c, read) = (about.coverage, looked.numbers.traces_read);
     let scanned = if looked.whole.is_some() { "; the grid, fold and offsets are from all headers" } else { "" };
     if c.is_whole() && read == c.n_traces {
@@ -22,7 +22,7 @@ pub fn coverage(looked: &LookedAt, about: &Report) -> String {
 }
 
 /// A number of bytes.
-pub fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
     let power = (n.max(1).ilog10() / 3).min(4);
     if power == 0 {
@@ -33,7 +33,7 @@ pub fn bytes(n: u64) -> String {
 }
 
 /// `99 %`, `smallest`, `median`.
-pub fn percentile(percent: f64) -> String {
+pub(super) fn percentile(percent: f64) -> String {
     match percent {
         0.0 => "smallest".into(),
         50.0 => "median".into(),
@@ -43,7 +43,7 @@ pub fn percentile(percent: f64) -> String {
 }
 
 /// The facts: names and values.
-pub fn facts(looked: &LookedAt, about: &Report) -> Vec<(String, String)> {
+pub(super) fn facts(looked: &LookedAt, about: &Report) -> Vec<(String, String)> {
     let (g, axis) = (&about.geometry, &looked.shape.axis);
     let units = axis.units.as_deref().unwrap_or("units of depth");
     let mut facts: Vec<(String, String)> = Vec::new();

@@ -31,7 +31,7 @@ const MAGIC: &[(&[u8], &str)] = &[
 ];
 
 /// What the first bytes of a file look like, if that is not SEG-Y.
-pub fn looks_like(start: &[u8]) -> Option<&'static str> {
+pub(crate) fn looks_like(start: &[u8]) -> Option<&'static str> {
     if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(what);
     }

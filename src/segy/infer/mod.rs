@@ -5,13 +5,13 @@
 
 pub(crate) mod fit;
 pub(crate) mod fit_lengths;
-pub mod float_kind;
+pub(crate) mod float_kind;
 pub(crate) mod foreign;
 pub(crate) mod last_bytes;
 pub(crate) mod passcal;
 pub(crate) mod sample_look;
 pub(crate) mod second_header;
-pub mod seismic_unix;
+pub(crate) mod seismic_unix;
 pub(crate) mod shifted;
 pub(crate) mod traces_only;
 pub(crate) mod what_fits;
@@ -36,7 +36,7 @@ const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
 ///
 /// # Errors
 /// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would fit.
-pub fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+pub(crate) fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let mut layout = of_kind(file, overrides, watch)?;
     if let Some(order) = overrides.sample_byte_order.filter(|order| *order != layout.byte_order) {
         layout.sample_order = Some(order);

@@ -1,7 +1,8 @@
 //! Traces of varying length, and sample counts in trace headers.
 
-pub mod ragged;
+pub(crate) mod ragged;
 pub(crate) mod trace_counts;
 
-pub use ragged::{Ragged, TraceFinder};
-pub use trace_counts::odd_trace;
+pub use ragged::Ragged;
+pub(crate) use ragged::TraceFinder;
+pub(crate) use trace_counts::odd_trace;

@@ -68,7 +68,7 @@ pub struct Walked {
 }
 
 /// Called with the progress of a walk; an error stops it.
-pub type Watch<'w> = dyn Fn(Walked) -> Result<()> + 'w;
+pub(crate) type Watch<'w> = dyn Fn(Walked) -> Result<()> + 'w;
 
 /// The chain of traces that a walk follows, and how it is read.
 #[derive(Clone, Copy)]
@@ -235,7 +235,7 @@ impl Walk {
 
 /// Consecutive traces with the same number of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     /// Offset of the first one.
     pub offset: u64,
     pub n_traces: u64,
@@ -247,7 +247,7 @@ pub struct Places {
 
 /// Finds traces of one file. If lengths vary it reads headers, and remembers what it read last.
 #[derive(Default)]
-pub struct TraceFinder {
+pub(crate) struct TraceFinder {
     /// Offset and samples of the traces from number `first` on.
     block: Vec<(u64, u32)>,
     first: u64,
@@ -259,7 +259,7 @@ impl TraceFinder {
     ///
     /// # Errors
     /// `Error::Input` if the headers have changed since the layout was inferred.
-    pub fn find(&mut self, file: &SegyFile, layout: &Layout, trace: u64, most: u64) -> Result<Places> {
+    pub(crate) fn find(&mut self, file: &SegyFile, layout: &Layout, trace: u64, most: u64) -> Result<Places> {
         let Some(index) = &layout.varying else {
             return Ok(Places {
                 offset: layout.trace_offset(trace),

@@ -155,7 +155,7 @@ pub fn sample_format(code: u16) -> Option<&'static SampleFormat> {
 }
 
 /// The codes with their names, for messages.
-pub fn known_formats() -> String {
+pub(crate) fn known_formats() -> String {
     let all: Vec<String> = FORMATS.iter().map(|f| format!("{} {}", f.code, f.name)).collect();
     all.join(", ")
 }

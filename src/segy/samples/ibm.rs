@@ -13,7 +13,7 @@
 use crate::segy::samples::kernels::kernels;
 
 /// The exact value of an IBM word, which a double always holds.
-pub fn exact(word: u32) -> f64 {
+pub(crate) fn exact(word: u32) -> f64 {
     let fraction = f64::from(word & 0x00FF_FFFF);
     let exponent = 4 * ((word >> 24 & 0x7F) as i32) - 280;
     let magnitude = fraction * f64::from_bits(((1023 + exponent) as u64) << 52);
@@ -25,7 +25,7 @@ pub fn exact(word: u32) -> f64 {
 /// The fraction is an integer below 2^24, so float32 holds it exactly, and the scale 2^(4e-280) is split in two
 /// factors that float32 holds too. The first product is exact or already infinite; so only the last one rounds.
 #[inline(always)]
-pub fn to_f32(word: u32) -> f32 {
+pub(crate) fn to_f32(word: u32) -> f32 {
     let fraction = (word & 0x00FF_FFFF) as i32 as f32;
     let exponent = ((word >> 22) & 0x1FC) as i32 - 280;
     let first = exponent.clamp(-126, 127);
@@ -37,7 +37,7 @@ pub fn to_f32(word: u32) -> f32 {
 /// Whether the word is canonical: zero of either sign, or normalised and within the range of normal float32. It then comes
 /// back from its float32. (So do 2^128, from infinity, and some words below the normal range.)
 #[inline(always)]
-pub fn is_canonical(word: u32) -> bool {
+pub(crate) fn is_canonical(word: u32) -> bool {
     /// 2^-126, the smallest normal float32, and the largest word below 2^128.
     const RANGE: std::ops::RangeInclusive<u32> = 0x2140_0000..=0x60FF_FFFF;
     let magnitude = word & 0x7FFF_FFFF;
@@ -49,7 +49,7 @@ pub fn is_canonical(word: u32) -> bool {
 /// The fraction becomes a float32 that is exact, and as the result is neither infinite nor subnormal, multiplying it by
 /// 2^(4e-280) is an addition to its exponent.
 #[inline(always)]
-pub fn canonical_to_f32(word: u32) -> (f32, bool) {
+pub(crate) fn canonical_to_f32(word: u32) -> (f32, bool) {
     const EXCESS: u32 = 280 << 23;
     let fraction = (word & 0x00FF_FFFF) as i32 as f32;
     let scaled = fraction.to_bits().wrapping_add((word & 0x7F00_0000) << 1).wrapping_sub(EXCESS);
@@ -65,7 +65,7 @@ pub fn canonical_to_f32(word: u32) -> (f32, bool) {
 /// A subnormal is first normalised, with an e below 1. Zero is the sign bit alone. Infinity follows the same rule and
 /// becomes 2^128 (0x61100000), the smallest power beyond float32; a NaN, which no IBM word becomes, gives no defined word.
 #[inline(always)]
-pub fn from_f32(value: f32) -> u32 {
+pub(crate) fn from_f32(value: f32) -> u32 {
     const SMALLEST_NORMAL: u32 = 1 << 23;
     let bits = value.to_bits();
     let magnitude = bits & 0x7FFF_FFFF;

@@ -49,6 +49,17 @@ impl Moments {
         }
     }
 
+    /// Adds little-endian values, all finite, given the smallest and the largest: the same as `add`, in less time.
+    pub fn add_finite(&mut self, values: &[u8], [min, max]: [f32; 2]) {
+        let (count, sum, squares) = of_finite(values);
+        self.count += count;
+        self.sum.add(sum);
+        self.squares.add(squares);
+        if min <= max {
+            self.widen(min.into(), max.into());
+        }
+    }
+
     /// Whether adding those of other samples cannot overflow, where they may have been damaged.
     pub fn is_sane(&self) -> bool {
         [&self.sum, &self.squares].into_iter().all(|sum| {
@@ -107,6 +118,28 @@ macro_rules! moments_of {
             }
         }
     )*};
+}
+
+/// Count, sum and sum of squares of finite float32, in the lanes of the sums above.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn of_finite(values: &[u8]) -> (u64, f64, f64) {
+    const LANES: usize = 16;
+    let (mut zeros, mut sum, mut squares) = ([0_u32; LANES], [0.0; LANES], [0.0; LANES]);
+    let mut add = |lane: usize, bytes: [u8; 4]| {
+        let value = f32::from_le_bytes(bytes);
+        zeros[lane] += u32::from(value == 0.0);
+        let value = f64::from(value);
+        sum[lane] += value;
+        squares[lane] += value * value;
+    };
+    let values = values.as_chunks::<4>().0;
+    let (groups, rest) = values.as_chunks::<LANES>();
+    for group in groups {
+        group.iter().enumerate().for_each(|(lane, bytes)| add(lane, *bytes));
+    }
+    rest.iter().for_each(|bytes| add(0, *bytes));
+    let n_zero: u64 = zeros.into_iter().map(u64::from).sum();
+    (values.len() as u64 - n_zero, sum.into_iter().sum(), squares.into_iter().sum())
 }
 
 moments_of! {
@@ -248,6 +281,16 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn finite_samples_come_to_the_same_in_less_time(values in proptest::collection::vec(-1e30_f32..1e30, 0..70), n_zeros in 0_usize..40) {
+            let values: Vec<f32> = std::iter::repeat_n(0.0, n_zeros).chain(values).collect();
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let range = values.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[min, max], &v| [min.min(v), max.max(v)]);
+            let mut finite = Moments::default();
+            finite.add_finite(&bytes, range);
+            proptest::prop_assert_eq!(finite, moments_of(&values));
+        }
+
         #[test]
         fn the_order_does_not_matter(
             values in proptest::collection::vec(proptest::num::f64::NORMAL | proptest::num::f64::ZERO, 1..60),

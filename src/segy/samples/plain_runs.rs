@@ -10,7 +10,7 @@ use crate::segy::samples::ibm;
 
 /// Converts a run to little-endian values. Returns the smallest and the largest (infinity and -infinity for an empty run),
 /// or `None` if the run is not plain; the output is then arbitrary. Both slices hold the same number of samples.
-pub type PlainKernel = fn(&[u8], &mut [u8]) -> Option<[f32; 2]>;
+pub(crate) type PlainKernel = fn(&[u8], &mut [u8]) -> Option<[f32; 2]>;
 
 /// Samples handled side by side, each lane with its own extremes, so that the compiler vectorises the loop.
 const LANES: usize = 32;

@@ -5,7 +5,7 @@ use crate::segy::samples::format::SampleFormat;
 
 /// A sample that the other format cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit {
+pub(crate) struct Misfit {
     /// Number of the sample among those given, from 0.
     pub index: usize,
     /// The value, and why the format cannot hold it.
@@ -14,7 +14,7 @@ pub struct Misfit {
 
 /// Turns samples as they stand in a file into those of another format, byte order, or both.
 #[derive(Clone, Copy, Debug)]
-pub struct Recoder {
+pub(crate) struct Recoder {
     from: (&'static SampleFormat, ByteOrder),
     to: (&'static SampleFormat, ByteOrder),
     /// Take the nearest value, ties to even, where the format does not hold the value itself.
@@ -23,7 +23,7 @@ pub struct Recoder {
 
 impl Recoder {
     /// `None` if the format to write is fixed point with gain, in which a value has many words.
-    pub fn new(
+    pub(crate) fn new(
         from: (&'static SampleFormat, ByteOrder),
         to: (&'static SampleFormat, ByteOrder),
         round: bool,
@@ -32,7 +32,7 @@ impl Recoder {
     }
 
     /// Bytes of a sample before and after.
-    pub fn bytes(&self) -> (usize, usize) {
+    pub(crate) fn bytes(&self) -> (usize, usize) {
         (self.from.0.bytes, self.to.0.bytes)
     }
 
@@ -40,7 +40,7 @@ impl Recoder {
     ///
     /// # Errors
     /// The first sample whose value is beyond the format's range or, without rounding, not exact in it.
-    pub fn recode(&self, samples: &[u8], out: &mut Vec<u8>) -> Result<(), Misfit> {
+    pub(crate) fn recode(&self, samples: &[u8], out: &mut Vec<u8>) -> Result<(), Misfit> {
         let ((from, from_order), (to, to_order)) = (self.from, self.to);
         for (index, sample) in samples.chunks_exact(from.bytes).enumerate() {
             let word = sample_word(sample, from_order);

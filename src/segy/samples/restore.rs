@@ -12,7 +12,7 @@ use crate::segy::samples::words::Words;
 
 /// Converts stored little-endian values back to samples of a format.
 #[derive(Clone)]
-pub struct Restorer {
+pub(crate) struct Restorer {
     /// First step from float32, where that is not the format's own type, to `native`.
     uncast: Option<Kernel>,
     encode: Kernel,
@@ -27,7 +27,7 @@ pub struct Restorer {
 
 impl Restorer {
     /// `None` if the stored type does not hold every value of the format.
-    pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
+    pub(crate) fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
         let uncast = match stored {
             _ if stored == format.native => None,
             // Float32 holds integers of up to 24 bits.
@@ -48,7 +48,7 @@ impl Restorer {
 
     /// Finds the stored values for which the format has no sample: NaN and infinities if it has none, and values beyond
     /// its range. Calls `found` with the index and the value of each.
-    pub fn misfits(&self, stored: &[u8], mut found: impl FnMut(usize, f64)) {
+    pub(crate) fn misfits(&self, stored: &[u8], mut found: impl FnMut(usize, f64)) {
         let Some(range) = self.range.filter(|range| !(range.all_fit)(stored, range.min, range.max)) else { return };
         for (i, bytes) in stored.as_chunks().0.iter().enumerate() {
             if !(range.all_fit)(bytes, range.min, range.max) {
@@ -58,7 +58,7 @@ impl Restorer {
     }
 
     /// Whether a word of the format has the stored value at `index`; if not, the value was changed after the word was kept.
-    pub fn stands_for(&self, word: u32, stored: &[u8], index: usize) -> bool {
+    pub(crate) fn stands_for(&self, word: u32, stored: &[u8], index: usize) -> bool {
         let value = stored.as_chunks().0.get(index).copied().map(f32::from_le_bytes);
         self.words.zip(value).is_some_and(|(words, value)| (words.to_value)(word).to_bits() == value.to_bits())
     }
@@ -67,7 +67,7 @@ impl Restorer {
     ///
     /// # Panics
     /// If the two lengths do not match.
-    pub fn restore(&mut self, stored: &[u8], out: &mut [u8]) {
+    pub(crate) fn restore(&mut self, stored: &[u8], out: &mut [u8]) {
         let n = stored.len() / self.bytes_in;
         assert_eq!((stored.len(), out.len()), (n * self.bytes_in, n * self.bytes_out));
         match self.uncast {
@@ -141,7 +141,7 @@ range_tests! {
 
 /// Finds samples that [`Restorer`] does not restore exactly.
 #[derive(Clone, Copy)]
-pub struct RoundTrip {
+pub(crate) struct RoundTrip {
     words: &'static Words,
     order: ByteOrder,
 }
@@ -151,13 +151,13 @@ impl RoundTrip {
     const BLOCK: usize = 256;
 
     /// `None` if every sample of this format and stored type comes back, and if none can.
-    pub fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
+    pub(crate) fn new(format: &SampleFormat, order: ByteOrder, stored: Dtype) -> Option<Self> {
         format.words.filter(|_| stored == Dtype::Float32).map(|words| Self { words, order })
     }
 
     /// Calls `found` with the index and the word (its number, not its bytes) of every sample of `samples`, as they stand
     /// in the file, that its stored value does not bring back.
-    pub fn differences<E>(
+    pub(crate) fn differences<E>(
         &self,
         samples: &[u8],
         stored: &[u8],

@@ -161,7 +161,7 @@ integer_roundings! {
 }
 
 /// The sum of the squares of the finite values among little-endian ones, and how many they are.
-pub fn power(dtype: Dtype, values: &[u8]) -> (f64, u64) {
+pub(crate) fn power(dtype: Dtype, values: &[u8]) -> (f64, u64) {
     macro_rules! sum {
         ($t:ty) => {
             values

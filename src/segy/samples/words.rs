@@ -25,7 +25,7 @@ pub(crate) static FIXED_GAIN: Words = Words {
 };
 
 /// The bytes of a word in the file.
-pub fn word_bytes(word: u32, order: ByteOrder) -> [u8; 4] {
+pub(crate) fn word_bytes(word: u32, order: ByteOrder) -> [u8; 4] {
     order.choose([word.to_be_bytes(), word.to_le_bytes()])
 }
 

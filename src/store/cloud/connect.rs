@@ -46,7 +46,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub fn of(path: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         let address = Address::parse(path).map_err(invalid)?;
         Ok(Self { store: store(&address)?, key: Key::parse(address.key).map_err(invalid)? })
     }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
 
-pub use object::Object;
-pub use upload::{Pending, Upload, abort_uploads};
+pub(crate) use object::Object;
+pub(crate) use upload::{Pending, Upload, abort_uploads};
 
 use crate::base::error::{Error, Result};
 use crate::store::State;
@@ -21,12 +21,12 @@ use crate::store::address::Address;
 use crate::store::place::too_long;
 use connect::{Place, again, wait, wait_for};
 
-pub fn check(address: &Address) -> Result<()> {
+pub(super) fn check(address: &Address) -> Result<()> {
     connect::store(address).map(drop).map_err(|e| Error::Usage(e.to_string()))
 }
 
 /// The bytes of an object, if there are at most `most`.
-pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let place = Place::of(path)?;
     let get = async {
         let found = place.store.get(&place.key).await?;
@@ -37,14 +37,14 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     wait(get)?.map(Vec::from)
 }
 
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut upload = Upload::create(path, Some(bytes.len() as u64))?;
     io::Write::write_all(&mut upload, bytes)?;
     upload.finish()?.wait()
 }
 
 /// The current state of the object.
-pub fn state(path: &Path) -> io::Result<State> {
+pub(crate) fn state(path: &Path) -> io::Result<State> {
     let place = Place::of(path)?;
     let meta = wait(place.store.head(&place.key))?;
     let modified_ns = meta.last_modified.timestamp_nanos_opt().and_then(|n| u128::try_from(n).ok()).unwrap_or(0);
@@ -52,7 +52,7 @@ pub fn state(path: &Path) -> io::Result<State> {
 }
 
 /// The keys of all objects below a prefix, in order, without the prefix and its slash.
-pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn list(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
     let found = wait(again(|| place.store.list(Some(&place.key)).try_collect::<Vec<_>>()))?;
     let name = |key: &object_store::path::Path| match place.key.as_ref() {
@@ -65,7 +65,7 @@ pub fn list(prefix: &Path) -> io::Result<Vec<String>> {
 }
 
 /// The names directly below a prefix: objects, and common prefixes of longer keys.
-pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
     let place = Place::of(prefix)?;
     let found = wait(again(|| place.store.list_with_delimiter(Some(&place.key))))?;
     let keys = found.objects.iter().map(|object| &object.location).chain(&found.common_prefixes);
@@ -74,7 +74,7 @@ pub fn list_top(prefix: &Path) -> io::Result<Vec<String>> {
 
 /// Creates a small object unless its name is taken. Returns whether it is there with these bytes: that also counts as
 /// created, as the answer to an earlier request may have been lost.
-pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+pub(crate) fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let place = Place::of(path)?;
     let put = || place.store.put_opts(&place.key, bytes.to_vec().into(), PutOptions::from(PutMode::Create));
     match wait_for(again(put))? {
@@ -91,13 +91,13 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 }
 
 /// Removes the object, and all objects below its key and a slash.
-pub fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     let below = list(path)?.into_iter().map(|name| path.join(name));
     remove_all(&below.chain([path.to_owned()]).collect::<Vec<_>>())
 }
 
 /// Removes objects of one bucket, many per request. A missing one counts as removed.
-pub fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
+pub(crate) fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
     let paths = paths.iter().filter(|p| Address::parse(p).is_ok_and(|a| !a.key.is_empty()));
     let places: Vec<Place> = paths.map(|p| Place::of(p)).collect::<io::Result<_>>()?;
     let Some(first) = places.first() else { return Ok(()) };

@@ -26,7 +26,7 @@ const AHEAD_FROM_BYTES: u64 = 1 << 20;
 const KEPT_BYTES: u64 = 2 * MOST_BYTES + (2 << 20);
 
 /// An object that is being read, shared by everything in this process that reads it.
-pub struct Object {
+pub(crate) struct Object {
     place: Place,
     bytes: u64,
     etag: Option<String>,
@@ -63,7 +63,7 @@ impl Drop for StopOnDrop {
 
 impl Object {
     /// The object as it is now or, if something in this process is already reading it, as it was when that was opened.
-    pub fn open(path: &Path) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(path: &Path) -> io::Result<Arc<Self>> {
         static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Object>>>> = Mutex::new(None);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let open = open.get_or_insert_default();
@@ -85,17 +85,17 @@ impl Object {
     }
 
     /// Its length when it was opened.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Says how many threads read it at the same time, each with its own part.
-    pub fn is_read_by(&self, threads: usize) {
+    pub(crate) fn is_read_by(&self, threads: usize) {
         self.readers.fetch_max(threads, Ordering::Relaxed);
     }
 
     /// Fills `out` from `offset` on. The reader has no use for bytes at or after `end`.
-    pub fn read_at(&self, mut offset: u64, mut out: &mut [u8], end: u64) -> io::Result<()> {
+    pub(crate) fn read_at(&self, mut offset: u64, mut out: &mut [u8], end: u64) -> io::Result<()> {
         if offset + out.len() as u64 > self.bytes {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -114,7 +114,7 @@ impl Object {
     }
 
     /// Requests bytes that will be read soon: only those, or [`FEWEST_BYTES`] if they are fewer.
-    pub fn will_read(&self, offset: u64, n: usize) {
+    pub(crate) fn will_read(&self, offset: u64, n: usize) {
         let end = (offset + (n as u64).max(FEWEST_BYTES)).min(self.bytes);
         let mut cache = self.lock();
         let mut at = offset;

@@ -32,7 +32,7 @@ const ABORT_TIME: Duration = Duration::from_secs(5);
 /// An object that is being written. It exists once it is finished; if dropped before, nothing of it stays.
 ///
 /// Memory: the part being filled; parts in flight are bounded for the whole process.
-pub struct Upload {
+pub(crate) struct Upload {
     place: Place,
     part_bytes: u64,
     is_of_unknown_length: bool,
@@ -62,7 +62,7 @@ static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Gives up all open uploads and prevents new ones, so that a process that is about to end leaves no parts in the
 /// store. Takes at most twice [`ABORT_TIME`].
-pub fn abort_uploads() {
+pub(crate) fn abort_uploads() {
     IS_ENDING.store(true, Ordering::SeqCst);
     let Ok(runtime) = runtime() else { return };
     runtime.block_on(async {
@@ -80,7 +80,7 @@ pub fn abort_uploads() {
 
 impl Upload {
     /// `bytes`: its length, if known.
-    pub fn create(path: &Path, bytes: Option<u64>) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, bytes: Option<u64>) -> io::Result<Self> {
         let part_bytes = bytes.unwrap_or(0).div_ceil(MAX_PARTS).next_multiple_of(1 << 20).max(PART_BYTES);
         let is_of_unknown_length = bytes.is_none();
         Ok(Self { place: Place::of(path)?, part_bytes, is_of_unknown_length, filling: new_piece(), parts: None })
@@ -99,7 +99,7 @@ impl Upload {
     }
 
     /// Sends the rest. The object exists once [`Pending::wait`] has returned.
-    pub fn finish(mut self) -> io::Result<Pending> {
+    pub(crate) fn finish(mut self) -> io::Result<Pending> {
         if self.parts.is_some() {
             self.send_part()?;
             if let Some(parts) = &mut self.parts {
@@ -230,11 +230,11 @@ impl Parts {
 }
 
 /// The request that completes an object, in flight.
-pub struct Pending(Option<JoinHandle<object_store::Result<()>>>);
+pub(crate) struct Pending(Option<JoinHandle<object_store::Result<()>>>);
 
 impl Pending {
     /// Waits until the object exists.
-    pub fn wait(mut self) -> io::Result<()> {
+    pub(crate) fn wait(mut self) -> io::Result<()> {
         match &mut self.0 {
             None => Ok(()),
             Some(put) => runtime()?.block_on(put).map_err(io::Error::other)?.map_err(|e| explained(&e)),
