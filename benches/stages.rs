@@ -106,6 +106,7 @@ fn headers(c: &mut Criterion) {
             sample_flags: true,
             pairwise_swapped: false,
             file_index: false,
+            in_parts: false,
             n_samples: false,
             computed: Vec::new(),
             recording_time: None,

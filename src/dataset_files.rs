@@ -8,6 +8,12 @@ pub(crate) const SAMPLE_SUMS: &str = "traces.crc32c";
 pub(crate) const SAMPLE_AXIS: &str = "sample";
 /// The header table.
 pub(crate) const HEADERS: &str = "headers.parquet";
+
+/// A part of the header table, if it is a directory of parts.
+pub(crate) fn header_part(number: u64) -> String {
+    format!("part-{number:05}.parquet")
+}
+
 /// The table of all gathers.
 pub(crate) const GATHER_INDEX: &str = "ensemble_index.parquet";
 /// The table of samples that cannot be restored from their stored values; only if there are any.

@@ -166,6 +166,19 @@ fn a_grid_in_a_store_has_the_bytes_of_a_local_one_and_comes_back() {
 }
 
 #[test]
+fn a_header_table_in_parts_has_the_bytes_of_a_local_one_and_takes_turns_with_one_file() {
+    let Some(bucket) = Bucket::new("parts") else { return };
+    let survey = Survey::new(&["--traces", "140000", "--samples", "2"]);
+    both(&bucket, &survey, "out", &["--header-parts", "--segments", "3", "--parallel-threshold", "0"]);
+    let out = bucket.url("out");
+    bucket.run(&["verify", out.to_str().unwrap()]);
+    for (name, options) in [("file", &["--overwrite"][..]), ("parts", &["--overwrite", "--header-parts"])] {
+        bucket.run(&import(&survey.input, &out, options));
+        assert_same_objects(&bucket, &survey, "out", &survey.import(name, options));
+    }
+}
+
+#[test]
 fn a_dataset_in_a_store_is_verified_exported_and_read() {
     let Some(bucket) = Bucket::new("usage") else { return };
     let survey = survey();

@@ -27,6 +27,7 @@ mod grid_duplicates;
 mod grid_inputs;
 mod grid_probe;
 mod habits;
+mod header_parts;
 mod hostile;
 mod hostile_datasets;
 mod house;

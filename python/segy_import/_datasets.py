@@ -48,12 +48,12 @@ def open(path: StrPath, *, columns: Iterable[str] = (), chunks: Any = "auto") ->
 def headers(path: StrPath, columns: Iterable[str] | None = None) -> pd.DataFrame:
     """The header table: one row for each trace, in file order. Without ``columns`` all but the bytes of the headers."""
     import pandas as pd
-    import pyarrow.parquet as pq
+    import pyarrow.dataset as arrow
 
     _, tables = _document(path)
     table = tables / "headers.parquet"
     if columns is None:
-        columns = [name for name in pq.read_schema(table).names if name not in _BYTES]
+        columns = [name for name in arrow.dataset(table).schema.names if name not in _BYTES]
     return pd.read_parquet(table, columns=list(columns))
 
 

@@ -136,6 +136,15 @@ class Datasets(Module):
         cube = segy_import.open(out).set_index(trace=["inline", "crossline"]).unstack("trace")
         self.assertEqual((cube.sizes["inline"], cube.sizes["crossline"]), (30, 30))
 
+    def test_a_header_table_in_parts_is_one_table(self):
+        out = self.directory / "line.zarr"
+        segy_import.convert(self.survey(), out, on_progress=False, header_parts=True)
+        self.assertTrue((out / "headers.parquet" / "part-00000.parquet").is_file())
+        table = segy_import.headers(out)
+        self.assertEqual(list(table.trace_index), list(range(2000)))
+        self.assertNotIn("raw_header", table.columns)
+        self.assertEqual(list(segy_import.open(out, columns=["trace_number_cdp"]).trace_number_cdp), list(table.trace_number_cdp))
+
     def test_a_grid_opens_as_it_is(self):
         out = self.directory / "cube.zarr"
         segy_import.convert(self.survey(kind="poststack", traces=900, samples=20), out, on_progress=False, grid="auto")

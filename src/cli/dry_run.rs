@@ -62,9 +62,10 @@ fn describe(plan: &Plan) -> String {
     ));
     let n_groups = plan.n_traces().div_ceil(plan.headers.row_group_rows);
     lines.push(format!(
-        "{HEADERS}  {} rows, {} fields, {n_groups} row groups of {}",
+        "{HEADERS}  {} rows, {} fields, {n_groups} {} of {}",
         HumanCount(plan.n_traces()),
         plan.headers.columns.len(),
+        if plan.headers.in_parts { "parts" } else { "row groups" },
         HumanCount(plan.headers.row_group_rows)
     ));
     lines.push(format!("memory  up to {} of buffers per worker", HumanBytes(plan.worker_bytes())));

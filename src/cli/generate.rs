@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::export::check_target;
 use crate::generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, is_written_in_place};
 use crate::segy::ByteOrder;
 
@@ -96,8 +97,11 @@ impl GenerateArgs {
             return Err(Error::Usage(format!("--format {} is not a sample format; use {known}", self.format)));
         }
         let path = self.output.display();
-        if !self.overwrite && self.output.try_exists().map_err(failed(&path))? {
-            return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite replaces it")));
+        let is_in_place = is_written_in_place(&self.output).map_err(failed(&path))?;
+        if is_in_place && !self.overwrite {
+            return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite writes into it")));
+        } else if !is_in_place {
+            check_target(&self.output, self.overwrite)?;
         }
         let lines = self.inlines.zip(self.crosslines).map(|(inlines, crosslines)| [inlines, crosslines]);
         // With lines, all gathers have the same size, so that the survey ends with its last line.
@@ -117,13 +121,14 @@ impl GenerateArgs {
             duplicates: self.duplicate,
             strays: self.stray,
             truncated_bytes: self.truncate,
+            overwrite: self.overwrite,
         };
         if config.lines.is_some() {
             config.n_traces = config.n_traces_of_grid().unwrap_or(u64::MAX);
         }
         let cancel = CancelHandle::new();
         // Writing to a pipe waits for a reader, so a signal must be able to end it.
-        if !is_written_in_place(&self.output) {
+        if !is_in_place {
             cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
         }
         generate(&config, &self.output, &mut |_| {}, &cancel)

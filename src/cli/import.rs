@@ -58,6 +58,11 @@ pub(super) struct ImportArgs {
     #[arg(long, help_heading = "Headers")]
     no_raw_header: bool,
 
+    /// Write the header table as a directory of files, headers.parquet/part-00000.parquet …, which readers of Parquet take for one
+    /// table: quicker to finish where there are very many traces. It has no column ensemble_id
+    #[arg(long, help_heading = "Headers")]
+    header_parts: bool,
+
     /// Leave out the samples: headers and gathers only
     #[arg(long, help_heading = "Headers")]
     headers_only: bool,
@@ -216,6 +221,7 @@ impl ImportArgs {
         };
         config.max_probe = self.max_probe;
         config.raw_header = !self.no_raw_header;
+        config.header_parts = self.header_parts;
         config.headers_only = self.headers_only;
         config.selection = self.selection.resolve();
         config.reads = self.access;

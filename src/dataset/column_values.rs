@@ -7,11 +7,10 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampNanosecondType, ToByteSlice, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use crate::base::error::Result;
-use crate::dataset::table_file::TableFile;
-use crate::dataset::{damaged, unreadable_table};
+use crate::dataset::damaged;
+use crate::dataset::table_file::{TableFile, TableRows};
 use crate::store::Place;
 use crate::table::NO_TIME;
 
@@ -28,13 +27,13 @@ pub(crate) struct ColumnType {
 }
 
 impl ColumnTable {
-    /// A header table of `n_rows`.
-    pub(crate) fn open(path: Place, n_rows: u64, header_bytes: usize) -> Result<Self> {
-        TableFile::open(path, n_rows, header_bytes).map(|table| Self { table })
+    /// A header table of `n_rows`, in parts of `part_rows` if it is a directory of them.
+    pub(crate) fn open(path: Place, n_rows: u64, part_rows: Option<u64>, header_bytes: usize) -> Result<Self> {
+        TableFile::open_parts(path, n_rows, part_rows, header_bytes).map(|table| Self { table })
     }
 
     /// Whether every row is known to have the same value, or none.
-    pub(crate) fn is_constant(&self, column: &str) -> bool {
+    pub(crate) fn is_constant(&self, column: &str) -> Result<bool> {
         self.table.is_constant(column)
     }
 
@@ -67,7 +66,7 @@ impl ColumnTable {
 /// The values of a column, little-endian. Memory: a page and a batch.
 pub(crate) struct ColumnValues {
     path: Place,
-    reader: ParquetRecordBatchReader,
+    reader: TableRows,
     waiting: VecDeque<u8>,
 }
 
@@ -78,8 +77,7 @@ impl ColumnValues {
         while out.len() < n {
             if self.waiting.is_empty() {
                 let Some(batch) = self.reader.next() else { break };
-                let batch = batch.map_err(|e| unreadable_table(&self.path, e))?;
-                let bytes = batch.columns().first().and_then(bytes_of);
+                let bytes = batch?.columns().first().and_then(bytes_of);
                 self.waiting = bytes.ok_or_else(|| damaged(&self.path, "a column has another type"))?.into();
             }
             let taken = self.waiting.len().min(n - out.len());

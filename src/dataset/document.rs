@@ -236,6 +236,9 @@ pub(crate) struct Options {
     pub shard_chunks: Option<u64>,
     /// Rows per row group of the header table.
     pub row_group_rows: u64,
+    /// Whether every row group is a file of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub header_parts: bool,
     /// Header fields that are not at their standard places.
     pub fields: Vec<PlacedField>,
     /// Computed columns.

@@ -9,8 +9,8 @@ use arrow::datatypes::{
 };
 
 use crate::base::error::Result;
+use crate::dataset::Dataset;
 use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, unreadable_table};
 
 /// The header table, column by column.
 pub(crate) struct HeaderColumns {
@@ -21,7 +21,7 @@ impl HeaderColumns {
     /// # Errors
     /// `Error::Damaged` for a damaged table.
     pub(crate) fn open(dataset: &Dataset) -> Result<Self> {
-        let table = TableFile::open(dataset.headers(), dataset.array.n_traces, dataset.header_bytes)?;
+        let table = dataset.header_table()?;
         Ok(Self { table })
     }
 
@@ -44,7 +44,7 @@ impl HeaderColumns {
         take: &mut dyn FnMut(&[Vec<f64>]) -> Result<()>,
     ) -> Result<()> {
         for batch in self.table.rows(rows, names)? {
-            let batch = batch.map_err(|e| unreadable_table(&self.table.path, e))?;
+            let batch = batch?;
             let of = |name: &&str| batch.column_by_name(name).map_or_else(|| nothing(batch.num_rows()), as_numbers);
             let columns: Vec<Vec<f64>> = names.iter().map(of).collect();
             take(&columns)?;

@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use arrow::array::{Array, FixedSizeBinaryArray, Int32Array};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use crate::base::error::{Error, Result};
-use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, damaged, unreadable_table};
+use crate::dataset::table_file::{TableFile, TableRows};
+use crate::dataset::{Dataset, damaged};
 use crate::store::Place;
 use crate::table::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
@@ -22,7 +21,7 @@ impl HeaderTableFile {
     /// # Errors
     /// `Error::Usage` for a dataset imported without raw headers, `Error::Damaged` for a damaged one.
     pub(crate) fn open(dataset: &Dataset) -> Result<Self> {
-        let table = TableFile::open(dataset.headers(), dataset.array.n_traces, dataset.header_bytes)?;
+        let table = dataset.header_table()?;
         if !table.has(RAW_HEADER) {
             return Err(Error::Usage(format!(
                 "{}: was imported with --no-raw-header, so it does not have the bytes of its trace headers; import it without this option",
@@ -43,7 +42,7 @@ impl HeaderTableFile {
     pub(crate) fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
         let (mut counts, path) = (Vec::new(), &self.table.path);
         for batch in self.table.rows(traces, &[N_SAMPLES])? {
-            let batch = batch.map_err(|e| unreadable_table(path, e))?;
+            let batch = batch?;
             let column = batch.column_by_name(N_SAMPLES).and_then(|c| c.as_any().downcast_ref::<Int32Array>());
             let column = column.ok_or_else(|| damaged(path, format!("it has no column {N_SAMPLES}")))?;
             counts.extend(column.values().iter().map(|&n| n.cast_unsigned()));
@@ -59,7 +58,7 @@ impl HeaderTableFile {
 /// Headers in trace order. Memory: a page of each column, and a batch.
 pub(crate) struct HeaderRows {
     path: Place,
-    reader: ParquetRecordBatchReader,
+    reader: TableRows,
     batch: Option<RecordBatch>,
     /// The next row of the batch.
     at: usize,
@@ -79,7 +78,7 @@ impl HeaderRows {
     fn next_row(&mut self, out: &mut Vec<u8>) -> Result<()> {
         while self.batch.as_ref().is_none_or(|b| self.at == b.num_rows()) {
             let next = self.reader.next().ok_or_else(|| damaged(&self.path, "it has fewer rows than traces"))?;
-            (self.batch, self.at) = (Some(next.map_err(|e| unreadable_table(&self.path, e))?), 0);
+            (self.batch, self.at) = (Some(next?), 0);
         }
         let Some(batch) = &self.batch else { return Ok(()) };
         let end = out.len() + self.header_bytes;

@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::base::error::{Error, Result, unreadable};
 use crate::dataset::damaged;
 use crate::dataset::document::{Counts, Document, FileEntry, PartDocument, parts_of};
-use crate::dataset_files::{HEADERS, METADATA, NAMED_OUTPUTS, TABLES, TRACES};
+use crate::dataset::table_file::TableFile;
+use crate::dataset_files::{HEADERS, METADATA, NAMED_OUTPUTS, TABLES, TRACES, header_part};
 use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
 use crate::plan::mapping::is_name;
@@ -55,6 +56,8 @@ pub struct Dataset {
     pub has_sample_counts: bool,
     /// Length of all headers of one trace, in bytes.
     pub header_bytes: usize,
+    /// Rows in each file of the header table, if it is a directory of parts.
+    pub header_part_rows: Option<u64>,
     /// Whether it has no samples.
     pub headers_only: bool,
     pub n_gathers: u64,
@@ -228,6 +231,7 @@ impl Dataset {
             part: document.part,
             has_sample_counts: geometry.samples_per_trace.is_some_and(|s| s.max == geometry.n_samples),
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
+            header_part_rows: options.header_parts.then_some(options.row_group_rows.max(1)),
             headers_only: options.headers_only,
             n_gathers: document.gathers.n_gathers,
             sample_axis: geometry.sample_axis,
@@ -264,6 +268,27 @@ impl Dataset {
     /// The path of the header table.
     pub fn headers(&self) -> Place {
         self.path(HEADERS)
+    }
+
+    /// The header table, with the footer read.
+    ///
+    /// # Errors
+    /// `Error::Damaged` for one that is damaged.
+    pub(crate) fn header_table(&self) -> Result<TableFile> {
+        TableFile::open_parts(self.headers(), self.array.n_traces, self.header_part_rows, self.header_bytes)
+    }
+
+    /// The files of the header table by their names as [`Self::path`] takes them, and the rows of each.
+    pub(crate) fn header_files(&self) -> Box<dyn Iterator<Item = (String, u64)>> {
+        let n_traces = self.array.n_traces;
+        match self.header_part_rows {
+            None => Box::new(std::iter::once((HEADERS.to_owned(), n_traces))),
+            Some(rows) => {
+                Box::new((0..n_traces.div_ceil(rows)).map(move |number| {
+                    (format!("{HEADERS}/{}", header_part(number)), rows.min(n_traces - number * rows))
+                }))
+            }
+        }
     }
 
     /// Length in the file of a trace with this many samples, in bytes.

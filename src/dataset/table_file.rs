@@ -2,8 +2,10 @@
 
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -16,6 +18,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use crate::base::error::{Result, failed};
 use crate::dataset::{damaged, unreadable_table};
+use crate::dataset_files::header_part;
 use crate::store::{Place, Stream, TableReader};
 
 /// A page of this program has 1 MiB at most, or one row; those of others that write its tables again are not much longer.
@@ -24,22 +27,160 @@ const MOST_PAGE_BYTES: u64 = 64 << 20;
 const BATCH_BYTES: usize = 1 << 20;
 const MOST_BATCH_ROWS: usize = 4096;
 
-/// A table with its footer read. Every reader has a file of its own, so threads can share it.
-pub(super) struct TableFile {
+/// A table: a file, or a directory of parts, with the footer of the first read. Every reader has a file of its own, so threads can
+/// share it.
+#[derive(Clone)]
+pub(crate) struct TableFile {
     pub path: Place,
+    first: OneFile,
+    n_rows: u64,
+    /// Rows in each part but the last.
+    part_rows: Option<u64>,
+}
+
+impl TableFile {
+    /// A table in one file that has `n_rows`, with values of up to `value_bytes`.
+    ///
+    /// # Errors
+    /// `Error::Failed` for one that is damaged.
+    pub(crate) fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
+        Self::open_parts(path, n_rows, None, value_bytes)
+    }
+
+    /// As [`Self::open`]; with `part_rows` the path is a directory, and each file in it has so many rows.
+    pub(crate) fn open_parts(path: Place, n_rows: u64, part_rows: Option<u64>, value_bytes: usize) -> Result<Self> {
+        let first = match part_rows {
+            None => OneFile::open(path.clone(), n_rows, value_bytes)?,
+            Some(rows) => OneFile::open(path.join(header_part(0)), n_rows.min(rows), value_bytes)?,
+        };
+        Ok(Self { path, first, n_rows, part_rows })
+    }
+
+    /// Whether it has a column of this name.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.first.metadata.schema().column_with_name(column).is_some()
+    }
+
+    /// The names of its columns.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.first.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// The type of a column, if it has one of this name.
+    pub(crate) fn type_of(&self, column: &str) -> Option<&DataType> {
+        self.first.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
+    }
+
+    /// The number of its rows.
+    pub(crate) fn n_rows(&self) -> u64 {
+        self.n_rows
+    }
+
+    /// Whether its statistics say that all rows of a column have one value, or none has any.
+    pub(crate) fn is_constant(&self, column: &str) -> Result<bool> {
+        let Some(value) = self.first.only_value(column) else { return Ok(false) };
+        for number in 1..self.n_parts() {
+            if self.part(number)?.only_value(column).as_ref() != Some(&value) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Some of its rows.
+    pub(crate) fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<TableRows> {
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        let mut rows = TableRows { table: self.clone(), rows: rows.clone(), columns, part: None };
+        rows.open_next()?;
+        Ok(rows)
+    }
+
+    /// The rows of those row groups that may have what is wanted, of a table in one file.
+    pub(crate) fn rows_of_groups(
+        &self,
+        columns: &[&str],
+        may_have: impl Fn(&RowGroupMetaData) -> bool,
+    ) -> Result<ParquetRecordBatchReader> {
+        let groups = self.first.metadata.metadata().row_groups().iter().enumerate();
+        let groups = groups.filter(|(_, group)| may_have(group)).map(|(i, _)| i).collect();
+        self.first.builder(columns, groups)?.build().map_err(|e| unreadable_table(&self.path, e))
+    }
+
+    fn n_parts(&self) -> u64 {
+        self.part_rows.map_or(1, |rows| self.n_rows.div_ceil(rows))
+    }
+
+    fn part(&self, number: u64) -> Result<OneFile> {
+        match self.part_rows {
+            Some(rows) if number > 0 => {
+                let n_rows = rows.min(self.n_rows.saturating_sub(number * rows));
+                let part = OneFile::open(self.path.join(header_part(number)), n_rows, self.first.value_bytes)?;
+                match part.metadata.schema() == self.first.metadata.schema() {
+                    true => Ok(part),
+                    false => Err(damaged(&part.path, "its columns are not those of the first part")),
+                }
+            }
+            _ => Ok(self.first.clone()),
+        }
+    }
+}
+
+/// Some rows of a table, batch after batch. Memory: the footer of a part, a page of each column, and a batch.
+pub(crate) struct TableRows {
+    table: TableFile,
+    /// Those that no part has been opened for.
+    rows: Range<u64>,
+    columns: Vec<String>,
+    part: Option<(Place, ParquetRecordBatchReader)>,
+}
+
+impl TableRows {
+    /// Opens the part with the next rows; nothing if there are none.
+    fn open_next(&mut self) -> Result<()> {
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let part_rows = self.table.part_rows.unwrap_or(u64::MAX);
+        let number = self.rows.start / part_rows;
+        let first = number * part_rows;
+        let end = self.rows.end.min(first.saturating_add(part_rows));
+        let part = self.table.part(number)?;
+        self.part = Some((part.path.clone(), part.rows(&(self.rows.start - first..end - first), &columns)?));
+        self.rows.start = end;
+        Ok(())
+    }
+}
+
+impl Iterator for TableRows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (path, reader) = self.part.as_mut()?;
+            if let Some(batch) = reader.next() {
+                return Some(batch.map_err(|e| unreadable_table(path, e)));
+            }
+            self.part = None;
+            if self.rows.start < self.rows.end
+                && let Err(error) = self.open_next()
+            {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// A file of a table with its footer read.
+#[derive(Clone)]
+struct OneFile {
+    path: Place,
     metadata: ArrowReaderMetadata,
     /// Number of the first row of each row group, and one past the last row.
-    group_starts: Vec<u64>,
+    group_starts: Arc<[u64]>,
     /// The longest value that a column may have.
     value_bytes: usize,
 }
 
-impl TableFile {
-    /// A table that has `n_rows`, with values of up to `value_bytes`.
-    ///
-    /// # Errors
-    /// `Error::Failed` for one that is damaged.
-    pub(super) fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
+impl OneFile {
+    fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
         let file = TableReader::open(&path).map_err(failed(path.display()))?;
         let metadata =
             ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| unreadable_table(&path, e))?;
@@ -52,31 +193,11 @@ impl TableFile {
         if group_starts.last() != Some(&n_rows) {
             return Err(damaged(&path, format!("it does not have {n_rows} rows")));
         }
-        Ok(Self { path, metadata, group_starts, value_bytes })
+        Ok(Self { path, metadata, group_starts: group_starts.into(), value_bytes })
     }
 
-    /// Whether it has a column of this name.
-    pub(super) fn has(&self, column: &str) -> bool {
-        self.metadata.schema().column_with_name(column).is_some()
-    }
-
-    /// The names of its columns.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
-    }
-
-    /// The type of a column, if it has one of this name.
-    pub(super) fn type_of(&self, column: &str) -> Option<&DataType> {
-        self.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
-    }
-
-    /// The number of its rows.
-    pub(super) fn n_rows(&self) -> u64 {
-        self.group_starts.last().copied().unwrap_or(0)
-    }
-
-    /// Whether its statistics say that all rows of a column have one value, or none has any.
-    pub(super) fn is_constant(&self, column: &str) -> bool {
+    /// The value that all rows of a column have by its statistics, `Some(None)` if none has any; `None` if they differ.
+    fn only_value(&self, column: &str) -> Option<Option<Vec<u8>>> {
         let groups = self.metadata.metadata().row_groups();
         let of_group = |group: &RowGroupMetaData| {
             let chunk = group.columns().iter().find(|chunk| chunk.column_descr().name() == column)?;
@@ -97,12 +218,13 @@ impl TableFile {
                 _ => None,
             }
         };
-        let values: Option<Vec<_>> = groups.iter().map(of_group).collect();
-        values.is_some_and(|values| values.windows(2).all(|pair| pair[0] == pair[1]))
+        let mut values = groups.iter().map(of_group);
+        let first = values.next()??;
+        values.all(|value| value.as_ref() == Some(&first)).then_some(first)
     }
 
     /// Some of its rows.
-    pub(super) fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
+    fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
         let first = self.group_starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
         let end = self.group_starts.partition_point(|&start| start < rows.end).min(self.group_starts.len() - 1);
         let skipped = rows.start - self.group_starts[first];
@@ -110,17 +232,6 @@ impl TableFile {
         let builder = self.builder(columns, (first..end).collect())?;
         let reader = builder.with_offset(skipped as usize).with_limit(n as usize).build();
         reader.map_err(|e| unreadable_table(&self.path, e))
-    }
-
-    /// The rows of those row groups that may have what is wanted.
-    pub(super) fn rows_of_groups(
-        &self,
-        columns: &[&str],
-        may_have: impl Fn(&RowGroupMetaData) -> bool,
-    ) -> Result<ParquetRecordBatchReader> {
-        let groups = self.metadata.metadata().row_groups().iter().enumerate();
-        let groups = groups.filter(|(_, group)| may_have(group)).map(|(i, _)| i).collect();
-        self.builder(columns, groups)?.build().map_err(|e| unreadable_table(&self.path, e))
     }
 
     fn builder(&self, columns: &[&str], groups: Vec<usize>) -> Result<ParquetRecordBatchReaderBuilder<Pages>> {
@@ -245,7 +356,7 @@ mod tests {
         let table = TableFile::open(place.clone(), 250, value_bytes)?;
         let mut values = Vec::new();
         for batch in table.rows(&rows, &["x"])? {
-            let batch = batch.map_err(|e| unreadable_table(place, e))?;
+            let batch = batch?;
             let column = batch.column(0).as_any().downcast_ref::<Int64Array>();
             values.extend(column.map_or(vec![], |c| c.values().to_vec()));
         }

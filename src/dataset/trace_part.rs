@@ -8,7 +8,7 @@ use arrow::array::Int64Array;
 
 use crate::base::error::{Error, Result};
 use crate::dataset::table_file::TableFile;
-use crate::dataset::{Dataset, OriginalFile, damaged, unreadable_table};
+use crate::dataset::{Dataset, OriginalFile, damaged};
 use crate::dataset_files::GATHER_INDEX;
 use crate::segy::ByteOrder;
 use crate::segy::layout::FILE_HEADER_BYTES;
@@ -96,7 +96,7 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let table = TableFile::open(path.clone(), dataset.n_gathers, VALUE_BYTES)?;
     let mut reader = table.rows(&(id..id + 1), &["start_trace", "end_trace"])?;
     let row = reader.next().ok_or_else(|| damaged(&path, format!("gather {id} is not in it")))?;
-    let row = row.map_err(|e| unreadable_table(&path, e))?;
+    let row = row?;
     let number = |name: &str| {
         let column = row.column_by_name(name)?.as_any().downcast_ref::<Int64Array>()?;
         u64::try_from(column.iter().next()??).ok()

@@ -23,7 +23,8 @@ use crate::dataset::{Dataset, OriginalFile, Part, Tables, Target, damaged};
 use crate::dataset_files::METADATA;
 use crate::selection::Selection;
 use one_file::{Done, Written, write_file};
-use output_file::{Replacing, UnfinishedFiles, check_target, place_of};
+pub(crate) use output_file::check_target;
+use output_file::{Replacing, UnfinishedFiles, place_of};
 pub use text_line::TextLine;
 
 /// The export the caller wants.

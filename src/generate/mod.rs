@@ -86,6 +86,8 @@ pub struct GenerateConfig {
     pub strays: Option<TraceSelection>,
     /// Bytes that are missing at the end of the file.
     pub truncated_bytes: u64,
+    /// Replace an existing file, or write into an existing pipe or device.
+    pub overwrite: bool,
 }
 
 impl GenerateConfig {
@@ -113,11 +115,12 @@ impl Default for GenerateConfig {
             duplicates: None,
             strays: None,
             truncated_bytes: 0,
+            overwrite: true,
         }
     }
 }
 
-/// Writes the survey to a new file at `path`, replacing an existing one.
+/// Writes the survey to a file at `path`. Links are not followed, other than to pipes and devices.
 ///
 /// `on_progress` receives the number of traces written so far, once per block.
 ///
@@ -132,18 +135,24 @@ pub fn generate(
 ) -> Result<()> {
     validate(config)?;
     let what = || format!("{}: cannot be written", path.display());
-    // A link stays a link; the file it leads to is replaced.
-    let is_link =
-        found(std::fs::symlink_metadata(path)).with_context(what)?.is_some_and(|metadata| metadata.is_symlink());
-    let target = if is_link { path.canonicalize().ok() } else { Some(path.to_owned()) };
-    let Some(path) = target.filter(|target| !is_written_in_place(path) && !is_written_in_place(target)) else {
-        return File::create(path)
+    if is_written_in_place(path).with_context(what)? {
+        return File::options()
+            .write(true)
+            .open(path)
             .map_err(Into::into)
             .and_then(|out| generate_to(config, WhileWanted { out, cancel }, on_progress))
             .with_context(what);
-    };
+    }
     // Written under another name until complete, with the permissions of any new file.
-    let earlier = found(std::fs::metadata(&path)).with_context(what)?.map(|metadata| metadata.permissions());
+    let earlier = found(std::fs::symlink_metadata(path)).with_context(what)?;
+    if let Some(metadata) = &earlier {
+        anyhow::ensure!(
+            metadata.is_file(),
+            "{}: already exists and is not a regular file; choose another",
+            path.display()
+        );
+        anyhow::ensure!(config.overwrite, "{}: already exists", path.display());
+    }
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::metadata(directory).with_context(|| format!("{}: its directory cannot be used", path.display()))?;
     let mut options = tempfile::Builder::new();
@@ -157,9 +166,10 @@ pub fn generate(
         .with_context(what)?;
     generate_to(config, WhileWanted { out: unfinished.as_file(), cancel }, on_progress).with_context(what)?;
     if let Some(earlier) = earlier {
-        unfinished.as_file().set_permissions(earlier).with_context(what)?;
+        unfinished.as_file().set_permissions(earlier.permissions()).with_context(what)?;
+        return unfinished.persist(path).map(drop).map_err(|e| e.error).with_context(what);
     }
-    unfinished.persist(&path).map(drop).map_err(|e| e.error).with_context(what)
+    unfinished.persist_noclobber(path).map(drop).map_err(|e| e.error).with_context(what)
 }
 
 /// The metadata; `None` only if nothing is there.
@@ -172,9 +182,9 @@ fn found(metadata: std::io::Result<std::fs::Metadata>) -> std::io::Result<Option
 }
 
 /// Whether what is there cannot be replaced by a file: a pipe, a device, another name of an open file.
-pub(crate) fn is_written_in_place(path: &Path) -> bool {
-    let is_no_file = path.metadata().is_ok_and(|m| !m.is_file());
-    is_no_file || path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm")
+pub(crate) fn is_written_in_place(path: &Path) -> std::io::Result<bool> {
+    let is_no_file = found(path.metadata())?.is_some_and(|m| !m.is_file());
+    Ok(is_no_file || path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm"))
 }
 
 /// A writer that fails once somebody asks to stop.

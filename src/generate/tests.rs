@@ -207,6 +207,34 @@ fn an_error_names_the_file_and_a_wrong_option_leaves_it_alone() {
 }
 
 #[test]
+fn a_file_of_others_is_not_reached_through_a_link_and_none_is_replaced_unasked() {
+    let directory = tempfile::tempdir().unwrap();
+    let [victim, path] = ["victim", "survey.sgy"].map(|name| directory.path().join(name));
+    let write = |overwrite| {
+        let config = GenerateConfig { n_traces: 2, n_samples: 5, overwrite, ..GenerateConfig::default() };
+        generate(&config, &path, &mut |_| (), &CancelHandle::new()).map_err(|e| format!("{e:#}"))
+    };
+    // One that leads nowhere would make a file there.
+    for is_there in [false, true] {
+        if is_there {
+            std::fs::write(&victim, "precious").unwrap();
+        }
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        for overwrite in [false, true] {
+            assert!(write(overwrite).unwrap_err().contains("is not a regular file"));
+        }
+        assert_eq!(std::fs::read(&victim).ok().as_deref(), is_there.then_some(&b"precious"[..]));
+        std::fs::remove_file(&path).unwrap();
+    }
+    std::fs::write(&path, "old").unwrap();
+    assert!(write(false).unwrap_err().contains("already exists"));
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    write(true).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap().len(), 3600 + 2 * 260);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn a_grid_is_made_to_order() {
     let lines = Some(["100:108:4".parse().unwrap(), "7:10".parse().unwrap()]);
     let config =

@@ -95,6 +95,7 @@ pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
     let arrays = group.map(|group| arrays(&group)).unwrap_or_default();
     let tables = if document.grid.is_some() { format!("{TABLES}/") } else { String::new() };
     let files = files(&document);
+    let header_table_bytes = header_table_bytes(&document);
     let layout = match (&document.grid, document.options.headers_only) {
         (Some(_), _) => "grid",
         (None, true) => "headers",
@@ -118,7 +119,7 @@ pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
         variable,
         codec: document.options.codec.to_string(),
         arrays,
-        header_table_bytes: document.checksums.get(HEADERS).map_or(0, |checksum| checksum.bytes),
+        header_table_bytes,
         header_table: format!("{tables}{HEADERS}"),
         n_columns: document.columns.len(),
         grid_keys: document.grid.map(|grid| grid.keys).unwrap_or_default(),
@@ -126,6 +127,12 @@ pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
         part: document.part,
         warnings: document.warnings,
     }))
+}
+
+/// Of the file, or of all parts.
+fn header_table_bytes(document: &Document) -> u64 {
+    let files = document.checksums.iter().filter(|(path, _)| Path::new(path).starts_with(HEADERS));
+    files.fold(0, |bytes, (_, checksum)| bytes.saturating_add(checksum.bytes))
 }
 
 /// The error for a directory without a dataset.

@@ -389,3 +389,47 @@ fn units_of_key(name: &str, plan: &Plan) -> Option<Value> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, SurveyKind, generate};
+    use crate::grid::options::GridOptions;
+    use crate::plan::import_config::ImportConfig;
+
+    /// Imports a survey of 16 traces as a grid and reads documents of the dataset.
+    fn documents<const N: usize>(kind: SurveyKind, keys: &str, names: [&str; N]) -> [Value; N] {
+        let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
+        let (input, out) = (directory.path().join("in.sgy"), directory.path().join("out"));
+        let survey = GenerateConfig { kind, n_traces: 16, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        let mut config = ImportConfig::new(&input, &out);
+        config.grid = Some(GridOptions::new(keys.parse().unwrap()));
+        crate::run::import::import(&config, &mut |_| {}, &cancel).unwrap();
+        names.map(|name| serde_json::from_slice(&std::fs::read(out.join(name)).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn traces_with_other_coordinates_than_their_place_are_counted() {
+        // Four inlines of four traces, each with an x and a y of its own.
+        let [metadata] = documents(SurveyKind::Poststack, "inline,trace", ["segy/metadata.json"]);
+        assert_eq!(metadata["grid"]["coordinate_differences"], json!([12, 12]));
+    }
+
+    #[test]
+    fn what_gathers_are_is_told_by_the_keys() {
+        let gathers =
+            |kind, keys| documents(kind, keys, ["zarr.json"])[0]["attributes"]["attributes"]["gatherType"].clone();
+        assert_eq!(gathers(SurveyKind::Poststack, "inline,crossline"), "stacked");
+        assert_eq!(gathers(SurveyKind::Poststack, "inline,crossline,trace"), "cdp");
+        assert_eq!(gathers(SurveyKind::Prestack, "cdp,offset,trace"), "cdp");
+        assert_eq!(gathers(SurveyKind::Shots, "field_record,trace_number"), "common_source");
+    }
+
+    #[test]
+    fn offsets_have_the_unit_of_lengths() {
+        let [offset, cdp] = documents(SurveyKind::Prestack, "cdp,offset,trace", ["offset/zarr.json", "cdp/zarr.json"]);
+        assert_eq!(offset["attributes"]["unitsV1"], json!({"length": "m"}));
+        assert_eq!(cdp["attributes"]["unitsV1"], Value::Null);
+    }
+}

@@ -160,6 +160,7 @@ fn options(plan: &Plan) -> Options {
         chunk_samples: array.chunk_samples,
         shard_chunks: array.shard_chunks,
         row_group_rows: plan.headers.row_group_rows,
+        header_parts: plan.headers.in_parts,
         fields: plan.placed_fields.clone(),
         computed: computed.map(|c| ComputedField { name: c.name.clone(), expression: c.expression.clone() }).collect(),
         headers_only: plan.headers_only,

@@ -22,9 +22,7 @@ use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::{
-    EXCEPTIONS, HEADERS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, ZARR_JSON, checked_files, checked_tables,
-};
+use crate::dataset_files::{EXCEPTIONS, SAMPLE_AXIS, SAMPLE_SUMS, TABLES, ZARR_JSON, checked_files, checked_tables};
 use crate::exceptions::{sorted, write_table};
 use crate::gather::index::GatherCounts;
 use crate::grid::Grid;
@@ -79,7 +77,7 @@ pub(crate) fn merge_with(
         };
         (placed, joined.map_or_else(|_| of_tables.write(None, cancel), outcome))
     });
-    let (table_checksum, counts) = placed.and(joined)?;
+    let (mut checksums, counts) = placed.and(joined)?;
     cancel.check()?;
 
     let exceptions: Vec<(Place, u64)> =
@@ -95,7 +93,6 @@ pub(crate) fn merge_with(
         Some(grid) => Some(grid_arrays::write(plan, grid, records, (&staging, &dataset), cancel)?),
         None => None,
     };
-    let mut checksums = BTreeMap::from([(HEADERS.to_owned(), table_checksum)]);
     if grid.is_none() && !plan.headers_only {
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
@@ -292,4 +289,32 @@ fn write_sample_axis(axis: &SampleAxis, n: u64, directory: &Place) -> Result<ser
     write(&unfinished)?;
     move_to(&unfinished, directory)?;
     Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_moved_before_is_skipped_and_what_is_in_the_way_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Place::to_write(directory.path()).unwrap();
+        let (from, to) = (root.join("from"), root.join("array/c/0"));
+        let mut mover = Mover::default();
+        assert!(mover.place(&from, &to).is_err());
+        from.write(b"chunk").unwrap();
+        mover.place(&from, &to).unwrap();
+        assert_eq!(to.read().unwrap(), b"chunk");
+        mover.place(&from, &to).unwrap();
+        from.write(b"again").unwrap();
+        mover.place(&from, &to).unwrap();
+        assert_eq!(to.read().unwrap(), b"again");
+        from.write(b"chunk").unwrap();
+        to.remove().unwrap();
+        to.create_directory().unwrap();
+        assert!(matches!(mover.place(&from, &to), Err(Error::Failed(_))));
+        // The directory for one is made again for another.
+        mover.place(&from, &root.join("other/c/0")).unwrap();
+        assert!(is_there(&root.join("other/c/0")).unwrap());
+    }
 }

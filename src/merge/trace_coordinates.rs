@@ -33,10 +33,15 @@ pub(super) fn write(
     if plan.coordinates.is_empty() {
         return Ok(Vec::new());
     }
-    let table = ColumnTable::open(dataset.join(HEADERS), plan.n_traces(), plan.headers.header_bytes as usize)?;
-    let wanted = plan.coordinates.iter().filter(|c| c.is_asked || !table.is_constant(&c.column));
-    let wanted: Vec<(&TraceCoordinate, ColumnType)> =
-        wanted.filter_map(|coordinate| Some((coordinate, table.type_of(&coordinate.column)?))).collect();
+    let part_rows = plan.headers.in_parts.then_some(plan.headers.row_group_rows);
+    let header_bytes = plan.headers.header_bytes as usize;
+    let table = ColumnTable::open(dataset.join(HEADERS), plan.n_traces(), part_rows, header_bytes)?;
+    let mut wanted: Vec<(&TraceCoordinate, ColumnType)> = Vec::new();
+    for coordinate in &plan.coordinates {
+        if coordinate.is_asked || !table.is_constant(&coordinate.column)? {
+            wanted.extend(table.type_of(&coordinate.column).map(|of_type| (coordinate, of_type)));
+        }
+    }
     let written = Mutex::new(Vec::new());
     let write = |(): &mut (), i: usize, _: &Shared| {
         let array = write_one(plan, dataset, &table, wanted[i], cancel)?;

@@ -66,7 +66,9 @@ impl ImportConfig {
         let n_traces = files.iter().map(PlannedFile::n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
         let file_index = files.len() > 1;
-        let mut headers = HeaderTable { sample_flags: !self.headers_only, row_group_rows, file_index, ..headers };
+        let in_parts = self.header_parts;
+        let mut headers =
+            HeaderTable { sample_flags: !self.headers_only, row_group_rows, file_index, in_parts, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -91,7 +93,8 @@ impl ImportConfig {
         let variable = traces.name.clone();
         let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, cancel)?;
         let mut headers = with_derived(headers, layout, &sample, &placed_fields);
-        if !gather_keys.is_empty() {
+        // Only the merge knows it, which does not write parts again.
+        if !gather_keys.is_empty() && !headers.in_parts {
             headers.info.insert(ENSEMBLE_ID_PLACE, ensemble_info());
         }
         let coordinates = match self.grid.is_none() && !self.headers_only {

@@ -108,3 +108,92 @@ fn place(table: &HeaderTable, name: &str) -> Option<String> {
     let column = table.columns.iter().find(|c| c.name == name)?;
     Some(format!("bytes {}-{}", column.first_byte, column.first_byte as usize + column.kind.size() - 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::Plan;
+    use crate::plan::import_config::ImportConfig;
+
+    fn plan() -> Plan {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        ImportConfig::new(&input, directory.path().join("out")).plan().unwrap()
+    }
+
+    const NOTHING: Seen = Seen {
+        n_traces: 10,
+        is_whole: true,
+        interval: None,
+        delay: None,
+        times_scalar: Some(1),
+        n_odd_scalars: [0, 0],
+    };
+
+    /// The only warning, if there is one.
+    fn of(plan: &Plan, seen: Seen) -> Option<String> {
+        let mut warnings = seen.warnings(&plan.headers, plan.layout());
+        assert!(warnings.len() < 2, "{warnings:?}");
+        warnings.pop()
+    }
+
+    #[test]
+    fn an_interval_that_varies_is_told_with_its_place_and_the_first_trace() {
+        let mut plan = plan();
+        let interval = |min, max, first_other| Seen { interval: Some(Varying { min, max, first_other }), ..NOTHING };
+        for (min, max) in [(4000.0, 4000.0), (-2.0, -1.0), (-1.0, 0.0)] {
+            assert_eq!(of(&plan, interval(min, max, None)), None);
+        }
+        let start = "the sample interval (bytes 117-118) varies from 2000 to 4000";
+        let told = of(&plan, interval(2000.0, 4000.0, Some(4))).unwrap();
+        assert!(
+            told.starts_with(&format!("{start} µs in the trace headers, for the first time at trace 5; ")),
+            "{told}"
+        );
+        assert!(of(&plan, interval(2000.0, 4000.0, None)).unwrap().contains(" µs in the trace headers; the sample"));
+        plan.files[0].layout.axis.domain = Domain::Depth;
+        assert!(of(&plan, interval(2000.0, 4000.0, None)).unwrap().starts_with(&format!("{start} in the trace")));
+    }
+
+    #[test]
+    fn a_delay_that_varies_is_scaled_where_the_format_has_a_scalar() {
+        let mut plan = plan();
+        plan.files[0].layout.axis.units = Some("ms".into());
+        let delay = |min, max, times_scalar| {
+            let delay = Some(Varying { min, max, first_other: None });
+            Seen { delay, times_scalar, ..NOTHING }
+        };
+        let range = |plan: &Plan, scalar| {
+            let told = of(plan, delay(10.0, 20.0, scalar)).unwrap();
+            let (_, rest) = told.split_once("(bytes 109-110) varies").unwrap();
+            rest.split(" in the trace headers; ").next().unwrap().to_owned()
+        };
+        assert_eq!(of(&plan, delay(10.0, 10.0, None)), None);
+        plan.files[0].layout.revision = (1, 0);
+        assert_eq!(range(&plan, Some(-10)), " from 1 to 2 ms");
+        assert_eq!(range(&plan, None), ", by its scalar (bytes 215-216), which varies too");
+        plan.files[0].layout.revision = (0, 0);
+        assert_eq!([Some(-10), None].map(|scalar| range(&plan, scalar)), [" from 10 to 20 ms"; 2]);
+        (plan.files[0].layout.revision, plan.files[0].layout.kind) = ((1, 0), InputFormat::Su);
+        assert_eq!([Some(-10), None].map(|scalar| range(&plan, scalar)), [" from 10 to 20 ms"; 2]);
+    }
+
+    #[test]
+    fn traces_with_a_number_that_is_no_scalar_are_counted() {
+        let plan = plan();
+        let odd = |n_odd_scalars, is_whole| of(&plan, Seen { n_odd_scalars, is_whole, ..NOTHING });
+        assert_eq!(odd([0, 0], true), None);
+        let one = odd([1, 0], true).unwrap();
+        assert!(
+            one.starts_with("1 trace of 10 has a number in coordinate scalar (bytes 71-72) that is no scalar"),
+            "{one}"
+        );
+        assert!(one.ends_with("; --coordinate-scalar gives another"), "{one}");
+        let two = odd([0, 2], false).unwrap();
+        assert!(two.starts_with("2 traces of 10 looked at have a number in elevation scalar (bytes 69-70)"), "{two}");
+        assert!(two.ends_with("it is not applied there"), "{two}");
+    }
+}

@@ -104,6 +104,8 @@ pub struct ImportConfig {
     pub headers: HeaderOptions,
     /// Keep the header bytes in the column `raw_header`.
     pub raw_header: bool,
+    /// Make the header table a directory of files, one for each row group.
+    pub header_parts: bool,
     /// Leave out the samples.
     pub headers_only: bool,
     /// Coordinates of traces in file order.
@@ -162,6 +164,7 @@ impl ImportConfig {
             selection: Selection::default(),
             headers: HeaderOptions::default(),
             raw_header: true,
+            header_parts: false,
             headers_only: false,
             reads: ReadPattern::default(),
             chunk_samples: None,

@@ -450,36 +450,4 @@ fn vertical(files: &[PlannedFile]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::generate::{GenerateConfig, generate};
-    use crate::plan::import_config::ImportConfig;
-
-    #[test]
-    fn a_sorted_volume_is_planned_from_a_few_headers_and_as_from_all() {
-        let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
-        let input = directory.path().join("in.sgy");
-        let survey = GenerateConfig { n_traces: 400, n_samples: 2, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
-        let sorted = std::fs::read(&input).unwrap();
-        let grid_of = |bytes: &[u8], keys: &str, is_scanned: bool| {
-            std::fs::write(&input, bytes).unwrap();
-            let mut config = ImportConfig::new(&input, directory.path().join("out"));
-            config.grid = Some(GridOptions { is_scanned, ..GridOptions::new(keys.parse().unwrap()) });
-            let plan = config.plan_watched(&|_| Ok(()), &cancel).unwrap();
-            plan.target.grid().cloned().unwrap()
-        };
-        for keys in ["inline,crossline", "crossline,inline", "cdp", "auto"] {
-            let (probed, scanned) = (grid_of(&sorted, keys, false), grid_of(&sorted, keys, true));
-            assert!(probed.is_probed && !scanned.is_probed, "{keys}");
-            assert_eq!(Grid { is_probed: false, ..probed }, scanned);
-        }
-        let mut shuffled = sorted.clone();
-        let (one, other) = (3600 + 7 * 248, 3600 + 8 * 248);
-        shuffled.copy_within(one..other, other);
-        shuffled[other..other + 248].copy_from_slice(&sorted[other..other + 248]);
-        shuffled[one..other].copy_from_slice(&sorted[other..other + 248]);
-        shuffled[other..other + 248].copy_from_slice(&sorted[one..other]);
-        assert!(!grid_of(&shuffled, "inline,crossline", false).is_probed);
-    }
-}
+mod tests;

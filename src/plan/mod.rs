@@ -21,7 +21,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, failed};
-use crate::dataset_files::NAMED_OUTPUTS;
+use crate::dataset_files::{HEADERS, NAMED_OUTPUTS, TABLES};
 use crate::gather::GatherKey;
 use crate::grid::Grid;
 use crate::input::PlannedFile;
@@ -244,6 +244,20 @@ impl Plan {
         let named = NAMED_OUTPUTS.map(str::to_owned);
         let of_grid = self.target.grid().map(Grid::parts).unwrap_or_default();
         named.into_iter().chain([self.traces().name.clone()]).chain(arrays).chain(of_grid).collect()
+    }
+
+    /// The header table, by its path in the dataset.
+    pub(crate) fn header_table(&self) -> String {
+        if self.target.grid().is_some() { format!("{TABLES}/{HEADERS}") } else { HEADERS.into() }
+    }
+
+    /// The numbers of the files of the header table that a segment writes, if it is a directory of parts.
+    pub(crate) fn header_parts_of(&self, segment: &Segment) -> Range<u64> {
+        let (rows, part_rows) = (self.rows_of(segment), self.headers.row_group_rows);
+        if rows.is_empty() || !self.headers.in_parts {
+            return 0..0;
+        }
+        rows.start / part_rows..rows.end.div_ceil(part_rows)
     }
 
     /// Chunk or shard files in the output.

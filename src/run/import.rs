@@ -101,7 +101,11 @@ fn convert_and_join<'a>(
     cancel: &CancelHandle,
 ) -> Result<(Vec<SegmentRecord>, Option<EarlyTable<'a>>)> {
     reporter.begin(Phase::Importing, plan.n_traces());
-    if output.staging().is_remote() || plan.segments.len() == 1 || plan.n_traces() < config.early_table_traces {
+    if output.staging().is_remote()
+        || plan.headers.in_parts
+        || plan.segments.len() == 1
+        || plan.n_traces() < config.early_table_traces
+    {
         return convert(config, plan, output, done, reporter, cancel).map(|records| (records, None));
     }
     let failed = AtomicBool::new(false);

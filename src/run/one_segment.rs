@@ -72,12 +72,12 @@ pub(crate) fn convert_one(
             ))),
         };
     }
-    if let Some(record) = finished(&staging, segment)? {
+    if let Some(record) = finished(&staging, segment)?.filter(|record| record.fits(&plan)) {
         return Ok(SegmentOutcome::WasDone { record, n_segments });
     }
     match convert(&plan, &mut attempt, cancel, on_progress).and_then(|record| {
         cancel.check()?;
-        attempt.complete(record, plan.merge.sync, cancel)
+        attempt.complete(record, plan.merge.sync, &|record| record.fits(&plan), cancel)
     }) {
         Ok((record, true)) => Ok(SegmentOutcome::Converted { record, n_segments }),
         Ok((record, false)) => Ok(SegmentOutcome::WasDone { record, n_segments }),

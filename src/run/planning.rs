@@ -192,7 +192,7 @@ fn scanning(config: &ImportConfig, other: OtherPlan) -> Option<ImportConfig> {
 fn check_inputs_stay(plan: &Plan, output: &Path) -> Result<()> {
     let Some(root) = staging::find_root(output)? else { return Ok(()) };
     let replaced = match document_in(&root)? {
-        Some(document) => Document::read(&document).map_or_else(|_| Vec::new(), |document| document.parts()),
+        Some(document) => Document::find(&document)?.map_or_else(Vec::new, |document| document.parts()),
         None => Vec::new(),
     };
     let is_replaced = |name: &std::ffi::OsStr| {

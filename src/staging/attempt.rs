@@ -118,11 +118,12 @@ impl Attempt {
     }
 
     /// Renames the finished segment into place, after syncing it if `durable`. Returns the record of the worker that
-    /// was first, and whether that was this one.
+    /// was first, and whether that was this one. A record that is not `credible` is replaced, as if there were none.
     pub(crate) fn complete(
         &self,
         record: SegmentRecord,
         durable: bool,
+        credible: &dyn Fn(&SegmentRecord) -> bool,
         cancel: &CancelHandle,
     ) -> Result<(SegmentRecord, bool)> {
         let (ours, place) = (self.paths(), SegmentPaths::new(&self.staging, self.segment));
@@ -136,7 +137,7 @@ impl Attempt {
             sync_tree(&self.directory, cancel)?;
         }
         while let Err(cause) = self.directory.rename(&place.directory) {
-            if let Some(first) = finished(&self.staging, self.segment)? {
+            if let Some(first) = finished(&self.staging, self.segment)?.filter(credible) {
                 return Ok((first, false));
             }
             if self.is_gone()? || !is_there(&place.directory)? {
@@ -365,7 +366,9 @@ mod tests {
         let [first, second] = [0; 2].map(|_| Attempt::begin(&staging, 1).unwrap());
         let finish = |attempt: Attempt, n_rows| {
             let record = SegmentRecord { n_rows, ..record(1) };
-            attempt.complete(record, true, &CancelHandle::new()).map(|(record, is_ours)| (record.n_rows, is_ours))
+            attempt
+                .complete(record, true, &|_| true, &CancelHandle::new())
+                .map(|(record, is_ours)| (record.n_rows, is_ours))
         };
         assert_eq!(finished(&staging, 1), Ok(None));
         assert_eq!(finish(first, 5), Ok((5, true)));
@@ -387,7 +390,7 @@ mod tests {
         junk.join("notes").write(b"").unwrap();
         for segment in [1, 2] {
             let attempt = Attempt::begin(&staging, segment).unwrap();
-            let (done, is_ours) = attempt.complete(record(segment), false, &CancelHandle::new()).unwrap();
+            let (done, is_ours) = attempt.complete(record(segment), false, &|_| true, &CancelHandle::new()).unwrap();
             assert_eq!((done.segment, is_ours), (segment, true));
             assert!(finished(&staging, segment).unwrap().is_some());
             drop(attempt);
@@ -405,7 +408,7 @@ mod tests {
         close(&staging).unwrap();
         assert_eq!((is_open(&staging), attempt.is_gone()), (Ok(false), Ok(true)));
         assert!(staging.names().unwrap().is_empty());
-        assert!(attempt.complete(record(1), false, &CancelHandle::new()).is_err());
+        assert!(attempt.complete(record(1), false, &|_| true, &CancelHandle::new()).is_err());
         assert_eq!(finished(&staging, 1), Ok(None));
         assert!(attempts(&staging).unwrap().is_empty());
         assert!(Attempt::begin(&staging, 1).is_err());

@@ -397,6 +397,10 @@ mod tests {
         staging.join(LOCK).create_directory().unwrap();
         let Err(Error::OutputInTheWay(refusal)) = Lock::take(&root) else { panic!("no lock file") };
         assert!(refusal.contains("lock: is not a lock file"), "{refusal}");
+        root.join(STAGING).remove().unwrap();
+        root.join(STAGING).write(b"").unwrap();
+        let Err(Error::OutputInTheWay(refusal)) = Lock::take(&root) else { panic!("no directory") };
+        assert!(refusal.contains("is not a directory of this program"), "{refusal}");
     }
 
     #[test]
@@ -404,15 +408,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let fails = |n| Faults::below(directory.path(), n, rustix::io::Errno::IO);
         let root = place(&directory);
-        drop(Lock::take(&root).unwrap());
         let staging = root.join(STAGING);
-        let counted = fails(0);
-        drop(Lock::take(&root).unwrap());
-        let n_calls = counted.calls();
-        drop(counted);
-        for n in 1..=n_calls {
-            let _fault = fails(n);
-            assert!(matches!(Lock::take(&root), Err(Error::Failed(_))), "call {n}");
+        for is_new in [true, false] {
+            let prepare = || {
+                if is_new {
+                    staging.remove().unwrap()
+                }
+            };
+            drop(Lock::take(&root).unwrap());
+            prepare();
+            let counted = fails(0);
+            drop(Lock::take(&root).unwrap());
+            let n_calls = counted.calls();
+            drop(counted);
+            assert!(n_calls > 3);
+            for n in 1..=n_calls {
+                prepare();
+                let _fault = fails(n);
+                assert!(matches!(Lock::take(&root), Err(Error::Failed(_))), "call {n}");
+            }
         }
         let fault = fails(1);
         assert!(matches!(Lock::without_the_system(&staging, &io::Error::other("")), Err(Error::Failed(_))));

@@ -117,7 +117,7 @@ impl Area for ObjectArea {
         remove(&self.others()?)?;
         // Once its document is gone, nothing else tells what the dataset to replace consists of.
         if let Some(document) = document_in(&self.root)?
-            && let Ok(document) = Document::read(&document)
+            && let Some(document) = Document::find(&document)?
         {
             write_json(&self.staging.join(REPLACED), &document.parts())?;
         }

@@ -64,6 +64,7 @@ impl SegmentRecord {
             && self.has_its_chunks(plan, n_traces)
             && u128::from(self.stored_bytes) <= self.most_bytes(plan)
             && headers.n_rows == n_rows
+            && headers.parts.len() as u64 == length(plan.header_parts_of(segment))
             && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
             && headers.ranges.len() == plan.headers.columns.len()

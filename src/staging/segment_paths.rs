@@ -1,6 +1,7 @@
 //! The paths of one segment's files.
 
 use crate::dataset_files::{HEADERS, SAMPLE_SUMS};
+use crate::plan::Plan;
 use crate::store::Place;
 
 /// The files of one segment in the staging area.
@@ -40,6 +41,11 @@ impl SegmentPaths {
             record: directory.join("segment.json"),
             directory,
         }
+    }
+
+    /// The header table; a directory of parts is put where it will stay, as arrays are.
+    pub(crate) fn header_table(&self, plan: &Plan) -> Place {
+        if plan.headers.in_parts { self.arrays.join(plan.header_table()) } else { self.headers.clone() }
     }
 
     /// The directory of an array.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::generate::{GenerateConfig, generate};
 use crate::plan::import_config::ImportConfig;
+use crate::store::faults::Faults;
 use crate::store::files::write_json;
 
 /// A directory with `in.sgy`, 12 traces.
@@ -46,6 +47,8 @@ fn a_new_or_empty_directory_is_taken_and_what_is_in_the_way_is_named() {
     assert!(check(&directory.path().join("in.sgy/out"), true).starts_with("a part of it is a file"));
     symlink("nowhere", directory.path().join("link")).unwrap();
     assert!(check(&directory.path().join("link"), true).starts_with("is a link to nothing"));
+    let too_long = directory.path().join("x".repeat(300));
+    assert!(matches!(super::check(&too_long, false), Err(Error::Failed(_))));
     std::fs::create_dir(&out).unwrap();
     assert_eq!(check(&out, false), "");
     std::fs::write(out.join("notes"), "").unwrap();
@@ -81,6 +84,20 @@ fn an_output_that_is_refused_stays_as_it_was() {
 }
 
 #[test]
+fn an_output_that_cannot_be_looked_at_leaves_no_directories() {
+    let (_directory, out) = bench();
+    let open = |n| {
+        let faults = Faults::below(&out, n, rustix::io::Errno::IO);
+        (Output::open(&out, false, 0o666), faults.calls())
+    };
+    let (opened, n_calls) = open(0);
+    opened.unwrap().discard().unwrap();
+    // The last call is the look at what is in the directory.
+    assert!(matches!(open(n_calls), (Err(Error::Failed(_)), _)));
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_dataset_whose_document_cannot_be_read_is_replaced_all_the_same() {
     let (directory, out) = bench();
     let import = |overwrite| {
@@ -92,6 +109,37 @@ fn a_dataset_whose_document_cannot_be_read_is_replaced_all_the_same() {
     put_dataset(&out);
     import(true).unwrap();
     assert_eq!(std::fs::read(out.join("metadata.json")).unwrap(), document);
+}
+
+#[test]
+fn a_segment_whose_record_the_plan_cannot_have_made_is_converted_again() {
+    let (directory, out) = bench();
+    let mut config = ImportConfig::new(directory.path().join("in.sgy"), &out);
+    (config.segments, config.chunk_traces) = (Some(2), Some(6));
+    let cancel = CancelHandle::new();
+    crate::run::plan(&config, &mut |_| {}, &cancel).unwrap();
+    crate::run::convert_one(&out, 0, &cancel, &mut |_, _| {}).unwrap();
+    let root = find_root(&out).unwrap().unwrap();
+    let n_done = || Staged::find(&root).unwrap().unwrap().done.len();
+    assert_eq!(n_done(), 1);
+    let record = out.join(STAGING).join("segment_0/segment.json");
+    let mut changed: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+    changed["n_traces"] = 5.into();
+    std::fs::write(&record, changed.to_string()).unwrap();
+    assert_eq!(n_done(), 0);
+    crate::run::import::import(&config, &mut |_| {}, &cancel).unwrap();
+    assert!(holds_dataset(&root).unwrap());
+}
+
+#[test]
+fn what_workers_need_of_a_grid_is_put_there_again_where_it_is_not() {
+    let (directory, out) = bench();
+    let mut config = ImportConfig::new(directory.path().join("in.sgy"), &out);
+    config.grid = Some(crate::grid::options::GridOptions::new("inline,crossline".parse().unwrap()));
+    crate::run::plan(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
+    std::fs::remove_dir_all(out.join(STAGING).join("grid")).unwrap();
+    crate::run::import::import(&config, &mut |_| {}, &CancelHandle::new()).unwrap();
+    assert!(holds_dataset(&find_root(&out).unwrap().unwrap()).unwrap());
 }
 
 #[test]
@@ -114,6 +162,8 @@ fn a_staging_area_is_a_directory_and_no_link_to_one() {
     assert!(!has_plan(&staging).unwrap() && !is_merged(&root).unwrap());
     staging.join(MERGED).write(b"").unwrap();
     assert!(is_merged(&root).unwrap());
+    let _fault = Faults::below(&out, 1, rustix::io::Errno::IO);
+    assert!(matches!(staging_of(&root), Err(Error::Failed(_))));
 }
 
 #[test]

@@ -406,6 +406,14 @@ impl Place {
         }
     }
 
+    /// The names of the files in a directory, or below a prefix of an object store.
+    pub(crate) fn names_below(&self) -> io::Result<Vec<String>> {
+        if self.is_remote() {
+            return cloud::list(&self.path());
+        }
+        Ok(self.names()?.into_iter().map(|name| name.to_string_lossy().into_owned()).collect())
+    }
+
     /// The names in a directory, in no particular order.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         use std::os::unix::ffi::OsStrExt;

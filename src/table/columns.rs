@@ -74,6 +74,9 @@ pub struct HeaderTable {
     pub byte_order: ByteOrder,
     /// Rows in every row group but the last of the file.
     pub row_group_rows: u64,
+    /// Whether every row group is a file of its own.
+    #[serde(default)]
+    pub in_parts: bool,
     /// Whether there is a column with the header bytes.
     pub raw_header: bool,
     /// Whether there are `is_zero` and `is_duplicate`, which need the samples.

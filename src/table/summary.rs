@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::checksum::ByteSums;
+use crate::store::checksum::{ByteSums, Checksum};
 use crate::table::columns::{DUPLICATE_TRACE, ZERO_TRACE};
 
 /// Smallest and largest value of an integer field. `i128` because uint64 does not fit int64.
@@ -61,6 +61,9 @@ pub struct HeaderSummary {
     pub ranges: Vec<Option<FieldRange>>,
     /// The row groups in the order they have in the file.
     pub row_groups: ByteSums,
+    /// The files, if every row group is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Checksum>,
 }
 
 /// The value of the first trace, and the first trace with another value.
@@ -116,6 +119,7 @@ impl HeaderSummary {
             *change = change.followed_by(other);
         }
         self.row_groups = self.row_groups.followed_by(other.row_groups);
+        self.parts.extend_from_slice(&other.parts);
         self.ranges.resize(self.ranges.len().max(other.ranges.len()), None);
         for (range, other) in self.ranges.iter_mut().zip(&other.ranges) {
             *range = match (*range, *other) {
@@ -148,6 +152,7 @@ mod tests {
             n_odd_scalars,
             changes,
             row_groups,
+            parts: vec![Checksum { bytes: n_rows, crc32c: String::new() }],
         }
     }
 

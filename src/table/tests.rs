@@ -37,6 +37,7 @@ fn table(columns: Vec<Column>, row_group_rows: u64) -> HeaderTable {
         header_bytes: 240,
         byte_order: ByteOrder::Big,
         row_group_rows,
+        in_parts: false,
         raw_header: true,
         sample_flags: true,
         pairwise_swapped: false,

@@ -6,10 +6,13 @@ use parquet::errors::ParquetError;
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::base::error::{Error, Result, failed};
+use crate::dataset_files::header_part;
 use crate::parquet::bounds::Bounds;
 use crate::parquet::column_chunk::{Encoder, FinishedChunk};
 use crate::parquet::footer::{Footer, MAGIC};
 use crate::parquet::row_group::RowGroup;
+use crate::store::checksum::{ByteSums, Summing};
+use crate::store::files::create_directories;
 use crate::store::{Place, Writer, finish_buffered};
 use crate::table::column_writer::ColumnWriter;
 use crate::table::columns::{HeaderTable, Mark, Source};
@@ -20,14 +23,19 @@ use crate::table::watched::Watched;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Writes the headers of consecutive traces to a separate Parquet file, in whole row groups of the joined file.
+/// Writes the headers of consecutive traces to a separate Parquet file, in whole row groups of the joined file, or to one file for
+/// each row group.
 ///
 /// Memory: the headers of one page (at most 1 MiB), and the encoded bytes of one row group.
 pub struct SegmentWriter {
     table: HeaderTable,
     schema: SchemaDescPtr,
+    /// The file, or the directory of the parts.
     path: Place,
-    file: BufWriter<Writer>,
+    /// Nothing between two parts.
+    file: Option<BufWriter<Writer>>,
+    /// The row groups of the file so far.
+    sums: ByteSums,
     encoder: Encoder,
     columns: Vec<ColumnWriter>,
     /// For each of `columns`, the index in `HeaderTable::columns` of the field whose raw values it holds.
@@ -58,7 +66,8 @@ pub struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Creates the file at `path` for the traces from number `first_trace` (from 0), which must begin a row group.
+    /// Creates the file at `path`, or the directory of the parts, for the traces from number `first_trace` (from 0), which must
+    /// begin a row group.
     pub fn create(path: &Place, table: &HeaderTable, first_trace: u64) -> Result<Self> {
         table.check()?;
         if !first_trace.is_multiple_of(table.row_group_rows) {
@@ -84,7 +93,8 @@ impl SegmentWriter {
                 .zip(schema.columns())
                 .map(|(&s, descr)| ColumnWriter::new(s, descr.clone()))
                 .collect(),
-            file: BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?),
+            file: None,
+            sums: ByteSums::default(),
             path: path.to_owned(),
             encoder: Encoder::new().map_err(failed("zstd"))?,
             page: Vec::new(),
@@ -105,8 +115,18 @@ impl SegmentWriter {
             table: table.clone(),
             schema,
         };
-        writer.file.write_all(MAGIC).map_err(failed(path.display()))?;
+        match table.in_parts {
+            true => create_directories(path)?,
+            false => writer.begin_file(path)?,
+        }
         Ok(writer)
+    }
+
+    fn begin_file(&mut self, path: &Place) -> Result<()> {
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, Writer::create(path).map_err(failed(path.display()))?);
+        file.write_all(MAGIC).map_err(failed(path.display()))?;
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Adds the headers of the next `n` traces. `block` holds traces every `stride` bytes, each beginning with its
@@ -177,33 +197,53 @@ impl SegmentWriter {
         gather_changes(&self.flags[from..], &[self.first_flags], of_flags);
     }
 
-    /// Writes the footer and closes the file.
+    /// Completes what is being written.
     pub fn finish(mut self) -> Result<HeaderSummary> {
         self.end_page()?;
         self.end_row_group()?;
-        self.write_footer().map_err(failed(self.path.display()))?;
-        finish_buffered(self.file).map_err(failed(self.path.display()))?;
+        self.end_file()?;
         Ok(self.summary)
     }
 
-    fn write_footer(&mut self) -> Result<(), ParquetError> {
+    /// Writes the footer and closes the file, if there is one.
+    fn end_file(&mut self) -> Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let mut sums = ByteSums::default();
+        sums.push(MAGIC);
+        let mut file = Summing::after(sums.followed_by(self.sums), file);
+        self.write_footer(&mut file).map_err(failed(self.path.display()))?;
+        if self.table.in_parts {
+            self.summary.parts.push(file.checksum());
+        }
+        finish_buffered(file.into_inner()).map_err(failed(self.path.display()))?;
+        self.summary.row_groups = self.summary.row_groups.followed_by(std::mem::take(&mut self.sums));
+        Ok(())
+    }
+
+    fn write_footer(&mut self, out: &mut impl Write) -> Result<(), ParquetError> {
         let mut footer =
             Footer::new(&self.table.arrow_schema(), &self.schema, self.position(), Cursor::new(Vec::new()))?;
         for row_group in std::mem::take(&mut self.row_groups) {
-            footer.add(row_group, &mut self.file)?;
+            footer.add(row_group, out)?;
         }
-        footer.finish(&mut self.file)
+        footer.finish(out)
     }
 
     /// Length of the file so far: the magic number and row groups.
     fn position(&self) -> u64 {
-        MAGIC.len() as u64 + self.summary.row_groups.n_bytes
+        MAGIC.len() as u64 + self.sums.n_bytes
     }
 
-    /// Writes pages of a row group.
+    /// Writes pages of a row group. The first of a part begins its file.
     fn write(&mut self, page: &[u8]) -> Result<()> {
-        self.file.write_all(page).map_err(failed(self.path.display()))?;
-        self.summary.row_groups.push(page);
+        if self.file.is_none() {
+            let rows_before = self.page_first_trace - self.rows_before_page;
+            self.begin_file(&self.path.join(header_part(rows_before / self.table.row_group_rows)))?;
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(page).map_err(failed(self.path.display()))?;
+        }
+        self.sums.push(page);
         Ok(())
     }
 
@@ -213,7 +253,7 @@ impl SegmentWriter {
         if self.table.raw_header
             && let Some(column) = self.columns.last_mut()
         {
-            let position = MAGIC.len() as u64 + self.summary.row_groups.n_bytes;
+            let position = MAGIC.len() as u64 + self.sums.n_bytes;
             self.raw_headers_at.get_or_insert(position);
             for page in column.take_bytes() {
                 self.write(&page)?;
@@ -279,7 +319,7 @@ impl SegmentWriter {
         self.row_groups.push(row_group.map_err(failed(self.path.display()))?);
         self.summary.n_rows += self.rows_before_page;
         self.rows_before_page = 0;
-        Ok(())
+        if self.table.in_parts { self.end_file() } else { Ok(()) }
     }
 
     fn note_range(&mut self, column: usize, chunk: &FinishedChunk) {

@@ -79,6 +79,7 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
 /// were edited.
 pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<Vec<String>> {
     check_files(dataset, cancel)?;
+    check_header_parts(dataset)?;
     let edited = check_arrays(dataset, cancel)?;
     check_counts(dataset)?;
     Ok(edited)
@@ -86,14 +87,15 @@ pub(super) fn check_tables(dataset: &Dataset, cancel: &CancelHandle) -> Result<V
 
 /// Checks that every file but the chunks is there and unchanged.
 fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
-    let exceptions = (dataset.n_exceptions > 0).then_some(EXCEPTIONS);
+    let exceptions = (dataset.n_exceptions > 0).then(|| EXCEPTIONS.to_owned());
     let checked: Vec<String> = match dataset.grid {
         Some(_) => checked_tables().collect(),
         None => checked_files(dataset.headers_only, &dataset.array.name).collect(),
     };
-    for name in checked.iter().map(String::as_str).chain([HEADERS]).chain(exceptions) {
+    let of_headers = dataset.header_files().map(|(name, _)| name);
+    for name in checked.into_iter().chain(of_headers).chain(exceptions) {
         let is_expected = name != SAMPLE_SUMS || dataset.version > 1;
-        if is_expected && !dataset.checksums.contains_key(name) {
+        if is_expected && !dataset.checksums.contains_key(&name) {
             return Err(damaged(&dataset.path(METADATA), format!("it has no checksum of {name}")));
         }
     }
@@ -108,6 +110,19 @@ fn check_files(dataset: &Dataset, cancel: &CancelHandle) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Checks that there is nothing beside the parts of the header table: readers of Parquet would take it for another part.
+fn check_header_parts(dataset: &Dataset) -> Result<()> {
+    let table = dataset.headers();
+    if dataset.header_part_rows.is_none() {
+        return Ok(());
+    }
+    let found = table.names_below().map_err(failed(table.display()))?;
+    match found.iter().find(|name| !dataset.checksums.contains_key(&format!("{HEADERS}/{name}"))) {
+        Some(name) => Err(damaged(&table.join(name), "it is no part of the dataset, and would be read as one")),
+        None => Ok(()),
+    }
 }
 
 /// Checks that the tables have the documented number of rows, and that the array is the documented one.
@@ -126,10 +141,10 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
             return Err(damaged(&path, "it does not describe the array of metadata.json"));
         }
     }
-    let tables =
-        [(HEADERS, dataset.array.n_traces), (GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
-    for (name, n_rows) in tables.into_iter().filter(|(name, _)| dataset.checksums.contains_key(*name)) {
-        let path = dataset.path(name);
+    let others = [(GATHER_INDEX, dataset.n_gathers), (EXCEPTIONS, dataset.n_exceptions)];
+    let tables = dataset.header_files().chain(others.map(|(name, n)| (name.to_owned(), n)));
+    for (name, n_rows) in tables.filter(|(name, _)| dataset.checksums.contains_key(name)) {
+        let path = dataset.path(&name);
         let file = TableReader::open(&path).map_err(failed(path.display()))?;
         let reader = SerializedFileReader::new(file).map_err(|e| unreadable_table(&path, e))?;
         let found = reader.metadata().file_metadata().num_rows();

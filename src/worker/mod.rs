@@ -43,7 +43,7 @@ pub fn convert_segment(
     let mut attempt = Attempt::begin(staging, id)?;
     let mut record = convert(plan, &mut attempt, cancel, on_progress)?;
     record.boot_id = if staging.is_remote() { None } else { attempt::boot_id() };
-    attempt.complete(record, false, cancel).map(|(record, _)| record)
+    attempt.complete(record, false, &|record| record.fits(plan), cancel).map(|(record, _)| record)
 }
 
 /// Converts the segment of an attempt; see [`convert_segment`].

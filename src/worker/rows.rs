@@ -57,7 +57,7 @@ impl<'a> Rows<'a> {
             plan,
             inputs: inputs(access),
             layout,
-            headers: SegmentWriter::create(&paths.headers, &plan.headers, range.start)?,
+            headers: SegmentWriter::create(&paths.header_table(plan), &plan.headers, range.start)?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             range,
             // With inputs of its own, as it reads at other offsets than the conversion.

@@ -65,7 +65,9 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
         imported(&[&one], directory.join("one"), columns),
         imported(&[&one, &other], directory.join("several"), |_| {}),
         imported(&[&ragged], directory.join("ragged"), |config| config.overrides.ragged = Ragged::Pad),
-        imported(&[&one], directory.join("headers"), |config| config.headers_only = true),
+        imported(&[&one], directory.join("headers"), |config| {
+            (config.headers_only, config.header_parts) = (true, true)
+        }),
         imported(&[&one], directory.join("grid"), |config| {
             config.grid = Some(GridOptions::new("trace_sequence_file,trace".parse().unwrap()));
         }),

@@ -276,5 +276,32 @@ mod tests {
         assert!(refused("7").contains("holds a number"));
         let wrong = read("map", "a = 1\n= 7").unwrap_err();
         assert!(wrong.contains("it is not TOML: ") && wrong.ends_with(" at line 2"), "{wrong}");
+        // The extension decides.
+        assert!(!read("map.json", "= 7").unwrap_err().contains("TOML"));
+        assert!(read("map.toml", "= 7").unwrap_err().starts_with("is not TOML"));
+        let twice = refused(r#"{"computed": {"a": "1", "a": "2"}}"#);
+        assert!(twice.contains("has \"a\" twice"), "{twice}");
+        let unknown = refused(r#"{"computed": [{"name": "a", "expression": "1", "unit": "m"}]}"#);
+        assert!(unknown.contains("column 1 has the unknown key \"unit\""), "{unknown}");
+    }
+
+    #[test]
+    fn every_code_of_pythons_struct_is_a_type() {
+        use FieldKind::*;
+        let types = [I8, U8, I16, U16, I32, I32, U32, U32, I64, U64, F32, F64, Text(1), Text(8)];
+        let codes = ["b", "B", "h", "H", "i", "l", "I", "L", "q", "Q", "f", "d", "s", "8s"];
+        assert_eq!(codes.map(|code| kind_of(code, "").unwrap()), types);
+    }
+
+    #[test]
+    fn computed_columns_are_a_list_or_a_table() {
+        let list =
+            r#"{"computed": [{"expression": "offset / 2", "name": "half"}, {"name": "one", "expression": "1"}]}"#;
+        let table = r#"{"computed": {"half": "offset / 2", "one": "1"}}"#;
+        for text in [list, table] {
+            let computed = read("map.json", text).unwrap().computed;
+            let pairs: Vec<_> = computed.iter().map(|c| (c.name.as_str(), c.expression.as_str())).collect();
+            assert_eq!(pairs, [("half", "offset / 2"), ("one", "1")]);
+        }
     }
 }

@@ -64,6 +64,7 @@ impl Columns {
             header_bytes,
             byte_order: layout.byte_order,
             row_group_rows: HeaderTable::default_row_group_rows(header_bytes, layout.n_traces),
+            in_parts: false,
             raw_header,
             sample_flags: true,
             pairwise_swapped: layout.pairwise_swapped,
@@ -354,12 +355,56 @@ pub(crate) fn canonical_name(name: &str, major_revision: u8) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::cancel::CancelHandle;
     use crate::base::growth::growth;
+    use crate::generate::{GenerateConfig, generate};
+    use crate::plan::import_config::ImportConfig;
     use crate::plan::mapping::Mapping;
+    use crate::plan::mapping::presets::PRESETS;
 
     fn mapping(fields: Vec<FieldPlacement>, computed: Vec<ComputedField>) -> HeaderOptions {
         let mapping = Mapping { path: "map".into(), fields, ensemble_keys: Vec::new(), computed };
         HeaderOptions { mapping: Some(mapping), ..HeaderOptions::default() }
+    }
+
+    #[test]
+    fn a_given_scalar_is_that_of_the_coordinates_alone() {
+        let mut columns = HeaderTable::standard_columns(InputFormat::Segy, 1);
+        give_scalar(&mut columns, -100);
+        let given = |name: &str| columns.iter().find(|c| c.name == name).unwrap().given_scalar;
+        assert_eq!(["source_x", "cdp_y"].map(given), [Some(-100); 2]);
+        assert_eq!(["source_elevation", "shot_point", "inline", "coordinate_scalar"].map(given), [None; 4]);
+    }
+
+    #[test]
+    fn a_preset_that_ends_at_a_byte_has_the_fields_up_to_it() {
+        let ends = |last| {
+            let preset = Preset { last_byte: Some(last), ..PRESETS[0] };
+            standard_columns(InputFormat::Segy, 1, Some(&preset)).last().unwrap().name.clone()
+        };
+        assert_eq!([4, 27, 28, 29].map(ends), ["trace_sequence_line", "cdp", "trace_number_cdp", "trace_number_cdp"]);
+    }
+
+    #[test]
+    fn the_first_extension_is_found_by_its_name_among_the_additional_headers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("in.sgy");
+        let survey = GenerateConfig { n_traces: 3, n_samples: 5, ..GenerateConfig::default() };
+        generate(&survey, &path, &mut |_| {}, &CancelHandle::new()).unwrap();
+        let plain = std::fs::read(&path).unwrap();
+        let block = |name: &[u8]| [&[0; 232], name].concat();
+        let mut extended = plain[..3600].to_vec();
+        (extended[3500], extended[3501]) = (2, 0);
+        extended[3506..3510].copy_from_slice(&2_i32.to_be_bytes());
+        for trace in plain[3600..].chunks(240 + 20) {
+            extended.extend([&trace[..240], &block(b"PRIVATE1"), &block(b"SEG00001"), &trace[240..]].concat());
+        }
+        std::fs::write(&path, extended).unwrap();
+        let plan = ImportConfig::new(&path, directory.path().join("out")).plan().unwrap();
+        assert_eq!(plan.headers.header_bytes, 720);
+        let first = &EXTENSION_1_FIELDS[0];
+        let column = plan.headers.columns.iter().find(|c| c.name == first.name).unwrap();
+        assert_eq!((column.first_byte, column.kind), (480 + first.byte, first.kind));
     }
 
     #[test]

@@ -222,6 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn a_field_with_another_length_or_at_another_byte_is_not_where_the_standard_has_it() {
+        let is_standard = |byte: u32, kind: &str| {
+            let entries = parsed(&format!("<entry name=\"cdp\" byte=\"{byte}\" type=\"{kind}\"/>")).unwrap();
+            (entries[0].is_standard, entries[0].kind)
+        };
+        assert_eq!(is_standard(21, "int4"), (true, FieldKind::I32));
+        assert_eq!(is_standard(21, "int2"), (false, FieldKind::I16));
+        assert_eq!(is_standard(25, "int4"), (false, FieldKind::I32));
+        assert_eq!(is_standard(237, "int4"), (false, FieldKind::I32));
+        assert!(parsed("<entry name=\"cdp\" byte=\"238\" type=\"int4\"/>").is_err());
+    }
+
+    #[test]
     fn malformed_mappings_are_reported() {
         let refused = |entries: &str| parsed(entries).unwrap_err();
         assert!(refused("<entry name=\"cdp_y\" FAIL=\"1\" type=\"int4\"/>").contains("cdp_y without a byte"));

@@ -6,7 +6,10 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use crate::store::Place;
+use crate::store::faults::Faults;
 use crate::store::files::{entry, find_json, is_there, write_json};
 use crate::store::place::{Kind, directory_mode, random_name};
 
@@ -80,6 +83,10 @@ fn a_file_that_is_created_again_is_another_file() {
     root.join("directory").create_directory().unwrap();
     assert!(root.join("directory").create().is_err());
     assert_eq!(root.join("none/file").create().unwrap_err().kind(), io::ErrorKind::NotFound);
+    let fault = Faults::below(directory.path(), 1, Errno::IO);
+    assert_eq!(file.create().unwrap_err().raw_os_error(), Some(Errno::IO.raw_os_error()));
+    drop(fault);
+    assert_eq!(file.read().unwrap(), b"new");
 }
 
 #[test]
@@ -137,6 +144,9 @@ fn what_has_no_name_is_not_in_the_directory_until_it_gets_one() {
         assert!(root.names().unwrap().is_empty());
         root.join("file").link_unnamed(&file).unwrap();
         assert_eq!(root.join("file").read().unwrap(), b"content");
+        // Where the system says that it cannot, or that there is no such directory; any other error is one.
+        assert!(root.join("none").create_linkable().unwrap().is_none());
+        assert!(root.join("file").create_linkable().is_err());
         let taken = root.join("file").link_unnamed(&file).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
     }
@@ -157,6 +167,15 @@ fn directories_are_made_with_their_parents_and_searchable_by_whoever_may_read() 
     }
     assert_eq!(inner.join("file").create_directories().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     assert!(inner.join("file/d").create_directories().is_err());
+    let counted = Faults::below(directory.path(), 0, Errno::IO);
+    root.join("counted/b/c").create_directories().unwrap();
+    let n_calls = counted.calls();
+    drop(counted);
+    assert!(n_calls > 3);
+    for n in 1..=n_calls {
+        let _fault = Faults::below(directory.path(), n, Errno::IO);
+        assert!(root.join(format!("{n}/b/c")).create_directories().is_err(), "call {n}");
+    }
     assert_eq!([0o666, 0o640, 0o600, 0o444, 0o604].map(directory_mode), [0o777, 0o750, 0o700, 0o555, 0o705]);
 }
 
@@ -184,7 +203,7 @@ fn a_directory_is_removed_with_everything_in_it_and_a_link_alone() {
 
 #[test]
 fn a_file_is_renamed_over_another() {
-    let (_directory, root) = root();
+    let (directory, root) = root();
     root.join("a").create_directory().unwrap();
     root.join("a/file").write(b"new").unwrap();
     root.join("file").write(b"old").unwrap();
@@ -195,6 +214,10 @@ fn a_file_is_renamed_over_another() {
     root.join("a").sync().unwrap();
     root.sync().unwrap();
     assert!(root.join("none").sync().is_err());
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(root.join("pipe").open().unwrap_err().to_string(), "is not a regular file");
+    assert!(root.join("pipe").sync().is_err());
 }
 
 #[test]
