@@ -107,6 +107,7 @@ fn headers(c: &mut Criterion) {
             pairwise_swapped: false,
             file_index: false,
             n_samples: false,
+            trace_in_file: false,
             computed: Vec::new(),
             recording_time: None,
             degrees: Vec::new(),
