@@ -3,7 +3,7 @@
 //! [`import`] does what the command line does: it reads a file's headers, makes a plan, runs workers that convert one
 //! segment of the traces each, and merges their results. [`export`] writes the SEG-Y file again, [`compare`] and
 //! [`check`] prove what a dataset holds, [`Inspector`] says what a file holds, [`report`] makes a page with pictures of
-//! it, and [`generate`] makes synthetic surveys to try it on.
+//! it, [`choose_section`] draws a section, and [`generate`] makes synthetic surveys to try it on.
 //!
 //! ```no_run
 //! use segy_import::{CancelHandle, ImportConfig, import};
@@ -150,9 +150,13 @@ pub use generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, 
 pub use grid::HeaderType;
 pub use grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 pub use inspect::{Candidates, Coverage, Findings, InspectConfig, Inspector, Report, TraceDump};
+pub use picture::colours::{ColourMap, colour_map};
+pub use picture::drawn::Drawing;
 pub use plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
 pub use plan::mapping::presets::{Preset, PresetName};
 pub use plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
+pub use plan::reading::Reading;
+pub use report::chosen::{ChosenSection, SectionChoice, choose_section};
 pub use report::{Form, ReportConfig, report};
 pub use run::import::import;
 pub use run::reporter::{ImportProgress, ImportResult, Message, Phase};

@@ -37,7 +37,7 @@ impl Page {
         Self { survey, html, browser }
     }
 
-    /// Opens the page, with a state behind its address, and whatever else is asked of the browser.
+    /// Opens the page, with a state in its address, and other options of the browser.
     fn open(&self, state: &str, options: &[&str]) -> Output {
         let profile = tempfile::tempdir().unwrap();
         let mut command = Command::new(self.browser);

@@ -73,6 +73,20 @@ fn a_coordinate_says_what_it_is_and_the_group_where_it_comes_from() {
 }
 
 #[test]
+fn what_is_zero_or_no_date_in_all_headers_is_no_coordinate() {
+    let survey = survey();
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    for trace in bytes[3600..].chunks_mut(240 + 4 * 30) {
+        trace[72..80].fill(0);
+        trace[156..166].fill(0);
+    }
+    std::fs::write(&survey.input, bytes).unwrap();
+    let found = coordinates(&survey.import("out", &[]), "traces.zarr");
+    assert!(found.iter().any(|f| f == "receiver_x"), "{found:?}");
+    assert!(!found.iter().any(|f| f == "source_x" || f == "recording_time"), "{found:?}");
+}
+
+#[test]
 fn coordinates_are_those_asked_for() {
     let survey = survey();
     // The last has one value, but was asked for.

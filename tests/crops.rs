@@ -409,7 +409,7 @@ fn a_table_is_written_over_the_headers() {
     for (spoiled, value, message) in [
         (5, "5,1,40000".to_owned(), "row 6: its delay_recording_time 40000 is beyond i16, the type of bytes 109-110"),
         (5, "5,1.5,4".into(), "row 6: its cdp_x 1.5 is not a whole number"),
-        (5, "5,,4".into(), "row 6: its cdp_x is no number"),
+        (5, "5,,4".into(), "row 6: its cdp_x is not a number"),
         (5, "4,1,4".into(), "row 6: it is the second one for trace 5"),
         (5, "340,1,4".into(), "row 6: trace_index 340 is not in the dataset"),
         (339, String::new(), "has no row for trace 340"),
@@ -445,7 +445,7 @@ fn the_table_of_the_dataset_itself_changes_nothing() {
 }
 
 #[test]
-fn lines_of_the_textual_header_are_written_anew() {
+fn lines_of_the_textual_header_are_replaced() {
     let survey = volume("1");
     let out = survey.import("out", FLAT);
     let (found, _) = exported(&out, &["--text-line", "3=C 3 MUTED [2 S]", "--text-line", "40=C40 END"]);
@@ -573,11 +573,11 @@ fn traces_of_any_length_are_chosen_whole() {
     let (mut expected, mut rest) = (file[..FILE_HEADER].to_vec(), &file[FILE_HEADER..]);
     while !rest.is_empty() {
         let n = short(rest, 115) as usize;
-        let (trace, behind) = rest.split_at(HEADER + 4 * n);
+        let (trace, after) = rest.split_at(HEADER + 4 * n);
         if n.is_multiple_of(3) {
             expected.extend(trace);
         }
-        rest = behind;
+        rest = after;
     }
     same(&found, &expected, "ragged");
     assert!(refused(&out, &["--times", "40:"]).contains("its traces have different lengths"));
@@ -612,7 +612,7 @@ fn one_of_several_files_is_cropped() {
 }
 
 #[test]
-fn traces_that_lie_aside_are_cropped_and_said_to_be_left_out_of_arrays() {
+fn traces_that_lie_aside_are_cropped_and_reported_as_left_out_of_arrays() {
     let survey = volume("1");
     let mut bytes = std::fs::read(&survey.input).unwrap();
     let sixth: Vec<u8> = traces(&bytes).nth(5).unwrap().to_vec();

@@ -57,7 +57,7 @@ fn a_disk_that_fills_up_in_the_merge_is_reported_and_the_next_run_goes_on_from_t
     let undisturbed = survey.import("undisturbed", &PARTS);
     let headers = std::fs::metadata(undisturbed.join("headers.parquet")).unwrap().len();
     let chunks: usize = support::contents(&undisturbed.join("traces.zarr")).values().map(Vec::len).sum();
-    // Room for all segments, and for a part of what is copied from theirs behind the first row group of the header table.
+    // Room for all segments, and for a part of what is copied from theirs after the first row group of the header table.
     let Some(disk) = Mount::new(&format!("size={}k", (chunks as u64 + headers * 5 / 4) / 1024 + 200)) else { return };
     let out = disk.0.path().join("out");
     let output = import(&survey, &out, &PARTS);
@@ -93,7 +93,7 @@ fn a_limit_on_the_size_of_files_is_reported_in_the_conversion_and_in_the_merge()
 #[test]
 fn a_limit_on_memory_is_kept_to() {
     let survey = Survey::new(&["--traces", "10", "--samples", "1000"]);
-    // Less address space than the file has bytes, which can then not even be mapped. The traces behind are a hole.
+    // Less address space than the file has bytes, which can then not even be mapped. The later traces are a hole.
     std::fs::File::options().write(true).open(&survey.input).unwrap().set_len(3600 + 4240 * 170_000).unwrap();
     let output = import_limited(&survey, "ulimit -v 600000", &[&PARTS[..], &["--verify", "--no-sync"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -388,7 +388,7 @@ fn a_user_who_exchanges_the_staging_area_for_a_link_changes_nothing_elsewhere() 
 }
 
 #[test]
-fn where_no_thread_can_be_started_it_is_done_with_fewer_or_refused_in_words() {
+fn if_no_thread_can_be_started_fewer_do_the_work_or_it_is_refused_in_words() {
     if !has_strace() {
         return;
     }

@@ -20,10 +20,10 @@ fn archive(target: &str) -> PathBuf {
 fn kept(target: &str) -> Vec<Vec<u8>> {
     let bytes = zstd::stream::decode_all(fs::File::open(archive(target)).unwrap()).unwrap();
     let (mut inputs, mut rest) = (Vec::new(), &bytes[..]);
-    while let Some((length, behind)) = rest.split_first_chunk() {
-        let (input, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (input, after) = after.split_at(u32::from_le_bytes(*length) as usize);
         inputs.push(input.to_vec());
-        rest = behind;
+        rest = after;
     }
     inputs
 }

@@ -155,7 +155,7 @@ fn inspect_says_which_grid_an_import_makes() {
 }
 
 #[test]
-fn stray_traces_and_surveys_apart_are_worth_a_word() {
+fn stray_traces_and_surveys_apart_give_warnings() {
     let survey = Survey::new(&["--inlines", "1:8", "--crosslines", "1:9", "--samples", "20", "--stray", "2"]);
     let output = run(&["inspect", text(&survey.input), "--grid", "inline,crossline"]);
     let said = stdout(&output);
@@ -203,7 +203,7 @@ fn attributes_that_were_edited_are_told_from_damage() {
 }
 
 #[test]
-fn what_mdio_edits_is_said_and_the_file_comes_back() {
+fn edits_by_mdio_are_reported_and_the_file_comes_back() {
     let Some(interpreter) = python::interpreter_with_mdio_1_2() else { return };
     let survey = volume();
     let out = survey.import("out", &[&GRID[..], &["--crs", "32610"]].concat());
@@ -241,7 +241,7 @@ fn the_bins_of_the_survey_are_in_the_metadata() {
 }
 
 #[test]
-fn an_option_for_no_reference_system_is_refused() {
+fn an_invalid_reference_system_is_refused() {
     let survey = volume();
     let output = run(&[&[text(&survey.input), "nowhere"], &GRID[..], &["--crs", "UTM zone 10"]].concat());
     assert!(output.status.code() == Some(2) && stderr(&output).contains("EPSG:32610"), "{}", stderr(&output));

@@ -52,7 +52,7 @@ fn sorted_volumes_are_the_same_as_if_all_headers_had_been_read() {
 }
 
 #[test]
-fn headers_that_are_not_as_the_few_show_are_all_read_before_the_import_begins_again() {
+fn headers_that_contradict_the_few_are_all_read_before_the_import_begins_again() {
     let survey = volume();
     type Change = fn(&mut Vec<Vec<u8>>);
     let changes: [(&str, Change); 3] = [

@@ -246,6 +246,17 @@ fn completions_and_manual_pages_are_those_of_the_program() {
         );
     }
     let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("bash");
+    std::fs::write(&script, run(&["completions", "bash"]).stdout).unwrap();
+    for (words, word) in [("segy-import --progress j", "json"), ("segy-import view --colours v", "vik")] {
+        let ask = format!(
+            "source {}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _segy__import segy-import \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[@]}}\"",
+            script.display()
+        );
+        let output = std::process::Command::new("bash").args(["--norc", "-c", &ask]).output().unwrap();
+        assert_eq!(stdout(&output).trim(), word, "{words}: {}", stderr(&output));
+    }
     assert!(run(&[Path::new("man"), directory.path()]).status.success());
     for page in ["segy-import.1", "segy-import-export.1"] {
         let text = std::fs::read_to_string(directory.path().join(page)).unwrap();

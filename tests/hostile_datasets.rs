@@ -271,7 +271,7 @@ fn with_traps(root: &Path, names: &[PathBuf], act: impl Fn(&str)) {
 
 #[test]
 fn what_lies_in_the_place_of_a_file_of_a_dataset_blocks_nobody_and_is_not_read_whole() {
-    // Samples with exceptions, and long bytes behind the traces.
+    // Samples with exceptions, and many bytes after the traces.
     let survey = Survey::new(&["--traces", "12", "--samples", "25", "--format", "1"]);
     let mut file = fs::read(&survey.input).unwrap();
     file[3840..3844].copy_from_slice(&[0x41, 0, 0, 1]);

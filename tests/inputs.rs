@@ -203,7 +203,7 @@ fn a_run_is_resumed_unless_one_of_its_files_changed() {
     }
 }
 
-/// What only one of two files has stays with that file: a label and a long text in front, stray bytes behind.
+/// What only one of two files has stays with that file: a label and a long text before the traces, stray bytes after them.
 #[test]
 fn a_label_and_long_parts_outside_the_traces_come_back_with_their_file() {
     let (directory, inputs) = surveys(&[30, 20]);
@@ -228,7 +228,7 @@ fn a_label_and_long_parts_outside_the_traces_come_back_with_their_file() {
     assert!(verify(&[], &out).status.success());
 }
 
-/// The bytes of a file behind a tape label (SEG-Y rev 2.1, annex B).
+/// The bytes of a file after a tape label (SEG-Y rev 2.1, annex B).
 fn label(bytes: &[u8]) -> Vec<u8> {
     let mut labelled = b"   1SY1.0RECORD     0".to_vec();
     labelled.resize(128, b' ');

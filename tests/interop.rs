@@ -233,7 +233,7 @@ fn zarrita_reads_every_codec_but_pcodec() {
 }
 
 #[test]
-fn datasets_of_version_1_are_read_as_ever() {
+fn datasets_of_version_1_are_still_read() {
     let Some(mut datasets) = Datasets::new() else { return };
     let directory = datasets.directory.path().to_owned();
     unpack_version_1(&directory);

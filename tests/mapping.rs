@@ -93,7 +93,7 @@ fn an_option_counts_before_the_mapping_and_that_before_a_preset() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_file_and_field() {
+fn wrong_mappings_are_refused_with_file_and_field() {
     let refused = |text: &str, more: &[&str]| {
         let (survey, mapping) = survey_with("map.json", text);
         let output = survey.command("out", &[&["--mapping", mapping.as_str()], more].concat()).output().unwrap();
@@ -137,7 +137,7 @@ fn a_scalar_that_was_moved_scales_its_fields() {
 }
 
 #[test]
-fn by_revision_0_there_are_no_fields_behind_byte_180() {
+fn revision_0_has_no_fields_after_byte_180() {
     let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
     let output = survey.command("out", &["--preset", "rev0", "--gather", "inline"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));

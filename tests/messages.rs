@@ -111,7 +111,7 @@ fn what_contradicts_itself() {
     refusals.add("--extended-headers beyond the file", &["--extended-headers", "9"], |_| {});
     refusals.add("a trailer that is not declared", &[], |b| b.extend(noise(1000)));
     refusals.add("--trailer that is longer than the file", &["--trailer", "99999"], |_| {});
-    refusals.add("noise behind the headers", &[], |b| {
+    refusals.add("noise after the headers", &[], |b| {
         let n = b.len() - 3600 - 7;
         b.truncate(3600);
         b.extend(noise(n));

@@ -43,7 +43,7 @@ fn one_trace_without_a_count_could_be_anything() {
 }
 
 #[test]
-fn a_wrong_format_is_told_by_the_size_of_its_samples() {
+fn a_wrong_format_is_recognised_by_the_size_of_its_samples() {
     let survey = changed(&["--format", "3"], |b| put_u16(b, 3225, 1));
     let fits = what_fits(&survey, &[]);
     assert!(fits.contains("--format 3 or another of 2 bytes (12 traces, whose headers agree)"), "{fits}");

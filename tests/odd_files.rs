@@ -6,7 +6,7 @@ use crate::support::odd::{STRIDE, changed, document, noise, refused, round_trip}
 use crate::support::{self, Survey, contents, run, stderr};
 
 #[test]
-fn stray_bytes_behind_the_last_trace_are_a_warning_and_come_back() {
+fn stray_bytes_after_the_last_trace_are_a_warning_and_come_back() {
     let strays = [noise(100), vec![0; 100], vec![0; 339], vec![0xFF; 3], noise(300), b"END OF LINE 42\r\n".to_vec()];
     for (i, stray) in strays.iter().enumerate() {
         for endian in ["big", "little"] {
@@ -36,7 +36,7 @@ fn a_cut_trace_is_never_taken_for_stray_bytes() {
 }
 
 #[test]
-fn stray_bytes_behind_headers_that_say_nothing_are_refused() {
+fn stray_bytes_after_headers_that_say_nothing_are_refused() {
     let survey = changed(&[], |b| {
         b[3600..].chunks_mut(STRIDE).for_each(|trace| trace[..240].fill(0));
         b.extend(noise(100));
@@ -128,7 +128,7 @@ fn relabelled(generated: &[&str], endian: &str, code: u8, options: &[&str]) -> S
 }
 
 #[test]
-fn floats_under_the_wrong_label_are_told_with_the_evidence_and_others_are_not() {
+fn floats_under_the_wrong_label_are_reported_with_the_evidence_and_others_are_not() {
     for endian in ["big", "little"] {
         for kind in ["poststack", "prestack"] {
             let said = relabelled(&["--format", "5", "--kind", kind], endian, 1, &[]);

@@ -185,7 +185,7 @@ fn a_chain_of_counts_that_breaks_is_refused_with_the_trace() {
 }
 
 #[test]
-fn one_length_is_read_as_ever_with_a_column_more() {
+fn traces_of_one_length_are_read_as_before_with_one_more_column() {
     let survey = Survey::new(&["--traces", "40", "--samples", "25"]);
     let out = survey.import("out", &["--ragged", "pad"]);
     assert_eq!(column(&out, "n_samples"), [25; 40]);

@@ -76,7 +76,7 @@ fn odd_words(n: u32) -> Vec<u32> {
     odd.into_iter().chain((0..n).map(|i| i.wrapping_mul(2_654_435_761).rotate_left(i % 32))).collect()
 }
 
-/// Exchanges neighbouring bytes behind the textual header and puts the constant there that says so.
+/// Swaps neighbouring bytes after the textual header and puts the constant there that says so.
 fn swap_pairs(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[3296..3300].copy_from_slice(&0x0102_0304u32.to_be_bytes());
@@ -170,7 +170,7 @@ fn files_swapped_in_pairs_come_back() {
 }
 
 #[test]
-fn seismic_unix_files_and_bytes_behind_the_last_trace_come_back() {
+fn seismic_unix_files_and_bytes_after_the_last_trace_come_back() {
     let survey = Survey::new(&["--traces", "40", "--samples", "25", "--format", "5"]);
     let bytes = std::fs::read(&survey.input).unwrap();
     let su = survey.path("in.su");
@@ -387,7 +387,7 @@ fn a_part_has_the_traces_that_were_asked_for_and_nothing_else() {
             assert!(stderr(&output).contains(said) && !back.exists(), "{}", stderr(&output));
         }
     }
-    // Bytes behind the traces that nothing declares belong to the whole file alone.
+    // Bytes after the traces that nothing declares belong to the whole file alone.
     let survey = Survey::new(&["--traces", "40", "--samples", "25"]);
     let bytes = std::fs::read(&survey.input).unwrap();
     std::fs::write(&survey.input, &bytes[..bytes.len() - 17]).unwrap();
@@ -463,7 +463,7 @@ fn the_first_difference_is_named() {
 }
 
 #[test]
-fn both_values_of_a_sample_are_told() {
+fn both_values_of_a_sample_are_reported() {
     let survey = survey_of_words("1", "big", 10, 10, &[0x4110_0000]);
     let out = survey.import("out", &[]);
     let mut bytes = std::fs::read(&survey.input).unwrap();

@@ -415,7 +415,7 @@ fn a_bad_trace_has_the_exit_code_of_bad_input() {
 }
 
 #[test]
-fn numbers_beyond_the_plan_and_directories_without_one_are_told() {
+fn numbers_beyond_the_plan_and_directories_without_one_are_reported() {
     let survey = survey();
     let nowhere = Target::new(&survey, "nowhere");
     refused(&nowhere.worker(0), 2, "no import is planned here");

@@ -89,10 +89,10 @@ fn terminals_get_what_they_show() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_said() {
+fn what_cannot_be_shown_is_reported() {
     let survey = Survey::new(&["--traces", "100", "--samples", "50"]);
     for (arguments, expected) in [
-        (&[][..], "standard output is no terminal"),
+        (&[][..], "standard output is not a terminal"),
         (&["--inline", "77", "--show", "letters"], "inline 77: no trace has it; there are values from 1001 to"),
         (&["--gather", "inlin=3", "--show", "letters"], "did you mean \"inline\""),
         (&["--gather", "inline", "--show", "letters"], "write KEY=N"),

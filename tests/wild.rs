@@ -7,7 +7,7 @@ use std::process::Output;
 use crate::support::odd::document;
 use crate::support::{program, run, stderr, stdout};
 
-/// A file in the making: traces of a header and the bytes of its samples, behind a file header.
+/// A file being made: a file header, then traces of a header and the bytes of its samples.
 struct Wild {
     directory: tempfile::TempDir,
     name: &'static str,
@@ -289,7 +289,7 @@ fn seismic_unix_has_fields_of_its_own_and_no_scalar_of_times() {
 }
 
 #[test]
-fn what_is_no_scalar_is_not_applied_and_said() {
+fn invalid_scalars_are_reported_and_not_applied() {
     let file = Wild::new(6, 50).binary(3501, 256).each(|i, trace| {
         put_i16(trace, 71, 8224);
         put_i32(trace, 181, 400_000 + i as i32);
@@ -297,19 +297,19 @@ fn what_is_no_scalar_is_not_applied_and_said() {
     });
     let (_, said) = file.imported(&[]);
     assert!(
-        said.contains("6 traces of 6 have a number in coordinate scalar (bytes 71-72) that is no scalar"),
+        said.contains("6 traces of 6 have a number in coordinate scalar (bytes 71-72) that is not a scalar"),
         "{said}"
     );
     assert_eq!(column(&file.path("out"), "cdp_y_scaled"), [6_800_000.0; 6]);
     assert!(file.inspected(&[]).contains("6 traces of 6 have a number in coordinate scalar"));
     // GPR writers put 1000 where -1000 is meant.
     let (_, said) = file.imported(&["--coordinate-scalar", "-1000"]);
-    assert!(!said.contains("is no scalar"), "{said}");
+    assert!(!said.contains("is not a scalar"), "{said}");
     assert_eq!(column(&file.path("out"), "cdp_y_scaled"), [6_800.0; 6]);
 }
 
 #[test]
-fn intervals_and_delays_that_vary_are_said_by_inspect_and_import_alike() {
+fn intervals_and_delays_that_vary_are_reported_by_inspect_and_import_alike() {
     let file = Wild::new(40, 50).binary(3501, 256).each(|i, trace| {
         put_i16(trace, 117, if i < 20 { 2000 } else { 4000 });
         put_i16(trace, 109, 5000 + 2500 * (i as i32 / 10));
@@ -408,7 +408,7 @@ fn samples_in_another_byte_order_or_format_are_noticed_and_read_as_the_warning_s
 }
 
 #[test]
-fn traces_in_another_byte_order_than_the_binary_header_are_read_and_said() {
+fn traces_in_another_byte_order_than_the_binary_header_are_read_and_reported() {
     let file = Wild::new(30, 300).each(|_, trace| {
         for byte in [1, 5, 9, 13] {
             trace[byte - 1..byte + 3].reverse();

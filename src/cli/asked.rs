@@ -1,4 +1,4 @@
-//! How much a command says, and to whom: options that all commands have that take a while.
+//! Options of all commands that take a while: how much they print, and for whom.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! What options with a few possible values can be: the values of types that know nothing of the command line.
+//! The possible values of options, for types that know nothing of the command line.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -43,7 +43,7 @@ choices! {
         Struct = "struct": "As mdio-cpp needs it; zarr-python before 3.2 then refuses the whole dataset",
     }
     AxisOrder {
-        SampleTrace = "sample-trace": "(sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace all the same",
+        SampleTrace = "sample-trace": "(sample, trace): `z[:, i:j]` is a gather. Chunks are stored trace after trace in either case",
         TraceSample = "trace-sample": "(trace, sample): `z[i:j]` is a gather",
     }
     ByteOrder {
@@ -76,7 +76,7 @@ choices! {
     ReadPattern {
         Gathers = "gathers": "Whole traces: a chunk has all samples of its traces",
         Slices = "slices": "A few samples of many traces: chunks of 32 samples of 8192 float32 traces",
-        Balanced = "balanced": "Both: chunks of up to 256 samples of some 1000 float32 traces",
+        Balanced = "balanced": "Both: chunks of up to 256 samples of about 1000 float32 traces",
     }
     SurveyKind {
         Poststack = "poststack": "A stacked 3-D volume: inline by crossline, crossline fastest, one trace per CDP",

@@ -37,7 +37,7 @@ struct Seen {
     n_active: usize,
     messages: Vec<Message>,
     outcomes: Vec<(usize, Outcome)>,
-    /// Outcomes that were told.
+    /// Outcomes reported so far.
     n_told: usize,
 }
 
@@ -143,7 +143,7 @@ impl Seen {
         self.messages.extend(progress.messages.iter().cloned());
     }
 
-    /// Shows how far all of it is, and what happened since the last time.
+    /// Shows the overall progress, and what happened since the last call.
     fn tell(&mut self, display: &mut Display, config: &ImportConfig, outputs: &[PathBuf], elapsed: Duration) {
         let n = self.files.len() as f64;
         let fraction = self.files.iter().map(|file| file.0).sum::<f64>() / n;

@@ -9,7 +9,7 @@ use crate::run::reporter::{ImportProgress, Phase};
 /// Version of the events. New types and fields come without a new one.
 const SCHEMA: u32 = 1;
 
-/// An event, besides the last line of a command that succeeds.
+/// An event; the last line of a command that succeeds is not one of these.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Event<'a> {

@@ -73,7 +73,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "TABLE")]
     headers: Option<PathBuf>,
 
-    /// Write this line of the textual header anew, as in 3="C 3 MUTED BELOW 2 S"; may be given several times
+    /// Replace this line of the textual header, as in 3="C 3 MUTED BELOW 2 S"; may be given several times
     #[arg(long = "text-line", value_name = "N=TEXT")]
     text_lines: Vec<TextLine>,
 

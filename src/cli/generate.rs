@@ -42,11 +42,11 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Grid")]
     fold: Option<u32>,
 
-    /// Set a trace header field, by its name or BYTE:TYPE, to an expression as --compute of an import takes it
+    /// Set a trace header field, by its name or BYTE:TYPE, to an expression, as in --compute of an import
     #[arg(long, value_name = "FIELD=EXPRESSION", help_heading = "Grid")]
     set: Vec<SetField>,
 
-    /// Leave out traces: so many anywhere, or those with these numbers, as in inline=1005,crossline=2001:2004
+    /// Leave out traces: a number of them at random, or those with these numbers, as in inline=1005,crossline=2001:2004
     #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
     hole: Option<TraceSelection>,
 
@@ -58,7 +58,7 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "N|KEY=NUMBERS", help_heading = "Faults")]
     stray: Option<TraceSelection>,
 
-    /// Leave out so many bytes at the end of the file
+    /// Cut this many bytes off the end of the file
     #[arg(long, value_name = "BYTES", default_value_t = 0, hide_default_value = true, help_heading = "Faults")]
     truncate: u64,
 
@@ -100,7 +100,7 @@ impl GenerateArgs {
             return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite replaces it")));
         }
         let lines = self.inlines.zip(self.crosslines).map(|(inlines, crosslines)| [inlines, crosslines]);
-        // With lines every gather has as many traces, so that the survey ends with its last line.
+        // With lines, all gathers have the same size, so that the survey ends with its last line.
         let fold = self.fold.or((lines.is_some() && self.kind == SurveyKind::Prestack).then_some(1));
         let mut config = GenerateConfig {
             kind: self.kind,

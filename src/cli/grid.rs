@@ -13,7 +13,7 @@ pub(super) struct GridArgs {
     #[arg(long, value_name = "KEY[,KEY...]|auto", help_heading = "Grid")]
     grid: Option<GridKeys>,
 
-    /// Length of a brick along each axis, or "all" [default: even ones near 64,64,64 for a volume; see docs/grid.md]
+    /// Length of a brick along each axis, or "all" [default: about 64,64,64 for a volume; see docs/grid.md]
     #[arg(long, value_name = "N,N,...", help_heading = "Grid", requires = "grid")]
     brick: Option<Lengths>,
 

@@ -1,4 +1,4 @@
-//! What somebody may have meant by an option that there is not: words of other programs, and of the field.
+//! What an unknown option may have meant: words of other programs, and of the field.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 

@@ -47,7 +47,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "KEY[,KEY...]", help_heading = "Gathers")]
     gather: Option<Gather>,
 
-    /// Most trace headers to look back for the start of a gather
+    /// How many trace headers to look back at most for the start of a gather
     #[arg(long, value_name = "TRACES", default_value_t = DEFAULT_MAX_PROBE, help_heading = "Gathers")]
     max_probe: u64,
 
@@ -66,7 +66,7 @@ pub(super) struct ImportArgs {
     selection: PartArgs,
 
     /// Round samples to multiples of a power of two, so that the RMS error stays DB decibels below that of the samples: much
-    /// smaller, but not the samples of the file
+    /// smaller, but no longer lossless
     #[arg(long, value_name = "DB", value_parser = clap::value_parser!(u32).range(1..=200), conflicts_with = "headers_only",
           help_heading = "Output")]
     precision: Option<u32>,
@@ -96,15 +96,15 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
     chunk_traces: Option<u64>,
 
-    /// Group this many chunks in one shard file; with --grid a length in values for each axis, or "all", and alone a
-    /// file for each column of bricks
+    /// Group this many chunks in one shard file; with --grid, a length in values for each axis, or "all"; without
+    /// a value, one file for each column of bricks
     #[arg(long, value_name = "CHUNKS", num_args = 0..=1, default_missing_value = "", help_heading = "Output")]
     shard: Option<String>,
 
     #[command(flatten)]
     grid: GridArgs,
 
-    /// Header columns that the Zarr group has as coordinates of the traces; or "none"; or "auto": gather keys, field_record, inline,
+    /// Header columns to write as coordinates of the traces; or "none"; or "auto": gather keys, field_record, inline,
     /// crossline, cdp, offset, source, receiver and CDP x and y, recording_time, where they vary [default: auto]
     #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output")]
     coords: Option<Coords>,
@@ -132,7 +132,7 @@ pub(super) struct ImportArgs {
     #[command(flatten)]
     overrides: OverrideArgs,
 
-    /// Most worker processes at the same time [default: one per core]
+    /// How many worker processes to run at most [default: one per core]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), env = "SEGY_IMPORT_WORKERS",
           hide_env_values = true, help_heading = "Work")]
     workers: Option<u32>,
@@ -297,7 +297,7 @@ fn inputs_and_output(
     }
 }
 
-/// What to say where there is a file and nothing to do with it.
+/// The message for a file without an output.
 fn one_path_alone(path: &Path) -> String {
     let (shown, file) = (path.display(), quoted(path));
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {

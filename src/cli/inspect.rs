@@ -8,12 +8,11 @@ use serde::Serialize;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::visible::visible_lines;
-use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print};
 use crate::grid::options::GridKeys;
 use crate::inspect::dataset_report::{self, DatasetReport, dataset_report, no_dataset};
 use crate::inspect::{InspectConfig, Inspector, report};
-use crate::segy::Io;
 use crate::store::{check_address, is_remote};
 
 /// Describe a SEG-Y file, or a dataset: what it holds, decisions and their reasons, geometry, how to open it
@@ -48,8 +47,8 @@ pub(super) struct InspectArgs {
     #[arg(long)]
     candidates: bool,
 
-    /// Show the grid that these keys make, or those that an import finds; reads all trace headers once more. With --scan, the
-    /// latter is shown anyhow
+    /// Show the grid that these keys make, or with "auto" the grid that an import would make; reads all trace headers once
+    /// more. --scan always shows the latter
     #[arg(long, value_name = "KEY[,KEY...]|auto", conflicts_with_all = ["trace", "find", "candidates"])]
     grid: Option<GridKeys>,
 
@@ -57,15 +56,8 @@ pub(super) struct InspectArgs {
     #[arg(long)]
     json: bool,
 
-    /// How to read the input
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
-
     #[command(flatten)]
-    fields: FieldArgs,
-
-    #[command(flatten)]
-    overrides: OverrideArgs,
+    reading: ReadingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -84,9 +76,7 @@ impl InspectArgs {
             return print(&shown(&report, self.json, dataset_report::text)?);
         }
         let mut config = InspectConfig::new(self.input);
-        config.overrides = self.overrides.resolve();
-        config.headers = self.fields.resolve()?;
-        config.io = self.io;
+        config.reading = self.reading.resolve()?;
         config.scan = self.scan;
         config.grid.clone_from(&self.grid);
         config.threads = self.threads.map(usize::from);
@@ -115,7 +105,7 @@ impl InspectArgs {
 }
 
 impl InspectArgs {
-    /// What there is to say of a dataset, if the input is one.
+    /// The report of the input, if it is a dataset.
     fn of_dataset(&self) -> Result<Option<DatasetReport>> {
         check_address(&self.input)?;
         // Names of files in an object store cost no requests.

@@ -147,7 +147,7 @@ fn tell_programs(error: &Error) {
     }
 }
 
-/// Says what is wrong with the arguments, or the help that was asked for. An argument may be a name out of somebody's directory.
+/// Prints what is wrong with the arguments, or the help that was asked for. Arguments may contain control characters.
 fn refused(mut error: clap::Error) -> ExitCode {
     hints::improve(&mut error, &command());
     if error.use_stderr() {

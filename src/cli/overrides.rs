@@ -7,10 +7,11 @@ use clap::Args;
 use crate::base::error::Result;
 use crate::plan::mapping::presets::{self, PresetName};
 use crate::plan::mapping::{ComputedField, FieldPlacement, HeaderOptions, Mapping};
+use crate::plan::reading::Reading;
 use crate::segy::layout::{InputFormat, Overrides};
 use crate::segy::quantity::Quantity;
 use crate::segy::text::TextEncoding;
-use crate::segy::{ByteOrder, Domain, Ragged};
+use crate::segy::{ByteOrder, Domain, Io, Ragged};
 use crate::table::formula::FUNCTIONS;
 
 /// What the user says about the file, overriding its headers.
@@ -28,11 +29,11 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_enum, help_heading = "Override the headers")]
     endian: Option<ByteOrder>,
 
-    /// Byte order of the trace headers and samples, where that of the binary header is another
+    /// Byte order of the trace headers and samples, if the binary header has another
     #[arg(long, value_enum, value_name = "ORDER", help_heading = "Override the headers")]
     trace_endian: Option<ByteOrder>,
 
-    /// Byte order of the samples, where that of the headers is another
+    /// Byte order of the samples, if the headers have another
     #[arg(long, value_enum, value_name = "ORDER", help_heading = "Override the headers")]
     sample_endian: Option<ByteOrder>,
 
@@ -51,7 +52,7 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "START", value_parser = start, allow_negative_numbers = true, help_heading = "Override the headers")]
     start: Option<Quantity>,
 
-    /// What the sample axis measures, which no header says [default: time]
+    /// What the sample axis measures; the headers do not say [default: time]
     #[arg(long, value_enum, value_name = "DOMAIN", help_heading = "Override the headers")]
     domain: Option<Domain>,
 
@@ -92,6 +93,26 @@ pub(super) struct OverrideArgs {
         help_heading = "Override the headers"
     )]
     ragged: Ragged,
+}
+
+/// How to read SEG-Y files.
+#[derive(Args)]
+pub(super) struct ReadingArgs {
+    /// How to read SEG-Y files
+    #[arg(long, value_enum, default_value_t)]
+    io: Io,
+
+    #[command(flatten)]
+    fields: FieldArgs,
+
+    #[command(flatten)]
+    overrides: OverrideArgs,
+}
+
+impl ReadingArgs {
+    pub(super) fn resolve(self) -> Result<Reading> {
+        Ok(Reading { io: self.io, headers: self.fields.resolve()?, overrides: self.overrides.resolve() })
+    }
 }
 
 /// Where header fields are.

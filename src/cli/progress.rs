@@ -117,7 +117,10 @@ impl Display {
         let rate = (result.n_traces as f64 / elapsed.max(1e-3)) as u64;
         let count = |n: u64, noun: &str| counted(n, HumanCount(n), noun);
         let keys = result.gather_keys.join(",");
+        let lengths: Vec<String> =
+            result.grid.iter().map(|(axis, length)| format!("{axis} {}", HumanCount(*length))).collect();
         let gathers = match result.gather_keys.is_empty() {
+            _ if !lengths.is_empty() => format!(" in a grid of {}", lengths.join(" × ")),
             true => ", no gathers".to_owned(),
             false => format!(" in {} by {keys}", count(result.n_gathers, "gather")),
         };
@@ -132,11 +135,14 @@ impl Display {
         );
         let phases: serde_json::Map<_, _> =
             result.phases.iter().map(|(p, d)| (phase_name(*p).to_owned(), json!(seconds(*d)))).collect();
+        let grid = result.grid.iter().map(|(axis, length)| json!({"axis": axis, "length": length}));
+        let grid = (!result.grid.is_empty()).then(|| grid.collect::<Vec<_>>());
         let document = json!({
             "type": "done",
             "n_traces": result.n_traces,
             "n_gathers": result.n_gathers,
             "gather_keys": result.gather_keys,
+            "grid": grid,
             "is_verified": is_verified,
             "is_part": result.part.is_some(),
             "elapsed_s": seconds(result.elapsed),
@@ -167,7 +173,7 @@ impl Display {
         Ok(())
     }
 
-    /// Says something to people, even where they asked for little.
+    /// Prints a message for people, even if they asked for few.
     pub(super) fn say(&self, line: &str) {
         match self {
             Self::Bar(bar) => bar.suspend(|| say(line)),
@@ -258,7 +264,7 @@ fn is_wide() -> bool {
 pub(super) struct ReadingBar(Option<ProgressBar>);
 
 impl ReadingBar {
-    /// A bar for this many headers, or for nobody knows how many if that is 0. It appears on its first update.
+    /// A bar for this many headers; 0 if the number is unknown. It appears on its first update.
     pub(super) fn new(n_headers: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let known = Some(n_headers).filter(|&n| n > 0);
@@ -300,7 +306,7 @@ pub(super) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// As [`print`], of any bytes.
+/// As [`print`], for bytes.
 ///
 /// # Errors
 /// As [`print`].
@@ -312,7 +318,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// As [`print`], for people, whose terminal acts on nothing that stands in it.
+/// As [`print`], for people: control characters do not reach the terminal.
 ///
 /// # Errors
 /// As [`print`].
@@ -320,7 +326,7 @@ pub(super) fn print_text(text: &str) -> Result<()> {
     print(&visible_lines(text))
 }
 
-/// Prints one line to standard error, whatever came into it from outside.
+/// Prints one line to standard error, with control characters made visible.
 pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", visible(line));
 }

@@ -8,16 +8,14 @@ use clap::Args;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print};
-use crate::inspect::InspectConfig;
 use crate::report::{Form, ReportConfig, report};
-use crate::segy::Io;
 
 /// Make a page with pictures of a SEG-Y file or a dataset: sections, checks, spectrum, map, headers
 ///
-/// The page is one HTML file that needs nothing else. Of a large file a few hundred places are looked at, which takes less
-/// than a second; the page says how many. With several files it has a row for each, and a map of all.
+/// The page is a single HTML file. A large file is read at a few hundred places, which takes less than a second; the page
+/// says how many. With several files it has a row for each, and a map of all.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ReportArgs {
@@ -45,15 +43,8 @@ pub(super) struct ReportArgs {
     #[arg(long)]
     json: bool,
 
-    /// How to read SEG-Y files
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
-
     #[command(flatten)]
-    fields: FieldArgs,
-
-    #[command(flatten)]
-    overrides: OverrideArgs,
+    reading: ReadingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -68,11 +59,8 @@ impl ReportArgs {
         if !is_printed {
             may_write(&output, self.overwrite)?;
         }
-        let mut files = InspectConfig::new("");
-        files.overrides = self.overrides.resolve();
-        files.headers = self.fields.resolve()?;
-        files.io = self.io;
-        let config = ReportConfig { inputs: self.inputs, files, scan: self.scan, slice: self.slice };
+        let reading = self.reading.resolve()?;
+        let config = ReportConfig { inputs: self.inputs, reading, scan: self.scan, slice: self.slice };
         let cancel = CancelHandle::new();
         if config.scan || config.slice.is_some() {
             cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
@@ -85,10 +73,10 @@ impl ReportArgs {
     }
 }
 
-/// Refuses to replace what is there.
+/// Refuses to replace an existing file.
 ///
 /// # Errors
-/// `Error::OutputInTheWay` if something is there and shall not be replaced.
+/// `Error::OutputInTheWay` if it exists and must not be replaced.
 pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
     let shown = path.display();
     if path.as_os_str().is_empty() {
@@ -105,7 +93,7 @@ pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
 /// # Errors
 /// `Error::Failed` if it cannot be written.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    // As any file: the umask takes away what it takes away.
+    // As for any file, before the umask; a temporary one would be private.
     let mode = std::fs::Permissions::from_mode(0o666);
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = path.display();

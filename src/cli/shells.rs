@@ -25,6 +25,10 @@ impl CompletionsArgs {
     pub(super) fn run(self) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command(), NAME, &mut script);
+        if self.shell == Shell::Bash {
+            // clap_complete 4.6 writes a name with a hyphen in two ways, so that no subcommand is found.
+            script = String::from_utf8_lossy(&script).replace("segy__subcmd__import", "segy__import").into_bytes();
+        }
         print_bytes(&script)
     }
 }

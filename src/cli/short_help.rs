@@ -35,7 +35,7 @@ const MORE: &str = "\
 More commands: import; plan, worker, merge, status, submit for clusters; completions, man.
 --help has all options and exit codes, COMMAND --help those of a command.";
 
-/// The command line as it was asked for: with the short help of the program where the arguments are `-h` alone.
+/// The command line, with the short help of the program if `-h` is the only argument.
 pub(super) fn asked_command() -> clap::Command {
     let is_short = std::env::args_os().nth(1).is_some_and(|argument| argument == "-h");
     if is_short { short(command()) } else { command() }

@@ -1,4 +1,4 @@
-//! Pictures in a terminal: half-blocks in colour, letters, or the pictures of terminals that show them.
+//! Pictures in a terminal: half-blocks in colour, letters, or real pictures where the terminal shows them.
 
 use std::env;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use crate::picture::colours::Colour;
 const LETTERS: &[u8] = b" .:-=+*#%@";
 /// Bytes of base64 that kitty takes at a time.
 const KITTY_CHUNK: usize = 4096;
-/// A terminal that does not say how large it is.
+/// The size of a terminal that does not tell its own.
 const USUAL: [usize; 2] = [80, 24];
 
 /// What a terminal shows.
@@ -35,7 +35,7 @@ pub(super) enum Show {
 }
 
 impl Show {
-    /// What standard output shows, by what its terminal says of itself.
+    /// The best that the terminal of standard output shows, by what it says of itself.
     pub(super) fn best() -> Self {
         Self::of(&|name| env::var(name).unwrap_or_default())
     }

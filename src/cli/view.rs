@@ -1,27 +1,24 @@
 //! `segy-import view IN`: a section in the terminal, or as a PNG.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
-use crate::base::visible::{visible, visible_path};
-use crate::cli::overrides::{FieldArgs, OverrideArgs};
+use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print, print_bytes};
 use crate::cli::report::{may_write, write_whole};
 use crate::cli::terminal::{self, Show};
 use crate::dataset::Span;
-use crate::inspect::InspectConfig;
 use crate::picture::Raster;
 use crate::picture::axis::{label, ticks};
 use crate::picture::colours::{COLOUR_MAPS, colour_map};
 use crate::picture::drawn::Drawing;
-use crate::picture::plot::{Axes, Axis, with_axes};
-use crate::report::chosen::{Choice, Chosen, chosen};
+use crate::picture::plot::Axis;
+use crate::report::chosen::{ChosenSection, SectionChoice, choose_section};
 use crate::report::sections::{Down, down};
-use crate::segy::Io;
 
 /// Columns of the labels of the sample axis in a terminal.
 const LABEL: usize = 7;
@@ -32,8 +29,8 @@ const PICTURE: [usize; 2] = [1200, 700];
 
 /// Show a section of a SEG-Y file or a dataset, in the terminal or as a PNG
 ///
-/// Without a choice it is the middle line of a stacked volume, or the gathers around the middle. In a terminal it is drawn with
-/// blocks of colour, or as a picture where the terminal shows pictures.
+/// By default it shows the middle line of a stacked volume, or the gathers around the middle. A terminal gets blocks of
+/// colour, or a picture if it can show one.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ViewArgs {
@@ -97,19 +94,12 @@ pub(super) struct ViewArgs {
     #[arg(long, requires = "png")]
     overwrite: bool,
 
-    /// What the terminal shows [default: what it says that it shows]
+    /// How to draw in the terminal [default: the best that it says it can show]
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "png")]
     show: Option<Show>,
 
-    /// How to read a SEG-Y file
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
-
     #[command(flatten)]
-    fields: FieldArgs,
-
-    #[command(flatten)]
-    overrides: OverrideArgs,
+    reading: ReadingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -145,7 +135,7 @@ impl ViewArgs {
             Some(path) if path.as_os_str() != "-" => may_write(path, self.overwrite)?,
             None if size.is_none() && self.show.is_none() => {
                 return Err(Error::Usage(
-                    "standard output is no terminal; --png FILE writes a picture, and --show letters text".into(),
+                    "standard output is not a terminal; --png FILE writes a picture, and --show letters text".into(),
                 ));
             }
             _ => {}
@@ -153,79 +143,42 @@ impl ViewArgs {
         let cancel = CancelHandle::new();
         cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
         let bar = ReadingBar::new(0);
-        let mut files = InspectConfig::new("");
-        files.io = self.io;
         let choice = self.choice();
-        let Self {
-            input, wiggle, colours, percentile, gain, reverse, png, width, height, show, fields, overrides, ..
-        } = self;
-        (files.overrides, files.headers) = (overrides.resolve(), fields.resolve()?);
-        let chosen = chosen(&input, &files, &choice, &mut |n| bar.set(n), &cancel)?;
+        let Self { input, wiggle, colours, percentile, gain, reverse, png, width, height, show, reading, .. } = self;
+        let chosen = choose_section(&input, &reading.resolve()?, &choice, &mut |n| bar.set(n), &cancel)?;
         drop(bar);
         let map = colours.as_deref().and_then(colour_map);
         let size_asked = [width, height].map(|n| n.map(usize::from));
         let drawing = Drawing { percentile, gain, is_reversed: reverse, map, is_wiggle: wiggle, size: size_asked };
-        let title = format!("{} · {}", name(&input), visible(&chosen.view.title));
         match png {
             Some(path) => {
-                let bytes = with_axes(&drawing.draw(&chosen.view.section), &axes(&chosen, &title, wiggle)).png()?;
+                let bytes = chosen.png(&drawing)?;
                 if path.as_os_str() == "-" { print_bytes(&bytes) } else { write_whole(&path, &bytes) }
             }
-            None => print(&in_terminal(&chosen, drawing, &title, size, show.unwrap_or_else(Show::best))?),
+            None => print(&in_terminal(&chosen, drawing, size, show.unwrap_or_else(Show::best))?),
         }
     }
 
-    fn choice(&self) -> Choice {
-        let number = |name: &str, n: i64| Choice::Key(name.to_owned(), n as f64);
+    fn choice(&self) -> SectionChoice {
+        let number = |name: &str, n: i64| SectionChoice::Key(name.to_owned(), n as f64);
         if let Some(n) = self.inline {
             number("inline", n)
         } else if let Some(n) = self.crossline {
             number("crossline", n)
         } else if let Some((name, value)) = &self.gather {
-            Choice::Key(name.clone(), *value)
+            SectionChoice::Key(name.clone(), *value)
         } else if let Some(at) = self.slice {
-            Choice::Slice(at)
+            SectionChoice::Slice(at)
         } else {
-            self.traces.map_or(Choice::Middle, |span| Choice::Traces(span.start, span.end))
+            self.traces.map_or(SectionChoice::Middle, |span| SectionChoice::Traces(span.start, span.end))
         }
     }
 }
 
-fn name(path: &Path) -> String {
-    visible_path(Path::new(path.file_name().unwrap_or(path.as_os_str())))
-}
-
-/// What goes across. The first and the last pixel are so many traces outside of the first and the last trace.
-fn across(chosen: &Chosen, margin: f64) -> Axis {
-    let view = &chosen.view;
-    let numbers: Vec<f64> = view.traces.iter().map(|&t| t as f64 + 1.0).collect();
-    let told = view.across.and_then(|i| view.told.get(i));
-    let (name, values) = told.map_or(("trace", numbers.as_slice()), |(name, v)| (name.as_str(), v.as_slice()));
-    let end = |v: Option<&f64>| v.copied().unwrap_or(0.0);
-    let name = visible(&name.replace('_', " ")).into_owned();
-    beyond(Axis { name, first: end(values.first()), last: end(values.last()) }, values.len(), margin)
-}
-
-/// The axis of `n` numbers, made longer at both ends by so many of the distances between them.
-fn beyond(axis: Axis, n: usize, margin: f64) -> Axis {
-    let step = (axis.last - axis.first) / n.saturating_sub(1).max(1) as f64;
-    Axis { first: axis.first - margin * step, last: axis.last + margin * step, ..axis }
-}
-
-fn axes(chosen: &Chosen, title: &str, is_wiggle: bool) -> Axes {
-    let Down { name, first, last } = down(&chosen.view, &chosen.shape);
-    // A pixel of colour is around its sample; wiggles begin a trace after the edge, and their samples at it.
-    let [margin_across, margin_down] = if is_wiggle { [1.0, 0.0] } else { [0.5, 0.5] };
-    let down = beyond(Axis { name, first, last }, chosen.view.section.n_samples, margin_down);
-    Axes { title: title.to_owned(), across: across(chosen, margin_across), down }
-}
-
 /// The section as large as the terminal, with its title above and labels at the edges.
-fn in_terminal(chosen: &Chosen, drawing: Drawing, title: &str, size: Option<[usize; 2]>, show: Show) -> Result<String> {
+fn in_terminal(chosen: &ChosenSection, drawing: Drawing, size: Option<[usize; 2]>, show: Show) -> Result<String> {
     if show.takes_png() {
-        let drawing = Drawing { size: PICTURE.map(Some), ..drawing };
-        let png = with_axes(&drawing.draw(&chosen.view.section), &axes(chosen, title, drawing.is_wiggle)).png()?;
-        return Ok(terminal::png_text(show, &png));
+        return Ok(terminal::png_text(show, &chosen.png(&Drawing { size: PICTURE.map(Some), ..drawing })?));
     }
     let [columns, rows] = size.unwrap_or([80, 24]);
     let width = columns.saturating_sub(LABEL + 1).max(4);
@@ -234,13 +187,13 @@ fn in_terminal(chosen: &Chosen, drawing: Drawing, title: &str, size: Option<[usi
     let picture: Raster = drawing.draw(&chosen.view.section);
     let Down { name, first, last } = down(&chosen.view, &chosen.shape);
     let labels = down_labels([first, last], height);
-    let mut text = format!("{}\n", cut(title, columns));
+    let mut text = format!("{}\n", cut(&chosen.title, columns));
     let of_axis = terminal::rows(show, &picture)?.into_iter().enumerate().map(|(y, row)| {
         let label = labels.iter().find(|(at, _)| *at == y).map_or("", |(_, text)| text.as_str());
         format!("{label:>LABEL$} {row}\n")
     });
     text.extend(of_axis);
-    Ok(text + &across_row(&across(chosen, 0.5), &name, width, columns))
+    Ok(text + &across_row(&chosen.across(0.5), &name, width, columns))
 }
 
 /// Labels of the rows of the sample axis.

@@ -24,7 +24,7 @@ use crate::store::Place;
 
 /// Time between checks of the cancel handle, and between progress reports.
 const TICK: Duration = Duration::from_millis(100);
-/// Time between looks at whether workers are stopped.
+/// Time between checks whether workers are stopped.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a worker that dies (rather than reporting a failure) is restarted.
 const RETRIES: u32 = 1;
@@ -174,7 +174,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Says once which workers somebody has stopped: nothing else tells that from a slow disk.
+    /// Reports once which workers were stopped, which otherwise looks like a slow disk.
     fn look_for_stopped(&mut self, listener: &mut dyn Listener) {
         for (segment, active) in &mut self.active {
             let process = active.worker.stopped_process();
@@ -209,7 +209,7 @@ impl<'a> Coordinator<'a> {
         }
         self.n_workers = self.active.len();
         self.waiting.push_front(segment);
-        listener.note(&format!("{error}; it goes on with fewer workers ({})", self.n_workers));
+        listener.note(&format!("{error}; going on with fewer workers ({})", self.n_workers));
         Ok(())
     }
 

@@ -170,7 +170,7 @@ fn where_no_more_workers_can_be_started_those_that_run_do_it_all() {
     let (result, launcher) = run(vec![Script::StartAlone], &mut ears);
     assert_eq!(result.unwrap().len(), 4);
     assert_eq!(launcher.most_running.into_inner(), 1);
-    assert_eq!(ears.notes, ["there are no more threads; it goes on with fewer workers (1)"]);
+    assert_eq!(ears.notes, ["there are no more threads; going on with fewer workers (1)"]);
     let (result, _) = run(vec![Script::NeverStart], &mut Ears::default());
     assert_eq!(result, Err(Error::Failed("there are no threads".into())));
 }

@@ -10,7 +10,7 @@ use crate::dataset_files::{SAMPLE_SUMS, TRACES};
 use crate::store::checksum::{ChunkSums, crc32c};
 use crate::zarr::SampleSums;
 
-/// Chunks that are named, at most.
+/// Most chunks to name.
 const MOST_NAMED: usize = 5;
 
 /// Numbers of chunks along the traces that hold other samples.
@@ -32,7 +32,7 @@ impl EditedChunks {
         }
     }
 
-    /// What to say of them.
+    /// The message about them.
     pub(crate) fn said(&self, dataset: &Dataset) -> String {
         let array = &dataset.array;
         let name = |&chunk: &u64| {

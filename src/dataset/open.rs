@@ -33,7 +33,7 @@ pub struct Dataset {
     pub grid: Option<Grid>,
     /// Checksums of the files of its other arrays, by path below the root, and of the records of headers.
     pub grid_checksums: BTreeMap<String, Checksum>,
-    /// What their Zarr documents say besides attributes: a checksum of it.
+    /// Checksums of their Zarr documents without the attributes.
     pub grid_structures: BTreeMap<String, String>,
     pub record_sums: ChunkSums,
     /// The traces in file order; not of a grid's bricks.

@@ -140,9 +140,9 @@ impl<'a> Sources<'a> {
         let in_file = trace - self.file.traces.start;
         Ok(match within.checked_sub(header_bytes) {
             None => FilePart::Header { trace: in_file, byte: within },
-            Some(behind) => {
+            Some(in_samples) => {
                 let n = dataset.format.bytes as u64;
-                FilePart::Sample { trace: in_file, sample: behind / n, offset: offset - behind % n }
+                FilePart::Sample { trace: in_file, sample: in_samples / n, offset: offset - in_samples % n }
             }
         })
     }

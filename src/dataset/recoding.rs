@@ -150,11 +150,11 @@ impl Conversion {
         let (mut out, mut rest, mut trace) = (Vec::with_capacity(piece.len()), piece, first);
         while !rest.is_empty() {
             let n = self.header_bytes + extents.n_samples(trace) as usize * self.recoder.bytes().0;
-            let (bytes, behind) = rest.split_at(n.min(rest.len()));
+            let (bytes, after) = rest.split_at(n.min(rest.len()));
             let (headers, samples) = bytes.split_at(self.header_bytes.min(bytes.len()));
             self.put_headers(headers, &mut out);
             self.put_samples(trace, 0, samples, words, &mut out)?;
-            (rest, trace) = (behind, trace + 1);
+            (rest, trace) = (after, trace + 1);
         }
         sink(self.offset(first, extents.offset(first)), &out)
     }

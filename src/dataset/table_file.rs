@@ -1,4 +1,4 @@
-//! The Parquet tables of a dataset, whose numbers are not taken at their word: somebody else may have written them.
+//! The Parquet tables of a dataset. Other programs may have written them, so their numbers are checked before use.
 
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
@@ -28,7 +28,7 @@ const MOST_BATCH_ROWS: usize = 4096;
 pub(super) struct TableFile {
     pub path: Place,
     metadata: ArrowReaderMetadata,
-    /// Number of the first row of each row group, and behind the last one.
+    /// Number of the first row of each row group, and one past the last row.
     group_starts: Vec<u64>,
     /// The longest value that a column may have.
     value_bytes: usize,
@@ -85,7 +85,14 @@ impl TableFile {
                 Some(n) if i64::try_from(n) == Ok(group.num_rows()) => Some(None),
                 Some(0) => {
                     let (min, max) = (statistics.min_bytes_opt()?, statistics.max_bytes_opt()?);
-                    (min == max).then(|| Some(min.to_vec()))
+                    // Zeros are from -0 to +0 in the statistics of floats.
+                    let is_float = matches!(chunk.column_type(), Type::FLOAT | Type::DOUBLE);
+                    let is_zero = |bytes: &[u8]| {
+                        bytes
+                            .split_last()
+                            .is_some_and(|(sign, rest)| sign & 0x7F == 0 && rest.iter().all(|&byte| byte == 0))
+                    };
+                    (min == max || is_float && is_zero(min) && is_zero(max)).then(|| Some(min.to_vec()))
                 }
                 _ => None,
             }
@@ -189,7 +196,7 @@ impl Read for PageHeader {
     }
 }
 
-/// What a page says that it unpacks to: the second field of its header in the Thrift compact protocol, behind its type.
+/// The unpacked size that a page declares: the second field of its header, after its type, in the Thrift compact protocol.
 /// Source: `PageHeader` in <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
 fn unpacked_bytes(header: &[u8]) -> Option<u64> {
     const NEXT_I32: u8 = 1 << 4 | crate::parquet::thrift::I32;
@@ -199,11 +206,11 @@ fn unpacked_bytes(header: &[u8]) -> Option<u64> {
     (n & 1 == 0).then_some(n >> 1)
 }
 
-/// A number of seven bits a byte, and what is behind it.
+/// A number of seven bits a byte, and the bytes after it.
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let n = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
-    let (code, behind) = bytes.split_at(n);
-    Some((code.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7F)), behind))
+    let (code, after) = bytes.split_at(n);
+    Some((code.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7F)), after))
 }
 
 #[cfg(test)]
@@ -257,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_page_that_claims_gigabytes_is_refused() {
-        // Behind the magic bytes: the type of the page, 0, and its unpacked size, of two bytes.
+        // After the magic bytes: the type of the page, 0, and its unpacked size, of two bytes.
         let (_directory, place) = table(Arc::new(Int64Array::from_iter_values(0..250)), |bytes| {
             assert_eq!((bytes[4..7].to_vec(), bytes[9]), (vec![0x15, 0, 0x15], 0x15));
             assert!(unpacked_bytes(&bytes[4..]).is_some_and(|n| (800..900).contains(&n)));

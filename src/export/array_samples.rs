@@ -1,4 +1,4 @@
-//! Samples from an array of somebody else in place of the dataset's: which traces and samples it has, by its dimensions
+//! Samples from another array in place of the dataset's: which traces and samples it has, by its dimensions
 //! and their coordinates, and writing them.
 
 use std::ops::Range;
@@ -356,7 +356,7 @@ impl Fit<'_> {
         values.iter().map(find).collect()
     }
 
-    /// The column that a dimension is called after.
+    /// The column that a dimension is named after.
     fn column(&self, name: &str) -> Result<String> {
         if name == TRACE {
             return Ok(TRACE_INDEX.into());
@@ -365,8 +365,10 @@ impl Fit<'_> {
         let standard = TRACE_FIELDS.iter().find(|field| field.is_called(name)).map(|field| field.name);
         match [Some(name), standard].into_iter().flatten().find(|name| columns.has(name)) {
             Some(column) => Ok(column.into()),
-            None => Err(self
-                .wrong(format!("has a dimension {name}, which is no column of {}", self.dataset.headers().display()))),
+            None => Err(self.wrong(format!(
+                "has a dimension {name}, which is not a column of {}",
+                self.dataset.headers().display()
+            ))),
         }
     }
 }

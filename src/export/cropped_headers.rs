@@ -1,4 +1,4 @@
-//! What a file says of its samples, changed to what is left of them: their number and the delay of the first.
+//! Headers adapted to traces that are cut: the number of samples, and the delay of the first.
 
 use crate::base::error::{Error, Result};
 use crate::dataset::{Dataset, OriginalFile};
@@ -124,7 +124,7 @@ impl CroppedHeaders {
         Ok(())
     }
 
-    /// Moves the delay, with another scalar where it has become a fraction and no other time stands in the header.
+    /// Moves the delay. Where it becomes a fraction the scalar changes, unless the header has another time.
     fn delay(&self, trace: u64, header: &mut [u8]) -> Result<()> {
         let number = |byte: usize| number_2(read(header, byte), self.order).cast_signed();
         let scalar = if self.major_revision == 0 { 1 } else { number(TIME_SCALAR_BYTE) };

@@ -80,8 +80,8 @@ impl HeaderTable {
         self.values.read_exact_at(&mut row, offset).map_err(failed("new header values"))?;
         let (mut rest, mut n) = (row.as_slice(), 0);
         for field in &self.fields {
-            let (new, behind) = rest.split_at(field.kind.size());
-            rest = behind;
+            let (new, after) = rest.split_at(field.kind.size());
+            rest = after;
             let Some(place) = headers.get_mut(field.first_byte - 1..field.first_byte - 1 + new.len()) else { continue };
             if place == new {
                 continue;
@@ -234,7 +234,7 @@ impl Join {
         let whole = |name: &str, value: Option<&Option<Number>>| match value.copied().flatten() {
             Some(Number::Integer(value)) => Ok(value as f64),
             Some(Number::Float(value)) if value.fract() == 0.0 => Ok(value),
-            _ => Err(format!("its {name} is no whole number")),
+            _ => Err(format!("its {name} is not a whole number")),
         };
         match self {
             Self::Number { name, n_traces, .. } => {
@@ -259,7 +259,7 @@ impl Join {
     }
 }
 
-/// The fields that columns of the table are called after, and the other columns of the dataset in it.
+/// The fields that columns of the table are named after, and the other columns of the dataset in it.
 fn fields(
     names: &[String],
     join: &Join,
@@ -311,7 +311,7 @@ fn known_fields(dataset: &Dataset, file: &OriginalFile) -> (Vec<KnownField>, Vec
 impl NewField {
     fn encode(&self, value: Option<Number>, order: ByteOrder, out: &mut Vec<u8>) -> Result<(), String> {
         let (name, kind) = (&self.name, self.kind);
-        let value = value.ok_or_else(|| format!("its {name} is no number"))?;
+        let value = value.ok_or_else(|| format!("its {name} is not a number"))?;
         if kind.is_integer() && matches!(value, Number::Float(value) if value.fract() != 0.0 && value.is_finite()) {
             return Err(format!("its {name} {value} is not a whole number, and the field is {kind}"));
         }

@@ -46,7 +46,7 @@ pub struct ExportConfig {
     /// A table, Parquet or CSV, with new values of header fields: a row for each trace, found by `trace_index` or by the
     /// keys of the grid.
     pub headers: Option<PathBuf>,
-    /// Lines of the textual header to write anew.
+    /// Lines of the textual header to replace.
     pub text_lines: Vec<TextLine>,
     /// Refuse if samples were changed since the import.
     pub unedited: bool,
@@ -74,7 +74,7 @@ pub struct ExportResult {
     pub bytes: u64,
     /// Whether samples were changed in the dataset since the import; `None` where that is not known.
     pub is_edited: Option<bool>,
-    /// What else there is to say, in a few words each.
+    /// Further remarks, a few words each.
     pub notes: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ pub fn export(
     if let Some(precision) = dataset.array.precision.filter(|_| !config.lossy && config.samples.is_none()) {
         return Err(Error::Usage(format!(
             "{}: its samples were rounded on import to multiples of {} (--precision {}), so they do not give the imported file; \
-             --lossy exports them all the same",
+             --lossy exports them anyway",
             dataset.root.display(),
             precision.step(),
             precision.decibels
@@ -239,7 +239,7 @@ mod tests {
     use crate::base::growth::growth;
 
     #[test]
-    fn only_names_that_are_there_twice_get_numbers() {
+    fn only_duplicate_names_get_numbers() {
         assert_eq!(numbered(&["a", "b", "a", "c"]), ["1_a", "b", "3_a", "c"]);
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Done {
     pub n_traces: u64,
     /// Whether samples were changed since the import, where that is known.
     pub is_edited: Option<bool>,
-    /// What else there is to say.
+    /// Further remarks.
     pub notes: Vec<String>,
 }
 
@@ -76,9 +76,9 @@ impl Written<'_> {
         if let Some(conversion) = &conversion {
             range = conversion.offset(traces.start, range.start)..conversion.offset(traces.end, range.end);
         }
-        let behind = file.first_trace_offset + (range.end - range.start);
+        let traces_end = file.first_trace_offset + (range.end - range.start);
         let outside = Outside::new(self, n_traces, conversion.as_ref(), None)?;
-        let target = Unfinished::create(target, behind + outside.bytes_after(file), replacing)?;
+        let target = Unfinished::create(target, traces_end + outside.bytes_after(file), replacing)?;
         outside.write_before(file, &target)?;
         let watch = EditWatch::new(dataset).seeing_all(config.unedited);
         let write_unit = |original: &mut Original, unit, shared: &Shared| {
@@ -99,7 +99,7 @@ impl Written<'_> {
         for_each(target.n_threads(), units.into_iter(), cancel, &mut tell, new_original, write_unit)?;
         let mut done = Done { n_traces, ..Done::default() };
         self.note_edits(watch.edits(), &mut done)?;
-        done.bytes = outside.finish(file, target, behind, replacing, cancel)?;
+        done.bytes = outside.finish(file, target, traces_end, replacing, cancel)?;
         Ok(done)
     }
 
@@ -189,7 +189,7 @@ impl Written<'_> {
         }
     }
 
-    /// Takes down what is known of edits since the import.
+    /// Records what is known of edits since the import.
     ///
     /// # Errors
     /// `Error::Input` where there are some, or may be some, and none are wanted.
@@ -221,7 +221,7 @@ impl Written<'_> {
     }
 }
 
-/// A crop on its way.
+/// A crop being written.
 struct Cropping<'a> {
     written: &'a Written<'a>,
     sources: &'a Sources<'a>,
@@ -344,20 +344,20 @@ impl Outside {
         })
     }
 
-    /// Writes what comes after the traces, which end at `behind`, and gives the file its name. Returns its length.
+    /// Writes what comes after the traces, which end at `traces_end`, and gives the file its name. Returns its length.
     fn finish(
         &self,
         file: &OriginalFile,
         target: Unfinished,
-        behind: u64,
+        traces_end: u64,
         replacing: Replacing,
         cancel: &CancelHandle,
     ) -> Result<u64> {
         cancel.check()?;
         if self.keeps_after {
-            file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(behind + offset, bytes))?;
+            file.bytes_after_traces.pieces(&mut |offset, bytes| target.write_at(traces_end + offset, bytes))?;
         }
         target.complete(replacing)?;
-        Ok(behind + self.bytes_after(file))
+        Ok(traces_end + self.bytes_after(file))
     }
 }

@@ -139,7 +139,7 @@ impl Unfinished {
     }
 }
 
-/// The error of standard output; that nobody reads on ends the program as it ends others.
+/// The error of standard output. A closed pipe ends the program, as it ends others.
 fn not_taken(error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::Cancelled { signal: signal_hook::consts::SIGPIPE, left: None },

@@ -23,7 +23,7 @@ pub(super) struct SampleEncoder {
     first_trace: u64,
 }
 
-/// The way of a value to its sample.
+/// How a value becomes a sample.
 #[derive(Clone)]
 enum Encode {
     /// The type holds just what the format has: each becomes the nearest.

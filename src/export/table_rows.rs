@@ -19,7 +19,7 @@ const BATCH_ROWS: usize = 4096;
 /// Bytes of a line, at most.
 const MOST_LINE_BYTES: usize = 1 << 20;
 
-/// A column of some rows; `None` for what is no number.
+/// A column of some rows; `None` for what is not a number.
 pub(super) type Numbers = Vec<Option<Number>>;
 
 /// A table, to be read once.

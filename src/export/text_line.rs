@@ -1,4 +1,4 @@
-//! Lines of the textual header that are written anew.
+//! Replacing lines of the textual header.
 
 use std::str::FromStr;
 

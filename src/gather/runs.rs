@@ -127,8 +127,8 @@ impl RunReader {
         }
         self.runs.clear();
         let (mut rest, width) = (&self.buffer[..self.n_left], self.previous.len());
-        while let Some(behind) = take_run(rest, width, &mut self.runs) {
-            rest = behind;
+        while let Some(after) = take_run(rest, width, &mut self.runs) {
+            rest = after;
             let n = self.runs.len();
             for (value, previous) in self.runs[n - width..].iter_mut().zip(&mut self.previous) {
                 *previous = previous.wrapping_add(*value);
@@ -150,13 +150,13 @@ fn take_run<'a>(mut codes: &'a [u8], width: usize, runs: &mut Vec<i64>) -> Optio
     let n_runs = runs.len();
     for _ in 0..width {
         let n = codes.iter().take(MAX_CODE_BYTES).position(|byte| byte & 0x80 == 0).map(|last| last + 1);
-        let Some((code, behind)) = n.map(|n| codes.split_at(n)) else {
+        let Some((code, after)) = n.map(|n| codes.split_at(n)) else {
             runs.truncate(n_runs);
             return None;
         };
         let bits = code.iter().rev().fold(0, |bits: u64, byte| bits << 7 | u64::from(byte & 0x7F));
         runs.push((bits >> 1) as i64 ^ -((bits & 1) as i64));
-        codes = behind;
+        codes = after;
     }
     Some(codes)
 }
@@ -173,9 +173,9 @@ mod tests {
         let key = |first_byte| GatherKey { name: "key".into(), first_byte, kind: FieldKind::U64, formula: None };
         let mut writer = RunWriter::create(&Place::of(&path).unwrap(), &[key(1), key(9)], ByteOrder::Big).unwrap();
         let block: Vec<u8> = keys.iter().flatten().flat_map(|key| key.to_be_bytes()).collect();
-        let (front, behind) = block.split_at(keys.len() / 3 * 16);
+        let (front, after) = block.split_at(keys.len() / 3 * 16);
         writer.push(7, front, 16, front.len() / 16).unwrap();
-        writer.push(7 + front.len() as u64 / 16, behind, 16, behind.len() / 16).unwrap();
+        writer.push(7 + front.len() as u64 / 16, after, 16, after.len() / 16).unwrap();
         writer.finish().unwrap();
         let (mut reader, mut found) = (RunReader::open(&Place::of(&path).unwrap(), 2).unwrap(), Vec::new());
         loop {

@@ -1,4 +1,4 @@
-//! Surveys of their own in one file: blocks of a grid that have nothing in common but the grid.
+//! Several surveys in one file: blocks of a grid with nothing between them.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(crate) type Block = Vec<[i64; 2]>;
 
 /// The blocks of a grid, in the order of the axes; none where no places between them are empty throughout.
 ///
-/// Axes are cut where they have gaps. Blocks are what has traces of all that is cut out like this.
+/// Axes are cut at their gaps; the pieces of the grid that have traces are the blocks.
 pub(crate) fn blocks(keys: &[Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<Vec<Block>> {
     let stretches: Vec<Vec<[u64; 2]>> = keys.iter().map(stretches).collect();
     let n: usize = stretches.iter().map(Vec::len).product();

@@ -274,6 +274,12 @@ impl Grid {
         BLOCK_BYTES.max(brick) + 3 * brick + area * 256 + (1 << 20)
     }
 
+    /// The names of its axes, that of the samples last, with their lengths.
+    pub fn lengths(&self) -> Vec<(String, u64)> {
+        let keys = self.keys.iter().map(|key| (key.name.clone(), key.n()));
+        keys.chain([(self.vertical.clone(), self.traces.n_samples)]).collect()
+    }
+
     /// The column of the header table with a trace's index along an axis.
     pub fn index_column(key: &str) -> String {
         format!("{key}_index")

@@ -120,7 +120,7 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// The keys of a trace; `None` if one is no whole number.
+    /// The keys of a trace; `None` if one is not a whole number.
     fn keys(&mut self, trace: u64) -> Result<Option<Vec<i64>>> {
         let place = self.inputs.stretch(trace, 1)?;
         let header = place.file.bytes(place.offset, self.header_bytes, &mut self.buffer)?;

@@ -56,7 +56,7 @@ impl Records {
     /// Reads the headers of all traces.
     ///
     /// # Errors
-    /// `Error::Input` for a key that is no whole number, or has too many values for an axis.
+    /// `Error::Input` for a key that is not a whole number, or has too many values for an axis.
     pub fn read(wanted: &Wanted, cancel: &CancelHandle) -> Result<Self> {
         let file = tempfile::tempfile().map_err(failed("a temporary file for the keys of the grid"))?;
         let n_traces = wanted.files.last().map_or(0, PlannedFile::end_trace);

@@ -233,8 +233,8 @@ mod tests {
     fn stats(values: &[(i16, i16)], blocks: &[usize]) -> ColumnStats {
         let (mut known, mut reader, mut rest) = (None, ColumnReader::default(), values);
         for &n in blocks {
-            let (block, behind) = rest.split_at(n.min(rest.len()));
-            rest = behind;
+            let (block, after) = rest.split_at(n.min(rest.len()));
+            rest = after;
             let bytes = headers(block);
             let headers = Headers { bytes: &bytes, width: 4, order: ByteOrder::Big };
             let mut changed = [0; 4];

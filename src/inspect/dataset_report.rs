@@ -18,7 +18,7 @@ use crate::store::Place;
 use crate::store::files::find_json;
 
 const INDENT: &str = "  ";
-/// Names of files that are shown.
+/// Most file names to show.
 const MOST_FILES: usize = 5;
 
 /// A dataset.
@@ -128,7 +128,7 @@ pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
     }))
 }
 
-/// What there is where a directory holds no dataset.
+/// The error for a directory without a dataset.
 pub(crate) fn no_dataset(path: &Path) -> Error {
     let out = quoted(path);
     Error::Input(format!(
@@ -172,7 +172,7 @@ fn arrays(group: &Value) -> Vec<ArrayOf> {
     documents.into_iter().flatten().map(of).collect()
 }
 
-/// Lines that open it.
+/// Python that opens it.
 fn python(path: &Path, layout: &str, variable: &str, grid: Option<&GridDocument>, tables: &str) -> Vec<String> {
     let root = path.to_string_lossy();
     let place = |name: &str| Value::from(format!("{}/{name}", root.trim_end_matches('/'))).to_string();

@@ -1,4 +1,4 @@
-//! Statistics of headers that somebody else has read, as the report of a file or a dataset does together with samples.
+//! Statistics of headers in memory, which the report of a file or a dataset reads together with samples.
 
 use crate::inspect::computed_stats::{ComputedSummary, ComputedVisitor};
 use crate::inspect::field_keys::Headers;
@@ -14,7 +14,7 @@ use crate::table::formula::{Computed, Formula};
 pub(crate) struct HeaderRun {
     /// The first of them, from 0.
     pub first_trace: u64,
-    /// The headers one behind the other.
+    /// The headers, one after another.
     pub bytes: Vec<u8>,
 }
 

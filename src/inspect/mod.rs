@@ -41,10 +41,10 @@ use crate::grid::options::GridKeys;
 use crate::input::{InputFile, PlannedFile};
 use crate::plan::grid_outline::GridOutline;
 use crate::plan::import_config::ImportConfig;
-use crate::plan::mapping::HeaderOptions;
+use crate::plan::reading::Reading;
 use crate::segy::infer;
-use crate::segy::layout::{Decision, Overrides};
-use crate::segy::{Access, Io, Layout, SegyFile};
+use crate::segy::layout::Decision;
+use crate::segy::{Access, Layout, SegyFile};
 use crate::table::formula::{Computed, Formula};
 use crate::table::{Column, HeaderTable};
 use candidates::Candidate;
@@ -65,33 +65,21 @@ use watch::WatchVisitor;
 pub struct InspectConfig {
     /// SEG-Y or Seismic Unix file to read.
     pub input: PathBuf,
-    /// What the user says about the file, overriding its headers.
-    pub overrides: Overrides,
-    /// Header fields in other places, as for an import.
-    pub headers: HeaderOptions,
+    /// How to read it.
+    pub reading: Reading,
     /// Read all trace headers instead of a sample of 1000.
     pub scan: bool,
-    /// The keys of the grid to tell of; by default those that give every trace a place of its own, once all trace headers are
-    /// read anyhow.
+    /// The keys of the grid to describe; by default, if all trace headers are read, those that give every trace a place of its
+    /// own.
     pub grid: Option<GridKeys>,
     /// Threads for a scan; by default one per core available to this process.
     pub threads: Option<usize>,
-    /// How to read the input.
-    pub io: Io,
 }
 
 impl InspectConfig {
     /// The configuration for `segy-import inspect IN`.
     pub fn new(input: impl Into<PathBuf>) -> Self {
-        Self {
-            input: input.into(),
-            overrides: Overrides::default(),
-            headers: HeaderOptions::default(),
-            scan: false,
-            grid: None,
-            threads: None,
-            io: Io::default(),
-        }
+        Self { input: input.into(), reading: Reading::default(), scan: false, grid: None, threads: None }
     }
 }
 
@@ -186,11 +174,11 @@ impl Inspector {
     /// # Errors
     /// Any error with which an import with the same options would refuse the file.
     pub fn open(config: InspectConfig) -> Result<Self> {
-        let mut file = SegyFile::open(&config.input, config.io.unwatched(), Access::Headers)?;
-        let mut layout = infer::layout(&mut file, &config.overrides, &|_| Ok(()))?;
+        let mut file = SegyFile::open(&config.input, config.reading.io.unwatched(), Access::Headers)?;
+        let mut layout = infer::layout(&mut file, &config.reading.overrides, &|_| Ok(()))?;
         let mut import = ImportConfig::new(&config.input, PathBuf::new());
-        import.headers.clone_from(&config.headers);
-        import.io = config.io;
+        import.headers.clone_from(&config.reading.headers);
+        import.io = config.reading.io;
         let columns = import.columns(&file, &layout)?;
         layout.decisions.extend(columns.decisions);
         layout.warnings.extend(columns.warning);
@@ -255,7 +243,7 @@ impl Inspector {
             None => return Ok((None, None)),
         };
         let mut import = ImportConfig::new(&self.config.input, PathBuf::new());
-        import.io = self.config.io;
+        import.io = self.config.reading.io;
         let input = InputFile::of(&self.config.input)?;
         let planned = PlannedFile::whole(input, self.layout.clone(), 0);
         match import.grid_outline(&[planned], &self.headers, keys, cancel) {

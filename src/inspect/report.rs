@@ -78,7 +78,7 @@ fn file_headers(headers: &FileHeaders) -> String {
         }
     }
     if !headers.binary_header.is_empty() {
-        text += &section("Binary header, what is not zero");
+        text += &section("Binary header, nonzero fields");
         let fields = headers.binary_header.iter();
         let pieces: Vec<_> =
             fields.map(|f| format!("{} {} ({})", f.name, f.value, bytes(f.first_byte, f.last_byte))).collect();

@@ -12,9 +12,9 @@ use crate::inspect::field_keys::Headers;
 use crate::segy::{Layout, SegyFile, TraceFinder};
 use crate::table::Column;
 
-/// Headers that are worked on at a time; with 240 bytes each they stay in the cache nearest to a core but one.
+/// Headers that are worked on at a time; with 240 bytes each they stay in the L2 cache.
 const BLOCK_TRACES: u64 = 512;
-/// Bytes of the file that a thread keeps mapped behind it.
+/// Bytes of the file that a thread keeps mapped after reading them.
 const KEPT_BYTES: u64 = 8 << 20;
 /// The kernel maps about so much around each page that is touched.
 const BYTES_AROUND: u64 = 64 << 10;
@@ -27,16 +27,16 @@ pub(crate) struct Source<'a> {
     pub layout: &'a Layout,
 }
 
-/// Something that is told of headers in file order and can be put together from parts.
+/// Sees headers in file order, and can be joined from parts.
 pub(super) trait Visitor: Send {
     /// Headers of traces that follow those of the call before directly, if `is_adjacent`.
     fn visit(&mut self, headers: &Headers, first_trace: u64, is_adjacent: bool);
 
-    /// Adds what another visitor saw directly behind.
+    /// Adds what another visitor saw directly after.
     fn append(&mut self, next: Self);
 }
 
-/// Two visitors that are told the same.
+/// Two visitors that see the same headers.
 impl<A: Visitor, B: Visitor> Visitor for (A, B) {
     fn visit(&mut self, headers: &Headers, first_trace: u64, is_adjacent: bool) {
         self.0.visit(headers, first_trace, is_adjacent);
@@ -103,7 +103,7 @@ impl Source<'_> {
         let block = BLOCK_TRACES.min((KEPT_BYTES / (stride.min(BYTES_AROUND) + width as u64)).max(1));
         let (mut headers, mut buffer) = (Vec::with_capacity(width * block as usize), Vec::new());
         let (mut trace, mut finder) = (range.start, TraceFinder::default());
-        // What is mapped behind: from where to where, and how many traces.
+        // What is still mapped of earlier blocks: from where to where, and how many traces.
         let (mut kept, mut reached, mut n_kept) = (None, 0, 0);
         while trace < range.end {
             let end = range.end.min(trace + block);

@@ -64,7 +64,7 @@ pub struct TextPlace {
     pub range: Option<(f64, f64)>,
     /// Where the columns have the field, and what is there.
     pub column: Option<ColumnPlace>,
-    /// The option that follows.
+    /// The option to give.
     pub option: String,
 }
 
@@ -131,17 +131,17 @@ fn in_line(line: &str) -> Vec<(&'static str, u32, u32)> {
     words.sort_unstable();
     let next = |i: usize| words.get(i + 1).map_or(line.len(), |w| w.0);
     let place = |(i, (start, end, field)): (usize, &(usize, usize, &'static str))| {
-        let behind = bytes_behind(&line[*end..next(i)]).or_else(|| {
+        let found = bytes_after(&line[*end..next(i)]).or_else(|| {
             let from = if i == 0 { 0 } else { words[i - 1].1 };
             bytes_before(&line[from..*start])
         });
-        behind.map(|(first, size)| (*field, first, size))
+        found.map(|(first, size)| (*field, first, size))
     };
     words.iter().enumerate().filter_map(place).collect()
 }
 
 /// `IN BYTES 9-12`, `: 81-84`, `NUMBER : BYTES 5-8`, `BYTE 189`.
-fn bytes_behind(text: &str) -> Option<(u32, u32)> {
+fn bytes_after(text: &str) -> Option<(u32, u32)> {
     let at = text.find(|c: char| c.is_ascii_digit()).filter(|&at| at <= MOST_BETWEEN)?;
     place(&text[at..], text[..at].contains("BYTE"))
 }

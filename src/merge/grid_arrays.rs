@@ -19,6 +19,7 @@ use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
 use crate::grid::{Coordinate, Grid};
 use crate::merge::array_files::ArrayFiles;
+use crate::merge::{titles, trace_coordinates};
 use crate::plan::Plan;
 use crate::segy::Domain;
 use crate::segy::samples::moments::Moments;
@@ -212,6 +213,9 @@ impl Writer<'_> {
             (Domain::Depth, Some(units), _) => attributes["unitsV1"] = json!({"length": units}),
             (Domain::Depth, None, _) => {}
         }
+        if let Some(units) = axis.units.as_deref().filter(|_| axis.interval.is_some()) {
+            attributes["units"] = units.into();
+        }
         let name = self.grid.vertical.clone();
         let (path, axes) = (self.grid.path_of(&name), whole_axis(&name, n));
         if is_whole {
@@ -230,8 +234,12 @@ impl Writer<'_> {
         for (number, coordinate) in grid.coordinates.iter().enumerate() {
             let axes = self.along(&coordinate.axes);
             let chunk: Vec<u64> = axes.iter().map(|axis| axis.chunk).collect();
-            let mut attributes = json!({"_FillValue": no_number(), "unitsV1": {"length": unit_of_length(self.plan)}});
-            attributes["long_name"] = coordinate.column.clone().into();
+            let scaled = format!("{}_scaled", coordinate.column);
+            let is_scaled = self.plan.headers.info.iter().any(|info| info.name == scaled);
+            let column = if is_scaled { &scaled } else { &coordinate.column };
+            let mut attributes = trace_coordinates::attributes(self.plan, &coordinate.name, column);
+            attributes["_FillValue"] = no_number().into();
+            attributes["unitsV1"] = json!({"length": unit_of_length(self.plan)});
             let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
             let mut n_differences = 0;
             let (files, cancel) = (self.files, self.cancel);
@@ -254,7 +262,8 @@ impl Writer<'_> {
             ["cdp", ..] | ["inline", "crossline", ..] => "cdp",
             _ => "common_source",
         };
-        let mut attributes = json!({
+        let mut attributes = titles::attributes(self.plan)?;
+        let of_mdio = json!({
             "apiVersion": MDIO_VERSION,
             "name": template(&names, &self.grid.vertical).unwrap_or_else(|| "segy-import".into()),
             "attributes": {
@@ -263,6 +272,9 @@ impl Writer<'_> {
                 "defaultVariableName": self.grid.variable,
             },
         });
+        if let (Some(attributes), Value::Object(of_mdio)) = (attributes.as_object_mut(), of_mdio) {
+            attributes.extend(of_mdio);
+        }
         if let Some(crs) = &self.grid.crs {
             attributes["crs"] = crs.as_str().into();
         }

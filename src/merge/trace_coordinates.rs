@@ -70,7 +70,7 @@ fn write_one(
             name if name.starts_with("float") => "NaN".into(),
             _ => 0.into(),
         },
-        attributes: attributes(plan, coordinate),
+        attributes: attributes(plan, &coordinate.name, &coordinate.column),
     };
     let mut values = table.values(&coordinate.column)?;
     let n_bytes = chunk as usize * of_type.bytes;
@@ -87,17 +87,17 @@ fn write_one(
 }
 
 /// What a coordinate is, in the words of CF, and the bytes of the trace header it comes from.
-fn attributes(plan: &Plan, coordinate: &TraceCoordinate) -> Value {
+pub(super) fn attributes(plan: &Plan, name: &str, column: &str) -> Value {
     let info = |column: &str| plan.headers.info.iter().find(|info| info.name == column);
-    let (of_column, of_field) = (info(&coordinate.column), info(&coordinate.name));
-    let what = of_column.and_then(|info| info.description.as_ref()).unwrap_or(&coordinate.name);
+    let (of_column, of_field) = (info(column), info(name));
+    let what = of_column.and_then(|info| info.description.as_deref()).unwrap_or(name);
     let mut attributes = json!({"long_name": what});
-    if coordinate.column == RECORDING_TIME {
+    if column == RECORDING_TIME {
         attributes["standard_name"] = "time".into();
         attributes["units"] = "nanoseconds since 1970-01-01".into();
         attributes["calendar"] = "proleptic_gregorian".into();
     } else if let Some(unit) = of_column.and_then(|info| info.unit.as_deref()) {
-        let (standard_name, unit) = of_unit(&coordinate.name, unit);
+        let (standard_name, unit) = of_unit(name, unit);
         attributes["units"] = unit.into();
         if let Some(name) = standard_name {
             attributes["standard_name"] = name.into();
@@ -106,7 +106,7 @@ fn attributes(plan: &Plan, coordinate: &TraceCoordinate) -> Value {
     if let Some((first, last)) = of_field.and_then(|info| Some((info.first_byte?, info.last_byte?))) {
         attributes["header_bytes"] = format!("{first}-{last}").into();
     }
-    attributes["header_column"] = coordinate.column.as_str().into();
+    attributes["header_column"] = column.into();
     attributes
 }
 

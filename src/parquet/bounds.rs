@@ -144,6 +144,9 @@ impl Bounds {
                 let bytes = |text: &String| Some(ByteArray::from(text.as_str()));
                 Statistics::byte_array(bytes(min), bytes(max), None, Some(0), false)
             }
+            // Of nulls only.
+            (Self::None, Type::INT64) if n_nulls > 0 => Statistics::int64(None, None, None, Some(n_nulls), false),
+            (Self::None, Type::DOUBLE) if n_nulls > 0 => Statistics::double(None, None, None, Some(n_nulls), false),
             (Self::None, _) => return None,
         })
     }

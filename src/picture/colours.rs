@@ -9,7 +9,7 @@ pub(crate) type Colour = [u8; 3];
 
 /// A colour map.
 #[derive(Debug, PartialEq)]
-pub(crate) struct ColourMap {
+pub struct ColourMap {
     /// What options call it.
     pub name: &'static str,
     /// What it is for.
@@ -71,7 +71,7 @@ pub(crate) fn batlow() -> &'static ColourMap {
 }
 
 /// The map of this name.
-pub(crate) fn colour_map(name: &str) -> Option<&'static ColourMap> {
+pub fn colour_map(name: &str) -> Option<&'static ColourMap> {
     COLOUR_MAPS.iter().find(|map| map.name == name)
 }
 

@@ -15,7 +15,7 @@ const MOST: [usize; 2] = [1600, 900];
 
 /// How a section is drawn.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Drawing {
+pub struct Drawing {
     /// Share of the amplitudes that the colours span, in percent.
     pub percentile: f64,
     /// Decibels by which amplitudes are raised.
@@ -24,6 +24,7 @@ pub(crate) struct Drawing {
     pub is_reversed: bool,
     /// Colours; by default grey, or batlow for data of one sign.
     pub map: Option<&'static ColourMap>,
+    /// Wiggles with filled peaks instead of colours.
     pub is_wiggle: bool,
     /// Width and height in pixels; by default a pixel for each trace and sample, unless that is too small or too large.
     pub size: [Option<usize>; 2],

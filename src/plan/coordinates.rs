@@ -1,4 +1,4 @@
-//! Which columns of the header table the Zarr group has as coordinates of its traces, for traces in file order.
+//! Which columns of the header table become coordinates of the traces, for traces in file order.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ const FIELDS: [&str; 12] = [
     "cdp_y",
     RECORDING_TIME,
 ];
-/// Names in the dataset that no array of a user may have.
+/// Names that the dataset itself needs.
 const RESERVED: [&str; 3] = [SAMPLE_AXIS, ORIGINAL, TABLES];
 
 /// A coordinate of the traces.
@@ -76,7 +76,7 @@ pub(super) fn choose(
     Ok(found)
 }
 
-/// Refuses a name of an array that is none, or that something else in the dataset has.
+/// Refuses an invalid name of an array, or one that something else in the dataset has.
 pub(super) fn check_name(option: &str, name: &str, taken: &[&str]) -> Result<()> {
     if !is_name(name) {
         return Err(Error::Usage(format!("{option} {name}: takes letters, digits and _")));

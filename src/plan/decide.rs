@@ -167,7 +167,7 @@ impl ImportConfig {
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }
 
-    /// What the samples become, what planning it found out besides, and warnings.
+    /// What the samples become, what else planning it found, and warnings.
     fn target(
         &self,
         files: &[PlannedFile],
@@ -292,7 +292,7 @@ impl ImportConfig {
         }
     }
 
-    /// What `inspect` says of gathers: what an import without `--gather` makes of them.
+    /// The gathers that an import without `--gather` makes, for `inspect`.
     pub(crate) fn gather_choice(&self, files: &[PlannedFile], headers: &HeaderTable) -> Result<GatherChoice> {
         let mut inputs = Inputs::new(files, self.io.unwatched(), Access::Headers);
         let n_traces = files.iter().map(|f| f.layout.n_traces).sum();
@@ -419,7 +419,7 @@ fn find_column<'a>(headers: &'a HeaderTable, name: &str, at: &str) -> Result<&'a
     })
 }
 
-/// A key of which everything is one gather, or every trace its own, with what would make gathers instead.
+/// Warns of keys that make everything one gather, or every trace its own, and names keys that would make gathers.
 fn unhelpful_key_warning(sample: &Sample, keys: &[GatherKey], better: &GatherChoice) -> Option<String> {
     if keys.is_empty() || sample.n_read < 2 {
         return None;

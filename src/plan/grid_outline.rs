@@ -1,4 +1,4 @@
-//! The grid that an import would make, told before it is made.
+//! The grid that an import would make, described beforehand.
 
 use serde::Serialize;
 
@@ -13,10 +13,10 @@ use crate::plan::import_config::ImportConfig;
 use crate::plan::make_grid::{Found, Survey};
 use crate::table::HeaderTable;
 
-/// Runs of missing values of a key that are named.
+/// Most runs of missing values to list for a key.
 const MOST_RUNS: usize = 5;
 
-/// What a grid would be.
+/// A grid that has not been made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GridOutline {
     /// In the order of the axes; the samples are the last axis.
@@ -34,7 +34,7 @@ pub struct GridOutline {
     /// Bricks with traces, and their bytes before compression.
     pub n_bricks: u64,
     pub bytes: u64,
-    /// What is worth a word.
+    /// Warnings.
     pub warnings: Vec<String>,
     /// The option that makes it.
     pub options: String,

@@ -1,5 +1,5 @@
-//! Doubts about trace headers: what should be the same in all traces and is not, and scalars that are none. The same words
-//! for `inspect`, which has seen some headers or all, and for an import, which has seen all.
+//! Warnings about trace headers: fields that should not vary and do, and invalid scalars. Shared by `inspect`, which may
+//! have seen only some headers, and by imports, which see all.
 
 use crate::segy::layout::InputFormat;
 use crate::segy::{Domain, Layout, apply_scalar};
@@ -24,12 +24,12 @@ pub(crate) struct Seen {
     pub(crate) delay: Option<Varying>,
     /// The scalar of times (bytes 215-216), if it is one.
     pub(crate) times_scalar: Option<i16>,
-    /// Traces with a scalar of coordinates that is none of the standard, and likewise of elevations.
+    /// Traces with an invalid scalar of coordinates, and of elevations.
     pub(crate) n_odd_scalars: [u64; 2],
 }
 
 impl Seen {
-    /// What a user should know.
+    /// The warnings.
     pub(crate) fn warnings(&self, table: &HeaderTable, layout: &Layout) -> Vec<String> {
         [
             self.interval_warning(table, layout),
@@ -88,7 +88,7 @@ impl Seen {
         let (noun, verb) = if n == 1 { ("trace", "has") } else { ("traces", "have") };
         (n > 0).then(|| {
             Some(format!(
-                "{n} {noun} of {}{of} {verb} a number in {} ({}) that is no scalar (0, ±1, ±10, … ±10000): it is not applied \
+                "{n} {noun} of {}{of} {verb} a number in {} ({}) that is not a scalar (0, ±1, ±10, … ±10000): it is not applied \
                  there{hint}",
                 self.n_traces,
                 name.replace('_', " "),

@@ -142,8 +142,8 @@ pub struct ImportConfig {
     pub fresh: bool,
     /// Files of at most this many traces and bytes are converted in this process.
     pub parallel_threshold: (u64, u64),
-    /// From so many traces on, the header tables of segments are joined while others are still converted. That takes their room on
-    /// the disk earlier.
+    /// With at least this many traces, the header tables of finished segments are joined while others are still converted,
+    /// which needs the disk space earlier.
     pub early_table_traces: u64,
     /// The program with the `worker` subcommand. Without one, threads of this process convert the segments.
     pub worker_program: Option<PathBuf>,

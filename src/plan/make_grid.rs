@@ -21,7 +21,7 @@ use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::table::HeaderTable;
 use crate::zarr::ArrayPlan;
 
-/// What planning a grid has found out besides the plan: too much for it, and found anew by every run.
+/// What planning a grid finds that is too large for the plan; every run finds it again.
 pub struct GridScratch {
     pub records: Records,
     pub places: Places,
@@ -44,7 +44,7 @@ impl PartialEq for Scratch {
     }
 }
 
-/// A grid, what planning it found out besides, and what to say of it.
+/// A grid, what else planning it found, and warnings.
 pub(super) struct Made {
     pub grid: Grid,
     pub scratch: GridScratch,
@@ -66,7 +66,7 @@ pub(super) struct Found {
 
 /// The keys of a stacked volume.
 const VOLUME: [&str; 2] = ["inline", "crossline"];
-/// More places than this for each trace are worth a word.
+/// More places than this per trace give a warning.
 const MANY_PLACES: u64 = 10;
 
 impl Found {
@@ -89,14 +89,14 @@ impl Found {
         Ok(n)
     }
 
-    /// What is worth a word, though it hinders nothing.
+    /// Warnings.
     pub(super) fn warnings(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
         let said = (self.places.n_duplicates > 0).then(|| said_of_duplicates(&self.keys, &self.places));
         let aside = said.map(|said| format!("{said}; the later ones are in {ASIDE}/"));
         Ok(aside.into_iter().chain(self.warnings_of_places(cancel)?).collect())
     }
 
-    /// The same of the places alone.
+    /// Warnings about the places alone.
     pub(super) fn warnings_of_places(&self, cancel: &CancelHandle) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         let blocks = blocks::blocks(&self.keys, &self.records, &self.order, cancel)?;
@@ -372,7 +372,7 @@ impl Survey<'_> {
         wanted.into_iter().filter_map(coordinate).collect()
     }
 
-    /// Refuses options for keys that there are not.
+    /// Refuses options for keys that the grid does not have.
     fn check_names(&self, options: &GridOptions, keys: &[Key]) -> Result<()> {
         let named = options.bins.iter().map(|bin| ("--bin", &bin.key));
         for (option, name) in named.chain(options.fill_axes.iter().map(|name| ("--fill-axes", name))) {
@@ -384,7 +384,7 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Refuses keys that place nothing: the same in all traces.
+    /// Refuses keys that are the same in all traces.
     fn check_constant(&self, keys: &[Key], records: &Records) -> Result<()> {
         let constant: Vec<String> = keys
             .iter()

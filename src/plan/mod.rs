@@ -12,6 +12,7 @@ pub(crate) mod make_grid;
 pub(crate) mod mapping;
 pub(crate) mod partition;
 mod precision;
+pub(crate) mod reading;
 pub(crate) mod taking;
 pub(crate) mod target;
 
@@ -103,7 +104,7 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Warnings about cutting it into segments, which do not concern the dataset.
     pub segment_warnings: Vec<String>,
-    /// What planning a grid found out besides.
+    /// What else planning a grid found.
     #[serde(skip)]
     pub scratch: Scratch,
 }
@@ -130,7 +131,7 @@ impl Plan {
         if plan.is_consistent() { Ok(plan) } else { Err(Error::Failed("its numbers contradict each other".into())) }
     }
 
-    /// Whether following the plan can neither divide by zero, overflow, nor look outside the headers.
+    /// Whether workers can follow the plan without dividing by zero, overflowing, or looking outside the headers.
     fn is_consistent(&self) -> bool {
         const MOST: u128 = 1 << 62;
         let (array, headers, n) = (self.traces(), &self.headers, self.n_traces());

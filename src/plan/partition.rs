@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_inside_gathers_are_told_in_a_line_of_bounded_length() {
+    fn cuts_inside_gathers_are_reported_in_a_line_of_bounded_length() {
         assert_eq!(cuts_inside_gathers(&cut(&[1, 2, 3, 4], 2, 100), 100), None);
         let message = cuts_inside_gathers(&cut(&[5; 1000], 2, 100), 100).unwrap();
         assert!(message.contains("within 100 traces before trace 501: segments"), "{message}");

@@ -1,4 +1,4 @@
-//! The step that samples are rounded to: decided by the level of some of them, the same for everybody who works by the plan.
+//! The step that samples are rounded to, decided for the whole import by the level of some of them.
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
@@ -14,7 +14,7 @@ const MOST_TRACES: u64 = 1000;
 /// Samples of each that are looked at: those in the middle.
 const MOST_SAMPLES: u64 = 16_384;
 
-/// For samples of these files, of which the live traces count: those with a sample other than zero.
+/// Decides it by the live traces of these files: those with a nonzero sample.
 ///
 /// # Errors
 /// `Error::Input` where there are none.

@@ -6,11 +6,16 @@ use std::path::Path;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::near_names::near_names;
-use crate::inspect::InspectConfig;
+use crate::base::visible::{visible, visible_path};
 use crate::inspect::text_columns::grouped;
+use crate::picture::drawn::Drawing;
+use crate::picture::plot::{Axes, Axis, with_axes};
+use crate::plan::reading::Reading;
 use crate::report::header_values::{raw_values, values};
 use crate::report::reading_plan::ReadingPlan;
-use crate::report::sections::{Order, View, capital, edge, every, regular, trace_range, traces_with, view, views};
+use crate::report::sections::{
+    Down, Order, View, capital, down, edge, every, regular, trace_range, traces_with, view, views,
+};
 use crate::report::slices::slice;
 use crate::report::source::{OnTraces, Shape, Source, read_traces};
 use crate::table::Column;
@@ -22,7 +27,7 @@ const MOST_SAMPLES: u64 = 8 << 20;
 
 /// Which section.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Choice {
+pub enum SectionChoice {
     /// What a report shows first.
     Middle,
     /// The traces in which a header field has a value.
@@ -34,32 +39,69 @@ pub(crate) enum Choice {
 }
 
 /// A section, and the shape of its file or dataset.
-pub(crate) struct Chosen {
-    pub view: View,
-    pub shape: Shape,
+pub struct ChosenSection {
+    /// The name of the file or dataset, and what is shown of it.
+    pub(crate) title: String,
+    pub(crate) view: View,
+    pub(crate) shape: Shape,
+}
+
+impl ChosenSection {
+    /// The section as a PNG with axes.
+    ///
+    /// # Errors
+    /// `Error::Failed` if it cannot be encoded.
+    pub fn png(&self, drawing: &Drawing) -> Result<Vec<u8>> {
+        with_axes(&drawing.draw(&self.view.section), &self.axes(drawing.is_wiggle)).png()
+    }
+
+    /// The horizontal axis, which begins and ends `margin` traces beyond the first and the last trace.
+    pub(crate) fn across(&self, margin: f64) -> Axis {
+        let view = &self.view;
+        let numbers: Vec<f64> = view.traces.iter().map(|&t| t as f64 + 1.0).collect();
+        let told = view.across.and_then(|i| view.told.get(i));
+        let (name, values) = told.map_or(("trace", numbers.as_slice()), |(name, v)| (name.as_str(), v.as_slice()));
+        let end = |v: Option<&f64>| v.copied().unwrap_or(0.0);
+        let name = visible(&name.replace('_', " ")).into_owned();
+        beyond(Axis { name, first: end(values.first()), last: end(values.last()) }, values.len(), margin)
+    }
+
+    fn axes(&self, is_wiggle: bool) -> Axes {
+        let Down { name, first, last } = down(&self.view, &self.shape);
+        // A pixel of colour is centred on its sample; wiggles stay one trace away from the edges at the sides.
+        let [margin_across, margin_down] = if is_wiggle { [1.0, 0.0] } else { [0.5, 0.5] };
+        let down = beyond(Axis { name, first, last }, self.view.section.n_samples, margin_down);
+        Axes { title: self.title.clone(), across: self.across(margin_across), down }
+    }
+}
+
+/// An axis of `n` values, extended at both ends by `margin` steps.
+fn beyond(axis: Axis, n: usize, margin: f64) -> Axis {
+    let step = (axis.last - axis.first) / n.saturating_sub(1).max(1) as f64;
+    Axis { first: axis.first - margin * step, last: axis.last + margin * step, ..axis }
 }
 
 /// Reads a section of a file or a dataset.
 ///
 /// # Errors
 /// `Error::Usage` if there is no such section.
-pub(crate) fn chosen(
+pub fn choose_section(
     path: &Path,
-    files: &InspectConfig,
-    choice: &Choice,
+    reading: &Reading,
+    choice: &SectionChoice,
     on_traces: OnTraces,
     cancel: &CancelHandle,
-) -> Result<Chosen> {
-    let mut source = crate::report::open(path, files)?;
+) -> Result<ChosenSection> {
+    let mut source = crate::report::open(path, reading)?;
     let source = &mut *source;
     let shape = source.shape().clone();
     if shape.n_samples == 0 {
         return Err(Error::Usage(format!("{}: has headers only, and no samples to show", path.display())));
     }
     let view = match choice {
-        Choice::Middle => middle(source)?,
-        Choice::Slice(at) => slice(source, *at, on_traces, cancel)?,
-        Choice::Traces(start, end) => {
+        SectionChoice::Middle => middle(source)?,
+        SectionChoice::Slice(at) => slice(source, *at, on_traces, cancel)?,
+        SectionChoice::Traces(start, end) => {
             let n = shape.n_traces;
             let end = end.unwrap_or(n);
             if *start >= end || end > n {
@@ -68,7 +110,7 @@ pub(crate) fn chosen(
             let view = of_traces(source, every(*start..end, MOST_TRACES))?;
             View { title: capital(&trace_range(&view.traces)), ..view }
         }
-        Choice::Key(name, key) => {
+        SectionChoice::Key(name, key) => {
             let column = column(&shape, name)?;
             let found = with_key(source, &column, *key, on_traces, cancel)?;
             let step = found.len().div_ceil(MOST_TRACES as usize).max(1);
@@ -78,7 +120,8 @@ pub(crate) fn chosen(
             View { title: format!("{} {key}: {}{cut}", capital(&column.name), trace_range(&view.traces)), ..view }
         }
     };
-    Ok(Chosen { view, shape })
+    let name = visible_path(Path::new(path.file_name().unwrap_or(path.as_os_str())));
+    Ok(ChosenSection { title: format!("{name} · {}", visible(&view.title)), view, shape })
 }
 
 fn of_traces(source: &mut dyn Source, traces: Vec<u64>) -> Result<View> {

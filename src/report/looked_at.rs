@@ -138,8 +138,8 @@ fn read(source: &mut dyn Source, plan: &ReadingPlan) -> Result<(HeaderRuns, Run,
     let total = n_spread * plan.spread_samples as u64 + n(&plan.middle) * plan.middle_samples as u64;
     let (mut headers, mut amplitudes) = (source.shape().no_headers(), Amplitudes::of_about(total));
     let per_place = 256usize.div_ceil(plan.spread.len().max(1));
-    let behind = plan.spread.partition_point(|r| r.start < plan.middle.start);
-    let (front, back) = plan.spread.split_at(behind);
+    let n_before = plan.spread.partition_point(|r| r.start < plan.middle.start);
+    let (front, back) = plan.spread.split_at(n_before);
     let read_all = |source: &mut dyn Source,
                     ranges: &[std::ops::Range<u64>],
                     headers: &mut HeaderRuns,

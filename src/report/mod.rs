@@ -27,7 +27,7 @@ use serde_json::Value;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset_files::{METADATA, TABLES};
-use crate::inspect::InspectConfig;
+use crate::plan::reading::Reading;
 use crate::report::dataset_source::DatasetSource;
 use crate::report::looked_at::{LookedAt, Wishes, look};
 use crate::report::page::{Brief, page, page_of_several};
@@ -41,7 +41,7 @@ pub struct ReportConfig {
     /// Files or datasets.
     pub inputs: Vec<PathBuf>,
     /// How to read SEG-Y files.
-    pub files: InspectConfig,
+    pub reading: Reading,
     /// Go through the headers of all traces too.
     pub scan: bool,
     /// Show the slice at this time or depth.
@@ -97,16 +97,16 @@ fn look_at(
 ) -> Result<LookedAt> {
     let path = config.inputs.get(index).ok_or_else(|| Error::Usage("there is no input".into()))?;
     let wishes = Wishes { scan: config.scan, slice: config.slice };
-    let mut source = open(path, &config.files)?;
+    let mut source = open(path, &config.reading)?;
     look(&mut *source, path, &wishes, on_traces, cancel)
 }
 
 /// Opens a SEG-Y file or a dataset.
-fn open(path: &Path, files: &InspectConfig) -> Result<Box<dyn Source>> {
+fn open(path: &Path, reading: &Reading) -> Result<Box<dyn Source>> {
     if is_dataset(path)? {
         return Ok(Box::new(DatasetSource::open(path)?));
     }
-    Ok(Box::new(SegySource::open(path, files)?))
+    Ok(Box::new(SegySource::open(path, reading)?))
 }
 
 /// Whether a path is a directory, or an object store's place, with the document of a dataset in it.

@@ -72,8 +72,8 @@ fn spread(n: u64, n_places: u64, per_place: u64) -> Vec<Range<u64>> {
 /// The parts of a range before and after another.
 fn outside(range: Range<u64>, other: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let before = range.start..range.end.min(other.start);
-    let behind = range.start.max(other.end)..range.end;
-    [before, behind].into_iter().filter(|part| part.start < part.end)
+    let after = range.start.max(other.end)..range.end;
+    [before, after].into_iter().filter(|part| part.start < part.end)
 }
 
 #[cfg(test)]

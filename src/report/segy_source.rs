@@ -8,6 +8,7 @@ use crate::base::error::{Result, failed};
 use crate::inspect::header_runs::{HeaderRun, HeaderRuns};
 use crate::inspect::{self, InspectConfig, Inspector};
 use crate::picture::Section;
+use crate::plan::reading::Reading;
 use crate::report::header_values::raw_values;
 use crate::report::source::{OnSamples, OnTraces, Run, Shape, Source};
 use crate::segy::samples::format::Converter;
@@ -33,8 +34,8 @@ pub(super) struct SegySource {
 impl SegySource {
     /// # Errors
     /// Those of an import with the same options.
-    pub(super) fn open(path: &Path, config: &InspectConfig) -> Result<Self> {
-        let inspector = Inspector::open(InspectConfig { input: path.to_owned(), ..config.clone() })?;
+    pub(super) fn open(path: &Path, reading: &Reading) -> Result<Self> {
+        let inspector = Inspector::open(InspectConfig { reading: reading.clone(), ..InspectConfig::new(path) })?;
         let layout = inspector.layout();
         let shape = Shape {
             n_traces: layout.n_traces,

@@ -32,7 +32,9 @@ pub fn import(
         Err(Stopped { wants_scan: true, .. }) => {
             let grid = config.grid.clone().map(|grid| GridOptions { is_scanned: true, ..grid });
             let config = ImportConfig { grid, ..config.clone() };
-            reporter.say(Message::Info("not all headers are as a few of them show; reading all of them first".into()));
+            reporter.say(Message::Info(
+                "other headers contradict the few that were read; reading all of them first".into(),
+            ));
             import_once(&config, &mut reporter, cancel).map_err(|stopped| stopped.error)
         }
         result => result.map_err(|stopped| stopped.error),
@@ -42,7 +44,7 @@ pub fn import(
 /// Why an import ended.
 struct Stopped {
     error: Error,
-    /// Whether a header is not as the plan has it, which was made from a few others.
+    /// Whether a header contradicts the plan, which was made from a few others.
     wants_scan: bool,
 }
 
@@ -88,8 +90,8 @@ fn import_once(
     Ok(reporter.result(&config.output, &plan, n_gathers, found))
 }
 
-/// Converts the segments not in `done` yet, and joins the header tables of those that are done meanwhile. What hinders that is left
-/// to the merge, which begins anew.
+/// Converts the segments not in `done` yet, and joins the header tables of those that are done meanwhile. Errors of joining
+/// are left to the merge, which starts over.
 fn convert_and_join<'a>(
     config: &ImportConfig,
     plan: &'a Arc<Plan>,

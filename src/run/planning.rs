@@ -178,7 +178,7 @@ pub(crate) fn prepare(
 /// plan of an earlier run was made so or turned out to be wrong. Workers of other processes cannot begin again.
 fn scanning(config: &ImportConfig, other: OtherPlan) -> Option<ImportConfig> {
     let grid = config.grid.as_ref().filter(|grid| !grid.is_scanned)?;
-    // A plan that cannot be read is spoken of later.
+    // A plan that cannot be read is reported later.
     let earlier = if config.fresh { None } else { staging::is_probed(&config.output).unwrap_or(Some((false, false))) };
     let (scans, is_wrong) = match earlier {
         None => (other == OtherPlan::IsRefused, false),

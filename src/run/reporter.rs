@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::base::visible::visible;
 use crate::coordinator::{Listener, Tally};
+use crate::grid::Grid;
 use crate::plan::Plan;
 use crate::segy::lengths::ragged::Walked;
 
@@ -90,6 +91,8 @@ pub struct ImportResult {
     pub n_gathers: u64,
     /// The fields that make a gather: those asked for, or chosen.
     pub gather_keys: Vec<String>,
+    /// The axes of the grid and their lengths; empty for traces in file order.
+    pub grid: Vec<(String, u64)>,
     /// What it has of the input, if that is not all.
     pub part: Option<String>,
     /// Duration of the import.
@@ -211,6 +214,7 @@ impl<'a> Reporter<'a> {
             n_traces: plan.n_traces(),
             n_gathers,
             gather_keys: plan.gather_keys.iter().map(|key| key.name.clone()).collect(),
+            grid: plan.target.grid().map(Grid::lengths).unwrap_or_default(),
             part: plan.part.as_ref().map(|part| part.said(plan.n_traces(), plan.traces().n_samples)),
             elapsed: self.started.elapsed(),
             // The first entry is the time before the first phase.

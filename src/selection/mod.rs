@@ -175,7 +175,7 @@ impl Selection {
     /// What a trace has to meet.
     ///
     /// # Errors
-    /// `Error::Usage` for names that are no columns, `Error::Input` for a file of polygons that cannot be read.
+    /// `Error::Usage` for names that are not columns, `Error::Input` for a file of polygons that cannot be read.
     pub(crate) fn criteria(&self, columns: &dyn Columns) -> Result<Criteria> {
         let (mut criteria, mut names) = (Vec::new(), Vec::new());
         for (name, interval) in [("inline", self.inlines), ("crossline", self.crosslines)] {

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_polygon_is_said() {
+    fn what_is_not_a_polygon_is_reported() {
         for (text, expected) in [
             ("{", "is no GeoJSON"),
             (r#"{"type":"Point","coordinates":[1,2]}"#, "no Polygon"),

@@ -1,7 +1,7 @@
 //! What workers need of a grid besides the plan: the place of each trace, the trace at each place, and the order of the
 //! units.
 //!
-//! Whoever plans writes the same bytes, so that they may be written again while workers read them.
+//! Planning again writes the same bytes, so they may be written while workers read them.
 
 use std::fs::File;
 use std::io::Write;
@@ -28,7 +28,7 @@ const PLACES: &str = "places.bin";
 const UNITS: &str = "units.bin";
 const ASIDE_TRACES: &str = "aside.bin";
 const RECORDS: &str = "records.bin";
-/// Exists if a header was not as the plan has it from a few others.
+/// Exists if a header contradicts the plan, which was made from a few others.
 const SCAN: &str = "scan";
 /// Numbers of traces aside that are kept at a time, at least.
 const NUMBERS_AT_A_TIME: usize = 4096;
@@ -103,7 +103,7 @@ pub(super) fn are_there(staging: &Place) -> Result<bool> {
     is_there(&staging.join(GRID).join(RECORDS))
 }
 
-/// Whether a header was not as the plan has it.
+/// Whether a header contradicts the plan.
 pub(super) fn wants_scan(staging: &Place) -> Result<bool> {
     is_there(&staging.join(GRID).join(SCAN))
 }

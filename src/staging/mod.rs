@@ -136,7 +136,7 @@ pub(crate) fn find_root(root: &Path) -> Result<Option<Place>> {
     }
 }
 
-/// Whether the plan in an output directory was made from a few headers, and whether one of the others is not as it says;
+/// Whether the plan in an output directory was made from a few headers, and whether one of the others contradicts it;
 /// `None` if there is no plan of a grid.
 pub(crate) fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
     let Some(place) = find_root(root)? else { return Ok(None) };
@@ -308,7 +308,7 @@ impl Output {
         Ok(Staged::find(self.root())?.filter(|earlier| plan.makes_the_same_as(&earlier.plan)))
     }
 
-    /// Whether a header was not as the plan has it, which was made from a few others.
+    /// Whether a header contradicts the plan, which was made from a few others.
     pub fn wants_scan(&self) -> Result<bool> {
         grid_files::wants_scan(&self.staging())
     }

@@ -146,10 +146,10 @@ impl ChunkSums {
         Self { n_chunks: self.n_chunks + other.n_chunks, crc32c }
     }
 
-    /// The contribution of a chunk followed by `n_behind` others. The sum is the exclusive or of all contributions, so
+    /// The contribution of a chunk followed by `n_after` others. The sum is the exclusive or of all contributions, so
     /// chunks can be read in any order.
-    pub fn contribution(crc: u32, n_behind: u64) -> u32 {
-        crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_behind)
+    pub fn contribution(crc: u32, n_after: u64) -> u32 {
+        crc32c_combine(crc32c(&crc.to_le_bytes()), 0, 4 * n_after)
     }
 }
 
@@ -166,11 +166,11 @@ pub(crate) struct Summing<W> {
 
 impl<W: Write> Summing<W> {
     pub(crate) fn new(inner: W) -> Self {
-        Self::behind(ByteSums::default(), inner)
+        Self::after(ByteSums::default(), inner)
     }
 
     /// For an `inner` that already has bytes with these sums.
-    pub(crate) fn behind(sums: ByteSums, inner: W) -> Self {
+    pub(crate) fn after(sums: ByteSums, inner: W) -> Self {
         Self { inner, sums }
     }
 
@@ -216,10 +216,10 @@ mod tests {
             let whole = sums(&crcs);
             let bytes: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
             proptest::prop_assert_eq!(whole.crc32c, crc32c(&bytes));
-            let (front, behind) = crcs.split_at(cut.min(crcs.len()));
-            proptest::prop_assert_eq!(sums(front).followed_by(sums(behind)), whole);
-            let n_behind = |i: usize| (crcs.len() - 1 - i) as u64;
-            let parts = crcs.iter().enumerate().rev().map(|(i, &crc)| ChunkSums::contribution(crc, n_behind(i)));
+            let (front, after) = crcs.split_at(cut.min(crcs.len()));
+            proptest::prop_assert_eq!(sums(front).followed_by(sums(after)), whole);
+            let n_after = |i: usize| (crcs.len() - 1 - i) as u64;
+            let parts = crcs.iter().enumerate().rev().map(|(i, &crc)| ChunkSums::contribution(crc, n_after(i)));
             proptest::prop_assert_eq!(parts.fold(0, |a, b| a ^ b), whole.crc32c);
         }
     }
@@ -236,9 +236,9 @@ mod tests {
         fn bytes_that_come_one_after_the_other_have_the_sum_of_all(
             bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000), cut in 0usize..2000,
         ) {
-            let (front, behind) = bytes.split_at(cut.min(bytes.len()));
-            proptest::prop_assert_eq!(crc32c_append(crc32c(front), behind), crc32c(&bytes));
-            proptest::prop_assert_eq!(crc32c_combine(crc32c(front), crc32c(behind), behind.len() as u64), crc32c(&bytes));
+            let (front, after) = bytes.split_at(cut.min(bytes.len()));
+            proptest::prop_assert_eq!(crc32c_append(crc32c(front), after), crc32c(&bytes));
+            proptest::prop_assert_eq!(crc32c_combine(crc32c(front), crc32c(after), after.len() as u64), crc32c(&bytes));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is known about each column, stored with it: in the metadata of the Parquet fields and in `metadata.json`.
+//! What is known about each column: stored in the metadata of the Parquet fields and in `metadata.json`.
 
 use std::collections::HashMap;
 
@@ -102,7 +102,7 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
     let degrees = table.degrees.iter().map(|d| ColumnInfo {
         name: d.name.clone(),
         kind: "f64".into(),
-        description: Some(format!("{}_scaled in degrees; null where its unit is no angle", d.of)),
+        description: Some(format!("{}_scaled in degrees; null if its unit is not an angle", d.of)),
         unit: Some("degrees".into()),
         because: format!("{} and coordinate_unit", d.of),
         ..ColumnInfo::default()
@@ -111,7 +111,7 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
         name: c.name.clone(),
         kind: "f64".into(),
         description: Some(c.expression.clone()),
-        because: "an expression of the user".into(),
+        because: "the user's expression".into(),
         ..ColumnInfo::default()
     });
     let own =
@@ -126,7 +126,7 @@ pub(crate) fn of_table(table: &HeaderTable, layout: &Layout, placed: &[Placed], 
         name: format!("{key}_index"),
         kind: "i32".into(),
         description: Some(format!(
-            "place of the trace along {key} in the grid, from 0; -1 where an earlier trace has its place"
+            "position of the trace along {key} in the grid, from 0; -1 if an earlier trace has its place"
         )),
         because: "the grid".into(),
         ..ColumnInfo::default()
@@ -146,7 +146,7 @@ const OWN: [(&str, &str, &str); 10] = [
     ("trace_in_file", "i64", "number of the trace in its file, from 0"),
     ("is_dead", "bool", "whether trace_id_code is 2"),
     ("is_zero", "bool", "whether all samples are zero"),
-    ("is_duplicate", "bool", "whether the samples are those of the trace before, and not all zero"),
+    ("is_duplicate", "bool", "whether the samples equal those of the trace before, and are not all zero"),
     ("additional_headers", "bytes", "the additional trace headers as in the file"),
     ("raw_header", "bytes", "the first 240 bytes of the trace headers as in the file"),
 ];
@@ -194,7 +194,7 @@ fn of_time(time: &RecordingTime) -> ColumnInfo {
     ColumnInfo {
         name: RECORDING_TIME.into(),
         kind: "timestamp[ns]".into(),
-        description: Some(format!("time of the first sample, {zone}; null where the fields are no date")),
+        description: Some(format!("time of the first sample, {zone}; null if the fields are not a date")),
         because: format!("bytes {}", places.join(", ")),
         ..ColumnInfo::default()
     }

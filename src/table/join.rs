@@ -88,7 +88,7 @@ impl<'a> Joining<'a> {
         let waiting = temporary_beside(&output).map_err(failed("a temporary file"))?;
         let mut footer =
             Footer::new(&joined_arrow, &joined, sums.n_bytes, waiting).map_err(failed(output.display()))?;
-        let mut out = Summing::behind(sums, out);
+        let mut out = Summing::after(sums, out);
         let mut ordinal = 0;
         for (part, shift) in &parts {
             let metadata = TableEnd::read(part).and_then(|end| end.metadata(part, &schema))?;

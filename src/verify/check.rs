@@ -59,8 +59,8 @@ pub fn check(root: &Path, on_progress: &mut dyn FnMut(u64, u64), cancel: &Cancel
             for sample_chunk in 0..array.n_sample_chunks() {
                 shared.cancel.check()?;
                 let crc = chunks.check(sample_chunk, trace_chunk)?;
-                let n_behind = n_chunks - 1 - (trace_chunk * array.n_sample_chunks() + sample_chunk);
-                sums.fetch_xor(ChunkSums::contribution(crc, n_behind), Ordering::Relaxed);
+                let n_after = n_chunks - 1 - (trace_chunk * array.n_sample_chunks() + sample_chunk);
+                sums.fetch_xor(ChunkSums::contribution(crc, n_after), Ordering::Relaxed);
             }
             let traces = array.traces_of_chunk(trace_chunk);
             shared.add(traces.end - traces.start);

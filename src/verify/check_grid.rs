@@ -40,7 +40,7 @@ fn is_edited(dataset: &Dataset, name: &str, path: &Place) -> bool {
     document.is_ok_and(|document| hexadecimal(structure(&document)) == *expected)
 }
 
-/// What to say of documents whose attributes were edited, once all else is known to be intact.
+/// The message about documents whose attributes were edited, all else being intact.
 pub(super) fn said_of_edits(dataset: &Dataset, edited: &[String]) -> Result<()> {
     if edited.is_empty() {
         return Ok(());

@@ -10,7 +10,7 @@ use crate::dataset_files::SAMPLE_SUMS;
 use crate::store::checksum::crc32c;
 use crate::zarr::SampleSums;
 
-/// What to say of chunks that are each undamaged, but are not all as they were written. Decodes them all.
+/// The message about chunks that are undamaged but not all as they were written. Decodes them all.
 pub(super) fn what_was_edited(dataset: &Dataset, cancel: &CancelHandle) -> Result<Error> {
     let path = dataset.path(&dataset.array.name);
     if !dataset.checksums.contains_key(SAMPLE_SUMS) {

@@ -174,7 +174,7 @@ impl Codec {
     pub fn help() -> String {
         let row = |r: &Row| match r.levels.end() {
             0 => format!("{} ({})", r.name, r.about),
-            end => format!("{}[:1-{end}] ({}, {} unless said)", r.name, r.about, r.default_level),
+            end => format!("{}[:1-{end}] ({}, default {})", r.name, r.about, r.default_level),
         };
         CODECS.iter().map(row).collect::<Vec<_>>().join(", ")
     }

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_and_sizes_that_there_are_not_are_refused() {
+    fn levels_and_sizes_that_do_not_exist_are_refused() {
         assert!(encoder(4, 4096, 10).is_none());
         assert!(encoder(256, 4096, 1).is_none() && encoder(0, 4096, 1).is_none() && decoder(0, 4096).is_none());
         assert!(encoder(4, 0, 1).is_none() && encoder(4, usize::MAX / 8, 1).is_none() && decoder(4, 0).is_none());

@@ -56,7 +56,7 @@ fn accepted<T>(result: Result<T>) -> Option<T> {
 
 fn look_at(input: &Path, overrides: &Overrides) -> Result<()> {
     let mut config = InspectConfig::new(input);
-    (config.overrides, config.scan, config.threads) = (overrides.clone(), true, Some(1));
+    (config.reading.overrides, config.scan, config.threads) = (overrides.clone(), true, Some(1));
     let (inspector, cancel) = (Inspector::open(config)?, CancelHandle::new());
     let found = inspector.report(&mut |_| {}, &cancel)?;
     assert!(!inspect_text::report(&found).is_empty());

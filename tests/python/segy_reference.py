@@ -126,7 +126,7 @@ class Segy:
         stride = TRACE_HEADER_BYTES + n_samples * self.stored.itemsize
         data = self.bytes[FILE_HEADER_BYTES:]
         if data.size % stride:
-            raise ValueError(f"{path}: {data.size} bytes behind the file header are no whole traces of {stride} bytes")
+            raise ValueError(f"{path}: {data.size} bytes after the file header are not whole traces of {stride} bytes")
         traces = data.reshape(-1, stride)
         self.headers = np.ascontiguousarray(traces[:, :TRACE_HEADER_BYTES])
         words = np.ascontiguousarray(traces[:, TRACE_HEADER_BYTES:]).view(self.stored)
@@ -161,7 +161,7 @@ class Segy:
         return ibm_to_float64(values) if kind == "ibm" else values
 
     def columns(self):
-        """What the header table should hold, by name and in order: the fields, with scaled ones behind them."""
+        """What the header table should hold, by name and in order: the fields, with scaled ones after them."""
         columns = {"trace_index": np.arange(self.n_traces, dtype="i8")}
         for name, first_byte, kind, scalar_byte, (first, last) in TRACE_FIELDS:
             if not first <= self.major_revision <= last:

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place_and_what_is_near() {
+    fn errors_name_their_place_and_near_names() {
         let refused = |text: &str| read("map.json", text).unwrap_err();
         let with = |field: &str| refused(&format!(r#"{{"fields": {{"il": {field}}}}}"#));
         assert!(

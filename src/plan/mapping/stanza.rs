@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_said() {
+    fn malformed_mappings_are_reported() {
         let refused = |entries: &str| parsed(entries).unwrap_err();
         assert!(refused("<entry name=\"cdp_y\" FAIL=\"1\" type=\"int4\"/>").contains("cdp_y without a byte"));
         assert!(refused("<entry name=\"cdp\" byte=\"666\" type=\"int4\"/>").contains("byte 666, beyond"));

@@ -1,12 +1,12 @@
-//! What an XML text may ask of its parser. A mapping has three levels and a few hundred entries; the parser takes time by the
-//! square of the depth where each level has a namespace of its own, and of the attributes of one element.
+//! Limits of an XML text. The parser's time grows with the square of the depth, if each level has a namespace of its own, and
+//! of the number of attributes of an element. A mapping has three levels and a few hundred entries.
 
 const MOST_BYTES: usize = 1 << 19;
 const MOST_ELEMENTS: usize = 5_000;
 const MOST_DEPTH: usize = 16;
 const MOST_ATTRIBUTES: usize = 64;
 
-/// Goes through a text once, before it is parsed. Where it is no XML the parser stops too.
+/// Checks a text before it is parsed. What is not XML is left to the parser, which stops there as well.
 ///
 /// # Errors
 /// Which limit it exceeds.
@@ -19,7 +19,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     while let Some((_, markup)) = rest.split_once('<') {
         let no_tag = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
         if let Some((_, end)) = no_tag.iter().find(|(start, _)| markup.starts_with(start)) {
-            rest = markup.split_once(end).map_or("", |(_, behind)| behind);
+            rest = markup.split_once(end).map_or("", |(_, after)| after);
             continue;
         }
         let tag = Tag::first_in(markup);

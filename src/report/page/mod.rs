@@ -150,7 +150,7 @@ fn texts(about: &Report) -> Markup {
             pre { (text.lines.join("\n")) }
         } @else { p { "There is no textual header." } }
         @if !headers.binary_header.is_empty() {
-            h3 { "Binary header, what is not zero" }
+            h3 { "Binary header, nonzero fields" }
             ul.fields { @for f in &headers.binary_header { li { (f.name) " " b { (f.value) } " " small { (f.first_byte) "–" (f.last_byte) } } } }
         }
         @if headers.n_extended_textual_headers > 0 {

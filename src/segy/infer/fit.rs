@@ -315,8 +315,8 @@ fn start_reason(inference: &Inference, reading: &Reading) -> String {
     if inference.overrides.extended_text_headers.is_some() {
         return "option --extended-headers".into();
     }
-    let behind_text = FILE_HEADER_BYTES + u64::from(reading.n_extended) * TEXT;
-    if reading.offset != behind_text || (inference.rev2 && inference.binary.u64(3521) == reading.offset) {
+    let after_text = FILE_HEADER_BYTES + u64::from(reading.n_extended) * TEXT;
+    if reading.offset != after_text || (inference.rev2 && inference.binary.u64(3521) == reading.offset) {
         "bytes 3521-3528 (rev 2 first trace offset)".into()
     } else if reading.n_extended > 0 {
         let n = reading.n_extended;

@@ -76,8 +76,8 @@ fn sampled(file: &SegyFile, layout: &Layout) -> Result<Vec<u32>> {
     for i in 0..n_traces {
         if layout.varying.is_none() {
             let (samples, n) = (u64::from(layout.n_samples), u64::from(layout.n_samples).min(SAMPLES));
-            let behind_start = layout.header_bytes() as u64 + (samples - n) / 2 * 4;
-            file.will_read_each(i, n_traces, n as usize * 4, |i| layout.trace_offset(trace(i)) + behind_start);
+            let skipped = layout.header_bytes() as u64 + (samples - n) / 2 * 4;
+            file.will_read_each(i, n_traces, n as usize * 4, |i| layout.trace_offset(trace(i)) + skipped);
         }
         let trace = trace(i);
         let place = finder.find(file, layout, trace, 1)?;

@@ -63,8 +63,8 @@ fn cause(error: &StoreError) -> String {
 /// The store's own code for the error: `<Code>SlowDown</Code>` in its response.
 fn code(error: &StoreError) -> Option<String> {
     let text = error.to_string();
-    let (_, behind) = text.split_once("<Code>")?;
-    let code: String = behind.chars().take_while(char::is_ascii_alphanumeric).take(SHOWN).collect();
+    let (_, after) = text.split_once("<Code>")?;
+    let code: String = after.chars().take_while(char::is_ascii_alphanumeric).take(SHOWN).collect();
     Some(code).filter(|c| !c.is_empty())
 }
 

@@ -199,8 +199,8 @@ impl Cache {
     fn next_request(&self, offset: u64, n: u64, length: u64) -> (Range<u64>, u64) {
         let is_near = |a: u64, b: u64| a <= b && b - a <= FEWEST_BYTES;
         let before = self.blocks.iter().filter(|b| is_near(b.range.end, offset)).max_by_key(|b| b.range.end);
-        let behind = self.blocks.iter().filter(|b| is_near(offset + n, b.range.start)).min_by_key(|b| b.range.start);
-        let (start, bytes, grown) = match (before, behind) {
+        let after = self.blocks.iter().filter(|b| is_near(offset + n, b.range.start)).min_by_key(|b| b.range.start);
+        let (start, bytes, grown) = match (before, after) {
             (Some(block), _) => (block.range.end, block.grown, block.grown),
             (None, Some(block)) => {
                 (block.range.start.saturating_sub(block.grown).min(offset), block.grown, block.grown)
