@@ -108,6 +108,7 @@ fn headers(c: &mut Criterion) {
             file_index: false,
             in_parts: false,
             n_samples: false,
+            trace_in_file: false,
             computed: Vec::new(),
             recording_time: None,
             degrees: Vec::new(),

@@ -715,3 +715,41 @@ fn the_python_of_the_documentation_runs_as_it_stands() {
     };
     assert_eq!(all(&found), all(&whole).into_iter().map(|x| x + 1000).collect::<Vec<_>>(), "{said}");
 }
+
+#[test]
+fn a_part_of_a_grid_is_told_to_be_unedited_by_the_checksums_of_all_bricks() {
+    let survey = volume("5");
+    let file = std::fs::read(&survey.input).unwrap();
+    for options in [GRID, &["--grid", "inline,crossline", "--brick", "7,6,16", "--shard"]] {
+        let out = survey.import("out", &[options, &["--codec", "none", "--overwrite"]].concat());
+        let (found, _) = exported(&out, &[SOME, &["--unedited"]].concat());
+        same(&found, &crop(&file, |h| (5..9).contains(&field(h, 189)) && field(h, 193) >= 3, 10..30), "unedited");
+        if options != GRID {
+            continue;
+        }
+        // A brick is put in the place of another, outside the part.
+        let brick = |name: &str| out.join("amplitude/c").join(name);
+        std::fs::copy(brick("2/1/0"), brick("2/2/0")).unwrap();
+        let why = refused(&out, &[SOME, &["--unedited"]].concat());
+        assert!(why.contains("its bricks are not those that were written at the import"), "{why}");
+    }
+}
+
+#[test]
+fn progress_counts_the_traces_that_are_written() {
+    let survey = volume("5");
+    for options in [GRID, FLAT, CUT] {
+        let out = survey.import("out", &[options, &["--overwrite"]].concat());
+        let array = out.join(if options == GRID { "amplitude" } else { "traces.zarr" });
+        for samples in [&[][..], &["--samples", array.to_str().unwrap()]] {
+            let (_, said) = exported(&out, &[SOME, samples, &["--progress", "json"]].concat());
+            let events = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let counts: Vec<_> = events
+                .filter(|event| event["type"] == "progress" && event["total_traces"] != 0)
+                .map(|event| (event["current_traces"].as_u64().unwrap(), event["total_traces"].as_u64().unwrap()))
+                .collect();
+            assert!(counts.iter().all(|(_, total)| *total == 60), "{options:?}: {counts:?}");
+            assert_eq!(counts.last(), Some(&(60, 60)), "{options:?}: {counts:?}");
+        }
+    }
+}
