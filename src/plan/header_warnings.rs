@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(odd([0, 0], true), None);
         let one = odd([1, 0], true).unwrap();
         assert!(
-            one.starts_with("1 trace of 10 has a number in coordinate scalar (bytes 71-72) that is no scalar"),
+            one.starts_with("1 trace of 10 has a number in coordinate scalar (bytes 71-72) that is not a scalar"),
             "{one}"
         );
         assert!(one.ends_with("; --coordinate-scalar gives another"), "{one}");

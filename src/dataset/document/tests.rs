@@ -76,6 +76,7 @@ fn documents(directory: &Path) -> Vec<PathBuf> {
             grid.crs = Some("EPSG:32610".parse().unwrap());
             config.grid = Some(grid);
         }),
+        imported(&[&one], directory.join("part"), |config| config.selection.condition = Some("trace_index < 3".into())),
         imported(&[&one], directory.join("rounded"), |config| config.precision = Some(60)),
         imported(&[&one], directory.join("orders"), |config| {
             config.overrides.n_samples = Some(N_SAMPLES as u32);
