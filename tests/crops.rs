@@ -372,6 +372,7 @@ fn arrays_that_do_not_belong_to_the_dataset_are_refused() {
     let samples = ["--samples", array.to_str().unwrap()];
     assert!(refused(&grid, &samples).contains("has no dimension crossline"));
     assert!(refused(&flat, &samples).contains("traces 52 and 53 have the same inline"));
+    assert!(refused(&flat, &["--samples", grid.to_str().unwrap()]).contains("is a group; name an array in it"));
 }
 
 fn csv(path: &Path, lines: impl IntoIterator<Item = String>) {

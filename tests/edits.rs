@@ -146,6 +146,17 @@ fn what_a_format_does_not_have_is_named_or_replaced() {
 }
 
 #[test]
+fn a_sample_that_the_file_cannot_have_had_differs_from_it() {
+    let survey = imported("1", &[], &[]);
+    edit_floats(&survey, |i| (i == 7).then_some(f32::NAN));
+    let output = run(&[Path::new("verify"), &survey.input, &survey.path("out")]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("NaN is beyond") && said.contains("it was changed since the import"), "{said}");
+    assert!(!said.contains("--nan"), "{said}");
+}
+
+#[test]
 fn infinity_that_was_imported_is_no_change() {
     let survey = imported("1", &[], &[0x4110_0000, 0x6110_0000, 0xE110_0000, 0x7FFF_FFFF]);
     assert!(export(&survey, &[]).unwrap() == std::fs::read(&survey.input).unwrap());

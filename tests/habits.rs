@@ -196,6 +196,7 @@ fn defaults_come_from_the_environment() {
     assert!(output.status.success(), "{}", stderr(&output));
     let refused = import(&[("SEGY_IMPORT_WORKERS", "many")], "no", &[]);
     assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("'many' for 'SEGY_IMPORT_WORKERS'"), "{}", stderr(&refused));
 }
 
 #[test]

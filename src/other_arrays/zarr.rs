@@ -57,7 +57,11 @@ impl ZarrArray {
         if !is_there(&place)? {
             return Ok(None);
         }
-        let array = Array::open(Arc::new(Store { place }), "/").map_err(|e| format!("is no array to be read: {e}"))?;
+        if is_group(&place) {
+            return Err("is a group; name an array in it, as in GROUP/amplitude".into());
+        }
+        let array = Array::open(Arc::new(Store { place }), "/")
+            .map_err(|e| format!("is not an array that can be read: {e}"))?;
         let dtype = dtype(array.data_type())
             .ok_or_else(|| format!("has values of the type {:?}; it has to be numbers", array.data_type()))?;
         if let Some(name) = ["scale_factor", "add_offset"].into_iter().find(|n| array.attributes().contains_key(*n)) {
@@ -94,6 +98,12 @@ impl ZarrArray {
         }
         Ok(Block::in_c_order(bytes, &shape))
     }
+}
+
+/// Whether the document is that of a group.
+fn is_group(place: &Place) -> bool {
+    let document = place.join(ZARR_JSON).read().ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    document.is_some_and(|document| document["node_type"] == "group")
 }
 
 fn is_there(place: &Place) -> Result<bool, String> {

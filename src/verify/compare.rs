@@ -110,13 +110,19 @@ fn compare_file(
 
     let worker = || Ok((Original::new(&sources)?, Vec::new()));
     let compare_unit = |(original, buffer): &mut (Original, Vec<u8>), unit, shared: &Shared| {
+        let mut is_of_input = false;
         let mut sink = |offset, bytes: &[u8]| {
-            if comparison.piece(offset, bytes, buffer)? {
+            let differs = comparison.piece(offset, bytes, buffer).inspect_err(|_| is_of_input = true)?;
+            if differs {
                 shared.stop();
             }
             Ok(())
         };
-        original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces))
+        let restored = original.traces_of_unit(unit, shared.cancel, &mut sink, &|traces| shared.add(traces));
+        restored.map_err(|error| match error {
+            Error::Input(what) if !is_of_input => Error::Damaged(no_word_of_the_file(&what)),
+            error => error,
+        })
     };
     for_each(n_threads(), sources.units_of(&original.traces).into_iter(), cancel, on_progress, worker, compare_unit)?;
     comparison.outcome()?;
@@ -281,6 +287,12 @@ impl RoundedSamples {
         let differs = expected.chunks(value).zip(found.chunks(value)).position(|(a, b)| a != b);
         differs.map(|at| at * sample)
     }
+}
+
+/// What is said of a stored sample that the file cannot have had, without the ways to export it.
+fn no_word_of_the_file(what: &str) -> String {
+    let what = what.split("; export").next().unwrap_or(what);
+    format!("{what}; it was changed since the import")
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
