@@ -167,7 +167,7 @@ fn a_grid_in_a_store_has_the_bytes_of_a_local_one_and_comes_back() {
 
 #[test]
 fn a_header_table_in_parts_has_the_bytes_of_a_local_one_and_takes_turns_with_one_file() {
-    let Some(bucket) = Bucket::new("parts") else { return };
+    let Some(bucket) = Bucket::new("tables") else { return };
     let survey = Survey::new(&["--traces", "140000", "--samples", "2"]);
     both(&bucket, &survey, "out", &["--header-parts", "--segments", "3", "--parallel-threshold", "0"]);
     let out = bucket.url("out");

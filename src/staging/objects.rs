@@ -116,13 +116,16 @@ impl Area for ObjectArea {
         self.is_mine.store(true, Ordering::Relaxed);
         remove(&self.others()?)?;
         // Once its document is gone, nothing else tells what the dataset to replace consists of.
-        if let Some(document) = document_in(&self.root)?
-            && let Some(document) = Document::find(&document)?
-        {
-            write_json(&self.staging.join(REPLACED), &document.parts())?;
+        let old = document_in(&self.root)?.map(|document| Document::find(&document)).transpose()?.flatten();
+        let parts = old.map(|document| document.parts()).unwrap_or_default();
+        if !parts.is_empty() {
+            write_json(&self.staging.join(REPLACED), &parts)?;
         }
         let documents = [self.root.join(METADATA), self.root.join(TABLES).join(METADATA), self.root.join(ZARR_JSON)];
-        remove(&documents.map(|place| place.path()))
+        remove(&documents.map(|place| place.path()))?;
+        // An array of the same name may have other chunks in the new dataset.
+        let mut arrays = parts.iter().filter(|name| !NAMED_OUTPUTS.contains(&name.as_str()));
+        arrays.try_for_each(|name| store::files::remove(&self.root.join(name)))
     }
 
     fn write_plan(&self, plan: &Plan) -> Result<()> {
