@@ -14,8 +14,9 @@ use crate::dataset::Dataset;
 use crate::dataset_files::METADATA;
 use crate::export::in_order::InOrder;
 use crate::staging::STAGING;
+use crate::store::entry::Kind;
 use crate::store::files::{entry, is_there, move_to, remove};
-use crate::store::place::{Kind, is_absence, random_name};
+use crate::store::place::{is_absence, random_name};
 use crate::store::sync::{begin_sync, sync, sync_parent};
 use crate::store::{self, Place, Writer};
 
@@ -408,7 +409,7 @@ impl UnfinishedFile {
 
     /// Where tests inject failures.
     fn step(&self) -> Result<()> {
-        store::place::step(&self.target.path()).map_err(failed(self.target.display()))
+        store::steps::step(&self.target.path()).map_err(failed(self.target.display()))
     }
 
     /// Gives the file its final name. One that appeared there meanwhile is replaced only if that was asked for.

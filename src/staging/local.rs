@@ -13,8 +13,9 @@ use crate::staging::commit::Commit;
 use crate::staging::lock::Lock;
 use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
 use crate::store::Place;
+use crate::store::entry::{Entry, Kind, directory_mode};
 use crate::store::files::{create_directories, entry, is_there, move_to, remove, write_json};
-use crate::store::place::{Entry, Kind, directory_mode, is_absence};
+use crate::store::place::is_absence;
 use crate::store::sync::{sync, sync_tree};
 
 /// An output directory on this computer.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::base::error::{Error, Result, failed};
 use crate::staging::{STAGING, attempt, in_place_of_staging};
 use crate::store::Place;
+use crate::store::entry::{Entry, Kind};
 use crate::store::files::{entry, is_there};
-use crate::store::place::{Entry, is_absence};
+use crate::store::place::is_absence;
 
 /// Name of the file in the staging area that the writing process holds a lock on.
 pub(super) const LOCK: &str = "lock";
@@ -71,7 +72,7 @@ impl Lock {
                 Ok(file) => file,
                 // The import that created it has ended.
                 Err(e) if is_absence(&e) => continue,
-                Err(e) if entry(&path)?.is_some_and(|found| found.kind != crate::store::place::Kind::File) => {
+                Err(e) if entry(&path)?.is_some_and(|found| found.kind != Kind::File) => {
                     return Err(Error::OutputInTheWay(format!(
                         "{}: is not a lock file: {e}; remove it",
                         path.display()

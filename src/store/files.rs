@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::error::{Result, failed};
-use crate::store::place::{Entry, Place, is_absence};
+use crate::store::entry::Entry;
+use crate::store::place::{Place, is_absence};
 
 /// Writes an indented JSON document with a final newline.
 pub(crate) fn write_json(place: &Place, value: &impl Serialize) -> Result<()> {

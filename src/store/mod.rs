@@ -11,11 +11,13 @@ mod cloud;
 #[cfg(not(feature = "cloud"))]
 #[path = "without_cloud.rs"]
 mod cloud;
+pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod files;
 pub(crate) mod place;
 mod reader;
+pub(crate) mod steps;
 pub(crate) mod sync;
 mod writer;
 

@@ -13,14 +13,15 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::base::visible::visible_path;
 use crate::store::address::is_remote;
 use crate::store::cloud;
+use crate::store::entry::{Entry, directory_mode};
+use crate::store::steps::step;
 
 /// Permissions of new files, before the umask.
 const FILE_MODE: u32 = 0o666;
@@ -52,29 +53,6 @@ struct Directory {
     follows_links: bool,
     /// Permissions of new files, before the umask.
     file_mode: u32,
-}
-
-/// An entry of a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub kind: Kind,
-    /// Of a file; for a directory, whatever its file system says.
-    pub bytes: u64,
-    /// Permissions.
-    pub mode: u32,
-    /// Number of the file system and inode number. 0 for objects.
-    pub id: (u64, u64),
-    /// When it was last modified.
-    pub modified: SystemTime,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    File,
-    Directory,
-    Link,
-    /// A pipe, a device, a socket.
-    Other,
 }
 
 impl Place {
@@ -537,31 +515,6 @@ impl Directory {
     }
 }
 
-impl Entry {
-    #[allow(clippy::unnecessary_cast, reason = "the types are not the same on all systems")]
-    fn of(stat: &rustix::fs::Stat) -> Self {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Link,
-            _ => Kind::Other,
-        };
-        let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
-        let modified = UNIX_EPOCH + seconds + Duration::from_nanos(stat.st_mtime_nsec as u64);
-        let mode = stat.st_mode as u32 & 0o7777;
-        Self { kind, bytes: stat.st_size as u64, mode, id: (stat.st_dev as u64, stat.st_ino), modified }
-    }
-
-    pub fn is_directory(&self) -> bool {
-        self.kind == Kind::Directory
-    }
-}
-
-/// The permissions of a directory for files with these: whoever may read the files may search it.
-pub(crate) fn directory_mode(file_mode: u32) -> u32 {
-    file_mode | (file_mode & 0o444) >> 2
-}
-
 /// Whether an error says that there is nothing of that name. No other error proves it.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
@@ -596,38 +549,6 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 fn has_no_unnamed_files(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL))
-}
-
-/// Precedes every system call on a place, so that tests can make it fail.
-#[inline(always)]
-pub(crate) fn step(_path: &Path) -> io::Result<()> {
-    #[cfg(test)]
-    crate::store::faults::step(_path)?;
-    Ok(())
-}
-
-/// The path of an open file, so that tests can make calls on it fail. Empty otherwise.
-#[derive(Clone)]
-pub(crate) struct Probe {
-    #[cfg(test)]
-    path: PathBuf,
-}
-
-impl Probe {
-    pub(crate) fn of(_place: &Place) -> Self {
-        Self {
-            #[cfg(test)]
-            path: _place.path(),
-        }
-    }
-
-    /// See [`step`].
-    #[inline(always)]
-    pub(crate) fn step(&self) -> io::Result<()> {
-        #[cfg(test)]
-        step(&self.path)?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::store::place::{Place, Probe};
+use crate::store::place::Place;
+use crate::store::steps::Probe;
 use crate::store::{Object, Writer};
 
 /// Bytes copied at a time.

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use crate::store::cloud::{Pending, Upload};
-use crate::store::place::{Place, Probe};
+use crate::store::place::Place;
+use crate::store::steps::Probe;
 use crate::store::sync::begin_sync;
 
 /// The most bytes written to a file in one call. ext4 makes page cache folios as large as the write, and virtual

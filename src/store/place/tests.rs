@@ -9,9 +9,10 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use crate::store::Place;
+use crate::store::entry::{Kind, directory_mode};
 use crate::store::faults::Faults;
 use crate::store::files::{entry, find_json, is_there, write_json};
-use crate::store::place::{Kind, directory_mode, random_name};
+use crate::store::place::random_name;
 
 fn root() -> (tempfile::TempDir, Place) {
     let directory = tempfile::tempdir().unwrap();
