@@ -104,4 +104,7 @@ fn what_cannot_be_shown_is_reported() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     }
+    let missing = run(&["view", "/no/such/line.sgy"]);
+    assert_eq!(missing.status.code(), Some(3), "{}", stderr(&missing));
+    assert!(!stderr(&missing).contains("terminal"), "{}", stderr(&missing));
 }

@@ -356,6 +356,11 @@ fn options_take_units_and_axes_may_be_in_nanoseconds() {
     let (document, _) = file.imported(&["--interval", "400ps"]);
     assert_eq!(axis(&document), (0.0, 0.4, "ns".into()));
     assert_eq!(document["geometry"]["sample_interval_us"], 0.0004);
+    let radar = Wild::new(3, 100).binary(3217, 400).line("C 1 GPR, TIME IN PICOSECONDS");
+    let (_, said) = radar.imported(&[]);
+    assert!(said.contains("speaks of picoseconds") && said.contains("--interval 400ps reads it"), "{said}");
+    let (document, said) = radar.imported(&["--interval", "400ps"]);
+    assert!(axis(&document) == (0.0, 0.4, "ns".into()) && !said.contains("picoseconds"), "{said}");
     for (interval, start) in [("4ms", "1s"), ("4000us", "1000"), ("4000", "1000ms"), ("0.004s", "1000000us")] {
         assert_eq!(axis(&file.imported(&["--interval", interval, "--start", start]).0), (1000.0, 4.0, "ms".into()));
     }

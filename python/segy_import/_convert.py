@@ -49,6 +49,10 @@ class Result:
     n_traces: int
     n_gathers: int
     gather_keys: list[str]
+    #: Lengths of the axes of a grid, that of the samples last; empty for traces in file order.
+    grid: dict[str, int]
+    #: Whether a part of the input was imported.
+    is_part: bool
     elapsed: float
     is_verified: bool
     warnings: list[str] = field(default_factory=list)
@@ -79,6 +83,8 @@ def convert(
         n_traces=done["n_traces"],
         n_gathers=done["n_gathers"],
         gather_keys=done["gather_keys"],
+        grid={axis["axis"]: axis["length"] for axis in done["grid"] or ()},
+        is_part=done["is_part"],
         elapsed=done["elapsed_s"],
         is_verified=done["is_verified"],
         warnings=warnings,
@@ -211,5 +217,9 @@ def _listener(on_progress: Callable[[Progress], object] | Literal[False] | None)
             bar.postfix = f"{progress.total_traces:,} traces "
             bar.update(round(100 * progress.fraction, 1) - bar.n)
 
-        yield show
+        try:
+            yield show
+        except BaseException:
+            bar.leave = False
+            raise
         bar.update(100 - bar.n)

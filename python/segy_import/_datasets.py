@@ -46,15 +46,21 @@ def open(path: StrPath, *, columns: Iterable[str] = (), chunks: Any = "auto") ->
 
 
 def headers(path: StrPath, columns: Iterable[str] | None = None) -> pd.DataFrame:
-    """The header table: one row for each trace, in file order. Without ``columns`` all but the bytes of the headers."""
+    """The header table: one row for each trace, in file order. Without ``columns`` all but the bytes of the headers.
+
+    :raises KeyError: for a column that it does not have.
+    """
     import pandas as pd
     import pyarrow.dataset as arrow
 
     _, tables = _document(path)
     table = tables / "headers.parquet"
-    if columns is None:
-        columns = [name for name in arrow.dataset(table).schema.names if name not in _BYTES]
-    return pd.read_parquet(table, columns=list(columns))
+    names = arrow.dataset(table).schema.names
+    wanted = [name for name in names if name not in _BYTES] if columns is None else list(columns)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise KeyError(f"{table} has no column {', '.join(unknown)}")
+    return pd.read_parquet(table, columns=wanted)
 
 
 def gather(path: StrPath, number: int | None = None, **keys: int) -> xr.DataArray:

@@ -44,6 +44,7 @@ class Convert(Module):
         result = segy_import.convert(self.survey(), out, on_progress=heard.append, gather=["cdp"], verify=True)
         self.assertEqual((result.n_traces, result.gather_keys, result.output), (2000, ["cdp"], str(out)))
         self.assertTrue(result.is_verified and result.n_gathers > 1)
+        self.assertEqual((result.grid, result.is_part), ({}, False))
         fractions = [progress.fraction for progress in heard]
         self.assertEqual(fractions, sorted(fractions))
         self.assertEqual({progress.total_traces for progress in heard if progress.phase == "importing"}, {2000})
@@ -67,8 +68,13 @@ class Convert(Module):
         with self.assertRaisesRegex(segy_import.UsageError, "--codec"):
             segy_import.convert(survey, out, on_progress=False, compression="zstd")
         segy_import.convert(survey, out, on_progress=False)
-        with self.assertRaises(FileExistsError):
-            segy_import.convert(survey, out, on_progress=False)
+        said = io.StringIO()
+        with self.assertRaises(FileExistsError) as caught, redirect_stderr(said):
+            segy_import.convert(survey, out)
+        self.assertEqual(caught.exception.file, str(out))
+        self.assertFalse(said.getvalue().rstrip("\r ").endswith("]"), "a dead bar stays")
+        with self.assertRaisesRegex(KeyError, "has no column nix"):
+            segy_import.headers(out, ["cdp", "nix"])
         with self.assertRaises(segy_import.InputError):
             segy_import.inspect(nothing)
         self.assertEqual(segy_import.inspect(out)["n_traces"], 2000)
@@ -147,7 +153,9 @@ class Datasets(Module):
 
     def test_a_grid_opens_as_it_is(self):
         out = self.directory / "cube.zarr"
-        segy_import.convert(self.survey(kind="poststack", traces=900, samples=20), out, on_progress=False, grid="auto")
+        survey = self.survey(kind="poststack", traces=900, samples=20)
+        result = segy_import.convert(survey, out, on_progress=False, grid="auto")
+        self.assertEqual(result.grid, {"inline": 30, "crossline": 30, "time": 20})
         ds = segy_import.open(out, chunks=None)
         first = int(ds.inline[0])
         self.assertEqual(ds.amplitude.sel(inline=first).shape, (30, 20))

@@ -117,11 +117,16 @@ fn code(error: &Error) -> &'static str {
 /// The file that a message is about: what is before its first colon, if that begins with a path of the command line.
 fn file_in(message: &str, arguments: &[String]) -> Option<String> {
     let (file, _) = message.split_once(": ")?;
-    let is_path = |argument: &&String| !argument.is_empty() && !argument.starts_with('-');
+    // The value of `--output=PATH` is one too.
+    let value = |argument: &String| match argument.strip_prefix("--") {
+        Some(option) => option.split_once('=').map_or(String::new(), |(_, value)| value.to_owned()),
+        None => argument.clone(),
+    };
     arguments
         .iter()
-        .filter(is_path)
-        .any(|argument| file.starts_with(argument.trim_end_matches('/')))
+        .map(value)
+        .filter(|path| !path.is_empty() && !path.starts_with('-'))
+        .any(|path| file.starts_with(path.trim_end_matches('/')))
         .then(|| file.to_owned())
 }
 
@@ -152,6 +157,8 @@ mod tests {
         let found = failed("a b.sgy: trace 1,203 begins with bytes 3,225-3226 of another", &["a b.sgy", "out"]);
         assert_eq!((found["file"].as_str(), found["code"].as_str()), (Some("a b.sgy"), Some("input")));
         assert_eq!((found["trace"].as_u64(), found["byte"].as_u64()), (Some(1203), Some(3225)));
+        let found = failed("out/x: holds a dataset", &["a.sgy", "--output=out/x"]);
+        assert_eq!(found["file"], "out/x");
         let found = failed("--gather x: is no field; 12 traces", &["--gather", "x"]);
         assert!(found["file"].is_null() && found["trace"].is_null() && found["byte"].is_null());
     }

@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result, failed, unreadable};
 use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print, print_bytes};
 use crate::cli::report::{may_write, write_whole};
@@ -19,6 +19,7 @@ use crate::picture::drawn::Drawing;
 use crate::picture::plot::Axis;
 use crate::report::chosen::{ChosenSection, SectionChoice, choose_section};
 use crate::report::sections::{Down, down};
+use crate::store::is_remote;
 
 /// Columns of the labels of the sample axis in a terminal.
 const LABEL: usize = 7;
@@ -134,6 +135,10 @@ impl ViewArgs {
             }
             Some(path) if path.as_os_str() != "-" => may_write(path, self.overwrite)?,
             None if size.is_none() && self.show.is_none() => {
+                // What is wrong with the input comes first.
+                if !is_remote(&self.input) {
+                    std::fs::metadata(&self.input).map_err(|e| unreadable(&self.input, &e))?;
+                }
                 return Err(Error::Usage(
                     "standard output is not a terminal; --png FILE writes a picture, and --show letters text".into(),
                 ));

@@ -224,7 +224,8 @@ impl Inference<'_> {
         axis.interval = self.interval(first, &axis);
         axis.start = self.start(first, &axis);
         let doubt = axis.doubt(n_samples);
-        if domain == Domain::Time && asked.is_none() && self.text_says_depth() {
+        let text = if domain == Domain::Time && asked.is_none() { self.text()? } else { String::new() };
+        if speaks_of_depth(&text) {
             let interval = self.header_interval(first).map_or(String::new(), |raw| {
                 let (interval, _) = depth_interval(raw);
                 format!(
@@ -235,16 +236,25 @@ impl Inference<'_> {
             self.warnings.push(format!(
                 "the textual header speaks of depth, and the sample axis is read as time; --domain depth reads it as depth{interval}"
             ));
+        } else if let Some((word, unit)) = finer_unit(&text).filter(|_| self.overrides.interval.is_none())
+            && let Some(raw) = self.header_interval(first)
+        {
+            self.warnings.push(format!(
+                "the textual header speaks of {word}, and the sample interval is read as {raw} µs; --interval {raw}{unit} reads it \
+                 as {word}"
+            ));
         } else {
             self.warnings.extend(doubt);
         }
         Ok(axis)
     }
 
-    /// Whether the textual header calls the sample axis depth: it has the word, not for something else, and none for time.
-    fn text_says_depth(&self) -> bool {
-        let Ok(bytes) = self.file.copy(0, text::TEXT_HEADER_BYTES) else { return false };
-        speaks_of_depth(&text::decode(&bytes, self.text_encoding))
+    /// The textual header, if the file has one.
+    fn text(&self) -> Result<String> {
+        if self.file.len() < text::TEXT_HEADER_BYTES as u64 {
+            return Ok(String::new());
+        }
+        Ok(text::decode(&self.file.copy(0, text::TEXT_HEADER_BYTES)?, self.text_encoding))
     }
 
     /// The interval that the headers hold as a whole number.
@@ -354,6 +364,22 @@ fn speaks_of_depth(text: &str) -> bool {
     (0..words.len()).any(is_depth) && !words.iter().any(|word| TIMES.contains(word))
 }
 
+/// The unit of time that a text speaks of, if it is a finer one than those of seismic data, as radar has them: its name, and as
+/// `--interval` takes it.
+fn finer_unit(text: &str) -> Option<(&'static str, &'static str)> {
+    /// Words for the usual units.
+    const USUAL: [&str; 7] = ["MS", "MSEC", "MILLISECOND", "MILLISECONDS", "MICROSECOND", "MICROSECONDS", "USEC"];
+    let upper = text.to_uppercase();
+    let words: Vec<&str> = upper.split(|c: char| !c.is_alphanumeric()).collect();
+    let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
+    match () {
+        () if has(&USUAL) => None,
+        () if has(&["PICOSECOND", "PICOSECONDS", "PSEC"]) => Some(("picoseconds", "ps")),
+        () if has(&["NANOSECOND", "NANOSECONDS", "NSEC"]) => Some(("nanoseconds", "ns")),
+        () => None,
+    }
+}
+
 /// A depth interval from the whole number in the headers, and whether it is in thousandths of the unit.
 fn depth_interval(raw: f64) -> (f64, bool) {
     if raw >= FEWEST_THOUSANDTHS { (raw / 1000.0, true) } else { (raw, false) }
@@ -392,6 +418,15 @@ mod tests {
             "",
         ] {
             assert!(!speaks_of_depth(time), "{time}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_speaks_of_radar_times_names_their_unit() {
+        assert_eq!(finer_unit("C 1 GPR, TIME IN PICOSECONDS"), Some(("picoseconds", "ps")));
+        assert_eq!(finer_unit("C 3 samples every 0.4 nsec"), Some(("nanoseconds", "ns")));
+        for text in ["C 1 RECORD LENGTH 4000 MS, PICOSECONDS", "C 5 PS-WAVE STACK", "C 1 ns: 1500", ""] {
+            assert_eq!(finer_unit(text), None, "{text}");
         }
     }
 

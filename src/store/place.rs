@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -20,7 +21,7 @@ use rustix::io::Errno;
 use crate::base::visible::visible_path;
 use crate::store::address::is_remote;
 use crate::store::cloud;
-use crate::store::entry::{Entry, directory_mode};
+use crate::store::entry::{Entry, Kind, directory_mode};
 use crate::store::steps::step;
 
 /// Permissions of new files, before the umask.

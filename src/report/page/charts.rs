@@ -100,26 +100,35 @@ fn histogram(histogram: &Histogram) -> Markup {
 
 fn spectrum_chart(spectrum: &Spectrum, domain: &Domain) -> Markup {
     let last = (spectrum.mean_db.len().max(2) - 1) as f64 * spectrum.step;
+    let (scale, unit) = match domain {
+        Domain::Time => hertz(last),
+        Domain::Depth => (1.0, "cycles per unit of depth"),
+        Domain::Frequency => (1.0, "cycles per Hz"),
+    };
+    let (step, last) = (spectrum.step / scale, last / scale);
     let frame = Frame { x: [0.0, last], y: [-60.0, 6.0], size: CHART };
     let points = |db: &[f32]| {
-        let at = |(i, &v): (usize, &f32)| (i as f64 * spectrum.step, f64::from(v).clamp(-60.0, 6.0));
+        let at = |(i, &v): (usize, &f32)| (i as f64 * step, f64::from(v).clamp(-60.0, 6.0));
         db.iter().enumerate().map(at).collect::<Vec<_>>()
     };
     let (low, high) = (points(&spectrum.low_db), points(&spectrum.high_db));
     let back = line(&frame, low.into_iter().rev()).replacen('M', "L", 1);
     let band = format!("{}{back}Z", line(&frame, high.into_iter()));
-    let unit = match domain {
-        Domain::Time => "Hz, up to Nyquist",
-        Domain::Depth => "cycles per unit of depth, up to Nyquist",
-        Domain::Frequency => "cycles per Hz",
-    };
     let title = format!(
-        "Spectrum: mean of {} traces, and the band that holds four in five; peak at {}",
+        "Spectrum: mean of {} traces, and the band that holds four in five; peak at {} {unit}",
         spectrum.n_traces,
-        short(spectrum.peak(), 3)
+        short(spectrum.peak() / scale, 3)
     );
     let mean = line(&frame, points(&spectrum.mean_db).into_iter());
-    chart(&title, &frame, [unit, "dB"], &html! { path.band d=(band) {} path.line d=(mean) {} })
+    let below = if *domain == Domain::Frequency { unit.to_owned() } else { format!("{unit}, up to Nyquist") };
+    chart(&title, &frame, [&below, "dB"], &html! { path.band d=(band) {} path.line d=(mean) {} })
+}
+
+/// The unit for frequencies up to `last` Hz, in Hz, and its name.
+fn hertz(last: f64) -> (f64, &'static str) {
+    let units = [(1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz")];
+    // Seismic spectra of kilohertz are still read in hertz.
+    units.into_iter().find(|(unit, _)| last >= 10.0 * unit).unwrap_or((1.0, "Hz"))
 }
 
 /// The root mean square of the traces looked at, and where dead ones lie.
@@ -235,4 +244,16 @@ fn offset_chart(range: [f64; 2], counts: &[u64]) -> Markup {
     });
     let path = format!("{}L{} {}L0 {}Z", line(&frame, steps), CHART[0], CHART[1], CHART[1]);
     chart("Offsets", &frame, ["offset", "traces"], &html! { path.area d=(path) {} })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frequencies_have_a_unit_that_keeps_them_short() {
+        let units = [125.0, 4000.0, 50_000.0, 1.25e9, 1e11].map(|last| hertz(last).1);
+        assert_eq!(units, ["Hz", "Hz", "kHz", "MHz", "GHz"]);
+        assert_eq!(hertz(1.25e9).0, 1e6);
+    }
 }

@@ -60,7 +60,7 @@ impl Taking<'_> {
     /// Marks what is wanted of the files, and leaves out those of which no trace is. Returns what to say of that.
     ///
     /// # Errors
-    /// `Error::Usage` where nothing is wanted, for names that are no columns, and for files that can only be imported whole.
+    /// `Error::Usage` where nothing is wanted, for names that are not columns, and for files that can only be imported whole.
     pub(super) fn take(
         &self,
         files: &mut Vec<PlannedFile>,
