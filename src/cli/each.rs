@@ -9,7 +9,7 @@ use indicatif::HumanCount;
 use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::parallel::{Shared, for_each};
 use crate::base::plural::counted;
 use crate::cli::events::Event;
@@ -20,6 +20,7 @@ use crate::plan::import_config::ImportConfig;
 use crate::run::import::import;
 use crate::run::reporter::{ImportProgress, Message, Phase};
 use crate::staging::document_in;
+use crate::store::place::is_absence;
 use crate::store::{self, Place};
 
 /// What became of a file.
@@ -101,7 +102,11 @@ fn convert(
 
 /// The traces of the dataset that is there already, if it was made from a file of the same name and length.
 fn is_there(config: &ImportConfig) -> Result<Option<u64>> {
-    let Ok(root) = Place::to_read(&config.output) else { return Ok(None) };
+    let root = match Place::to_read(&config.output) {
+        Ok(root) => root,
+        Err(e) if is_absence(&e) => return Ok(None),
+        Err(e) => return Err(unreadable(&config.output, &e)),
+    };
     let Some(document) = document_in(&root)? else { return Ok(None) };
     let document = Document::read(&document)?;
     let Some(input) = config.inputs.first().filter(|input| !store::is_remote(input)) else { return Ok(None) };

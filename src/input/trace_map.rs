@@ -62,6 +62,22 @@ enum Source {
     Place(Place),
 }
 
+/// The same, opened.
+enum Opened<'a> {
+    File(&'a File),
+    Place(Reader),
+}
+
+impl Opened<'_> {
+    fn read(&self, block: u64, out: &mut [u8]) -> std::io::Result<()> {
+        let at = block * BLOCK_BYTES as u64;
+        match self {
+            Self::File(file) => file.read_exact_at(out, at),
+            Self::Place(reader) => reader.read_exact_at(out, at),
+        }
+    }
+}
+
 /// A bit for each trace of all files, in their order.
 pub struct TraceMap {
     source: Source,
@@ -84,9 +100,9 @@ impl TraceMap {
     /// Hands over all bytes, block by block.
     pub(crate) fn each_block(&self, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
         let mut bytes = vec![0; BLOCK_BYTES];
-        let reader = self.reader()?;
+        let opened = self.open()?;
         for block in 0..self.n_traces.div_ceil(BLOCK_TRACES) {
-            self.read(reader.as_ref(), block, &mut bytes)?;
+            opened.read(block, &mut bytes)?;
             take(&bytes)?;
         }
         Ok(())
@@ -122,24 +138,14 @@ impl TraceMap {
 
     fn block(&self, block: u64) -> Result<Vec<u64>> {
         let mut bytes = vec![0; BLOCK_BYTES];
-        let mut read = || self.read(self.reader()?.as_ref(), block, &mut bytes);
-        read().map_err(|e| self.failed(e))?;
+        self.open().and_then(|opened| opened.read(block, &mut bytes)).map_err(|e| self.failed(e))?;
         Ok(bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect())
     }
 
-    fn reader(&self) -> std::io::Result<Option<Reader>> {
+    fn open(&self) -> std::io::Result<Opened<'_>> {
         match &self.source {
-            Source::File(_) => Ok(None),
-            Source::Place(place) => Reader::open(place).map(Some),
-        }
-    }
-
-    fn read(&self, reader: Option<&Reader>, block: u64, out: &mut [u8]) -> std::io::Result<()> {
-        let at = block * BLOCK_BYTES as u64;
-        match (&self.source, reader) {
-            (Source::File(file), _) => file.read_exact_at(out, at),
-            (_, Some(reader)) => reader.read_exact_at(out, at),
-            (Source::Place(_), None) => Ok(()),
+            Source::File(file) => Ok(Opened::File(file)),
+            Source::Place(place) => Reader::open(place).map(Opened::Place),
         }
     }
 

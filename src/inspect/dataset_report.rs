@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Result, unreadable};
 use crate::base::plural::counted;
 use crate::base::shell::{quoted, quoted_word};
 use crate::base::visible::{visible, visible_path};
@@ -16,6 +16,7 @@ use crate::segy::SampleAxis;
 use crate::staging::document_in;
 use crate::store::Place;
 use crate::store::files::find_json;
+use crate::store::place::is_absence;
 
 const INDENT: &str = "  ";
 /// Most file names to show.
@@ -88,7 +89,11 @@ pub(crate) struct ArrayOf {
 /// # Errors
 /// `Error::Damaged` and others for one that cannot be read.
 pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
-    let Ok(root) = Place::to_read(path) else { return Ok(None) };
+    let root = match Place::to_read(path) {
+        Ok(root) => root,
+        Err(e) if is_absence(&e) => return Ok(None),
+        Err(e) => return Err(unreadable(path, &e)),
+    };
     let Some(place) = document_in(&root)? else { return Ok(None) };
     let document = Document::read(&place)?;
     let group: Option<Value> = find_json(&root.join(ZARR_JSON))?;

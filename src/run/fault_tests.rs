@@ -292,6 +292,23 @@ fn an_export_of_several_files_is_all_of_them_or_nothing() {
 }
 
 #[test]
+fn a_dataset_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let bench = Bench::new();
+    let directory = bench.path("looked");
+    let out = directory.join("out");
+    bench.import(&["a.sgy"], &out, false).unwrap();
+    let look = || crate::inspect::dataset_report::dataset_report(&out);
+    let faults = Faults::below(&directory, u64::MAX, Errno::IO);
+    assert!(look().unwrap().is_some());
+    let calls = faults.calls();
+    drop(faults);
+    for n in 1..=calls {
+        let _faults = Faults::below(&directory, n, if n % 2 == 0 { Errno::IO } else { Errno::STALE });
+        assert!(look().is_err(), "call {n} of {calls}");
+    }
+}
+
+#[test]
 fn damage_is_never_taken_for_a_whole_dataset() {
     let bench = Bench::new();
     let verify = |directory: &Path, with_input: bool| {
