@@ -24,6 +24,8 @@ use crate::store::{self, Place, Writer};
 /// without it is not ours.
 const LOCK: &str = ".lock";
 const MARK: &[u8] = b"unfinished export of segy-import\n";
+/// Bytes that are worth a write to the disk of their own.
+const LONG_BYTES: usize = 128 << 10;
 
 /// How a file takes its final name.
 #[derive(Clone, Copy)]
@@ -401,7 +403,8 @@ impl UnfinishedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.step()?;
         self.file.write_all_at(bytes, offset).map_err(failed(self.target.display()))?;
-        if self.is_durable {
+        // Shorter pieces wait for the end: pages that are not full yet would be written twice.
+        if self.is_durable && bytes.len() >= LONG_BYTES {
             begin_sync(&self.file, offset, bytes.len() as u64);
         }
         Ok(())
