@@ -36,10 +36,10 @@ pub(crate) struct Spilling<'a> {
 }
 
 impl Spilling<'_> {
-    /// Says what is done and why.
+    /// Says what is done.
     pub(crate) fn told(&self) -> String {
-        let what = format!("spilling the traces to buckets first, with {} until the end", bytes_text(self.takes));
-        self.plan.about(&format!("{what}, since they lie in another order than the bricks"))
+        let takes = bytes_text(self.takes);
+        self.plan.about(&format!("spilling the traces to buckets first, which takes {takes} until the import is done"))
     }
 
     /// Spills them. `on_progress` gets the number of traces done.
