@@ -50,7 +50,7 @@ fn a_grid_from_buckets_is_the_same_by_any_number_of_workers() {
         &["--brick", "4,4,16", "--shard", "8,8,32"],
         &["--axes", "file", "--brick", "1,1,all", "--codec", "none"],
         &["--brick", "3,5,16", "--where", "trace_sequence_line > 4", "--times", "20:120ms"],
-        &["--dtype", "float32", "--no-raw-header", "--brick", "5,5,25", "--verify"],
+        &["--dtype", "float32", "--brick", "5,5,25", "--verify"],
     ];
     for (i, options) in options.iter().enumerate() {
         let in_place = survey.path(&format!("in_place_{i}"));
