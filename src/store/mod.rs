@@ -11,7 +11,6 @@ mod cloud;
 #[cfg(not(feature = "cloud"))]
 #[path = "without_cloud.rs"]
 mod cloud;
-pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod files;
@@ -30,6 +29,7 @@ pub(crate) use reader::{Reader, Stream, TableReader};
 pub(crate) use writer::{Finishing, Writer, finish_buffered};
 
 use crate::base::error::{Error, Result};
+pub(crate) use crate::base::system::entry;
 use address::Address;
 
 /// The current state of an object.
