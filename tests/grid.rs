@@ -58,6 +58,15 @@ fn bricks_of_many_short_traces_take_more_for_headers_than_for_samples() {
     }
 }
 
+/// The headers between the first trace of a shard and its last have more than the 16 MiB that an export keeps.
+#[test]
+fn a_shard_of_traces_far_apart_gives_its_file_back() {
+    let survey = Survey::new(&["--inlines", "1:270", "--crosslines", "1:270", "--samples", "2"]);
+    let out = survey.path("out");
+    imported(&survey.input, &out, &[&GRID[..], &["--brick", "90,90,2", "--shard", "all,all,2"]].concat());
+    gives_back(&out, &survey.input);
+}
+
 #[test]
 fn part_of_a_grid_is_exported_by_the_numbers_of_traces() {
     let survey = volume();

@@ -25,6 +25,11 @@ const GRID: Layout = Layout {
     mark: "segy/metadata.json",
     exceptions: "segy/exceptions.parquet",
 };
+const PART: Layout = Layout {
+    options: &["--chunk-traces", "25", "--where", "mod(cdp, 3) != 0", "--times", "0:400ms"],
+    mark: "metadata.json",
+    exceptions: "exceptions.parquet",
+};
 /// What the progress says last before a kill; the commit shows itself by its mark on the disk.
 const AIMS: [&str; 5] = ["partitioning", "importing", "merging", "syncing", "commit"];
 
@@ -104,6 +109,11 @@ fn an_import_killed_at_any_moment_is_completed_by_the_same_command() {
 #[test]
 fn an_import_of_a_grid_killed_at_any_moment_is_completed_by_the_same_command() {
     kill_and_complete(&GRID);
+}
+
+#[test]
+fn an_import_of_a_part_killed_at_any_moment_is_completed_by_the_same_command() {
+    kill_and_complete(&PART);
 }
 
 fn kill_and_complete(layout: &Layout) {

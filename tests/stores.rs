@@ -166,6 +166,29 @@ fn a_grid_in_a_store_has_the_bytes_of_a_local_one_and_comes_back() {
 }
 
 #[test]
+fn a_part_is_taken_from_a_store_into_it_and_given_back_there() {
+    let Some(bucket) = Bucket::new("parts") else { return };
+    let survey = Survey::new(&["--inlines", "1:20", "--crosslines", "1:30", "--samples", "100"]);
+    bucket.put(&survey.input, "in.sgy");
+    let (url, some) =
+        (bucket.url("in.sgy"), ["--inlines", "3:12", "--where", "mod(crossline, 2) == 0", "--times", "40:"]);
+    let grid = ["--grid", "inline,crossline", "--brick", "4,4,32", "--parallel-threshold", "0", "--segments", "3"];
+    for (name, options) in [("cube", &grid[..]), ("lines", &MANY)] {
+        let options = [options, &some].concat();
+        let local = survey.import(name, &options);
+        bucket.run(&import(&url, &bucket.url(name), &options));
+        assert_same_objects(&bucket, &survey, name, &local);
+        let [part, source] = [&bucket.url(name), &url].map(|place| place.to_str().unwrap());
+        bucket.run(&["verify", source, part]);
+        let (back, here) = (bucket.url(&format!("back/{name}.sgy")), survey.path(&format!("{name}.sgy")));
+        bucket.run(&["export", part, back.to_str().unwrap()]);
+        bucket.run(&["export", local.to_str().unwrap(), here.to_str().unwrap()]);
+        bucket.get_all("back", &survey.path("back"));
+        assert!(std::fs::read(survey.path(&format!("back/{name}.sgy"))).unwrap() == std::fs::read(here).unwrap());
+    }
+}
+
+#[test]
 fn a_header_table_in_parts_has_the_bytes_of_a_local_one_and_takes_turns_with_one_file() {
     let Some(bucket) = Bucket::new("tables") else { return };
     let survey = Survey::new(&["--traces", "140000", "--samples", "2"]);

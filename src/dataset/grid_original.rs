@@ -1,10 +1,11 @@
-//! Rebuilding the samples of the original file from a grid, one column of bricks after another.
+//! Rebuilding the traces of the original file from a grid, one column of bricks after another.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
-use crate::dataset::original::{Original, Sink};
+use crate::dataset::original::{Original, PIECE_BYTES, Sink};
 use crate::dataset::trace_extents::Extents;
 use crate::dataset::{PlacedGrid, SampleWatch};
 use crate::grid::places::Placed;
@@ -12,7 +13,8 @@ use crate::grid::{BLOCK_BYTES, Grid};
 use crate::store::checksum::ChunkSums;
 
 impl Original<'_> {
-    /// Passes the samples of all traces of a unit to `sink`, and the number of completed traces to `on_traces`.
+    /// Passes the samples of all traces of a unit to `sink`, with the headers if bricks give them, and the number of completed
+    /// traces to `on_traces`.
     ///
     /// Memory: the bricks of a column, 24 MiB of them at a time, one at least.
     pub(super) fn bricks_of_unit(
@@ -45,6 +47,7 @@ impl Original<'_> {
                 self.pass_bricks(part, &column, &(0..grid.n_deep()), &mut sums)?;
                 continue;
             }
+            let mut with_headers = sources.bricks_give_headers;
             for first in (0..grid.n_deep()).step_by(at_a_time as usize) {
                 cancel.check()?;
                 let deep = first..(first + at_a_time).min(grid.n_deep());
@@ -55,7 +58,8 @@ impl Original<'_> {
                     continue;
                 }
                 let bricks = self.read_bricks(part, &column, &deep, &mut sums)?;
-                self.samples_of(grid, &traces, &deep, &bricks, sink)?;
+                self.samples_of(grid, &traces, (&deep, &bricks), with_headers, sink)?;
+                with_headers = false;
             }
             on_traces(traces.len() as u64);
         }
@@ -90,12 +94,13 @@ impl Original<'_> {
         Ok(bricks)
     }
 
+    /// Passes on the samples of some bricks, and the headers of their traces if `with_headers`.
     fn samples_of(
         &mut self,
         grid: &Grid,
         traces: &[Placed],
-        deep: &Range<u64>,
-        bricks: &[u8],
+        (deep, bricks): (&Range<u64>, &[u8]),
+        with_headers: bool,
         sink: &mut Sink,
     ) -> Result<()> {
         let sources = self.sources;
@@ -105,16 +110,20 @@ impl Original<'_> {
         let samples = deep.start * depth..(deep.end * depth).min(grid.traces.n_samples);
         let (Some(first), Some(last)) = (traces.first(), traces.last()) else { return Ok(()) };
         let mut exceptions = sources.tables.exceptions.rows(&(first.trace..last.trace + 1))?;
-        let mut known: Option<(Range<u64>, Extents)> = None;
+        let mut known: Option<(Range<u64>, Extents, Arc<Vec<u8>>)> = None;
         let mut row = Vec::new();
+        let mut joined = Joined::new(sink);
         for placed in traces {
             let trace = placed.trace;
-            if known.as_ref().is_none_or(|(unit, _)| !unit.contains(&trace)) {
+            if known.as_ref().is_none_or(|(unit, ..)| !unit.contains(&trace)) {
                 let unit = sources.lengths.units_of(&(trace..trace + 1)).start;
-                let extents = sources.lengths.of_unit(dataset, &sources.tables.headers, unit)?;
-                known = Some((sources.lengths.units[unit].clone(), extents));
+                let headers = match with_headers {
+                    true => self.header_cache.of_unit(unit, sources)?,
+                    false => Arc::default(),
+                };
+                known = Some((sources.traces_of(unit), sources.extents_of(unit)?, headers));
             }
-            let Some((_, extents)) = &known else { continue };
+            let Some((unit, extents, headers)) = &known else { continue };
             row.clear();
             let piece = depth as usize * size;
             for brick in 0..(deep.end - deep.start) as usize {
@@ -123,8 +132,48 @@ impl Original<'_> {
             }
             let n = extents.n_samples(trace).min(samples.end).saturating_sub(samples.start) as usize;
             exceptions.pass_to(trace, samples.start)?;
-            self.put_samples(trace, &samples, &row[..n * size], extents, &mut exceptions, sink)?;
+            let mut put = |offset: u64, bytes: &[u8]| joined.put(offset, bytes);
+            if with_headers {
+                let of_trace = headers.chunks(dataset.header_bytes).nth((trace - unit.start) as usize);
+                self.headers.clear();
+                self.headers.extend_from_slice(of_trace.unwrap_or_default());
+                self.put_header(trace, extents, &mut put)?;
+            }
+            self.put_samples(trace, &samples, &row[..n * size], extents, &mut exceptions, &mut put)?;
         }
+        joined.finish()
+    }
+}
+
+/// Joins pieces that follow each other in the file.
+struct Joined<'a, 's> {
+    sink: &'a mut Sink<'s>,
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'a, 's> Joined<'a, 's> {
+    fn new(sink: &'a mut Sink<'s>) -> Self {
+        Self { sink, offset: 0, bytes: Vec::new() }
+    }
+
+    fn put(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let n = self.bytes.len();
+        if offset != self.offset + n as u64 || n + bytes.len() > PIECE_BYTES {
+            self.pass_on()?;
+            self.offset = offset;
+        }
+        self.bytes.extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn pass_on(&mut self) -> Result<()> {
+        let passed = if self.bytes.is_empty() { Ok(()) } else { (self.sink)(self.offset, &self.bytes) };
+        self.bytes.clear();
+        passed
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.pass_on()
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct GridPlaces {
     pub cut: Cut,
     /// Units with traces, in the order in which they were written.
     pub units: Vec<u64>,
+    /// The traces from the first to the last of a unit, of the unit with most of them.
+    pub widest_unit: u64,
     /// Eight bytes for each place, little-endian.
     map: File,
 }
@@ -63,10 +65,10 @@ impl GridPlaces {
         if n_units > MOST_UNITS {
             return Err(damaged(&directory, format!("it would have {n_units} columns of bricks")));
         }
-        let mut first = Vec::new();
+        let mut spans = Vec::new();
         let n = usize::try_from(n_units).unwrap_or(usize::MAX);
-        first.try_reserve_exact(n).map_err(|e| damaged(&directory, e))?;
-        first.resize(n, HOLE);
+        spans.try_reserve_exact(n).map_err(|e| damaged(&directory, e))?;
+        spans.resize(n, (HOLE, 0));
         let mut n_traces = 0;
         for number in 0..n_chunks {
             let index = chunks.index_of_unit(number);
@@ -79,7 +81,8 @@ impl GridPlaces {
                 for (place, trace) in (start..).zip(run.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b))) {
                     if trace != HOLE {
                         let unit = unit_of(&cut, place);
-                        first[unit as usize] = first[unit as usize].min(trace);
+                        let (first, last) = &mut spans[unit as usize];
+                        (*first, *last) = (trace.min(*first), trace.max(*last));
                         n_traces += 1;
                     }
                     if trace != HOLE && trace >= dataset.array.n_traces {
@@ -91,9 +94,10 @@ impl GridPlaces {
         if n_traces != grid.n_placed() || n_places == 0 {
             return Err(damaged(&directory, format!("it has {n_traces} traces, and there are {}", grid.n_placed())));
         }
-        let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
-        units.sort_by_key(|&unit| first[unit as usize]);
-        Ok(Self { cut, units, map })
+        let mut units: Vec<u64> = (0..n_units).filter(|&unit| spans[unit as usize].0 != HOLE).collect();
+        units.sort_by_key(|&unit| spans[unit as usize].0);
+        let widest_unit = units.iter().map(|&unit| spans[unit as usize]).map(|(first, last)| last - first + 1).max();
+        Ok(Self { cut, units, widest_unit: widest_unit.unwrap_or(0), map })
     }
 
     /// The traces of a column of bricks in file order.

@@ -12,6 +12,7 @@ mod edited;
 mod exception_reader;
 mod grid_original;
 mod grid_reader;
+mod header_cache;
 mod header_columns;
 mod header_reader;
 mod open;

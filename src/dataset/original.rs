@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::dataset::header_cache::{CACHE_BYTES, HeaderCache};
 use crate::dataset::restoration::Restoration;
 use crate::dataset::trace_extents::{Extents, Lengths};
 use crate::dataset::{
@@ -79,6 +80,8 @@ pub(crate) struct Sources<'a> {
     pub(super) lengths: Lengths,
     /// Of a grid, with what lies aside.
     pub(super) grids: Vec<PlacedGrid>,
+    /// Whether the units of bricks give the headers too.
+    pub(super) bricks_give_headers: bool,
 }
 
 impl<'a> Sources<'a> {
@@ -88,15 +91,24 @@ impl<'a> Sources<'a> {
         let dataset = tables.dataset;
         let lengths = Lengths::new(dataset, file, &tables.headers, units(dataset, &file.traces)?)?;
         let grids = dataset.grid.as_ref().map_or(Ok(Vec::new()), |grid| PlacedGrid::open(dataset, grid))?;
-        Ok(Self { dataset, file, tables, lengths, grids })
+        let fits = |grid: &PlacedGrid| {
+            let bytes = grid.places.widest_unit.saturating_mul(dataset.header_bytes as u64);
+            bytes <= CACHE_BYTES as u64 && grid.grid.n_deep() > 0
+        };
+        let bricks_give_headers = grids.iter().all(fits);
+        Ok(Self { dataset, file, tables, lengths, grids, bricks_give_headers })
     }
 
     /// The units that threads can work on in parallel for these traces of the file, of which there is at least one. Units of
-    /// traces come first; of a grid they give the headers, and then units of bricks the samples.
+    /// traces come first; of a grid they give the headers, and then units of bricks the samples. Where the headers of the
+    /// traces between the first and the last of a unit of bricks fit in memory, these give both, in fewer and longer pieces.
     pub(crate) fn units_of(&self, traces: &Range<u64>) -> Vec<u64> {
-        let units = self.lengths.units_of(traces);
         let n_units = self.lengths.units.len() as u64;
         let n_bricks = self.grids.iter().map(|grid| grid.places.units.len() as u64).sum::<u64>();
+        let units = match n_bricks > 0 && self.bricks_give_headers {
+            true => 0..0,
+            false => self.lengths.units_of(traces),
+        };
         (units.start as u64..units.end as u64).chain(n_units..n_units + n_bricks).collect()
     }
 
@@ -163,12 +175,13 @@ fn units(dataset: &Dataset, traces: &Range<u64>) -> Result<Vec<Range<u64>>> {
 }
 
 /// Rebuilds the traces of the file; each thread has its own. Memory: one chunk, a page of headers, and a piece of at
-/// most 256 KiB or one trace (all traces of a chunk, if chunks split traces).
+/// most 256 KiB or one trace (all traces of a chunk, if chunks split traces); of a grid 16 MiB of headers.
 pub(crate) struct Original<'a> {
     pub(super) sources: &'a Sources<'a>,
     pub(super) chunks: ChunkReader<'a>,
     /// Of a grid, and of what lies aside.
     pub(super) bricks: Vec<BrickReader>,
+    pub(super) header_cache: HeaderCache,
     pub(super) restoration: Restoration,
     pub(super) conversion: Option<Conversion>,
     /// The part of the file to give, if it is not all of it, and changes of its headers.
@@ -187,6 +200,7 @@ impl<'a> Original<'a> {
             sources,
             chunks,
             bricks,
+            header_cache: HeaderCache::default(),
             restoration,
             conversion: None,
             crop: None,
@@ -334,23 +348,25 @@ impl<'a> Original<'a> {
     ) -> Result<()> {
         for trace in traces.clone() {
             headers.next_rows(1, &mut self.headers)?;
-            if let Some(crop) = self.crop {
-                if !crop.traces.contains(trace) {
-                    continue;
-                }
-                crop.change(trace, &mut self.headers)?;
-            }
-            let offset = self.offset_of(trace, extents);
-            match &self.conversion {
-                Some(conversion) => {
-                    self.converted.clear();
-                    conversion.put_headers(&self.headers, &mut self.converted);
-                    sink(offset, &self.converted)?;
-                }
-                None => sink(offset, &self.headers)?,
+            if self.crop.is_none_or(|crop| crop.traces.contains(trace)) {
+                self.put_header(trace, extents, sink)?;
             }
         }
         Ok(())
+    }
+
+    /// Passes on the headers of one trace, which are in `self.headers`.
+    pub(super) fn put_header(&mut self, trace: u64, extents: &Extents, sink: &mut Sink) -> Result<()> {
+        self.crop.map_or(Ok(()), |crop| crop.change(trace, &mut self.headers))?;
+        let offset = self.offset_of(trace, extents);
+        match &self.conversion {
+            Some(conversion) => {
+                self.converted.clear();
+                conversion.put_headers(&self.headers, &mut self.converted);
+                sink(offset, &self.converted)
+            }
+            None => sink(offset, &self.headers),
+        }
     }
 
     /// One chunk's samples of traces that are split between chunks.

@@ -1,7 +1,8 @@
-//! Tables of numbers that other programs wrote: Parquet, or CSV with a first line of names.
+//! Tables of numbers that other programs wrote: Parquet, in one file or a directory of them, or CSV with a first line of names.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+use std::vec;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
@@ -19,6 +20,8 @@ const BATCH_ROWS: usize = 4096;
 /// Bytes of a line, at most.
 const MOST_LINE_BYTES: usize = 1 << 20;
 
+type Parquet = ParquetRecordBatchReaderBuilder<TableReader>;
+
 /// A column of some rows; `None` for what is not a number.
 pub(super) type Numbers = Vec<Option<Number>>;
 
@@ -30,7 +33,7 @@ pub(super) struct TableRows {
 }
 
 enum Kind {
-    Parquet(Box<ParquetRecordBatchReaderBuilder<TableReader>>),
+    Parquet(Box<Parquet>, vec::IntoIter<Place>),
     Csv(BufReader<Stream>),
 }
 
@@ -39,17 +42,15 @@ impl TableRows {
     /// Why it cannot be read.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let cannot = |e: std::io::Error| format!("cannot be read: {e}");
-        let place = if is_remote(path) { Place::to_read(path) } else { Place::file_to_read(path) }.map_err(cannot)?;
+        let mut parts = files_of(path).map_err(cannot)?.into_iter();
+        let place = parts.next().ok_or("has no files called .parquet")?;
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
             let mut lines = BufReader::new(Reader::open(&place).and_then(Reader::whole).map_err(cannot)?);
             let names = line(&mut lines)?.ok_or("is empty")?;
             return Ok(Self { names: cells(&names).map(str::to_owned).collect(), kind: Kind::Csv(lines) });
         }
-        let reader = TableReader::open(&place).map_err(cannot)?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(reader)
-            .map_err(|e| format!("is neither Parquet nor called .csv: {e}"))?;
-        let names = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-        Ok(Self { names, kind: Kind::Parquet(Box::new(builder.with_batch_size(BATCH_ROWS))) })
+        let first = parquet(&place)?;
+        Ok(Self { names: names_in(&first), kind: Kind::Parquet(Box::new(first), parts) })
     }
 
     /// Passes on the columns of these numbers, batch after batch.
@@ -62,14 +63,15 @@ impl TableRows {
         take: &mut dyn FnMut(Vec<Numbers>) -> Result<(), String>,
     ) -> Result<(), String> {
         match self.kind {
-            Kind::Parquet(builder) => {
+            Kind::Parquet(first, others) => {
                 let names: Vec<&str> = columns.iter().map(|&i| self.names[i].as_str()).collect();
-                let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
-                let reader = builder.with_projection(mask).build().map_err(|e| format!("cannot be read: {e}"))?;
-                for batch in reader {
-                    let batch = batch.map_err(|e| format!("cannot be read: {e}"))?;
-                    let of = |name: &&str| batch.column_by_name(name).map(numbers).unwrap_or_default();
-                    take(names.iter().map(of).collect())?;
+                each_of_part(*first, &names, take)?;
+                for place in others {
+                    let part = parquet(&place)?;
+                    if names_in(&part) != self.names {
+                        return Err(format!("has other columns in {} than in its first file", place.display()));
+                    }
+                    each_of_part(part, &names, take)?;
                 }
                 Ok(())
             }
@@ -93,6 +95,51 @@ impl TableRows {
             }
         }
     }
+}
+
+/// The file at a path, or the tables in a directory.
+fn files_of(path: &Path) -> io::Result<Vec<Place>> {
+    if is_remote(path) {
+        let place = Place::to_read(path)?;
+        return if place.find()?.is_some() { Ok(vec![place]) } else { parquet_files_in(&place) };
+    }
+    match std::fs::metadata(path)?.is_dir() {
+        true => parquet_files_in(&Place::to_read(path)?),
+        false => Ok(vec![Place::file_to_read(path)?]),
+    }
+}
+
+/// The tables in a directory, in the order of their names.
+fn parquet_files_in(directory: &Place) -> io::Result<Vec<Place>> {
+    let mut names = directory.names_below()?;
+    names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "parquet"));
+    names.sort_unstable();
+    Ok(names.iter().map(|name| directory.join(name)).collect())
+}
+
+fn parquet(place: &Place) -> Result<Parquet, String> {
+    let reader = TableReader::open(place).map_err(|e| format!("cannot be read: {e}"))?;
+    let builder = Parquet::try_new(reader).map_err(|e| format!("is neither Parquet nor called .csv: {e}"))?;
+    Ok(builder.with_batch_size(BATCH_ROWS))
+}
+
+fn names_in(part: &Parquet) -> Vec<String> {
+    part.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+fn each_of_part(
+    part: Parquet,
+    names: &[&str],
+    take: &mut dyn FnMut(Vec<Numbers>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mask = ProjectionMask::columns(part.parquet_schema(), names.iter().copied());
+    let reader = part.with_projection(mask).build().map_err(|e| format!("cannot be read: {e}"))?;
+    for batch in reader {
+        let batch = batch.map_err(|e| format!("cannot be read: {e}"))?;
+        let of = |name: &&str| batch.column_by_name(name).map(numbers).unwrap_or_default();
+        take(names.iter().map(of).collect())?;
+    }
+    Ok(())
 }
 
 /// The next line that is not empty.
