@@ -79,3 +79,33 @@ fn every_module_uses_only_those_above_it() {
 fn a_group_in_braces_is_read_as_its_parts() {
     assert_eq!(uses("use crate::{a, b::{c, d}, e};\nlet x = crate::f::g();"), ["a", "b", "e", "f"]);
 }
+
+/// Files that are compiled for tests alone, but are no test by their name.
+const FOR_TESTS: [&str; 2] = ["faults.rs", "growth.rs"];
+
+#[test]
+fn only_one_module_knows_the_operating_system() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let known =
+        ["std::os::", "rustix::", "libc::", "signal_hook::", "windows_sys::", "cfg(unix", "cfg(windows", "target_os"];
+    let (mut n_inside, mut wrong) = (0, Vec::new());
+    for path in files(&src) {
+        let inside = path.strip_prefix(&src).unwrap();
+        let is_test = |part: &std::ffi::OsStr| {
+            let part = part.to_str().unwrap();
+            part.trim_end_matches(".rs").ends_with("tests") || FOR_TESTS.contains(&part)
+        };
+        if inside.iter().any(is_test) {
+            continue;
+        }
+        let code = code(&path);
+        for name in known.iter().filter(|name| code.contains(**name)) {
+            match inside.starts_with("base/system") {
+                true => n_inside += 1,
+                false => wrong.push(format!("{} has {name}", inside.display())),
+            }
+        }
+    }
+    assert!(n_inside > 5, "only {n_inside} were found where they belong");
+    assert_eq!(wrong, Vec::<String>::new());
+}

@@ -1,11 +1,10 @@
 //! Asking a running import to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::base::error::{Error, Result};
-
-const SIGTERM: i32 = signal_hook::consts::SIGTERM;
+use crate::base::system::{SIGTERM, store_signals};
 
 /// Shared by an import and anything that may stop it. Clones stop the same import.
 #[derive(Clone, Debug, Default)]
@@ -26,16 +25,9 @@ impl CancelHandle {
     }
 
     /// Makes SIGINT, SIGTERM and SIGHUP ask to stop; a second signal ends the process at once. A signal that the parent
-    /// told it to ignore (`nohup`, `&` in a script) stays ignored.
+    /// told it to ignore (`nohup`, `&` in a script) stays ignored. On Windows: Ctrl-C, Ctrl-Break and closing the console.
     pub fn listen_to_signals(&self) -> std::io::Result<()> {
-        use signal_hook::consts::{SIGHUP, SIGINT};
-        let is_second = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
-            signal_hook::flag::register_conditional_default(signal, is_second.clone())?;
-            signal_hook::flag::register(signal, is_second.clone())?;
-            signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize)?;
-        }
-        Ok(())
+        store_signals(&self.signal)
     }
 
     /// `Error::Cancelled` once somebody has asked.
@@ -44,17 +36,6 @@ impl CancelHandle {
             0 => Ok(()),
             signal => Err(Error::Cancelled { signal: signal as i32, left: None }),
         }
-    }
-}
-
-/// Whether this process ignores a signal.
-fn is_ignored(signal: i32) -> bool {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with no new action given, the call only writes to `action`, which is valid to write to. If it fails, the
-    // zeroed bytes are a valid action too.
-    unsafe {
-        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
-        action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use crate::base::system::name_of_signal;
 use crate::base::visible::{visible, visible_path};
 
 /// The result of everything in this crate that can fail.
@@ -71,7 +72,7 @@ impl Error {
 
 /// `SIGINT`, `SIGKILL` …, or `signal 35` if the signal has no known name.
 pub(crate) fn signal_name(signal: i32) -> String {
-    match signal_hook::low_level::signal_name(signal) {
+    match name_of_signal(signal) {
         Some(name) => name.to_owned(),
         None => format!("signal {signal}"),
     }

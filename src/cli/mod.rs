@@ -28,13 +28,14 @@ mod worker;
 
 use std::borrow::Cow;
 use std::process::ExitCode;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::system::prepare_process;
 use crate::base::visible::visible_lines;
 use crate::cli::asked::is_for_programs;
 use crate::cli::events::Event;
@@ -121,8 +122,7 @@ fn command() -> clap::Command {
 
 /// Runs the command of this process and prints any error. Returns the exit code.
 pub fn main() -> ExitCode {
-    // Makes exceeding a file size limit (`ulimit -f`) an error like a full disk, instead of killing the process.
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    prepare_process();
     let parsed = asked_command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

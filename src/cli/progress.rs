@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::base::error::{Result, failed};
 use crate::base::plural::counted;
+use crate::base::system::terminal_size;
 use crate::base::visible::{visible, visible_lines};
 use crate::cli::events::{Event, thousandths};
 use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase};
@@ -257,7 +258,7 @@ impl Bar {
 
 /// Whether standard error is a terminal wide enough for everything.
 fn is_wide() -> bool {
-    rustix::termios::tcgetwinsize(std::io::stderr()).is_ok_and(|size| size.ws_col >= WIDE_COLUMNS)
+    terminal_size(std::io::stderr()).is_some_and(|[columns, _]| columns >= WIDE_COLUMNS)
 }
 
 /// A bar for reading headers, if standard error is a terminal.

@@ -1,13 +1,13 @@
 //! `segy-import report IN… -o PAGE`.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::system::temporary_files;
 use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print};
 use crate::report::{Form, ReportConfig, report};
@@ -93,16 +93,12 @@ pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
 /// # Errors
 /// `Error::Failed` if it cannot be written.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    // As for any file, before the umask; a temporary one would be private.
-    let mode = std::fs::Permissions::from_mode(0o666);
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = path.display();
-    let written = tempfile::Builder::new().prefix(".segy-import-").permissions(mode).tempfile_in(directory).and_then(
-        |mut file| {
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|e| e.error)
-        },
-    );
+    let written = temporary_files().prefix(".segy-import-").tempfile_in(directory).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)
+    });
     written.map(drop).map_err(failed(shown))
 }

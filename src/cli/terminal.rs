@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::ValueEnum;
 
 use crate::base::error::Result;
+use crate::base::system::terminal_size;
 use crate::picture::Raster;
 use crate::picture::colours::Colour;
 
@@ -74,7 +75,7 @@ pub(super) fn size() -> Option<[usize; 2]> {
     if !stdout.is_terminal() {
         return None;
     }
-    let size = rustix::termios::tcgetwinsize(&stdout).ok().map(|s| [usize::from(s.ws_col), usize::from(s.ws_row)]);
+    let size = terminal_size(&stdout).map(|size| size.map(usize::from));
     Some(size.filter(|s| s[0] > 0 && s[1] > 0).unwrap_or(USUAL))
 }
 

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use rustix::process::{WaitId, WaitIdOptions};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed, signal_name};
+use crate::base::system;
 use crate::coordinator::{Ending, Event, EventKind};
 use crate::plan::Plan;
 use crate::protocol::{Failure, WorkerMessage, parse_line};
@@ -65,7 +64,7 @@ pub(crate) struct ProcessLauncher {
     /// Path of the plan file in the staging directory.
     pub plan_file: PathBuf,
     /// The lock of the output directory. Every worker inherits it, so that a surviving worker of a killed import
-    /// cannot write into what the next one makes. Object stores have none.
+    /// cannot write into what the next one makes. Object stores have none. (On Windows no worker survives.)
     pub lock: Option<File>,
 }
 
@@ -89,9 +88,10 @@ impl Launch for ProcessLauncher {
         segment: u32,
         events: Sender<Event>,
     ) -> Result<Box<dyn Running>> {
-        let lock = self.lock.as_ref().map(inheritable).transpose();
+        let lock = self.lock.as_ref().map(system::inheritable).transpose();
         let lock = lock.map_err(failed("cannot pass the lock to a worker"))?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg("worker")
             .arg("--plan")
             .arg(&self.plan_file)
@@ -99,12 +99,13 @@ impl Launch for ProcessLauncher {
             .env_remove("SEGY_IMPORT_PROGRESS")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C at the terminal reaches only the coordinator, which then decides.
-            .process_group(0)
+            .stderr(Stdio::piped());
+        // Ctrl-C at the terminal reaches only the coordinator, which then decides.
+        let mut child = system::without_ctrl_c(&mut command)
             .spawn()
             .map_err(failed(format!("cannot start a worker process ({})", self.program.display())))?;
         drop(lock);
+        system::bind_to_this_process(&child);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ends_by_itself = store::is_remote(&self.plan_file);
         // If the threads below cannot be started, dropping it ends the process.
@@ -117,13 +118,6 @@ impl Launch for ProcessLauncher {
         }
         Ok(Box::new(worker))
     }
-}
-
-/// A duplicate of the open file that child processes inherit while it exists.
-fn inheritable(file: &File) -> std::io::Result<File> {
-    let copy = file.try_clone()?;
-    rustix::io::fcntl_setfd(&copy, rustix::io::FdFlags::empty())?;
-    Ok(copy)
 }
 
 /// Forwards the messages in a worker's standard output, and the fact that it closed.
@@ -165,11 +159,7 @@ impl Running for WorkerProcess {
     }
 
     fn stopped_process(&self) -> Option<u32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        // With NOWAIT it stays to be waited for.
-        let now = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let state = rustix::process::waitid(WaitId::Pid(pid), now).ok()??;
-        state.stopped().then(|| self.child.id())
+        system::is_stopped(&self.child).then(|| self.child.id())
     }
 
     fn wait(&mut self) -> Option<Ending> {
@@ -187,7 +177,7 @@ impl Running for WorkerProcess {
         let stderr = self.stderr.take().and_then(|t| t.join().ok()).unwrap_or_default();
         let ending = match status {
             Ok(status) if status.success() => None,
-            Ok(status) => Some(Ending { how: how_it_ended(status), signal: status.signal(), stderr }),
+            Ok(status) => Some(Ending { how: how_it_ended(status), signal: system::ending_signal(status), stderr }),
             Err(e) => Some(Ending { how: format!("is lost: {e}"), signal: None, stderr }),
         };
         self.ending.insert(ending).clone()
@@ -195,7 +185,7 @@ impl Running for WorkerProcess {
 }
 
 fn how_it_ended(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
+    match (system::ending_signal(status), status.code()) {
         (Some(signal), _) => format!("was killed by {}", signal_name(signal)),
         (None, Some(code)) => format!("exited with code {code}"),
         (None, None) => "ended in an unknown way".into(),

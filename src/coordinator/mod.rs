@@ -17,6 +17,7 @@ use launch::{TIME_TO_END, TIME_TO_GIVE_UP};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::base::system::{SIGBUS, SIGKILL};
 use crate::plan::Plan;
 use crate::protocol::WorkerMessage;
 use crate::staging::SegmentRecord;
@@ -261,7 +262,6 @@ impl<'a> Coordinator<'a> {
     }
 
     fn obituary(&self, segment: u32, ending: Option<Ending>) -> String {
-        const SIGBUS: i32 = signal_hook::consts::SIGBUS;
         let range = self.plan.segments.get(segment as usize).map_or(String::new(), |s| {
             format!(" (traces {} to {} of {})", s.start_trace + 1, s.end_trace, self.plan.input_name())
         });
@@ -270,7 +270,7 @@ impl<'a> Coordinator<'a> {
         };
         let hint = match ending.signal {
             Some(SIGBUS) => "; the input was truncated or cannot be read, or the disk is full",
-            Some(signal_hook::consts::SIGKILL) => "; perhaps the system ran out of memory",
+            Some(SIGKILL) => "; perhaps the system ran out of memory",
             _ => "",
         };
         let stderr = if ending.stderr.is_empty() { String::new() } else { format!("; it said: {}", ending.stderr) };

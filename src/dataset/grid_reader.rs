@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufReader;
-use std::os::unix::fs::FileExt;
 
 use serde::Deserialize;
 use zarrs::metadata::v3::ArrayMetadataV3;
 
 use crate::base::error::{Result, failed};
+use crate::base::system::FileExt;
 use crate::dataset::chunk_reader::{Shard, read_at, take_checksum};
 use crate::dataset::{Dataset, damaged};
 use crate::dataset_files::{TRACE_NUMBERS, ZARR_JSON};

@@ -1,12 +1,12 @@
 //! New values of header fields from a table: one row for each trace, written over the bytes of the header.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::error::{Error, Result, failed};
 use crate::base::near_names::near_names;
+use crate::base::system::FileExt;
 use crate::dataset::{Dataset, OriginalFile, TraceSet};
 use crate::export::place_map::{Dimension, PlaceMap, Positions, axis_values};
 use crate::export::table_rows::{Numbers, TableRows};

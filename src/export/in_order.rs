@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+
+use crate::base::system::FileExt;
 
 /// Bytes written in order; those that arrive early wait in a temporary file.
 pub(super) struct InOrder<W> {

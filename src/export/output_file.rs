@@ -4,12 +4,12 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Stdout, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::n_threads;
+use crate::base::system::{self, FileExt, SIGPIPE, begin_sync};
 use crate::dataset::Dataset;
 use crate::dataset_files::METADATA;
 use crate::export::in_order::InOrder;
@@ -17,7 +17,7 @@ use crate::staging::STAGING;
 use crate::store::entry::Kind;
 use crate::store::files::{entry, is_there, move_to, remove};
 use crate::store::place::{is_absence, random_name};
-use crate::store::sync::{begin_sync, sync, sync_parent};
+use crate::store::sync::{sync, sync_parent};
 use crate::store::{self, Place, Writer};
 
 /// Name and content of the file that is locked while a directory of unfinished files is being filled; a directory
@@ -145,7 +145,7 @@ impl Unfinished {
 /// The error of standard output. A closed pipe ends the program, as it ends others.
 fn not_taken(error: std::io::Error) -> Error {
     match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Error::Cancelled { signal: signal_hook::consts::SIGPIPE, left: None },
+        std::io::ErrorKind::BrokenPipe => Error::Cancelled { signal: SIGPIPE, left: None },
         _ => failed("standard output")(error),
     }
 }
@@ -280,7 +280,7 @@ impl UnfinishedDirectory {
         let mut lock = files.join(LOCK).create_new()?;
         lock.write_all(MARK)?;
         // Without locks, leftovers are never assumed to be abandoned.
-        let _ = lock.try_lock();
+        let _ = system::try_lock(&lock);
         Ok((files, lock))
     }
 
@@ -334,7 +334,7 @@ fn remove_leftovers(target: &Place) {
             held.join(LOCK).read_at_most(MARK.len() as u64, &mut text)?;
             if text == MARK { held.join(LOCK).open_to_write() } else { Err(std::io::ErrorKind::NotFound.into()) }
         });
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if lock.is_ok_and(|lock| system::try_lock(&lock).is_ok()) {
             // What cannot be removed is unused and does no harm.
             let _ = directory.remove();
         }
@@ -375,7 +375,7 @@ impl UnfinishedFile {
         let (file, temporary) = unnamed(target).map_err(cannot)?;
         // The new file takes over the permissions of the one it replaces.
         if let Some(replaced) = entry(target)? {
-            file.set_permissions(std::fs::Permissions::from_mode(replaced.mode)).map_err(cannot)?;
+            system::set_mode(&file, replaced.mode).map_err(cannot)?;
         }
         let unfinished = Self { file, temporary, target: target.clone(), is_durable };
         unfinished.reserve(bytes)?;
@@ -385,19 +385,9 @@ impl UnfinishedFile {
 
     /// Reserves the space now, so that a full disk is noticed before the work begins.
     fn reserve(&self, bytes: u64) -> Result<()> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            use rustix::fs::{FallocateFlags, fallocate};
-            use rustix::io::Errno;
-            // If the file system cannot reserve space, a full disk shows when writing.
-            if let Err(e @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) =
-                fallocate(&self.file, FallocateFlags::empty(), 0, bytes)
-            {
-                let path = self.target.display();
-                return Err(Error::Failed(format!("{path}: no space for its {bytes} bytes: {e}")));
-            }
-        }
-        Ok(())
+        let path = self.target.display();
+        system::reserve(&self.file, bytes)
+            .map_err(|e| Error::Failed(format!("{path}: no space for its {bytes} bytes: {e}")))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
@@ -435,7 +425,6 @@ impl UnfinishedFile {
     }
 
     /// Gives an unnamed file the name of the target.
-    #[cfg(target_os = "linux")]
     fn give_name(&mut self, overwrite: bool) -> Result<()> {
         match self.target.link_unnamed(&self.file) {
             Ok(()) => return Ok(()),
@@ -449,16 +438,10 @@ impl UnfinishedFile {
         self.temporary = None;
         Ok(())
     }
-
-    #[cfg(not(target_os = "linux"))]
-    fn give_name(&mut self, _: bool) -> Result<()> {
-        Err(Error::Failed(format!("{}: has no name to be renamed", self.target.display())))
-    }
 }
 
 /// A new file in the target's directory: unnamed if it can be named later, otherwise with a practically unique name.
 fn unnamed(target: &Place) -> std::io::Result<(File, Option<Place>)> {
-    #[cfg(target_os = "linux")]
     if let Some(parent) = target.parent()
         && let Some(file) = parent.create_linkable()?
     {

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::system::FileExt;
 use crate::dataset::{Dataset, HeaderColumns, TraceSet};
 use crate::other_arrays::OtherArray;
 

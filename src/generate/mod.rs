@@ -20,15 +20,15 @@ mod survey;
 mod text_header;
 mod wavelet;
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::parallel::{in_order, n_threads};
+use crate::base::system::temporary_files;
 use crate::segy::ByteOrder;
 use crate::segy::samples::format::{FORMATS, SampleFormat, sample_format};
 
@@ -155,11 +155,10 @@ pub fn generate(
     }
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::metadata(directory).with_context(|| format!("{}: its directory cannot be used", path.display()))?;
-    let mut options = tempfile::Builder::new();
+    let mut options = temporary_files();
     let name = path.file_name().unwrap_or_default();
     let unfinished = options
         .prefix(&[".".as_ref(), name, ".".as_ref()].join("".as_ref()))
-        .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory)
         // Without the temporary name, which would mean nothing to the user.
         .map_err(|e| e.raw_os_error().map_or(e, std::io::Error::from_raw_os_error))

@@ -3,10 +3,10 @@
 //! They are found window by window of the map. Memory: a page of bits, one for each trace; the rest is in temporary files.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::system::FileExt;
 
 /// Bytes of bits in memory.
 const PAGE_BYTES: u64 = 64 << 10;

@@ -88,7 +88,7 @@ impl Fit {
         let ([x_per_u, x_per_v], [y_per_u, y_per_v]) = (solve(of_x), solve(of_y));
         let vectors = [[x_per_u, y_per_u], [x_per_v, y_per_v]];
         let at = [first[0] + u, first[1] + v, first[2] + x, first[3] + y];
-        let has_size = vectors.iter().all(|[x, y]| x.hypot(*y) > 0.0);
+        let has_size = vectors.iter().all(|[x, y]| libm::hypot(*x, *y) > 0.0);
         has_size.then_some(Affine { at, vectors })
     }
 }
@@ -103,7 +103,7 @@ impl Affine {
     /// How far a midpoint is from its bin.
     pub(crate) fn residual(&self, [inline, crossline, x, y]: Midpoint) -> f64 {
         let [in_x, in_y] = self.of(inline, crossline);
-        (x - in_x).hypot(y - in_y)
+        libm::hypot(x - in_x, y - in_y)
     }
 
     /// The bins of a survey with these axes.
@@ -116,9 +116,9 @@ impl Affine {
             Corner { inline, crossline, x, y }
         };
         let [per_inline, per_crossline] = self.vectors;
-        // Towards growing numbers, whichever way the axis goes.
-        let azimuth = per_crossline[0].atan2(per_crossline[1]).to_degrees().rem_euclid(360.0);
-        let size = |[x, y]: [f64; 2], values: &[i64]| x.hypot(y) * least_step(values) as f64;
+        // Towards growing numbers, whichever way the axis goes. By `libm`, which gives the same on all systems.
+        let azimuth = libm::atan2(per_crossline[0], per_crossline[1]).to_degrees().rem_euclid(360.0);
+        let size = |[x, y]: [f64; 2], values: &[i64]| libm::hypot(x, y) * least_step(values) as f64;
         Some(BinGrid {
             origin: self.of(first as f64, left as f64),
             per_inline,

@@ -1,10 +1,10 @@
 //! From the keys of all traces to the axes, and to the map that says which trace is at each place.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::system::FileExt;
 use crate::grid::aside::Aside;
 use crate::grid::bricks::{Cut, Region, number_of_box};
 use crate::grid::options::AxesOrder;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::parallel::{Shared, for_each, n_threads};
+use crate::base::system::FileExt;
 use crate::gather::{GatherKey, Keys};
 use crate::grid::Coordinate;
 use crate::input::PlannedFile;

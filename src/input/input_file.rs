@@ -1,13 +1,13 @@
 //! An input file as it was when the import was planned, and which traces of the dataset come from it.
 
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, unreadable};
+use crate::base::system;
 use crate::input::trace_map::TakenTraces;
 use crate::segy::Layout;
 use crate::store::{self, State};
@@ -42,13 +42,14 @@ impl InputFile {
             return Ok(Self { path: path.to_owned(), bytes, modified_ns, changed_ns: 0, inode: 0, etag });
         }
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+        let (changed_ns, inode) = system::change_and_inode(path, &metadata).map_err(|e| unreadable(path, &e))?;
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         Ok(Self {
             path: std::path::absolute(path).map_err(|e| unreadable(path, &e))?,
             bytes: metadata.len(),
             modified_ns: modified.map_or(0, |d| d.as_nanos()),
-            changed_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
-            inode: metadata.ino(),
+            changed_ns,
+            inode,
             etag: None,
         })
     }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::system::FileExt;
 use crate::store::{Place, Reader};
 
 /// Traces in a block.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, unreadable};
 use crate::base::near_names::near_names;
+use crate::base::system::mode;
 use crate::gather::choice::{GatherChoice, choose};
 use crate::gather::sample::Sample;
 use crate::gather::{GatherKey, KeyReader, Keys};
@@ -161,11 +162,10 @@ impl ImportConfig {
 
     /// Permissions of the dataset's files, before the umask: readable only for those who may read every input.
     fn file_mode(&self) -> Result<u32> {
-        use std::os::unix::fs::PermissionsExt;
         let local = self.inputs.iter().filter(|input| !crate::store::is_remote(input));
         let modes = local.map(|input| {
             let metadata = std::fs::metadata(input).map_err(|e| unreadable(input, &e))?;
-            Ok(metadata.permissions().mode())
+            Ok(mode(&metadata))
         });
         Ok(modes.collect::<Result<Vec<u32>>>()?.into_iter().fold(0o666, |all, mode| all & mode) | 0o600)
     }

@@ -2,7 +2,6 @@
 //! else is decided.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::near_names::near_names;
 use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::base::plural::count;
+use crate::base::system::FileExt;
 use crate::base::visible::visible_path;
 use crate::input::PlannedFile;
 use crate::input::trace_map::{BLOCK_BYTES, BLOCK_TRACES, OpenMap, TakenTraces, TraceMap};

@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::{Advice, Mmap, UncheckedAdvice};
+use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, unreadable};
+use crate::base::system::{self, FileExt, Reading};
 use crate::store::{self, Object};
 
 /// How the input is read.
@@ -300,58 +300,38 @@ impl SegyFile {
         }
     }
 
-    /// Tells the kernel to read ahead.
+    /// Tells the system to read ahead.
     pub fn expect_sequential_reads(&self) {
-        // Only advice: if the kernel ignores it, reads are just slower.
-        if let Some(map) = &self.map {
-            let _ = map.advise(Advice::Sequential);
-        } else {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            self.advise(0, 0, rustix::fs::Advice::Sequential);
-        }
+        self.advise(0, 0, Reading::InOrder);
     }
 
-    /// Tells the kernel not to read ahead.
+    /// Tells the system not to read ahead.
     pub fn expect_scattered_reads(&self) {
-        if let Some(map) = &self.map {
-            let _ = map.advise(Advice::Random);
-        } else {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            self.advise(0, 0, rustix::fs::Advice::Random);
-        }
-    }
-
-    /// Advises on `n` stored bytes, or on everything to the end if `n` is 0.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn advise(&self, stored: u64, n: u64, advice: rustix::fs::Advice) {
-        if let Source::File(file) = &self.source {
-            let _ = rustix::fs::fadvise(file, stored, std::num::NonZeroU64::new(n), advice);
-        }
+        self.advise(0, 0, Reading::Scattered);
     }
 
     /// Announces that these bytes will be read soon, even if reads are otherwise scattered.
     pub fn expect_read(&self, offset: u64, n: usize) {
-        let stored = self.label_bytes + offset;
-        if let Some(map) = &self.map {
-            let Ok(start) = usize::try_from(stored) else { return };
-            let _ = map.advise_range(Advice::WillNeed, start, n.min(map.len().saturating_sub(start)));
-        } else {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            self.advise(stored, n as u64, rustix::fs::Advice::WillNeed);
+        self.advise(self.label_bytes + offset, n, Reading::Soon);
+    }
+
+    /// Advises on `n` stored bytes, or on everything to the end if `n` is 0.
+    fn advise(&self, stored: u64, n: usize, reading: Reading) {
+        match (&self.map, &self.source) {
+            (Some(map), _) => {
+                let Ok(start) = usize::try_from(stored) else { return };
+                let rest = map.len().saturating_sub(start);
+                system::advise_map(map, start, if n == 0 { rest } else { n.min(rest) }, reading);
+            }
+            (None, Source::File(file)) => system::advise_file(file, stored, n as u64, reading),
+            (None, Source::Object { .. }) => {}
         }
     }
 
     /// Unmaps the pages of these bytes to keep resident memory small. The page cache keeps them.
     pub fn release(&self, offset: u64, n: usize) {
-        let Some(map) = &self.map else { return };
-        let (Ok(start), page) = (usize::try_from(self.label_bytes + offset), rustix::param::page_size()) else {
-            return;
-        };
-        let (first, end) = (start / page * page, (start + n).min(map.len()) / page * page);
-        if first < end {
-            // SAFETY: MADV_DONTNEED on a private, read-only map of a file drops page table entries; the next access
-            // reads the same file bytes again. Nothing written is lost.
-            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, first, end - first) };
+        if let (Some(map), Ok(start)) = (&self.map, usize::try_from(self.label_bytes + offset)) {
+            system::unmap_pages(map, start, n);
         }
     }
 

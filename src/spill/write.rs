@@ -4,13 +4,13 @@ use std::io::{self, BufWriter, Write};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::base::system::boot_id;
 use crate::grid::Grid;
 use crate::input::traces::{Inputs, Stretch};
 use crate::plan::Plan;
 use crate::segy::{Access, ByteOrder};
 use crate::spill::bytes_text;
 use crate::spill::survey::BucketCut;
-use crate::staging::attempt::boot_id;
 use crate::staging::{GridFiles, SpillPaths, Spilled};
 use crate::store::files::{create_directories, remove};
 use crate::store::sync::sync_tree;

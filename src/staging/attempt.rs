@@ -6,13 +6,13 @@
 //! that one away ends every attempt at once.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
+use crate::base::system::{self, FileExt, boot_id};
 use crate::staging::{SegmentPaths, SegmentRecord, has_plan};
 use crate::store::Place;
 use crate::store::files::{create_directories, entry, find_json, is_there, move_to, remove, write_json};
@@ -65,7 +65,7 @@ impl Attempt {
         let (unlocked, path) = (directory.join("unlocked"), directory.join(PROGRESS));
         let progress = unlocked.create().map_err(failed(unlocked.display()))?;
         // Others take an attempt for live unless they can get this lock; without locks they cannot get it either.
-        let _ = progress.lock();
+        let _ = system::lock(&progress);
         move_to(&unlocked, &path)?;
         let attempt = Self {
             segment,
@@ -178,11 +178,6 @@ pub(crate) fn finished(staging: &Place, segment: u32) -> Result<Option<SegmentRe
     Ok(record.filter(is_done))
 }
 
-/// Identifies this start of the computer, where the system can.
-pub(crate) fn boot_id() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
-}
-
 /// An attempt, as other processes see it.
 pub(crate) struct Begun {
     pub segment: u32,
@@ -216,7 +211,7 @@ impl Begun {
     /// Whether its worker is alive, or may be: on another computer nobody can tell.
     pub(crate) fn is_alive(&self) -> bool {
         let progress = self.directory.join(PROGRESS).open_to_write();
-        self.host != host_name() || !progress.is_ok_and(|file| file.try_lock().is_ok())
+        self.host != host_name() || !progress.is_ok_and(|file| system::try_lock(&file).is_ok())
     }
 }
 
@@ -267,8 +262,7 @@ pub(crate) fn close(staging: &Place) -> Result<()> {
 
 /// The name of this computer, with characters unfit for a file name replaced.
 pub(crate) fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
-    let name = name.unwrap_or_else(|_| "localhost".into());
+    let name = system::host_name().unwrap_or_else(|| "localhost".into());
     name.trim().chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect()
 }
 
@@ -448,7 +442,7 @@ mod tests {
     fn the_name_of_the_computer_fits_into_a_file_name() {
         let name = host_name();
         assert!(!name.is_empty() && Path::new(&name).file_name() == Some(OsStr::new(&name)), "{name}");
-        let known = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let known = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         if !known.is_empty() && known.trim().chars().all(|c| c.is_ascii_alphanumeric()) {
             assert_eq!(name, known.trim());
         }

@@ -6,10 +6,10 @@
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::base::error::{Result, failed};
+use crate::base::system::FileExt;
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::places::{self, Placed};

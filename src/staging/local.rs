@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::system;
 use crate::dataset_files::{METADATA, TABLES};
 use crate::plan::Plan;
 use crate::staging::commit::Commit;
@@ -40,8 +40,7 @@ impl LocalArea {
     /// As [`Self::create`], with the missing directories known.
     pub(super) fn open(root: &Path, created: Vec<PathBuf>, file_mode: u32) -> Result<Self> {
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", root.display()));
-        let mut directories = std::fs::DirBuilder::new();
-        directories.recursive(true).mode(directory_mode(file_mode)).create(root).map_err(cannot)?;
+        system::create_directories(root, directory_mode(file_mode)).map_err(cannot)?;
         let place = Place::to_write(root).and_then(|place| place.with_file_mode(file_mode)).map_err(cannot)?;
         let (staging, lock) = Lock::take(&place)?;
         Ok(Self { root: place, staging, created, lock })

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use crate::base::error::{Error, Result, failed};
+use crate::base::system;
 use crate::staging::{STAGING, attempt, in_place_of_staging};
 use crate::store::Place;
 use crate::store::entry::{Entry, Kind};
@@ -80,7 +81,7 @@ impl Lock {
                 }
                 Err(e) => return Err(Error::Failed(format!("{}: cannot be written to: {e}", root.display()))),
             };
-            match file.try_lock() {
+            match system::try_lock(&file) {
                 Ok(()) if is_current(root, &staging, &file)? => {
                     see_that_it_is_ours(&staging, file.try_clone().map_err(failed(path.display()))?)?;
                     return Ok((staging, Self::System(file)));
@@ -180,7 +181,7 @@ struct Holder {
 
 impl Holder {
     fn this() -> Self {
-        let boot_id = attempt::boot_id().map_or("-".into(), |id| id.trim().to_owned());
+        let boot_id = system::boot_id().map_or("-".into(), |id| id.trim().to_owned());
         Self { host: attempt::host_name(), boot_id, pid: std::process::id() }
     }
 
@@ -202,9 +203,7 @@ impl Holder {
         if self.host != here.host {
             return false;
         }
-        let process = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
-        let is_there = |pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH));
-        self.boot_id != here.boot_id || !process.is_some_and(is_there)
+        self.boot_id != here.boot_id || !system::is_running(self.pid)
     }
 }
 
@@ -240,11 +239,9 @@ fn open(path: &Place) -> io::Result<File> {
 
 /// Whether lock and staging area still have their names.
 fn is_current(root: &Place, staging: &Place, lock: &File) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let locked = lock.metadata().map_err(failed(staging.display()))?;
+    let locked = system::identity_of(lock).map_err(failed(staging.display()))?;
     let id = |found: Option<Entry>| found.map(|entry| entry.id);
-    Ok(id(entry(&staging.join(LOCK))?) == Some((locked.dev(), locked.ino()))
-        && id(entry(&root.join(STAGING))?) == id(entry(staging)?))
+    Ok(id(entry(&staging.join(LOCK))?) == Some(locked) && id(entry(&root.join(STAGING))?) == id(entry(staging)?))
 }
 
 /// Checks that the area has the mark of this program, and marks a new one.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::system::boot_id;
 use crate::grid::places::Placed;
 use crate::plan::Plan;
-use crate::staging::attempt::boot_id;
 use crate::store::files::{find_json, write_json};
 use crate::store::{Place, Reader};
 

@@ -11,7 +11,6 @@ mod cloud;
 #[cfg(not(feature = "cloud"))]
 #[path = "without_cloud.rs"]
 mod cloud;
-pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod files;
@@ -31,6 +30,7 @@ pub(crate) use reader::{Reader, Stream, TableReader};
 pub(crate) use writer::{Finishing, Writer, finish_buffered};
 
 use crate::base::error::{Error, Result};
+pub(crate) use crate::base::system::entry;
 use address::Address;
 
 /// The current state of an object.
@@ -60,6 +60,5 @@ pub(crate) fn check_address(path: &Path) -> Result<()> {
 pub(crate) fn free_bytes(directory: &Place) -> io::Result<u64> {
     let path = directory.path();
     steps::step(&path)?;
-    let system = rustix::fs::statvfs(&path)?;
-    Ok(system.f_bavail.saturating_mul(system.f_frsize))
+    crate::base::system::free_bytes(&path)
 }

@@ -10,14 +10,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
-
+use crate::base::system::{self, Directory, Opening};
 use crate::base::visible::visible_path;
 use crate::store::address::is_remote;
 use crate::store::cloud;
@@ -41,17 +38,16 @@ pub struct Place {
 
 #[derive(Clone)]
 enum Root {
-    Directory(Arc<Directory>),
+    Directory(Arc<Held>),
     /// An address such as `s3://bucket/prefix`.
     Objects(Arc<Path>),
 }
 
 /// A directory that is held open.
-struct Directory {
-    fd: OwnedFd,
+struct Held {
+    directory: Directory,
     /// Its name in messages.
     path: PathBuf,
-    follows_links: bool,
     /// Permissions of new files, before the umask.
     file_mode: u32,
 }
@@ -78,11 +74,12 @@ impl Place {
             return Ok(Self { root: Root::Objects(path.into()), name: PathBuf::new() });
         }
         step(path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd =
-            rustix::fs::open(if path.as_os_str().is_empty() { Path::new(".") } else { path }, flags, Mode::empty())?;
-        let directory = Directory { fd, path: path.to_owned(), follows_links, file_mode: FILE_MODE };
-        Ok(Self { root: Root::Directory(Arc::new(directory)), name: PathBuf::new() })
+        let directory = Directory::at(path, follows_links)?;
+        Ok(Self::of_held(Held { directory, path: path.to_owned(), file_mode: FILE_MODE }))
+    }
+
+    fn of_held(held: Held) -> Self {
+        Self { root: Root::Directory(Arc::new(held)), name: PathBuf::new() }
     }
 
     /// The file at a path for reading: links are followed.
@@ -109,10 +106,10 @@ impl Place {
     /// # Errors
     /// If there is no directory. A link is not one.
     pub fn held_open(&self) -> io::Result<Self> {
-        let Root::Directory(directory) = &self.root else { return Ok(self.clone()) };
-        let fd = self.opened(OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
-        let held = Directory { fd, path: self.path(), follows_links: false, file_mode: directory.file_mode };
-        Ok(Self { root: Root::Directory(Arc::new(held)), name: PathBuf::new() })
+        let Root::Directory(root) = &self.root else { return Ok(self.clone()) };
+        step(&self.path())?;
+        let directory = root.directory.held_open(&self.name)?;
+        Ok(Self::of_held(Held { directory, path: self.path(), file_mode: root.file_mode }))
     }
 
     /// The same root with other permissions for new files, before the umask; directories get search permission wherever
@@ -121,9 +118,8 @@ impl Place {
     /// # Errors
     /// If there are no more file descriptors.
     pub fn with_file_mode(&self, file_mode: u32) -> io::Result<Self> {
-        let Root::Directory(directory) = &self.root else { return Ok(self.clone()) };
-        let (path, follows_links) = (directory.path.clone(), directory.follows_links);
-        let other = Directory { fd: directory.fd.try_clone()?, path, follows_links, file_mode };
+        let Root::Directory(root) = &self.root else { return Ok(self.clone()) };
+        let other = Held { directory: root.directory.try_clone()?, path: root.path.clone(), file_mode };
         Ok(Self { root: Root::Directory(Arc::new(other)), name: self.name.clone() })
     }
 
@@ -140,7 +136,7 @@ impl Place {
     /// The last part of its name.
     pub fn file_name(&self) -> Option<Cow<'_, OsStr>> {
         let of_root = || match &self.root {
-            Root::Directory(directory) => directory.path.file_name(),
+            Root::Directory(held) => held.path.file_name(),
             Root::Objects(address) => address.file_name(),
         };
         self.name.file_name().or_else(of_root).map(Cow::Borrowed)
@@ -154,7 +150,7 @@ impl Place {
     /// Its path, for messages and for other programs, or the address of an object.
     pub fn path(&self) -> PathBuf {
         let root = match &self.root {
-            Root::Directory(directory) => directory.path.as_path(),
+            Root::Directory(held) => held.path.as_path(),
             Root::Objects(address) => address,
         };
         if self.name.as_os_str().is_empty() { root.to_owned() } else { root.join(&self.name) }
@@ -170,28 +166,27 @@ impl Place {
         matches!(self.root, Root::Objects(_))
     }
 
-    fn directory(&self) -> io::Result<&Directory> {
+    fn held(&self) -> io::Result<&Held> {
         match &self.root {
-            Root::Directory(directory) => Ok(directory),
+            Root::Directory(held) => Ok(held),
             Root::Objects(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    fn opened(&self, flags: OFlags) -> io::Result<OwnedFd> {
+    fn opened(&self, opening: Opening) -> io::Result<File> {
         step(&self.path())?;
-        self.directory()?.open(&self.name, flags)
+        self.held()?.directory.open(&self.name, opening)
     }
 
     /// Calls `act` with its parent directory, held open, and its name in there.
-    fn in_parent<T>(&self, act: impl FnOnce(BorrowedFd, &OsStr) -> rustix::io::Result<T>) -> io::Result<T> {
+    fn in_parent<T>(&self, act: impl FnOnce(&Directory, &OsStr) -> io::Result<T>) -> io::Result<T> {
         step(&self.path())?;
-        let directory = self.directory()?;
+        let root = &self.held()?.directory;
         let name = self.name.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let parent = self.name.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Ok(match parent {
-            None => act(directory.fd.as_fd(), name)?,
-            Some(parent) => act(directory.open(parent, SEARCH | OFlags::DIRECTORY)?.as_fd(), name)?,
-        })
+        match self.name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            None => act(root, name),
+            Some(parent) => act(&root.inner(parent)?, name),
+        }
     }
 
     /// What is here, without following links; `None` only if there is nothing.
@@ -208,10 +203,9 @@ impl Place {
                 modified: UNIX_EPOCH + Duration::from_nanos(u64::try_from(state.modified_ns).unwrap_or(0)),
             })
         } else if self.name.as_os_str().is_empty() {
-            step(&self.path()).and_then(|()| Ok(Entry::of(&rustix::fs::fstat(&self.directory()?.fd)?)))
+            step(&self.path()).and_then(|()| self.held()?.directory.entry())
         } else {
-            self.in_parent(|parent, name| rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))
-                .map(|stat| Entry::of(&stat))
+            self.in_parent(Directory::entry_at)
         };
         match found {
             Ok(entry) => Ok(Some(entry)),
@@ -221,12 +215,11 @@ impl Place {
     }
 
     /// The name in this root that a path goes through or ends with: `Some("traces.zarr")` for `out/traces.zarr/c/0` in
-    /// `out`. Directories are compared by their inode numbers, not by their names.
+    /// `out`. Directories are compared by what they are, not by their names.
     ///
     /// # Errors
     /// If the system does not say where the path leads.
     pub fn name_on_the_way_to(&self, path: &Path) -> io::Result<Option<OsString>> {
-        use std::os::unix::fs::MetadataExt;
         if self.is_remote() || is_remote(path) {
             return Ok(None);
         }
@@ -242,8 +235,7 @@ impl Place {
             full => full?,
         };
         for (directory, name) in full.ancestors().filter_map(|part| Some((part.parent()?, part.file_name()?))) {
-            let metadata = std::fs::metadata(directory)?;
-            if root == Some((metadata.dev(), metadata.ino())) {
+            if root == Some(system::identity(directory)?) {
                 return Ok(Some(name.to_owned()));
             }
         }
@@ -252,13 +244,13 @@ impl Place {
 
     /// Opens a regular file for reading. A pipe or a device, which could block forever, is an error.
     pub fn open(&self) -> io::Result<File> {
-        let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
+        let file = self.opened(Opening::Read)?;
         if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
     }
 
     /// Opens an existing regular file for writing.
     pub fn open_to_write(&self) -> io::Result<File> {
-        let file = File::from(self.opened(OFlags::RDWR | OFlags::NONBLOCK)?);
+        let file = self.opened(Opening::Write)?;
         if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
     }
 
@@ -266,7 +258,7 @@ impl Place {
     pub fn create(&self) -> io::Result<File> {
         match self.create_new() {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))?;
+                self.in_parent(Directory::remove_file)?;
                 self.create_new()
             }
             created => created,
@@ -276,38 +268,27 @@ impl Place {
     /// Creates a file; fails if there is one.
     pub fn create_new(&self) -> io::Result<File> {
         step(&self.path())?;
-        let directory = self.directory()?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        directory.open_with_mode(&self.name, flags, directory.file_mode).map(File::from)
+        let root = self.held()?;
+        root.directory.create_new(&self.name, root.file_mode)
     }
 
     /// Creates a file without a name in this directory, which disappears when closed.
     pub fn create_unnamed(&self) -> io::Result<File> {
-        #[cfg(target_os = "linux")]
         if let Some(file) = self.create_linkable()? {
             return Ok(file);
         }
         let place = self.join(random_name(OsStr::new("unnamed")));
         let file = place.create_new()?;
-        place.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))?;
+        place.in_parent(Directory::remove_file)?;
         Ok(file)
     }
 
-    /// Creates a file in this directory that can get its name later, see [`Self::link_unnamed`]; `None` if the file
-    /// system or a container does not support that.
-    #[cfg(target_os = "linux")]
+    /// Creates a file in this directory that can get its name later, see [`Self::link_unnamed`]; `None` if the system, the
+    /// file system or a container does not support that.
     pub fn create_linkable(&self) -> io::Result<Option<File>> {
-        use std::os::fd::AsRawFd;
         step(&self.path())?;
-        let directory = self.directory()?;
-        let file = match directory.open_with_mode(&self.name, OFlags::RDWR | OFlags::TMPFILE, directory.file_mode) {
-            Ok(file) => File::from(file),
-            Err(e) if has_no_unnamed_files(&e) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        let has_proc =
-            rustix::fs::statat(rustix::fs::CWD, format!("/proc/self/fd/{}", file.as_raw_fd()), AtFlags::empty());
-        Ok(has_proc.is_ok().then_some(file))
+        let root = self.held()?;
+        root.directory.create_linkable(&self.name, root.file_mode)
     }
 
     /// Reads a whole document. A long one is read piece by piece, and given up at a zero byte: a sparse file may have
@@ -360,8 +341,8 @@ impl Place {
 
     /// Makes a directory; fails if anything is there.
     pub fn create_directory(&self) -> io::Result<()> {
-        let searched = directory_mode(self.directory()?.file_mode);
-        self.in_parent(|parent, name| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(searched as _)))
+        let searched = directory_mode(self.held()?.file_mode);
+        self.in_parent(|parent, name| parent.create_directory(name, searched))
     }
 
     /// Makes a directory and its parents, up to the root. Does nothing in an object store.
@@ -395,37 +376,26 @@ impl Place {
 
     /// The names in a directory, in no particular order.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
-        use std::os::unix::ffi::OsStrExt;
-        let fd = self.opened(OFlags::RDONLY | OFlags::DIRECTORY)?;
+        step(&self.path())?;
         let mut names = Vec::new();
-        for entry in rustix::fs::Dir::new(fd)? {
+        for name in self.held()?.directory.names(&self.name)? {
             step(&self.path())?;
-            let entry = entry?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name != "." && name != ".." {
-                names.push(name.to_owned());
-            }
+            names.push(name?);
         }
         Ok(names)
     }
 
     /// Renames a file or directory, replacing a file of that name; both must be on one file system.
     pub fn rename(&self, to: &Self) -> io::Result<()> {
-        self.in_parent(|from_parent, from| {
-            to.in_parent(|to_parent, to| rustix::fs::renameat(from_parent, from, to_parent, to))
-                .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
-        })?;
+        self.in_parent(|from_parent, from| to.in_parent(|to_parent, to| from_parent.rename(from, to_parent, to)))?;
         #[cfg(test)]
         crate::store::faults::note(to.path(), crate::store::faults::Step::Renamed);
         Ok(())
     }
 
     /// Gives this name to an unnamed file, if it is not taken.
-    #[cfg(target_os = "linux")]
     pub fn link_unnamed(&self, file: &File) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-        self.in_parent(|parent, name| rustix::fs::linkat(rustix::fs::CWD, from, parent, name, AtFlags::SYMLINK_FOLLOW))
+        self.in_parent(|parent, name| parent.link(file, name))
     }
 
     /// Removes a file, a directory with everything in it, or an object with all objects below its key and a slash. A
@@ -444,31 +414,22 @@ impl Place {
                 names.iter().try_for_each(|name| self.join(name).remove())?;
                 self.remove_directory()
             }
-            Some(_) => gone(self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))),
+            Some(_) => gone(self.in_parent(Directory::remove_file)),
         }
     }
 
     /// Removes an empty directory. A missing one counts as removed.
     pub fn remove_directory(&self) -> io::Result<()> {
-        gone(self.in_parent(|parent, name| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)))
+        gone(self.in_parent(Directory::remove_directory))
     }
 
     /// Syncs a file, or the names in a directory, to disk.
     pub fn sync(&self) -> io::Result<()> {
-        let file = File::from(self.opened(OFlags::RDONLY | OFlags::NONBLOCK)?);
+        let file = self.opened(Opening::Sync)?;
         step(&self.path())?;
         #[cfg(test)]
         crate::store::faults::note(self.path(), crate::store::faults::Step::Synced);
-        match file.sync_all() {
-            // Some network and user-space file systems cannot sync directories.
-            Err(e)
-                if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
-                    && file.metadata()?.is_dir() =>
-            {
-                Ok(())
-            }
-            synced => synced,
-        }
+        system::sync(&file)
     }
 }
 
@@ -478,41 +439,6 @@ struct Shown<'a>(&'a Place);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&visible_path(&self.0.path()))
-    }
-}
-
-/// Flags to open a directory for searching only, which on Linux needs no read permission.
-#[cfg(target_os = "linux")]
-const SEARCH: OFlags = OFlags::PATH;
-#[cfg(not(target_os = "linux"))]
-const SEARCH: OFlags = OFlags::RDONLY;
-
-impl Directory {
-    fn open(&self, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-        self.open_with_mode(name, flags, 0)
-    }
-
-    fn open_with_mode(&self, name: &Path, flags: OFlags, mode: u32) -> io::Result<OwnedFd> {
-        let name = if name.as_os_str().is_empty() { Path::new(".") } else { name };
-        let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode as _));
-        if self.follows_links {
-            return Ok(rustix::fs::openat(&self.fd, name, flags, mode)?);
-        }
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::fs::ResolveFlags;
-            let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
-            loop {
-                match rustix::fs::openat2(&self.fd, name, flags, mode, resolve) {
-                    // Something on the way was renamed just now.
-                    Err(Errno::AGAIN) => {}
-                    // An old kernel, or a container that forbids the call.
-                    Err(Errno::NOSYS | Errno::PERM) => break,
-                    opened => return Ok(opened?),
-                }
-            }
-        }
-        Ok(rustix::fs::openat(&self.fd, name, flags | OFlags::NOFOLLOW, mode)?)
     }
 }
 
@@ -545,11 +471,6 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
         Err(e) if is_absence(&e) => Ok(()),
         removed => removed,
     }
-}
-
-#[cfg(target_os = "linux")]
-fn has_no_unnamed_files(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL))
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::base::system::{FileExt, forget_file, reopened};
 use crate::store::place::Place;
 use crate::store::steps::Probe;
 use crate::store::{Object, Writer};
@@ -50,10 +50,8 @@ impl Reader {
 
     /// Tells the system that its bytes will not be read again soon, so that they need not stay in memory.
     pub(crate) fn forget(&self) {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Self::File(file, _) = self {
-            // Only advice.
-            let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+            forget_file(file);
         }
     }
 
@@ -139,7 +137,7 @@ impl ChunkReader for TableReader {
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         let same = match &self.reader {
-            Reader::File(file, probe) => Reader::File(file.try_clone()?, probe.clone()),
+            Reader::File(file, probe) => Reader::File(reopened(file)?, probe.clone()),
             Reader::Object(object) => Reader::Object(object.clone()),
         };
         Ok(BufReader::new(same.stream(start, self.bytes)?))

@@ -4,7 +4,6 @@
 //! programs have written to the file system, and an error comes with the file's name.
 
 use std::ffi::OsString;
-use std::fs::File;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
@@ -63,19 +62,6 @@ pub(crate) fn sync(place: &Place) -> Result<()> {
 /// Syncs the directory that holds a place, so that its name is on disk.
 pub(crate) fn sync_parent(place: &Place) -> Result<()> {
     place.parent().map_or(Ok(()), |parent| sync(&parent))
-}
-
-/// Starts writing bytes of a file to disk and does not wait: otherwise the disk would be idle while more is converted.
-/// Errors are reported by [`sync`].
-pub(crate) fn begin_sync(file: &File, offset: u64, n: u64) {
-    #[cfg(target_os = "linux")]
-    if let (Ok(offset), Ok(n)) = (offset.try_into(), n.try_into()) {
-        use std::os::fd::AsRawFd;
-        // SAFETY: the descriptor belongs to an open file, and no memory is passed.
-        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, n, libc::SYNC_FILE_RANGE_WRITE) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (file, offset, n);
 }
 
 #[cfg(test)]

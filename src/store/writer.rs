@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
+use crate::base::system::begin_sync;
 use crate::store::cloud::{Pending, Upload};
 use crate::store::place::Place;
 use crate::store::steps::Probe;
-use crate::store::sync::begin_sync;
 
 /// The most bytes written to a file in one call. ext4 makes page cache folios as large as the write, and virtual
 /// machines that return free memory to their host must first get large ones back: calls of 512 KiB took two to three
@@ -47,7 +47,8 @@ impl Writer {
         Self::Object(Box::new(upload))
     }
 
-    /// Starts writing these bytes of a file to disk, ahead of the sync.
+    /// Starts writing these bytes of a file to disk, ahead of the sync: otherwise the disk would be idle while more is
+    /// converted.
     pub(crate) fn begin_sync(&self, offset: u64, n: u64) {
         if let Self::File(file) = self {
             begin_sync(&file.file, offset, n);

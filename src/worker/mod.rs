@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
+use crate::base::system::boot_id;
 use crate::exceptions::SegmentExceptions;
 use crate::input::traces::Stretch;
 use crate::plan::Plan;
@@ -43,7 +44,7 @@ pub fn convert_segment(
     attempt::open(staging)?;
     let mut attempt = Attempt::begin(staging, id)?;
     let mut record = convert(plan, &mut attempt, cancel, on_progress)?;
-    record.boot_id = if staging.is_remote() { None } else { attempt::boot_id() };
+    record.boot_id = if staging.is_remote() { None } else { boot_id() };
     attempt.complete(record, false, &|record| record.fits(plan), cancel).map(|(record, _)| record)
 }
 

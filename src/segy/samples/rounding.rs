@@ -21,8 +21,9 @@ impl Precision {
     /// For samples of this type with this RMS, which is not zero: errors are spread evenly over a step, so that their RMS is the step
     /// divided by the root of 12.
     pub fn new(decibels: u32, rms: f64, dtype: Dtype) -> Self {
-        let step = rms * 10f64.powf(-f64::from(decibels) / 20.0) * 12f64.sqrt();
-        let exponent = step.log2().floor().clamp(-1000.0, 1000.0) as i32;
+        // By `libm`, which gives the same on all systems.
+        let step = rms * libm::pow(10.0, -f64::from(decibels) / 20.0) * 12f64.sqrt();
+        let exponent = libm::log2(step).floor().clamp(-1000.0, 1000.0) as i32;
         Self { decibels, exponent: if dtype.is_float() { exponent } else { exponent.max(0) } }
     }
 
