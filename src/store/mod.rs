@@ -15,6 +15,7 @@ pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod files;
+pub(crate) mod new_directories;
 pub(crate) mod place;
 mod reader;
 pub(crate) mod steps;
