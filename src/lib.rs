@@ -107,6 +107,9 @@ mod protocol;
 /// Converting one segment.
 mod worker;
 
+/// Writing the traces of an unsorted file to buckets before they are converted.
+mod spill;
+
 /// Merging the segments into the dataset.
 mod merge;
 
@@ -148,7 +151,7 @@ pub use dataset::{Part, Span, Target};
 pub use export::{ExportConfig, ExportResult, TextLine, export};
 pub use generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, generate_to};
 pub use grid::HeaderType;
-pub use grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
+pub use grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths, Spill};
 pub use inspect::{Candidates, Coverage, Findings, InspectConfig, Inspector, Report, TraceDump};
 pub use picture::colours::{ColourMap, colour_map};
 pub use picture::drawn::Drawing;

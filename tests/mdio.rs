@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::support::{self, python};
+use crate::support::{self, Survey, python, run, stderr};
 
 fn suite_passes(interpreter: Option<&Path>) {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/grid/check_nd.py");
@@ -35,4 +35,22 @@ fn mdio_1_1_opens_and_exports_every_grid() {
 #[test]
 fn mdio_1_2_opens_and_exports_every_grid() {
     suite_passes(python::interpreter_with_mdio_1_2());
+}
+
+#[test]
+fn headers_edited_with_mdio_are_told_and_the_file_comes_back_all_the_same() {
+    let Some(interpreter) = python::interpreter_with_mdio_1_2() else { return };
+    let survey = Survey::new(&["--inlines", "1:12", "--crosslines", "1:15", "--samples", "60"]);
+    let grid = survey.import("cube.zarr", &["--grid", "inline,crossline"]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mdio_edits.py");
+    let back = survey.path("mdio.sgy");
+    let arguments = [script.as_os_str(), grid.as_ref(), survey.input.as_ref(), back.as_ref()];
+    python::run(interpreter, &arguments);
+    let verified = run(&["verify".as_ref(), grid.as_os_str()]);
+    let said = stderr(&verified);
+    assert!(verified.status.code() == Some(5) && said.contains("were edited since the import"), "{said}");
+    let own = survey.path("own.sgy");
+    let exported = run(&["export".as_ref(), grid.as_os_str(), own.as_ref()]);
+    assert!(exported.status.success(), "{}", stderr(&exported));
+    assert!(std::fs::read(own).unwrap() == std::fs::read(&survey.input).unwrap());
 }

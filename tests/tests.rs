@@ -56,6 +56,7 @@ mod refusals;
 mod report;
 mod round_trip;
 mod scheduler;
+mod spill;
 #[cfg(feature = "cloud")]
 mod stores;
 mod view;

@@ -1,10 +1,11 @@
-//! What every other module may use: errors, cancelling, threads, suggestions for misspelt names, shell quoting,
+//! What every other module may use: errors, cancelling, threads, available memory, suggestions for misspelt names, shell quoting,
 //! untrusted text in messages, number ranges, byte and bit shuffles.
 
 pub(crate) mod cancel;
 pub(crate) mod error;
 #[cfg(test)]
 pub(crate) mod growth;
+pub(crate) mod memory;
 pub(crate) mod near_names;
 pub(crate) mod parallel;
 pub(crate) mod plural;

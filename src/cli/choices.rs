@@ -5,7 +5,7 @@ use clap::builder::PossibleValue;
 
 use crate::generate::SurveyKind;
 use crate::grid::HeaderType;
-use crate::grid::options::{AxesOrder, Duplicates};
+use crate::grid::options::{AxesOrder, Duplicates, Spill};
 use crate::plan::import_config::DtypeChoice;
 use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
@@ -37,6 +37,11 @@ choices! {
     Duplicates {
         Refuse = "refuse": "The import is refused, and the first ones named",
         Aside = "aside": "The first trace of the file has the place; later ones are in a group of their own, aside/",
+    }
+    Spill {
+        Auto = "auto": "If the file is unsorted and larger than the available memory, and there is room",
+        Always = "always": "Wherever it is possible: not for traces of varying length, nor in object stores",
+        Never = "never": "Traces are read one by one",
     }
     HeaderType {
         Structured = "structured": "As zarr-python 3.1 and later, MDIO and tensorstore read it",

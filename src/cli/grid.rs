@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::base::error::Result;
 use crate::grid::HeaderType;
-use crate::grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
+use crate::grid::options::{AxesOrder, Bin, Crs, Duplicates, GridKeys, GridOptions, GridShard, Lengths, Spill};
 
 #[derive(Args)]
 pub(super) struct GridArgs {
@@ -40,6 +40,11 @@ pub(super) struct GridArgs {
     /// Coordinate reference system of the coordinates: an EPSG code, as in EPSG:32610, or WKT
     #[arg(long, value_name = "CODE|WKT", help_heading = "Grid", requires = "grid")]
     crs: Option<Crs>,
+
+    /// Whether traces are first written to buckets of neighbouring bricks, which is faster for an unsorted file that is larger
+    /// than memory and takes as much room as the file until the import is done
+    #[arg(long, value_enum, default_value_t, help_heading = "Grid", requires = "grid")]
+    spill: Spill,
 }
 
 impl GridArgs {
@@ -61,6 +66,7 @@ impl GridArgs {
             header_type: self.header_type,
             crs: self.crs,
             is_scanned: false,
+            spill: self.spill,
         }))
     }
 }

@@ -360,6 +360,7 @@ fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Partitioning => "partitioning",
         Phase::Indexing => "indexing",
+        Phase::Spilling => "spilling",
         Phase::Importing => "importing",
         Phase::Merging => "merging",
         Phase::Syncing => "syncing",

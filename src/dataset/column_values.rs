@@ -1,7 +1,5 @@
 //! A column of the header table as the bytes of a Zarr array.
 
-use std::collections::VecDeque;
-
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -59,7 +57,7 @@ impl ColumnTable {
     /// All values of a column, from the first row on.
     pub(crate) fn values(&self, column: &str) -> Result<ColumnValues> {
         let reader = self.table.rows(&(0..self.table.n_rows()), &[column])?;
-        Ok(ColumnValues { path: self.table.path.clone(), reader, waiting: VecDeque::new() })
+        Ok(ColumnValues { path: self.table.path.clone(), reader, batch: Vec::new(), n_taken: 0 })
     }
 }
 
@@ -67,7 +65,9 @@ impl ColumnTable {
 pub(crate) struct ColumnValues {
     path: Place,
     reader: TableRows,
-    waiting: VecDeque<u8>,
+    batch: Vec<u8>,
+    /// Bytes of the batch that were passed on.
+    n_taken: usize,
 }
 
 impl ColumnValues {
@@ -75,13 +75,16 @@ impl ColumnValues {
     pub(crate) fn next_bytes(&mut self, n: usize) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(n);
         while out.len() < n {
-            if self.waiting.is_empty() {
+            if self.n_taken == self.batch.len() {
                 let Some(batch) = self.reader.next() else { break };
                 let bytes = batch?.columns().first().and_then(bytes_of);
-                self.waiting = bytes.ok_or_else(|| damaged(&self.path, "a column has another type"))?.into();
+                self.batch = bytes.ok_or_else(|| damaged(&self.path, "a column has another type"))?;
+                self.n_taken = 0;
             }
-            let taken = self.waiting.len().min(n - out.len());
-            out.extend(self.waiting.drain(..taken));
+            let left = &self.batch[self.n_taken..];
+            let taken = left.len().min(n - out.len());
+            out.extend_from_slice(&left[..taken]);
+            self.n_taken += taken;
         }
         Ok(out)
     }
@@ -91,10 +94,13 @@ fn bytes_of(column: &ArrayRef) -> Option<Vec<u8>> {
     /// The values, with what stands for null in its place.
     fn of<T: ArrowPrimitiveType>(column: &ArrayRef, null: T::Native) -> Vec<u8> {
         let values = column.as_primitive::<T>();
-        if values.null_count() == 0 {
-            return values.values().to_byte_slice().to_vec();
+        let mut bytes = values.values().to_byte_slice().to_vec();
+        let null = null.to_byte_slice();
+        if let Some(nulls) = values.nulls() {
+            let fill = |i: usize| bytes[i * null.len()..(i + 1) * null.len()].copy_from_slice(null);
+            (!nulls.inner()).set_indices().for_each(fill);
         }
-        values.iter().flat_map(|value| value.unwrap_or(null).to_byte_slice().to_vec()).collect()
+        bytes
     }
     Some(match column.data_type() {
         DataType::Boolean => column.as_boolean().iter().map(|value| u8::from(value == Some(true))).collect(),

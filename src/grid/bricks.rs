@@ -96,6 +96,12 @@ fn check_number(option: &str, asked: &Lengths, n: usize) -> Result<()> {
     }
 }
 
+/// The number of the box of this shape that has a place, where boxes cover a grid of these lengths.
+pub(crate) fn number_of_box(place: impl Iterator<Item = u64>, lengths: &[u64], shape: &[u64]) -> u64 {
+    let sides = lengths.iter().zip(shape);
+    place.zip(sides).fold(0, |number, (at, (length, side))| number * length.div_ceil(*side) + at / side)
+}
+
 /// A box of places: a range along each key.
 pub(crate) type Region = Vec<Range<u64>>;
 

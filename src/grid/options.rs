@@ -143,6 +143,19 @@ pub enum AxesOrder {
     File,
 }
 
+/// Whether the traces of an unsorted file are first written to buckets, each of neighbouring bricks. The dataset does not depend
+/// on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spill {
+    /// Where reading them one by one would be slow, and there is room.
+    #[default]
+    Auto,
+    /// Where it is possible.
+    Always,
+    /// They are read one by one.
+    Never,
+}
+
 /// Shards of a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GridShard {
@@ -175,6 +188,8 @@ pub struct GridOptions {
     pub crs: Option<Crs>,
     /// Whether the headers of all traces are read before planning even if a few show a sorted grid without holes.
     pub is_scanned: bool,
+    /// How the traces of an unsorted file are read.
+    pub spill: Spill,
 }
 
 impl GridOptions {
@@ -191,6 +206,7 @@ impl GridOptions {
             header_type: HeaderType::default(),
             crs: None,
             is_scanned: false,
+            spill: Spill::default(),
         }
     }
 }

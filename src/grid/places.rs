@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::grid::aside::Aside;
-use crate::grid::bricks::{Cut, Region};
+use crate::grid::bricks::{Cut, Region, number_of_box};
 use crate::grid::options::AxesOrder;
 use crate::grid::scan::{MOST_VALUES, Records};
 use crate::grid::{Key, TRACE, Values};
@@ -272,8 +272,7 @@ pub(crate) fn place(
 ) -> Result<Places> {
     let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
     let n_places = checked(lengths.iter().copied(), records.n_traces, &names(keys))?;
-    let units: Vec<u64> = lengths.iter().zip(unit).map(|(length, unit)| length.div_ceil(*unit)).collect();
-    let n_units: u64 = units.iter().product();
+    let n_units: u64 = lengths.iter().zip(unit).map(|(length, unit)| length.div_ceil(*unit)).product();
     if n_units > MOST_UNITS {
         return Err(Error::Usage(format!(
             "the grid would be cut into {n_units} columns of bricks, and {MOST_UNITS} is the limit; choose longer bricks (--brick)"
@@ -299,8 +298,8 @@ pub(crate) fn place(
                 let place = place_of(record, order, &lengths);
                 span = [span[0].min(place), span[1].max(place)];
                 if is_first {
-                    let index = |(&key, unit): (&usize, &u64)| u64::from_le_bytes(record[key]) / unit;
-                    let number = order.iter().zip(unit).map(index).zip(&units).fold(0, |all, (i, n)| all * n + i);
+                    let along = order.iter().map(|&key| u64::from_le_bytes(record[key]));
+                    let number = number_of_box(along, &lengths, unit);
                     first[number as usize] = first[number as usize].min(trace);
                 }
                 let Some(at) = place.checked_sub(start).and_then(|at| window.get_mut(at as usize)) else { continue };

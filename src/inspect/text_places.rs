@@ -149,8 +149,8 @@ fn bytes_after(text: &str) -> Option<(u32, u32)> {
 /// `189:`, `BYTES 9-12 =`.
 fn bytes_before(text: &str) -> Option<(u32, u32)> {
     let number = text.trim_end().strip_suffix([':', '=', ')'])?.trim_end();
-    let start = number.rfind(|c: char| !c.is_ascii_digit() && c != '-').map_or(0, |at| at + 1);
-    place(&number[start..], true)
+    let before = number.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+    place(&number[before.len()..], true)
 }
 
 /// A byte or a range of bytes in front of the text. A single number needs the word for bytes.
@@ -163,7 +163,7 @@ fn place(text: &str, is_told: bool) -> Option<(u32, u32)> {
     let rest = text[digits..].trim_start();
     let last = rest.strip_prefix('-').or_else(|| rest.strip_prefix("TO ")).and_then(|rest| number(rest.trim_start()));
     let size = match last {
-        Some((last, _)) => (last + 1).checked_sub(first)?,
+        Some((last, _)) => last.checked_add(1)?.checked_sub(first)?,
         None if is_told => 4,
         None => return None,
     };
@@ -206,6 +206,9 @@ mod tests {
         assert_eq!(read("C12 189: inline 193: crossline"), [("inline", 189, 4), ("crossline", 193, 4)]);
         assert_eq!(read("CDP byte 21"), [("cdp", 21, 4)]);
         assert_eq!(read("XLINE (bytes 17-18)"), [("crossline", 17, 2)]);
+        // What no code page knows, and a number that no byte has.
+        assert_eq!(read("C 3 \u{fffd}189: INLINE"), [("inline", 189, 4)]);
+        assert_eq!(read("C 3 \u{fffd}: INLINE BYTES 9-4294967295"), []);
         for nothing in
             ["C 1 INLINE RANGE 100 TO 200", "C 5 INLINE 2400-2419", "C 7 CDP SPACING 25 M", "C 5 INLINES BY 4"]
         {

@@ -12,7 +12,7 @@ use crate::base::error::Result;
 use crate::dataset::{Part, Target};
 use crate::export::{ExportConfig, export};
 use crate::generate::{GenerateConfig, generate};
-use crate::grid::options::{Duplicates, GridOptions};
+use crate::grid::options::{Duplicates, GridOptions, Spill};
 use crate::plan::import_config::ImportConfig;
 use crate::run::import::import;
 use crate::run::{convert_one, merge, plan};
@@ -135,10 +135,10 @@ fn an_import_is_complete_or_not_visible() {
 }
 
 /// A grid in several columns of bricks, with traces aside.
-fn import_grid(bench: &Bench, output: &Path, overwrite: bool) -> Result<()> {
+fn import_grid(bench: &Bench, output: &Path, overwrite: bool, spill: Spill) -> Result<()> {
     let mut grid = GridOptions::new("inline,trace_number_cdp".parse().unwrap());
     grid.brick = Some("2,1,3".parse().unwrap());
-    grid.duplicates = Duplicates::Aside;
+    (grid.duplicates, grid.spill) = (Duplicates::Aside, spill);
     let mut config = ImportConfig { overwrite, grid: Some(grid), ..bench.config(&["a.sgy"], output) };
     config.chunk_traces = None;
     import(&config, &mut |_| {}, &CancelHandle::new()).map(drop)
@@ -147,32 +147,34 @@ fn import_grid(bench: &Bench, output: &Path, overwrite: bool) -> Result<()> {
 #[test]
 fn a_grid_is_complete_or_not_visible() {
     let bench = Bench::new();
-    import_grid(&bench, &bench.path("reference"), false).unwrap();
+    import_grid(&bench, &bench.path("reference"), false, Spill::Never).unwrap();
     let reference = tree(&bench.path("reference"));
     assert!(reference.contains_key(Path::new("aside/zarr.json")));
-    bench.sweep(
-        |_| {},
-        |directory| import_grid(&bench, &directory.join("out"), false),
-        |directory, is_done, what| {
-            let out = directory.join("out");
-            if is_done {
-                assert_is(&tree(&out), &reference, what);
-            } else if out.join("segy/metadata.json").exists() {
-                assert_is(&without_staging(&out), &reference, what);
-            }
-        },
-    );
+    for spill in [Spill::Never, Spill::Always] {
+        bench.sweep(
+            |_| {},
+            |directory| import_grid(&bench, &directory.join("out"), false, spill),
+            |directory, is_done, what| {
+                let out = directory.join("out");
+                if is_done {
+                    assert_is(&tree(&out), &reference, what);
+                } else if out.join("segy/metadata.json").exists() {
+                    assert_is(&without_staging(&out), &reference, what);
+                }
+            },
+        );
+    }
 }
 
 #[test]
 fn a_grid_that_replaces_traces_in_file_order_is_whole_or_they_are() {
     let bench = Bench::new();
     bench.import(&["a.sgy"], &bench.path("old"), false).unwrap();
-    import_grid(&bench, &bench.path("new"), false).unwrap();
+    import_grid(&bench, &bench.path("new"), false, Spill::Auto).unwrap();
     let (old, new) = (tree(&bench.path("old")), tree(&bench.path("new")));
     bench.sweep(
         |directory| bench.import(&["a.sgy"], &directory.join("out"), false).unwrap(),
-        |directory| import_grid(&bench, &directory.join("out"), true),
+        |directory| import_grid(&bench, &directory.join("out"), true, Spill::Auto),
         |directory, is_done, what| {
             let out = directory.join("out");
             if is_done || out.join("segy/metadata.json").exists() {

@@ -14,6 +14,7 @@ use crate::plan::import_config::ImportConfig;
 use crate::run::finish::Finish;
 use crate::run::planning::{Job, OtherPlan, Prepared, prepare};
 use crate::run::reporter::{ImportProgress, ImportResult, Message, Phase, Reporter};
+use crate::run::spilling::spill;
 use crate::staging::{Output, SegmentRecord};
 
 /// Imports a SEG-Y file.
@@ -76,6 +77,9 @@ fn import_once(
         keeps_segments: false,
         early: None,
     };
+    if let Err(error) = spill(config, (&plan, &done, false), &output, reporter, cancel) {
+        return Err(finish.leave(output, error).into());
+    }
     let records = match convert_and_join(config, &plan, &output, done, reporter, cancel) {
         Ok((records, early)) => {
             finish.early = early;

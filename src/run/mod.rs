@@ -9,6 +9,7 @@ pub(crate) mod import;
 mod one_segment;
 pub(crate) mod planning;
 pub(crate) mod reporter;
+mod spilling;
 mod state;
 
 pub(crate) use finish::{Merged, merge};

@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
 use crate::run::reporter::{ImportProgress, Message, Phase, Reporter};
+use crate::run::spilling::spill;
 use crate::staging::attempt::attempts;
 use crate::staging::{self, Output, STAGING, SegmentRecord, Staged, document_in};
 use crate::store;
@@ -61,6 +62,9 @@ pub(crate) fn plan(
             }
             if config.sync {
                 output.sync_plan()?;
+            }
+            if let Err(error) = spill(config, (&plan, &done, true), &output, &mut reporter, cancel) {
+                return Err(if done.is_empty() { discard(output, error) } else { error });
             }
             Ok(result(&plan, done.len() as u32, false))
         }

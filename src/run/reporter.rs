@@ -19,6 +19,8 @@ pub enum Phase {
     Partitioning,
     /// Following the trace lengths through the file. The number of traces is estimated from the bytes.
     Indexing,
+    /// Writing the traces of an unsorted file to buckets.
+    Spilling,
     /// Converting the segments.
     Importing,
     /// Merging the segments into the dataset.
@@ -112,6 +114,8 @@ pub(crate) struct Reporter<'a> {
     phase_started: Instant,
     /// Traces done when the phase began: an earlier run's work must not count towards the rate.
     first_traces: Option<u64>,
+    /// How much of the whole was done when the phase began.
+    first_fraction: f64,
     phases: Vec<(Phase, Duration)>,
     progress: ImportProgress,
     is_verified: bool,
@@ -123,6 +127,7 @@ fn share(phase: Phase, is_verified: bool) -> (f64, f64) {
     match phase {
         Phase::Partitioning => (0.0, 0.01),
         Phase::Indexing => (0.0, 0.1),
+        Phase::Spilling => (0.01, converted / 3.0),
         Phase::Importing => (0.01, converted),
         Phase::Merging => (converted, converted + 0.05),
         Phase::Verifying => (converted + 0.05, 0.95),
@@ -140,6 +145,7 @@ impl<'a> Reporter<'a> {
             started: now,
             phase_started: now,
             first_traces: None,
+            first_fraction: 0.0,
             phases: Vec::new(),
             progress,
             is_verified: false,
@@ -154,6 +160,7 @@ impl<'a> Reporter<'a> {
     pub(crate) fn begin(&mut self, phase: Phase, total_traces: u64) {
         self.end_phase();
         self.first_traces = None;
+        self.first_fraction = self.progress.fraction;
         self.progress = ImportProgress {
             phase,
             // By the time files are synced, every trace has been written.
@@ -198,6 +205,8 @@ impl<'a> Reporter<'a> {
     fn report(&mut self) {
         self.progress.elapsed = self.started.elapsed();
         let (start, end) = share(self.progress.phase, self.is_verified);
+        // Conversion begins later where traces are spilled before.
+        let start = start.max(self.first_fraction).min(end);
         // The end of syncing is not known before it is there.
         let of_phase = if self.progress.phase == Phase::Syncing { 0.0 } else { self.progress.fraction_of_phase() };
         self.progress.fraction = self.progress.fraction.max(start + (end - start) * of_phase);

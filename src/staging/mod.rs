@@ -12,6 +12,7 @@ mod lock;
 mod objects;
 mod record;
 mod segment_paths;
+mod spilled;
 
 use std::fs::File;
 use std::path::Path;
@@ -32,6 +33,7 @@ pub(crate) use commit::document_in;
 pub(crate) use grid_files::{GridFiles, read_plan};
 pub(crate) use record::SegmentRecord;
 pub(crate) use segment_paths::SegmentPaths;
+pub(crate) use spilled::{Buckets, MOST_BUCKETS, SpillPaths, Spilled, SpilledHeaders};
 
 /// Name of the staging area in the output directory.
 pub(crate) const STAGING: &str = ".segy-import";

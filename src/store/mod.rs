@@ -22,6 +22,7 @@ pub(crate) mod steps;
 pub(crate) mod sync;
 mod writer;
 
+use std::io;
 use std::path::Path;
 
 pub(crate) use address::is_remote;
@@ -54,4 +55,12 @@ pub(crate) fn check_address(path: &Path) -> Result<()> {
     }
     let checked = Address::parse(path).map_err(Error::Usage).and_then(|address| cloud::check(&address));
     checked.map_err(|e| Error::Usage(format!("{}: {e}", address::shown(path))))
+}
+
+/// Bytes that are free in the file system of a directory.
+pub(crate) fn free_bytes(directory: &Place) -> io::Result<u64> {
+    let path = directory.path();
+    steps::step(&path)?;
+    let system = rustix::fs::statvfs(&path)?;
+    Ok(system.f_bavail.saturating_mul(system.f_frsize))
 }

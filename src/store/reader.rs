@@ -48,6 +48,15 @@ impl Reader {
         }
     }
 
+    /// Tells the system that its bytes will not be read again soon, so that they need not stay in memory.
+    pub(crate) fn forget(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Self::File(file, _) = self {
+            // Only advice.
+            let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+
     /// Reads from `offset` up to `end`.
     pub(crate) fn stream(self, offset: u64, end: u64) -> io::Result<Stream> {
         match self {

@@ -1,7 +1,7 @@
 //! Converting a segment's share of a grid: one column of bricks after another, each with the headers of its traces.
 //!
 //! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
-//! bricks. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples
+//! bricks. Those of an unsorted one may have been spilled to buckets, which are read instead. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples
 //! as make 24 MiB, at least one; longer traces are read again for the next ones, from the cache.
 
 use std::ops::Range;
@@ -13,20 +13,18 @@ use crate::grid::bricks::Cut;
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::Placed;
 use crate::grid::{BLOCK_BYTES, Grid};
-use crate::input::traces::Inputs;
 use crate::plan::Plan;
+use crate::segy::Dtype;
 use crate::segy::samples::moments::Moments;
 use crate::segy::samples::restore::RoundTrip;
-use crate::segy::{Access, Dtype};
 use crate::staging::{GridFiles, SegmentPaths, SegmentRecord};
 use crate::store::Place;
 use crate::store::checksum::ChunkSums;
 use crate::worker::rows::Rows;
 use crate::worker::sample_conversion::SampleConversion;
+use crate::worker::trace_source::TraceSource;
 use crate::zarr::{BrickEncoder, BrickStore};
 
-/// Bytes of the input processed at a time.
-const WINDOW_BYTES: usize = 512 << 10;
 /// Rows taken between two checks for cancelling.
 const ROWS_AT_A_TIME: u64 = 65_536;
 
@@ -46,7 +44,7 @@ pub(super) fn convert(
     let mut samples = SampleConversion::new(plan.layout(), &grid.traces)?;
     let converter = samples.converter.clone();
     let places = Some(GridFiles::open(grid, staging)?);
-    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, places)?.with_probed(paths, staging)?;
+    let mut rows = Rows::new(plan, paths, range.clone(), range.end, converter, places)?.of_grid(paths, staging)?;
     let mut next_row = range.start;
     let mut take_rows = |end: u64| -> Result<()> {
         while next_row < end {
@@ -67,9 +65,10 @@ pub(super) fn convert(
     let (mut done, mut moments) = (0, Moments::default());
     for (part, units) in grid.with_units(&own) {
         let mut columns = Columns::new(plan, &part, paths, staging, samples, exceptions)?;
-        for unit in columns.files.units(&units)? {
+        for (ordinal, unit) in units.clone().zip(columns.files.units(&units)?) {
             // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
             take_rows(columns.end_trace(unit)?.min(range.end))?;
+            columns.source.turn_to(ordinal, cancel)?;
             columns.convert_unit(unit, cancel)?;
             done += 1;
             on_progress((u128::from(n_traces) * done / u128::from(own.end - own.start)) as u64);
@@ -105,7 +104,7 @@ struct Columns<'a> {
     grid: &'a Grid,
     cut: Cut,
     files: GridFiles<'a>,
-    inputs: Inputs<'a>,
+    source: TraceSource<'a>,
     samples: SampleConversion,
     /// Of the samples, unless they lie aside.
     moments: Moments,
@@ -123,7 +122,6 @@ struct Columns<'a> {
     filled: Vec<u8>,
     /// One trace's samples of these bricks, with holes after the last sample.
     row: Vec<u8>,
-    window: Vec<u8>,
 }
 
 impl<'a> Columns<'a> {
@@ -146,7 +144,7 @@ impl<'a> Columns<'a> {
             plan,
             grid,
             files: GridFiles::open(grid, staging)?,
-            inputs: Inputs::new(&plan.files, plan.io, Access::Traces),
+            source: TraceSource::new(plan, staging, !grid.aside_of.is_empty())?,
             samples,
             moments: Moments::default(),
             exceptions,
@@ -159,7 +157,6 @@ impl<'a> Columns<'a> {
             hole: hole(dtype),
             filled: Vec::new(),
             row: Vec::new(),
-            window: Vec::new(),
             cut,
         })
     }
@@ -228,28 +225,23 @@ impl<'a> Columns<'a> {
         let mut next = 0;
         while next < traces.len() {
             cancel.check()?;
-            let n = traces[next..].windows(2).take_while(|pair| pair[0].trace + 1 == pair[1].trace).count() + 1;
-            next += self.fill_from(&traces[next..next + n], &samples, records)?;
+            next += self.fill_from(&traces[next..], &samples, records)?;
         }
         Ok(())
     }
 
-    /// Takes the first of these neighbouring traces, as many as lie in one window. Returns how many.
-    fn fill_from(&mut self, run: &[Placed], samples: &Range<u64>, records: &mut Option<Records>) -> Result<usize> {
+    /// Takes the first of these traces, as many as are read in one go. Returns how many.
+    fn fill_from(&mut self, traces: &[Placed], samples: &Range<u64>, records: &mut Option<Records>) -> Result<usize> {
         let layout = self.plan.layout();
         let (format_bytes, size) = (layout.format().bytes, self.grid.traces.dtype.size());
-        let most = run.len().min((WINDOW_BYTES / layout.stride()).max(1));
-        let window = self.inputs.stretch(run[0].trace, most)?;
-        let n = window.n_traces;
-        let mut buffer = std::mem::take(&mut self.window);
-        let bytes = window.file.bytes(window.offset, n * window.stride, &mut buffer)?;
+        let window = self.source.read(traces)?;
         let depth = self.grid.brick.last().copied().unwrap_or(1) as usize * size;
         let area = self.grid.brick.iter().rev().skip(1).product::<u64>() as usize;
         // A shorter trace may end before or among these samples.
         let end = samples.end.min(window.n_samples.into());
         let (start, n_there) = (samples.start.min(end) as usize, end.saturating_sub(samples.start) as usize);
         let row_bytes = (samples.end - samples.start) as usize * size;
-        for (placed, trace) in run.iter().zip(bytes.chunks(window.stride)) {
+        for (placed, trace) in traces.iter().zip(window.bytes.chunks(window.stride)) {
             if let Some(records) = records {
                 records.put(&self.cut, placed.place, &self.record, trace);
             }
@@ -270,9 +262,7 @@ impl<'a> Columns<'a> {
                 self.filled[at..at + piece.len()].copy_from_slice(piece);
             }
         }
-        window.file.release(window.offset, n * window.stride);
-        self.window = buffer;
-        Ok(n)
+        Ok(window.n_traces)
     }
 
     /// Encodes and stores the bricks that were filled.

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::input::traces::{Inputs, Stretch};
+use crate::plan::Plan;
 use crate::segy::samples::format::Converter;
 use crate::segy::samples::statistics::SampleStatistics;
-use crate::segy::{Dtype, Layout, SegyFile};
+use crate::segy::{Access, Dtype, Layout, SegyFile};
 use crate::table::{DUPLICATE_TRACE, ZERO_TRACE};
+use crate::worker::sample_conversion::SampleConversion;
 
 /// Bytes compared first: most traces have a sample other than zero in them. A multiple of every sample size.
 const FIRST_BYTES: usize = 24 << 2;
@@ -55,6 +57,16 @@ impl<'a> FlagFinder<'a> {
             buffers: Default::default(),
             known: None,
         }
+    }
+
+    /// For all traces of a plan.
+    ///
+    /// # Errors
+    /// `Error::Usage` for a type that cannot hold the samples.
+    pub(crate) fn of_plan(plan: &'a Plan) -> Result<Self> {
+        let (layout, array) = (plan.layout(), plan.traces());
+        let inputs = Inputs::new(&plan.files, plan.io, Access::Traces);
+        Ok(Self::new(inputs, layout, SampleConversion::new(layout, array)?.converter, array.dtype))
     }
 
     /// The flags of the traces of a window, whose bytes and `is_zero` are known.

@@ -6,6 +6,7 @@ mod long_traces;
 mod probed_rows;
 mod rows;
 mod sample_conversion;
+mod trace_source;
 
 use std::ops::Range;
 

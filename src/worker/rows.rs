@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
-use crate::staging::{GridFiles, SegmentPaths};
+use crate::staging::{GridFiles, SegmentPaths, SpilledHeaders};
 use crate::store::Place;
 use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
@@ -35,6 +35,8 @@ pub(super) struct Rows<'a> {
     /// Where traces are in a grid.
     places: Option<GridFiles<'a>>,
     probed: Option<ProbedRows<'a>>,
+    /// Read instead of the input, where they are.
+    spilled: Option<SpilledHeaders>,
 }
 
 impl<'a> Rows<'a> {
@@ -66,12 +68,14 @@ impl<'a> Rows<'a> {
             window: Vec::new(),
             places,
             probed: None,
+            spilled: None,
         })
     }
 
-    /// Checks and keeps what a plan from a few headers needs of the others.
-    pub(super) fn with_probed(mut self, paths: &SegmentPaths, staging: &'a Place) -> Result<Self> {
+    /// Of a grid: checks and keeps what a plan from a few headers needs of the others, and reads those that were spilled.
+    pub(super) fn of_grid(mut self, paths: &SegmentPaths, staging: &'a Place) -> Result<Self> {
         self.probed = ProbedRows::new(self.plan, paths, staging)?;
+        self.spilled = SpilledHeaders::find(self.plan, staging)?;
         Ok(self)
     }
 
@@ -103,7 +107,11 @@ impl<'a> Rows<'a> {
             if !flags_are_wanted {
                 self.flags.resize(n, 0);
             }
-            if flags_are_wanted && window.stride <= SPARSE_STRIDE_BYTES {
+            if let Some(spilled) = &self.spilled {
+                spilled.read(&window.traces(), &mut buffer, &mut self.flags)?;
+                let stride = spilled.stride();
+                self.push(&buffer, stride, &window, &window.traces())?;
+            } else if flags_are_wanted && window.stride <= SPARSE_STRIDE_BYTES {
                 let bytes = window.file.bytes(offset, n * window.stride, &mut buffer)?;
                 self.finder.of_read_window(&window, bytes, &mut self.flags)?;
                 self.push(bytes, window.stride, &window, &window.traces())?;
