@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Survey, program, run, stderr, stdout};
+use crate::support::{Survey, program, run, signal, stderr, stdout, wait_for, wait_until};
 
 fn survey() -> Survey {
     Survey::new(&["--kind", "prestack", "--traces", "60", "--samples", "20"])
@@ -76,8 +76,23 @@ fn each_file_becomes_a_dataset_and_a_bad_one_stops_no_other() {
     let events = events(&output);
     let of_type = |name: &str| events.iter().filter(|event| event["type"] == name).collect::<Vec<_>>();
     assert_eq!((of_type("file_done").len(), of_type("file_failed").len()), (2, 1));
-    assert_eq!(of_type("file_failed")[0]["input"], "bad.sgy");
-    assert_eq!(events.last().unwrap()["type"], "failed");
+    assert_eq!(
+        (&of_type("file_failed")[0]["input"], &of_type("file_failed")[0]["code"]),
+        (&"bad.sgy".into(), &"input".into())
+    );
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "failed");
+    assert_eq!(
+        outcomes(last),
+        [
+            ("in.sgy", "sets/in.zarr", "imported"),
+            ("bad.sgy", "sets/bad.zarr", "failed"),
+            ("b.sgy", "sets/b.zarr", "imported")
+        ]
+    );
+    assert_eq!((last["files"][1]["code"].as_str(), last["files"][1]["exit_code"].as_u64()), (Some("input"), Some(3)));
+    assert!(last["files"][1]["message"].as_str().unwrap().starts_with("bad.sgy: "), "{last}");
+    assert!(last["files"][0]["message"].is_null() && last["files"][0]["n_traces"] == 60);
     assert!(
         stderr(&output).contains("failed: bad.sgy") && stderr(&output).contains("2 files imported"),
         "{}",
@@ -94,9 +109,108 @@ fn each_file_becomes_a_dataset_and_a_bad_one_stops_no_other() {
         (done["n_imported"].as_u64(), done["n_there"].as_u64(), done["n_traces"].as_u64()),
         (Some(1), Some(2), Some(180))
     );
+    assert_eq!(outcomes(&done).map(|outcome| outcome.2), ["was_there", "imported", "was_there"]);
     // A dataset of another file is in the way.
     std::fs::write(survey.path("b.sgy"), &std::fs::read(&survey.input).unwrap()[..3600 + 30 * 320]).unwrap();
     assert_eq!(run_in(&survey, &arguments).status.code(), Some(4));
+}
+
+/// Input, output and outcome of three files in the last document of `--each`.
+fn outcomes(document: &Value) -> [(&str, &str, &str); 3] {
+    assert_eq!(document["files"].as_array().unwrap().len(), 3);
+    let text = |i: usize, key: &str| document["files"][i][key].as_str().unwrap();
+    [0, 1, 2].map(|i| (text(i, "input"), text(i, "output"), text(i, "outcome")))
+}
+
+#[test]
+fn files_side_by_side_become_what_each_becomes_alone_and_are_reported_in_their_order() {
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "300", "--samples", "20"]);
+    let names: Vec<String> = (0..9).map(|i| format!("line_{i}.sgy")).collect();
+    for (i, name) in names.iter().enumerate() {
+        let mut bytes = std::fs::read(&survey.input).unwrap();
+        // Something to warn of in each.
+        bytes[3600 + 100 * 320 + 116..][..2].copy_from_slice(&[9, i as u8]);
+        let end = if i % 4 == 1 { 3600 + 320 * 300 - 7 } else { bytes.len() };
+        std::fs::write(survey.path(name), &bytes[..end]).unwrap();
+    }
+    let of = |workers: &'static str, out: &'static str| {
+        let options = ["--each", "-o", out, "--no-sync", "--progress", "json", "-j", workers];
+        let arguments: Vec<&str> = options.into_iter().chain(names.iter().map(String::as_str)).collect();
+        run_in(&survey, &arguments)
+    };
+    let (together, apart) = (of("4", "together"), of("1", "apart"));
+    assert_eq!((together.status.code(), apart.status.code()), (Some(3), Some(3)), "{}", stderr(&together));
+    crate::support::assert_same(&survey.path("together"), &survey.path("apart"));
+    let alone = run_in(&survey, &["line_8.sgy", "alone", "--no-sync"]);
+    assert!(alone.status.success(), "{}", stderr(&alone));
+    crate::support::assert_same(&survey.path("together/line_8.zarr"), &survey.path("alone"));
+    // Failures come last, in the order of the inputs.
+    let said = stderr(&together);
+    let failed: Vec<&str> = said.lines().filter(|line| line.starts_with("failed: ")).collect();
+    assert!(failed.len() == 2 && failed[0].contains("line_1.sgy") && failed[1].contains("line_5.sgy"), "{said}");
+    assert!(said.lines().nth_back(2).is_some_and(|line| line == failed[0]), "{said}");
+    for event in events(&together).iter().filter(|event| event["type"] == "warning") {
+        let file = event["file"].as_str().unwrap();
+        assert!(names.iter().any(|name| name == file), "{event}");
+        let of_file = |line: &&str| line.starts_with("warning: ") && line.contains(file);
+        assert!(said.lines().filter(of_file).all(|line| line.matches(file).count() == 1), "{said}");
+        assert!(said.lines().any(|line| of_file(&line)), "{said}");
+    }
+    assert!(events(&together).iter().filter(|event| event["type"] == "warning").count() >= 7);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_all_files_and_says_which_were_not_done() {
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "20000", "--samples", "500"]);
+    let names: Vec<String> = (0..6).map(|i| format!("line_{i}.sgy")).collect();
+    names.iter().for_each(|name| copy(&survey, name));
+    let mut command = Command::new(program());
+    command.args(["--each", "-o", "sets", "--codec", "gzip:9", "--progress", "json", "-j", "2"]).args(&names);
+    command.current_dir(survey.directory.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    wait_until("two are under way", || is_there(&survey.path("sets/line_1.zarr/.segy-import/plan.json")));
+    signal(child.id(), "TERM");
+    let output = wait_for(child);
+    assert_eq!(output.status.code(), Some(128 + 15), "{}", stderr(&output));
+    let last = events(&output).pop().unwrap();
+    assert_eq!((last["type"].as_str(), last["code"].as_str()), (Some("failed"), Some("cancelled")));
+    let outcomes: Vec<&str> =
+        last["files"].as_array().unwrap().iter().map(|f| f["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["not_done"; 6]);
+}
+
+#[test]
+fn an_export_makes_the_directories_it_needs_and_leaves_none_if_it_fails() {
+    let survey = survey();
+    survey.import("out", &[]);
+    for options in [&["--no-sync"][..], &[]] {
+        let target = format!("new_{}/a/b/back.sgy", options.len());
+        let output = run_in(&survey, &[&["export", "out", &target], options].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(std::fs::read(survey.path(&target)).unwrap(), std::fs::read(&survey.input).unwrap());
+    }
+    // Found wrong after the place is known.
+    let damaged = survey.path("out/headers.parquet");
+    std::fs::write(&damaged, &std::fs::read(&damaged).unwrap()[..100]).unwrap();
+    for (arguments, code) in [
+        (&["export", "out", "none/a/back.sgy"][..], 5),
+        (&["export", "out", "none/a/back.sgy", "--where", "nonsense > 1"], 2),
+        (&["export", "out", "out/traces.zarr/none/back.sgy"], 2),
+    ] {
+        let output = run_in(&survey, arguments);
+        assert!(!output.status.success(), "{arguments:?} {code}");
+        assert!(!is_there(&survey.path("none")) && !is_there(&survey.path("out/traces.zarr/none")), "{arguments:?}");
+    }
+}
+
+#[test]
+fn commands_list_each_only_where_it_does_something() {
+    for (command, is_listed) in [("import", true), ("plan", false), ("submit", false)] {
+        for option in ["-h", "--help"] {
+            assert_eq!(stdout(&run(&[command, option])).contains("--each"), is_listed, "{command} {option}");
+        }
+    }
 }
 
 #[test]

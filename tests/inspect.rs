@@ -52,6 +52,28 @@ fn the_report_of_all_headers_of_cdp_gathers() {
 }
 
 #[test]
+fn what_opens_a_dataset_names_columns_that_tell_traces_apart() {
+    for (kind, options, columns) in [
+        ("shots", &[][..], r#"columns=["field_record","offset","trace_number"]"#),
+        ("prestack", &[], r#"columns=["cdp","#),
+        ("poststack", &["--grid", "inline,crossline"], r#"columns=["inline","crossline","#),
+        ("poststack", &["--gather", "inline"], r#"columns=["inline","crossline","#),
+    ] {
+        let survey = Survey::new(&["--kind", kind, "--traces", "400", "--samples", "10"]);
+        if kind == "shots" {
+            put(&survey, 240 + 4 * 10, 21, |_| 7);
+        }
+        let out = survey.import("out", options);
+        let document = json(&out, &[]);
+        let python = document["python"].as_array().unwrap().last().unwrap().as_str().unwrap();
+        assert!(python.contains(columns), "{kind}: {python}");
+    }
+    let single = Survey::new(&["--traces", "1", "--samples", "10"]);
+    let out = single.import("out", &[]);
+    assert!(report(&out, &[]).contains(r#"columns=["trace_index"]"#));
+}
+
+#[test]
 fn one_trace_in_full() {
     let survey = Survey::new(&["--kind", "prestack", "--traces", "30", "--samples", "12", "--format", "5"]);
     insta::assert_snapshot!("trace", report(&survey.input, &["--trace", "7"]));

@@ -56,6 +56,20 @@ fn a_page_has_all_its_parts_fetches_nothing_and_is_the_same_every_time() {
 }
 
 #[test]
+fn header_fields_that_say_little_are_told_in_words() {
+    let survey = Survey::new(&["--kind", "shots", "--traces", "600", "--samples", "50"]);
+    let page = page_of(&[text(&survey.input)]);
+    let headers = between(&page, "id=\"headers\"", "id=\"text\"");
+    let (drawn, words) = headers.split_once("</table>").unwrap();
+    let row = |name: &str| drawn.contains(&format!("<td>{name}</td>"));
+    assert!(row("field_record") && row("offset"), "{drawn}");
+    assert!(!row("trace_sequence_file"), "{drawn}");
+    assert!(words.contains("trace_sequence_file <small>5–8</small> counts up by 1, 1 to 600"), "{words}");
+    assert!(row("trace_sequence_line"), "traces are missing in between: {drawn}");
+    assert!(words.contains("Constant: ") && words.contains("sample_count <b>50</b>"), "{words}");
+}
+
+#[test]
 fn the_numbers_in_the_page_are_those_of_json() {
     let survey = Survey::new(&["--kind", "prestack", "--traces", "500", "--samples", "100"]);
     let page = page_of(&[text(&survey.input)]);

@@ -79,6 +79,33 @@ fn a_dataset_looks_like_its_file() {
 }
 
 #[test]
+fn gathers_in_file_order_have_a_mark_where_each_begins() {
+    let survey = Survey::new(&["--kind", "shots", "--traces", "600", "--samples", "50"]);
+    let out = survey.import("out", &[]);
+    let shown = |path: &Path, arguments: &[&str]| {
+        let output = view(path, &[arguments, &["--show", "letters"]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let index: Vec<String> = shown(&survey.input, &["--traces", "0:500"]).lines().map(str::to_owned).collect();
+    let header = std::fs::read(&survey.input).unwrap();
+    let record = |i: usize| header[3600 + i * 440 + 8..][..4].to_vec();
+    let n_begins = (1..500).filter(|&i| record(i) != record(i - 1)).count();
+    assert!(n_begins > 1);
+    let row = &index[1];
+    assert_eq!(row.matches('|').count(), n_begins, "{row}");
+    assert!(row.chars().all(|c| c == '|' || c == ' '), "{row}");
+    assert_eq!(index.len(), 22, "the picture gives a row");
+    for choice in [&["--traces", "0:500"][..], &[]] {
+        let of_dataset = shown(&out, choice);
+        assert_eq!(of_dataset.lines().nth(1), shown(&survey.input, choice).lines().nth(1));
+        assert!(of_dataset.lines().nth(1).unwrap().contains('|'), "{of_dataset}");
+    }
+    let stack = Survey::new(&["--traces", "900", "--samples", "50"]);
+    assert!(!shown(&stack.input, &["--traces", "0:500"]).lines().nth(1).unwrap().trim_matches('|').trim().is_empty());
+}
+
+#[test]
 fn terminals_get_what_they_show() {
     let survey = Survey::new(&["--traces", "100", "--samples", "50"]);
     let shown = |what: &str| stdout(&view(&survey.input, &["--show", what]));

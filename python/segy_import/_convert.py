@@ -210,16 +210,24 @@ def _listener(on_progress: Callable[[Progress], object] | Literal[False] | None)
     if on_progress is False or tqdm is None:
         yield lambda progress: None
         return
-    with tqdm(total=100, unit="%", bar_format="{desc}{percentage:3.0f}%|{bar}| {postfix}[{elapsed}<{remaining}]") as bar:
+    bar = None
 
-        def show(progress: Progress) -> None:
-            bar.set_description(progress.phase, refresh=False)
-            bar.postfix = f"{progress.total_traces:,} traces "
-            bar.update(round(100 * progress.fraction, 1) - bar.n)
+    def show(progress: Progress) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(total=100, unit="%", bar_format="{desc}{percentage:3.0f}%|{bar}| {postfix}[{elapsed}<{remaining}]")
+        bar.set_description(progress.phase, refresh=False)
+        bar.postfix = f"{progress.total_traces:,} traces "
+        bar.update(round(100 * progress.fraction, 1) - bar.n)
 
-        try:
-            yield show
-        except BaseException:
-            bar.leave = False
-            raise
+    try:
+        yield show
+    except BaseException:
+        if bar is not None:
+            # A notebook keeps a bar that has not reached its total, in red.
+            bar.leave, bar.total = False, None
+            bar.close()
+        raise
+    if bar is not None:
         bar.update(100 - bar.n)
+        bar.close()

@@ -14,6 +14,8 @@ from unittest import mock
 
 import numpy as np
 import segy_import
+from segy_import._convert import _listener
+from tqdm import tqdm
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "python.md"
 
@@ -110,6 +112,32 @@ class Convert(Module):
         with mock.patch.dict(sys.modules, {"tqdm": None, "tqdm.auto": None}), redirect_stderr(said):
             segy_import.convert(self.survey("b.sgy"), self.directory / "b")
         self.assertEqual(said.getvalue(), "")
+
+    def test_no_bar_is_left_after_a_failure(self):
+        said = io.StringIO()
+        with redirect_stderr(said), self.assertRaises(segy_import.InputError):
+            segy_import.convert(self.directory / "nothing.sgy", self.directory / "out")
+        self.assertEqual(said.getvalue(), "")
+        bars = []
+
+        class Bar(tqdm):
+            def __init__(self, *args, **options):
+                super().__init__(*args, **options)
+                bars.append(self)
+
+            def close(self):
+                # As the bars of notebooks decide what stays.
+                self.stays = self.leave or bool(self.total and self.n < self.total)
+                super().close()
+
+        progress = segy_import.Progress("importing", 0.3, 3, 10, 1, 0.1, None)
+        with mock.patch("tqdm.auto.tqdm", Bar), redirect_stderr(io.StringIO()):
+            with self.assertRaises(ZeroDivisionError), _listener(None) as show:
+                show(progress)
+                raise ZeroDivisionError
+            with _listener(None) as show:
+                show(progress)
+        self.assertEqual([(bar.stays, bar.disable) for bar in bars], [(False, True), (True, True)])
 
     def test_the_package_is_the_program(self):
         version = subprocess.run([sys.executable, "-m", "segy_import", "--version"], capture_output=True, text=True, check=True)

@@ -53,14 +53,25 @@ impl Error {
     /// The same error with what it is about in front.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
-        let placed = |what: String| format!("{place}: {what}");
         match self {
-            Self::Failed(what) => Self::Failed(placed(what)),
-            Self::Usage(what) => Self::Usage(placed(what)),
-            Self::Input(what) => Self::Input(placed(what)),
-            Self::OutputInTheWay(what) => Self::OutputInTheWay(placed(what)),
-            Self::Damaged(what) => Self::Damaged(placed(what)),
+            Self::Failed(ref what)
+            | Self::Usage(ref what)
+            | Self::Input(ref what)
+            | Self::OutputInTheWay(ref what)
+            | Self::Damaged(ref what) => self.of_the_same_kind(format!("{place}: {what}")),
             cancelled @ Self::Cancelled { .. } => cancelled,
+        }
+    }
+
+    /// An error with the same exit code, of other words; a cancelled one is a failure.
+    #[must_use]
+    pub(crate) fn of_the_same_kind(&self, what: String) -> Self {
+        match self {
+            Self::Usage(_) => Self::Usage(what),
+            Self::Input(_) => Self::Input(what),
+            Self::OutputInTheWay(_) => Self::OutputInTheWay(what),
+            Self::Damaged(_) => Self::Damaged(what),
+            Self::Failed(_) | Self::Cancelled { .. } => Self::Failed(what),
         }
     }
 

@@ -20,24 +20,30 @@ pub(super) enum Event<'a> {
     Progress(Progress),
     Warning {
         message: &'a str,
+        /// Of `--each`: the input that it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<&'a str>,
     },
     Info {
         message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<&'a str>,
     },
     Failed(Failed),
     /// Of `--each`: one of the files is done, or was done before.
     FileDone {
-        input: &'a str,
-        output: &'a str,
+        input: String,
+        output: String,
         n_traces: u64,
         was_there: bool,
     },
     /// Of `--each`: one of the files failed.
     FileFailed {
-        input: &'a str,
-        output: &'a str,
-        message: &'a str,
+        input: String,
+        output: String,
+        message: String,
         exit_code: u8,
+        code: &'static str,
     },
 }
 
@@ -60,6 +66,53 @@ pub(super) struct Failed {
     file: Option<String>,
     trace: Option<u64>,
     byte: Option<u64>,
+    /// Of `--each`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Vec<FileEntry>>,
+}
+
+/// What became of one of the files of `--each`, in the last document.
+#[derive(Debug, Serialize)]
+pub(super) struct FileEntry {
+    input: String,
+    output: String,
+    outcome: &'static str,
+    n_traces: Option<u64>,
+    message: Option<String>,
+    exit_code: Option<u8>,
+    code: Option<&'static str>,
+}
+
+impl FileEntry {
+    pub(super) fn new(
+        input: String,
+        output: String,
+        outcome: &'static str,
+        n_traces: Option<u64>,
+        error: Option<&Error>,
+    ) -> Self {
+        Self {
+            input,
+            output,
+            outcome,
+            n_traces,
+            message: error.map(ToString::to_string),
+            exit_code: error.map(Error::exit_code),
+            code: error.map(code),
+        }
+    }
+}
+
+/// Why a command failed, and with `--each`, what became of its files.
+pub(super) struct Failure {
+    pub error: Error,
+    pub files: Option<Vec<FileEntry>>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, files: None }
+    }
 }
 
 impl Event<'_> {
@@ -79,8 +132,19 @@ impl Event<'_> {
         })
     }
 
+    /// Of `--each`: a file that could not be imported.
+    pub(super) fn file_failed(input: &str, output: &str, error: &Error) -> Self {
+        Self::FileFailed {
+            input: input.to_owned(),
+            output: output.to_owned(),
+            message: error.to_string(),
+            exit_code: error.exit_code(),
+            code: code(error),
+        }
+    }
+
     /// A failure; `arguments` are those of the command, one of which may be the file.
-    pub(super) fn failed(error: &Error, arguments: &[String]) -> Self {
+    pub(super) fn failed(error: &Error, files: Option<Vec<FileEntry>>, arguments: &[String]) -> Self {
         let message = error.to_string();
         Self::Failed(Failed {
             exit_code: error.exit_code(),
@@ -88,6 +152,7 @@ impl Event<'_> {
             file: file_in(&message, arguments),
             trace: number_after(&message, &["trace "]),
             byte: number_after(&message, &["byte ", "bytes "]),
+            files,
             message,
         })
     }
@@ -149,7 +214,7 @@ mod tests {
 
     fn failed(message: &str, arguments: &[&str]) -> serde_json::Value {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
-        serde_json::to_value(Event::failed(&Error::Input(message.into()), &arguments)).unwrap()
+        serde_json::to_value(Event::failed(&Error::Input(message.into()), None, &arguments)).unwrap()
     }
 
     #[test]
@@ -178,11 +243,11 @@ mod tests {
         let events = [
             Event::started(),
             Event::progress(&progress),
-            Event::Warning { message: "" },
-            Event::Info { message: "" },
-            Event::failed(&Error::Failed(String::new()), &[]),
-            Event::FileDone { input: "", output: "", n_traces: 1, was_there: false },
-            Event::FileFailed { input: "", output: "", message: "", exit_code: 1 },
+            Event::Warning { message: "", file: Some("") },
+            Event::Info { message: "", file: Some("") },
+            Event::failed(&Error::Failed(String::new()), Some(Vec::new()), &[]),
+            Event::FileDone { input: String::new(), output: String::new(), n_traces: 1, was_there: false },
+            Event::file_failed("", "", &Error::Failed(String::new())),
         ];
         for event in events {
             let value = serde_json::to_value(&event).unwrap();
@@ -191,6 +256,11 @@ mod tests {
             for field in value.as_object().unwrap().keys().filter(|key| *key != "type") {
                 assert!(row.contains(&format!("`{field}`")), "the row of {of_type} does not name {field}");
             }
+        }
+        let entry = FileEntry::new(String::new(), String::new(), "", None, None);
+        let of_files = section.split("`files` has an object").nth(1).unwrap().split("\n\n").next().unwrap();
+        for field in serde_json::to_value(&entry).unwrap().as_object().unwrap().keys() {
+            assert!(of_files.contains(&format!("`{field}`")), "what it says of files does not name {field}");
         }
     }
 }

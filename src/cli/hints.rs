@@ -2,24 +2,39 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Words, and the option here.
-const WORDS: [(&[&str], &str); 15] = [
-    (&["compression", "compressor", "compress", "codecs", "level", "clevel"], "--codec"),
-    (&["threads", "jobs", "processes", "cpus", "cores", "num-threads", "nproc"], "--workers"),
-    (&["chunks", "chunk", "chunk-size", "chunksize", "chunk-shape"], "--chunk-traces"),
-    (&["byte-order", "endianness", "big-endian", "little-endian"], "--endian"),
-    (&["out", "output-dir", "outdir", "destination"], "--output"),
-    (&["force", "replace", "clobber"], "--overwrite"),
-    (&["key", "keys", "sort", "ensemble", "gathers"], "--gather"),
-    (&["iline", "xline", "inline", "crossline", "byte", "bytes", "header", "template", "index-bytes"], "--field"),
-    (&["dt", "sample-interval", "sampling"], "--interval"),
-    (&["ns", "n-samples", "nsamples"], "--samples"),
-    (&["delay", "t0", "start-time"], "--start"),
-    (&["encoding", "charset", "ebcdic", "ascii"], "--text-encoding"),
-    (&["silent", "no-progress"], "--quiet"),
-    (&["check", "validate"], "--verify"),
-    (&["coordinates", "coord"], "--coords"),
+/// Words, and what they may mean here: of these options, the first that the command has.
+const WORDS: [(&[&str], &[&str]); 20] = [
+    (
+        &["compression", "compressor", "compress", "codecs", "level", "clevel", "no-compression", "uncompressed"],
+        &["--codec"],
+    ),
+    (
+        &["threads", "jobs", "processes", "cpus", "cores", "num-threads", "nproc", "num-workers"],
+        &["--workers", "--threads"],
+    ),
+    (&["chunks", "chunk", "chunk-size", "chunksize", "chunk-shape"], &["--chunk-traces"]),
+    (&["byte-order", "endianness", "big-endian", "little-endian"], &["--endian"]),
+    (&["out", "output-dir", "outdir", "out-dir", "output-file", "destination", "dest"], &["--output"]),
+    (&["force", "replace", "clobber"], &["--overwrite"]),
+    (&["key", "keys", "sort", "ensemble", "gathers"], &["--gather"]),
+    (&["iline", "il", "inline", "ilines"], &["--inline", "--inlines"]),
+    (&["xline", "xl", "crossline", "xlines"], &["--crossline", "--crosslines"]),
+    (&["byte", "bytes", "byte-location", "header", "template", "index-bytes"], &["--field"]),
+    (&["dt", "sample-interval", "sampling"], &["--interval"]),
+    (&["ns", "n-samples", "nsamples"], &["--samples"]),
+    (&["delay", "t0", "start-time"], &["--start"]),
+    (&["encoding", "charset", "ebcdic", "ascii"], &["--text-encoding"]),
+    (&["silent", "no-progress"], &["--quiet"]),
+    (&["check", "validate"], &["--verify"]),
+    (&["coordinates", "coord"], &["--coords"]),
+    (&["epsg", "srid", "projection"], &["--crs"]),
+    (&["cube", "volume", "3d"], &["--grid"]),
+    (&["simulate", "plan"], &["--dry-run"]),
 ];
+
+/// Words for a number of a line, which a command that reads header fields may also take for where that number stands.
+const LINES: [(&[&str], &str); 2] =
+    [(&["iline", "il", "inline"], "inline=189:i32"), (&["xline", "xl", "crossline"], "crossline=193:i32")];
 
 /// Options with a default in the environment.
 const VARIABLES: [(&str, &str); 3] =
@@ -42,8 +57,9 @@ fn name_variable(error: &mut clap::Error) {
     }
 }
 
-/// Puts a better suggestion into an error about an unknown option, where there is one, and the place that a wrong value came from.
-pub(super) fn improve(error: &mut clap::Error, command: &clap::Command) {
+/// Puts a better suggestion into an error about an unknown option, or none, and the place that a wrong value came from.
+/// `arguments` are those of the program.
+pub(super) fn improve(error: &mut clap::Error, command: &clap::Command, arguments: &[String]) {
     if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         return name_variable(error);
     }
@@ -51,10 +67,123 @@ pub(super) fn improve(error: &mut clap::Error, command: &clap::Command) {
         return;
     }
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return };
-    let word = given.trim_start_matches('-').split('=').next().unwrap_or_default().to_lowercase().replace('_', "-");
-    let Some((_, option)) = WORDS.iter().find(|(words, _)| words.contains(&word.as_str())) else { return };
-    let is_known = |command: &clap::Command| command.get_arguments().any(|a| a.get_long() == option.strip_prefix("--"));
-    if is_known(command) {
-        error.insert(ContextKind::SuggestedArg, ContextValue::String((*option).into()));
+    let Some(word) = given.strip_prefix("--") else { return };
+    let word = word.split('=').next().unwrap_or_default().to_lowercase().replace('_', "-");
+    let command = arguments.first().and_then(|name| command.find_subcommand(name)).unwrap_or(command);
+    keep_other_tips(error);
+    let meant = WORDS.iter().find(|(words, _)| words.contains(&word.as_str()));
+    match meant.map(|(_, options)| *options) {
+        Some(["--chunk-traces"]) if has_option(command, "--brick") && asks_for(arguments, "--grid") => {
+            suggest(error, "--brick");
+        }
+        Some(options) => match options.iter().find(|option| has_option(command, option)) {
+            Some(option) => suggest(error, option),
+            None => drop(error.remove(ContextKind::SuggestedArg)),
+        },
+        None => drop_far_suggestion(error, &word),
+    }
+    let line = LINES.iter().find(|(words, _)| words.contains(&word.as_str()));
+    if let Some((_, field)) = line.filter(|_| has_option(command, "--field") && !has_option(command, "--inline")) {
+        let tip = format!("for the bytes of a header field there is '--field {field}'");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+}
+
+fn suggest(error: &mut clap::Error, option: &str) {
+    error.insert(ContextKind::SuggestedArg, ContextValue::String(option.into()));
+}
+
+fn has_option(command: &clap::Command, option: &str) -> bool {
+    command.get_arguments().any(|a| a.get_long() == option.strip_prefix("--"))
+}
+
+fn asks_for(arguments: &[String], option: &str) -> bool {
+    arguments.iter().any(|argument| argument.split('=').next() == Some(option))
+}
+
+/// Removes the tip on how to pass an option as a value: nobody has a file of that name.
+fn keep_other_tips(error: &mut clap::Error) {
+    if let Some(ContextValue::StyledStrs(tips)) = error.remove(ContextKind::Suggested) {
+        let others: Vec<_> = tips.into_iter().filter(|tip| !tip.to_string().starts_with("to pass")).collect();
+        if !others.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(others));
+        }
+    }
+}
+
+/// Removes a suggestion that only looks a little like the word: it is one if letters were mistyped, or left out at the end.
+fn drop_far_suggestion(error: &mut clap::Error, word: &str) {
+    const FEWEST_LETTERS: usize = 4;
+    let Some(ContextValue::String(option)) = error.get(ContextKind::SuggestedArg) else { return };
+    let name = option.trim_start_matches('-');
+    let is_begun = word.len() >= FEWEST_LETTERS && (name.starts_with(word) || word.starts_with(name));
+    let is_near = strsim::osa_distance(word, name) <= (word.len() / 4).max(1);
+    if !is_begun && !is_near {
+        error.remove(ContextKind::SuggestedArg);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::improve;
+    use crate::cli::command;
+
+    /// What is said of an unknown option.
+    fn tips(arguments: &str) -> String {
+        let words = || arguments.split(' ').map(str::to_owned);
+        let mut error =
+            command().try_get_matches_from(["segy-import".to_owned()].into_iter().chain(words())).unwrap_err();
+        improve(&mut error, &command(), &words().collect::<Vec<_>>());
+        let text = error.render().to_string();
+        text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn the_words_of_other_programs_lead_to_the_option_of_the_command() {
+        for (given, meant) in [
+            ("in out --compress lz4", "--codec"),
+            ("in out --compression=lz4", "--codec"),
+            ("import in out --threads 4", "--workers"),
+            ("inspect in --jobs 4", "--threads"),
+            ("in --output-dir out", "--output"),
+            ("in out --force", "--overwrite"),
+            ("export out back.sgy --force", "--overwrite"),
+            ("in out --chunks 100", "--chunk-traces"),
+            ("in out --grid auto --chunks 64", "--brick"),
+            ("in out --byte 189", "--field"),
+            ("view in --il 5", "--inline"),
+            ("view in --xline 5", "--crossline"),
+            ("export out back.sgy --iline 5:7", "--inlines"),
+            ("in out --gathr cdp", "--gather"),
+            ("in out --overwri", "--overwrite"),
+        ] {
+            assert_eq!(tips(given), format!("a similar argument exists: '{meant}'"), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_part_or_a_header_field() {
+        for word in ["--il", "--inline", "--iline"] {
+            let said = tips(&format!("in out {word} 189"));
+            assert_eq!(
+                said,
+                "a similar argument exists: '--inlines'; for the bytes of a header field there is '--field inline=189:i32'"
+            );
+        }
+        assert!(tips("in out --xline 193").ends_with("'--field crossline=193:i32'"));
+        assert_eq!(tips("inspect in --il 5"), "for the bytes of a header field there is '--field inline=189:i32'");
+    }
+
+    #[test]
+    fn where_nothing_is_meant_nothing_is_suggested() {
+        for given in [
+            "in out --verbose",
+            "in out --dead-traces",
+            "inspect in --compression",
+            "verify out --force",
+            "in out --zz",
+        ] {
+            assert_eq!(tips(given), "", "{given}");
+        }
     }
 }

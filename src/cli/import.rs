@@ -9,6 +9,7 @@ use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::near_names::near_name;
 use crate::base::shell::quoted;
 use crate::cli::asked::ProgressArgs;
+use crate::cli::events::Failure;
 use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
 use crate::cli::part::PartArgs;
@@ -167,15 +168,15 @@ fn codec_help() -> String {
 }
 
 impl ImportArgs {
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) fn run(self) -> Result<(), Failure> {
         if self.each {
             let mode = self.messages.mode();
             if self.dry_run {
-                return Err(Error::Usage("--dry-run shows the plan of one dataset; leave out --each".into()));
+                return Err(Error::Usage("--dry-run shows the plan of one dataset; leave out --each".into()).into());
             }
             return each::run(&self.resolve()?, mode);
         }
-        self.run_as(import, |display, result| display.finish(result))
+        Ok(self.run_as(import, |display, result| display.finish(result))?)
     }
 
     /// Runs an import, or another command that starts from these options, or only shows the plan. `tell` reports the

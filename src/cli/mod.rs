@@ -38,7 +38,7 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::system::prepare_process;
 use crate::base::visible::visible_lines;
 use crate::cli::asked::is_for_programs;
-use crate::cli::events::Event;
+use crate::cli::events::{Event, Failure};
 use crate::cli::progress::{Display, ProgressMode, print_event, say};
 use crate::cli::short_help::asked_command;
 use crate::dataset::document::Format;
@@ -130,31 +130,35 @@ pub fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tell_programs(&error);
-            say(&format!("segy-import: {error}"));
-            ExitCode::from(error.exit_code())
+        Err(Failure { error, files }) => {
+            let (message, code) = (format!("segy-import: {error}"), error.exit_code());
+            tell_programs(Failure { error, files });
+            say(&message);
+            ExitCode::from(code)
         }
     }
 }
 
 /// Tells a program that reads standard output what went wrong.
-fn tell_programs(error: &Error) {
+fn tell_programs(failure: Failure) {
     if is_for_programs() {
-        let arguments: Vec<String> =
-            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-        print_event(&Event::failed(error, &arguments));
+        print_event(&Event::failed(&failure.error, failure.files, &arguments()));
     }
+}
+
+/// The arguments of this process.
+fn arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// Prints what is wrong with the arguments, or the help that was asked for. Arguments may contain control characters.
 fn refused(mut error: clap::Error) -> ExitCode {
-    hints::improve(&mut error, &command());
+    hints::improve(&mut error, &command(), &arguments());
     if error.use_stderr() {
         let text = error.render().to_string();
         let said = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
         let said = said.take_while(|line| !line.starts_with("For more information")).collect::<Vec<_>>().join("; ");
-        tell_programs(&Error::Usage(said.trim_start_matches("error: ").to_owned()));
+        tell_programs(Error::Usage(said.trim_start_matches("error: ").to_owned()).into());
     }
     let text = error.render().to_string();
     match visible_lines(&text) {
@@ -212,12 +216,13 @@ fn run_shown(
 }
 
 impl Cli {
-    fn run(self) -> Result<()> {
-        match self.command {
+    fn run(self) -> Result<(), Failure> {
+        let done = match self.command {
+            Some(Command::Import(args)) => return args.run(),
+            None => return self.import.run(),
             Some(Command::Inspect(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::View(args)) => args.run(),
-            Some(Command::Import(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),
             Some(Command::Man(args)) => args.run(),
@@ -228,8 +233,8 @@ impl Cli {
             Some(Command::Merge(args)) => args.run(),
             Some(Command::Status(args)) => args.run(),
             Some(Command::Submit(args)) => args.run(),
-            None => self.import.run(),
-        }
+        };
+        Ok(done?)
     }
 }
 

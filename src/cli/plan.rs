@@ -19,6 +19,7 @@ use crate::run::{PlanResult, plan};
 /// Planning again with the same options keeps finished segments. The merge follows the --overwrite, --verify and
 /// --no-sync given here.
 #[derive(Args)]
+#[command(mut_arg("each", |each| each.hide(true)))]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     import: ImportArgs,

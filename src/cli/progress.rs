@@ -2,6 +2,7 @@
 //! indicatif.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -70,7 +71,7 @@ impl Display {
     /// Shows one progress report.
     pub(super) fn update(&mut self, progress: &ImportProgress) {
         for message in &progress.messages {
-            self.message(message);
+            self.message(message, None);
         }
         match self {
             Self::Bar(bar) => bar.update(progress),
@@ -87,25 +88,28 @@ impl Display {
         }
     }
 
-    fn message(&self, message: &Message) {
+    /// Shows a message; of one of several imports, with its file.
+    pub(super) fn message(&self, message: &Message, file: Option<&str>) {
         let (kind, text) = match message {
             Message::Warning(text) => ("warning", text),
             Message::Info(text) => ("info", text),
         };
+        let about = file.filter(|file| !begins_with_file(text, file)).map_or(String::new(), |file| format!("{file}: "));
+        let line = format!("{kind}: {about}{text}");
         match self {
-            Self::Bar(bar) => bar.suspend(|| say(&format!("{kind}: {text}"))),
+            Self::Bar(bar) => bar.suspend(|| say(&line)),
             Self::Result | Self::Silent if kind == "info" => {}
             Self::Json => {
                 print_event(&match message {
-                    Message::Warning(message) => Event::Warning { message },
-                    Message::Info(message) => Event::Info { message },
+                    Message::Warning(message) => Event::Warning { message, file },
+                    Message::Info(message) => Event::Info { message, file },
                 });
                 // A log that keeps only standard error should show the warnings too.
                 if kind == "warning" {
-                    say(&format!("{kind}: {text}"));
+                    say(&line);
                 }
             }
-            _ => say(&format!("{kind}: {text}")),
+            _ => say(&line),
         }
     }
 
@@ -335,6 +339,12 @@ pub(super) fn say(line: &str) {
 /// Prints an event. A write error is ignored here, since the final report will hit it too.
 pub(super) fn print_event(event: &Event) {
     let _ = print(&event.line());
+}
+
+/// Whether a message names this file first, by whatever path.
+fn begins_with_file(message: &str, file: &str) -> bool {
+    let name = Path::new(file).file_name();
+    message.split_once(": ").is_some_and(|(place, _)| name.is_some() && Path::new(place).file_name() == name)
 }
 
 /// A line of a log.

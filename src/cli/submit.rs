@@ -23,7 +23,7 @@ Example: segy-import submit line_042.sgy line_042/ --scheduler slurm --segments 
 /// Prints the two commands for a shell; with --now it runs them and prints the job numbers. Interrupted tasks may be
 /// requeued. If a task fails, the merge is cancelled; the same submit again handles the missing segments.
 #[derive(Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, mut_arg("each", |each| each.hide(true)))]
 pub(super) struct SubmitArgs {
     #[command(flatten)]
     import: ImportArgs,

@@ -16,7 +16,7 @@ use crate::picture::Raster;
 use crate::picture::axis::{label, ticks};
 use crate::picture::colours::{COLOUR_MAPS, colour_map};
 use crate::picture::drawn::Drawing;
-use crate::picture::plot::Axis;
+use crate::picture::plot::{Axis, bound_places};
 use crate::report::chosen::{ChosenSection, SectionChoice, choose_section};
 use crate::report::sections::{Down, down};
 use crate::store::is_remote;
@@ -25,6 +25,8 @@ use crate::store::is_remote;
 const LABEL: usize = 7;
 /// Rows of a terminal that the picture leaves to its title, its axis and the prompt.
 const OTHER_ROWS: usize = 4;
+/// Columns from gather to gather; if there are more, they are not marked.
+const COLUMNS_OF_GATHER: usize = 3;
 /// Pixels of a picture in a terminal that shows pictures.
 const PICTURE: [usize; 2] = [1200, 700];
 
@@ -187,18 +189,30 @@ fn in_terminal(chosen: &ChosenSection, drawing: Drawing, size: Option<[usize; 2]
     }
     let [columns, rows] = size.unwrap_or([80, 24]);
     let width = columns.saturating_sub(LABEL + 1).max(4);
-    let height = rows.saturating_sub(OTHER_ROWS).max(2);
+    let bounds = chosen.bounds(drawing.is_wiggle);
+    let n_rows_of_bounds = usize::from(!bound_places(&bounds, width, COLUMNS_OF_GATHER).is_empty());
+    let height = rows.saturating_sub(OTHER_ROWS + n_rows_of_bounds).max(2);
     let drawing = Drawing { size: [Some(width), Some(2 * height)], ..drawing };
     let picture: Raster = drawing.draw(&chosen.view.section);
     let Down { name, first, last } = down(&chosen.view, &chosen.shape);
     let labels = down_labels([first, last], height);
-    let mut text = format!("{}\n", cut(&chosen.title, columns));
+    let mut text = format!("{}\n{}", cut(&chosen.title, columns), bounds_row(&bounds, picture.width, show));
     let of_axis = terminal::rows(show, &picture)?.into_iter().enumerate().map(|(y, row)| {
         let label = labels.iter().find(|(at, _)| *at == y).map_or("", |(_, text)| text.as_str());
         format!("{label:>LABEL$} {row}\n")
     });
     text.extend(of_axis);
     Ok(text + &across_row(&chosen.across(0.5), &name, width, columns))
+}
+
+/// The row above the picture: where gathers begin; empty if that is not known.
+fn bounds_row(bounds: &[f64], width: usize, show: Show) -> String {
+    let mut row = vec![' '; width];
+    for place in bound_places(bounds, width, COLUMNS_OF_GATHER) {
+        row[place] = if show == Show::Letters { '|' } else { '╷' };
+    }
+    let row: String = row.into_iter().collect();
+    if row.trim().is_empty() { String::new() } else { format!("{:LABEL$} {}\n", "", row.trim_end()) }
 }
 
 /// Labels of the rows of the sample axis.

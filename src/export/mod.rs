@@ -22,6 +22,8 @@ use crate::base::error::{Error, Result};
 use crate::dataset::{Dataset, OriginalFile, Part, Tables, Target, damaged};
 use crate::dataset_files::METADATA;
 use crate::selection::Selection;
+use crate::store::is_remote;
+use crate::store::new_directories::NewDirectories;
 use one_file::{Done, Written, write_file};
 pub(crate) use output_file::check_target;
 use output_file::{Replacing, UnfinishedFiles, place_of};
@@ -124,9 +126,13 @@ pub fn export(
         }
         let traces = traces_of_part(config.part, &dataset, file)?;
         let tables = Tables::open(&dataset)?;
+        let parents = (!is_standard && !is_remote(target)).then(|| NewDirectories::for_file(target)).transpose()?;
         let place = (!is_standard).then(|| place_of(target, &dataset)).transpose()?;
         let written = Written { config, dataset: &dataset, tables: &tables, file, traces };
         let done = write_file(&written, place.as_ref(), replacing, on_progress, cancel)?;
+        if let Some(parents) = parents.filter(|_| config.sync) {
+            parents.sync()?;
+        }
         let Done { bytes, n_traces, is_edited, notes } = done;
         return Ok(ExportResult { n_files: 1, n_traces, bytes, is_edited, notes });
     }

@@ -16,6 +16,7 @@ use crate::export::in_order::InOrder;
 use crate::staging::STAGING;
 use crate::store::entry::Kind;
 use crate::store::files::{entry, is_there, move_to, remove};
+use crate::store::new_directories::NewDirectories;
 use crate::store::place::{is_absence, random_name};
 use crate::store::sync::{sync, sync_parent};
 use crate::store::{self, Place, Writer};
@@ -244,8 +245,7 @@ pub(crate) struct UnfinishedDirectory {
     /// The same directory, held open.
     files: Place,
     target: Place,
-    /// The directories created for the target, the outermost first.
-    created: Vec<PathBuf>,
+    parents: NewDirectories,
     /// Held while it is being filled.
     _lock: File,
 }
@@ -255,23 +255,14 @@ impl UnfinishedDirectory {
     fn create(target: &Path, dataset: &Dataset, names: &[String], overwrite: bool) -> Result<Self> {
         check_directory(target, names, overwrite)?;
         let cannot = |e| Error::Failed(format!("{}: cannot be written to: {e}", target.display()));
-        let mut created = Vec::new();
-        if let Some(parent) = target.parent() {
-            for directory in parent.ancestors().take_while(|a| !a.as_os_str().is_empty()) {
-                if directory.try_exists().map_err(cannot)? {
-                    break;
-                }
-                created.insert(0, directory.to_owned());
-            }
-            std::fs::create_dir_all(parent).map_err(cannot)?;
-        }
+        let parents = NewDirectories::for_file(target)?;
         let target = place_of(target, dataset)?;
         remove_leftovers(&target);
         let temporary = beside(&target);
         temporary.create_directory().map_err(cannot)?;
         let marked = Self::mark(&temporary);
         let (files, lock) = marked.inspect_err(|_| drop(remove(&temporary))).map_err(cannot)?;
-        Ok(Self { temporary, files, target, created, _lock: lock })
+        Ok(Self { temporary, files, target, parents, _lock: lock })
     }
 
     /// Opens a new directory and puts our mark into it, locked.
@@ -298,10 +289,7 @@ impl UnfinishedDirectory {
         move_to(&self.temporary, &self.target)?;
         if replacing.sync {
             sync_parent(&self.target)?;
-            for directory in &self.created {
-                let parent = directory.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                sync(&Place::to_write(parent).map_err(failed(parent.display()))?)?;
-            }
+            self.parents.sync()?;
         }
         Ok(())
     }

@@ -108,7 +108,7 @@ pub(crate) fn dataset_report(path: &Path) -> Result<Option<DatasetReport>> {
     };
     let variable = document.grid.as_ref().map_or(&document.options.variable, |grid| &grid.variable).clone();
     Ok(Some(DatasetReport {
-        python: python(path, layout, &variable, document.grid.as_ref(), &tables),
+        python: python(path, layout, &variable, &document, &tables),
         commands: commands(path, layout, &files),
         dataset: path.to_owned(),
         layout,
@@ -185,7 +185,7 @@ fn arrays(group: &Value) -> Vec<ArrayOf> {
 }
 
 /// Python that opens it.
-fn python(path: &Path, layout: &str, variable: &str, grid: Option<&GridDocument>, tables: &str) -> Vec<String> {
+fn python(path: &Path, layout: &str, variable: &str, document: &Document, tables: &str) -> Vec<String> {
     let root = path.to_string_lossy();
     let place = |name: &str| Value::from(format!("{}/{name}", root.trim_end_matches('/'))).to_string();
     let mut lines = Vec::new();
@@ -195,14 +195,37 @@ fn python(path: &Path, layout: &str, variable: &str, grid: Option<&GridDocument>
         lines.push(format!("ds = xr.open_zarr({open})"));
         let samples =
             if variable.contains('.') { format!("ds[{}]", Value::from(variable)) } else { format!("ds.{variable}") };
-        lines.push(match grid.and_then(|grid| grid.keys.first()) {
+        lines.push(match document.grid.as_ref().and_then(key_to_select) {
             Some(key) => format!("{samples}.sel({}={})", key.name, key.first),
             None => format!("{samples}.isel(trace=slice(0, 100)).values"),
         });
     }
     let headers = place(&format!("{tables}{HEADERS}"));
-    lines.push(format!("import pandas as pd; pd.read_parquet({headers}, columns=[\"cdp\", \"offset\"])"));
+    let columns = Value::from(columns_to_read(document));
+    lines.push(format!("import pandas as pd; pd.read_parquet({headers}, columns={columns})"));
     lines
+}
+
+/// The first key of a grid with more than one value, or else the first.
+fn key_to_select(grid: &GridDocument) -> Option<&GridKeyDocument> {
+    grid.keys.iter().find(|key| key.n > 1).or_else(|| grid.keys.first())
+}
+
+/// A few columns of the header table that tell traces apart: keys first, and none that is the same in all traces.
+fn columns_to_read(document: &Document) -> Vec<&str> {
+    const MOST: usize = 3;
+    const USUAL: [&str; 7] = ["inline", "crossline", "cdp", "offset", "field_record", "trace_number", "shot_point"];
+    let keys = document.gathers.keys.iter().map(String::as_str);
+    let axes = document.grid.iter().flat_map(|grid| grid.keys.iter().map(|key| key.name.as_str()));
+    let ranges = &document.geometry.header_ranges;
+    let varies = |name: &str| ranges.iter().any(|(column, [min, max])| column == name && min < max);
+    let mut columns: Vec<&str> = Vec::new();
+    for name in axes.chain(keys).chain(USUAL).filter(|name| varies(name)) {
+        if columns.len() < MOST && !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    if columns.is_empty() { vec!["trace_index"] } else { columns }
 }
 
 /// Commands that take it.

@@ -8,6 +8,10 @@ use crate::picture::raster::Raster;
 const TICK_PIXELS: usize = 60;
 /// Length of a tick.
 const TICK: usize = 5;
+/// Pixels of the mark of a bound outside the picture, and inside.
+const BOUND: [usize; 2] = [3, 5];
+/// Pixels from bound to bound; if there are more, they are not marked.
+const BOUND_PIXELS: usize = 6;
 
 /// What is written around a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +22,8 @@ pub(crate) struct Axes {
     pub across: Axis,
     /// What is counted from top to bottom, likewise.
     pub down: Axis,
+    /// Bounds between the columns, marked at the top edge: shares of the width, from 0 to 1.
+    pub bounds: Vec<f64>,
 }
 
 /// One axis.
@@ -75,7 +81,17 @@ pub(crate) fn with_axes(picture: &Raster, axes: &Axes) -> Raster {
         let half = text.chars().count() * WIDTH / 2;
         plot.text(&text, ((left + x).saturating_sub(half), top - TICK - HEIGHT - 1), ink);
     }
+    for x in bound_places(&axes.bounds, picture.width, BOUND_PIXELS) {
+        plot.fill((left + x, top - BOUND[0]), (1, BOUND[0] + BOUND[1].min(picture.height)), ink);
+    }
     plot
+}
+
+/// The places of bounds in `width` columns; none if they are nearer to each other than `apart` on average.
+pub(crate) fn bound_places(bounds: &[f64], width: usize, apart: usize) -> Vec<usize> {
+    let most = width / apart;
+    let place = |share: &f64| ((share * width as f64) as usize).min(width.saturating_sub(1));
+    bounds.iter().filter(|_| bounds.len() <= most).map(place).collect()
 }
 
 fn fitting(text: &str, width: usize) -> String {
@@ -94,12 +110,26 @@ mod tests {
             title: "a line".into(),
             across: Axis { name: "trace".into(), first: 1.0, last: 200.0 },
             down: Axis { name: "ms".into(), first: 0.0, last: 596.0 },
+            bounds: Vec::new(),
         };
         let plot = with_axes(&picture, &axes);
         assert_eq!(plot.pixels.iter().filter(|&&p| p == 1).count(), 200 * 150);
         assert!(plot.width > 200 && plot.height > 150);
         assert!(plot.pixels.contains(&3), "something is written");
         assert!(plot.png().is_ok());
+    }
+
+    #[test]
+    fn bounds_are_marked_at_the_top_edge_unless_there_are_too_many() {
+        let picture =
+            Raster { width: 200, height: 150, pixels: vec![1; 200 * 150], ..Raster::new(0, 0, vec![[9; 3], [7; 3]]) };
+        let inside = |bounds: Vec<f64>| {
+            let plot = with_axes(&picture, &Axes { bounds, ..Axes::default() });
+            200 * 150 - plot.pixels.iter().filter(|&&p| p == 1).count()
+        };
+        assert_eq!(inside(vec![0.25, 0.5]), 2 * BOUND[1]);
+        assert_eq!(inside((0..100).map(|i| f64::from(i) / 100.0).collect()), 0);
+        assert_eq!(bound_places(&[0.25, 1.0], 200, 6), [50, 199]);
     }
 
     #[test]

@@ -14,10 +14,10 @@ use crate::plan::reading::Reading;
 use crate::report::header_values::{raw_values, values};
 use crate::report::reading_plan::ReadingPlan;
 use crate::report::sections::{
-    Down, Order, View, capital, down, edge, every, regular, trace_range, traces_with, view, views,
+    Down, Order, View, capital, down, edge, every, regular, trace_range, traces_with, view, views, with_bounds,
 };
 use crate::report::slices::slice;
-use crate::report::source::{OnTraces, Shape, Source, read_traces};
+use crate::report::source::{OnTraces, Run, Shape, Source, read_traces};
 use crate::table::Column;
 
 /// Traces of a section, at most; if there are more, evenly spaced ones are read.
@@ -71,7 +71,14 @@ impl ChosenSection {
         // A pixel of colour is centred on its sample; wiggles stay one trace away from the edges at the sides.
         let [margin_across, margin_down] = if is_wiggle { [1.0, 0.0] } else { [0.5, 0.5] };
         let down = beyond(Axis { name, first, last }, self.view.section.n_samples, margin_down);
-        Axes { title: self.title.clone(), across: self.across(margin_across), down }
+        Axes { title: self.title.clone(), across: self.across(margin_across), down, bounds: self.bounds(is_wiggle) }
+    }
+
+    /// Where gathers begin, but for the first: shares of the width, from 0 to 1.
+    pub(crate) fn bounds(&self, is_wiggle: bool) -> Vec<f64> {
+        let n = self.view.traces.len() as f64;
+        let share = |i: usize| if is_wiggle { (i as f64 + 0.5) / (n + 1.0) } else { i as f64 / n };
+        self.view.bounds.iter().filter(|bound| bound.0 > 0).map(|bound| share(bound.0)).collect()
     }
 }
 
@@ -107,7 +114,8 @@ pub fn choose_section(
             if *start >= end || end > n {
                 return Err(Error::Usage(format!("--traces: the traces are 0:{n}")));
             }
-            let view = of_traces(source, every(*start..end, MOST_TRACES))?;
+            let keys = gather_keys(source)?;
+            let view = of_traces(source, every(*start..end, MOST_TRACES), &keys)?;
             View { title: capital(&trace_range(&view.traces)), ..view }
         }
         SectionChoice::Key(name, key) => {
@@ -115,7 +123,7 @@ pub fn choose_section(
             let found = with_key(source, &column, *key, on_traces, cancel)?;
             let step = found.len().div_ceil(MOST_TRACES as usize).max(1);
             let n = found.len() as u64;
-            let view = of_traces(source, found.into_iter().step_by(step).collect())?;
+            let view = of_traces(source, found.into_iter().step_by(step).collect(), &[])?;
             let cut = if step > 1 { format!(", one in {step} of {}", grouped(n)) } else { String::new() };
             View { title: format!("{} {key}: {}{cut}", capital(&column.name), trace_range(&view.traces)), ..view }
         }
@@ -124,16 +132,30 @@ pub fn choose_section(
     Ok(ChosenSection { title: format!("{name} · {}", visible(&view.title)), view, shape })
 }
 
-fn of_traces(source: &mut dyn Source, traces: Vec<u64>) -> Result<View> {
+fn of_traces(source: &mut dyn Source, traces: Vec<u64>, keys: &[String]) -> Result<View> {
     let shape = source.shape().clone();
     let n_samples = shape.n_samples.min((MOST_SAMPLES / traces.len().max(1) as u64).max(1) as usize);
     let (headers, section) = read_traces(source, &traces, n_samples)?;
-    let view = view(String::new(), &shape, &headers, section);
+    let view = with_bounds(view(String::new(), &shape, &headers, section), keys, &headers, &shape);
     Ok(View { across: regular(&view.told), ..view })
+}
+
+/// The keys of the gathers in file order, if the traces are such.
+fn gather_keys(source: &mut dyn Source) -> Result<Vec<String>> {
+    Ok(match looked_around(source)?.0 {
+        Order::Gathers(keys) => keys,
+        Order::Volume { .. } | Order::Line => Vec::new(),
+    })
 }
 
 /// What a report shows first.
 fn middle(source: &mut dyn Source) -> Result<View> {
+    let (order, run) = looked_around(source)?;
+    Ok(views(source, &order, &run)?.main)
+}
+
+/// What the traces are, by headers from all over the file, and the run around the middle trace.
+fn looked_around(source: &mut dyn Source) -> Result<(Order, Run)> {
     let plan = ReadingPlan::new(source.shape());
     let mut headers = source.shape().no_headers();
     let run = source.read(plan.middle.clone(), plan.middle_samples)?;
@@ -144,8 +166,7 @@ fn middle(source: &mut dyn Source) -> Result<View> {
     for range in plan.spread.iter().filter(|r| r.start >= plan.middle.start) {
         headers.runs.push(source.read(range.clone(), 0)?.headers);
     }
-    let order = Order::of(&source.about(&headers)?);
-    Ok(views(source, &order, &run)?.main)
+    Ok((Order::of(&source.about(&headers)?), run))
 }
 
 /// The column that the user calls by this name.

@@ -150,7 +150,11 @@ pub(crate) fn views(source: &mut dyn Source, order: &Order, middle: &Run) -> Res
             let second = crossing(source, [slow, fast], line, &main)?;
             (main, Some(second))
         }
-        Order::Gathers(keys) => (with_bounds(named(&around, "Gathers in file order"), keys, middle, &shape), None),
+        Order::Gathers(keys) => {
+            let mut headers = shape.no_headers();
+            headers.runs.push(middle.headers.clone());
+            (with_bounds(named(&around, "Gathers in file order"), keys, &headers, &shape), None)
+        }
         Order::Line => line(source, &around)?,
     };
     let second = match second {
@@ -365,10 +369,8 @@ pub(crate) fn regular(told: &[(String, Vec<f64>)]) -> Option<usize> {
 }
 
 /// Where keys change, with their values.
-fn with_bounds(view: View, keys: &[String], run: &Run, shape: &Shape) -> View {
-    let mut headers = shape.no_headers();
-    headers.runs.push(run.headers.clone());
-    let of_keys: Vec<Vec<f64>> = keys.iter().filter_map(|key| shape.column(key)).map(|c| values(&headers, c)).collect();
+pub(crate) fn with_bounds(view: View, keys: &[String], headers: &HeaderRuns, shape: &Shape) -> View {
+    let of_keys: Vec<Vec<f64>> = keys.iter().filter_map(|key| shape.column(key)).map(|c| values(headers, c)).collect();
     let differs = |i: usize| i == 0 || of_keys.iter().any(|v| v[i] != v[i - 1]);
     let name = |i: usize| of_keys.iter().map(|v| v[i].to_string()).collect::<Vec<_>>().join(", ");
     let bounds = (0..view.traces.len()).filter(|&i| differs(i)).map(|i| (i, name(i))).collect();

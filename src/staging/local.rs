@@ -15,6 +15,7 @@ use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
 use crate::store::Place;
 use crate::store::entry::{Entry, Kind, directory_mode};
 use crate::store::files::{create_directories, entry, is_there, move_to, remove, write_json};
+use crate::store::new_directories::{missing_directories, remove_directories, sync_names};
 use crate::store::place::is_absence;
 use crate::store::sync::{sync, sync_tree};
 
@@ -62,11 +63,7 @@ impl LocalArea {
     /// Syncs the names in the output directory and in the directories created for it.
     fn sync_created(&self) -> Result<()> {
         sync(&self.root)?;
-        for directory in &self.created {
-            let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            sync(&Place::to_write(parent).map_err(failed(parent.display()))?)?;
-        }
-        Ok(())
+        sync_names(&self.created)
     }
 
     /// Checks that the parts of the dataset are in place; those just moved must be the same files and directories with the
@@ -254,27 +251,6 @@ pub(super) fn holds_links(directory: &Place) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// The output directory and its parents, as far as they do not exist, outermost first.
-fn missing_directories(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut missing = Vec::new();
-    for directory in root.ancestors().take_while(|a| !a.as_os_str().is_empty()) {
-        match std::fs::symlink_metadata(directory) {
-            Ok(_) => break,
-            Err(e) if is_absence(&e) => missing.insert(0, directory.to_owned()),
-            Err(e) => return Err(failed(directory.display())(e)),
-        }
-    }
-    Ok(missing)
-}
-
-/// Removes directories that are empty, innermost first.
-fn remove_directories(created: &[PathBuf]) {
-    for directory in created.iter().rev() {
-        // What somebody else has put there is theirs, and keeps its directory.
-        let _ = std::fs::remove_dir(directory);
-    }
 }
 
 #[cfg(test)]

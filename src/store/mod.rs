@@ -14,6 +14,7 @@ mod cloud;
 #[cfg(test)]
 pub(crate) mod faults;
 pub(crate) mod files;
+pub(crate) mod new_directories;
 pub(crate) mod place;
 mod reader;
 pub(crate) mod steps;

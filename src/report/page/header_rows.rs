@@ -15,25 +15,63 @@ const CURVE: [f64; 2] = [120.0, 20.0];
 /// Traces of the second curve, at most.
 const CONSECUTIVE: u64 = 500;
 
-/// The fields that vary with their curves, then those that do not.
+/// The fields worth seeing with their curves, and in words those that are constant or only count traces.
 pub(super) fn headers(looked: &LookedAt, about: &Report) -> Markup {
-    let (varying, same): (Vec<_>, Vec<_>) = about.fields.iter().partition(|f| !f.constant);
-    let constant: Vec<_> = same.iter().filter(|f| !f.zero && f.text.as_deref() != Some("")).collect();
-    let n_zero = same.len() - constant.len();
     let traces = trace_numbers(&looked.headers);
+    let (mut drawn, mut counters): (Vec<(&FieldSummary, Vec<f64>)>, Vec<Counter>) = Default::default();
+    for field in about.fields.iter().filter(|f| !f.constant) {
+        let column = looked.headers.columns.iter().find(|c| c.name == field.name);
+        let values = column.map(|c| raw_values(&looked.headers, c)).unwrap_or_default();
+        match step_per_trace(&traces, &values) {
+            Some(step) => counters.push((step, field)),
+            None => drawn.push((field, values)),
+        }
+    }
     let middle = consecutive(&traces);
     html! {
         h2 id="headers" { "Trace headers" }
-        p.lead { "From " (grouped(about.coverage.headers_read)) " of " (grouped(about.coverage.n_traces)) " headers. The first curve goes over the whole file, the second over " (grouped(middle.len() as u64)) " consecutive traces." }
-        div.wide { table.headers {
-            thead { tr { th { "field" } th { "bytes" } th { "type" } th { "min" } th { "max" } th { "distinct" } th { "step" } th { "file" } th { "consecutive" } } }
-            tbody { @for field in &varying { (row(field, looked, &traces, &middle)) } }
-        } }
-        details open[varying.is_empty()] {
-            summary { (constant.len()) " fields are the same in all of them, and " (n_zero) " zero" }
-            ul.fields { @for f in constant { li { (f.name) " " b { (value(f, f.min.as_ref())) } " " small { (f.first_byte) "–" (f.last_byte) } } } }
+        p.lead { "From " (grouped(about.coverage.headers_read)) " of " (grouped(about.coverage.n_traces)) " headers."
+            @if !drawn.is_empty() { " The first curve goes over the whole file, the second over " (grouped(middle.len() as u64)) " consecutive traces." } }
+        @if !drawn.is_empty() {
+            div.wide { table.headers {
+                thead { tr { th { "field" } th { "bytes" } th { "type" } th { "min" } th { "max" } th { "distinct" } th { "step" } th { "file" } th { "consecutive" } } }
+                tbody { @for (field, values) in &drawn { (row(field, values, looked, &traces, &middle)) } }
+            } }
         }
+        (in_words(about, &counters))
     }
+}
+
+/// A field that goes up or down by the same step from each trace to the next.
+type Counter<'a> = (f64, &'a FieldSummary);
+
+/// What needs no curve.
+fn in_words(about: &Report, counters: &[Counter]) -> Markup {
+    let same = || about.fields.iter().filter(|f| f.constant);
+    let constant: Vec<_> = same().filter(|f| !f.zero && f.text.as_deref() != Some("")).collect();
+    let n_zero = same().count() - constant.len();
+    let place = |f: &FieldSummary| html! { " " small { (f.first_byte) "–" (f.last_byte) } };
+    html! {
+        @if !counters.is_empty() {
+            p.plain { "From trace to trace: " @for (i, (step, f)) in counters.iter().enumerate() {
+                @if i > 0 { "; " } (f.name) (place(f)) @if *step > 0.0 { " counts up by " } @else { " counts down by " } (step.abs())
+                ", " (value(f, f.min.as_ref())) " to " (value(f, f.max.as_ref()))
+            } "." }
+        }
+        p.plain { "Constant: " @for (i, f) in constant.iter().enumerate() {
+            @if i > 0 { "; " } (f.name) " " b { (value(f, f.min.as_ref())) } (place(f))
+        } @if constant.is_empty() { "none" } "; zero: " (n_zero) @if n_zero == 1 { " field." } @else { " fields." } }
+    }
+}
+
+/// By how much a field changes from each trace to the next, if that is the same everywhere in the headers that were read.
+fn step_per_trace(traces: &[u64], values: &[f64]) -> Option<f64> {
+    const FEWEST: usize = 3;
+    let (&[first, second, ..], &[start, next, ..]) = (traces, values) else { return None };
+    let step = (next - start) / (second as f64 - first as f64);
+    let is_on_line = |(&trace, &value): (&u64, &f64)| value == start + step * (trace - first) as f64;
+    let is_counter = values.len() == traces.len() && values.len() >= FEWEST && step.is_finite() && step != 0.0;
+    (is_counter && traces.iter().zip(values).all(is_on_line)).then_some(step)
 }
 
 fn value(f: &FieldSummary, number: Option<&crate::inspect::field_keys::Number>) -> String {
@@ -57,14 +95,7 @@ fn consecutive(traces: &[u64]) -> std::ops::Range<usize> {
     first..first + n
 }
 
-fn row(f: &FieldSummary, looked: &LookedAt, traces: &[u64], middle: &std::ops::Range<usize>) -> Markup {
-    let values = looked
-        .headers
-        .columns
-        .iter()
-        .find(|c| c.name == f.name)
-        .map(|c| raw_values(&looked.headers, c))
-        .unwrap_or_default();
+fn row(f: &FieldSummary, values: &[f64], looked: &LookedAt, traces: &[u64], middle: &std::ops::Range<usize>) -> Markup {
     let whole = traces.iter().copied().zip(values.iter().copied());
     let part = values.get(middle.clone()).unwrap_or_default();
     let distinct = f.distinct.map_or("> 1,000".into(), |n| grouped(n as u64));
@@ -108,6 +139,17 @@ fn curve(points: impl Iterator<Item = (u64, f64)> + Clone, n: u64) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_that_counts_traces_has_one_step_wherever_headers_were_read() {
+        let traces = [0, 1, 2, 50, 51];
+        assert_eq!(step_per_trace(&traces, &[1.0, 2.0, 3.0, 51.0, 52.0]), Some(1.0));
+        assert_eq!(step_per_trace(&traces, &[9.0, 7.0, 5.0, -91.0, -93.0]), Some(-2.0));
+        for others in [[1.0, 2.0, 3.0, 4.0, 5.0], [7.0; 5], [1.0, 2.0, 1.0, 2.0, 1.0], [f64::NAN; 5]] {
+            assert_eq!(step_per_trace(&traces, &others), None);
+        }
+        assert_eq!(step_per_trace(&traces[..2], &[1.0, 2.0]), None);
+    }
 
     #[test]
     fn the_longest_run_is_found_and_cut_in_its_middle() {
