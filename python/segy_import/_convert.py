@@ -73,7 +73,10 @@ def convert(
     ``gather="cdp"``, ``verify=True``, ``field=["inline=5:i32"]``, ``codec="lz4-bit"``.
 
     :raises SegyImportError: one of its kinds for each exit code; ``Cancelled`` after ``cancel``.
+    :raises ValueError: for ``each=True``: a call makes one dataset.
     """
+    if options.get("each"):
+        raise ValueError("convert makes one dataset; call it for each file")
     paths = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
     arguments = ["import", "--progress=json", *_arguments(options), f"--output={os.fspath(output)}", "--", *map(os.fspath, paths)]
     with _listener(on_progress) as listen:

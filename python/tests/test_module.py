@@ -61,6 +61,11 @@ class Convert(Module):
         self.assertEqual(len(table), 4000)
         self.assertTrue({"mine", "other", "file_index"} <= set(table.columns) and "raw_header" not in table.columns)
 
+    def test_a_call_makes_one_dataset(self):
+        with self.assertRaisesRegex(ValueError, "for each file"):
+            segy_import.convert([self.survey()], self.directory / "sets", each=True)
+        self.assertFalse((self.directory / "sets").exists())
+
     def test_each_exit_code_is_an_exception(self):
         survey, out = self.survey(), self.directory / "line.zarr"
         nothing = self.directory / "nothing.sgy"

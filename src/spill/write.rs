@@ -69,7 +69,8 @@ impl Spilling<'_> {
             header_bytes: layout.header_bytes(),
             boot_id: if self.is_for_others { None } else { boot_id() },
         };
-        let is_synced = self.is_for_others && self.sync;
+        // Where a start of the computer cannot be told from another, what was written before it counts too.
+        let is_synced = self.sync && (self.is_for_others || spilled.boot_id.is_none());
         if is_synced {
             sync_tree(&paths.directory, cancel)?;
         }
