@@ -178,7 +178,8 @@ fn a_part_is_taken_from_a_store_into_it_and_given_back_there() {
         let local = survey.import(name, &options);
         bucket.run(&import(&url, &bucket.url(name), &options));
         assert_same_objects(&bucket, &survey, name, &local);
-        let [part, source] = [&bucket.url(name), &url].map(|place| place.to_str().unwrap());
+        let part = bucket.url(name);
+        let [part, source] = [&part, &url].map(|place| place.to_str().unwrap());
         bucket.run(&["verify", source, part]);
         let (back, here) = (bucket.url(&format!("back/{name}.sgy")), survey.path(&format!("{name}.sgy")));
         bucket.run(&["export", part, back.to_str().unwrap()]);

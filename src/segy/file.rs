@@ -187,6 +187,9 @@ impl SegyFile {
     }
 
     fn swapped_bytes<'a>(&self, offset: u64, n: usize, from: u64, buffer: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        if offset + n as u64 > self.len {
+            return Err(self.ends_before(offset, n));
+        }
         let (start, end) = (offset & !1, (offset + n as u64).next_multiple_of(2).min(self.len));
         let mut stored = Vec::new();
         buffer.clear();
@@ -356,4 +359,25 @@ fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the map is only read. If another process truncates the file, SIGBUS kills the worker and the
     // coordinator reports it; bytes that change are read as numbers, for which every bit pattern is valid.
     unsafe { Mmap::map(file) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swapped_pairs_are_read_from_anywhere_and_none_beyond_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        std::fs::write(&path, [0, 1, 2, 3, 4, 5, 6, 7]).unwrap();
+        for io in [Io::Mmap, Io::Pread] {
+            let mut file = SegyFile::open(&path, io, Access::Traces).unwrap();
+            file.swap_pairs_from(4);
+            assert_eq!(file.copy(1, 6).unwrap(), [1, 2, 3, 5, 4, 7]);
+            for (offset, n) in [(5, 4), (8, 1), (100, 1)] {
+                let error = file.copy(offset, n).unwrap_err().to_string();
+                assert!(error.contains("the file ends before"), "{error}");
+            }
+        }
+    }
 }
