@@ -167,7 +167,7 @@ fn a_grid_in_a_store_has_the_bytes_of_a_local_one_and_comes_back() {
 
 #[test]
 fn a_part_is_taken_from_a_store_into_it_and_given_back_there() {
-    let Some(bucket) = Bucket::new("parts") else { return };
+    let Some(bucket) = Bucket::new("selections") else { return };
     let survey = Survey::new(&["--inlines", "1:20", "--crosslines", "1:30", "--samples", "100"]);
     bucket.put(&survey.input, "in.sgy");
     let (url, some) =

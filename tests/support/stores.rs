@@ -1,10 +1,10 @@
 //! An S3 server on the loopback, and a proxy that makes requests fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::support::{program, python, stderr};
 
@@ -46,9 +46,12 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// `None` if Python is missing, with a note; in CI that is a failure.
+    /// A new one, with a name that no other test has. `None` if Python is missing, with a note; in CI that is a failure.
     pub(crate) fn new(name: &str) -> Option<Self> {
         static SERVER: OnceLock<Server> = OnceLock::new();
+        static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let is_new = NAMES.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        assert!(is_new, "two tests have a bucket {name}");
         let python = python::interpreter_with_stores()?;
         let port = SERVER.get_or_init(|| Server::start(python, "store_server.py", &[])).port;
         let bucket = Self { name: name.to_owned(), python, proxy: None, port };
