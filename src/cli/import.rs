@@ -21,6 +21,7 @@ use crate::run::reporter::ImportProgress;
 use crate::segy::Io;
 use crate::staging;
 use crate::store;
+use crate::store::place::is_absence;
 use crate::zarr::{AxisOrder, Codec, ReadPattern};
 
 #[derive(Args)]
@@ -307,10 +308,14 @@ fn inputs_and_output(
 /// The message for a file without an output.
 fn one_path_alone(path: &Path) -> String {
     let (shown, file) = (path.display(), quoted(path));
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-        return format!(
-            "{shown}: what to do with it? \"segy-import inspect {file}\" describes a dataset; an import needs a SEG-Y file too"
-        );
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return format!(
+                "{shown}: what to do with it? \"segy-import inspect {file}\" describes a dataset; an import needs a SEG-Y file too"
+            );
+        }
+        Err(e) if !store::is_remote(path) && !is_absence(&e) => return format!("{shown}: {e}"),
+        _ => {}
     }
     let dataset = quoted(&Path::new(path.file_name().unwrap_or_default()).with_extension("zarr"));
     format!(

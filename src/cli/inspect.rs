@@ -1,6 +1,6 @@
 //! `segy-import inspect IN`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::cli::progress::{ReadingBar, print};
 use crate::grid::options::GridKeys;
 use crate::inspect::dataset_report::{self, DatasetReport, dataset_report, no_dataset};
 use crate::inspect::{InspectConfig, Inspector, report};
+use crate::store::place::is_absence;
 use crate::store::{check_address, is_remote};
 
 /// Describe a SEG-Y file, or a dataset: what it holds, decisions and their reasons, geometry, how to open it
@@ -117,8 +118,7 @@ impl InspectArgs {
             return Ok(None);
         }
         let found = dataset_report(&self.input)?;
-        let is_directory = || std::fs::metadata(&self.input).is_ok_and(|metadata| metadata.is_dir());
-        if found.is_none() && !is_remote(&self.input) && is_directory() {
+        if found.is_none() && !is_remote(&self.input) && is_directory(&self.input)? {
             return Err(no_dataset(&self.input));
         }
         let of_files = [
@@ -133,6 +133,18 @@ impl InspectArgs {
             }
             _ => Ok(found),
         }
+    }
+}
+
+/// Whether a directory is there.
+///
+/// # Errors
+/// If the system does not say.
+fn is_directory(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(e) if is_absence(&e) => Ok(false),
+        Err(e) => Err(failed(path.display())(e)),
     }
 }
 

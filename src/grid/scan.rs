@@ -12,7 +12,7 @@ use crate::base::system::FileExt;
 use crate::gather::{GatherKey, Keys};
 use crate::grid::Coordinate;
 use crate::input::PlannedFile;
-use crate::input::traces::{Inputs, Stretch};
+use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES};
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::{Access, ByteOrder, Io, apply_given_scalar, apply_scalar};
@@ -20,8 +20,6 @@ use crate::table::{read_integer, read_number};
 
 /// Traces that one thread reads at a time.
 const UNIT_TRACES: u64 = 16_384;
-/// Bytes of the file that are looked at in one go.
-const WINDOW_BYTES: usize = 512 << 10;
 /// More distinct values than this are no axis.
 pub(crate) const MOST_VALUES: usize = 1 << 24;
 /// Offset of the last eight bytes of the standard header, which rev 1 leaves unassigned.

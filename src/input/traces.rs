@@ -14,6 +14,9 @@ use crate::segy::layout::Overrides;
 use crate::segy::lengths::ragged::{Walked, Watch};
 use crate::segy::{Access, Io, Layout, Ragged, SegyFile, TraceFinder};
 
+/// Bytes of the input processed at a time: they stay in the L2 cache between passes.
+pub(crate) const WINDOW_BYTES: usize = 512 << 10;
+
 /// The input files of a plan, with one open at a time.
 pub(crate) struct Inputs<'a> {
     files: &'a [PlannedFile],

@@ -15,15 +15,13 @@ use crate::base::system::FileExt;
 use crate::base::visible::visible_path;
 use crate::input::PlannedFile;
 use crate::input::trace_map::{BLOCK_BYTES, BLOCK_TRACES, OpenMap, TakenTraces, TraceMap};
-use crate::input::traces::Inputs;
+use crate::input::traces::{Inputs, WINDOW_BYTES};
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::{Access, Io};
 use crate::selection::{Columns, Criteria, Selection};
 use crate::store::checksum::crc32c_append;
 use crate::table::{ColumnNumbers, HeaderTable};
 
-/// Bytes of the file that are looked at in one go.
-const WINDOW_BYTES: usize = 512 << 10;
 const MAP: &str = "a temporary file for the map of the traces";
 
 /// What of the input files is imported, if not all.

@@ -7,6 +7,8 @@
 mod survey;
 mod write;
 
+use indicatif::DecimalBytes;
+
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::grid::Grid;
@@ -117,7 +119,7 @@ fn no_room(needed: u64, free: u64, is_auto: bool) -> Option<String> {
     if needed <= free {
         return None;
     }
-    let (needed, free) = (bytes_text(needed), bytes_text(free));
+    let (needed, free) = (DecimalBytes(needed), DecimalBytes(free));
     Some(match is_auto {
         true => format!(
             "is unsorted and larger than memory, and there is no room to spill its traces first, which is faster ({needed} \
@@ -135,14 +137,6 @@ fn bucket_bytes(all: u64, asked: &Asked) -> u64 {
     let n_workers = asked.n_workers.max(1) as u64;
     let share = asked.memory.map_or(BUCKET_BYTES, |memory| memory / (4 * n_workers));
     share.min(BUCKET_BYTES).min(all / (4 * n_workers)).max(1)
-}
-
-/// `4.2 GB`.
-pub(crate) fn bytes_text(n: u64) -> String {
-    match n {
-        0..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
-        _ => format!("{:.1} GB", n as f64 / 1e9),
-    }
 }
 
 #[cfg(test)]

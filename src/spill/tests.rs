@@ -84,7 +84,7 @@ fn a_full_disk_ends_the_import_with_how_much_room_is_needed() {
     assert!(calls > 2 && whole.is_ok(), "{calls}: {whole:?}");
     std::fs::remove_dir_all(&root).unwrap();
     let said = attempt(&bucket, 2).0.unwrap_err().to_string();
-    assert!(said.contains("bucket_3.bin: ") && said.contains("; spilling the traces needs 10.0 MB of room"), "{said}");
+    assert!(said.contains("bucket_3.bin: ") && said.contains("; spilling the traces needs 10.00 MB of room"), "{said}");
     assert!(!root.exists());
 }
 
@@ -135,7 +135,7 @@ fn the_buckets_of_all_workers_fit_into_memory_and_each_has_several() {
 fn where_there_is_no_room_it_is_said_how_much_is_needed() {
     assert_eq!(no_room(10, 10, true), None);
     let said = no_room(4_200_000_000, 999_000_000, true).unwrap();
-    assert!(said.contains("(4.2 GB with the dataset, 999.0 MB are free); reading them one by one"), "{said}");
+    assert!(said.contains("(4.20 GB with the dataset, 999.00 MB are free); reading them one by one"), "{said}");
     let said = no_room(4_200_000_000, 999_000_000, false).unwrap();
     assert!(said.ends_with("make room, or use --spill never"), "{said}");
 }

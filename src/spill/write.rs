@@ -2,14 +2,15 @@
 
 use std::io::{self, BufWriter, Write};
 
+use indicatif::DecimalBytes;
+
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::base::system::boot_id;
 use crate::grid::Grid;
-use crate::input::traces::{Inputs, Stretch};
+use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
 use crate::segy::{Access, ByteOrder};
-use crate::spill::bytes_text;
 use crate::spill::survey::BucketCut;
 use crate::staging::{GridFiles, SpillPaths, Spilled};
 use crate::store::files::{create_directories, remove};
@@ -17,8 +18,6 @@ use crate::store::sync::sync_tree;
 use crate::store::{Place, Writer, finish_buffered};
 use crate::worker::flags::FlagFinder;
 
-/// Bytes of the input processed at a time.
-const WINDOW_BYTES: usize = 512 << 10;
 /// Bytes gathered before they are written to a bucket, and all of them together, at most.
 const BUFFER_BYTES: usize = 256 << 10;
 const BUFFERS_BYTES: usize = 32 << 20;
@@ -38,7 +37,7 @@ pub(crate) struct Spilling<'a> {
 impl Spilling<'_> {
     /// Says what is done.
     pub(crate) fn told(&self) -> String {
-        let takes = bytes_text(self.takes);
+        let takes = DecimalBytes(self.takes);
         self.plan.about(&format!("spilling the traces to buckets first, which takes {takes} until the import is done"))
     }
 
@@ -161,7 +160,7 @@ impl Spilling<'_> {
     fn unwritten(&self, place: &Place, cause: &io::Error) -> Error {
         let hint = match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                format!("; spilling the traces needs {} of room, and --spill never none", bytes_text(self.takes))
+                format!("; spilling the traces needs {} of room, and --spill never none", DecimalBytes(self.takes))
             }
             _ => String::new(),
         };

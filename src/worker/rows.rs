@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::gather::runs::RunWriter;
-use crate::input::traces::{Inputs, Stretch};
+use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
@@ -15,9 +15,6 @@ use crate::store::Place;
 use crate::table::{HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
 use crate::worker::probed_rows::ProbedRows;
-
-/// Bytes of the input processed at a time: they stay in the L2 cache between the passes.
-const WINDOW_BYTES: usize = 512 << 10;
 
 /// The rows of one segment.
 pub(super) struct Rows<'a> {

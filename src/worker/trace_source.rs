@@ -5,14 +5,11 @@ use std::ops::Range;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::grid::places::Placed;
-use crate::input::traces::{Inputs, Stretch};
+use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
 use crate::segy::Access;
 use crate::staging::Buckets;
 use crate::store::Place;
-
-/// Bytes of the input processed at a time.
-const WINDOW_BYTES: usize = 512 << 10;
 
 /// Whole traces, one after another.
 pub(super) struct Window<'w> {
