@@ -67,6 +67,24 @@ fn a_shard_of_traces_far_apart_gives_its_file_back() {
     gives_back(&out, &survey.input);
 }
 
+/// An export takes 24 MiB of a column of bricks at a time; here the samples from 1500 on come in a second step.
+#[test]
+fn tall_columns_of_bricks_give_their_file_back_and_the_end_of_its_traces() {
+    let survey = Survey::new(&["--inlines", "1:64", "--crosslines", "1:64", "--samples", "1700"]);
+    let grid = survey.import("grid", &[&GRID[..], &["--brick", "64,64,100", "--codec", "none"]].concat());
+    gives_back(&grid, &survey.input);
+    let flat = survey.import("flat", &["--codec", "none"]);
+    let ends = [(&grid, "of_grid.sgy"), (&flat, "of_flat.sgy")].map(|(dataset, name)| {
+        let back = survey.path(name);
+        let arguments = ["export", dataset.to_str().unwrap(), back.to_str().unwrap(), "--no-sync", "--times", "6200:"];
+        let output = run(&arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+        std::fs::read(back).unwrap()
+    });
+    assert_eq!(ends[0].len(), 3600 + 64 * 64 * (240 + 4 * 150));
+    assert!(ends[0] == ends[1]);
+}
+
 #[test]
 fn part_of_a_grid_is_exported_by_the_numbers_of_traces() {
     let survey = volume();

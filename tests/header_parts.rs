@@ -63,6 +63,13 @@ fn a_table_in_parts_does_not_depend_on_the_workers_and_gives_the_file_back() {
     assert!(exported.status.success(), "{}", stderr(&exported));
     assert!(stderr(&exported).contains("0 header values changed"), "{}", stderr(&exported));
     assert!(std::fs::read(&back).unwrap() == std::fs::read(&survey.input).unwrap());
+    let mixed = survey.path("mixed");
+    std::fs::create_dir(&mixed).unwrap();
+    std::fs::copy(one.join("headers.parquet/part-00000.parquet"), mixed.join("a.parquet")).unwrap();
+    std::fs::copy(one.join("ensemble_index.parquet"), mixed.join("b.parquet")).unwrap();
+    let refused = run(&[&arguments[..], &[mixed.as_ref()]].concat());
+    let said = stderr(&refused);
+    assert!(refused.status.code() == Some(3) && said.contains("has other columns in"), "{said}");
     let inspected = stdout(&run(&[Path::new("inspect"), &one]));
     assert!(inspected.contains("headers.parquet"), "{inspected}");
 }

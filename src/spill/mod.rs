@@ -4,7 +4,7 @@
 //!
 //! Only where traces are read from depends on it. Staging has the form of the buckets (`spilled.rs`).
 
-mod survey;
+mod trace_order;
 mod write;
 
 use indicatif::DecimalBytes;
@@ -16,7 +16,7 @@ use crate::grid::options::Spill;
 use crate::plan::Plan;
 use crate::staging::Spilled;
 use crate::store::{self, Place};
-use survey::Survey;
+use trace_order::TraceOrder;
 pub(crate) use write::Spilling;
 
 /// Traces are spilled where fewer bytes than these lie one after another both in the file and in a column of bricks.
@@ -68,8 +68,8 @@ pub(crate) fn decide<'a>(
     if is_auto && asked.memory.is_none_or(|memory| plan.bytes_taken() <= memory) {
         return nothing();
     }
-    let survey = Survey::of(plan, grid, staging, cancel)?;
-    if is_auto && survey.run_bytes(plan) >= SHORT_RUN_BYTES {
+    let order = TraceOrder::of(plan, grid, staging, cancel)?;
+    if is_auto && order.run_bytes(plan) >= SHORT_RUN_BYTES {
         return nothing();
     }
     let (takes, free) = (bytes_of(plan, grid), store::free_bytes(staging).map_err(failed(staging.display()))?);
@@ -81,7 +81,7 @@ pub(crate) fn decide<'a>(
             Err(Error::Failed(format!("{}: {refusal}", staging.display())))
         };
     }
-    let cut = survey.cut(plan, grid, bucket_bytes(takes, asked), staging)?;
+    let cut = order.cut(plan, grid, bucket_bytes(takes, asked), staging)?;
     Ok(Decision::Spill(Spilling {
         plan,
         grid,

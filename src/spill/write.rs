@@ -11,7 +11,7 @@ use crate::grid::Grid;
 use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
 use crate::segy::{Access, ByteOrder};
-use crate::spill::survey::BucketCut;
+use crate::spill::trace_order::BucketCut;
 use crate::staging::{GridFiles, SpillPaths, Spilled};
 use crate::store::files::{create_directories, remove};
 use crate::store::sync::sync_tree;

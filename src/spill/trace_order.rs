@@ -13,8 +13,8 @@ use crate::store::Place;
 /// Traces looked at in one go.
 const BLOCK_TRACES: u64 = 16_384;
 
-/// What was found.
-pub(super) struct Survey {
+/// What is known of their order.
+pub(super) struct TraceOrder {
     /// Traces of each unit, by its number.
     n_traces: Vec<u32>,
     /// Runs of traces that follow one another in the file and are of one column of bricks.
@@ -37,12 +37,12 @@ fn along_axes(place: &[u8]) -> Option<impl Iterator<Item = u64>> {
     axes.clone().all(|axis| axis >= 0).then(|| axes.map(|axis| axis as u64))
 }
 
-impl Survey {
+impl TraceOrder {
     /// Looks at the places of all traces.
     pub(super) fn of(plan: &Plan, grid: &Grid, staging: &Place, cancel: &CancelHandle) -> Result<Self> {
         let (cut, mut files) = (Cut::new(grid), GridFiles::open(grid, staging)?);
         let n_units: u64 = cut.lengths.iter().zip(&cut.unit).map(|(length, unit)| length.div_ceil(*unit)).product();
-        let mut survey = Self { n_traces: vec![0; n_units as usize], n_runs: 0 };
+        let mut order = Self { n_traces: vec![0; n_units as usize], n_runs: 0 };
         let mut before = None;
         for first in (0..plan.n_traces()).step_by(BLOCK_TRACES as usize) {
             cancel.check()?;
@@ -50,14 +50,14 @@ impl Survey {
             for place in files.of(&traces, ByteOrder::Little)?.chunks_exact(4 * grid.keys.len()) {
                 let Some(along) = along_axes(place) else { continue };
                 let column = along_axes(place).map(|along| number_of_box(along, &cut.lengths, &cut.brick));
-                survey.n_runs += u64::from(column != before);
+                order.n_runs += u64::from(column != before);
                 before = column;
-                if let Some(n) = survey.n_traces.get_mut(number_of_box(along, &cut.lengths, &cut.unit) as usize) {
+                if let Some(n) = order.n_traces.get_mut(number_of_box(along, &cut.lengths, &cut.unit) as usize) {
                     *n = n.saturating_add(1);
                 }
             }
         }
-        Ok(survey)
+        Ok(order)
     }
 
     /// The mean bytes of a run.
