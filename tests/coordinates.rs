@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampNanosecondType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use crate::support::{Survey, contents, run, stderr, stdout};
@@ -181,6 +184,116 @@ fn coordinates_do_not_depend_on_how_the_file_was_cut() {
     let cut =
         contents(&survey.import("cut", &[&options[..], &["--parallel-threshold", "0", "--segments", "7"]].concat()));
     assert!(whole == cut);
+}
+
+/// The numbers of a column as eight bytes each, with what stands for null.
+fn numbers(column: &ArrayRef) -> Vec<[u8; 8]> {
+    let cast = |to: DataType| arrow::compute::cast(column, &to).unwrap();
+    match column.data_type() {
+        DataType::Timestamp(..) => {
+            let times = column.as_primitive::<TimestampNanosecondType>();
+            times.iter().map(|time| time.unwrap_or(i64::MIN).to_le_bytes()).collect()
+        }
+        DataType::Float32 | DataType::Float64 => {
+            let values = cast(DataType::Float64);
+            values.as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN).to_le_bytes()).collect()
+        }
+        DataType::UInt64 => numbers(&cast(DataType::Float64)),
+        _ => cast(DataType::Int64).as_primitive::<Int64Type>().values().iter().map(|v| v.to_le_bytes()).collect(),
+    }
+}
+
+/// The numbers of a coordinate in the same way.
+fn numbers_of_array(array: &Path) -> Vec<[u8; 8]> {
+    let of_array = document(&array.join("zarr.json"));
+    let count = |value: &Value| value.as_u64().unwrap() as usize;
+    let (n, chunk) = (count(&of_array["shape"][0]), count(&of_array["chunk_grid"]["configuration"]["chunk_shape"][0]));
+    let data_type = of_array["data_type"].as_str().unwrap();
+    let width = match data_type {
+        "bool" | "int8" | "uint8" => 1,
+        "int16" | "uint16" => 2,
+        "int32" | "uint32" | "float32" => 4,
+        _ => 8,
+    };
+    let number = |bytes: &[u8]| {
+        let mut all = [0; 8];
+        all[..width].copy_from_slice(bytes);
+        let bits = u64::from_le_bytes(all);
+        let above = 64 - 8 * width as u32;
+        match data_type {
+            "float64" => f64::from_bits(bits).to_le_bytes(),
+            "float32" => f64::from(f32::from_bits(bits as u32)).to_le_bytes(),
+            "uint64" => (bits as f64).to_le_bytes(),
+            name if name.starts_with("int") => ((bits << above) as i64 >> above).to_le_bytes(),
+            _ => all,
+        }
+    };
+    let mut found = Vec::new();
+    for i in 0..n.div_ceil(chunk) {
+        let packed = std::fs::read(array.join(format!("c/{i}"))).unwrap();
+        let bytes = zstd::bulk::decompress(&packed, chunk * width).unwrap();
+        assert_eq!(bytes.len(), chunk * width);
+        found.extend(bytes.chunks(width).map(number));
+    }
+    assert!(found[n..].iter().all(|number| *number == [0; 8]), "{array:?}");
+    found.truncate(n);
+    found
+}
+
+#[test]
+fn a_coordinate_of_any_type_has_the_values_of_its_column_in_all_row_groups() {
+    const N: usize = 70_000;
+    let survey = Survey::new(&["--kind", "prestack", "--traces", &N.to_string(), "--samples", "2"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    for (i, trace) in bytes[3600..].chunks_mut(240 + 4 * 2).enumerate() {
+        // Alike in the first row group alone; and some times that are none.
+        let of_group = u8::from(i > 65_600);
+        for (k, byte) in trace[188..234].iter_mut().enumerate() {
+            *byte = if k % 4 == 0 { 0xC1 + of_group } else { (i % 7 * k) as u8 };
+        }
+        if i % 1000 == 3 {
+            trace[156..166].fill(0);
+        }
+    }
+    std::fs::write(&survey.input, bytes).unwrap();
+    let kinds = [
+        ("f64", 8),
+        ("i64", 8),
+        ("u64", 8),
+        ("f32", 4),
+        ("ibm32", 4),
+        ("i32", 4),
+        ("u32", 4),
+        ("i16", 2),
+        ("u16", 2),
+        ("i8", 1),
+        ("u8", 1),
+    ];
+    let places = kinds.iter().scan(189, |next, (kind, n)| {
+        *next += n;
+        Some(format!("of_{kind}={}:{kind}", *next - n))
+    });
+    let mut fields: Vec<String> = places.collect();
+    fields.push("alike=125:i32".into());
+    let names = kinds.map(|(kind, _)| format!("of_{kind}")).join(",");
+    let coords =
+        format!("{names},alike,ensemble_id,trace_index,recording_time,source_x,cdp,is_dead,is_zero,share,offset");
+    let mut options = vec!["--coords", &coords, "--compute", "share=1/mod(offset,200)", "--segments", "3"];
+    options.extend(fields.iter().flat_map(|field| ["--field", field]));
+    let out = survey.import("out", &[&options[..], &["--parallel-threshold", "0"]].concat());
+    let file = std::fs::File::open(out.join("headers.parquet")).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
+    let found = coordinates(&out, "traces.zarr");
+    assert_eq!(found.len(), coords.split(',').count(), "{found:?}");
+    for name in found {
+        let array = out.join(&name);
+        let column = document(&array.join("zarr.json"))["attributes"]["header_column"].as_str().unwrap().to_owned();
+        let expected: Vec<[u8; 8]> = batches.iter().flat_map(|b| numbers(b.column_by_name(&column).unwrap())).collect();
+        assert_eq!(expected.len(), N);
+        assert!(numbers_of_array(&array) == expected, "{name}");
+    }
+    assert_undamaged(&survey, &out);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::generate::{GenerateConfig, generate};
 use crate::plan::import_config::{Gather, ImportConfig};
 use crate::protocol::Failure;
 use crate::segy::samples::statistics::SampleStatistics;
+use crate::staging::coordinates_in;
 use crate::store::checksum::ChunkSums;
 use crate::table::HeaderSummary;
 
@@ -93,7 +94,7 @@ impl Launch for ScriptedLauncher {
 fn record(plan: &Plan, segment: u32) -> SegmentRecord {
     let [traces, rows] = [Plan::traces_of, Plan::rows_of].map(|of| of(plan, &plan.segments[segment as usize]));
     let (n_traces, n_rows) = (traces.end - traces.start, rows.end - rows.start);
-    let ranges = vec![None; plan.headers.columns.len()];
+    let (ranges, coordinates) = (vec![None; plan.headers.columns.len()], coordinates_in(plan, n_rows));
     SegmentRecord {
         segment,
         n_traces,
@@ -104,7 +105,7 @@ fn record(plan: &Plan, segment: u32) -> SegmentRecord {
         records: ChunkSums::default(),
         moments: Default::default(),
         stored_bytes: 0,
-        headers: HeaderSummary { n_rows, ranges, ..HeaderSummary::default() },
+        headers: HeaderSummary { n_rows, ranges, coordinates, ..HeaderSummary::default() },
         rounding: Default::default(),
         samples: SampleStatistics::default(),
         boot_id: None,

@@ -4,7 +4,6 @@
 //! Shared by `export`, which writes the file, and `verify`, which compares it.
 
 mod chunk_reader;
-mod column_values;
 mod crop;
 mod cropped_traces;
 pub(crate) mod document;
@@ -26,7 +25,6 @@ mod trace_samples;
 mod trace_set;
 
 pub(crate) use chunk_reader::ChunkReader;
-pub(crate) use column_values::{ColumnTable, ColumnType};
 pub(crate) use crop::Crop;
 pub(crate) use edited::{EditWatch, EditedChunks, Edits, SampleWatch};
 pub(crate) use exception_reader::{ExceptionRows, ExceptionTable};

@@ -4,7 +4,6 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -66,27 +65,6 @@ impl TableFile {
         self.first.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
-    /// The type of a column, if it has one of this name.
-    pub(crate) fn type_of(&self, column: &str) -> Option<&DataType> {
-        self.first.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
-    }
-
-    /// The number of its rows.
-    pub(crate) fn n_rows(&self) -> u64 {
-        self.n_rows
-    }
-
-    /// Whether its statistics say that all rows of a column have one value, or none has any.
-    pub(crate) fn is_constant(&self, column: &str) -> Result<bool> {
-        let Some(value) = self.first.only_value(column) else { return Ok(false) };
-        for number in 1..self.n_parts() {
-            if self.part(number)?.only_value(column).as_ref() != Some(&value) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Some of its rows.
     pub(crate) fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<TableRows> {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
@@ -104,10 +82,6 @@ impl TableFile {
         let groups = self.first.metadata.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| may_have(group)).map(|(i, _)| i).collect();
         self.first.builder(columns, groups)?.build().map_err(|e| unreadable_table(&self.path, e))
-    }
-
-    fn n_parts(&self) -> u64 {
-        self.part_rows.map_or(1, |rows| self.n_rows.div_ceil(rows))
     }
 
     fn part(&self, number: u64) -> Result<OneFile> {
@@ -194,33 +168,6 @@ impl OneFile {
             return Err(damaged(&path, format!("it does not have {n_rows} rows")));
         }
         Ok(Self { path, metadata, group_starts: group_starts.into(), value_bytes })
-    }
-
-    /// The value that all rows of a column have by its statistics, `Some(None)` if none has any; `None` if they differ.
-    fn only_value(&self, column: &str) -> Option<Option<Vec<u8>>> {
-        let groups = self.metadata.metadata().row_groups();
-        let of_group = |group: &RowGroupMetaData| {
-            let chunk = group.columns().iter().find(|chunk| chunk.column_descr().name() == column)?;
-            let statistics = chunk.statistics()?;
-            match statistics.null_count_opt() {
-                Some(n) if i64::try_from(n) == Ok(group.num_rows()) => Some(None),
-                Some(0) => {
-                    let (min, max) = (statistics.min_bytes_opt()?, statistics.max_bytes_opt()?);
-                    // Zeros are from -0 to +0 in the statistics of floats.
-                    let is_float = matches!(chunk.column_type(), Type::FLOAT | Type::DOUBLE);
-                    let is_zero = |bytes: &[u8]| {
-                        bytes
-                            .split_last()
-                            .is_some_and(|(sign, rest)| sign & 0x7F == 0 && rest.iter().all(|&byte| byte == 0))
-                    };
-                    (min == max || is_float && is_zero(min) && is_zero(max)).then(|| Some(min.to_vec()))
-                }
-                _ => None,
-            }
-        };
-        let mut values = groups.iter().map(of_group);
-        let first = values.next()??;
-        values.all(|value| value.as_ref() == Some(&first)).then_some(first)
     }
 
     /// Some of its rows.

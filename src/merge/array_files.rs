@@ -17,31 +17,13 @@ pub(super) struct ArrayFiles<'a> {
     /// By the names of the arrays.
     pub documents: Map<String, Value>,
     names: Vec<String>,
-}
-
-/// An array that was written.
-pub(super) struct WrittenArray {
-    pub name: String,
-    pub document: Value,
-    files: Vec<String>,
-}
-
-impl WrittenArray {
-    /// Writes an array into a dataset; see [`PlainArray::write`].
-    pub(super) fn write(
-        dataset: &Place,
-        name: &str,
-        array: &PlainArray,
-        chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>,
-    ) -> Result<Self> {
-        let files = array.write(&dataset.join(name), chunk)?;
-        Ok(Self { name: name.to_owned(), document: array.document(), files })
-    }
+    /// Files that need not be read for it.
+    checksums: BTreeMap<String, Checksum>,
 }
 
 impl<'a> ArrayFiles<'a> {
     pub(super) fn new(dataset: &'a Place) -> Self {
-        Self { dataset, documents: Map::new(), names: Vec::new() }
+        Self { dataset, documents: Map::new(), names: Vec::new(), checksums: BTreeMap::new() }
     }
 
     /// Writes an array, chunk by chunk.
@@ -51,14 +33,10 @@ impl<'a> ArrayFiles<'a> {
         array: &PlainArray,
         chunk: impl FnMut(&[u64]) -> Result<Vec<u8>>,
     ) -> Result<()> {
-        WrittenArray::write(self.dataset, name, array, chunk).map(|written| self.add(written))
-    }
-
-    /// Takes an array that was written.
-    pub(super) fn add(&mut self, written: WrittenArray) {
-        let WrittenArray { name, document, files } = written;
+        let files = array.write(&self.dataset.join(name), chunk)?;
         self.names.extend(files.into_iter().map(|file| format!("{name}/{file}")));
-        self.documents.insert(name, document);
+        self.documents.insert(name.to_owned(), array.document());
+        Ok(())
     }
 
     /// Writes the document of an array whose chunks somebody else writes, or that has none.
@@ -76,20 +54,28 @@ impl<'a> ArrayFiles<'a> {
         self.names.push(name.to_owned());
     }
 
+    /// Notes a file of an array that somebody else has written.
+    pub(super) fn put_checksum(&mut self, array: &str, file: &str, checksum: &Checksum) {
+        self.checksums.insert(format!("{array}/{file}"), checksum.clone());
+    }
+
     /// Takes the files and documents of other arrays of the dataset.
     pub(super) fn extend(&mut self, others: ArrayFiles) {
         self.names.extend(others.names);
+        self.checksums.extend(others.checksums);
         self.documents.extend(others.documents);
     }
 
     /// The files so far, by path in the dataset.
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
-        self.names.iter()
+        self.names.iter().chain(self.checksums.keys())
     }
 
     /// Checksums of all files, by path in the dataset.
     pub(super) fn checksums(&self) -> Result<BTreeMap<String, Checksum>> {
         let checksum = |name: &String| Ok((name.clone(), Checksum::of_file(&self.dataset.join(name))?));
-        self.names.iter().map(checksum).collect()
+        let read = self.names.iter().map(checksum);
+        let known = self.checksums.iter().map(|(name, checksum)| Ok((name.clone(), checksum.clone())));
+        read.chain(known).collect()
     }
 }

@@ -168,6 +168,7 @@ impl Writer<'_> {
             item_bytes: 1,
             fill_value: false.into(),
             attributes: attributes.clone(),
+            level: PlainArray::LEVEL,
         };
         // No trace is missing among those aside.
         if self.grid.aside_of.is_empty() {
@@ -177,7 +178,14 @@ impl Writer<'_> {
         }
         let mut attributes = attributes;
         attributes["long_name"] = "number of the trace in the SEG-Y file, from 0; -1 where there is none".into();
-        let array = PlainArray { axes, data_type: "int64", item_bytes: 8, fill_value: (-1).into(), attributes };
+        let array = PlainArray {
+            axes,
+            data_type: "int64",
+            item_bytes: 8,
+            fill_value: (-1).into(),
+            attributes,
+            level: PlainArray::LEVEL,
+        };
         // HOLE has the bits of -1.
         self.arrays.put(&self.grid.path_of(TRACE_NUMBERS), &array, |index| {
             Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect())
@@ -223,7 +231,14 @@ impl Writer<'_> {
             let whole = Whole::of(values());
             return self.arrays.put(&path, &whole.array(axes, attributes), |_| Ok(whole.bytes(values())));
         }
-        let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
+        let array = PlainArray {
+            axes,
+            data_type: "float64",
+            item_bytes: 8,
+            fill_value: "NaN".into(),
+            attributes,
+            level: PlainArray::LEVEL,
+        };
         self.arrays.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
@@ -240,7 +255,14 @@ impl Writer<'_> {
             let mut attributes = trace_coordinates::attributes(self.plan, &coordinate.name, column);
             attributes["_FillValue"] = no_number().into();
             attributes["unitsV1"] = json!({"length": unit_of_length(self.plan)});
-            let array = PlainArray { axes, data_type: "float64", item_bytes: 8, fill_value: "NaN".into(), attributes };
+            let array = PlainArray {
+                axes,
+                data_type: "float64",
+                item_bytes: 8,
+                fill_value: "NaN".into(),
+                attributes,
+                level: PlainArray::LEVEL,
+            };
             let mut n_differences = 0;
             let (files, cancel) = (self.files, self.cancel);
             self.arrays.put(&coordinate.name, &array, |index| {
@@ -306,7 +328,7 @@ impl Whole {
     fn array(&self, axes: Vec<Axis>, attributes: Value) -> PlainArray {
         let (data_type, item_bytes, fill_value) =
             if self.is_short { ("int32", 4, i32::MAX.into()) } else { ("int64", 8, i64::MAX.into()) };
-        PlainArray { axes, data_type, item_bytes, fill_value, attributes }
+        PlainArray { axes, data_type, item_bytes, fill_value, attributes, level: PlainArray::LEVEL }
     }
 
     fn bytes(&self, values: impl Iterator<Item = i64>) -> Vec<u8> {

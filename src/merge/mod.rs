@@ -96,7 +96,7 @@ pub(crate) fn merge_with(
     if grid.is_none() && !plan.headers_only {
         let sums = segments.iter().zip(records).map(|(s, r)| (s.sample_sums.clone(), r.chunks.n_chunks));
         join_sample_sums(&sums.collect::<Vec<_>>(), &dataset.join(SAMPLE_SUMS))?;
-        checksums.extend(write_group(plan, &dataset, cancel)?);
+        checksums.extend(write_group(plan, &dataset, (&segments, records), cancel)?);
     }
     checksums.extend(write_files(&plan.files, &tables, cancel)?);
     let checked: Vec<String> = match grid {
@@ -121,9 +121,14 @@ pub(crate) fn place_of_tables(plan: &Plan, dataset: &Place) -> Place {
 
 /// Writes what the group has besides the chunks of the samples: their document, the axis of the samples, the coordinates of the
 /// traces. Returns the checksums of the files.
-fn write_group(plan: &Plan, dataset: &Place, cancel: &CancelHandle) -> Result<BTreeMap<String, Checksum>> {
+fn write_group(
+    plan: &Plan,
+    dataset: &Place,
+    segments: (&[SegmentPaths], &[SegmentRecord]),
+    cancel: &CancelHandle,
+) -> Result<BTreeMap<String, Checksum>> {
     let mut files = ArrayFiles::new(dataset);
-    let coordinates = trace_coordinates::write(plan, dataset, &mut files, cancel)?;
+    let coordinates = trace_coordinates::write(plan, dataset, segments, &mut files, cancel)?;
     let mut array = array_document(&plan.traces().declared());
     if !coordinates.is_empty() {
         array["attributes"]["coordinates"] = coordinates.join(" ").into();

@@ -1,73 +1,121 @@
 //! The coordinates of the traces in file order: columns of the header table as arrays of the group, with the attributes of the
 //! CF conventions. Those that have one value for all traces are left out, unless they were asked for.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result};
-use crate::base::parallel::{Shared, for_each, n_threads};
-use crate::dataset::{ColumnTable, ColumnType};
-use crate::dataset_files::HEADERS;
-use crate::merge::array_files::{ArrayFiles, WrittenArray};
+use crate::base::error::{Error, Result, failed};
+use crate::dataset_files::GATHER_INDEX;
+use crate::gather::index::gather_starts;
+use crate::merge::array_files::ArrayFiles;
+use crate::merge::{Mover, check_objects};
 use crate::plan::Plan;
 use crate::plan::coordinates::TraceCoordinate;
-use crate::store::Place;
-use crate::table::columns::RECORDING_TIME;
+use crate::staging::{SegmentPaths, SegmentRecord};
+use crate::store::{Place, list, remove_all};
+use crate::table::columns::{ColumnType, RECORDING_TIME};
+use crate::table::{COORDINATE_LEVEL, CoordinateSummary, ENSEMBLE_ID, EnsembleIds};
 use crate::zarr::{Axis, PlainArray, TRACE_AXIS};
 
-/// Values in a chunk: 2 MiB of the widest.
-const CHUNK_VALUES: u64 = 1 << 18;
-/// Each thread holds a chunk, and that packed.
-const MOST_THREADS: usize = 4;
-
-/// Writes the coordinates of a plan whose header table is in `dataset`. Returns the names of those that are there, in the order
-/// of the plan.
+/// Puts the coordinates of a plan into the dataset: the workers have written their chunks. Returns the names of those that are
+/// there, in the order of the plan.
 pub(super) fn write(
     plan: &Plan,
     dataset: &Place,
+    (segments, records): (&[SegmentPaths], &[SegmentRecord]),
     files: &mut ArrayFiles,
     cancel: &CancelHandle,
 ) -> Result<Vec<String>> {
-    if plan.coordinates.is_empty() {
-        return Ok(Vec::new());
+    let mut written: BTreeMap<&String, CoordinateSummary> = BTreeMap::new();
+    for (name, of_segment) in records.iter().flat_map(|record| &record.headers.coordinates) {
+        written.entry(name).or_default().append(of_segment);
     }
-    let part_rows = plan.headers.in_parts.then_some(plan.headers.row_group_rows);
-    let header_bytes = plan.headers.header_bytes as usize;
-    let table = ColumnTable::open(dataset.join(HEADERS), plan.n_traces(), part_rows, header_bytes)?;
-    let mut wanted: Vec<(&TraceCoordinate, ColumnType)> = Vec::new();
+    let mut names = Vec::new();
     for coordinate in &plan.coordinates {
-        if coordinate.is_asked || !table.is_constant(&coordinate.column)? {
-            wanted.extend(table.type_of(&coordinate.column).map(|of_type| (coordinate, of_type)));
+        cancel.check()?;
+        let name = &coordinate.name;
+        if coordinate.column == ENSEMBLE_ID {
+            write_ids(plan, dataset, coordinate, files, cancel)?;
+        } else {
+            let (Some(of_type), Some(written)) = (plan.headers.type_of(&coordinate.column), written.get(name)) else {
+                return Err(Error::Failed(format!("no segment has the coordinate {name}")));
+            };
+            if written.only_value.is_some() && !coordinate.is_asked {
+                leave_out(&dataset.join(name))?;
+                continue;
+            }
+            let key = |chunk: usize| PlainArray::key(&[chunk as u64]);
+            place(plan, segments, &dataset.join(name), name, written.chunks.len(), cancel)?;
+            files.document(name, array(plan, coordinate, of_type).document())?;
+            written.chunks.iter().enumerate().for_each(|(i, checksum)| files.put_checksum(name, &key(i), checksum));
         }
+        names.push(name.clone());
     }
-    let written = Mutex::new(Vec::new());
-    let write = |(): &mut (), i: usize, _: &Shared| {
-        let array = write_one(plan, dataset, &table, wanted[i], cancel)?;
-        written.lock().unwrap_or_else(PoisonError::into_inner).push((i, array));
-        Ok(())
-    };
-    let n_threads = n_threads().min(MOST_THREADS);
-    for_each(n_threads, 0..wanted.len(), cancel, &mut |_| {}, || Ok(()), write)?;
-    let mut written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
-    written.sort_by_key(|(i, _)| *i);
-    let names = written.iter().map(|(_, array)| array.name.clone()).collect();
-    written.into_iter().for_each(|(_, array)| files.add(array));
     Ok(names)
 }
 
-fn write_one(
+/// Moves the chunks of a coordinate from all segments to the dataset; in an object store they are there.
+fn place(
+    plan: &Plan,
+    segments: &[SegmentPaths],
+    target: &Place,
+    name: &str,
+    n_chunks: usize,
+    cancel: &CancelHandle,
+) -> Result<()> {
+    let keys = |chunks: std::ops::Range<u64>| chunks.map(|chunk| PlainArray::key(&[chunk]));
+    if target.is_remote() {
+        return check_objects(target, keys(0..n_chunks as u64), cancel);
+    }
+    let mut mover = Mover::default();
+    for (segment, paths) in plan.segments.iter().zip(segments) {
+        let (rows, rows_of_chunk) = (plan.rows_of(segment), plan.headers.row_group_rows);
+        if rows.is_empty() {
+            continue;
+        }
+        for key in keys(rows.start / rows_of_chunk..rows.end.div_ceil(rows_of_chunk)) {
+            mover.place(&paths.array(name).join(&key), &target.join(&key))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the chunks of a coordinate that all traces have one value of, where workers write to the final place.
+fn leave_out(target: &Place) -> Result<()> {
+    if !target.is_remote() {
+        return Ok(());
+    }
+    let found = list(&target.path()).map_err(failed(target.display()))?;
+    let chunks: Vec<_> = found.into_iter().map(|name| target.join(name).path()).collect();
+    remove_all(&chunks).map_err(failed(target.display()))
+}
+
+/// Writes the numbers of the gathers, which workers do not know.
+fn write_ids(
     plan: &Plan,
     dataset: &Place,
-    table: &ColumnTable,
-    (coordinate, of_type): (&TraceCoordinate, ColumnType),
+    coordinate: &TraceCoordinate,
+    files: &mut ArrayFiles,
     cancel: &CancelHandle,
-) -> Result<WrittenArray> {
-    let n = plan.n_traces();
-    let chunk = n.min(CHUNK_VALUES);
-    let array = PlainArray {
-        axes: vec![Axis { name: TRACE_AXIS.into(), length: n, chunk }],
+) -> Result<()> {
+    let array = array(plan, coordinate, ColumnType { name: "int64", bytes: size_of::<i64>() });
+    let (n, chunk) = (plan.n_traces(), plan.coordinate_rows());
+    let mut ids = EnsembleIds::new(gather_starts(&dataset.join(GATHER_INDEX))?);
+    files.put(&coordinate.name, &array, |index| {
+        cancel.check()?;
+        let end = index.iter().fold(0, |_, i| n.min((i + 1) * chunk));
+        let mut values = ids.up_to(end)?;
+        values.resize(chunk as usize, 0);
+        Ok(values.into_iter().flat_map(i64::to_le_bytes).collect())
+    })
+}
+
+/// A coordinate as its `zarr.json` declares it.
+fn array(plan: &Plan, coordinate: &TraceCoordinate, of_type: ColumnType) -> PlainArray {
+    PlainArray {
+        axes: vec![Axis { name: TRACE_AXIS.into(), length: plan.n_traces(), chunk: plan.coordinate_rows() }],
         data_type: of_type.name,
         item_bytes: of_type.bytes,
         fill_value: match of_type.name {
@@ -76,19 +124,8 @@ fn write_one(
             _ => 0.into(),
         },
         attributes: attributes(plan, &coordinate.name, &coordinate.column),
-    };
-    let mut values = table.values(&coordinate.column)?;
-    let n_bytes = chunk as usize * of_type.bytes;
-    WrittenArray::write(dataset, &coordinate.name, &array, |index| {
-        cancel.check()?;
-        let mut bytes = values.next_bytes(n_bytes)?;
-        if bytes.is_empty() {
-            let (name, chunk) = (&coordinate.name, index.first().unwrap_or(&0));
-            return Err(Error::Failed(format!("the header table has no values for chunk {chunk} of {name}")));
-        }
-        bytes.resize(n_bytes, 0);
-        Ok(bytes)
-    })
+        level: COORDINATE_LEVEL,
+    }
 }
 
 /// What a coordinate is, in the words of CF, and the bytes of the trace header it comes from.

@@ -1,5 +1,6 @@
 //! The values of a column in the physical types that Parquet stores, and how pages hold them.
 
+use arrow::datatypes::ToByteSlice;
 use parquet::basic::Encoding;
 
 use crate::parquet::encodings;
@@ -62,6 +63,24 @@ impl Values {
             Self::Text(v) => repeat(v, n),
         }
         self
+    }
+
+    /// Appends the values as numbers of `width` bytes, little-endian; booleans as 0 and 1. Text has none.
+    pub(crate) fn append_numbers(&self, width: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Int32(v) if width == 1 => out.extend(v.iter().map(|&v| v as u8)),
+            Self::Int32(v) if width == 2 => out.extend(v.iter().flat_map(|&v| (v as u16).to_le_bytes())),
+            Self::Int32(v) => out.extend_from_slice(v.to_byte_slice()),
+            Self::Int64(v) | Self::NullableInt64(v) => out.extend_from_slice(v.to_byte_slice()),
+            Self::Float(v) => out.extend_from_slice(v.to_byte_slice()),
+            Self::Double(v) => out.extend_from_slice(v.to_byte_slice()),
+            // Any NaN stands for null.
+            Self::Nullable(v) => {
+                out.extend(v.iter().flat_map(|v| if v.is_nan() { f64::NAN } else { *v }.to_le_bytes()))
+            }
+            Self::Bool(v) => out.extend(v.iter().map(|&v| u8::from(v))),
+            Self::Text(_) => {}
+        }
     }
 
     /// Appends a page of values that vary, and returns its encoding. DELTA_BINARY_PACKED suits counters and

@@ -39,7 +39,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 11;
+pub const PLAN_VERSION: u32 = 12;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub(crate) const MAX_THREADS: u32 = 64;
@@ -281,6 +281,11 @@ impl Plan {
         traces_in(owned(segment, rows), rows, self.n_traces())
     }
 
+    /// Values in a chunk of a coordinate: those of a row group, whose worker writes it.
+    pub(crate) fn coordinate_rows(&self) -> u64 {
+        self.headers.row_group_rows.min(self.n_traces())
+    }
+
     /// Bytes of samples in the output before compression.
     pub fn sample_bytes(&self) -> u64 {
         if self.headers_only {
@@ -298,7 +303,8 @@ impl Plan {
         let threads = if self.traces().n_sample_chunks() > 1 { u64::from(self.threads) } else { 1 };
         let chunk = if self.headers_only { 0 } else { self.traces().chunk_bytes() as u64 * threads };
         let encoded = if self.traces().codec.is_none() { 0 } else { chunk };
-        let row = 2 * u64::from(self.headers.header_bytes) + 8 * self.headers.columns.len() as u64 / 4;
+        let of_columns = 8 * self.headers.columns.len() as u64 / 4 + 8 * self.coordinates.len() as u64;
+        let row = 2 * u64::from(self.headers.header_bytes) + of_columns;
         chunk + encoded + row * self.headers.row_group_rows.min(self.n_traces())
     }
 }
@@ -333,7 +339,7 @@ mod tests {
         let mut plan = small(&directory);
         assert_eq!(plan.sample_bytes(), 12 * 5 * 4);
         (plan.headers.row_group_rows, plan.threads) = (10, 3);
-        let rows = 10 * (2 * 240 + 2 * plan.headers.columns.len() as u64);
+        let rows = 10 * (2 * 240 + 2 * plan.headers.columns.len() as u64 + 8 * plan.coordinates.len() as u64);
         let codec = std::mem::replace(&mut array(&mut plan).codec, "none".parse().unwrap());
         assert_eq!(plan.worker_bytes(), 12 * 5 * 4 + rows);
         array(&mut plan).codec = codec;

@@ -32,6 +32,8 @@ use objects::ObjectArea;
 pub(crate) use commit::document_in;
 pub(crate) use grid_files::{GridFiles, read_plan};
 pub(crate) use record::SegmentRecord;
+#[cfg(test)]
+pub(crate) use record::coordinates_in;
 pub(crate) use segment_paths::SegmentPaths;
 pub(crate) use spilled::{Buckets, MOST_BUCKETS, SpillPaths, Spilled, SpilledHeaders};
 

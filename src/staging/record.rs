@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::grid::bricks::Cut;
 use crate::grid::header_record::HeaderRecord;
 use crate::plan::Plan;
+use crate::plan::coordinates::TraceCoordinate;
 use crate::segy::samples::moments::Moments;
 use crate::segy::samples::rounding::RoundingError;
 use crate::segy::samples::statistics::SampleStatistics;
 use crate::store::checksum::ChunkSums;
 use crate::table::HeaderSummary;
+#[cfg(test)]
+use crate::{store::checksum::Checksum, table::CoordinateSummary};
 
 /// What a finished segment holds. Written to `segment.json` after its data: without it a segment is not done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +67,7 @@ impl SegmentRecord {
             && self.has_its_chunks(plan, n_traces)
             && u128::from(self.stored_bytes) <= self.most_bytes(plan)
             && headers.n_rows == n_rows
+            && self.has_its_coordinates(plan, n_rows)
             && headers.parts.len() as u64 == length(plan.header_parts_of(segment))
             && u128::from(headers.row_groups.n_bytes) <= most_table_bytes
             && headers.n_dead.max(headers.n_zero).max(headers.n_duplicate) <= n_rows
@@ -71,6 +75,16 @@ impl SegmentRecord {
             && self.samples.n_nonfinite <= n_samples
             && self.moments.count <= array.n_samples * array.n_traces
             && self.moments.is_sane()
+    }
+
+    /// Whether its rows are in the chunks of all coordinates that workers write.
+    fn has_its_coordinates(&self, plan: &Plan, n_rows: u64) -> bool {
+        let n_chunks = n_rows.div_ceil(plan.headers.row_group_rows);
+        let is_written = |coordinate: &&TraceCoordinate| plan.headers.type_of(&coordinate.column).is_some();
+        let n_written = |coordinate: &TraceCoordinate| {
+            self.headers.coordinates.get(&coordinate.name).map_or(0, |written| written.chunks.len() as u64)
+        };
+        plan.coordinates.iter().filter(is_written).all(|coordinate| n_written(coordinate) == n_chunks)
     }
 
     /// What its chunks take at most: no codec makes noise much longer than this.
@@ -111,6 +125,14 @@ impl SegmentRecord {
     }
 }
 
+/// What a worker has to say of the coordinates in some rows of a plan.
+#[cfg(test)]
+pub(crate) fn coordinates_in(plan: &Plan, n_rows: u64) -> std::collections::BTreeMap<String, CoordinateSummary> {
+    let chunks = vec![Checksum::of_bytes(&[]); n_rows.div_ceil(plan.headers.row_group_rows) as usize];
+    let summary = CoordinateSummary { only_value: None, chunks };
+    plan.coordinates.iter().map(|coordinate| (coordinate.name.clone(), summary.clone())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,8 +158,8 @@ mod tests {
     }
 
     fn record(plan: &Plan) -> SegmentRecord {
-        let headers =
-            HeaderSummary { n_rows: 6, ranges: vec![None; plan.headers.columns.len()], ..HeaderSummary::default() };
+        let (ranges, coordinates) = (vec![None; plan.headers.columns.len()], coordinates_in(plan, 6));
+        let headers = HeaderSummary { n_rows: 6, ranges, coordinates, ..HeaderSummary::default() };
         SegmentRecord {
             segment: 1,
             n_traces: 6,
@@ -180,7 +202,9 @@ mod tests {
         for (i, (fitting, too_much)) in most.into_iter().enumerate() {
             assert!(with(fitting) && !with(too_much), "{i}");
         }
-        let never: [Change; 6] = [
+        let never: [Change; 8] = [
+            |r| drop(r.headers.coordinates.pop_first()),
+            |r| r.headers.coordinates.values_mut().for_each(|written| written.chunks.clear()),
             |r| r.n_rows = 5,
             |r| r.headers.n_rows = 5,
             |r| r.headers.n_duplicate = 7,

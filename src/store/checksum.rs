@@ -65,6 +65,13 @@ pub struct Checksum {
 }
 
 impl Checksum {
+    /// Of a file with these bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut sums = ByteSums::default();
+        sums.push(bytes);
+        Self { bytes: sums.n_bytes, crc32c: hexadecimal(sums.crc32c) }
+    }
+
     /// Reads the whole file.
     pub fn of_file(path: &Place) -> Result<Self> {
         let file = Reader::open(path).and_then(Reader::whole).map_err(failed(path.display()))?;

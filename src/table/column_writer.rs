@@ -4,7 +4,9 @@ use parquet::errors::ParquetError;
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::parquet::column_chunk::{Chunk, Encoder, FinishedChunk};
+use crate::parquet::values::Values;
 use crate::table::columns::Source;
+use crate::table::coordinate_arrays::ColumnBytes;
 use crate::table::rows::Rows;
 
 /// One column of the row group being written.
@@ -16,11 +18,13 @@ pub(super) struct ColumnWriter {
     chunk: Chunk,
     /// Rows since the first of the row group that have its value and are not in `chunk`.
     n_like_first: usize,
+    /// The values once more, if they are also a coordinate.
+    pub(super) copy: Option<ColumnBytes>,
 }
 
 impl ColumnWriter {
     pub(super) fn new(source: Source, descr: ColumnDescPtr) -> Self {
-        Self { source, chunk: Chunk::new(descr), n_like_first: 0 }
+        Self { source, chunk: Chunk::new(descr), n_like_first: 0, copy: None }
     }
 
     /// Adds the rows of one page. `first` is the first row of the row group; `rows` equal it wherever their `changed`
@@ -43,7 +47,14 @@ impl ColumnWriter {
             self.chunk.push_bytes(&rows.stored(offset, width, pairwise_swapped), width, encoder);
             return Ok(());
         }
-        self.chunk.push(&rows.values(self.source), encoder)
+        self.push_values(&rows.values(self.source), encoder)
+    }
+
+    fn push_values(&mut self, values: &Values, encoder: &mut Encoder) -> std::io::Result<()> {
+        if let Some(copy) = &mut self.copy {
+            values.append_numbers(copy.of_type.bytes, &mut copy.bytes);
+        }
+        self.chunk.push(values, encoder)
     }
 
     /// Turns the rows counted so far into pages.
@@ -51,7 +62,7 @@ impl ColumnWriter {
         let values = first.values(self.source).repeat_first(page_rows);
         // Whole pages only: just the last page of a row group is short, and the varying page comes after these.
         for _ in 0..std::mem::take(&mut self.n_like_first) / page_rows {
-            self.chunk.push(&values, encoder)?;
+            self.push_values(&values, encoder)?;
         }
         Ok(())
     }
@@ -64,7 +75,11 @@ impl ColumnWriter {
     /// Ends the chunk, whose first byte is at `position` in the file, and begins that of the next row group.
     pub(super) fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
         if self.n_like_first > 0 {
-            self.chunk.push_constant(&first.values(self.source), std::mem::take(&mut self.n_like_first));
+            let (value, n) = (first.values(self.source), std::mem::take(&mut self.n_like_first));
+            if let Some(copy) = &mut self.copy {
+                value.clone().repeat_first(n).append_numbers(copy.of_type.bytes, &mut copy.bytes);
+            }
+            self.chunk.push_constant(&value, n);
         }
         self.chunk.finish(position)
     }

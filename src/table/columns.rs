@@ -117,6 +117,13 @@ pub struct Mark {
     pub in_file: u64,
 }
 
+/// The type of a column of numbers: as Zarr names it, and its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ColumnType {
+    pub name: &'static str,
+    pub bytes: usize,
+}
+
 /// Where the values of a column come from. Offsets count from 0 in the header bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -310,6 +317,26 @@ impl HeaderTable {
     pub(crate) fn page_rows(&self) -> u64 {
         let fitting = PAGE_BYTES / u64::from(self.header_bytes).max(1);
         1 << fitting.clamp(1, MAX_PAGE_ROWS).ilog2()
+    }
+
+    /// The type of a column that workers write; `None` if there is no such column of numbers.
+    pub(crate) fn type_of(&self, column: &str) -> Option<ColumnType> {
+        let (_, source) = self.leaves().find(|(name, _)| name == column)?;
+        let (name, bytes) = match source.arrow_type() {
+            DataType::Boolean => ("bool", 1),
+            DataType::Int8 => ("int8", 1),
+            DataType::UInt8 => ("uint8", 1),
+            DataType::Int16 => ("int16", 2),
+            DataType::UInt16 => ("uint16", 2),
+            DataType::Int32 => ("int32", 4),
+            DataType::UInt32 => ("uint32", 4),
+            DataType::Int64 | DataType::Timestamp(..) => ("int64", 8),
+            DataType::UInt64 => ("uint64", 8),
+            DataType::Float32 => ("float32", 4),
+            DataType::Float64 => ("float64", 8),
+            _ => return None,
+        };
+        Some(ColumnType { name, bytes })
     }
 
     /// Whether the headers of a trace have all these fields, by their first bytes.

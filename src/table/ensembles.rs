@@ -45,10 +45,15 @@ pub(super) fn schemas(table: &HeaderTable) -> Result<(SchemaRef, SchemaDescPtr)>
 
 /// Encodes the column, row group by row group.
 pub(super) struct EnsembleColumn {
-    starts: Peekable<GatherStarts>,
+    ids: EnsembleIds,
     chunk: Chunk,
     encoder: Encoder,
     page_rows: u64,
+}
+
+/// The number of each row's gather, row after row.
+pub(crate) struct EnsembleIds {
+    starts: Peekable<GatherStarts>,
     next_row: u64,
     /// The gather that `next_row` belongs to, unless one begins there.
     id: i64,
@@ -57,32 +62,37 @@ pub(super) struct EnsembleColumn {
 impl EnsembleColumn {
     pub(super) fn new(schema: &SchemaDescPtr, page_rows: u64, starts: GatherStarts) -> Result<Self> {
         Ok(Self {
-            starts: starts.peekable(),
+            ids: EnsembleIds::new(starts),
             chunk: Chunk::new(schema.column(ENSEMBLE_ID_PLACE)),
             encoder: Encoder::new().map_err(failed("zstd"))?,
             page_rows,
-            next_row: 0,
-            id: -1,
         })
     }
 
     /// The next `n_rows`, whose first byte is at `position` in the file.
     pub(super) fn row_group(&mut self, n_rows: u64, position: u64) -> Result<FinishedChunk> {
-        let end = self.next_row + n_rows;
-        self.skip_starts()?;
-        if self.next_start()? >= end {
-            self.chunk.push_constant(&Values::Int64(vec![self.id]), n_rows as usize);
-            self.next_row = end;
+        let ids = &mut self.ids;
+        let end = ids.next_row + n_rows;
+        ids.skip_starts()?;
+        if ids.next_start()? >= end {
+            self.chunk.push_constant(&Values::Int64(vec![ids.id]), n_rows as usize);
+            ids.next_row = end;
         }
-        while self.next_row < end {
-            let page = self.ids(end.min(self.next_row + self.page_rows))?;
+        while ids.next_row < end {
+            let page = ids.up_to(end.min(ids.next_row + self.page_rows))?;
             self.chunk.push(&Values::Int64(page), &mut self.encoder).map_err(failed("encoding a page"))?;
         }
         self.chunk.finish(position).map_err(failed("encoding a column"))
     }
+}
 
-    /// The numbers for the rows up to `end`.
-    fn ids(&mut self, end: u64) -> Result<Vec<i64>> {
+impl EnsembleIds {
+    pub(crate) fn new(starts: GatherStarts) -> Self {
+        Self { starts: starts.peekable(), next_row: 0, id: -1 }
+    }
+
+    /// Those of the next rows, up to row `end`.
+    pub(crate) fn up_to(&mut self, end: u64) -> Result<Vec<i64>> {
         let mut ids = Vec::with_capacity((end - self.next_row) as usize);
         while self.next_row < end {
             self.skip_starts()?;

@@ -17,6 +17,7 @@
 mod column_numbers;
 mod column_writer;
 pub(crate) mod columns;
+mod coordinate_arrays;
 pub(crate) mod derived;
 mod ensembles;
 pub(crate) mod formula;
@@ -34,8 +35,8 @@ pub use columns::HeaderTable;
 pub(crate) use columns::{
     ADDITIONAL_HEADERS, Column, DUPLICATE_TRACE, Mark, N_SAMPLES, RAW_HEADER, TRACE_IN_FILE, ZERO_TRACE,
 };
-pub(crate) use derived::NO_TIME;
-pub(crate) use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, GatherStarts, ensemble_info};
+pub(crate) use coordinate_arrays::{CoordinateArray, CoordinateSummary, LEVEL as COORDINATE_LEVEL};
+pub(crate) use ensembles::{ENSEMBLE_ID, ENSEMBLE_ID_PLACE, EnsembleIds, GatherStarts, ensemble_info};
 pub(crate) use formula::{Computed, Expression, Formula};
 pub use join::{Joining, TablePart};
 pub(crate) use rows::{read_integer, read_number, write_number};

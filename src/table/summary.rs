@@ -1,9 +1,12 @@
 //! What a worker reports about the headers it wrote.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::store::checksum::{ByteSums, Checksum};
 use crate::table::columns::{DUPLICATE_TRACE, ZERO_TRACE};
+use crate::table::coordinate_arrays::CoordinateSummary;
 
 /// Smallest and largest value of an integer field. `i128` because uint64 does not fit int64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,9 @@ pub struct HeaderSummary {
     /// The files, if every row group is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Checksum>,
+    /// The coordinates, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub coordinates: BTreeMap<String, CoordinateSummary>,
 }
 
 /// The value of the first trace, and the first trace with another value.
@@ -120,6 +126,9 @@ impl HeaderSummary {
         }
         self.row_groups = self.row_groups.followed_by(other.row_groups);
         self.parts.extend_from_slice(&other.parts);
+        for (name, other) in &other.coordinates {
+            self.coordinates.entry(name.clone()).or_default().append(other);
+        }
         self.ranges.resize(self.ranges.len().max(other.ranges.len()), None);
         for (range, other) in self.ranges.iter_mut().zip(&other.ranges) {
             *range = match (*range, *other) {
@@ -153,6 +162,14 @@ mod tests {
             changes,
             row_groups,
             parts: vec![Checksum { bytes: n_rows, crc32c: String::new() }],
+            coordinates: BTreeMap::from([("offset".to_owned(), coordinate(n_rows))]),
+        }
+    }
+
+    fn coordinate(n_rows: u64) -> CoordinateSummary {
+        CoordinateSummary {
+            only_value: Some(n_rows.min(4)),
+            chunks: vec![Checksum { bytes: n_rows, crc32c: String::new() }],
         }
     }
 
@@ -167,6 +184,10 @@ mod tests {
         assert_eq!((left.n_rows, &left.ranges), (12, &summary(12, &[Some((-6, u64::MAX.into())), None]).ranges));
         assert_eq!(left.n_odd_scalars, [12, 15]);
         assert_eq!(left.changes.map(|c| c.other), [Some((4, 7)), Some((4, 4))]);
+        assert_eq!(left.coordinates["offset"].only_value, None);
+        assert_eq!(b.clone().merge(&c).coordinates["offset"].only_value, Some(4));
+        let lengths = left.coordinates["offset"].chunks.iter().map(|chunk| chunk.bytes);
+        assert_eq!(lengths.collect::<Vec<_>>(), [3, 4, 5]);
         assert_eq!(a.merge(&b.merge(&c)), left);
         assert_eq!(HeaderSummary::default().merge(&left), left);
         assert_eq!(left.clone().merge(&HeaderSummary::default()), left);

@@ -16,6 +16,7 @@ use crate::store::files::create_directories;
 use crate::store::{Place, Writer, finish_buffered};
 use crate::table::column_writer::ColumnWriter;
 use crate::table::columns::{HeaderTable, Mark, Source};
+use crate::table::coordinate_arrays::{ColumnBytes, CoordinateArray, CoordinateWriter};
 use crate::table::formula::Formula;
 use crate::table::rows::Rows;
 use crate::table::summary::{FieldRange, HeaderSummary};
@@ -38,6 +39,9 @@ pub struct SegmentWriter {
     sums: ByteSums,
     encoder: Encoder,
     columns: Vec<ColumnWriter>,
+    /// The coordinates, each with the index of its column.
+    coordinates: Vec<(CoordinateArray, usize)>,
+    coordinate_writer: Option<CoordinateWriter>,
     /// For each of `columns`, the index in `HeaderTable::columns` of the field whose raw values it holds.
     field_of_column: Vec<Option<usize>>,
     /// Headers of the current page, each with its marks.
@@ -93,6 +97,8 @@ impl SegmentWriter {
                 .zip(schema.columns())
                 .map(|(&s, descr)| ColumnWriter::new(s, descr.clone()))
                 .collect(),
+            coordinates: Vec::new(),
+            coordinate_writer: None,
             file: None,
             sums: ByteSums::default(),
             path: path.to_owned(),
@@ -120,6 +126,20 @@ impl SegmentWriter {
             false => writer.begin_file(path)?,
         }
         Ok(writer)
+    }
+
+    /// Writes coordinates too, in chunks of `chunk_rows`: those that the table has a column of numbers for.
+    pub(crate) fn with_coordinates(mut self, arrays: Vec<CoordinateArray>, chunk_rows: u64) -> Result<Self> {
+        for array in arrays {
+            let column = self.table.leaves().position(|(name, _)| name == array.column);
+            let Some((column, of_type)) = column.zip(self.table.type_of(&array.column)) else { continue };
+            self.columns[column].copy = Some(ColumnBytes { of_type, bytes: Vec::new() });
+            self.coordinates.push((array, column));
+        }
+        if !self.coordinates.is_empty() {
+            self.coordinate_writer = Some(CoordinateWriter::new(chunk_rows as usize)?);
+        }
+        Ok(self)
     }
 
     fn begin_file(&mut self, path: &Place) -> Result<()> {
@@ -317,9 +337,22 @@ impl SegmentWriter {
         }
         let row_group = RowGroup::new(&self.schema, self.row_groups.len(), self.rows_before_page, start, finished);
         self.row_groups.push(row_group.map_err(failed(self.path.display()))?);
+        self.write_coordinates()?;
         self.summary.n_rows += self.rows_before_page;
         self.rows_before_page = 0;
         if self.table.in_parts { self.end_file() } else { Ok(()) }
+    }
+
+    /// Writes the values of the row group that belong to coordinates.
+    fn write_coordinates(&mut self) -> Result<()> {
+        let Some(writer) = &mut self.coordinate_writer else { return Ok(()) };
+        let number = (self.page_first_trace - self.rows_before_page) / self.table.row_group_rows;
+        for (array, column) in &self.coordinates {
+            let Some(values) = &mut self.columns[*column].copy else { continue };
+            let written = writer.write(array, number, values)?;
+            self.summary.coordinates.entry(array.name.clone()).or_default().append(&written);
+        }
+        Ok(())
     }
 
     fn note_range(&mut self, column: usize, chunk: &FinishedChunk) {

@@ -7,14 +7,25 @@ use crate::base::error::Result;
 use crate::gather::runs::RunWriter;
 use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
+use crate::plan::coordinates::TraceCoordinate;
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths, SpilledHeaders};
 use crate::store::Place;
-use crate::table::{HeaderSummary, Mark, SegmentWriter};
+use crate::table::{CoordinateArray, HeaderSummary, Mark, SegmentWriter};
 use crate::worker::flags::FlagFinder;
 use crate::worker::probed_rows::ProbedRows;
+
+/// The coordinates that the workers write.
+fn coordinate_arrays(plan: &Plan, paths: &SegmentPaths) -> Vec<CoordinateArray> {
+    let array = |coordinate: &TraceCoordinate| CoordinateArray {
+        name: coordinate.name.clone(),
+        column: coordinate.column.clone(),
+        directory: paths.array(&coordinate.name),
+    };
+    plan.coordinates.iter().map(array).collect()
+}
 
 /// The rows of one segment.
 pub(super) struct Rows<'a> {
@@ -56,7 +67,8 @@ impl<'a> Rows<'a> {
             plan,
             inputs: inputs(access),
             layout,
-            headers: SegmentWriter::create(&paths.header_table(plan), &plan.headers, range.start)?,
+            headers: SegmentWriter::create(&paths.header_table(plan), &plan.headers, range.start)?
+                .with_coordinates(coordinate_arrays(plan, paths), plan.coordinate_rows())?,
             runs: RunWriter::create(&paths.runs, &plan.gather_keys, layout.byte_order)?,
             range,
             // With inputs of its own, as it reads at other offsets than the conversion.

@@ -1,4 +1,4 @@
-//! Small arrays whose chunks are packed with Zstandard alone: axes, coordinates, masks.
+//! Arrays whose chunks are packed with Zstandard alone: axes, coordinates, masks.
 
 use serde_json::{Value, json};
 
@@ -9,9 +9,6 @@ use crate::store::files::{create_directories, write_json};
 use crate::zarr::axes::Axis;
 use crate::zarr::codec::little_endian;
 
-/// Level of Zstandard.
-const LEVEL: i32 = 3;
-
 /// An array as its `zarr.json` declares it.
 pub(crate) struct PlainArray {
     pub axes: Vec<Axis>,
@@ -19,13 +16,18 @@ pub(crate) struct PlainArray {
     pub item_bytes: usize,
     pub fill_value: Value,
     pub attributes: Value,
+    /// Level of Zstandard.
+    pub level: i32,
 }
 
 impl PlainArray {
+    /// The level for small arrays.
+    pub(crate) const LEVEL: i32 = 3;
+
     /// Its `zarr.json`.
     pub(crate) fn document(&self) -> Value {
         let bytes = if self.item_bytes > 1 { little_endian() } else { json!({"name": "bytes"}) };
-        let zstd = json!({"name": "zstd", "configuration": {"level": LEVEL, "checksum": false}});
+        let zstd = json!({"name": "zstd", "configuration": {"level": self.level, "checksum": false}});
         let lengths: Vec<u64> = self.axes.iter().map(|axis| axis.length).collect();
         let chunk: Vec<u64> = self.axes.iter().map(|axis| axis.chunk).collect();
         let names: Vec<&str> = self.axes.iter().map(|axis| axis.name.as_str()).collect();
@@ -56,6 +58,11 @@ impl PlainArray {
         all
     }
 
+    /// The name of a chunk below the directory of the array.
+    pub(crate) fn key(index: &[u64]) -> String {
+        index.iter().fold("c".to_owned(), |key, i| format!("{key}/{i}"))
+    }
+
     /// Writes the array into `directory`. `chunk` gives the values of a chunk, little-endian, filled up to its full size.
     /// Returns the names of its files below the directory.
     pub(crate) fn write(
@@ -67,12 +74,12 @@ impl PlainArray {
         write_json(&directory.join(ZARR_JSON), &self.document())?;
         let mut names = vec![ZARR_JSON.to_owned()];
         for index in self.chunks() {
-            let name = index.iter().fold("c".to_owned(), |key, i| format!("{key}/{i}"));
+            let name = Self::key(&index);
             let place = directory.join(&name);
             if let Some(parent) = place.parent() {
                 create_directories(&parent)?;
             }
-            let packed = ::zstd::bulk::compress(&chunk(&index)?, LEVEL).map_err(failed(place.display()))?;
+            let packed = ::zstd::bulk::compress(&chunk(&index)?, self.level).map_err(failed(place.display()))?;
             place.write(&packed).map_err(failed(place.display()))?;
             names.push(name);
         }
