@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what reading costs: datasets in chunks for each of --access, and what else can be read here, side by side.
+"""Measures what reading costs: a grid, datasets in chunks for each of --access, and what else can be read here, side by side.
 
     PYTHON benches/reads.py [--program target/release/segy-import] [--directory DIR] [--traces N] [--samples N] [--rounds N]
 
@@ -20,7 +20,7 @@ import time
 import numpy as np
 import zarr
 
-PATTERNS = ["trace", "inline", "crossline", "slice", "cube 64", "32 crops"]
+PATTERNS = ["trace", "inline", "crossline", "slice", "cube 64", "cube 128", "32 crops"]
 
 
 def place(pattern, shape, random):
@@ -37,6 +37,7 @@ def place(pattern, shape, random):
         "crossline": lambda: [[whole[0], some(1, crosslines), whole[2]]],
         "slice": lambda: [[whole[0], whole[1], some(1, samples)]],
         "cube 64": lambda: [[some(64, n) for n in shape]],
+        "cube 128": lambda: [[some(128, n) for n in shape]],
         "32 crops": lambda: [[some(1, inlines), some(128, crosslines), some(256, samples)] for _ in range(32)],
     }[pattern]()
 
@@ -51,22 +52,26 @@ def traces_of(selection, crosslines):
     return (np.arange(i0, i1)[:, None] * crosslines + np.arange(x0, x1)).ravel()
 
 
+def opened(path, library):
+    """A Zarr array, and how to read it by slices."""
+    if library == "tensorstore":
+        import tensorstore
+        array = tensorstore.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}).result()
+        return lambda selection: array[selection].read().result()
+    array = zarr.open_array(path, mode="r")
+    is_index = lambda selection: any(isinstance(part, np.ndarray) for part in selection)
+    return lambda selection: array.oindex[selection] if is_index(selection) else array[selection]
+
+
 class Flat:
-    """A dataset of this program."""
+    """A dataset of this program in file order."""
 
     def __init__(self, out, shape, library):
         self.shape, path = shape, os.path.join(out, "traces.zarr")
-        self.chunks = zarr.open_array(path, mode="r").chunks
-        if library == "tensorstore":
-            import tensorstore
-            array = tensorstore.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}).result()
-            self.get = lambda traces, samples: array[samples, traces].read().result()
-        else:
-            array = zarr.open_array(path, mode="r")
-            self.get = lambda traces, samples: array.oindex[samples, traces] if isinstance(traces, np.ndarray) else array[samples, traces]
+        self.chunks, self.get = zarr.open_array(path, mode="r").chunks, opened(path, library)
 
     def read(self, selection):
-        return self.get(traces_of(selection, self.shape[1]), slice(*selection[2]))
+        return self.get((slice(*selection[2]), traces_of(selection, self.shape[1])))
 
     def decoded(self, selection):
         traces = traces_of(selection, self.shape[1])
@@ -76,16 +81,19 @@ class Flat:
         return of_traces * ((end - 1) // self.chunks[0] - first // self.chunks[0] + 1) * self.chunks[0] * self.chunks[1] * 4
 
 
-class Mdio:
-    def __init__(self, out):
-        self.array = zarr.open_group(out, mode="r")["amplitude"]
+class Cube:
+    """A grid, of this program or of MDIO."""
+
+    def __init__(self, out, library):
+        path = os.path.join(out, "amplitude")
+        self.chunks, self.get = zarr.open_array(path, mode="r").chunks, opened(path, library)
 
     def read(self, selection):
-        return self.array[tuple(slice(*part) for part in selection)]
+        return self.get(tuple(slice(*part) for part in selection))
 
     def decoded(self, selection):
-        n_chunks = [(end - 1) // n - first // n + 1 for (first, end), n in zip(selection, self.array.chunks)]
-        return int(np.prod(n_chunks) * np.prod(self.array.chunks)) * 4
+        n_chunks = [(end - 1) // n - first // n + 1 for (first, end), n in zip(selection, self.chunks)]
+        return int(np.prod(n_chunks) * np.prod(self.chunks)) * 4
 
 
 class Segyio:
@@ -113,25 +121,37 @@ def contenders(options, directory):
     size = ["--traces", str(options.traces), "--samples", str(options.samples)]
     subprocess.run([options.program, "generate", source, "--kind", "poststack", *size], check=True)
     outs = {access: os.path.join(directory, access) for access in ("gathers", "balanced", "slices")}
-    for access, out in outs.items():
+
+    def describe(name, start, array):
+        seconds = time.perf_counter() - start
+        sizes = [os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(array) for f in files]
+        share = sum(sizes) / (options.traces * options.samples * 4)
+        print(f"{name}: imported in {seconds:.2f} s, {share:.3f} of the samples, {len(sizes)} files")
+
+    def imported(out, *arguments):
         start = time.perf_counter()
-        subprocess.run([options.program, source, out, "--access", access, "--progress", "none", *options.options], check=True)
-        n_bytes = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(os.path.join(out, "traces.zarr")) for f in files)
-        n_files = sum(len(files) for _, _, files in os.walk(os.path.join(out, "traces.zarr")))
-        share = n_bytes / (options.traces * options.samples * 4)
-        print(f"--access {access}: imported in {time.perf_counter() - start:.2f} s, {share:.3f} of the samples, {n_files} files")
+        subprocess.run([options.program, source, out, *arguments, "--progress", "none", *options.options], check=True)
+        array = "amplitude" if "--grid" in arguments else "traces.zarr"
+        describe(" ".join(arguments), start, os.path.join(out, array))
+
+    grid = os.path.join(directory, "grid")
+    imported(grid, "--grid", "inline,crossline")
+    for access, out in outs.items():
+        imported(out, "--access", access)
     with open(os.path.join(outs["gathers"], "metadata.json")) as file:
         ranges = json.load(file)["geometry"]["header_ranges"]
     n_inlines, n_crosslines = (ranges[key][1] - ranges[key][0] + 1 for key in ("inline", "crossline"))
     shape = (n_inlines, n_crosslines, options.samples)
     assert n_inlines * n_crosslines == options.traces, "the last inline is not whole; choose a square number of traces"
     libraries = ["zarr", "tensorstore"] if importlib.util.find_spec("tensorstore") else ["zarr"]
-    readers = {f"{access}, {library}": Flat(out, shape, library) for access, out in outs.items() for library in libraries}
+    readers = {f"grid, {library}": Cube(grid, library) for library in libraries}
+    readers.update({f"{access}, {library}": Flat(out, shape, library) for access, out in outs.items() for library in libraries})
     if importlib.util.find_spec("mdio"):
         from peers import mdio
-        out = os.path.join(directory, "mdio")
+        out, start = os.path.join(directory, "mdio"), time.perf_counter()
         mdio(source, out)
-        readers["MDIO, zarr"] = Mdio(out)
+        describe("MDIO", start, os.path.join(out, "amplitude"))
+        readers.update({f"MDIO, {library}": Cube(out, library) for library in libraries})
     if importlib.util.find_spec("segyio"):
         readers["SEG-Y, segyio mmap"] = Segyio(source, shape)
     return readers, shape
