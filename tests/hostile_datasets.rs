@@ -190,8 +190,9 @@ fn no_number_of_a_plan_or_of_a_finished_segment_makes_a_merge_panic() {
 fn merge_with_changed_numbers(options: &[&str]) {
     let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
     let out = survey.path("out");
-    let planned = ["plan".as_ref(), survey.input.as_os_str(), out.as_os_str(), "--segments".as_ref(), "2".as_ref()];
-    let planned: Vec<&OsStr> = planned.into_iter().chain(options.iter().map(OsStr::new)).collect();
+    let planned = ["plan".as_ref(), survey.input.as_os_str(), out.as_os_str()];
+    let options = ["--segments", "2", "--no-sync"].iter().chain(options).map(OsStr::new);
+    let planned: Vec<&OsStr> = planned.into_iter().chain(options).collect();
     assert!(support::run(&planned).status.success());
     for segment in ["0", "1"] {
         let done = support::run(&["worker".as_ref(), out.as_os_str(), "--segment".as_ref(), segment.as_ref()]);

@@ -152,8 +152,8 @@ fn short_traces_cut_along_the_samples_come_back_from_any_number_of_workers() {
 
 #[test]
 fn odd_words_in_long_traces_come_back() {
-    let survey = survey_of_words("1", "big", 7, 700_001, &odd_words(100_003));
-    let out = survey.import("out", &["--codec", "lz4:1", "--chunk-traces", "3"]);
+    let survey = survey_of_words("1", "big", 7, 200_001, &odd_words(100_003));
+    let out = survey.import("out", &["--codec", "lz4:1", "--chunk-traces", "3", "--chunk-samples", "65536"]);
     assert_comes_back(&survey.input, &out);
 }
 

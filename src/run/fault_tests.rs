@@ -86,6 +86,15 @@ impl Bench {
     }
 }
 
+/// Writes the files of a dataset below a directory.
+fn put(dataset: &Tree, directory: &Path) {
+    for (path, bytes) in dataset {
+        let path = directory.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
 /// Every file below a directory with its bytes, except the staging area, which is not part of a dataset.
 fn tree(directory: &Path) -> Tree {
     let (mut found, mut open) = (Tree::new(), vec![directory.to_owned()]);
@@ -150,20 +159,19 @@ fn a_grid_is_complete_or_not_visible() {
     import_grid(&bench, &bench.path("reference"), false, Spill::Never).unwrap();
     let reference = tree(&bench.path("reference"));
     assert!(reference.contains_key(Path::new("aside/zarr.json")));
-    for spill in [Spill::Never, Spill::Always] {
-        bench.sweep(
-            |_| {},
-            |directory| import_grid(&bench, &directory.join("out"), false, spill),
-            |directory, is_done, what| {
-                let out = directory.join("out");
-                if is_done {
-                    assert_is(&tree(&out), &reference, what);
-                } else if out.join("segy/metadata.json").exists() {
-                    assert_is(&without_staging(&out), &reference, what);
-                }
-            },
-        );
-    }
+    // Without spilling there are fewer calls, and no others.
+    bench.sweep(
+        |_| {},
+        |directory| import_grid(&bench, &directory.join("out"), false, Spill::Always),
+        |directory, is_done, what| {
+            let out = directory.join("out");
+            if is_done {
+                assert_is(&tree(&out), &reference, what);
+            } else if out.join("segy/metadata.json").exists() {
+                assert_is(&without_staging(&out), &reference, what);
+            }
+        },
+    );
 }
 
 #[test]
@@ -173,7 +181,7 @@ fn a_grid_that_replaces_traces_in_file_order_is_whole_or_they_are() {
     import_grid(&bench, &bench.path("new"), false, Spill::Auto).unwrap();
     let (old, new) = (tree(&bench.path("old")), tree(&bench.path("new")));
     bench.sweep(
-        |directory| bench.import(&["a.sgy"], &directory.join("out"), false).unwrap(),
+        |directory| put(&old, &directory.join("out")),
         |directory| import_grid(&bench, &directory.join("out"), true, Spill::Auto),
         |directory, is_done, what| {
             let out = directory.join("out");
@@ -193,7 +201,7 @@ fn a_dataset_that_is_replaced_is_whole_before_and_after() {
     bench.import(&["a.sgy", "b.sgy"], &bench.path("new"), false).unwrap();
     let (old, new) = (tree(&bench.path("old")), tree(&bench.path("new")));
     bench.sweep(
-        |directory| bench.import(&["a.sgy"], &directory.join("out"), false).unwrap(),
+        |directory| put(&old, &directory.join("out")),
         |directory| bench.import(&["a.sgy", "b.sgy"], &directory.join("out"), true),
         |directory, is_done, what| {
             let out = directory.join("out");
