@@ -54,13 +54,21 @@ def make(program, path, case, scale):
     stride = 240 + n_samples * {1: 4, 3: 2}[format_code]
     n = (os.path.getsize(path) - FILE_HEADER) // stride
     if order != "file":
-        traces = np.memmap(path, dtype=np.uint8, mode="r+", offset=FILE_HEADER, shape=(n, stride))
-        numbers = np.arange(n).reshape(n_inlines, n_crosslines).T.ravel() if order == "transposed" else np.random.default_rng(1).permutation(n)
-        sorted_copy = np.array(traces)
-        for first in range(0, n, 4096):
-            traces[first:first + 4096] = sorted_copy[numbers[first:first + 4096]]
-        traces.flush()
+        # In a process of its own: a child counts the memory of its parent as its own.
+        rearrange = [sys.executable, os.path.abspath(__file__), "--rearrange", path, order, n, stride, n_inlines]
+        subprocess.run([str(argument) for argument in rearrange], check=True)
     return n
+
+
+def rearrange(path, order, n, stride, n_inlines):
+    """Writes the traces of a file in another order."""
+    traces = np.memmap(path, dtype=np.uint8, mode="r+", offset=FILE_HEADER, shape=(n, stride))
+    transposed = np.arange(n).reshape(n_inlines, n // n_inlines).T.ravel()
+    numbers = transposed if order == "transposed" else np.random.default_rng(1).permutation(n)
+    original = np.array(traces)
+    for first in range(0, n, 4096):
+        traces[first:first + 4096] = original[numbers[first:first + 4096]]
+    traces.flush()
 
 
 def mdio(source, out, template):
@@ -107,6 +115,8 @@ def run(options, case, directory):
 def main():
     if sys.argv[1:2] == ["--one"]:
         return mdio(*sys.argv[2:])
+    if sys.argv[1:2] == ["--rearrange"]:
+        return rearrange(*sys.argv[2:4], *map(int, sys.argv[4:]))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/segy-import")
     parser.add_argument("--directory", help="where to work; a temporary directory if not given")

@@ -93,3 +93,53 @@ fn long_traces_are_flagged_without_their_samples_at_hand() {
     let out = survey.import("out", &["--segments", "3", "--gather", "none"]);
     assert_eq!((flags(&out, "is_duplicate"), flags(&out, "is_zero")), (vec![4], vec![8]));
 }
+
+/// Of a grid, and of rows beyond a segment, only the beginnings of traces are read for their flags, unless those do not tell.
+#[test]
+fn traces_of_a_grid_are_flagged_by_their_beginnings_or_by_all_of_them() {
+    const STRIDE: usize = 240 + 4 * 700;
+    let survey = Survey::new(&["--inlines", "1:20", "--crosslines", "1:30", "--samples", "700"]);
+    let mut bytes = std::fs::read(&survey.input).unwrap();
+    let mut traces: Vec<&mut [u8]> = bytes[3600..].chunks_mut(STRIDE).map(|trace| &mut trace[240..]).collect();
+    for i in 1..traces.len() {
+        let (before, here) = traces.split_at_mut(i);
+        let (before, here) = (&before[i - 1], &mut here[0]);
+        match i % 50 {
+            // The same, the same but for the last sample, and alike only at the beginning.
+            3 => here.copy_from_slice(before),
+            5 => {
+                here.copy_from_slice(before);
+                here[2799] ^= 1;
+            }
+            7 => here[..400].copy_from_slice(&before[..400]),
+            // Zero, with exponents, zero but for the end, and zero at the beginning.
+            10..13 => here.fill(0),
+            13 => here.chunks_mut(4).for_each(|word| word.copy_from_slice(&[0x42, 0, 0, 0])),
+            15 => {
+                here.fill(0);
+                here[2796..2798].copy_from_slice(&[0x42, 9]);
+            }
+            17 => here[..384].fill(0),
+            _ => {}
+        }
+    }
+    std::fs::write(&survey.input, bytes).unwrap();
+    let every = |places: &[usize]| {
+        let mut all: Vec<usize> = (0..12).flat_map(|k| places.iter().map(move |place| 50 * k + place)).collect();
+        all.sort_unstable();
+        all
+    };
+    let cut = ["--parallel-threshold", "0", "--segments", "3"];
+    for options in [
+        &["--grid", "inline,crossline", "--brick", "8,8,64"][..],
+        &["--grid", "inline,crossline", "--brick", "8,8,64", "--io", "mmap"],
+        &["--chunk-traces", "50"],
+        &["--chunk-traces", "50", "--times", "800:"],
+        &["--grid", "inline,crossline", "--times", "800:"],
+    ] {
+        let out = survey.import("out", &[options, &cut, &["--overwrite"]].concat());
+        let tables = if options[0] == "--grid" { out.join("segy") } else { out };
+        let found = (flags(&tables, "is_duplicate"), flags(&tables, "is_zero"));
+        assert_eq!(found, (every(&[3]), every(&[10, 11, 12, 13])), "{options:?}");
+    }
+}

@@ -73,12 +73,40 @@ fn unshuffle_bytes<const S: usize>(from: &[u8], items: &mut [[u8; S]]) {
     }
 }
 
-/// [`byte_shuffle`] for items of a size known only at run time.
+/// [`byte_shuffle`] for items of a size known only at run time: eight items at a time, eight bytes of each.
 fn shuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
+    const SIDE: usize = 8;
     let n = from.len() / item_bytes;
-    for (j, plane) in to.chunks_exact_mut(n.max(1)).take(item_bytes).enumerate() {
-        plane.iter_mut().zip(from.chunks_exact(item_bytes)).for_each(|(out, item)| *out = item[j]);
+    let (n_squared, width_squared) = (n / SIDE * SIDE, item_bytes / SIDE * SIDE);
+    for (number, items) in from.chunks_exact(item_bytes * SIDE).enumerate() {
+        for j in (0..width_squared).step_by(SIDE) {
+            let square = std::array::from_fn(|item| {
+                items[item * item_bytes + j..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+            });
+            for (k, bytes) in transposed(square).into_iter().enumerate() {
+                to[(j + k) * n + number * SIDE..][..SIDE].copy_from_slice(&bytes.to_le_bytes());
+            }
+        }
     }
+    for (i, item) in from.chunks_exact(item_bytes).enumerate() {
+        let done = if i < n_squared { width_squared } else { 0 };
+        (done..item_bytes).for_each(|j| to[j * n + i] = item[j]);
+    }
+}
+
+/// Byte `k` of all eight words as word `k`: halves are exchanged between words four apart, quarters between words two apart, then
+/// bytes between neighbours.
+#[inline(always)]
+fn transposed(mut words: [u64; 8]) -> [u64; 8] {
+    for (apart, mask) in [(4, 0xFFFF_FFFF_u64), (2, 0x0000_FFFF_0000_FFFF), (1, 0x00FF_00FF_00FF_00FF)] {
+        let shift = 8 * apart as u32;
+        for i in (0..8).filter(|i| i & apart == 0) {
+            let (low, high) = (words[i], words[i + apart]);
+            words[i] = low & mask | (high & mask) << shift;
+            words[i + apart] = low >> shift & mask | high & !mask;
+        }
+    }
+    words
 }
 
 /// The inverse of [`shuffle_records`].
@@ -244,6 +272,15 @@ mod tests {
             assert_eq!(back[..], from);
         }
         assert!(byte_shuffle(0).is_none() && byte_shuffle(256).is_none());
+        for (size, n) in [(3, 19), (8, 8), (13, 19), (240, 33), (232, 8), (5, 7)] {
+            let from: Vec<u8> = (0..size * n).map(|i| (i * i / 7) as u8).collect();
+            let (mut to, mut back) = (vec![0; from.len()], vec![0; from.len()]);
+            shuffle_records(size, &from, &mut to);
+            let expected: Vec<u8> = (0..size).flat_map(|j| from.iter().skip(j).step_by(size).copied()).collect();
+            assert_eq!(to, expected, "{size} {n}");
+            unshuffle_records(size, &to, &mut back);
+            assert_eq!(back, from, "{size} {n}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ const FAR_BYTES: usize = 64 << 10;
 /// Headers farther apart than this are read one by one.
 pub(crate) const SPARSE_STRIDE_BYTES: usize = 8 << 10;
 /// The same if the samples between them would be copied: a system call costs as much as copying this many bytes.
-const COPIED_STRIDE_BYTES: usize = 2 << 10;
+pub(crate) const COPIED_STRIDE_BYTES: usize = 2 << 10;
 
 /// What is going to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,17 +254,32 @@ impl SegyFile {
         n: usize,
         buffer: &'a mut Vec<u8>,
     ) -> Result<(&'a [u8], usize)> {
-        let length = n.saturating_sub(1) * stride + header_bytes;
-        let copies_samples = self.map.is_none() && matches!(self.source, Source::File(_));
-        if stride <= SPARSE_STRIDE_BYTES && !(copies_samples && stride > COPIED_STRIDE_BYTES) {
+        if stride <= SPARSE_STRIDE_BYTES && !self.is_faster_in_records(stride) {
+            let length = n.saturating_sub(1) * stride + header_bytes;
             return Ok((self.bytes(offset, length, buffer)?, stride));
         }
-        if copies_samples && stride <= SPARSE_STRIDE_BYTES {
-            // The disk reads neighbouring pages faster than some of them.
-            self.expect_read(offset, length);
-        }
-        self.records(offset, stride, header_bytes, n, buffer)?;
+        self.neighbouring_records(offset, stride, header_bytes, n, buffer)?;
         Ok((buffer, header_bytes))
+    }
+
+    /// Whether parts of traces are read faster one by one than with what lies between them, which would be copied.
+    pub fn is_faster_in_records(&self, stride: usize) -> bool {
+        self.map.is_none() && matches!(self.source, Source::File(_)) && stride > COPIED_STRIDE_BYTES
+    }
+
+    /// As [`Self::records`]. Where they are not far apart, the disk is asked for all that they lie in, which is faster.
+    pub fn neighbouring_records(
+        &self,
+        offset: u64,
+        stride: usize,
+        length: usize,
+        n: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<()> {
+        if self.is_faster_in_records(stride) && stride <= SPARSE_STRIDE_BYTES {
+            self.expect_read(offset, n.saturating_sub(1) * stride + length);
+        }
+        self.records(offset, stride, length, n, buffer)
     }
 
     /// A copy of `n` bytes at `offset`.

@@ -54,7 +54,8 @@ impl Rows<'_> {
             return Cow::Borrowed(self.bytes);
         }
         let rows = self.bytes.chunks_exact(self.width);
-        let mut raw: Vec<u8> = rows.flat_map(|row| &row[offset..offset + width]).copied().collect();
+        let mut raw = Vec::with_capacity(self.n_rows() * width);
+        rows.for_each(|row| raw.extend_from_slice(&row[offset..offset + width]));
         if pairwise_swapped {
             raw.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
         }

@@ -17,6 +17,8 @@ use crate::worker::sample_conversion::SampleConversion;
 
 /// Bytes compared first: most traces have a sample other than zero in them. A multiple of every sample size.
 const FIRST_BYTES: usize = 24 << 2;
+/// Bytes of samples read with a header, where samples are not read otherwise. A multiple of every sample size.
+const START_BYTES: usize = 24 << 4;
 /// Bytes compared in one step, at most.
 const BLOCK_BYTES: usize = 24 << 8;
 /// The samples of a trace longer than this are released from memory one block at a time, those of a shorter one with
@@ -104,6 +106,37 @@ impl<'a> FlagFinder<'a> {
         };
         let is_zero: Vec<bool> = bytes.chunks(window.stride).map(&mut is_zero).collect();
         self.of_window(window, bytes, &is_zero, flags)
+    }
+
+    /// Reads the headers of the traces of a window, and as much of their samples as tells the flags of most of them: those of
+    /// others are read. Returns the distance from one header to the next in `bytes`; `None` where it is better to read all.
+    pub(crate) fn of_starts(
+        &mut self,
+        window: &Stretch,
+        bytes: &mut Vec<u8>,
+        flags: &mut Vec<u8>,
+    ) -> Result<Option<usize>> {
+        let (start, stride) = (window.samples.start, window.stride);
+        let n_bytes = window.samples.len().min(START_BYTES);
+        let record = start + n_bytes;
+        if !window.file.is_faster_in_records(stride) || 2 * record > stride {
+            return Ok(None);
+        }
+        window.file.neighbouring_records(window.offset, stride, record, window.n_traces, bytes)?;
+        flags.clear();
+        for (index, trace) in window.traces().zip(bytes.chunks(record)) {
+            let samples = &trace[start..];
+            let is_first_of_file = window.begins_file && index == window.first_trace;
+            let differs = |(known, before): &(u64, Vec<u8>)| known + 1 == index && !before.starts_with(samples);
+            let is_new = is_first_of_file || self.known.as_ref().is_some_and(differs);
+            if is_new && !self.are_zero(samples) {
+                self.remember(index, samples);
+                flags.push(flags_of(false, false));
+            } else {
+                flags.push(self.of_trace(index)?);
+            }
+        }
+        Ok(Some(record))
     }
 
     /// Keeps the first bytes of a trace, so that it need not be read again for the next one.

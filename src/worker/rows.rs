@@ -8,7 +8,7 @@ use crate::gather::runs::RunWriter;
 use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
 use crate::plan::coordinates::TraceCoordinate;
-use crate::segy::file::SPARSE_STRIDE_BYTES;
+use crate::segy::file::{COPIED_STRIDE_BYTES, SPARSE_STRIDE_BYTES};
 use crate::segy::samples::format::Converter;
 use crate::segy::{Access, Layout, odd_trace, second_header};
 use crate::staging::{GridFiles, SegmentPaths, SpilledHeaders};
@@ -58,9 +58,13 @@ impl<'a> Rows<'a> {
         places: Option<GridFiles<'a>>,
     ) -> Result<Self> {
         let layout = plan.layout();
-        // For a grid, samples are read elsewhere.
-        let only_headers = plan.headers_only || places.is_some();
-        let dense_headers = only_headers && layout.stride() <= SPARSE_STRIDE_BYTES;
+        // For a grid, most samples are read elsewhere.
+        let most_dense = match (plan.headers_only, &places) {
+            (true, _) => SPARSE_STRIDE_BYTES,
+            (false, Some(_)) => COPIED_STRIDE_BYTES,
+            (false, None) => 0,
+        };
+        let dense_headers = layout.stride() <= most_dense;
         let access = if dense_headers { Access::DenseHeaders } else { Access::Traces };
         let inputs = |access| Inputs::new(&plan.files, plan.io, access).up_to(end);
         Ok(Self {
@@ -120,6 +124,10 @@ impl<'a> Rows<'a> {
                 spilled.read(&window.traces(), &mut buffer, &mut self.flags)?;
                 let stride = spilled.stride();
                 self.push(&buffer, stride, &window, &window.traces())?;
+            } else if flags_are_wanted
+                && let Some(record) = self.finder.of_starts(&window, &mut buffer, &mut self.flags)?
+            {
+                self.push(&buffer, record, &window, &window.traces())?;
             } else if flags_are_wanted && window.stride <= SPARSE_STRIDE_BYTES {
                 let bytes = window.file.bytes(offset, n * window.stride, &mut buffer)?;
                 self.finder.of_read_window(&window, bytes, &mut self.flags)?;
