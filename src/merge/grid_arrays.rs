@@ -6,6 +6,8 @@ mod survey_bins;
 mod traces_aside;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::thread::Builder;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -13,12 +15,13 @@ use serde_json::{Value, json};
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::dataset_files::{TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
+use crate::grid::Grid;
 use crate::grid::bin_grid::BinGrid;
 use crate::grid::bricks::{Cut, template};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
-use crate::grid::{Coordinate, Grid};
 use crate::merge::array_files::ArrayFiles;
+use crate::merge::tables::outcome;
 use crate::merge::{titles, trace_coordinates};
 use crate::plan::Plan;
 use crate::segy::Domain;
@@ -29,8 +32,8 @@ use crate::store::checksum::{Checksum, hexadecimal};
 use crate::store::files::{read_json, write_json};
 use crate::zarr::{Axis, PlainArray, array_document, group_document, records_document, structure};
 
-/// Values in a chunk at most: 32 MiB of the widest.
-const CHUNK_VALUES: u64 = 1 << 22;
+/// Values in a chunk at most: 16 MiB of the widest. Two are written at a time.
+const CHUNK_VALUES: u64 = 1 << 21;
 /// The version of MDIO's layout that this is.
 const MDIO_VERSION: &str = "1.2.3";
 /// Traces whose records are read at a time.
@@ -56,13 +59,21 @@ pub(super) fn write(
     cancel: &CancelHandle,
 ) -> Result<GridArrays> {
     let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
-    let mut writer = Writer { plan, grid, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
-    let differences = writer.coordinates()?;
+    let new = || Writer { plan, grid, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
+    let mut writer = new();
+    // If no thread can be started, one follows the other.
+    let (differences, placed) = std::thread::scope(|scope| {
+        let places = Builder::new().spawn_scoped(scope, || new().placed());
+        let differences = writer.coordinates();
+        let placed = places.map_or_else(|_| new().placed(), outcome);
+        (differences, placed)
+    });
+    let differences = differences?;
     let mut moments = Moments::default();
     records.iter().for_each(|record| moments.merge(&record.moments));
     writer.bricks(Some(&moments))?;
     writer.headers()?;
-    writer.places()?;
+    writer.arrays.extend(placed?.arrays);
     writer.axes()?;
     writer.file_header()?;
     if let Some(aside) = grid.aside() {
@@ -144,23 +155,20 @@ impl Writer<'_> {
         self.arrays.document(&self.grid.path_of(HeaderRecord::ARRAY), document)
     }
 
+    /// Itself, with the arrays of [`Self::places`].
+    fn placed(mut self) -> Result<Self> {
+        self.places()?;
+        Ok(self)
+    }
+
     /// The mask, and the number of the trace at each place.
     fn places(&mut self) -> Result<()> {
         let (axes, attributes) = (self.along(&self.all()), self.coordinate_names());
         let chunk: Vec<u64> = axes.iter().map(|axis| axis.chunk).collect();
-        let cut = Cut { lengths: self.grid.places(), brick: chunk.clone(), unit: chunk.clone() };
-        let (files, cancel) = (self.files, self.cancel);
-        let n = chunk.iter().product::<u64>() as usize;
-        let numbers = |index: &[u64]| -> Result<Vec<u64>> {
+        let (grid, files, cancel) = (self.grid, self.files, self.cancel);
+        let numbers = |index: &[u64]| {
             cancel.check()?;
-            let (mut numbers, mut bytes) = (vec![HOLE; n], Vec::new());
-            for (place, n, local) in cut.runs(&cut.places_of(index), &chunk) {
-                bytes.resize(n as usize * 8, 0);
-                files.map(place, &mut bytes)?;
-                let found = bytes.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
-                numbers[local as usize..].iter_mut().zip(found).for_each(|(out, number)| *out = number);
-            }
-            Ok(numbers)
+            numbers_of_chunk(grid, files, &chunk, index)
         };
         let mask = PlainArray {
             axes: axes.clone(),
@@ -173,7 +181,9 @@ impl Writer<'_> {
         // No trace is missing among those aside.
         if self.grid.aside_of.is_empty() {
             self.arrays.put(TRACE_MASK, &mask, |index| {
-                Ok(numbers(index)?.into_iter().map(|number| u8::from(number != HOLE)).collect())
+                let numbers = numbers(index)?;
+                let is_there = |number: &[u8; 8]| u8::from(u64::from_le_bytes(*number) != HOLE);
+                Ok(numbers.as_chunks().0.iter().map(is_there).collect())
             })?;
         }
         let mut attributes = attributes;
@@ -186,10 +196,7 @@ impl Writer<'_> {
             attributes,
             level: PlainArray::LEVEL,
         };
-        // HOLE has the bits of -1.
-        self.arrays.put(&self.grid.path_of(TRACE_NUMBERS), &array, |index| {
-            Ok(numbers(index)?.into_iter().flat_map(u64::to_le_bytes).collect())
-        })
+        self.arrays.put(&self.grid.path_of(TRACE_NUMBERS), &array, numbers)
     }
 
     /// The keys and the axis of the samples.
@@ -265,10 +272,17 @@ impl Writer<'_> {
             };
             let mut n_differences = 0;
             let (files, cancel) = (self.files, self.cancel);
+            // A chunk along all axes has its traces, of which the map tells, unless others lie aside.
+            let is_mapped = coordinate.axes == self.all() && grid.aside().is_none();
             self.arrays.put(&coordinate.name, &array, |index| {
-                let (values, differing) = coordinate_chunk(grid, files, number, coordinate, &chunk, index, cancel)?;
+                let traces = match is_mapped {
+                    true => traces_among(&numbers_of_chunk(grid, files, &chunk, index)?),
+                    false => 0..grid.traces.n_traces,
+                };
+                let place = ChunkPlace { axes: &coordinate.axes, chunk: &chunk, index };
+                let (values, differing) = coordinate_chunk(grid, files, number, &place, traces, cancel)?;
                 n_differences += differing;
-                Ok(values.into_iter().flat_map(f64::to_le_bytes).collect())
+                Ok(values)
             })?;
             differences.push(n_differences);
         }
@@ -343,35 +357,65 @@ impl Whole {
 fn whole_axis(name: &str, n: u64) -> Vec<Axis> {
     vec![Axis { name: name.into(), length: n, chunk: n }]
 }
-/// Values of a chunk of a coordinate, and how many traces in it have another value than their place.
+
+/// The numbers of the traces at the places of a chunk, little-endian; [`HOLE`], which has the bits of -1, where there is none.
+fn numbers_of_chunk(grid: &Grid, files: &GridFiles, chunk: &[u64], index: &[u64]) -> Result<Vec<u8>> {
+    const WIDTH: usize = size_of::<u64>();
+    let cut = Cut { lengths: grid.places(), brick: chunk.to_vec(), unit: chunk.to_vec() };
+    let mut numbers = HOLE.to_le_bytes().repeat(chunk.iter().product::<u64>() as usize);
+    for (place, n, local) in cut.runs(&cut.places_of(index), chunk) {
+        files.map(place, &mut numbers[local as usize * WIDTH..][..n as usize * WIDTH])?;
+    }
+    Ok(numbers)
+}
+
+/// The first to the last of some traces by their numbers, without holes.
+fn traces_among(numbers: &[u8]) -> Range<u64> {
+    let numbers = numbers.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
+    let (first, last) = numbers
+        .filter(|number| *number != HOLE)
+        .fold((u64::MAX, 0), |(first, last), number| (first.min(number), last.max(number + 1)));
+    first.min(last)..last
+}
+
+/// Which chunk of an array along some axes.
+struct ChunkPlace<'a> {
+    axes: &'a [usize],
+    chunk: &'a [u64],
+    index: &'a [u64],
+}
+
+/// A chunk of a coordinate, by its number in the records, from some traces, little-endian. Also how many of them have another
+/// value than the first at their place.
 fn coordinate_chunk(
     grid: &Grid,
     files: &GridFiles,
     number: usize,
-    coordinate: &Coordinate,
-    chunk: &[u64],
-    index: &[u64],
+    place: &ChunkPlace,
+    traces: Range<u64>,
     cancel: &CancelHandle,
-) -> Result<(Vec<f64>, u64)> {
+) -> Result<(Vec<u8>, u64)> {
     let n_keys = grid.keys.len();
-    let mut values = vec![f64::NAN; chunk.iter().product::<u64>() as usize];
-    let mut is_set = vec![false; values.len()];
+    let n = place.chunk.iter().product::<u64>() as usize;
+    let (mut values, mut is_set) = (f64::NAN.to_le_bytes().repeat(n), vec![false; n]);
+    let values_of_chunk = values.as_chunks_mut::<8>().0;
     let (mut n_differences, mut bytes) = (0, Vec::new());
-    for start in (0..grid.traces.n_traces).step_by(RECORD_TRACES as usize) {
+    for start in traces.clone().step_by(RECORD_TRACES as usize) {
         cancel.check()?;
-        files.records(&(start..(start + RECORD_TRACES).min(grid.traces.n_traces)), &mut bytes)?;
+        files.records(&(start..(start + RECORD_TRACES).min(traces.end)), &mut bytes)?;
         for record in bytes.chunks_exact(files.record_bytes()) {
             let fields = record.as_chunks::<8>().0;
             // Where it lies in the chunk, if it does.
-            let place = coordinate.axes.iter().zip(chunk).zip(index).try_fold(0, |place, ((&axis, side), i)| {
+            let mut sides = place.axes.iter().zip(place.chunk).zip(place.index);
+            let place = sides.try_fold(0, |place, ((&axis, side), i)| {
                 let at = u64::from_le_bytes(fields[grid.record_order[axis]]).checked_sub(i * side)?;
                 (at < *side).then_some(place * side + at)
             });
             let Some(place) = place else { continue };
-            let value = f64::from_le_bytes(fields[n_keys + number]);
-            let (known, set) = (&mut values[place as usize], &mut is_set[place as usize]);
+            let value = fields[n_keys + number];
+            let (known, set) = (&mut values_of_chunk[place as usize], &mut is_set[place as usize]);
             if *set {
-                n_differences += u64::from(known.to_bits() != value.to_bits());
+                n_differences += u64::from(*known != value);
             } else {
                 (*known, *set) = (value, true);
             }
