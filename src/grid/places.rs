@@ -15,6 +15,8 @@ use crate::grid::{Key, TRACE, Values};
 pub(crate) const HOLE: u64 = u64::MAX;
 /// Places that are looked at in one go: 32 MiB.
 const WINDOW_PLACES: u64 = 1 << 22;
+/// Places of it that are written at a time.
+const WRITTEN_PLACES: usize = 1 << 16;
 /// A grid may have this many places, and this many times as many as traces.
 pub(crate) const MOST_PLACES: u64 = 1 << 31;
 const MOST_PLACES_PER_TRACE: u64 = 1000;
@@ -320,8 +322,10 @@ pub(crate) fn place(
             }
             Ok(false)
         })?;
-        let bytes: Vec<u8> = window.iter().flat_map(|trace| trace.to_le_bytes()).collect();
-        map.write_all_at(&bytes, start * 8).map_err(failed("the map of the grid"))?;
+        for (piece, at) in window.chunks(WRITTEN_PLACES).zip((start..).step_by(WRITTEN_PLACES)) {
+            let bytes: Vec<u8> = piece.iter().flat_map(|trace| trace.to_le_bytes()).collect();
+            map.write_all_at(&bytes, at * 8).map_err(failed("the map of the grid"))?;
+        }
     }
     let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
     units.sort_by_key(|&unit| first[unit as usize]);
