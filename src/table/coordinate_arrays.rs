@@ -1,15 +1,17 @@
 //! Columns of numbers as Zarr arrays beside the table: the coordinates of the traces. A chunk has the rows of a row group, so that
 //! one worker writes it whole.
 
+use std::io::Write;
+
 use serde::{Deserialize, Serialize};
 use zstd::bulk::Compressor;
 
 use crate::base::error::{Result, failed};
-use crate::store::Place;
 use crate::store::checksum::Checksum;
 use crate::store::files::create_directories;
+use crate::store::{Place, Writer};
 use crate::table::columns::ColumnType;
-use crate::zarr::PlainArray;
+use crate::zarr::{OnTheWay, PlainArray};
 
 /// Level of Zstandard: on coordinates in metres a third faster than level 3, and no longer.
 pub(crate) const LEVEL: i32 = 1;
@@ -67,12 +69,18 @@ pub(super) struct CoordinateWriter {
     compressor: Compressor<'static>,
     /// Values of a chunk.
     chunk_rows: usize,
+    on_the_way: OnTheWay,
 }
 
 impl CoordinateWriter {
     pub(super) fn new(chunk_rows: usize) -> Result<Self> {
         let compressor = Compressor::new(LEVEL).map_err(failed("zstd"))?;
-        Ok(Self { compressor, chunk_rows })
+        Ok(Self { compressor, chunk_rows, on_the_way: OnTheWay::default() })
+    }
+
+    /// Completes the chunks.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.on_the_way.wait()
     }
 
     /// Writes chunk `number` of a coordinate. `values` has those of its rows; the last chunk is filled up with zeros.
@@ -90,7 +98,10 @@ impl CoordinateWriter {
         if let Some(parent) = place.parent() {
             create_directories(&parent)?;
         }
-        place.write(&packed).map_err(failed(place.display()))?;
+        let mut file = Writer::create_sized(&place, packed.len() as u64).map_err(failed(place.display()))?;
+        file.write_all(&packed).map_err(failed(place.display()))?;
+        let finishing = file.finish_later().map_err(failed(place.display()))?;
+        self.on_the_way.add(finishing.map(|finishing| (place, finishing)))?;
         bytes.clear();
         Ok(CoordinateSummary { only_value, chunks: vec![Checksum::of_bytes(&packed)] })
     }

@@ -222,6 +222,7 @@ impl SegmentWriter {
         self.end_page()?;
         self.end_row_group()?;
         self.end_file()?;
+        self.coordinate_writer.map_or(Ok(()), CoordinateWriter::finish)?;
         Ok(self.summary)
     }
 

@@ -28,6 +28,7 @@ pub(crate) use chunk_codec::ChunkDecoder;
 pub use chunk_codec::ChunkEncoder;
 pub use codec::Codec;
 pub(crate) use documents::{array_document, coordinate_document, group_document, records_document, structure};
+pub(crate) use object::OnTheWay;
 pub(crate) use plain_array::PlainArray;
 pub(crate) use sample_sums::{SampleSumWriter, SampleSums, join_sample_sums};
 pub(crate) use segment_store::SegmentStore;

@@ -88,18 +88,45 @@ impl Object {
 /// The most objects on their way to an object store at a time; their bytes are limited there.
 const MOST_FINISHING: usize = 16;
 
+/// Objects on their way to an object store.
+#[derive(Default)]
+pub(crate) struct OnTheWay {
+    objects: VecDeque<(Place, Finishing)>,
+}
+
+impl OnTheWay {
+    /// Adds one, if it is, and waits while there are too many.
+    pub(crate) fn add(&mut self, object: Option<(Place, Finishing)>) -> Result<()> {
+        self.objects.extend(object);
+        self.wait_for_all_but(MOST_FINISHING)
+    }
+
+    /// Waits until all are there.
+    pub(crate) fn wait(&mut self) -> Result<()> {
+        self.wait_for_all_but(0)
+    }
+
+    fn wait_for_all_but(&mut self, n: usize) -> Result<()> {
+        while self.objects.len() > n
+            && let Some((path, object)) = self.objects.pop_front()
+        {
+            object.wait().map_err(failed(path.display()))?;
+        }
+        Ok(())
+    }
+}
+
 /// The objects of one array, below its directory.
 pub(super) struct Objects {
     directory: Place,
     /// The directory that was made last: many objects lie in one.
     directory_made: Option<PathBuf>,
-    /// Objects on their way to an object store.
-    finishing: VecDeque<(Place, Finishing)>,
+    on_the_way: OnTheWay,
 }
 
 impl Objects {
     pub(super) fn new(directory: &Place) -> Self {
-        Self { directory: directory.to_owned(), directory_made: None, finishing: VecDeque::new() }
+        Self { directory: directory.to_owned(), directory_made: None, on_the_way: OnTheWay::default() }
     }
 
     /// Begins the object with this key.
@@ -115,20 +142,10 @@ impl Objects {
     }
 
     pub(super) fn finish(&mut self, object: Object) -> Result<()> {
-        self.finishing.extend(object.finish()?);
-        self.wait_for_all_but(MOST_FINISHING)
+        self.on_the_way.add(object.finish()?)
     }
 
     pub(super) fn wait(&mut self) -> Result<()> {
-        self.wait_for_all_but(0)
-    }
-
-    fn wait_for_all_but(&mut self, n: usize) -> Result<()> {
-        while self.finishing.len() > n
-            && let Some((path, object)) = self.finishing.pop_front()
-        {
-            object.wait().map_err(failed(path.display()))?;
-        }
-        Ok(())
+        self.on_the_way.wait()
     }
 }
