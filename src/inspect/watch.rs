@@ -54,7 +54,7 @@ impl WatchVisitor {
 impl Visitor for WatchVisitor {
     fn visit(&mut self, headers: &Headers, first_trace: u64, _is_adjacent: bool) {
         for (trace, header) in (first_trace..).zip(headers.bytes.chunks_exact(headers.width)) {
-            self.watched.see(header, headers.order, trace, &mut self.summary);
+            self.watched.see(header, headers.order, trace, 1, &mut self.summary);
         }
     }
 

@@ -32,11 +32,19 @@ impl Watched {
         }
     }
 
-    /// Takes note of one trace.
-    pub(crate) fn see(&self, header: &[u8], order: ByteOrder, trace: u64, summary: &mut HeaderSummary) {
-        for (byte, n) in self.scalars.iter().zip(&mut summary.n_odd_scalars) {
+    /// Whether the fields have one value, given that `changed` is 0 for bytes that have.
+    pub(crate) fn is_constant(&self, changed: &[u8]) -> bool {
+        let scalars = self.scalars.iter().flatten().map(|&byte| (byte, FieldKind::I16));
+        let mut fields = scalars.chain(self.constants.iter().flatten().copied());
+        let is_same = |&byte: &u8| byte == 0;
+        fields.all(|(byte, kind)| changed[byte as usize - 1..][..kind.size()].iter().all(is_same))
+    }
+
+    /// Takes note of `n` traces from `trace` on, whose fields are those of `header`.
+    pub(crate) fn see(&self, header: &[u8], order: ByteOrder, trace: u64, n: u64, summary: &mut HeaderSummary) {
+        for (byte, n_odd) in self.scalars.iter().zip(&mut summary.n_odd_scalars) {
             let is_odd = |byte: &u32| !is_scalar(read_integer(header, *byte, FieldKind::I16, order) as i16);
-            *n += u64::from(byte.as_ref().is_some_and(is_odd));
+            *n_odd += if byte.as_ref().is_some_and(is_odd) { n } else { 0 };
         }
         for (place, change) in self.constants.iter().zip(&mut summary.changes) {
             if let Some((byte, kind)) = *place {

@@ -188,11 +188,9 @@ impl SegmentWriter {
                 self.page.extend_from_slice(&mark_bytes);
                 self.page.extend_from_slice(places.get(i * place_bytes..(i + 1) * place_bytes).unwrap_or_default());
                 self.flags.push(flags);
-                self.summary.count(self.is_dead.holds(header, self.table.byte_order), flags);
-                let trace = self.page_first_trace + self.flags.len() as u64 - 1;
-                self.watched.see(header, self.table.byte_order, trace, &mut self.summary);
             }
             self.note_changes(rows_of_page);
+            self.note_rows(rows_of_page);
             let rows_of_page = self.flags.len();
             if rows_of_page == self.page_rows
                 || self.rows_before_page + rows_of_page as u64 == self.table.row_group_rows
@@ -215,6 +213,24 @@ impl SegmentWriter {
         let (of_bytes, of_flags) = self.changed.split_at_mut(width);
         gather_changes(&self.page[from * width..], &self.first_row, of_bytes);
         gather_changes(&self.flags[from..], &[self.first_flags], of_flags);
+    }
+
+    /// Takes note of the rows of the page from number `from` on; those that are alike in what matters, of all at once.
+    fn note_rows(&mut self, from: usize) {
+        let (width, order) = (self.table.row_bytes(), self.table.byte_order);
+        let rows = &self.page[from * width..];
+        let (trace, n) = (self.page_first_trace + from as u64, (rows.len() / width) as u64);
+        let (of_watched, of_dead) = (self.watched.is_constant(&self.changed), self.is_dead.is_constant(&self.changed));
+        if of_watched {
+            self.watched.see(rows, order, trace, n, &mut self.summary);
+        }
+        let all_dead = of_dead && self.is_dead.holds(rows, order);
+        for ((trace, row), &flags) in (trace..).zip(rows.chunks_exact(width)).zip(&self.flags[from..]) {
+            self.summary.count(if of_dead { all_dead } else { self.is_dead.holds(row, order) }, flags);
+            if !of_watched {
+                self.watched.see(row, order, trace, 1, &mut self.summary);
+            }
+        }
     }
 
     /// Completes what is being written.

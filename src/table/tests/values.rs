@@ -225,6 +225,35 @@ fn flags_of_traces_are_columns_and_are_counted() {
 }
 
 #[test]
+fn odd_scalars_and_where_fields_change_are_noted_wherever_a_page_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let n = 12_000;
+    let columns = vec![
+        column("x", 73, I32, Some(71)),
+        column("coordinate_scalar", 71, I16, None),
+        column("delay_recording_time", 109, I16, None),
+        column("sample_interval", 117, U16, None),
+    ];
+    let table = table(columns, 5000);
+    // All odd; odd from somewhere on; odd now and then.
+    for odd in [0..n, 7001..n, 4999..5001] {
+        let mut headers = vec![0; n * 240];
+        for (i, header) in headers.chunks_mut(240).enumerate() {
+            put(header, 71, &(if odd.contains(&i) { -7_i16 } else { -100 }).to_be_bytes());
+            put(header, 109, &(if i >= 5000 { 12_i16 } else { 8 }).to_be_bytes());
+            put(header, 117, &(if i == 8123 { 2000_u16 } else { 4000 }).to_be_bytes());
+        }
+        for block in [1, 999, 5000] {
+            let summary = write(&dir.path().join("headers.parquet"), &table, 0, &headers, block);
+            assert_eq!(summary.n_odd_scalars, [odd.len() as u64, 0], "{odd:?}, {block}");
+            let changes = summary.changes.map(|change| (change.first, change.other));
+            let expected = [(Some((0, 4000)), Some((8123, 2000))), (Some((0, 8)), Some((5000, 12)))];
+            assert_eq!(changes, expected, "{odd:?}, {block}");
+        }
+    }
+}
+
+#[test]
 fn a_computed_column_has_its_values_and_nulls() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("headers.parquet");
