@@ -163,3 +163,30 @@ fn readers_of_parquet_take_the_parts_for_one_table() {
     let said = python::run(python, &[script.as_ref(), file.as_ref(), parts.as_ref()]);
     assert!(said.contains("4 readers agree"), "{said}");
 }
+
+/// Spark takes the middle of a row group, counted from its first column, to find the part of a file that has it, and loses rows
+/// whose middle lies beyond the end.
+#[test]
+fn a_row_group_begins_with_its_first_column_and_is_as_long_as_it_says() {
+    let survey = Survey::new(&["--kind", "prestack", "--traces", "70000", "--samples", "2"]);
+    for (name, options) in [("one", &[][..]), ("parts", &["--header-parts"]), ("plain", &["--no-raw-header"])] {
+        let table = survey.import(name, options).join("headers.parquet");
+        let files = if table.is_dir() {
+            std::fs::read_dir(&table).unwrap().map(|f| f.unwrap().path()).collect()
+        } else {
+            vec![table]
+        };
+        for path in files {
+            let file = std::fs::File::open(&path).unwrap();
+            let metadata = parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+            let mut end = 4;
+            for group in metadata.row_groups() {
+                let first = group.column(0);
+                let start = first.dictionary_page_offset().unwrap_or(first.data_page_offset());
+                assert_eq!((start, group.file_offset()), (end, Some(end)), "{path:?}");
+                end += group.compressed_size();
+            }
+            assert!(end < file.metadata().unwrap().len() as i64);
+        }
+    }
+}

@@ -57,7 +57,7 @@ struct DataPage {
 
 /// A chunk as it is written to the file, with its metadata.
 pub(crate) struct FinishedChunk {
-    /// The pages not taken before.
+    /// The pages.
     pub bytes: Vec<Vec<u8>>,
     pub metadata: ColumnChunkMetaData,
     pub column_index: Option<ColumnIndexMetaData>,
@@ -157,11 +157,6 @@ impl Chunk {
         self.uncompressed += length - body.len() + uncompressed;
         self.bytes.push(page);
         length
-    }
-
-    /// The pages so far, to be written before the chunk ends.
-    pub(crate) fn take_bytes(&mut self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.bytes)
     }
 
     /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.

@@ -67,11 +67,6 @@ impl ColumnWriter {
         Ok(())
     }
 
-    /// The pages so far, to be written before the row group ends.
-    pub(super) fn take_bytes(&mut self) -> Vec<Vec<u8>> {
-        self.chunk.take_bytes()
-    }
-
     /// Ends the chunk, whose first byte is at `position` in the file, and begins that of the next row group.
     pub(super) fn finish(&mut self, first: &Rows<'_>, position: u64) -> Result<FinishedChunk, ParquetError> {
         if self.n_like_first > 0 {

@@ -237,7 +237,7 @@ impl HeaderTable {
             });
             std::iter::once(raw).chain(scaled)
         });
-        // The standard header comes last, but its pages are written before all others.
+        // The standard header comes last.
         let width = self.header_bytes as usize;
         let standard = width.min(TRACE_HEADER_BYTES);
         let raw = [(ADDITIONAL_HEADERS, standard, width - standard), (RAW_HEADER, 0, standard)];

@@ -58,8 +58,6 @@ pub struct SegmentWriter {
     changed: Vec<u8>,
     /// Rows in the row group before `page`.
     rows_before_page: u64,
-    /// File position of the row group's raw headers, once their first page is written.
-    raw_headers_at: Option<u64>,
     row_groups: Vec<RowGroup>,
     formulas: Vec<Formula>,
     /// How to tell a dead trace.
@@ -115,7 +113,6 @@ impl SegmentWriter {
             // The flags come after the header bytes and marks.
             changed: vec![0; table.row_bytes() + 1],
             rows_before_page: 0,
-            raw_headers_at: None,
             row_groups: Vec::new(),
             summary: HeaderSummary { ranges: vec![None; table.columns.len()], ..HeaderSummary::default() },
             table: table.clone(),
@@ -284,21 +281,6 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Writes the pages of raw headers as soon as they are encoded, to save memory. So they precede all other chunks of
-    /// their row group, although they are the last column.
-    fn write_raw_headers(&mut self) -> Result<()> {
-        if self.table.raw_header
-            && let Some(column) = self.columns.last_mut()
-        {
-            let position = MAGIC.len() as u64 + self.sums.n_bytes;
-            self.raw_headers_at.get_or_insert(position);
-            for page in column.take_bytes() {
-                self.write(&page)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Encodes the page's headers, and ends the row group if it is full.
     fn end_page(&mut self) -> Result<()> {
         let width = self.table.row_bytes();
@@ -315,7 +297,6 @@ impl SegmentWriter {
         for column in &mut self.columns {
             column.push(&rows, &first, self.page_rows, &mut self.encoder).map_err(failed(self.path.display()))?;
         }
-        self.write_raw_headers()?;
         self.page.clear();
         self.flags.clear();
         self.changed.fill(0);
@@ -331,8 +312,7 @@ impl SegmentWriter {
         if self.rows_before_page == 0 {
             return Ok(());
         }
-        let raw_headers_at = self.raw_headers_at.take();
-        let (start, mut finished) = (raw_headers_at.unwrap_or(self.position()), Vec::new());
+        let (start, mut finished) = (self.position(), Vec::new());
         for c in 0..self.columns.len() {
             let first = Rows {
                 bytes: &self.first_row,
@@ -343,8 +323,8 @@ impl SegmentWriter {
                 formulas: &self.formulas,
                 changed: &[],
             };
-            let is_raw_header = self.table.raw_header && c + 1 == self.columns.len();
-            let position = raw_headers_at.filter(|_| is_raw_header).unwrap_or(self.position());
+            // The first column lies first: Spark counts from there.
+            let position = self.position();
             let chunk = self.columns[c].finish(&first, position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.write(page)?;
