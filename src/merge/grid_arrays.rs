@@ -238,14 +238,7 @@ impl Writer<'_> {
             let whole = Whole::of(values());
             return self.arrays.put(&path, &whole.array(axes, attributes), |_| Ok(whole.bytes(values())));
         }
-        let array = PlainArray {
-            axes,
-            data_type: "float64",
-            item_bytes: 8,
-            fill_value: "NaN".into(),
-            attributes,
-            level: PlainArray::LEVEL,
-        };
+        let array = PlainArray::of_doubles(axes, attributes);
         self.arrays.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
@@ -262,21 +255,14 @@ impl Writer<'_> {
             let mut attributes = trace_coordinates::attributes(self.plan, &coordinate.name, column);
             attributes["_FillValue"] = no_number().into();
             attributes["unitsV1"] = json!({"length": unit_of_length(self.plan)});
-            let array = PlainArray {
-                axes,
-                data_type: "float64",
-                item_bytes: 8,
-                fill_value: "NaN".into(),
-                attributes,
-                level: PlainArray::LEVEL,
-            };
+            let array = PlainArray::of_doubles(axes, attributes);
             let mut n_differences = 0;
             let (files, cancel) = (self.files, self.cancel);
             // A chunk along all axes has its traces, of which the map tells, unless others lie aside.
             let is_mapped = coordinate.axes == self.all() && grid.aside().is_none();
             self.arrays.put(&coordinate.name, &array, |index| {
                 let traces = match is_mapped {
-                    true => traces_among(&numbers_of_chunk(grid, files, &chunk, index)?),
+                    true => traces_among(&numbers_of_chunk(grid, files, &chunk, index)?, grid.traces.n_traces),
                     false => 0..grid.traces.n_traces,
                 };
                 let place = ChunkPlace { axes: &coordinate.axes, chunk: &chunk, index };
@@ -369,8 +355,8 @@ fn numbers_of_chunk(grid: &Grid, files: &GridFiles, chunk: &[u64], index: &[u64]
     Ok(numbers)
 }
 
-/// The first to the last of some traces by their numbers, without holes.
-fn traces_among(numbers: &[u8]) -> Range<u64> {
+/// The first to the last of some traces by their numbers, without holes; `n_traces` is above all.
+fn traces_among(numbers: &[u8], n_traces: u64) -> Range<u64> {
     let numbers = numbers.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
     let (first, last) = numbers
         .filter(|number| *number != HOLE)

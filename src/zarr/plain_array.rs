@@ -24,6 +24,18 @@ impl PlainArray {
     /// The level for small arrays.
     pub(crate) const LEVEL: i32 = 3;
 
+    /// A small array of float64, NaN where there is no value.
+    pub(crate) fn of_doubles(axes: Vec<Axis>, attributes: Value) -> Self {
+        Self {
+            axes,
+            data_type: "float64",
+            item_bytes: size_of::<f64>(),
+            fill_value: "NaN".into(),
+            attributes,
+            level: Self::LEVEL,
+        }
+    }
+
     /// Its `zarr.json`.
     pub(crate) fn document(&self) -> Value {
         let bytes = if self.item_bytes > 1 { little_endian() } else { json!({"name": "bytes"}) };
