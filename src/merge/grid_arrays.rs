@@ -359,7 +359,7 @@ fn numbers_of_chunk(grid: &Grid, files: &GridFiles, chunk: &[u64], index: &[u64]
 fn traces_among(numbers: &[u8], n_traces: u64) -> Range<u64> {
     let numbers = numbers.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
     let (first, last) = numbers
-        .filter(|number| *number != HOLE)
+        .filter(|number| *number < n_traces)
         .fold((u64::MAX, 0), |(first, last), number| (first.min(number), last.max(number + 1)));
     first.min(last)..last
 }
