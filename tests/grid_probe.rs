@@ -13,11 +13,11 @@ fn volume() -> Survey {
 const NOT_AS_PROBED: &str = "reading all of them first";
 
 /// The dataset of a plan for others, for which all headers are read.
-fn scanned(survey: &Survey, input: &Path, name: &str) -> PathBuf {
+fn scanned(survey: &Survey, input: &Path, name: &str, options: &[&str]) -> PathBuf {
     let out = survey.path(name);
     let (file, dataset) = (input.to_str().unwrap(), out.to_str().unwrap());
     let steps = [
-        &[&["plan", file, dataset, "--no-sync", "--segments", "2"], &GRID[..]].concat()[..],
+        &[&["plan", file, dataset, "--no-sync", "--segments", "2"], &GRID[..], options].concat()[..],
         &["worker", dataset, "--segment", "0"],
         &["worker", dataset, "--segment", "1"],
         &["merge", dataset],
@@ -40,14 +40,29 @@ fn sorted_volumes_are_the_same_as_if_all_headers_had_been_read() {
         traces.sort_by_key(|trace| [trace[192..196].to_vec(), trace[188..192].to_vec()].concat());
     });
     let descending = arranged(&survey, "descending.sgy", |traces| traces.reverse());
-    for (i, input) in [&survey.input, &by_crossline, &descending].into_iter().enumerate() {
-        let expected = scanned(&survey, input, &format!("scanned_{i}"));
-        for (j, options) in [&[][..], &MANY].into_iter().enumerate() {
+    // Every third inline is missing, so that a filled axis has holes.
+    let gaps = arranged(&survey, "gaps.sgy", |traces| {
+        traces.retain(|trace| i32::from_be_bytes(trace[188..192].try_into().unwrap()) % 3 > 0);
+    });
+    let shards = ["--brick", "3,4,20", "--shard", "6,8,all"];
+    let cases: [(&Path, &[&str]); 7] = [
+        (&survey.input, &[]),
+        (&by_crossline, &[]),
+        (&descending, &[]),
+        (&by_crossline, &["--axes", "file"]),
+        (&descending, &["--axes", "file", "--brick", "3,4,20"]),
+        (&gaps, &["--fill-axes", "inline", "--brick", "1,4,20"]),
+        (&gaps, &[&shards[..], &["--fill-axes", "inline"]].concat()),
+    ];
+    for (i, (input, options)) in cases.into_iter().enumerate() {
+        let expected = scanned(&survey, input, &format!("scanned_{i}"), options);
+        for (j, workers) in [&[][..], &MANY].into_iter().enumerate() {
             let out = survey.path(&format!("probed_{i}_{j}"));
-            let output = import(input, &out, &[&GRID[..], options].concat());
+            let output = import(input, &out, &[&GRID[..], options, workers].concat());
             assert!(output.status.success() && !stderr(&output).contains(NOT_AS_PROBED), "{}", stderr(&output));
             assert_same(&out, &expected);
         }
+        gives_back(&expected, input);
     }
 }
 
@@ -62,7 +77,7 @@ fn headers_that_contradict_the_few_are_all_read_before_the_import_begins_again()
     ];
     for (name, change) in changes {
         let input = arranged(&survey, &format!("{name}.sgy"), change);
-        let expected = scanned(&survey, &input, &format!("{name}_scanned"));
+        let expected = scanned(&survey, &input, &format!("{name}_scanned"), &[]);
         for (j, options) in [&[][..], &MANY].into_iter().enumerate() {
             let out = survey.path(&format!("{name}_{j}"));
             let output = import(&input, &out, &[&GRID[..], options].concat());

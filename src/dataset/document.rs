@@ -475,7 +475,7 @@ impl GridDocument {
             coordinates: self.coordinates.clone(),
             record_order: (0..self.keys.len()).collect(),
             uses_last_bytes: self.uses_last_bytes,
-            is_probed: false,
+            sorted: None,
             n_units: self.n_units,
             n_columns: self.n_columns,
             crs: self.crs.clone(),

@@ -1,8 +1,8 @@
 //! The traces as an array of any number of axes: which header fields are its axes, where each trace lies on them, and
 //! the bricks that the array is cut into.
 //!
-//! [`options`] is what the user asks for. [`probe`] finds the keys of all traces in a few headers of a sorted file, or [`scan`] reads them all, [`places`] makes the axes and the
-//! map from places to traces, and [`bricks`] cuts the array. The first trace of a place in file order counts; no trace is
+//! [`options`] is what the user asks for. [`probe`] finds the keys of all traces in a few headers of a sorted file ([`sorted`]),
+//! or [`scan`] reads them all, [`places`] makes the axes and the map from places to traces, and [`bricks`] cuts the array. The first trace of a place in file order counts; no trace is
 //! lost: a second one at the same place is refused by name.
 
 pub(crate) mod aside;
@@ -15,6 +15,7 @@ pub(crate) mod options;
 pub(crate) mod places;
 pub(crate) mod probe;
 pub(crate) mod scan;
+pub(crate) mod sorted;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,7 @@ use crate::dataset_files::{ASIDE, FILE_HEADER, TABLES, TRACE_MASK, TRACE_NUMBERS
 use crate::gather::GatherKey;
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::MOST_PLACES;
+use crate::grid::sorted::SortedTraces;
 use crate::segy::fields::FieldKind;
 use crate::zarr::{Array, ArrayPlan, Axis};
 
@@ -144,9 +146,10 @@ pub struct Grid {
     pub record_order: Vec<usize>,
     /// Whether some trace uses bytes 233 to 240 of its header.
     pub uses_last_bytes: bool,
-    /// Whether this follows from the headers of a few traces: workers check the others, and keep their coordinates.
+    /// Where the traces are, if that follows from the headers of a few: workers check the others, and keep their
+    /// coordinates.
     #[serde(default)]
-    pub is_probed: bool,
+    pub sorted: Option<SortedTraces>,
     /// Units (columns of bricks or shards) that hold traces.
     pub n_units: u64,
     /// Columns of bricks that hold traces.
@@ -308,6 +311,10 @@ impl Grid {
             && self.coordinates.iter().all(|c| !c.axes.is_empty() && c.axes.iter().all(|&axis| axis < self.keys.len()))
             && self.record_order.len() == self.keys.len()
             && self.record_order.iter().all(|&key| key < self.keys.len())
+            && self
+                .sorted
+                .as_ref()
+                .is_none_or(|s| s.is_consistent(self.traces.n_traces, &self.places()) && self.n_aside == 0)
             && self.n_units <= self.n_columns
             && self.n_columns <= self.traces.n_traces
             && self.n_aside < self.traces.n_traces
@@ -328,7 +335,7 @@ impl Grid {
             coordinates: Vec::new(),
             record_order: Vec::new(),
             uses_last_bytes: false,
-            is_probed: false,
+            sorted: None,
             n_units: 1,
             n_columns: 1,
             crs: None,

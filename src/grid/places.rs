@@ -9,6 +9,7 @@ use crate::grid::aside::Aside;
 use crate::grid::bricks::{Cut, Region, number_of_box};
 use crate::grid::options::AxesOrder;
 use crate::grid::scan::{MOST_VALUES, Records};
+use crate::grid::sorted::SortedMap;
 use crate::grid::{Key, TRACE, Values};
 
 /// What the map says of a place without a trace.
@@ -36,11 +37,17 @@ pub struct Duplicate {
     pub values: Vec<i64>,
 }
 
+/// The trace at each place.
+pub(crate) enum PlaceMap {
+    /// Little-endian, eight bytes each, in a temporary file.
+    File(File),
+    Sorted(SortedMap),
+}
+
 /// The places of all traces.
 pub struct Places {
     /// For each place, in the order of the axes with the last one fastest, the number of its trace, or [`HOLE`].
-    /// Little-endian, eight bytes each.
-    map: File,
+    map: PlaceMap,
     pub n_places: u64,
     /// Units of bricks with traces, in the order of their first traces.
     pub units: Vec<u64>,
@@ -93,7 +100,7 @@ impl Lookup {
 /// `Error::Usage` for an axis that cannot be filled.
 pub(crate) fn make_axes(
     keys: &mut Vec<Key>,
-    records: &Records,
+    records: &mut Records,
     order: AxesOrder,
     fill: &[String],
     cancel: &CancelHandle,
@@ -107,17 +114,14 @@ pub(crate) fn make_axes(
     let mut seen = Seen::new(keys);
     let lookups: Vec<Lookup> = keys.iter().map(|key| Lookup::new(&key.values)).collect();
     let n_keys = keys.len();
-    records.each_block(0..records.n_blocks(), cancel, |_, fields| {
-        for record in fields.chunks_exact_mut(records.n_keys + records.n_coordinates) {
-            for (i, field) in record.iter_mut().take(n_keys).enumerate() {
-                let value = keys[i].binned(i64::from_le_bytes(*field));
-                let index = lookups[i].index(value).unwrap_or(0);
-                seen.see(i, index);
-                *field = index.to_le_bytes();
-            }
-        }
-        Ok(true)
+    records.change_keys(n_keys, cancel, |key, value| {
+        let index = lookups[key].index(keys[key].binned(value as i64)).unwrap_or(0);
+        seen.see(key, index);
+        index
     })?;
+    for (key, n_changes) in seen.n_changes.iter_mut().enumerate() {
+        *n_changes = records.n_changes(key).unwrap_or(*n_changes);
+    }
     if order == AxesOrder::Ascending {
         return Ok((0..n_keys).collect());
     }
@@ -164,19 +168,12 @@ impl Seen {
 }
 
 /// Turns the axes of some keys round.
-fn turn(keys: &mut [Key], records: &Records, turned: &[bool], cancel: &CancelHandle) -> Result<()> {
+fn turn(keys: &mut [Key], records: &mut Records, turned: &[bool], cancel: &CancelHandle) -> Result<()> {
     let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
     for (key, _) in keys.iter_mut().zip(turned).filter(|(_, turned)| **turned) {
         key.values = Values::List(key.values.iter().collect::<Vec<_>>().into_iter().rev().collect());
     }
-    records.each_block(0..records.n_blocks(), cancel, |_, fields| {
-        for record in fields.chunks_exact_mut(records.n_keys + records.n_coordinates) {
-            for (i, field) in record.iter_mut().take(turned.len()).enumerate().filter(|(i, _)| turned[*i]) {
-                *field = (lengths[i] - 1 - u64::from_le_bytes(*field)).to_le_bytes();
-            }
-        }
-        Ok(true)
-    })
+    records.change_keys(turned.len(), cancel, |key, index| if turned[key] { lengths[key] - 1 - index } else { index })
 }
 
 /// The largest step that meets all of these values; 0 for one value.
@@ -280,6 +277,9 @@ pub(crate) fn place(
             "the grid would be cut into {n_units} columns of bricks, and {MOST_UNITS} is the limit; choose longer bricks (--brick)"
         )));
     }
+    if let Some(sorted) = records.sorted(order) {
+        return Ok(places_of_sorted(SortedMap::new(&sorted, &lengths), n_places, &Cut::of(&lengths, unit, None)));
+    }
     let map = tempfile::tempfile().map_err(failed("a temporary file for the map of the grid"))?;
     let mut first = vec![HOLE; n_units as usize];
     let (mut n_duplicates, mut duplicates) = (0, Vec::new());
@@ -330,7 +330,18 @@ pub(crate) fn place(
     let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
     units.sort_by_key(|&unit| first[unit as usize]);
     let aside = aside.map(|aside| aside.list(records.n_traces, cancel)).transpose()?;
-    Ok(Places { map, n_places, units, n_duplicates, duplicates, aside })
+    Ok(Places { map: PlaceMap::File(map), n_places, units, n_duplicates, duplicates, aside })
+}
+
+/// The places of a sorted grid, which needs no file; `cut` has its units.
+fn places_of_sorted(map: SortedMap, n_places: u64, cut: &Cut) -> Places {
+    let n_units = cut.lengths.iter().zip(&cut.unit).map(|(length, unit)| length.div_ceil(*unit)).product();
+    let corner = |unit| -> Vec<u64> { cut.index_of_unit(unit).iter().zip(&cut.unit).map(|(i, n)| i * n).collect() };
+    let with_first = |unit| (map.first_in(&corner(unit), &cut.unit), unit);
+    let mut units: Vec<(u64, u64)> = (0..n_units).map(with_first).filter(|(first, _)| *first != HOLE).collect();
+    units.sort_unstable();
+    let units = units.into_iter().map(|(_, unit)| unit).collect();
+    Places { map: PlaceMap::Sorted(map), n_places, units, n_duplicates: 0, duplicates: Vec::new(), aside: None }
 }
 
 /// A trace and the number of its place in a box.
@@ -361,14 +372,21 @@ pub(crate) fn traces_in(
 impl Places {
     /// The traces of a column of bricks in file order.
     pub fn traces_in(&self, cut: &Cut, region: &Region) -> Result<Vec<Placed>> {
-        traces_in(cut, region, |place, bytes| {
-            self.map.read_exact_at(bytes, place * 8).map_err(failed("the map of the grid"))
+        traces_in(cut, region, |place, bytes| match &self.map {
+            PlaceMap::File(map) => map.read_exact_at(bytes, place * 8).map_err(failed("the map of the grid")),
+            PlaceMap::Sorted(map) => {
+                map.read(place, bytes);
+                Ok(())
+            }
         })
     }
 
-    /// The temporary file that the map is in.
-    pub fn map(&self) -> &File {
-        &self.map
+    /// The temporary file that the map is in; `None` if it is computed.
+    pub fn map(&self) -> Option<&File> {
+        match &self.map {
+            PlaceMap::File(map) => Some(map),
+            PlaceMap::Sorted(_) => None,
+        }
     }
 }
 

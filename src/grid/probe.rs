@@ -8,7 +8,7 @@
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result};
 use crate::gather::Keys;
-use crate::grid::scan::{LAST_BYTES, Records, Wanted, whole};
+use crate::grid::scan::{LAST_BYTES, Level, Records, Wanted, whole};
 use crate::input::traces::Inputs;
 use crate::segy::Access;
 use crate::segy::fields::TRACE_HEADER_BYTES;
@@ -18,13 +18,6 @@ use crate::store;
 const MOST_HEADERS: u64 = 1 << 17;
 /// Lines whose last trace is looked at.
 const CHECKED_LINES: u64 = 256;
-
-/// The values of one key, and how many traces each of them lasts.
-struct Level {
-    key: usize,
-    period: u64,
-    values: Vec<i64>,
-}
 
 /// Records with the keys that the headers of a few traces show for all, without coordinates; `None` if they do not show a
 /// sorted grid, or lie in an object store, where each would be a request.
@@ -36,17 +29,11 @@ pub(crate) fn records(wanted: &Wanted, cancel: &CancelHandle) -> Result<Option<R
         return Ok(None);
     }
     let mut headers = Headers::new(wanted)?;
-    let Some(levels) = levels(&mut headers, cancel)? else { return Ok(None) };
-    let values: Vec<Vec<i64>> = (0..wanted.keys.len())
-        .filter_map(|key| levels.iter().find(|level| level.key == key))
-        .map(|level| level.values.clone())
-        .collect();
+    let Some(mut levels) = levels(&mut headers, cancel)? else { return Ok(None) };
     let keys_of = |trace: u64, keys: &mut [i64]| {
-        for level in &levels {
-            keys[level.key] = level.values[(trace / level.period) as usize % level.values.len()];
-        }
+        levels.iter().for_each(|(key, level)| keys[*key] = level.of(trace) as i64);
     };
-    let line = levels.first().map_or(1, |level| level.values.len() as u64);
+    let line = levels.first().map_or(1, |(_, level)| level.numbers.len() as u64);
     let n_lines = headers.n_traces / line;
     let mut expected = vec![0; wanted.keys.len()];
     for i in 0..CHECKED_LINES.min(n_lines) {
@@ -56,19 +43,21 @@ pub(crate) fn records(wanted: &Wanted, cancel: &CancelHandle) -> Result<Option<R
             return Ok(None);
         }
     }
-    Records::of_keys(wanted, &values, headers.uses_last_bytes, keys_of, cancel).map(Some)
+    levels.sort_by_key(|(key, _)| *key);
+    let levels = levels.into_iter().map(|(_, level)| level).collect();
+    Ok(Some(Records::of_levels(wanted, levels, headers.uses_last_bytes)))
 }
 
-/// The keys from the fastest to the slowest; `None` if they do not make a grid of all traces.
-fn levels(headers: &mut Headers, cancel: &CancelHandle) -> Result<Option<Vec<Level>>> {
+/// The keys by number, from the fastest to the slowest; `None` if they do not make a grid of all traces.
+fn levels(headers: &mut Headers, cancel: &CancelHandle) -> Result<Option<Vec<(usize, Level)>>> {
     let Some(first) = headers.keys(0)? else { return Ok(None) };
-    let (mut levels, mut period): (Vec<Level>, u64) = (Vec::new(), 1);
+    let (mut levels, mut period): (Vec<(usize, Level)>, u64) = (Vec::new(), 1);
     while period < headers.n_traces {
         cancel.check()?;
         let Some(next) = headers.keys(period)? else { return Ok(None) };
         let mut changed = (0..first.len()).filter(|&key| next[key] != first[key]);
         let (Some(key), None) = (changed.next(), changed.next()) else { return Ok(None) };
-        if levels.iter().any(|level| level.key == key) {
+        if levels.iter().any(|(other, _)| *other == key) {
             return Ok(None);
         }
         let mut values = vec![first[key]];
@@ -87,7 +76,7 @@ fn levels(headers: &mut Headers, cancel: &CancelHandle) -> Result<Option<Vec<Lev
         if !is_sorted || !(headers.n_traces / period).is_multiple_of(n) {
             return Ok(None);
         }
-        levels.push(Level { key, period, values });
+        levels.push((key, Level { period, numbers: values.iter().map(|&value| value as u64).collect() }));
         period *= n;
     }
     Ok((levels.len() == first.len() && period == headers.n_traces).then_some(levels))

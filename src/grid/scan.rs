@@ -1,4 +1,5 @@
-//! Reading the keys and coordinates of every trace into a temporary file, with one record for each trace in file order.
+//! The keys and coordinates of every trace: read into a temporary file, with one record for each trace in file order, or
+//! computed where a few headers show them.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -11,6 +12,7 @@ use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::base::system::FileExt;
 use crate::gather::{GatherKey, Keys};
 use crate::grid::Coordinate;
+use crate::grid::sorted::{SortedAxis, SortedTraces};
 use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES};
@@ -35,9 +37,32 @@ pub struct Wanted<'a> {
     pub counts_traces: bool,
 }
 
+/// What one key is from trace to trace of a sorted grid.
+pub(crate) struct Level {
+    /// Traces that each number lasts.
+    pub period: u64,
+    /// The key, later its place on the axis, in the order in which they come, again and again.
+    pub numbers: Vec<u64>,
+}
+
+impl Level {
+    /// The number of a trace.
+    pub(crate) fn of(&self, trace: u64) -> u64 {
+        self.numbers[(trace / self.period) as usize % self.numbers.len()]
+    }
+}
+
+/// Where records are.
+enum Source {
+    /// All of them in a temporary file.
+    File(File),
+    /// They follow from a few headers: for each key its numbers. They have no coordinates.
+    Levels(Vec<Level>),
+}
+
 /// The records: for each trace its keys and coordinates, little-endian, eight bytes each.
 pub struct Records {
-    file: File,
+    source: Source,
     pub n_traces: u64,
     /// Keys, and the number of the trace at its place if that is counted.
     pub n_keys: usize,
@@ -46,8 +71,6 @@ pub struct Records {
     pub uses_last_bytes: bool,
     /// The distinct values of each key.
     pub values: Vec<BTreeSet<i64>>,
-    /// Whether they follow from the headers of a few traces; coordinates are not in them then.
-    pub is_probed: bool,
 }
 
 impl Records {
@@ -83,40 +106,69 @@ impl Records {
         };
         for_each(n_threads(), 0..n_traces.div_ceil(UNIT_TRACES), cancel, &mut |_| {}, reader, read)?;
         let (values, uses_last_bytes) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { file, n_traces, n_keys, n_coordinates, uses_last_bytes, values, is_probed: false })
+        Ok(Self { source: Source::File(file), n_traces, n_keys, n_coordinates, uses_last_bytes, values })
     }
 
-    /// Records without coordinates, with the keys that `keys_of` a trace gives; `values` are those of each key.
-    pub fn of_keys(
-        wanted: &Wanted,
-        values: &[Vec<i64>],
-        uses_last_bytes: bool,
-        keys_of: impl Fn(u64, &mut [i64]),
-        cancel: &CancelHandle,
-    ) -> Result<Self> {
-        let file = tempfile::tempfile().map_err(failed("a temporary file for the keys of the grid"))?;
-        let n_traces = wanted.files.last().map_or(0, PlannedFile::end_trace);
-        let values = values.iter().map(|values| values.iter().copied().collect()).collect();
-        let (n_keys, n_coordinates) = (wanted.keys.len(), wanted.coordinates.len());
-        let records = Self { file, n_traces, n_keys, n_coordinates, uses_last_bytes, values, is_probed: true };
-        let (mut keys, mut bytes) = (vec![0; n_keys], Vec::new());
-        for block in 0..records.n_blocks() {
-            cancel.check()?;
-            bytes.clear();
-            for trace in block * UNIT_TRACES..((block + 1) * UNIT_TRACES).min(n_traces) {
-                keys_of(trace, &mut keys);
-                bytes.extend(keys.iter().flat_map(|key| key.to_le_bytes()));
-                bytes.extend(std::iter::repeat_n(0, n_coordinates * 8));
-            }
-            let at = block * UNIT_TRACES * records.width() as u64;
-            records.file.write_all_at(&bytes, at).map_err(failed("the keys of the grid"))?;
+    /// Records without coordinates, with the keys that these levels give, one for each key.
+    pub(crate) fn of_levels(wanted: &Wanted, levels: Vec<Level>, uses_last_bytes: bool) -> Self {
+        Self {
+            n_traces: wanted.files.last().map_or(0, PlannedFile::end_trace),
+            n_keys: levels.len(),
+            n_coordinates: 0,
+            uses_last_bytes,
+            values: levels.iter().map(|level| level.numbers.iter().map(|&number| number as i64).collect()).collect(),
+            source: Source::Levels(levels),
         }
-        Ok(records)
     }
 
-    /// The temporary file that they are in.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// The temporary file that they are in; `None` if they are computed.
+    pub fn file(&self) -> Option<&File> {
+        match &self.source {
+            Source::File(file) => Some(file),
+            Source::Levels(_) => None,
+        }
+    }
+
+    /// Where all traces are if the records are computed, once the keys have become places; `order` has the keys by number
+    /// in the order of the axes.
+    pub fn sorted(&self, order: &[usize]) -> Option<SortedTraces> {
+        let Source::Levels(levels) = &self.source else { return None };
+        let axis = |&key: &usize| {
+            levels.get(key).map(|level| SortedAxis { period: level.period, places: level.numbers.clone() })
+        };
+        order.iter().map(axis).collect::<Option<_>>().map(|axes| SortedTraces { axes })
+    }
+
+    /// How often a key is another than in the trace before, if that follows from a few headers.
+    pub fn n_changes(&self, key: usize) -> Option<u64> {
+        match &self.source {
+            Source::File(_) => None,
+            Source::Levels(levels) => levels.get(key).map(|level| self.n_traces / level.period),
+        }
+    }
+
+    /// Replaces the keys of all traces, the first of each record; `change` gets the number of a key and what it is, in file
+    /// order but for repeats.
+    pub fn change_keys(
+        &mut self,
+        n_keys: usize,
+        cancel: &CancelHandle,
+        mut change: impl FnMut(usize, u64) -> u64,
+    ) -> Result<()> {
+        if let Source::Levels(levels) = &mut self.source {
+            for (i, level) in levels.iter_mut().enumerate().take(n_keys) {
+                level.numbers.iter_mut().for_each(|number| *number = change(i, *number));
+            }
+            return Ok(());
+        }
+        self.each_block(0..self.n_blocks(), cancel, |_, fields| {
+            for record in fields.chunks_exact_mut(self.n_keys + self.n_coordinates) {
+                for (i, field) in record.iter_mut().take(n_keys).enumerate() {
+                    *field = change(i, u64::from_le_bytes(*field)).to_le_bytes();
+                }
+            }
+            Ok(true)
+        })
     }
 
     /// Bytes of one record.
@@ -138,9 +190,20 @@ impl Records {
             let traces = block * UNIT_TRACES..((block + 1) * UNIT_TRACES).min(self.n_traces);
             buffer.resize((traces.end - traces.start) as usize * width, 0);
             let at = traces.start * width as u64;
-            self.file.read_exact_at(&mut buffer, at).map_err(failed("the keys of the grid"))?;
-            if change(traces.start, buffer.as_chunks_mut().0)? {
-                self.file.write_all_at(&buffer, at).map_err(failed("the keys of the grid"))?;
+            match &self.source {
+                Source::File(file) => file.read_exact_at(&mut buffer, at).map_err(failed("the keys of the grid"))?,
+                Source::Levels(levels) => {
+                    let records = buffer.as_chunks_mut().0.chunks_exact_mut(levels.len().max(1));
+                    for (trace, record) in traces.clone().zip(records) {
+                        let numbers = levels.iter().map(|level| level.of(trace).to_le_bytes());
+                        record.iter_mut().zip(numbers).for_each(|(field, number)| *field = number);
+                    }
+                }
+            }
+            if change(traces.start, buffer.as_chunks_mut().0)?
+                && let Source::File(file) = &self.source
+            {
+                file.write_all_at(&buffer, at).map_err(failed("the keys of the grid"))?;
             }
         }
         Ok(())

@@ -7,21 +7,21 @@ mod traces_aside;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::thread::Builder;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
+use crate::base::parallel::{Shared, for_each, n_threads};
 use crate::dataset_files::{TABLES, TRACE_MASK, TRACE_NUMBERS, ZARR_JSON};
-use crate::grid::Grid;
 use crate::grid::bin_grid::BinGrid;
 use crate::grid::bricks::{Cut, template};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::HOLE;
+use crate::grid::{Coordinate, Grid};
 use crate::merge::array_files::ArrayFiles;
-use crate::merge::tables::outcome;
 use crate::merge::{titles, trace_coordinates};
 use crate::plan::Plan;
 use crate::segy::Domain;
@@ -32,8 +32,8 @@ use crate::store::checksum::{Checksum, hexadecimal};
 use crate::store::files::{read_json, write_json};
 use crate::zarr::{Axis, PlainArray, array_document, group_document, records_document, structure};
 
-/// Values in a chunk at most: 16 MiB of the widest. Two are written at a time.
-const CHUNK_VALUES: u64 = 1 << 21;
+/// Values in a chunk at most: 8 MiB of the widest. As many are written at a time as there are cores.
+const CHUNK_VALUES: u64 = 1 << 20;
 /// The version of MDIO's layout that this is.
 const MDIO_VERSION: &str = "1.2.3";
 /// Traces whose records are read at a time.
@@ -60,20 +60,30 @@ pub(super) fn write(
 ) -> Result<GridArrays> {
     let files = &GridFiles::open(grid, staging)?.with_coordinates(plan, staging);
     let new = || Writer { plan, grid, files, dataset, cancel, arrays: ArrayFiles::new(dataset) };
+    // Each coordinate, and the places, on their own.
+    let parts = Mutex::new(BTreeMap::new());
+    let part = |(): &mut (), number: usize, _: &Shared| {
+        let mut writer = new();
+        let n_differences = match grid.coordinates.get(number) {
+            Some(coordinate) => writer.coordinate(number, coordinate)?,
+            None => writer.places().map(|()| 0)?,
+        };
+        parts.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (writer.arrays, n_differences));
+        Ok(())
+    };
+    let n_coordinates = grid.coordinates.len();
+    for_each(n_threads(), 0..=n_coordinates, cancel, &mut |_| {}, || Ok(()), part)?;
     let mut writer = new();
-    // If no thread can be started, one follows the other.
-    let (differences, placed) = std::thread::scope(|scope| {
-        let places = Builder::new().spawn_scoped(scope, || new().placed());
-        let differences = writer.coordinates();
-        let placed = places.map_or_else(|_| new().placed(), outcome);
-        (differences, placed)
-    });
-    let differences = differences?;
+    let mut differences = Vec::new();
+    for (arrays, n_differences) in parts.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
+        writer.arrays.extend(arrays);
+        differences.push(n_differences);
+    }
+    differences.truncate(n_coordinates);
     let mut moments = Moments::default();
     records.iter().for_each(|record| moments.merge(&record.moments));
     writer.bricks(Some(&moments))?;
     writer.headers()?;
-    writer.arrays.extend(placed?.arrays);
     writer.axes()?;
     writer.file_header()?;
     if let Some(aside) = grid.aside() {
@@ -153,12 +163,6 @@ impl Writer<'_> {
         let array = record.array(self.grid);
         let document = records_document(&array, data_type, record.bytes(), fill_value, self.coordinate_names());
         self.arrays.document(&self.grid.path_of(HeaderRecord::ARRAY), document)
-    }
-
-    /// Itself, with the arrays of [`Self::places`].
-    fn placed(mut self) -> Result<Self> {
-        self.places()?;
-        Ok(self)
     }
 
     /// The mask, and the number of the trace at each place.
@@ -242,37 +246,37 @@ impl Writer<'_> {
         self.arrays.put(&path, &array, |_| Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()))
     }
 
-    /// The coordinates: each place has the value of its first trace. Returns for each how many traces have another.
-    fn coordinates(&mut self) -> Result<Vec<u64>> {
-        let grid = self.grid;
-        let mut differences = Vec::new();
-        for (number, coordinate) in grid.coordinates.iter().enumerate() {
-            let axes = self.along(&coordinate.axes);
-            let chunk: Vec<u64> = axes.iter().map(|axis| axis.chunk).collect();
-            let scaled = format!("{}_scaled", coordinate.column);
-            let is_scaled = self.plan.headers.info.iter().any(|info| info.name == scaled);
-            let column = if is_scaled { &scaled } else { &coordinate.column };
-            let mut attributes = trace_coordinates::attributes(self.plan, &coordinate.name, column);
-            attributes["_FillValue"] = no_number().into();
-            attributes["unitsV1"] = json!({"length": unit_of_length(self.plan)});
-            let array = PlainArray::of_doubles(axes, attributes);
-            let mut n_differences = 0;
-            let (files, cancel) = (self.files, self.cancel);
-            // A chunk along all axes has its traces, of which the map tells, unless others lie aside.
-            let is_mapped = coordinate.axes == self.all() && grid.aside().is_none();
-            self.arrays.put(&coordinate.name, &array, |index| {
-                let traces = match is_mapped {
-                    true => traces_among(&numbers_of_chunk(grid, files, &chunk, index)?, grid.traces.n_traces),
-                    false => 0..grid.traces.n_traces,
-                };
-                let place = ChunkPlace { axes: &coordinate.axes, chunk: &chunk, index };
-                let (values, differing) = coordinate_chunk(grid, files, number, &place, traces, cancel)?;
-                n_differences += differing;
-                Ok(values)
-            })?;
-            differences.push(n_differences);
-        }
-        Ok(differences)
+    /// A coordinate: each place has the value of its first trace. Returns how many traces have another.
+    fn coordinate(&mut self, number: usize, coordinate: &Coordinate) -> Result<u64> {
+        let (grid, files, cancel) = (self.grid, self.files, self.cancel);
+        let axes = self.along(&coordinate.axes);
+        let chunk: Vec<u64> = axes.iter().map(|axis| axis.chunk).collect();
+        let scaled = format!("{}_scaled", coordinate.column);
+        let is_scaled = self.plan.headers.info.iter().any(|info| info.name == scaled);
+        let column = if is_scaled { &scaled } else { &coordinate.column };
+        let mut attributes = trace_coordinates::attributes(self.plan, &coordinate.name, column);
+        attributes["_FillValue"] = no_number().into();
+        attributes["unitsV1"] = json!({"length": unit_of_length(self.plan)});
+        let array = PlainArray::of_doubles(axes, attributes);
+        let mut n_differences = 0;
+        // A chunk along all axes has its traces, of which the map tells, unless others lie aside.
+        let is_mapped = coordinate.axes == self.all() && grid.aside().is_none();
+        self.arrays.put(&coordinate.name, &array, |index| {
+            cancel.check()?;
+            let mut traces = 0..grid.traces.n_traces;
+            if is_mapped {
+                let numbers = numbers_of_chunk(grid, files, &chunk, index)?;
+                traces = traces_among(&numbers, grid.traces.n_traces);
+                if traces.end - traces.start <= chunk.iter().product() {
+                    return Ok(values_at(numbers, &files.coordinate(number, &traces)?, traces.start));
+                }
+            }
+            let place = ChunkPlace { axes: &coordinate.axes, chunk: &chunk, index };
+            let (values, differing) = coordinate_chunk(grid, files, number, &place, traces, cancel)?;
+            n_differences += differing;
+            Ok(values)
+        })?;
+        Ok(n_differences)
     }
 
     fn groups(&mut self, bin_grid: Option<&BinGrid>) -> Result<()> {
@@ -362,6 +366,16 @@ fn traces_among(numbers: &[u8], n_traces: u64) -> Range<u64> {
         .filter(|number| *number < n_traces)
         .fold((u64::MAX, 0), |(first, last), number| (first.min(number), last.max(number + 1)));
     first.min(last)..last
+}
+
+/// The values of the traces with these numbers, of which `values` has those from `first` on, little-endian; NaN where there is
+/// no trace.
+fn values_at(mut numbers: Vec<u8>, values: &[[u8; 8]], first: u64) -> Vec<u8> {
+    for number in numbers.as_chunks_mut().0 {
+        let at = u64::from_le_bytes(*number).wrapping_sub(first);
+        *number = values.get(at as usize).copied().unwrap_or(f64::NAN.to_le_bytes());
+    }
+    numbers
 }
 
 /// Which chunk of an array along some axes.

@@ -173,6 +173,7 @@ impl Survey<'_> {
         let warnings = found.warnings(cancel)?;
         let n_columns = found.n_columns()?;
         let Found { keys, coordinates, records, order, brick, shard, places, .. } = found;
+        let sorted = records.sorted(&order);
         let grid = Grid {
             keys,
             vertical: vertical(self.files),
@@ -183,7 +184,7 @@ impl Survey<'_> {
             coordinates,
             record_order: order,
             uses_last_bytes: records.uses_last_bytes,
-            is_probed: records.is_probed,
+            sorted,
             n_units: places.units.len() as u64,
             n_columns,
             crs: options.crs.as_ref().map(|crs| crs.0.clone()),
@@ -211,11 +212,11 @@ impl Survey<'_> {
         let counts_traces = bricks::counts_traces(&names);
         let mut coordinates = self.coordinates(&keys);
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
-        let records = self.records(&wanted, options, cancel)?;
+        let mut records = self.records(&wanted, options, cancel)?;
         let trace = if counts_traces { keys.pop() } else { None };
         self.check_names(options, &keys)?;
         self.check_constant(&keys, &records)?;
-        let mut order = make_axes(&mut keys, &records, options.axes, &options.fill_axes, cancel)?;
+        let mut order = make_axes(&mut keys, &mut records, options.axes, &options.fill_axes, cancel)?;
         for coordinate in &mut coordinates {
             let place = |&axis: &usize| order.iter().position(|&key| key == axis).unwrap_or(axis);
             coordinate.axes = coordinate.axes.iter().map(place).collect();
@@ -249,7 +250,7 @@ impl Survey<'_> {
 
     /// Whether a few headers show a sorted volume without holes, which needs no further look at the keys.
     fn is_sorted_volume(&self, options: &GridOptions, cancel: &CancelHandle) -> Result<bool> {
-        if options.is_scanned || self.has_gaps() || self.columns_there(&VOLUME).len() < VOLUME.len() {
+        if self.is_scanned(options) || self.columns_there(&VOLUME).len() < VOLUME.len() {
             return Ok(false);
         }
         let (_, keys) = self.keys(&VOLUME.map(str::to_owned), &options.bins)?;
@@ -257,15 +258,15 @@ impl Survey<'_> {
         Ok(probe::records(&wanted, cancel)?.is_some())
     }
 
-    /// Whether traces of the files are left out.
-    fn has_gaps(&self) -> bool {
-        self.files.iter().any(|file| file.taken.is_some())
+    /// Whether all headers are read: where that is asked for, traces of the files are left out, or values move to bins, which
+    /// may bring two of them together.
+    fn is_scanned(&self, options: &GridOptions) -> bool {
+        options.is_scanned || !options.bins.is_empty() || self.files.iter().any(|file| file.taken.is_some())
     }
 
     /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
     fn records(&self, wanted: &Wanted, options: &GridOptions, cancel: &CancelHandle) -> Result<Records> {
-        let is_scanned = options.is_scanned || self.has_gaps();
-        let probed = if is_scanned { None } else { probe::records(wanted, cancel)? };
+        let probed = if self.is_scanned(options) { None } else { probe::records(wanted, cancel)? };
         probed.map_or_else(|| Records::read(wanted, cancel), Ok)
     }
 
@@ -278,8 +279,8 @@ impl Survey<'_> {
     fn scan(&self, names: &[String], bins: &[Bin], cancel: &CancelHandle) -> Result<(Vec<Key>, Records)> {
         let (mut keys, fields) = self.keys(names, bins)?;
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &[], counts_traces: false };
-        let records = Records::read(&wanted, cancel)?;
-        make_axes(&mut keys, &records, AxesOrder::Ascending, &[], cancel)?;
+        let mut records = Records::read(&wanted, cancel)?;
+        make_axes(&mut keys, &mut records, AxesOrder::Ascending, &[], cancel)?;
         Ok((keys, records))
     }
 

@@ -1,5 +1,5 @@
-//! What workers need of a grid besides the plan: the place of each trace, the trace at each place, and the order of the
-//! units.
+//! What workers need of a grid besides the plan: the order of the units and, unless they follow from the plan, the place of
+//! each trace and the trace at each place.
 //!
 //! Planning again writes the same bytes, so they may be written while workers read them.
 
@@ -13,6 +13,7 @@ use crate::base::system::FileExt;
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::places::{self, Placed};
+use crate::grid::sorted::{SortedMap, SortedTraces};
 use crate::input::trace_map::{OpenMap, TraceMap};
 use crate::plan::Plan;
 use crate::segy::ByteOrder;
@@ -32,6 +33,8 @@ const RECORDS: &str = "records.bin";
 const SCAN: &str = "scan";
 /// Numbers of traces aside that are kept at a time, at least.
 const NUMBERS_AT_A_TIME: usize = 4096;
+/// Traces whose records are read at a time.
+const READ_TRACES: u64 = 65_536;
 /// Bytes copied at a time.
 const COPIED_BYTES: usize = 1 << 20;
 
@@ -67,14 +70,18 @@ pub(super) fn write(plan: &Plan, staging: &Place) -> Result<()> {
     let Some(scratch) = &plan.scratch.0 else { return Ok(()) };
     let directory = staging.join(GRID);
     create_directories(&directory)?;
-    let units: Vec<u8> = scratch.places.units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
-    put(&directory.join(UNITS), |file| file.write_all(&units))?;
-    put(&directory.join(PLACES), |file| copy(scratch.places.map(), scratch.places.n_places * 8, file))?;
+    if let Some(map) = scratch.places.map() {
+        put(&directory.join(PLACES), |file| copy(map, scratch.places.n_places * 8, file))?;
+    }
     if let Some(aside) = &scratch.places.aside {
         put(&directory.join(ASIDE_TRACES), |file| copy(aside, scratch.places.n_duplicates * 8, file))?;
     }
-    let n = scratch.records.n_traces * scratch.records.width() as u64;
-    put(&directory.join(RECORDS), |file| copy(scratch.records.file(), n, file))
+    if let Some(records) = scratch.records.file() {
+        let n = scratch.records.n_traces * scratch.records.width() as u64;
+        put(&directory.join(RECORDS), |file| copy(records, n, file))?;
+    }
+    let units: Vec<u8> = scratch.places.units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    put(&directory.join(UNITS), |file| file.write_all(&units))
 }
 
 fn put(place: &Place, write: impl FnOnce(&mut Writer) -> std::io::Result<()>) -> Result<()> {
@@ -100,7 +107,7 @@ fn copy(from: &File, n: u64, to: &mut Writer) -> std::io::Result<()> {
 
 /// Whether they are there.
 pub(super) fn are_there(staging: &Place) -> Result<bool> {
-    is_there(&staging.join(GRID).join(RECORDS))
+    is_there(&staging.join(GRID).join(UNITS))
 }
 
 /// Whether a header contradicts the plan.
@@ -112,12 +119,21 @@ pub(super) fn wants_scan(staging: &Place) -> Result<bool> {
 pub(crate) struct GridFiles<'a> {
     grid: &'a Grid,
     directory: Place,
-    /// What the map says of each place.
-    places: (Place, Reader),
-    records: Reader,
+    source: Source,
     /// Where the coordinates of which traces are, if not in the records.
     coordinates: Vec<(Range<u64>, Place)>,
     aside: Option<AsideTraces>,
+}
+
+/// Where it is said which trace is at each place, and where each trace is.
+enum Source {
+    Files {
+        /// What the map says of each place.
+        places: (Place, Reader),
+        records: Reader,
+    },
+    /// It follows from the plan.
+    Sorted(SortedTraces, SortedMap),
 }
 
 /// The numbers of the traces that lie aside, ascending.
@@ -167,25 +183,24 @@ impl<'a> GridFiles<'a> {
     pub(crate) fn open(grid: &'a Grid, staging: &Place) -> Result<Self> {
         let directory = staging.join(GRID);
         let open = |name: &str| Reader::open(&directory.join(name)).map_err(failed(directory.join(name).display()));
-        let map = if grid.aside_of.is_empty() { PLACES } else { ASIDE_TRACES };
+        let source = match &grid.sorted {
+            Some(sorted) => Source::Sorted(sorted.clone(), SortedMap::new(sorted, &grid.places())),
+            None => {
+                let map = if grid.aside_of.is_empty() { PLACES } else { ASIDE_TRACES };
+                Source::Files { places: (directory.join(map), open(map)?), records: open(RECORDS)? }
+            }
+        };
         let path = directory.join(ASIDE_TRACES);
         let aside = match grid.n_aside {
             0 => None,
             n => Some(AsideTraces { path, file: open(ASIDE_TRACES)?, n, known: (0..0, Vec::new()) }),
         };
-        Ok(Self {
-            grid,
-            places: (directory.join(map), open(map)?),
-            records: open(RECORDS)?,
-            coordinates: Vec::new(),
-            aside,
-            directory,
-        })
+        Ok(Self { grid, source, coordinates: Vec::new(), aside, directory })
     }
 
     /// With the coordinates that the segments have, where the plan has none.
     pub(crate) fn with_coordinates(mut self, plan: &Plan, staging: &Place) -> Self {
-        if self.grid.is_probed {
+        if self.grid.sorted.is_some() {
             let of = |(id, segment)| (plan.rows_of(segment), SegmentPaths::new(staging, id).coordinates);
             self.coordinates = (0..).zip(&plan.segments).map(of).collect();
         }
@@ -217,31 +232,86 @@ impl<'a> GridFiles<'a> {
 
     /// Numbers of the map from a place on: traces, or [`places::HOLE`].
     pub(crate) fn map(&self, place: u64, bytes: &mut [u8]) -> Result<()> {
-        self.places.1.read_exact_at(bytes, place * 8).map_err(failed(self.places.0.display()))
+        match &self.source {
+            Source::Files { places: (path, file), .. } => {
+                file.read_exact_at(bytes, place * 8).map_err(failed(path.display()))
+            }
+            Source::Sorted(_, map) => {
+                map.read(place, bytes);
+                Ok(())
+            }
+        }
     }
 
     /// The records of some traces: for each its places on the axes in the order in which they were read, and its
     /// coordinates.
     pub(crate) fn records(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
-        let width = self.record_bytes() as u64;
-        bytes.resize(((traces.end - traces.start) * width) as usize, 0);
-        let path = self.directory.join(RECORDS);
-        self.records.read_exact_at(bytes, traces.start * width).map_err(failed(path.display()))?;
-        self.put_coordinates(traces, bytes)
+        let width = self.record_bytes();
+        bytes.resize((traces.end - traces.start) as usize * width, 0);
+        match &self.source {
+            Source::Files { records, .. } => {
+                let path = self.directory.join(RECORDS);
+                records.read_exact_at(bytes, traces.start * width as u64).map_err(failed(path.display()))
+            }
+            Source::Sorted(sorted, _) => {
+                let mut records = bytes.chunks_exact_mut(width);
+                sorted.each(traces, |places| {
+                    let fields = records.next().map_or(Default::default(), |record| record.as_chunks_mut().0);
+                    for (place, &key) in places.iter().zip(&self.grid.record_order) {
+                        fields[key] = place.to_le_bytes();
+                    }
+                });
+                self.put_coordinates(traces, bytes)
+            }
+        }
+    }
+
+    /// One coordinate of each of some traces, by its number, little-endian.
+    pub(crate) fn coordinate(&self, number: usize, traces: &Range<u64>) -> Result<Vec<[u8; 8]>> {
+        let mut values = Vec::with_capacity((traces.end - traces.start) as usize);
+        let mut bytes = Vec::new();
+        for start in traces.clone().step_by(READ_TRACES as usize) {
+            let part = start..(start + READ_TRACES).min(traces.end);
+            let (field, n_fields) = match &self.source {
+                Source::Files { .. } => {
+                    self.records(&part, &mut bytes)?;
+                    (self.grid.keys.len() + number, self.record_bytes() / 8)
+                }
+                Source::Sorted(..) => {
+                    self.read_coordinates(&part, &mut bytes)?;
+                    (number, self.grid.coordinates.len())
+                }
+            };
+            values.extend(bytes.as_chunks().0.chunks_exact(n_fields).map(|fields| fields[field]));
+        }
+        Ok(values)
+    }
+
+    /// Reads the coordinates that segments have of some traces.
+    fn read_coordinates(&self, traces: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+        let width = self.grid.coordinates.len() * 8;
+        bytes.clear();
+        bytes.resize((traces.end - traces.start) as usize * width, 0);
+        for (rows, path) in self.coordinates.iter().filter(|_| width > 0) {
+            let both = rows.start.max(traces.start)..rows.end.min(traces.end);
+            if both.is_empty() {
+                continue;
+            }
+            let [start, end] = [both.start, both.end].map(|trace| (trace - traces.start) as usize * width);
+            let mut read =
+                || Reader::open(path)?.read_exact_at(&mut bytes[start..end], (both.start - rows.start) * width as u64);
+            read().map_err(failed(path.display()))?;
+        }
+        Ok(())
     }
 
     /// Puts the coordinates that segments have into the records of some traces.
     fn put_coordinates(&self, traces: &Range<u64>, records: &mut [u8]) -> Result<()> {
         let (width, n) = (self.record_bytes(), self.grid.coordinates.len() * 8);
-        for (rows, path) in self.coordinates.iter().filter(|_| n > 0) {
-            let both = rows.start.max(traces.start)..rows.end.min(traces.end);
-            if both.is_empty() {
-                continue;
-            }
-            let mut found = vec![0; (both.end - both.start) as usize * n];
-            let mut read = || Reader::open(path)?.read_exact_at(&mut found, (both.start - rows.start) * n as u64);
-            read().map_err(failed(path.display()))?;
-            let records = records.chunks_exact_mut(width).skip((both.start - traces.start) as usize);
+        if n > 0 {
+            let mut found = Vec::new();
+            self.read_coordinates(traces, &mut found)?;
+            let records = records.chunks_exact_mut(width);
             records.zip(found.chunks_exact(n)).for_each(|(record, found)| record[width - n..].copy_from_slice(found));
         }
         Ok(())
@@ -254,21 +324,25 @@ impl<'a> GridFiles<'a> {
 
     /// For each trace an int32 for each axis: its place, in this byte order; -1 where it lies aside.
     pub(crate) fn of(&mut self, traces: &Range<u64>, order: ByteOrder) -> Result<Vec<u8>> {
+        let as_bytes = |place: u64| match order {
+            ByteOrder::Big => (place as i32).to_be_bytes(),
+            ByteOrder::Little => (place as i32).to_le_bytes(),
+        };
+        let mut places = Vec::with_capacity((traces.end - traces.start) as usize * self.grid.keys.len() * 4);
+        if let Source::Sorted(sorted, _) = &self.source {
+            sorted.each(traces, |of_trace| places.extend(of_trace.iter().flat_map(|&place| as_bytes(place))));
+            return Ok(places);
+        }
         let mut records = Vec::new();
         self.records(traces, &mut records)?;
-        let mut places = Vec::with_capacity((traces.end - traces.start) as usize * self.grid.keys.len() * 4);
         let width = self.record_bytes();
         let aside = self.aside.as_mut().map_or(Ok(&[][..]), |aside| aside.among(traces))?;
         for (trace, record) in traces.clone().zip(records.chunks_exact(width)) {
             let fields = record.as_chunks::<8>().0;
             let is_aside = aside.binary_search(&trace).is_ok();
             for &key in &self.grid.record_order {
-                let place = fields.get(key).map_or(0, |field| u64::from_le_bytes(*field)) as i32;
-                let place = if is_aside { -1 } else { place };
-                places.extend(match order {
-                    ByteOrder::Big => place.to_be_bytes(),
-                    ByteOrder::Little => place.to_le_bytes(),
-                });
+                let place = fields.get(key).map_or(0, |field| u64::from_le_bytes(*field));
+                places.extend(as_bytes(if is_aside { u64::MAX } else { place }));
             }
         }
         Ok(places)

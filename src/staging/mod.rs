@@ -147,7 +147,7 @@ pub(crate) fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
     let Some(place) = find_root(root)? else { return Ok(None) };
     let (Some(staging), Some(staged)) = (staging_of(&place)?, Staged::find(&place)?) else { return Ok(None) };
     let Some(grid) = staged.plan.target.grid() else { return Ok(None) };
-    Ok(Some((grid.is_probed, grid_files::wants_scan(&staging)?)))
+    Ok(Some((grid.sorted.is_some(), grid_files::wants_scan(&staging)?)))
 }
 
 /// The staging area of an output directory, held open; `None` if there is none.

@@ -29,7 +29,7 @@ pub(super) struct ProbedRows<'a> {
 impl<'a> ProbedRows<'a> {
     /// `None` where all headers were read for the plan.
     pub(super) fn new(plan: &'a Plan, paths: &SegmentPaths, staging: &'a Place) -> Result<Option<Self>> {
-        let Some(grid) = plan.target.grid().filter(|grid| grid.is_probed) else { return Ok(None) };
+        let Some(grid) = plan.target.grid().filter(|grid| grid.sorted.is_some()) else { return Ok(None) };
         let fields: Vec<GatherKey> = grid.keys.iter().filter_map(|key| key.field.clone()).collect();
         let order = plan.layout().byte_order;
         let path = paths.coordinates.clone();

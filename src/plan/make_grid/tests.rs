@@ -111,8 +111,8 @@ fn a_sorted_volume_is_planned_from_a_few_headers_and_as_from_all() {
     };
     for keys in ["inline,crossline", "crossline,inline", "cdp", "auto"] {
         let (probed, scanned) = (grid_of(&sorted, keys, false), grid_of(&sorted, keys, true));
-        assert!(probed.is_probed && !scanned.is_probed, "{keys}");
-        assert_eq!(Grid { is_probed: false, ..probed }, scanned);
+        assert!(probed.sorted.is_some() && scanned.sorted.is_none(), "{keys}");
+        assert_eq!(Grid { sorted: None, ..probed }, scanned);
     }
     let mut shuffled = sorted.clone();
     let (one, other) = (3600 + 7 * 248, 3600 + 8 * 248);
@@ -120,5 +120,5 @@ fn a_sorted_volume_is_planned_from_a_few_headers_and_as_from_all() {
     shuffled[other..other + 248].copy_from_slice(&sorted[other..other + 248]);
     shuffled[one..other].copy_from_slice(&sorted[other..other + 248]);
     shuffled[other..other + 248].copy_from_slice(&sorted[one..other]);
-    assert!(!grid_of(&shuffled, "inline,crossline", false).is_probed);
+    assert!(grid_of(&shuffled, "inline,crossline", false).sorted.is_none());
 }
