@@ -74,16 +74,18 @@ pub(super) fn write(
     let n_coordinates = grid.coordinates.len();
     for_each(n_threads(), 0..=n_coordinates, cancel, &mut |_| {}, || Ok(()), part)?;
     let mut writer = new();
+    let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let places = parts.remove(&n_coordinates);
     let mut differences = Vec::new();
-    for (arrays, n_differences) in parts.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
+    for (arrays, n_differences) in parts.into_values() {
         writer.arrays.extend(arrays);
         differences.push(n_differences);
     }
-    differences.truncate(n_coordinates);
     let mut moments = Moments::default();
     records.iter().for_each(|record| moments.merge(&record.moments));
     writer.bricks(Some(&moments))?;
     writer.headers()?;
+    places.into_iter().for_each(|(arrays, _)| writer.arrays.extend(arrays));
     writer.axes()?;
     writer.file_header()?;
     if let Some(aside) = grid.aside() {
