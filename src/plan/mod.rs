@@ -267,7 +267,7 @@ impl Plan {
 
     /// The units of the target that a segment writes.
     pub fn units_of(&self, segment: &Segment) -> Range<u64> {
-        if self.headers_only { 0..0 } else { self.target.units_of(segment) }
+        if self.headers_only { 0..0 } else { self.target.units_of(segment, self.headers.row_group_rows) }
     }
 
     /// The traces in a segment's units.
