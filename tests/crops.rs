@@ -375,6 +375,72 @@ fn arrays_that_do_not_belong_to_the_dataset_are_refused() {
     assert!(refused(&flat, &["--samples", grid.to_str().unwrap()]).contains("is a group; name an array in it"));
 }
 
+#[test]
+fn parts_of_a_grid_with_holes_have_fewer_traces_and_no_unknown_values() {
+    let survey = volume("5");
+    let bytes = std::fs::read(&survey.input).unwrap();
+    // Inline 4 has no crosslines 2 and 3, and inline 6 none at all but 9.
+    let is_there = |header: &[u8]| match (field(header, 189), field(header, 193)) {
+        (4, crossline) => ![2, 3].contains(&crossline),
+        (6, crossline) => crossline == 9,
+        _ => true,
+    };
+    let file =
+        [&bytes[..FILE_HEADER], &traces(&bytes).filter(|trace| is_there(trace)).collect::<Vec<_>>().concat()].concat();
+    std::fs::write(&survey.input, &file).unwrap();
+    let array = survey.path("part/amplitude");
+    let group = survey.path("part");
+    let all = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0];
+    let line = |inline: f64, values: &[f32]| {
+        zarr(&array, 3, &["crossline", "time"], &[17, 50], values);
+        coordinate(&group, 3, "crossline", &all);
+        coordinate(&group, 3, "time", &(0..50).map(|i| 4.0 * f64::from(i)).collect::<Vec<_>>());
+        write_zarr(&group.join("inline"), 3, &[], &[], "<f8", "float64", &inline.to_le_bytes());
+    };
+    std::fs::create_dir_all(&group).unwrap();
+    let out = survey.import("grid", GRID);
+    for inline in [4, 6] {
+        line(f64::from(inline), &[7.0; 850]);
+        let (found, said) = exported(&out, &["--samples", array.to_str().unwrap()]);
+        let expected = crop(&file, |header| field(header, 189) == inline, 0..50);
+        same(&found, &replaced(&expected, 5, |_, _| 7.0_f32.to_bits()), &format!("inline {inline}"));
+        assert!(said.contains("without a trace"), "{said}");
+    }
+    line(99.0, &[7.0; 850]);
+    assert!(refused(&out, &["--samples", array.to_str().unwrap()]).contains("inline 99 is not in the dataset"));
+}
+
+#[test]
+fn sorted_traces_are_noticed_by_the_header_fields_beside_them() {
+    let survey = volume("5");
+    let out = survey.import("flat", FLAT);
+    let group = survey.path("sorted");
+    let array = group.join("amplitude");
+    let values: Vec<f32> = (0..50 * 340).map(|i| i as f32).collect();
+    let inlines = |order: &dyn Fn(usize) -> usize| (0..340).map(|i| (order(i) / 17 + 1) as f64).collect::<Vec<_>>();
+    let options = ["--samples", array.to_str().unwrap()];
+    zarr(&array, 3, &["sample", "trace"], &[50, 340], &values);
+    let beside = |values: &[f64]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        write_zarr(&group.join("inline"), 3, &["trace"], &[values.len()], "<f8", "float64", &bytes);
+    };
+    let (plain, _) = exported(&out, &options);
+    beside(&inlines(&|i| i));
+    assert!(exported(&out, &options).0 == plain);
+    beside(&inlines(&|i| 339 - i));
+    let why = refused(&out, &options);
+    assert!(
+        why.contains("its inline is not that of the dataset at trace 1") && why.contains("an array trace"),
+        "{why}"
+    );
+    // Numbered, they are found again.
+    coordinate(&group, 3, "trace", &(0..340).rev().map(f64::from).collect::<Vec<_>>());
+    let (turned, _) = exported(&out, &options);
+    for (i, (turned, plain)) in traces(&turned).zip(traces(&plain).collect::<Vec<_>>().into_iter().rev()).enumerate() {
+        assert!(turned[HEADER..] == plain[HEADER..], "trace {i}");
+    }
+}
+
 fn csv(path: &Path, lines: impl IntoIterator<Item = String>) {
     std::fs::write(path, lines.into_iter().collect::<Vec<_>>().join("\n")).unwrap();
 }
@@ -424,7 +490,8 @@ fn a_table_is_written_over_the_headers() {
     for (head, message) in [
         ("trace_index,cdp_xx", "cdp_xx is no header field of the dataset; did you mean \"cdp_x\""),
         ("trace_index,cdp_x_scaled", "no column that is a header field"),
-        ("trace_index,sample_count", "number of its samples"),
+        ("trace_index,sample_count", "says how long the trace is"),
+        ("trace_index,cdp_x,cdp_x", "has two columns cdp_x"),
     ] {
         csv(&table, std::iter::once(head.into()).chain((0..340).map(|i| format!("{i},1"))));
         let why = refused(&flat, &options);

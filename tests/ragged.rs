@@ -117,6 +117,20 @@ fn long_traces_of_varying_length_are_cut_along_the_samples() {
     assert_comes_back(&survey.input, &out);
     let options = ["--ragged", "pad", "--chunk-traces", "2", "--codec", "lz4:1", "--workers", "2", "--segments", "3"];
     assert_same(&out, &survey.import("other", &[&options[..], &PROCESSES].concat()));
+    // What says how long they are stays.
+    let table = survey.path("new.csv");
+    for column in ["ext1_sample_count", "ext1_additional_tr_headers", "sample_count"] {
+        let rows: String = (0..counts.len()).map(|trace| format!("{trace},7\n")).collect();
+        std::fs::write(&table, format!("trace_index,{column}\n{rows}")).unwrap();
+        let paths = [out.as_path(), &survey.path("back.sgy"), &table].map(|path| path.to_str().unwrap().to_owned());
+        let output = run(&["export", &paths[0], &paths[1], "--headers", &paths[2]]);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains(&format!("{column}, which says how long the trace is")),
+            "{}",
+            stderr(&output)
+        );
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ mod scheduler;
 mod spill;
 #[cfg(feature = "cloud")]
 mod stores;
+mod touched;
 mod view;
 mod wild;
 

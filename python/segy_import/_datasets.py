@@ -23,6 +23,8 @@ _MOST_VALUES = 100_000_000
 def open(path: StrPath, *, columns: Iterable[str] = (), chunks: Any = "auto") -> xr.Dataset:
     """A dataset with its samples as ``amplitude``, and header fields as coordinates.
 
+    Traces in file order have their numbers as ``trace_index``, by which ``write_segy`` knows them again in any order.
+
     ``columns`` of the header table become coordinates too, of traces in file order. ``chunks`` is as for ``xarray.open_zarr``:
     ``None`` reads without dask.
     """
@@ -39,8 +41,13 @@ def open(path: StrPath, *, columns: Iterable[str] = (), chunks: Any = "auto") ->
     if wanted:
         table = headers(path, wanted)
         dataset = dataset.assign_coords({name: ("trace", table[name].to_numpy()) for name in wanted})
+    n_traces = dataset.sizes.get("trace", 0)
+    if "trace_index" not in dataset.coords and n_traces <= _MOST_VALUES:
+        import numpy as np
+
+        dataset = dataset.assign_coords(trace_index=("trace", np.arange(n_traces)))
     of_traces = [name for name, array in dataset.coords.items() if array.dims == ("trace",)]
-    if len(of_traces) * dataset.sizes.get("trace", 0) <= _MOST_VALUES:
+    if len(of_traces) * n_traces <= _MOST_VALUES:
         dataset = dataset.assign_coords({name: dataset[name].load() for name in of_traces})
     return dataset
 

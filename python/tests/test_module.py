@@ -243,6 +243,14 @@ class WriteSegy(Module):
         self.assertEqual(path.read_bytes(), survey.read_bytes())
         segy_import.write_segy(out, path, overwrite=True, on_progress=False)
         self.assertEqual(path.read_bytes(), survey.read_bytes())
+        near = ds.where(ds.offset < ds.offset.median(), drop=True)
+        self.assertTrue(0 < near.sizes["trace"] < 300)
+        traces, _ = self.written(out, near.amplitude, format=5)
+        np.testing.assert_array_equal(traces["samples"], near.amplitude.values.T)
+        traces, _ = self.written(out, 2 * ds.sortby("offset").amplitude, format=5)
+        np.testing.assert_array_equal(traces["samples"], 2 * ds.amplitude.values.T)
+        with self.assertRaisesRegex(segy_import.InputError, "the array: its [a-z_]+ is not that of the dataset"):
+            self.written(out, ds.sortby("offset").drop_vars("trace_index").amplitude)
         with self.assertRaises(segy_import.OutputExistsError):
             segy_import.write_segy(out, path, on_progress=False)
         with self.assertRaisesRegex(segy_import.InputError, "has the shape"):

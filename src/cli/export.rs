@@ -81,6 +81,11 @@ pub(super) struct ExportArgs {
     #[arg(long, conflicts_with = "samples")]
     unedited: bool,
 
+    /// Take chunks that are missing for chunks of the fill value (0; NaN in a grid of floats), which zarr leaves out when it
+    /// writes; otherwise a missing chunk is an error
+    #[arg(long, conflicts_with_all = ["samples", "unedited"])]
+    fill_missing: bool,
+
     /// Convert the samples to this sample format (a code of bytes 3225-3226), keeping exact values
     #[arg(long, value_name = "CODE", group = "recoded")]
     format: Option<u16>,
@@ -143,6 +148,7 @@ impl ExportArgs {
             headers: self.headers,
             text_lines: self.text_lines,
             unedited: self.unedited,
+            fill_missing: self.fill_missing,
             conversion: Target { format: self.format, byte_order: self.endian, round: self.round },
             nan: self.nan,
             sync: !self.no_sync,

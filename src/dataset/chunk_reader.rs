@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::error::{Result, failed};
-use crate::dataset::{Dataset, damaged};
+use crate::dataset::{Dataset, damaged, missing_chunk, unreadable_part};
 use crate::store::checksum::crc32c;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
@@ -20,6 +20,7 @@ pub(crate) struct ChunkReader<'a> {
     declared: Array,
     directory: Place,
     codec: ChunkDecoder,
+    fills_missing: bool,
     stored: Vec<u8>,
     shard: Option<Shard>,
 }
@@ -41,6 +42,7 @@ impl<'a> ChunkReader<'a> {
             declared: dataset.array.declared(),
             directory: dataset.path(&dataset.array.name),
             codec: ChunkDecoder::new(&dataset.array),
+            fills_missing: dataset.fills_missing,
             stored: Vec::new(),
             shard: None,
         })
@@ -48,8 +50,11 @@ impl<'a> ChunkReader<'a> {
 
     /// A chunk: little-endian values, trace after trace, in full size including padding.
     pub(crate) fn read(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Cow<'_, [u8]>> {
-        let (path, _) = self.load(sample_chunk, trace_chunk)?;
         let n = self.array.chunk_bytes();
+        let Some((path, _)) = self.load(sample_chunk, trace_chunk)? else {
+            // The fill value is zero.
+            return Ok(Cow::Owned(vec![0; n]));
+        };
         let chunk = self.codec.decode(&self.stored, n).map_err(|e| damaged(&path, e))?;
         if chunk.len() == n {
             Ok(chunk)
@@ -60,14 +65,16 @@ impl<'a> ChunkReader<'a> {
 
     /// Verifies a chunk's checksum without decoding the chunk, and returns it.
     pub(crate) fn check(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<u32> {
-        self.load(sample_chunk, trace_chunk).map(|(_, crc)| crc)
+        let loaded = self.load(sample_chunk, trace_chunk)?;
+        loaded.map(|(_, crc)| crc).ok_or_else(|| missing_chunk(&self.directory))
     }
 
     /// Verifies the checksum of a shard's index, and that the chunks fill the shard without gaps.
     pub(crate) fn check_shard(&mut self, trace_index: u64) -> Result<()> {
         let (n_sample_chunks, per_shard) = (self.array.n_sample_chunks(), self.array.chunks_per_object());
         let n_chunks = self.array.n_trace_chunks().min((trace_index + 1) * per_shard) - trace_index * per_shard;
-        let shard = self.open_shard(trace_index)?;
+        let path = self.directory.join(self.declared.key(&self.array.index(0, trace_index)));
+        let shard = self.open_shard(trace_index)?.ok_or_else(|| missing_chunk(&path))?;
         let index_bytes = (shard.index.len() * ENTRY_BYTES + CRC_BYTES) as u64;
         let mut parts: Vec<[u64; 2]> = shard.index.iter().copied().filter(|&part| part != [u64::MAX; 2]).collect();
         parts.sort_unstable();
@@ -85,21 +92,28 @@ impl<'a> ChunkReader<'a> {
         2 * self.array.chunk_bytes() as u64 + 1024
     }
 
-    /// Reads a stored chunk, without its checksum. Returns its file and its checksum.
-    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<(Place, u32)> {
-        let path = if self.array.shard_chunks.is_some() {
-            self.load_from_shard(sample_chunk, trace_chunk)?
-        } else {
-            let path = self.directory.join(self.declared.key(&self.array.index(sample_chunk, trace_chunk)));
-            self.stored.clear();
-            path.read_at_most(self.most_stored_bytes(), &mut self.stored).map_err(|e| match is_absence(&e) {
-                true => damaged(&path, "it is missing"),
-                false => failed(path.display())(e),
-            })?;
-            path
+    /// Reads a stored chunk, without its checksum. Returns its file and its checksum; `None` for one that is missing and may be.
+    fn load(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Option<(Place, u32)>> {
+        let object = match self.array.shard_chunks {
+            Some(_) => self.array.index(0, trace_chunk / self.array.chunks_per_object()),
+            None => self.array.index(sample_chunk, trace_chunk),
         };
+        let path = self.directory.join(self.declared.key(&object));
+        let is_there = match self.array.shard_chunks {
+            Some(_) => self.load_from_shard(sample_chunk, trace_chunk)?,
+            None => {
+                self.stored.clear();
+                match path.read_at_most(self.most_stored_bytes(), &mut self.stored) {
+                    Err(e) if is_absence(&e) => false,
+                    read => read.map(|()| true).map_err(unreadable_part(&path))?,
+                }
+            }
+        };
+        if !is_there {
+            return if self.fills_missing { Ok(None) } else { Err(missing_chunk(&path)) };
+        }
         match take_checksum(&mut self.stored) {
-            Some(crc) => Ok((path, crc)),
+            Some(crc) => Ok(Some((path, crc))),
             None => {
                 let traces = self.array.traces_of_chunk(trace_chunk);
                 let samples = self.array.samples_of_chunk(sample_chunk);
@@ -117,44 +131,48 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
-    fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<Place> {
+    /// Whether the chunk is there.
+    fn load_from_shard(&mut self, sample_chunk: u64, trace_chunk: u64) -> Result<bool> {
         let per_shard = self.array.chunks_per_object();
         let entry = self.declared.entry_of(&self.array.index(sample_chunk, trace_chunk));
         let (mut stored, most) = (std::mem::take(&mut self.stored), self.most_stored_bytes());
-        let shard = self.open_shard(trace_chunk / per_shard)?;
-        let [offset, n] = shard.index.get(entry).copied().unwrap_or([u64::MAX; 2]);
+        let Some(shard) = self.open_shard(trace_chunk / per_shard)? else { return Ok(false) };
+        let [offset, n] = match shard.index.get(entry) {
+            None | Some([u64::MAX, u64::MAX]) => return Ok(false),
+            Some(part) => *part,
+        };
         if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
-            return Err(damaged(&shard.path, format!("its chunk {} is missing", trace_chunk % per_shard + 1)));
+            return Err(damaged(&shard.path, format!("its chunk {} lies beyond its end", trace_chunk % per_shard + 1)));
         }
         read_at(&shard.file, &shard.path, offset, n, &mut stored)?;
-        let path = shard.path.clone();
         self.stored = stored;
-        Ok(path)
+        Ok(true)
     }
 
-    fn open_shard(&mut self, trace_index: u64) -> Result<&Shard> {
+    /// The shard of some traces; `None` if there is none.
+    fn open_shard(&mut self, trace_index: u64) -> Result<Option<&Shard>> {
         let known = self.shard.take().filter(|s| s.trace_index == trace_index);
-        let shard = match known {
-            Some(shard) => shard,
+        self.shard = match known {
+            Some(shard) => Some(shard),
             None => self.read_shard_index(trace_index)?,
         };
-        Ok(self.shard.insert(shard))
+        Ok(self.shard.as_ref())
     }
 
-    fn read_shard_index(&self, trace_index: u64) -> Result<Shard> {
+    fn read_shard_index(&self, trace_index: u64) -> Result<Option<Shard>> {
         let path = self.directory.join(self.declared.key(&self.array.index(0, trace_index)));
         let shard = Shard::open(&path, self.array.chunks_per_object() * self.array.n_sample_chunks())?;
-        Ok(Shard { trace_index, ..shard })
+        Ok(shard.map(|shard| Shard { trace_index, ..shard }))
     }
 }
 
 impl Shard {
-    /// Opens a shard with room for so many chunks and reads its index.
-    pub(super) fn open(path: &Place, n_entries: u64) -> Result<Self> {
-        let file = Reader::open(path).map_err(|e| match is_absence(&e) {
-            true => damaged(path, "it is missing"),
-            false => failed(path.display())(e),
-        })?;
+    /// Opens a shard with room for so many chunks and reads its index; `None` if there is none.
+    pub(super) fn open(path: &Place, n_entries: u64) -> Result<Option<Self>> {
+        let file = match Reader::open(path) {
+            Err(e) if is_absence(&e) => return Ok(None),
+            file => file.map_err(unreadable_part(path))?,
+        };
         let bytes = file.bytes().map_err(failed(path.display()))?;
         let n = n_entries * ENTRY_BYTES as u64 + CRC_BYTES as u64;
         let start = bytes.checked_sub(n).ok_or_else(|| damaged(path, "it is too short for its index"))?;
@@ -164,7 +182,7 @@ impl Shard {
             return Err(damaged(path, "the checksum of its index is not that of its bytes"));
         }
         let numbers: Vec<u64> = stored.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
-        Ok(Self { trace_index: 0, path: path.clone(), file, bytes, index: numbers.as_chunks().0.to_vec() })
+        Ok(Some(Self { trace_index: 0, path: path.clone(), file, bytes, index: numbers.as_chunks().0.to_vec() }))
     }
 }
 

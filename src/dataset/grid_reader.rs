@@ -10,12 +10,13 @@ use zarrs::metadata::v3::ArrayMetadataV3;
 use crate::base::error::{Result, failed};
 use crate::base::system::FileExt;
 use crate::dataset::chunk_reader::{Shard, read_at, take_checksum};
-use crate::dataset::{Dataset, damaged};
+use crate::dataset::{Dataset, damaged, missing_chunk, unreadable_part};
 use crate::dataset_files::{TRACE_NUMBERS, ZARR_JSON};
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::header_record::HeaderRecord;
 use crate::grid::places::{HOLE, MOST_UNITS, Placed, traces_in};
+use crate::segy::Dtype;
 use crate::store::files::read_json;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
@@ -144,10 +145,7 @@ const MOST_BYTES: u64 = 1 << 30;
 fn unpack(place: &Place, n: u64) -> Result<Vec<u8>> {
     use std::io::Read as _;
     let mut packed = Vec::new();
-    place.read_at_most(2 * n + 1024, &mut packed).map_err(|e| match is_absence(&e) {
-        true => damaged(place, "it is missing"),
-        false => failed(place.display())(e),
-    })?;
+    place.read_at_most(2 * n + 1024, &mut packed).map_err(unreadable_part(place))?;
     let stream =
         zstd::stream::read::Decoder::with_buffer(BufReader::new(&packed[..])).map_err(failed(place.display()))?;
     let mut bytes = Vec::new();
@@ -164,6 +162,7 @@ pub(crate) struct BrickReader {
     array: Array,
     directory: Place,
     decoder: BrickDecoder,
+    fills_missing: bool,
     brick_bytes: usize,
     stored: Vec<u8>,
     shard: Option<(Vec<u64>, Shard)>,
@@ -178,6 +177,7 @@ impl BrickReader {
         Self {
             directory: dataset.root.join(&grid.variable),
             decoder: BrickDecoder::new(&array),
+            fills_missing: dataset.fills_missing,
             array,
             brick_bytes,
             stored: Vec::new(),
@@ -188,7 +188,10 @@ impl BrickReader {
 
     /// A brick with its index along each axis: little-endian values in full size.
     pub(crate) fn read(&mut self, index: &[u64]) -> Result<Cow<'_, [u8]>> {
-        let (path, crc) = self.load(index)?;
+        let Some((path, crc)) = self.load(index)? else {
+            self.crc = 0;
+            return Ok(Cow::Owned(self.filled()));
+        };
         self.crc = crc;
         let brick = self.decoder.decode(&self.stored, self.brick_bytes).map_err(|e| damaged(&path, e))?;
         if brick.len() == self.brick_bytes {
@@ -200,7 +203,7 @@ impl BrickReader {
 
     /// Verifies a brick's checksum without decoding it, and returns it.
     pub(crate) fn check(&mut self, index: &[u64]) -> Result<u32> {
-        self.load(index).map(|(_, crc)| crc)
+        self.load(index)?.map(|(_, crc)| crc).ok_or_else(|| missing_chunk(&self.directory))
     }
 
     /// The checksum that a brick ends with, without reading the brick.
@@ -209,15 +212,15 @@ impl BrickReader {
         let mut crc = [0; 4];
         let at = |end: u64| end.checked_sub(4).ok_or_else(|| damaged(&path, "a brick of it is too short"));
         if self.array.shard.is_some() {
-            let (shard, [offset, n]) = self.in_shard(index, &path)?;
+            let (shard, [offset, n]) = self.in_shard(index, &path)?.ok_or_else(|| missing_chunk(&path))?;
             at(n)?;
             let mut stored = Vec::new();
             read_at(&shard.file, &path, offset + n - 4, 4, &mut stored)?;
             crc.copy_from_slice(&stored);
         } else {
             let file = Reader::open(&path).map_err(|e| match is_absence(&e) {
-                true => damaged(&path, "it is missing"),
-                false => failed(path.display())(e),
+                true => missing_chunk(&path),
+                false => unreadable_part(&path)(e),
             })?;
             let end = file.bytes().map_err(failed(path.display()))?;
             file.read_exact_at(&mut crc, at(end)?).map_err(failed(path.display()))?;
@@ -225,40 +228,57 @@ impl BrickReader {
         Ok(u32::from_le_bytes(crc))
     }
 
-    /// The shard with a brick, and the offset and length of the brick in it.
-    fn in_shard(&mut self, index: &[u64], path: &Place) -> Result<(&Shard, [u64; 2])> {
+    /// A brick of the fill value: NaN, or zero where the samples are whole numbers.
+    fn filled(&self) -> Vec<u8> {
+        let value = match self.array.dtype {
+            Dtype::Float32 => f32::NAN.to_le_bytes().to_vec(),
+            Dtype::Float64 => f64::NAN.to_le_bytes().to_vec(),
+            _ => vec![0],
+        };
+        value.repeat(self.brick_bytes / value.len())
+    }
+
+    /// The shard with a brick, and the offset and length of the brick in it; `None` where it is missing.
+    fn in_shard(&mut self, index: &[u64], path: &Place) -> Result<Option<(&Shard, [u64; 2])>> {
         let (most, object) = (2 * self.brick_bytes as u64 + 1024, self.array.object_of(index));
         if self.shard.as_ref().is_none_or(|(open, _)| *open != object) {
             let n_entries = self.array.chunks_in_object().iter().product();
-            self.shard = Some((object, Shard::open(path, n_entries)?));
+            self.shard = Shard::open(path, n_entries)?.map(|shard| (object, shard));
         }
-        let Some((_, shard)) = &self.shard else { return Err(damaged(path, "it is not open")) };
-        let [offset, n] = shard.index.get(self.array.entry_of(index)).copied().unwrap_or([u64::MAX; 2]);
+        let Some((_, shard)) = &self.shard else { return Ok(None) };
+        let [offset, n] = match shard.index.get(self.array.entry_of(index)) {
+            None | Some([u64::MAX, u64::MAX]) => return Ok(None),
+            Some(part) => *part,
+        };
         if offset.checked_add(n).is_none_or(|end| end > shard.bytes) || n > most {
-            return Err(damaged(path, "a brick of it is missing"));
+            return Err(damaged(path, "a brick of it lies beyond its end"));
         }
-        Ok((shard, [offset, n]))
+        Ok(Some((shard, [offset, n])))
     }
 
-    fn load(&mut self, index: &[u64]) -> Result<(Place, u32)> {
+    /// Reads a stored brick, without its checksum. Returns its file and its checksum; `None` for one that is missing and may be.
+    fn load(&mut self, index: &[u64]) -> Result<Option<(Place, u32)>> {
         let most = 2 * self.brick_bytes as u64 + 1024;
         let path = self.directory.join(self.array.key(&self.array.object_of(index)));
-        if self.array.shard.is_some() {
+        let is_there = if self.array.shard.is_some() {
             let mut stored = std::mem::take(&mut self.stored);
-            let (shard, [offset, n]) = self.in_shard(index, &path)?;
-            let read = read_at(&shard.file, &path, offset, n, &mut stored);
+            let found = self.in_shard(index, &path)?;
+            let read = found.map(|(shard, [offset, n])| read_at(&shard.file, &path, offset, n, &mut stored));
             self.stored = stored;
-            read?;
+            read.transpose()?.is_some()
         } else {
             self.stored.clear();
-            path.read_at_most(most, &mut self.stored).map_err(|e| match is_absence(&e) {
-                true => damaged(&path, "it is missing"),
-                false => failed(path.display())(e),
-            })?;
+            match path.read_at_most(most, &mut self.stored) {
+                Err(e) if is_absence(&e) => false,
+                read => read.map(|()| true).map_err(unreadable_part(&path))?,
+            }
+        };
+        if !is_there {
+            return if self.fills_missing { Ok(None) } else { Err(missing_chunk(&path)) };
         }
         let crc = take_checksum(&mut self.stored);
         let index: Vec<String> = index.iter().map(u64::to_string).collect();
-        crc.map(|crc| (path.clone(), crc)).ok_or_else(|| {
+        crc.map(|crc| Some((path.clone(), crc))).ok_or_else(|| {
             damaged(&path, format!("the checksum of the brick {} is not that of its bytes", index.join(", ")))
         })
     }
@@ -271,9 +291,6 @@ pub(crate) fn check_record(dataset: &Dataset, grid: &Grid, unit: &[u64]) -> Resu
     let record_bytes = HeaderRecord::new(grid, dataset.byte_order).bytes() as u64;
     let most = 2 * Cut::new(grid).unit.iter().product::<u64>() * record_bytes + 1024;
     let mut stored = Vec::new();
-    path.read_at_most(most, &mut stored).map_err(|e| match is_absence(&e) {
-        true => damaged(&path, "it is missing"),
-        false => failed(path.display())(e),
-    })?;
+    path.read_at_most(most, &mut stored).map_err(unreadable_part(&path))?;
     take_checksum(&mut stored).ok_or_else(|| damaged(&path, "its checksum is not that of its bytes"))
 }

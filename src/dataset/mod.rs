@@ -6,6 +6,7 @@
 mod chunk_reader;
 mod crop;
 mod cropped_traces;
+mod declared;
 pub(crate) mod document;
 mod edited;
 mod exception_reader;
@@ -42,8 +43,9 @@ pub(crate) use trace_part::{file_head, fit_around};
 pub(crate) use trace_samples::TraceSamples;
 pub(crate) use trace_set::TraceSet;
 
-use crate::base::error::Error;
+use crate::base::error::{Error, failed};
 use crate::store::Place;
+use crate::store::place::is_absence;
 
 /// The error for a table that cannot be read: damaged, or the error of the system, which the libraries pass on as text.
 pub(crate) fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Error {
@@ -53,6 +55,25 @@ pub(crate) fn unreadable_table(path: &Place, what: impl std::fmt::Display) -> Er
     }
     let cause = text.rsplit("External: ").next().unwrap_or(&text);
     Error::Failed(format!("{}: {cause}", path.display()))
+}
+
+/// The error for a chunk that is missing. Zarr leaves out chunks of nothing but the fill value, so that may be an edit.
+pub(crate) fn missing_chunk(path: &Place) -> Error {
+    damaged(
+        path,
+        "it is missing; zarr leaves out a chunk that is set to the fill value throughout: if that is so, export \
+         --fill-missing writes that value",
+    )
+}
+
+/// The error for a file of the dataset that cannot be read: damaged where there is none, or something else.
+pub(crate) fn unreadable_part(path: &Place) -> impl Fn(std::io::Error) -> Error {
+    move |e| match e.kind() {
+        _ if is_absence(&e) => damaged(path, "it is missing"),
+        // What lies there is no regular file.
+        std::io::ErrorKind::InvalidInput => damaged(path, &e),
+        _ => failed(path.display())(e),
+    }
 }
 
 /// The error for a dataset file that is not as it was written.

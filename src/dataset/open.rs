@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::base::error::{Error, Result, unreadable};
-use crate::dataset::damaged;
 use crate::dataset::document::{Counts, Document, FileEntry, PartDocument, parts_of};
 use crate::dataset::table_file::TableFile;
+use crate::dataset::{damaged, unreadable_part};
 use crate::dataset_files::{HEADERS, METADATA, NAMED_OUTPUTS, TABLES, TRACES, header_part};
 use crate::grid::Grid;
 use crate::input::outside_traces::{KeptBytes, Part};
@@ -17,9 +17,9 @@ use crate::segy::layout::InputFormat;
 use crate::segy::samples::format::{SampleFormat, sample_format};
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, SampleAxis};
-use crate::store::Place;
 use crate::store::checksum::{Checksum, ChunkSums};
 use crate::store::place::is_absence;
+use crate::store::{Place, Reader};
 use crate::table::info::ColumnInfo;
 use crate::zarr::ArrayPlan;
 
@@ -60,6 +60,8 @@ pub struct Dataset {
     pub header_part_rows: Option<u64>,
     /// Whether it has no samples.
     pub headers_only: bool,
+    /// Whether a chunk that is missing is taken for one of the fill value, as Zarr has it, rather than for a loss.
+    pub fills_missing: bool,
     pub n_gathers: u64,
     /// What its samples are counted along.
     pub sample_axis: SampleAxis,
@@ -233,6 +235,7 @@ impl Dataset {
             header_bytes: TRACE_HEADER_BYTES * (1 + additional_headers),
             header_part_rows: options.header_parts.then_some(options.row_group_rows.max(1)),
             headers_only: options.headers_only,
+            fills_missing: false,
             n_gathers: document.gathers.n_gathers,
             sample_axis: geometry.sample_axis,
             columns: document.columns,
@@ -273,8 +276,19 @@ impl Dataset {
     /// The header table, with the footer read.
     ///
     /// # Errors
-    /// `Error::Damaged` for one that is damaged.
+    /// `Error::Damaged` for one that is damaged, or was written anew since the import.
     pub(crate) fn header_table(&self) -> Result<TableFile> {
+        for (name, _) in self.header_files() {
+            let (path, expected) = (self.path(&name), self.checksums.get(&name));
+            let found = Reader::open(&path).and_then(|file| file.bytes()).map_err(unreadable_part(&path))?;
+            if expected.is_some_and(|expected| expected.bytes != found) {
+                return Err(damaged(
+                    &path,
+                    "it is not the table that the import wrote; restore it, and give new values of header fields in a table \
+                     of their own (export --headers)",
+                ));
+            }
+        }
         TableFile::open_parts(self.headers(), self.array.n_traces, self.header_part_rows, self.header_bytes)
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Conversion {
     input_format: InputFormat,
     major_revision: u8,
     header_bytes: usize,
+    /// What messages call the dataset.
+    root: String,
     first_trace: u64,
     first_trace_offset: u64,
 }
@@ -104,6 +106,7 @@ impl Conversion {
             input_format: dataset.input_format,
             major_revision: file.major_revision,
             header_bytes: dataset.header_bytes,
+            root: dataset.root.display().to_string(),
             first_trace: file.traces.start,
             first_trace_offset: file.first_trace_offset,
         }))
@@ -184,7 +187,8 @@ impl Conversion {
     ) -> Result<()> {
         let start = out.len();
         let misfit = |sample: u64, why: String| {
-            Error::Usage(format!("trace {}, sample {}: {why}", trace - self.first_trace + 1, sample + 1))
+            let (root, trace) = (&self.root, trace - self.first_trace + 1);
+            Error::Usage(format!("{root}: trace {trace}, sample {}: {why}", sample + 1))
         };
         self.recoder.recode(samples, out).map_err(|Misfit { index, why }| misfit(first + index as u64, why))?;
         let Some(recoder) = self.word_recoder else { return Ok(()) };

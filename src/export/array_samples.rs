@@ -302,16 +302,42 @@ impl Fit<'_> {
                 None if length == n => Positions::Same,
                 None => return Err(self.nameless(name, length, n)),
             };
-            return Ok(Dimension { name: name.into(), column: Grid::index_column(&key.name), length, positions });
+            let column = Grid::index_column(&key.name);
+            return Ok(Dimension { name: name.into(), column, length, positions, is_known: true });
         }
         let column = self.column(name)?;
         let n_traces = self.dataset.array.n_traces;
         let positions = match values {
             Some(values) => self.positions(name, &values)?,
-            None if column == TRACE_INDEX && length == n_traces => Positions::Same,
+            None if column == TRACE_INDEX && length == n_traces => {
+                self.check_order(length)?;
+                Positions::Same
+            }
             None => return Err(self.nameless(name, length, n_traces)),
         };
-        Ok(Dimension { name: name.into(), column, length, positions })
+        Ok(Dimension { name: name.into(), column, length, positions, is_known: false })
+    }
+
+    /// Compares the arrays of header fields beside an array of all traces, which does not number them, with those of the dataset:
+    /// its traces may have been sorted.
+    ///
+    /// # Errors
+    /// `Error::Input` for one that differs.
+    fn check_order(&self, n_traces: u64) -> Result<()> {
+        for name in self.dataset.columns.iter().map(|column| &column.name).filter(|name| self.dataset.has_part(name)) {
+            let found = self.array.coordinate(name)?.filter(|found| found.shape == [n_traces]);
+            let Some(found) = found else { continue };
+            let (_, own) = OtherArray::open(&self.dataset.path(name).path())?.numbers()?;
+            let differs = |(one, other): (&f64, &f64)| one.to_bits() != other.to_bits() && one != other;
+            if let Some(trace) = found.values.iter().zip(&own).position(differs) {
+                return Err(self.wrong(format!(
+                    "its {name} is not that of the dataset at trace {}, so its traces may be in another order: sort them as in the \
+                     file, or write beside it an array trace that numbers them as there, from 0; or leave {name} out",
+                    trace + 1
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Keys of a grid that are no dimension of the array, but one value beside it, as `sel(inline=105)` leaves them.
@@ -329,7 +355,7 @@ impl Fit<'_> {
             };
             let indices = self.indices(grid, &key.name, &key.name, &values)?;
             let positions = self.positions(&key.name, &indices)?;
-            single.push(Dimension { name: key.name.clone(), column, length: 1, positions });
+            single.push(Dimension { name: key.name.clone(), column, length: 1, positions, is_known: true });
         }
         Ok(single)
     }

@@ -1,6 +1,7 @@
 //! New values of header fields from a table: one row for each trace, written over the bytes of the header.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,11 +9,13 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::near_names::near_names;
 use crate::base::system::FileExt;
 use crate::dataset::{Dataset, OriginalFile, TraceSet};
+use crate::export::cropped_headers::COUNT_BYTE;
 use crate::export::place_map::{Dimension, PlaceMap, Positions, axis_values};
 use crate::export::table_rows::{Numbers, TableRows};
 use crate::grid::{Grid, TRACE};
 use crate::segy::ByteOrder;
-use crate::segy::fields::{FieldKind, trace_fields};
+use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES, trace_fields};
+use crate::segy::layout::InputFormat;
 use crate::segy::samples::number::{Number, to_float32, to_float64, to_ibm, to_integer};
 
 /// Bytes of new values that are written at a time.
@@ -37,6 +40,8 @@ pub(super) struct HeaderTable {
     row_bytes: usize,
     values: File,
     first_trace: u64,
+    /// Bytes of the headers that say how long a trace is, from 0.
+    lengths: Vec<Range<usize>>,
     n_changed: AtomicU64,
     n_traces: AtomicU64,
     /// Columns that are no header fields.
@@ -61,7 +66,8 @@ impl HeaderTable {
         let first_trace = file.traces.start;
         let counts = (AtomicU64::new(0), AtomicU64::new(0));
         let (n_changed, n_traces) = counts;
-        let table = Self { fields, row_bytes, values, first_trace, n_changed, n_traces, left_out };
+        let lengths = bytes_of_lengths(dataset);
+        let table = Self { fields, row_bytes, values, first_trace, lengths, n_changed, n_traces, left_out };
         let seen = table.take(rows, &join, dataset, file, path)?;
         wanted.each(|trace| match seen.contains(trace) {
             true => Ok(()),
@@ -73,8 +79,8 @@ impl HeaderTable {
     /// Writes the new values of a trace over its headers.
     ///
     /// # Errors
-    /// `Error::Input` for a number of samples that the trace does not have.
-    pub(super) fn apply(&self, trace: u64, headers: &mut [u8], count_byte: usize) -> Result<()> {
+    /// `Error::Input` for another length than the trace has.
+    pub(super) fn apply(&self, trace: u64, headers: &mut [u8]) -> Result<()> {
         let mut row = vec![0; self.row_bytes];
         let offset = (trace - self.first_trace) * self.row_bytes as u64;
         self.values.read_exact_at(&mut row, offset).map_err(failed("new header values"))?;
@@ -86,10 +92,13 @@ impl HeaderTable {
             if place == new {
                 continue;
             }
-            if field.first_byte == count_byte {
+            let is_other = |at: usize| place.get(at) != new.get(at);
+            let tells_length =
+                |at: &usize| self.lengths.iter().any(|bytes| bytes.contains(&(field.first_byte - 1 + at)));
+            if (0..new.len()).filter(tells_length).any(is_other) {
                 let trace = trace - self.first_trace + 1;
                 return Err(Error::Input(format!(
-                    "trace {trace}: the table changes {}, which is the number of its samples; leave that column out",
+                    "trace {trace}: the table changes {}, which says how long the trace is; leave that column out",
                     field.name
                 )));
             }
@@ -146,6 +155,17 @@ impl HeaderTable {
         piece.flush().map_err(wrong)?;
         Ok(seen.counted())
     }
+}
+
+/// Where headers say how long a trace is: its number of samples, in one of two places in a PASSCAL file; and in trace header
+/// extension 1 (rev 2.1, table 4) that number again, and how many additional headers there are.
+fn bytes_of_lengths(dataset: &Dataset) -> Vec<Range<usize>> {
+    const COUNT: Range<usize> = COUNT_BYTE - 1..COUNT_BYTE + 1;
+    const LONG_COUNT: Range<usize> = 228..232;
+    const OF_EXTENSION: [Range<usize>; 2] = [136..140, 156..158];
+    let is_long = dataset.input_format == InputFormat::Passcal;
+    let extension = OF_EXTENSION.map(|bytes| TRACE_HEADER_BYTES + bytes.start..TRACE_HEADER_BYTES + bytes.end);
+    [COUNT].into_iter().chain(is_long.then_some(LONG_COUNT)).chain(extension).collect()
 }
 
 /// New values that are written together.
@@ -210,6 +230,7 @@ impl Join {
             column: Grid::index_column(&key.name),
             length: key.n(),
             positions: Positions::Same,
+            is_known: true,
         };
         let dimensions: Vec<Dimension> = keys.iter().map(dimension).collect();
         let (places, _) = PlaceMap::new(dataset, &file.traces, &dimensions, &path.display().to_string())?;

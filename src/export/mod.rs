@@ -53,6 +53,9 @@ pub struct ExportConfig {
     pub text_lines: Vec<TextLine>,
     /// Refuse if samples were changed since the import.
     pub unedited: bool,
+    /// Take chunks that are missing for chunks of the fill value, which Zarr leaves out when it writes: 0, or NaN in a grid of
+    /// floating-point samples. Otherwise a missing chunk is an error.
+    pub fill_missing: bool,
     /// Sample format or byte order to convert to. Samples keep their exact values, the standard numeric fields of the
     /// binary and trace headers change byte order, and everything else stays unchanged.
     pub conversion: Target,
@@ -96,7 +99,7 @@ pub fn export(
     let (target, overwrite) = (&config.target, config.overwrite);
     crate::store::check_address(target)?;
     let replacing = Replacing { overwrite, sync: config.sync };
-    let dataset = match Dataset::open(&config.dataset) {
+    let mut dataset = match Dataset::open(&config.dataset) {
         Ok(dataset) => dataset,
         // An existing target is reported first, whatever else is wrong.
         Err(e) => return Err(check_target(target, overwrite).err().unwrap_or(e)),
@@ -111,6 +114,8 @@ pub fn export(
             precision.decibels
         )));
     }
+    dataset.check_declared()?;
+    dataset.fills_missing = config.fill_missing;
     let is_standard = target.as_os_str() == "-";
     let n_files = dataset.files.len();
     let one = match config.file {
@@ -184,6 +189,9 @@ impl ExportConfig {
     fn check(&self) -> Result<()> {
         if self.unedited && self.samples.is_some() {
             return Err(Error::Usage("--unedited and --samples contradict each other".into()));
+        }
+        if self.unedited && self.fill_missing {
+            return Err(Error::Usage("--unedited and --fill-missing contradict each other".into()));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::dataset::{
     fit_around,
 };
 use crate::export::array_samples::ArraySamples;
-use crate::export::cropped_headers::{COUNT_BYTE, CroppedHeaders};
+use crate::export::cropped_headers::CroppedHeaders;
 use crate::export::header_table::HeaderTable;
 use crate::export::output_file::{Replacing, Unfinished};
 use crate::export::sample_encoder::SampleEncoder;
@@ -131,7 +131,7 @@ impl Written<'_> {
         let table =
             config.headers.as_deref().map(|path| HeaderTable::open(path, dataset, file, &traces)).transpose()?;
         let change = |trace, headers: &mut [u8]| {
-            table.as_ref().map_or(Ok(()), |table| table.apply(trace, headers, COUNT_BYTE))?;
+            table.as_ref().map_or(Ok(()), |table| table.apply(trace, headers))?;
             fewer.as_ref().map_or(Ok(()), |fewer| fewer.trace_header(trace, headers))
         };
         let sample_bytes = conversion.as_ref().map_or(dataset.format.bytes, Conversion::sample_bytes);
@@ -285,8 +285,8 @@ impl<'a> Cropping<'a> {
             done.notes.push(format!("{} in aside/ left out", count(n, "trace")));
         }
         if n_homeless > 0 {
-            let places = count(n_homeless, "place");
-            done.notes.push(format!("it has samples at {places} without a trace, which are left out"));
+            let (places, of) = (count(n_homeless, "place"), if dataset.files.len() > 1 { " of this file" } else { "" });
+            done.notes.push(format!("it has samples at {places} without a trace{of}, which are left out"));
         }
         Ok(done)
     }

@@ -66,6 +66,9 @@ pub(crate) fn place_of(target: &Path, dataset: &Dataset) -> Result<Place> {
 
 /// Refuses an existing target.
 pub(crate) fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+    if target.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Error::Usage(format!("{}: is the name of a directory; name the file to write", target.display())));
+    }
     let found = match store::is_remote(target) {
         true => entry(&Place::to_write(target).map_err(failed(target.display()))?)?.map(|entry| entry.kind),
         false => match std::fs::symlink_metadata(target) {

@@ -23,6 +23,9 @@ pub(super) struct Dimension {
     pub column: String,
     pub length: u64,
     pub positions: Positions,
+    /// Whether its values are known to be in the dataset, as places along an axis of a grid are, though this file may have no
+    /// trace there.
+    pub is_known: bool,
 }
 
 /// The position for a value of the column.
@@ -92,9 +95,10 @@ impl PlaceMap {
         HeaderColumns::open(dataset)?.numbers(traces, &names, &mut |batch| {
             for row in 0..batch.first().map_or(0, Vec::len) {
                 let positions = dimensions.iter().zip(batch).map(|(d, column)| d.positions.find(column[row], d.length));
-                if let Some(positions) = positions.collect::<Option<Vec<u64>>>() {
+                let positions: Vec<Option<u64>> = positions.collect();
+                used.iter_mut().zip(&positions).for_each(|(used, at)| at.iter().for_each(|&at| mark(used, at)));
+                if let Some(positions) = positions.into_iter().collect::<Option<Vec<u64>>>() {
                     let place = positions.iter().zip(dimensions).fold(0, |place, (at, d)| place * d.length + at);
-                    used.iter_mut().zip(&positions).for_each(|(used, &at)| mark(used, at));
                     map.put(place, trace).map_err(|other| twice(other, traces, dimensions, what))?;
                     set.insert(trace);
                 }
@@ -175,8 +179,8 @@ impl Dimension {
     /// A flag for each value that has to be met.
     fn unused(&self) -> Vec<bool> {
         match &self.positions {
-            Positions::Same => Vec::new(),
-            Positions::Of(pairs) => vec![false; pairs.len()],
+            Positions::Of(pairs) if !self.is_known => vec![false; pairs.len()],
+            _ => Vec::new(),
         }
     }
 

@@ -41,6 +41,15 @@ impl TableRows {
     /// # Errors
     /// Why it cannot be read.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let rows = Self::open_any(path)?;
+        let is_twice = |(i, name): &(usize, &String)| rows.names[..*i].contains(name);
+        match rows.names.iter().enumerate().find(is_twice) {
+            Some((_, name)) => Err(format!("has two columns {name}")),
+            None => Ok(rows),
+        }
+    }
+
+    fn open_any(path: &Path) -> Result<Self, String> {
         let cannot = |e: std::io::Error| format!("cannot be read: {e}");
         let mut parts = files_of(path).map_err(cannot)?.into_iter();
         let place = parts.next().ok_or("has no files called .parquet")?;

@@ -18,6 +18,9 @@ use npy::Npy;
 pub(crate) use zarr::SAMPLE_DIMENSIONS;
 use zarr::ZarrArray;
 
+/// Why an array is refused whose values have another type.
+const OTHER_TYPE: &str = "has values of a type other than int8 to int64, uint8 to uint64, float32 and float64; write it with one \
+                          of these, as in astype(\"float32\")";
 /// Values of a coordinate that are read, at most.
 const MOST_VALUES: u64 = 1 << 27;
 

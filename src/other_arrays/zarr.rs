@@ -16,7 +16,7 @@ use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageEr
 
 use crate::dataset_files::ZARR_JSON;
 use crate::other_arrays::blocks::{Block, block_of};
-use crate::other_arrays::{Kind, OtherArray};
+use crate::other_arrays::{Kind, OTHER_TYPE, OtherArray};
 use crate::segy::Dtype;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
@@ -53,7 +53,10 @@ impl ZarrArray {
     /// # Errors
     /// Why it cannot be read.
     pub(super) fn open(path: &Path) -> Result<Option<OtherArray>, String> {
-        let place = Place::to_read(path).map_err(|e| format!("cannot be read: {e}"))?;
+        let place = Place::to_read(path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotADirectory => "is neither a directory of Zarr nor called .npy".to_owned(),
+            _ => format!("cannot be read: {e}"),
+        })?;
         if !is_there(&place)? {
             return Ok(None);
         }
@@ -62,8 +65,7 @@ impl ZarrArray {
         }
         let array = Array::open(Arc::new(Store { place }), "/")
             .map_err(|e| format!("is not an array that can be read: {e}"))?;
-        let dtype = dtype(array.data_type())
-            .ok_or_else(|| format!("has values of the type {:?}; it has to be numbers", array.data_type()))?;
+        let dtype = dtype(array.data_type()).ok_or(OTHER_TYPE)?;
         if let Some(name) = ["scale_factor", "add_offset"].into_iter().find(|n| array.attributes().contains_key(*n)) {
             return Err(format!("its values are packed ({name}); write it without, as floats"));
         }

@@ -290,13 +290,16 @@ impl Walk<'_> {
     /// Takes those on the way to the end or to the beginning, each expected one jump after the one before.
     fn go(&mut self, from: u64, jump: u64, forward: bool) -> Result<()> {
         let n = self.source.shape().n_traces;
-        let mut expected = from;
+        let (mut expected, mut last) = (from, from);
         loop {
             let next = if forward { expected.checked_add(jump).filter(|&t| t < n) } else { expected.checked_sub(jump) };
             let Some(next) = next else { return Ok(()) };
             expected = next;
-            if let Some(run) = self.near(next, n)? {
-                expected = run.headers.first_trace;
+            // A header that says something else may point to where the walk comes from.
+            let is_further = |trace: u64| if forward { trace > last } else { trace < last };
+            if let Some(run) = self.near(next, n)?.filter(|run| is_further(run.headers.first_trace)) {
+                last = run.headers.first_trace;
+                expected = last;
                 self.found.push(run);
             }
         }

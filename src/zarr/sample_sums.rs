@@ -6,6 +6,7 @@
 use std::io::{BufWriter, Write};
 
 use crate::base::error::{Error, Result, failed};
+use crate::store::place::is_absence;
 use crate::store::{Place, Reader, Writer, finish_buffered};
 use crate::zarr::ArrayPlan;
 
@@ -69,13 +70,16 @@ impl SampleSums {
     /// The checksums of an array.
     ///
     /// # Errors
-    /// `Error::Failed` if there are not as many as the array has chunks.
+    /// `Error::Damaged` if there are not as many as the array has chunks.
     pub(crate) fn open(path: &Place, array: &ArrayPlan) -> Result<Self> {
-        let file = Reader::open(path).map_err(failed(path.display()))?;
+        let file = Reader::open(path).map_err(|e| match is_absence(&e) {
+            true => Error::Damaged(format!("{}: is missing", path.display())),
+            false => failed(path.display())(e),
+        })?;
         let (n_sample_chunks, n_bytes) = (array.n_sample_chunks(), file.bytes().map_err(failed(path.display()))?);
         let n_chunks = array.n_trace_chunks() * n_sample_chunks;
         if n_bytes != n_chunks * SUM_BYTES as u64 {
-            return Err(Error::Failed(format!("{}: does not have a checksum for each chunk", path.display())));
+            return Err(Error::Damaged(format!("{}: does not have a checksum for each chunk", path.display())));
         }
         Ok(Self { path: path.to_owned(), file, n_sample_chunks, n_chunks, first: 0, window: Vec::new() })
     }

@@ -49,7 +49,10 @@ impl Recoder {
             } else {
                 let misfit = |why: String| Misfit { index, why };
                 let value = (from.value)(word);
-                let hint = if value.is_finite() { "" } else { "; --nan VALUE writes another value" };
+                let hint = match value.is_finite() {
+                    true => "; choose a format that holds it, as 5 or 6 (IEEE floating point)",
+                    false => "; --nan VALUE writes another value",
+                };
                 let beyond = || misfit(format!("{value} is beyond {}{hint}", to.name));
                 let new = to.nearest.and_then(|nearest| nearest(value)).ok_or_else(beyond)?;
                 if !self.round && (to.value)(new) != value {
