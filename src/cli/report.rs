@@ -10,7 +10,9 @@ use crate::base::error::{Error, Result, failed};
 use crate::base::system::temporary_files;
 use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print};
+use crate::export::check_target;
 use crate::report::{Form, ReportConfig, report};
+use crate::store::{check_address, is_remote};
 
 /// Make a page with pictures of a SEG-Y file or a dataset: sections, checks, spectrum, map, headers
 ///
@@ -69,36 +71,38 @@ impl ReportArgs {
         let form = if self.json { Form::Json } else { Form::Html };
         let text = report(&config, form, &mut |n| bar.set(n), &cancel)?;
         drop(bar);
-        if is_printed { print(&text) } else { write_whole(&output, text.as_bytes()) }
+        if is_printed { print(&text) } else { write_whole(&output, text.as_bytes(), self.overwrite) }
     }
 }
 
-/// Refuses to replace an existing file.
+/// Refuses to replace an existing file unless that is asked for, and anything but a file in any case.
 ///
 /// # Errors
-/// `Error::OutputInTheWay` if it exists and must not be replaced.
+/// `Error::OutputInTheWay` if something is there that must not be replaced, `Error::Usage` for what is no path of a file.
 pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
-    let shown = path.display();
     if path.as_os_str().is_empty() {
         return Err(Error::Usage("the output path is empty; give a file".into()));
     }
-    if !overwrite && path.try_exists().map_err(failed(&shown))? {
-        return Err(Error::OutputInTheWay(format!("{shown}: already exists; --overwrite replaces it")));
+    check_address(path)?;
+    if is_remote(path) {
+        let what = "cannot be written in an object store; name a file on this computer";
+        return Err(Error::Usage(format!("{}: {what}", path.display())));
     }
-    Ok(())
+    check_target(path, overwrite)
 }
 
 /// Writes a file that appears whole or not at all.
 ///
 /// # Errors
-/// `Error::Failed` if it cannot be written.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+/// `Error::Failed` if it cannot be written, `Error::OutputInTheWay` if something appeared there meanwhile.
+pub(super) fn write_whole(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let shown = path.display();
     let written = temporary_files().prefix(".segy-import-").tempfile_in(directory).and_then(|mut file| {
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)
+        Ok(file)
     });
-    written.map(drop).map_err(failed(shown))
+    let file = written.map_err(failed(path.display()))?;
+    check_target(path, overwrite)?;
+    file.persist(path).map(drop).map_err(|e| failed(path.display())(e.error))
 }
