@@ -125,6 +125,10 @@ fn conditions_and_polygons_choose_traces() {
             offset % 3 == 0 && field(header, 189) < 4 || offset == 339
         };
         same(&found, &crop(&file, wanted, 0..50), "where");
+        // The same fields by the names of segyio and Seismic Unix.
+        let other_names =
+            "mod(Source_To_Receiver_Distance, 3) == 0 and iline < 4 and CDPX_scaled > 0 or Trace_Index = 339";
+        same(&exported(&out, &["--where", other_names]).0, &found, "other names");
         let (found, _) = exported(&out, &["--polygon", polygon.to_str().unwrap()]);
         let inside = |header: &[u8]| (3..=5).contains(&field(header, 189)) && (3..=16).contains(&field(header, 193));
         same(&found, &crop(&file, inside, 0..50), "polygon");

@@ -78,6 +78,13 @@ fn polygons_and_computed_columns_choose_traces_of_an_import() {
     let out = survey.import("computed", &["--compute", "half=floor(inline / 2)", "--where", condition]);
     let wanted = |header: &[u8]| field(header, 189) / 2 >= 4 && field(header, 37) < 200;
     same(&exported(&out, &[]).0, &crop(&file, wanted, 0..50), "computed");
+    // Fields by other names, and a column that has the other name of a field.
+    let condition =
+        "HALF >= 4 and ILINE > 0 and Is_Dead == 0 and source_to_receiver_distance < 200 and CDP_X_scaled > 0";
+    let other = survey.import("other_names", &["--compute", "Half=floor(iline / 2)", "--where", condition]);
+    same(&exported(&other, &[]).0, &crop(&file, wanted, 0..50), "other names");
+    let own = survey.import("own", &["--compute", "fldr=inline", "--where", "fldr == 8"]);
+    same(&exported(&own, &[]).0, &crop(&file, |header| field(header, 189) == 8, 0..50), "a column of that name");
 }
 
 #[test]

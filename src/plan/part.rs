@@ -148,6 +148,12 @@ impl Columns for HeadersOf<'_> {
         self.numbers.names().any(|known| known == name)
     }
 
+    fn spelt(&self, name: &str) -> Option<String> {
+        let mut alike = self.numbers.names().filter(|known| known.eq_ignore_ascii_case(name));
+        let column = if self.has(name) { Some(name) } else { alike.next() };
+        column.map(str::to_owned)
+    }
+
     fn missing(&self, name: &str) -> Error {
         let of = self.files.first().map(self::name).unwrap_or_default();
         if ["is_zero", "is_duplicate"].contains(&name) {
