@@ -100,7 +100,9 @@ fn what_stands_in_a_file_is_text_on_the_page() {
     assert!(!page_of(&several).contains("<b>x"));
     let missing = survey.path("<i>missing.sgy");
     several.push(text(&missing));
-    let page = page_of(&several);
+    let output = run(&[&["report", "-o", "-"], &several[..]].concat());
+    let page = stdout(&output);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(page.contains("&lt;i&gt;missing.sgy") && !page.contains("<i>"), "a refused file is named, as text");
 }
 
@@ -237,6 +239,30 @@ fn several_files_have_a_row_each() {
     assert!(page.contains("2 files") && page.contains("All files"));
     let numbers = numbers_of(&[text(&a.input), text(&b.input)]);
     assert_eq!(numbers.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_report_without_some_of_its_inputs_says_so() {
+    let survey = Survey::new(&["--traces", "90", "--samples", "60"]);
+    let damaged = survey.import("damaged", &["--chunk-traces", "30"]);
+    std::fs::remove_file(damaged.join("traces.zarr/c/0/1")).unwrap();
+    let (input, missing, page) = (text(&survey.input), survey.path("missing.sgy"), survey.path("page.html"));
+    let made = |inputs: &[&str], code: i32| {
+        let output = run(&[&["report", "-o", text(&page), "--overwrite"], inputs].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
+        stderr(&output)
+    };
+    let said = made(&[text(&missing), input], 3);
+    assert!(said.contains("warning: ") && said.contains("missing.sgy: cannot be read"), "{said}");
+    assert!(said.contains("segy-import: the report is without 1 of its 2 inputs"), "{said}");
+    assert!(made(&[text(&missing), input, text(&damaged)], 5).contains("without 2 of its 3 inputs"));
+    assert!(made(&[text(&missing), text(&missing)], 3).contains("without 2 of its 2 inputs"));
+    // For programs there is one document, and nothing after it.
+    let output = run(&["report", "--json", text(&missing), input]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let numbers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(numbers.as_array().unwrap().len(), 1);
 }
 
 #[test]

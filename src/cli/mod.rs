@@ -130,9 +130,9 @@ pub fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { error, files }) => {
-            let (message, code) = (format!("segy-import: {error}"), error.exit_code());
-            tell_programs(Failure { error, files });
+        Err(failure) => {
+            let (message, code) = (format!("segy-import: {}", failure.error), failure.error.exit_code());
+            tell_programs(failure);
             say(&message);
             ExitCode::from(code)
         }
@@ -141,7 +141,7 @@ pub fn main() -> ExitCode {
 
 /// Tells a program that reads standard output what went wrong.
 fn tell_programs(failure: Failure) {
-    if is_for_programs() {
+    if is_for_programs() && !failure.is_printed {
         print_event(&Event::failed(&failure.error, failure.files, &arguments()));
     }
 }
@@ -219,9 +219,9 @@ impl Cli {
     fn run(self) -> Result<(), Failure> {
         let done = match self.command {
             Some(Command::Import(args)) => return args.run(),
+            Some(Command::Report(args)) => return args.run(),
             None => return self.import.run(),
             Some(Command::Inspect(args)) => args.run(),
-            Some(Command::Report(args)) => args.run(),
             Some(Command::View(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),

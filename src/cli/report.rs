@@ -8,10 +8,11 @@ use clap::Args;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::system::temporary_files;
+use crate::cli::events::Failure;
 use crate::cli::overrides::ReadingArgs;
-use crate::cli::progress::{ReadingBar, print};
+use crate::cli::progress::{ReadingBar, print, say};
 use crate::export::check_target;
-use crate::report::{Form, ReportConfig, report};
+use crate::report::{Form, ReportConfig, report_of_all};
 use crate::store::{check_address, is_remote};
 
 /// Make a page with pictures of a SEG-Y file or a dataset: sections, checks, spectrum, map, headers
@@ -55,7 +56,7 @@ Examples: segy-import report line_042.sgy -o line_042.html
           segy-import report survey.sgy --scan --slice 1500 -o survey.html";
 
 impl ReportArgs {
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) fn run(self) -> Result<(), Failure> {
         let output = self.output.unwrap_or_else(|| PathBuf::from("report.html"));
         let is_printed = self.json || output.as_os_str() == "-";
         if !is_printed {
@@ -69,9 +70,21 @@ impl ReportArgs {
         }
         let bar = ReadingBar::new(0);
         let form = if self.json { Form::Json } else { Form::Html };
-        let text = report(&config, form, &mut |n| bar.set(n), &cancel)?;
+        let (text, refused) = report_of_all(&config, form, &mut |n| bar.set(n), &cancel)?;
         drop(bar);
-        if is_printed { print(&text) } else { write_whole(&output, text.as_bytes(), self.overwrite) }
+        refused.iter().for_each(|error| say(&format!("warning: {error}")));
+        if is_printed {
+            print(&text)?;
+        } else {
+            write_whole(&output, text.as_bytes(), self.overwrite)?;
+        }
+        match refused.iter().max_by_key(|error| error.exit_code()) {
+            None => Ok(()),
+            Some(worst) => {
+                let what = format!("the report is without {} of its {} inputs", refused.len(), config.inputs.len());
+                Err(Failure { is_printed, ..worst.of_the_same_kind(what).into() })
+            }
+        }
     }
 }
 
