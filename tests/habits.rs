@@ -314,6 +314,26 @@ fn defaults_come_from_the_environment() {
 }
 
 #[test]
+fn the_progress_of_the_environment_does_not_mix_with_a_file_on_standard_output() {
+    let survey = survey();
+    let out = survey.import("out", &[]);
+    let export = |dataset: &Path, options: &[&str]| {
+        let mut command = Command::new(program());
+        command.arg("export").arg(dataset).arg("-").args(options).env("SEGY_IMPORT_PROGRESS", "json").output().unwrap()
+    };
+    for options in [&[][..], &["-q"]] {
+        let output = export(&out, options);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(output.stdout == std::fs::read(&survey.input).unwrap(), "{options:?}");
+    }
+    let failed = export(&survey.path("missing"), &[]);
+    assert_eq!((failed.status.code(), failed.stdout.len()), (Some(3), 0), "{}", stderr(&failed));
+    for options in [&["--json"][..], &["--progress", "json"]] {
+        assert_eq!(export(&out, options).status.code(), Some(2), "{options:?}");
+    }
+}
+
+#[test]
 fn one_path_alone_names_the_next_commands_and_hints_guess_well() {
     let survey = survey();
     let alone = run_in(&survey, &["in.sgy"]);
