@@ -2,6 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::cli::environment;
+
 /// Words, and what they may mean here: of these options, the first that the command has.
 const WORDS: [(&[&str], &[&str]); 20] = [
     (
@@ -36,32 +38,11 @@ const WORDS: [(&[&str], &[&str]); 20] = [
 const LINES: [(&[&str], &str); 2] =
     [(&["iline", "il", "inline"], "inline=189:i32"), (&["xline", "xl", "crossline"], "crossline=193:i32")];
 
-/// Options with a default in the environment.
-const VARIABLES: [(&str, &str); 3] =
-    [("--codec", "SEGY_IMPORT_CODEC"), ("--progress", "SEGY_IMPORT_PROGRESS"), ("--workers", "SEGY_IMPORT_WORKERS")];
-
-/// Names the variable of the environment that a wrong value came from.
-fn name_variable(error: &mut clap::Error) {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let (option, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
-    let found = VARIABLES.iter().find(|(name, _)| option.split([' ', '=']).next() == Some(*name));
-    let Some((_, variable)) = found.filter(|(_, variable)| std::env::var(variable).as_ref() == Ok(&value)) else {
-        return;
-    };
-    let is_given = std::env::args_os().any(|argument| argument.to_string_lossy().ends_with(value.as_str()));
-    if !is_given {
-        error.insert(ContextKind::InvalidArg, ContextValue::String((*variable).into()));
-    }
-}
-
 /// Puts a better suggestion into an error about an unknown option, or none, and the place that a wrong value came from.
 /// `arguments` are those of the program.
 pub(super) fn improve(error: &mut clap::Error, command: &clap::Command, arguments: &[String]) {
     if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
-        return name_variable(error);
+        return environment::name_variable(error, arguments);
     }
     if error.kind() != ErrorKind::UnknownArgument {
         return;

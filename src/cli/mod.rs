@@ -4,6 +4,7 @@ mod asked;
 mod choices;
 mod dry_run;
 mod each;
+mod environment;
 mod events;
 mod export;
 mod generate;
@@ -123,7 +124,8 @@ fn command() -> clap::Command {
 /// Runs the command of this process and prints any error. Returns the exit code.
 pub fn main() -> ExitCode {
     prepare_process();
-    let parsed = asked_command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let command = environment::with_defaults(asked_command());
+    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => return refused(e),
