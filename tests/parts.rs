@@ -186,6 +186,27 @@ fn a_dataset_of_a_part_says_that_it_is_one() {
 }
 
 #[test]
+fn a_selection_of_everything_is_no_part() {
+    let survey = volume("1");
+    for (name, options) in [("grid", GRID), ("flat", FLAT)] {
+        let whole = survey.import(name, options);
+        for (i, all) in [
+            &["--where", "offset >= 0"][..],
+            &["--times", "0:"],
+            &["--inlines", "1:21", "--crosslines", ":100", "--times", "0:1s"],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let out = format!("{name}_{i}");
+            let output = survey.command(&out, &[options, all].concat()).output().unwrap();
+            assert!(output.status.success() && !stderr(&output).contains("a part"), "{all:?}: {}", stderr(&output));
+            assert_same(&whole, &survey.path(&out));
+        }
+    }
+}
+
+#[test]
 fn parts_of_several_files_leave_out_those_without_a_wanted_trace() {
     let survey = volume("1");
     let file = std::fs::read(&survey.input).unwrap();

@@ -55,7 +55,8 @@ pub(super) struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// Marks what is wanted of the files, and leaves out those of which no trace is. Returns what to say of that.
+    /// Marks what is wanted of the files, and leaves out those of which no trace is. Returns what to say of that; no part if all is
+    /// wanted.
     ///
     /// # Errors
     /// `Error::Usage` where nothing is wanted, for names that are not columns, and for files that can only be imported whole.
@@ -63,14 +64,20 @@ impl Taking<'_> {
         &self,
         files: &mut Vec<PlannedFile>,
         cancel: &CancelHandle,
-    ) -> Result<(PlannedPart, Vec<String>)> {
+    ) -> Result<(Option<PlannedPart>, Vec<String>)> {
         check_whole(files)?;
         let n_traces = files.iter().map(|file| file.layout.n_traces).sum();
         let n_samples = files.iter().map(|file| file.layout.n_samples).max().unwrap_or(0).into();
         let first_sample = self.take_samples(files, n_samples)?;
         let left_out =
             if self.selection.is_of_traces() { self.take_traces(files, n_traces, cancel)? } else { Vec::new() };
-        Ok((PlannedPart { options: self.selection.options(), n_traces, n_samples, first_sample }, left_out))
+        let n_taken: u64 = files.iter().map(PlannedFile::n_traces).sum();
+        if n_taken == n_traces && files.iter().all(|file| file.samples.is_none()) {
+            files.iter_mut().for_each(|file| file.taken = None);
+            return Ok((None, left_out));
+        }
+        let part = PlannedPart { options: self.selection.options(), n_traces, n_samples, first_sample };
+        Ok((Some(part), left_out))
     }
 
     /// Returns the first of the samples that are taken.
