@@ -269,6 +269,23 @@ fn an_empty_or_impossible_part_is_refused_and_nothing_is_left() {
 }
 
 #[test]
+fn a_condition_of_an_import_compares_numbers_alone() {
+    let survey = Survey::new(&["--kind", "shots", "--traces", "100", "--samples", "10"]);
+    for (condition, what) in [
+        ("raw_header > 0", "in.sgy: the column raw_header has bytes, not numbers; compare another one"),
+        ("recording_time > 0", "in.sgy: the column recording_time has times, not numbers"),
+        ("offset > 0 or Recording_Time > 0", "in.sgy: the column Recording_Time has times, not numbers"),
+        ("Label == 3", "in.sgy: the column Label has text, not numbers"),
+        ("offset <", "\"offset <\" has nothing on one side of a comparison"),
+    ] {
+        let why = refused_import(&survey, &["--field", "label=233:text:4", "--where", condition]);
+        assert!(why.contains(what) && !why.contains("degrees"), "{condition}: {why}");
+    }
+    let out = survey.import("out", &["--where", "trace_index >= 2e1 and trace_index < 0.5e+2"]);
+    assert_eq!(column(&out, "trace_in_file"), (20..50).collect::<Vec<_>>());
+}
+
+#[test]
 fn samples_and_headers_go_into_a_part() {
     let survey = volume("5");
     let file = std::fs::read(&survey.input).unwrap();
