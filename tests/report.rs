@@ -288,6 +288,33 @@ fn a_page_that_is_there_stays_unless_it_may_be_replaced() {
     assert_eq!(run(&["report", text(&survey.path("no.sgy"))]).status.code(), Some(3));
 }
 
+#[test]
+fn a_page_and_a_picture_get_the_directories_that_they_need() {
+    let survey = Survey::new(&["--traces", "20", "--samples", "20"]);
+    let (page, picture) = (survey.path("new/pages/page.html"), survey.path("pictures/new/picture.png"));
+    let input = text(&survey.input);
+    for arguments in [["report", input, "-o", text(&page)], ["view", input, "--png", text(&picture)]] {
+        let output = run(&arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    // What is refused makes none, and what cannot be made is named without a temporary file.
+    assert_eq!(
+        run(&["report", text(&survey.path("no.sgy")), "-o", text(&survey.path("none/p.html"))]).status.code(),
+        Some(3)
+    );
+    assert!(!survey.path("none").try_exists().unwrap());
+    let below = survey.path("in.sgy/page.html");
+    let output = run(&["report", input, "-o", text(&below)]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("in.sgy/page.html: ") && !stderr(&output).contains(".segy-import-"),
+        "{}",
+        stderr(&output)
+    );
+}
+
 /// Makes the survey's file as long as if it had so many traces; all but the first have no bytes on the disk.
 fn lengthen(survey: &Survey, n_traces: u64, stride: u64) {
     let file = std::fs::OpenOptions::new().write(true).open(&survey.input).unwrap();

@@ -13,6 +13,7 @@ use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print, say};
 use crate::export::check_target;
 use crate::report::{Form, ReportConfig, report_of_all};
+use crate::store::new_directories::NewDirectories;
 use crate::store::{check_address, is_remote};
 
 /// Make a page with pictures of a SEG-Y file or a dataset: sections, checks, spectrum, map, headers
@@ -104,18 +105,19 @@ pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
     check_target(path, overwrite)
 }
 
-/// Writes a file that appears whole or not at all.
+/// Writes a file that appears whole or not at all, and makes the directories that it needs.
 ///
 /// # Errors
 /// `Error::Failed` if it cannot be written, `Error::OutputInTheWay` if something appeared there meanwhile.
 pub(super) fn write_whole(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
+    let cannot = || format!("{}: cannot be written to", path.display());
+    // Those that nothing comes to lie in go away again.
+    let _parents = NewDirectories::for_file(path)?;
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = temporary_files().prefix(".segy-import-").tempfile_in(directory).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        Ok(file)
-    });
-    let file = written.map_err(failed(path.display()))?;
+    let created = temporary_files().prefix(".segy-import-").tempfile_in(directory);
+    // The whole error has the temporary name.
+    let mut file = created.map_err(|e| failed(cannot())(e.kind()))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed(cannot()))?;
     check_target(path, overwrite)?;
-    file.persist(path).map(drop).map_err(|e| failed(path.display())(e.error))
+    file.persist(path).map(drop).map_err(|e| failed(cannot())(e.error))
 }
