@@ -54,11 +54,11 @@ pub(super) struct ExportArgs {
     file: Option<u32>,
     /// Export traces A up to but not including B, counted from 0 like trace_index in the dataset; "A:" and ":B" are
     /// open-ended
-    #[arg(long, value_name = "A:B", conflicts_with = "gathers")]
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true, conflicts_with = "gathers")]
     traces: Option<Span>,
 
     /// Export gathers A up to but not including B, counted from 0 like ensemble_id in ensemble_index.parquet
-    #[arg(long, value_name = "A:B")]
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
     gathers: Option<Span>,
 
     #[command(flatten)]

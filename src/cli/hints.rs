@@ -38,6 +38,16 @@ const WORDS: [(&[&str], &[&str]); 20] = [
 const LINES: [(&[&str], &str); 2] =
     [(&["iline", "il", "inline"], "inline=189:i32"), (&["xline", "xl", "crossline"], "crossline=193:i32")];
 
+/// Lets every option have a negative number for its value, so that it says what it takes instead.
+pub(super) fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let command = command.mut_args(|arg| {
+        let has_value = !arg.is_positional() && arg.get_action().takes_values();
+        if has_value { arg.allow_negative_numbers(true) } else { arg }
+    });
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, with_negative_numbers))
+}
+
 /// Puts a better suggestion into an error about an unknown option, or none, and the place that a wrong value came from.
 /// `arguments` are those of the program.
 pub(super) fn improve(error: &mut clap::Error, command: &clap::Command, arguments: &[String]) {
@@ -139,6 +149,25 @@ mod tests {
             ("in out --overwri", "--overwrite"),
         ] {
             assert_eq!(tips(given), format!("a similar argument exists: '{meant}'"), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_option_says_what_it_takes_instead_of_a_negative_number() {
+        let parsed = |arguments: &[&str]| command().try_get_matches_from([&["segy-import"], arguments].concat());
+        for (arguments, expected) in [
+            (&["view", "in", "--traces", "-5:"][..], "'-5:' for '--traces <A:B>': write A:B, as in 100:200"),
+            (&["export", "out", "back", "--traces", "-5:"], "'-5:' for '--traces <A:B>': write A:B"),
+            (&["export", "out", "back", "--gathers", "-5"], "'-5' for '--gathers <A:B>': write A:B"),
+            (&["in", "out", "--precision", "-5"], "'-5' for '--precision <DB>': -5 is not in 1..=200"),
+            (&["plan", "in", "out", "-j", "-2"], "-2 is not in 1..=4096"),
+            (&["in", "out", "--interval", "-4ms"], "give a number greater than 0"),
+        ] {
+            let said = parsed(arguments).unwrap_err().render().to_string();
+            assert!(said.contains(expected) && !said.contains("to pass"), "{arguments:?}: {said}");
+        }
+        for arguments in [["in", "out", "--start", "-4ms"], ["in", "out", "--where", "-5 < offset"]] {
+            assert!(parsed(&arguments).is_ok(), "{arguments:?}");
         }
     }
 

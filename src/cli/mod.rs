@@ -118,7 +118,7 @@ enum Command {
 
 /// The command line.
 fn command() -> clap::Command {
-    Cli::command()
+    hints::with_negative_numbers(Cli::command())
 }
 
 /// Runs the command of this process and prints any error. Returns the exit code.

@@ -58,7 +58,7 @@ pub(super) struct ViewArgs {
     gather: Option<(String, f64)>,
 
     /// Show traces A up to but not including B, counted from 0
-    #[arg(long, value_name = "A:B", group = "choice")]
+    #[arg(long, value_name = "A:B", group = "choice", allow_hyphen_values = true)]
     traces: Option<Span>,
 
     /// Draw wiggles with filled peaks
