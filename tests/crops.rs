@@ -110,6 +110,34 @@ fn a_crop_has_the_bytes_of_its_traces_with_other_numbers() {
     }
 }
 
+/// What the exports of `docs/edit.md` have after the word `export`, quotes and brackets taken out.
+fn documented_exports() -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/edit.md")).unwrap();
+    let words = |line: &str| -> Vec<String> {
+        line.replace(['"', ',', '[', ']', '(', ')'], " ").split_whitespace().map(str::to_owned).collect()
+    };
+    let lines = text.lines().filter(|line| line.starts_with("segy-import export") || line.contains("\"export\""));
+    lines.map(|line| words(line).into_iter().skip_while(|word| word != "export").skip(1).collect()).collect()
+}
+
+#[test]
+fn the_exports_of_the_documentation_go_to_files_of_their_own_and_select_some_lines() {
+    let exports = documented_exports();
+    let mut targets: Vec<&str> = exports.iter().map(|words| words[1].as_str()).collect();
+    assert!(targets.len() >= 5 && targets.contains(&"part.sgy"), "{targets:?}");
+    targets.sort_unstable();
+    assert!(targets.windows(2).all(|pair| pair[0] != pair[1]), "{targets:?}");
+    // The volume of the README.
+    for (option, last) in [("--inlines", 200), ("--crosslines", 300)] {
+        let values = exports.iter().filter_map(|words| words.iter().skip_while(|word| *word != option).nth(1));
+        for value in values {
+            let (start, end) = value.split_once(':').unwrap();
+            let [start, end] = [start, end].map(|text| text.parse::<i32>().unwrap());
+            assert!(start >= 1 && (end - 1).min(last) - start >= 50, "{option} {value}");
+        }
+    }
+}
+
 #[test]
 fn conditions_and_polygons_choose_traces() {
     let survey = volume("1");
@@ -125,6 +153,10 @@ fn conditions_and_polygons_choose_traces() {
             offset % 3 == 0 && field(header, 189) < 4 || offset == 339
         };
         same(&found, &crop(&file, wanted, 0..50), "where");
+        // The same fields by the names of segyio and Seismic Unix.
+        let other_names =
+            "mod(Source_To_Receiver_Distance, 3) == 0 and iline < 4 and CDPX_scaled > 0 or Trace_Index = 339";
+        same(&exported(&out, &["--where", other_names]).0, &found, "other names");
         let (found, _) = exported(&out, &["--polygon", polygon.to_str().unwrap()]);
         let inside = |header: &[u8]| (3..=5).contains(&field(header, 189)) && (3..=16).contains(&field(header, 193));
         same(&found, &crop(&file, inside, 0..50), "polygon");

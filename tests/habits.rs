@@ -314,6 +314,65 @@ fn defaults_come_from_the_environment() {
 }
 
 #[test]
+fn a_wrong_default_of_the_environment_stops_the_commands_that_use_it_and_no_other() {
+    let survey = survey();
+    let out = survey.import("out", &[]);
+    let (input, out) = (survey.input.to_str().unwrap(), out.to_str().unwrap());
+    let run_with = |variable: &str, value: &str, arguments: &[&str]| {
+        let mut command = Command::new(program());
+        command.args(arguments).env(variable, value).current_dir(survey.directory.path()).output().unwrap()
+    };
+    let others = [&["inspect", input][..], &["completions", "bash"], &["info", out], &["verify", out]];
+    for (i, (variable, value)) in [("SEGY_IMPORT_CODEC", "zstt"), ("SEGY_IMPORT_WORKERS", "0")].into_iter().enumerate()
+    {
+        for arguments in others {
+            let output = run_with(variable, value, arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        }
+        // The value is part of a name here.
+        for arguments in [&[input, "new_0_zstt"][..], &["import", input, "new_0_zstt"], &["plan", input, "new_0_zstt"]]
+        {
+            let output = run_with(variable, value, arguments);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+            let said = stderr(&output);
+            assert!(said.contains(&format!("'{value}' for '{variable}'")), "{arguments:?}: {said}");
+        }
+        let given = [["--codec", "none"], ["--workers", "1"]][i];
+        let output = run_with(variable, value, &[input, ["a", "b"][i], given[0], given[1]]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let output = run_with("SEGY_IMPORT_PROGRESS", "loud", &["verify", out]);
+    assert!(stderr(&output).contains("'loud' for 'SEGY_IMPORT_PROGRESS'"), "{}", stderr(&output));
+    assert!(run_with("SEGY_IMPORT_PROGRESS", "loud", &["inspect", out]).status.success());
+    for variable in ["SEGY_IMPORT_CODEC", "SEGY_IMPORT_WORKERS", "SEGY_IMPORT_PROGRESS"] {
+        for arguments in [&[input, "empty", "--overwrite"][..], &["import", input, "empty", "--overwrite"]] {
+            let output = run_with(variable, "", arguments);
+            assert!(output.status.success(), "{variable}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn the_progress_of_the_environment_does_not_mix_with_a_file_on_standard_output() {
+    let survey = survey();
+    let out = survey.import("out", &[]);
+    let export = |dataset: &Path, options: &[&str]| {
+        let mut command = Command::new(program());
+        command.arg("export").arg(dataset).arg("-").args(options).env("SEGY_IMPORT_PROGRESS", "json").output().unwrap()
+    };
+    for options in [&[][..], &["-q"]] {
+        let output = export(&out, options);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(output.stdout == std::fs::read(&survey.input).unwrap(), "{options:?}");
+    }
+    let failed = export(&survey.path("missing"), &[]);
+    assert_eq!((failed.status.code(), failed.stdout.len()), (Some(3), 0), "{}", stderr(&failed));
+    for options in [&["--json"][..], &["--progress", "json"]] {
+        assert_eq!(export(&out, options).status.code(), Some(2), "{options:?}");
+    }
+}
+
+#[test]
 fn one_path_alone_names_the_next_commands_and_hints_guess_well() {
     let survey = survey();
     let alone = run_in(&survey, &["in.sgy"]);

@@ -78,6 +78,13 @@ fn polygons_and_computed_columns_choose_traces_of_an_import() {
     let out = survey.import("computed", &["--compute", "half=floor(inline / 2)", "--where", condition]);
     let wanted = |header: &[u8]| field(header, 189) / 2 >= 4 && field(header, 37) < 200;
     same(&exported(&out, &[]).0, &crop(&file, wanted, 0..50), "computed");
+    // Fields by other names, and a column that has the other name of a field.
+    let condition =
+        "HALF >= 4 and ILINE > 0 and Is_Dead == 0 and source_to_receiver_distance < 200 and CDP_X_scaled > 0";
+    let other = survey.import("other_names", &["--compute", "Half=floor(iline / 2)", "--where", condition]);
+    same(&exported(&other, &[]).0, &crop(&file, wanted, 0..50), "other names");
+    let own = survey.import("own", &["--compute", "fldr=inline", "--where", "fldr == 8"]);
+    same(&exported(&own, &[]).0, &crop(&file, |header| field(header, 189) == 8, 0..50), "a column of that name");
 }
 
 #[test]
@@ -179,6 +186,27 @@ fn a_dataset_of_a_part_says_that_it_is_one() {
 }
 
 #[test]
+fn a_selection_of_everything_is_no_part() {
+    let survey = volume("1");
+    for (name, options) in [("grid", GRID), ("flat", FLAT)] {
+        let whole = survey.import(name, options);
+        for (i, all) in [
+            &["--where", "offset >= 0"][..],
+            &["--times", "0:"],
+            &["--inlines", "1:21", "--crosslines", ":100", "--times", "0:1s"],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let out = format!("{name}_{i}");
+            let output = survey.command(&out, &[options, all].concat()).output().unwrap();
+            assert!(output.status.success() && !stderr(&output).contains("a part"), "{all:?}: {}", stderr(&output));
+            assert_same(&whole, &survey.path(&out));
+        }
+    }
+}
+
+#[test]
 fn parts_of_several_files_leave_out_those_without_a_wanted_trace() {
     let survey = volume("1");
     let file = std::fs::read(&survey.input).unwrap();
@@ -238,6 +266,23 @@ fn an_empty_or_impossible_part_is_refused_and_nothing_is_left() {
             assert!(why.contains(message), "{options:?}: {why}");
         }
     }
+}
+
+#[test]
+fn a_condition_of_an_import_compares_numbers_alone() {
+    let survey = Survey::new(&["--kind", "shots", "--traces", "100", "--samples", "10"]);
+    for (condition, what) in [
+        ("raw_header > 0", "in.sgy: the column raw_header has bytes, not numbers; compare another one"),
+        ("recording_time > 0", "in.sgy: the column recording_time has times, not numbers"),
+        ("offset > 0 or Recording_Time > 0", "in.sgy: the column Recording_Time has times, not numbers"),
+        ("Label == 3", "in.sgy: the column Label has text, not numbers"),
+        ("offset <", "\"offset <\" has nothing on one side of a comparison"),
+    ] {
+        let why = refused_import(&survey, &["--field", "label=233:text:4", "--where", condition]);
+        assert!(why.contains(what) && !why.contains("degrees"), "{condition}: {why}");
+    }
+    let out = survey.import("out", &["--where", "trace_index >= 2e1 and trace_index < 0.5e+2"]);
+    assert_eq!(column(&out, "trace_in_file"), (20..50).collect::<Vec<_>>());
 }
 
 #[test]

@@ -207,6 +207,32 @@ fn a_pipe_and_a_link_to_nothing_are_refused_at_once() {
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
 }
 
+#[cfg(unix)]
+#[test]
+fn pages_and_pictures_replace_regular_files_alone() {
+    let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
+    let [pipe, link, directory] = ["pipe", "link", "directory"].map(|name| survey.path(name));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::write(survey.path("thesis.txt"), "years of work").unwrap();
+    std::os::unix::fs::symlink("thesis.txt", &link).unwrap();
+    std::fs::create_dir(&directory).unwrap();
+    let kinds = || [&pipe, &link, &directory].map(|path| std::fs::symlink_metadata(path).unwrap().file_type());
+    let before = kinds();
+    for path in [&pipe, &link, &directory].map(|path| path.to_str().unwrap()) {
+        let input = survey.input.to_str().unwrap();
+        for command in [["report", input, "-o", path], ["view", input, "--png", path]] {
+            for more in [&[][..], &["--overwrite"]] {
+                let output = run(&[&command[..], more].concat());
+                let said = stderr(&output);
+                assert_eq!(output.status.code(), Some(4), "{command:?} {more:?}: {said}");
+                assert!(said.contains("already exists and is not a regular file; choose another"), "{said}");
+            }
+        }
+    }
+    assert_eq!(kinds(), before);
+    assert_eq!(std::fs::read_to_string(survey.path("thesis.txt")).unwrap(), "years of work");
+}
+
 #[test]
 fn an_interrupted_commit_is_brought_to_its_end_before_anything_else() {
     let survey = Survey::new(&["--traces", "10", "--samples", "5"]);
@@ -229,7 +255,7 @@ fn an_object_store_is_refused_by_a_program_without_the_feature() {
     let out = out.to_str().unwrap();
     let local = survey.import("local", &[]);
     let local = local.to_str().unwrap();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 12] = [
         &[input, url],
         &[url, out],
         &["inspect", url],
@@ -237,6 +263,8 @@ fn an_object_store_is_refused_by_a_program_without_the_feature() {
         &["verify", url, local],
         &["export", url, out],
         &["export", local, url],
+        &["report", input, "-o", url],
+        &["view", input, "--png", url],
         &["worker", url, "--segment", "0"],
         &["merge", url],
         &["status", url],

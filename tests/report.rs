@@ -100,7 +100,9 @@ fn what_stands_in_a_file_is_text_on_the_page() {
     assert!(!page_of(&several).contains("<b>x"));
     let missing = survey.path("<i>missing.sgy");
     several.push(text(&missing));
-    let page = page_of(&several);
+    let output = run(&[&["report", "-o", "-"], &several[..]].concat());
+    let page = stdout(&output);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(page.contains("&lt;i&gt;missing.sgy") && !page.contains("<i>"), "a refused file is named, as text");
 }
 
@@ -240,6 +242,30 @@ fn several_files_have_a_row_each() {
 }
 
 #[test]
+fn a_report_without_some_of_its_inputs_says_so() {
+    let survey = Survey::new(&["--traces", "90", "--samples", "60"]);
+    let damaged = survey.import("damaged", &["--chunk-traces", "30"]);
+    std::fs::remove_file(damaged.join("traces.zarr/c/0/1")).unwrap();
+    let (input, missing, page) = (text(&survey.input), survey.path("missing.sgy"), survey.path("page.html"));
+    let made = |inputs: &[&str], code: i32| {
+        let output = run(&[&["report", "-o", text(&page), "--overwrite"], inputs].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
+        stderr(&output)
+    };
+    let said = made(&[text(&missing), input], 3);
+    assert!(said.contains("warning: ") && said.contains("missing.sgy: cannot be read"), "{said}");
+    assert!(said.contains("segy-import: the report is without 1 of its 2 inputs"), "{said}");
+    assert!(made(&[text(&missing), input, text(&damaged)], 5).contains("without 2 of its 3 inputs"));
+    assert!(made(&[text(&missing), text(&missing)], 3).contains("without 2 of its 2 inputs"));
+    // For programs there is one document, and nothing after it.
+    let output = run(&["report", "--json", text(&missing), input]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let numbers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(numbers.as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_slice_has_crosslines_across_and_inlines_down() {
     let survey = Survey::new(&["--traces", "400", "--samples", "60"]);
     let page = page_of(&[text(&survey.input), "--slice", "100"]);
@@ -260,6 +286,33 @@ fn a_page_that_is_there_stays_unless_it_may_be_replaced() {
     assert!(run(&["report", input, "-o", output, "--overwrite"]).status.success());
     assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
     assert_eq!(run(&["report", text(&survey.path("no.sgy"))]).status.code(), Some(3));
+}
+
+#[test]
+fn a_page_and_a_picture_get_the_directories_that_they_need() {
+    let survey = Survey::new(&["--traces", "20", "--samples", "20"]);
+    let (page, picture) = (survey.path("new/pages/page.html"), survey.path("pictures/new/picture.png"));
+    let input = text(&survey.input);
+    for arguments in [["report", input, "-o", text(&page)], ["view", input, "--png", text(&picture)]] {
+        let output = run(&arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!DOCTYPE html>"));
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    // What is refused makes none, and what cannot be made is named without a temporary file.
+    assert_eq!(
+        run(&["report", text(&survey.path("no.sgy")), "-o", text(&survey.path("none/p.html"))]).status.code(),
+        Some(3)
+    );
+    assert!(!survey.path("none").try_exists().unwrap());
+    let below = survey.path("in.sgy/page.html");
+    let output = run(&["report", input, "-o", text(&below)]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("in.sgy/page.html: ") && !stderr(&output).contains(".segy-import-"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// Makes the survey's file as long as if it had so many traces; all but the first have no bytes on the disk.

@@ -83,7 +83,7 @@ pub(super) fn run(config: &ImportConfig, mode: ProgressMode) -> Result<(), Failu
         Ok(()) => survey.summary(&display, &config.output, started.elapsed()),
         Err(error) => {
             display.abandon();
-            Err(Failure { error, files: Some(survey.entries()) })
+            Err(Failure { files: Some(survey.entries()), ..error.into() })
         }
     }
 }
@@ -315,7 +315,7 @@ impl<'a> Survey<'a> {
         display.abandon();
         failures.iter().for_each(|error| display.say(&format!("failed: {error}")));
         let error = worst.of_the_same_kind(format!("{what}, {} failed", failures.len()));
-        Err(Failure { error, files: Some(self.entries()) })
+        Err(Failure { files: Some(self.entries()), ..error.into() })
     }
 }
 

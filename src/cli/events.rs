@@ -107,11 +107,13 @@ impl FileEntry {
 pub(super) struct Failure {
     pub error: Error,
     pub files: Option<Vec<FileEntry>>,
+    /// Whether standard output has what the command prints in spite of it, so that nothing else may follow there.
+    pub is_printed: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, files: None }
+        Self { error, files: None, is_printed: false }
     }
 }
 

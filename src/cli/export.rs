@@ -54,11 +54,11 @@ pub(super) struct ExportArgs {
     file: Option<u32>,
     /// Export traces A up to but not including B, counted from 0 like trace_index in the dataset; "A:" and ":B" are
     /// open-ended
-    #[arg(long, value_name = "A:B", conflicts_with = "gathers")]
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true, conflicts_with = "gathers")]
     traces: Option<Span>,
 
     /// Export gathers A up to but not including B, counted from 0 like ensemble_id in ensemble_index.parquet
-    #[arg(long, value_name = "A:B")]
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
     gathers: Option<Span>,
 
     #[command(flatten)]
@@ -125,13 +125,14 @@ fn finite(text: &str) -> std::result::Result<f64, String> {
 impl ExportArgs {
     pub(super) fn run(self) -> Result<()> {
         let target = self.target.or(self.output).unwrap_or_default();
-        let mode = match self.progress.mode() {
-            ProgressMode::Json | ProgressMode::Result if target.as_os_str() == "-" => {
-                let what = "standard output is the SEG-Y file; leave out --json, or name a file";
-                return Err(Error::Usage(format!("-: {what}")));
-            }
-            mode => mode,
+        let mode = match target.as_os_str() == "-" {
+            true => self.progress.mode_beside_file(),
+            false => self.progress.mode(),
         };
+        if target.as_os_str() == "-" && matches!(mode, ProgressMode::Json | ProgressMode::Result) {
+            let what = "standard output is the SEG-Y file; leave out --json and --progress json, or name a file";
+            return Err(Error::Usage(format!("-: {what}")));
+        }
         let config = ExportConfig {
             dataset: self.dataset,
             target,

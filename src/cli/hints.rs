@@ -2,6 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::cli::environment;
+
 /// Words, and what they may mean here: of these options, the first that the command has.
 const WORDS: [(&[&str], &[&str]); 20] = [
     (
@@ -36,32 +38,21 @@ const WORDS: [(&[&str], &[&str]); 20] = [
 const LINES: [(&[&str], &str); 2] =
     [(&["iline", "il", "inline"], "inline=189:i32"), (&["xline", "xl", "crossline"], "crossline=193:i32")];
 
-/// Options with a default in the environment.
-const VARIABLES: [(&str, &str); 3] =
-    [("--codec", "SEGY_IMPORT_CODEC"), ("--progress", "SEGY_IMPORT_PROGRESS"), ("--workers", "SEGY_IMPORT_WORKERS")];
-
-/// Names the variable of the environment that a wrong value came from.
-fn name_variable(error: &mut clap::Error) {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let (option, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
-    let found = VARIABLES.iter().find(|(name, _)| option.split([' ', '=']).next() == Some(*name));
-    let Some((_, variable)) = found.filter(|(_, variable)| std::env::var(variable).as_ref() == Ok(&value)) else {
-        return;
-    };
-    let is_given = std::env::args_os().any(|argument| argument.to_string_lossy().ends_with(value.as_str()));
-    if !is_given {
-        error.insert(ContextKind::InvalidArg, ContextValue::String((*variable).into()));
-    }
+/// Lets every option have a negative number for its value, so that it says what it takes instead.
+pub(super) fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let command = command.mut_args(|arg| {
+        let has_value = !arg.is_positional() && arg.get_action().takes_values();
+        if has_value { arg.allow_negative_numbers(true) } else { arg }
+    });
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, with_negative_numbers))
 }
 
 /// Puts a better suggestion into an error about an unknown option, or none, and the place that a wrong value came from.
 /// `arguments` are those of the program.
 pub(super) fn improve(error: &mut clap::Error, command: &clap::Command, arguments: &[String]) {
     if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
-        return name_variable(error);
+        return environment::name_variable(error, arguments);
     }
     if error.kind() != ErrorKind::UnknownArgument {
         return;
@@ -158,6 +149,25 @@ mod tests {
             ("in out --overwri", "--overwrite"),
         ] {
             assert_eq!(tips(given), format!("a similar argument exists: '{meant}'"), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_option_says_what_it_takes_instead_of_a_negative_number() {
+        let parsed = |arguments: &[&str]| command().try_get_matches_from([&["segy-import"], arguments].concat());
+        for (arguments, expected) in [
+            (&["view", "in", "--traces", "-5:"][..], "'-5:' for '--traces <A:B>': write A:B, as in 100:200"),
+            (&["export", "out", "back", "--traces", "-5:"], "'-5:' for '--traces <A:B>': write A:B"),
+            (&["export", "out", "back", "--gathers", "-5"], "'-5' for '--gathers <A:B>': write A:B"),
+            (&["in", "out", "--precision", "-5"], "'-5' for '--precision <DB>': -5 is not in 1..=200"),
+            (&["plan", "in", "out", "-j", "-2"], "-2 is not in 1..=4096"),
+            (&["in", "out", "--interval", "-4ms"], "give a number greater than 0"),
+        ] {
+            let said = parsed(arguments).unwrap_err().render().to_string();
+            assert!(said.contains(expected) && !said.contains("to pass"), "{arguments:?}: {said}");
+        }
+        for arguments in [["in", "out", "--start", "-4ms"], ["in", "out", "--where", "-5 < offset"]] {
+            assert!(parsed(&arguments).is_ok(), "{arguments:?}");
         }
     }
 

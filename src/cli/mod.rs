@@ -4,6 +4,7 @@ mod asked;
 mod choices;
 mod dry_run;
 mod each;
+mod environment;
 mod events;
 mod export;
 mod generate;
@@ -117,22 +118,23 @@ enum Command {
 
 /// The command line.
 fn command() -> clap::Command {
-    Cli::command()
+    hints::with_negative_numbers(Cli::command())
 }
 
 /// Runs the command of this process and prints any error. Returns the exit code.
 pub fn main() -> ExitCode {
     prepare_process();
-    let parsed = asked_command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let command = environment::with_defaults(asked_command());
+    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => return refused(e),
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { error, files }) => {
-            let (message, code) = (format!("segy-import: {error}"), error.exit_code());
-            tell_programs(Failure { error, files });
+        Err(failure) => {
+            let (message, code) = (format!("segy-import: {}", failure.error), failure.error.exit_code());
+            tell_programs(failure);
             say(&message);
             ExitCode::from(code)
         }
@@ -141,7 +143,7 @@ pub fn main() -> ExitCode {
 
 /// Tells a program that reads standard output what went wrong.
 fn tell_programs(failure: Failure) {
-    if is_for_programs() {
+    if is_for_programs() && !failure.is_printed {
         print_event(&Event::failed(&failure.error, failure.files, &arguments()));
     }
 }
@@ -219,9 +221,9 @@ impl Cli {
     fn run(self) -> Result<(), Failure> {
         let done = match self.command {
             Some(Command::Import(args)) => return args.run(),
+            Some(Command::Report(args)) => return args.run(),
             None => return self.import.run(),
             Some(Command::Inspect(args)) => args.run(),
-            Some(Command::Report(args)) => args.run(),
             Some(Command::View(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),

@@ -43,13 +43,13 @@ pub(super) struct OverrideArgs {
 
     /// Sample interval, instead of the one in the headers: with its unit, as in 4ms, 250us, 400ps or 5m; without one in
     /// microseconds, or in metres, feet or Hz depending on --domain
-    #[arg(long, value_name = "INTERVAL", value_parser = interval, allow_negative_numbers = true,
+    #[arg(long, value_name = "INTERVAL", value_parser = interval, allow_hyphen_values = true,
           help_heading = "Override the headers")]
     interval: Option<Quantity>,
 
     /// First sample, instead of the delay of the first trace: with its unit; without one in ms, or in metres, feet or Hz
     /// depending on --domain
-    #[arg(long, value_name = "START", value_parser = start, allow_negative_numbers = true, help_heading = "Override the headers")]
+    #[arg(long, value_name = "START", value_parser = start, allow_hyphen_values = true, help_heading = "Override the headers")]
     start: Option<Quantity>,
 
     /// What the sample axis measures; the headers do not say [default: time]

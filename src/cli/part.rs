@@ -21,7 +21,7 @@ pub(super) struct PartArgs {
     times: Option<AxisInterval>,
 
     /// Only traces for which this holds, with columns of headers.parquet: 'offset < 3000 and is_dead == 0'
-    #[arg(long = "where", value_name = "CONDITION")]
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     condition: Option<String>,
 
     /// Only traces inside the polygons of this file, in the coordinates of the traces (cdp_x_scaled, cdp_y_scaled)

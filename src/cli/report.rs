@@ -8,9 +8,13 @@ use clap::Args;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::system::temporary_files;
+use crate::cli::events::Failure;
 use crate::cli::overrides::ReadingArgs;
-use crate::cli::progress::{ReadingBar, print};
-use crate::report::{Form, ReportConfig, report};
+use crate::cli::progress::{ReadingBar, print, say};
+use crate::export::check_target;
+use crate::report::{Form, ReportConfig, report_of_all};
+use crate::store::new_directories::NewDirectories;
+use crate::store::{check_address, is_remote};
 
 /// Make a page with pictures of a SEG-Y file or a dataset: sections, checks, spectrum, map, headers
 ///
@@ -53,7 +57,7 @@ Examples: segy-import report line_042.sgy -o line_042.html
           segy-import report survey.sgy --scan --slice 1500 -o survey.html";
 
 impl ReportArgs {
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) fn run(self) -> Result<(), Failure> {
         let output = self.output.unwrap_or_else(|| PathBuf::from("report.html"));
         let is_printed = self.json || output.as_os_str() == "-";
         if !is_printed {
@@ -67,38 +71,53 @@ impl ReportArgs {
         }
         let bar = ReadingBar::new(0);
         let form = if self.json { Form::Json } else { Form::Html };
-        let text = report(&config, form, &mut |n| bar.set(n), &cancel)?;
+        let (text, refused) = report_of_all(&config, form, &mut |n| bar.set(n), &cancel)?;
         drop(bar);
-        if is_printed { print(&text) } else { write_whole(&output, text.as_bytes()) }
+        refused.iter().for_each(|error| say(&format!("warning: {error}")));
+        if is_printed {
+            print(&text)?;
+        } else {
+            write_whole(&output, text.as_bytes(), self.overwrite)?;
+        }
+        match refused.iter().max_by_key(|error| error.exit_code()) {
+            None => Ok(()),
+            Some(worst) => {
+                let what = format!("the report is without {} of its {} inputs", refused.len(), config.inputs.len());
+                Err(Failure { is_printed, ..worst.of_the_same_kind(what).into() })
+            }
+        }
     }
 }
 
-/// Refuses to replace an existing file.
+/// Refuses to replace an existing file unless that is asked for, and anything but a file in any case.
 ///
 /// # Errors
-/// `Error::OutputInTheWay` if it exists and must not be replaced.
+/// `Error::OutputInTheWay` if something is there that must not be replaced, `Error::Usage` for what is no path of a file.
 pub(super) fn may_write(path: &Path, overwrite: bool) -> Result<()> {
-    let shown = path.display();
     if path.as_os_str().is_empty() {
         return Err(Error::Usage("the output path is empty; give a file".into()));
     }
-    if !overwrite && path.try_exists().map_err(failed(&shown))? {
-        return Err(Error::OutputInTheWay(format!("{shown}: already exists; --overwrite replaces it")));
+    check_address(path)?;
+    if is_remote(path) {
+        let what = "cannot be written in an object store; name a file on this computer";
+        return Err(Error::Usage(format!("{}: {what}", path.display())));
     }
-    Ok(())
+    check_target(path, overwrite)
 }
 
-/// Writes a file that appears whole or not at all.
+/// Writes a file that appears whole or not at all, and makes the directories that it needs.
 ///
 /// # Errors
-/// `Error::Failed` if it cannot be written.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+/// `Error::Failed` if it cannot be written, `Error::OutputInTheWay` if something appeared there meanwhile.
+pub(super) fn write_whole(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
+    let cannot = || format!("{}: cannot be written to", path.display());
+    // Those that nothing comes to lie in go away again.
+    let _parents = NewDirectories::for_file(path)?;
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let shown = path.display();
-    let written = temporary_files().prefix(".segy-import-").tempfile_in(directory).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)
-    });
-    written.map(drop).map_err(failed(shown))
+    let created = temporary_files().prefix(".segy-import-").tempfile_in(directory);
+    // The whole error has the temporary name.
+    let mut file = created.map_err(|e| failed(cannot())(e.kind()))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed(cannot()))?;
+    check_target(path, overwrite)?;
+    file.persist(path).map(drop).map_err(|e| failed(cannot())(e.error))
 }

@@ -58,7 +58,7 @@ pub(super) struct ViewArgs {
     gather: Option<(String, f64)>,
 
     /// Show traces A up to but not including B, counted from 0
-    #[arg(long, value_name = "A:B", group = "choice")]
+    #[arg(long, value_name = "A:B", group = "choice", allow_hyphen_values = true)]
     traces: Option<Span>,
 
     /// Draw wiggles with filled peaks
@@ -151,6 +151,7 @@ impl ViewArgs {
         cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
         let bar = ReadingBar::new(0);
         let choice = self.choice();
+        let overwrite = self.overwrite;
         let Self { input, wiggle, colours, percentile, gain, reverse, png, width, height, show, reading, .. } = self;
         let chosen = choose_section(&input, &reading.resolve()?, &choice, &mut |n| bar.set(n), &cancel)?;
         drop(bar);
@@ -160,7 +161,7 @@ impl ViewArgs {
         match png {
             Some(path) => {
                 let bytes = chosen.png(&drawing)?;
-                if path.as_os_str() == "-" { print_bytes(&bytes) } else { write_whole(&path, &bytes) }
+                if path.as_os_str() == "-" { print_bytes(&bytes) } else { write_whole(&path, &bytes, overwrite) }
             }
             None => print(&in_terminal(&chosen, drawing, size, show.unwrap_or_else(Show::best))?),
         }

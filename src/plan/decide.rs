@@ -67,9 +67,9 @@ impl ImportConfig {
         let n_traces = files.iter().map(PlannedFile::n_traces).sum();
         let row_group_rows = HeaderTable::default_row_group_rows(headers.header_bytes, n_traces);
         let file_index = files.len() > 1;
-        let in_parts = self.header_parts;
-        let mut headers =
-            HeaderTable { sample_flags: !self.headers_only, row_group_rows, file_index, in_parts, ..headers };
+        let (in_parts, sample_flags) = (self.header_parts, !self.headers_only);
+        let trace_in_file = headers.trace_in_file && part.is_some();
+        let mut headers = HeaderTable { sample_flags, row_group_rows, file_index, in_parts, trace_in_file, ..headers };
         let Some(first) = files.first_mut() else {
             return Err(Error::Usage("there is no input file".into()));
         };
@@ -157,7 +157,7 @@ impl ImportConfig {
         let sample = Sample::read(&mut inputs, n_traces, headers, &Keys::new(&[], headers.byte_order)?)?;
         let headers = with_derived(headers.clone(), &layout, &sample, placed);
         let taking = Taking { selection: &self.selection, headers: &headers, io: self.io.unwatched() };
-        taking.take(files, cancel).map(|(part, left_out)| (Some(part), left_out))
+        taking.take(files, cancel)
     }
 
     /// Permissions of the dataset's files, before the umask: readable only for those who may read every input.

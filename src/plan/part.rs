@@ -16,10 +16,12 @@ use crate::base::visible::visible_path;
 use crate::input::PlannedFile;
 use crate::input::trace_map::{BLOCK_BYTES, BLOCK_TRACES, OpenMap, TakenTraces, TraceMap};
 use crate::input::traces::{Inputs, WINDOW_BYTES};
+use crate::segy::fields::FieldKind;
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::{Access, Io};
 use crate::selection::{Columns, Criteria, Selection};
 use crate::store::checksum::crc32c_append;
+use crate::table::columns::Source;
 use crate::table::{ColumnNumbers, HeaderTable};
 
 const MAP: &str = "a temporary file for the map of the traces";
@@ -55,7 +57,8 @@ pub(super) struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// Marks what is wanted of the files, and leaves out those of which no trace is. Returns what to say of that.
+    /// Marks what is wanted of the files, and leaves out those of which no trace is. Returns what to say of that; no part if all is
+    /// wanted.
     ///
     /// # Errors
     /// `Error::Usage` where nothing is wanted, for names that are not columns, and for files that can only be imported whole.
@@ -63,14 +66,20 @@ impl Taking<'_> {
         &self,
         files: &mut Vec<PlannedFile>,
         cancel: &CancelHandle,
-    ) -> Result<(PlannedPart, Vec<String>)> {
+    ) -> Result<(Option<PlannedPart>, Vec<String>)> {
         check_whole(files)?;
         let n_traces = files.iter().map(|file| file.layout.n_traces).sum();
         let n_samples = files.iter().map(|file| file.layout.n_samples).max().unwrap_or(0).into();
         let first_sample = self.take_samples(files, n_samples)?;
         let left_out =
             if self.selection.is_of_traces() { self.take_traces(files, n_traces, cancel)? } else { Vec::new() };
-        Ok((PlannedPart { options: self.selection.options(), n_traces, n_samples, first_sample }, left_out))
+        let n_taken: u64 = files.iter().map(PlannedFile::n_traces).sum();
+        if n_taken == n_traces && files.iter().all(|file| file.samples.is_none()) {
+            files.iter_mut().for_each(|file| file.taken = None);
+            return Ok((None, left_out));
+        }
+        let part = PlannedPart { options: self.selection.options(), n_traces, n_samples, first_sample };
+        Ok((Some(part), left_out))
     }
 
     /// Returns the first of the samples that are taken.
@@ -88,7 +97,7 @@ impl Taking<'_> {
     }
 
     fn take_traces(&self, files: &mut Vec<PlannedFile>, n_traces: u64, cancel: &CancelHandle) -> Result<Vec<String>> {
-        let columns = HeadersOf { files, io: self.io, numbers: ColumnNumbers::new(self.headers)? };
+        let columns = HeadersOf { files, io: self.io, table: self.headers, numbers: ColumnNumbers::new(self.headers)? };
         let criteria = self.selection.criteria(&columns)?;
         let map = Arc::new(columns.map(&criteria, n_traces, cancel)?);
         let mut map_crc32c = 0;
@@ -140,12 +149,19 @@ fn check_whole(files: &[PlannedFile]) -> Result<()> {
 struct HeadersOf<'a> {
     files: &'a [PlannedFile],
     io: Io,
+    table: &'a HeaderTable,
     numbers: ColumnNumbers,
 }
 
 impl Columns for HeadersOf<'_> {
     fn has(&self, name: &str) -> bool {
-        self.numbers.names().any(|known| known == name)
+        self.numbers.names().any(|known| known == name) && self.other_than_numbers(name).is_none()
+    }
+
+    fn spelt(&self, name: &str) -> Option<String> {
+        let mut alike = self.numbers.names().filter(|known| known.eq_ignore_ascii_case(name));
+        let column = if self.has(name) { Some(name) } else { alike.find(|known| self.has(known)) };
+        column.map(str::to_owned)
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -153,6 +169,9 @@ impl Columns for HeadersOf<'_> {
         if ["is_zero", "is_duplicate"].contains(&name) {
             let what = "is known once the samples are read; import all of it, and export the part";
             return Error::Usage(format!("{of}: {name} {what}"));
+        }
+        if let Some(what) = self.other_than_numbers(name) {
+            return Error::Usage(format!("{of}: the column {name} has {what}, not numbers; compare another one"));
         }
         Error::Usage(format!("{of}: has no column {name}; {}", near_names(name, self.numbers.names())))
     }
@@ -172,6 +191,17 @@ impl Columns for HeadersOf<'_> {
 }
 
 impl HeadersOf<'_> {
+    /// What a column has in place of numbers, by its name in any case; `None` for numbers, and for a column that is not there.
+    fn other_than_numbers(&self, name: &str) -> Option<&'static str> {
+        let (_, source) = self.table.leaves().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        match source {
+            Source::Time(_) => Some("times"),
+            Source::RawBytes { .. } => Some("bytes"),
+            Source::Field { kind: FieldKind::Text(_), .. } => Some("text"),
+            _ => None,
+        }
+    }
+
     /// The map of the traces that meet the criteria.
     fn map(&self, criteria: &Criteria, n_traces: u64, cancel: &CancelHandle) -> Result<TraceMap> {
         let file = tempfile::tempfile().map_err(failed(MAP))?;

@@ -67,25 +67,40 @@ pub fn report(
     on_traces: &mut dyn FnMut(u64),
     cancel: &CancelHandle,
 ) -> Result<String> {
+    report_of_all(config, form, on_traces, cancel).map(|(text, _)| text)
+}
+
+/// Makes the report. Returns what is wrong with those of several inputs that it has no more of, too.
+///
+/// # Errors
+/// As [`report`].
+pub(crate) fn report_of_all(
+    config: &ReportConfig,
+    form: Form,
+    on_traces: &mut dyn FnMut(u64),
+    cancel: &CancelHandle,
+) -> Result<(String, Vec<Error>)> {
     if let [_] = config.inputs.as_slice() {
         let looked = look_at(config, 0, on_traces, cancel)?;
-        return match form {
-            Form::Html => page(&looked, &looked.about),
-            Form::Json => json(&serde_json::to_value(&looked.numbers).map_err(failed("the report"))?),
+        let text = match form {
+            Form::Html => page(&looked, &looked.about)?,
+            Form::Json => json(&serde_json::to_value(&looked.numbers).map_err(failed("the report"))?)?,
         };
+        return Ok((text, Vec::new()));
     }
     let (mut briefs, mut refused) = (Vec::new(), Vec::new());
     for i in 0..config.inputs.len() {
         match look_at(config, i, on_traces, cancel) {
             Ok(looked) => briefs.push(Brief::new(&looked, &looked.about)?),
             Err(cancelled @ Error::Cancelled { .. }) => return Err(cancelled),
-            Err(error) => refused.push(error.to_string()),
+            Err(error) => refused.push(error),
         }
     }
-    match form {
-        Form::Html => Ok(page_of_several(&briefs, &refused)),
-        Form::Json => json(&Value::Array(briefs.iter().map(|b| b.numbers().clone()).collect())),
-    }
+    let text = match form {
+        Form::Html => page_of_several(&briefs, &refused.iter().map(Error::to_string).collect::<Vec<_>>()),
+        Form::Json => json(&Value::Array(briefs.iter().map(|b| b.numbers().clone()).collect()))?,
+    };
+    Ok((text, refused))
 }
 
 /// Looks at one of the inputs.

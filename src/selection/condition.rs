@@ -117,6 +117,10 @@ fn comparisons(text: &str, names: &mut Vec<String>) -> Result<Vec<Comparison>, S
     if operators.is_empty() {
         return Err(format!("\"{}\" compares nothing; write as in offset < 3000 and cdp >= 100", text.trim()));
     }
+    if sides.iter().any(|side| side.trim().is_empty()) {
+        let what = "has nothing on one side of a comparison; write as in offset < 3000";
+        return Err(format!("\"{}\" {what}", text.trim()));
+    }
     let sides: Vec<Side> = sides.into_iter().map(|side| self::side(side, names)).collect::<Result<_, _>>()?;
     let pairs = sides.windows(2).zip(operators);
     let comparison = |(pair, operator): (&[Side], Operator)| match pair {
@@ -162,6 +166,8 @@ mod tests {
             ("inline > 6 && abs(offset) >= 2 || inline < 0", true),
             ("orange < andes and inline > 0", false),
             ("sqrt(offset) != 0", false),
+            ("inline < 1e1 and inline > 5e-1", true),
+            ("inline > 1e+3 or offset < -1E0", true),
         ] {
             assert_eq!(holds(text), Ok(expected), "{text}");
         }
@@ -171,7 +177,10 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (text, expected) in [
             ("offset", "compares nothing"),
-            ("offset < ", "not complete"),
+            ("offset < ", "has nothing on one side"),
+            ("cdp > 5 and < 3", "\"< 3\" has nothing on one side"),
+            ("offset < (3", "not complete"),
+            ("cdp > 1e999", "\"1e999\": 1e999 is not a number"),
             ("a ! b", "write <"),
             ("a < 1 and", "compares nothing"),
         ] {

@@ -1,5 +1,6 @@
 //! Which traces and samples of a file are wanted, by what the headers say of them.
 
+mod column_names;
 mod condition;
 mod polygon;
 
@@ -12,6 +13,7 @@ use crate::base::error::{Error, Result};
 use crate::base::shell::quoted_word;
 use crate::segy::SampleAxis;
 use crate::segy::quantity::Quantity;
+use column_names::column_called;
 use condition::Condition;
 use polygon::Polygons;
 
@@ -132,8 +134,12 @@ impl Criterion {
 
 /// The columns of some traces, as a selection looks at them.
 pub(crate) trait Columns {
-    /// Whether there is a column of this name.
+    /// Whether there is a column of numbers with this very name.
     fn has(&self, name: &str) -> bool;
+    /// The column of this name as it is spelt, which may be in upper and lower case.
+    fn spelt(&self, name: &str) -> Option<String> {
+        [name.to_owned(), name.to_ascii_lowercase()].into_iter().find(|name| self.has(name))
+    }
     /// The error for a column that is not there.
     fn missing(&self, name: &str) -> Error;
     /// Whether some trace has something else than zero in one of these columns.
@@ -192,10 +198,8 @@ impl Selection {
             let polygons = read.map_err(|why| Error::Input(format!("{}: {why}", path.display())))?;
             criteria.push(Criterion::Inside(polygons, points(columns, &mut names)?));
         }
-        match names.iter().find(|name| !columns.has(name)) {
-            None => Ok(Criteria { names, criteria }),
-            Some(name) => Err(columns.missing(name)),
-        }
+        let called = |name: &String| column_called(name, columns).ok_or_else(|| columns.missing(name));
+        Ok(Criteria { names: names.iter().map(called).collect::<Result<_>>()?, criteria })
     }
 
     /// The numbers of the samples that are wanted, of `n` along an axis.

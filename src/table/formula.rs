@@ -2,6 +2,8 @@
 //!
 //! Functions are those of `libm` and IEEE 754, which give the same bits on every machine.
 
+use std::borrow::Cow;
+
 use exmex::{BinOp, Express, FlatEx, MakeOperators, Operator, ops_factory};
 use serde::{Deserialize, Serialize};
 
@@ -143,11 +145,12 @@ pub(crate) fn names(expression: &str) -> Result<Vec<String>, String> {
     }
     for (at, word) in words(expression) {
         let is_called = expression[at + word.len()..].trim_start().starts_with('(');
-        if word.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-            word.parse::<f64>().ok().filter(|_| !word.contains(['e', 'E'])).ok_or(format!("{word} is not a number"))?;
+        if begins_number(word) {
+            word.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or(format!("{word} is not a number"))?;
         } else if is_called && !FUNCTIONS.contains(&word) {
             let near = crate::base::near_names::near_names(word, FUNCTIONS);
-            return Err(format!("there is no function {word}; {near}"));
+            let example = "degrees(atan2(receiver_x - source_x, receiver_y - source_y))";
+            return Err(format!("there is no function {word}; write as in {example}; {near}"));
         } else if !is_called && FUNCTIONS.contains(&word) {
             return Err(format!("{word} is a function; write {word}(…)"));
         }
@@ -158,33 +161,56 @@ pub(crate) fn names(expression: &str) -> Result<Vec<String>, String> {
 /// The names and numbers in an expression, and where they begin.
 fn words(expression: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let word_end = move |from: usize| expression[from..].find(|c| !is_word(c)).map_or(expression.len(), |n| from + n);
     let mut at = 0;
     std::iter::from_fn(move || {
-        at += expression[at..].find(is_word)?;
-        let start = at;
-        at += expression[at..].find(|c| !is_word(c)).unwrap_or(expression.len() - at);
+        let start = at + expression[at..].find(is_word)?;
+        at = word_end(start);
+        // The sign of an exponent is part of its number.
+        if is_before_exponent(&expression[start..at]) && expression[at..].starts_with(['+', '-']) {
+            at = word_end(at + 1);
+        }
         Some((start, &expression[start..at]))
     })
+}
+
+fn begins_number(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+}
+
+/// Whether it is a number up to its exponent: `1.5e`.
+fn is_before_exponent(word: &str) -> bool {
+    let digits = word.strip_suffix(['e', 'E']).unwrap_or_default();
+    begins_number(digits) && digits.parse::<f64>().is_ok()
 }
 
 fn parse(expression: &str) -> Result<FlatEx<f64, Operators>, String> {
     if expression.len() > MOST_CHARACTERS {
         return Err(format!("it has {} characters; the limit is {MOST_CHARACTERS}", expression.len()));
     }
-    // In braces, because the library would take a function out of a name that starts like one: min of minute_of_hour.
-    let (mut braced, mut at) = (String::new(), 0);
+    let (mut text, mut at) = (String::new(), 0);
     for (start, word) in words(expression) {
-        let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let [open, close] = if is_name && word != "pi" && !FUNCTIONS.contains(&word) { ["{", "}"] } else { ["", ""] };
-        braced.extend([&expression[at..start], open, word, close]);
+        text.push_str(&expression[at..start]);
+        text.push_str(&as_library_writes(word));
         at = start + word.len();
     }
-    braced.push_str(&expression[at..]);
-    FlatEx::parse(&braced).map_err(|_| {
-        "it is not complete, or parentheses, commas or operators are not where they should be; \
-         write as in degrees(atan2(receiver_x - source_x, receiver_y - source_y))"
-            .into()
-    })
+    text.push_str(&expression[at..]);
+    FlatEx::parse(&text)
+        .map_err(|_| "it is not complete, or parentheses, commas or operators are not where they should be".into())
+}
+
+/// A name or a number as the library reads it: names in braces, because it would take a function out of one that starts like that (min
+/// of minute_of_hour), and numbers without an exponent.
+fn as_library_writes(word: &str) -> Cow<'_, str> {
+    if begins_number(word) {
+        // Such a text has all digits of the number.
+        let number = word.parse::<f64>().ok().filter(|_| word.contains(['e', 'E']));
+        return number.map_or(Cow::Borrowed(word), |number| Cow::Owned(number.to_string()));
+    }
+    match word == "pi" || FUNCTIONS.contains(&word) {
+        true => Cow::Borrowed(word),
+        false => Cow::Owned(format!("{{{word}}}")),
+    }
 }
 
 /// Infinity is undefined too: it comes from a division by zero or an overflow.
@@ -295,6 +321,11 @@ mod tests {
             ("cos(pi)", -1.0),
             ("hypot(3, b)", 5.0),
             ("float(a)", 6.0),
+            ("1e3 + a", 1006.0),
+            ("a - 2.5E-1", 5.75),
+            ("5e-1-5e-1*a", -2.5),
+            (".5e+1 * a", 30.0),
+            ("1e300 / 1e300 + a", 7.0),
         ] {
             assert_eq!(value(expression), Some(expected), "{expression}");
         }
@@ -329,9 +360,13 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (expression, expected) in [
             ("a ^ 2", "pow(x, y)"),
+            ("sqr(a)", "there is no function sqr; write as in degrees(atan2("),
             ("sqr(a)", "did you mean \"sqrt\""),
             ("sqrt + 1", "sqrt(…)"),
-            ("1e5 + a", "1e5 is not a number"),
+            ("1e + a", "1e is not a number"),
+            ("1e999 + a", "1e999 is not a number"),
+            ("1e5a + a", "1e5a is not a number"),
+            ("1e- + a", "1e- is not a number"),
             ("2 a", "not complete"),
             ("(a", "not complete"),
             ("", "not complete"),
@@ -340,6 +375,7 @@ mod tests {
         ] {
             let error = names(expression).unwrap_err();
             assert!(error.contains(expected), "{expression}: {error}");
+            assert_eq!(error.contains("degrees"), error.contains("no function"), "{expression}: {error}");
         }
         let deep = format!("{}a{}", "floor(".repeat(1000), ")".repeat(1000));
         assert!(names(&deep).unwrap_err().contains("7001 characters"));
