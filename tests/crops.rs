@@ -570,6 +570,8 @@ fn an_empty_or_impossible_selection_is_refused() {
             (["--where", "offset > 1000"], "has none of the 340 traces"),
             (["--where", "ofset > 1000"], "has no column ofset; did you mean \"offset\""),
             (["--where", "offset"], "compares nothing"),
+            (["--where", "raw_header > 0"], "headers.parquet: the column raw_header has bytes, not numbers"),
+            (["--where", "offset > 0 or RAW_HEADER > 0"], "the column RAW_HEADER has bytes, not numbers"),
             (["--polygon", polygon.to_str().unwrap()], "has none of the 340 traces"),
             (["--polygon", "nowhere.geojson"], "nowhere.geojson: cannot be read"),
             (["--samples", "nowhere"], "nowhere: cannot be read"),

@@ -30,6 +30,16 @@ impl HeaderColumns {
         self.table.has(name)
     }
 
+    /// What a column has in place of numbers; `None` for numbers and flags, and for a column that is not there.
+    pub(crate) fn other_than_numbers(&self, name: &str) -> Option<&'static str> {
+        match self.table.type_of(name)? {
+            DataType::Utf8 | DataType::LargeUtf8 => Some("text"),
+            DataType::Timestamp(..) => Some("times"),
+            DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) => Some("bytes"),
+            _ => None,
+        }
+    }
+
     /// The names of all columns.
     pub(crate) fn names(&self) -> Vec<String> {
         self.table.names()

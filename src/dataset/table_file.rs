@@ -4,6 +4,7 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -58,6 +59,11 @@ impl TableFile {
     /// Whether it has a column of this name.
     pub(crate) fn has(&self, column: &str) -> bool {
         self.first.metadata.schema().column_with_name(column).is_some()
+    }
+
+    /// The type of a column; `None` if there is none of this name.
+    pub(crate) fn type_of(&self, column: &str) -> Option<&DataType> {
+        self.first.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
     }
 
     /// The names of its columns.

@@ -16,15 +16,25 @@ struct TableAt<'a> {
 
 impl Columns for TableAt<'_> {
     fn has(&self, name: &str) -> bool {
-        self.columns.has(name)
+        self.columns.has(name) && self.columns.other_than_numbers(name).is_none()
+    }
+
+    fn spelt(&self, name: &str) -> Option<String> {
+        let mut names = self.columns.names();
+        names.retain(|known| known.eq_ignore_ascii_case(name) && self.has(known));
+        // Two may differ in nothing but case.
+        let own = names.iter().position(|known| known == name).unwrap_or(0);
+        names.into_iter().nth(own)
     }
 
     fn missing(&self, name: &str) -> Error {
-        Error::Usage(format!(
-            "{}: has no column {name}; {}",
-            self.dataset.headers().display(),
-            near_names(name, self.columns.names().iter().map(String::as_str))
-        ))
+        let (of, names) = (self.dataset.headers(), self.columns.names());
+        let of = of.display();
+        let alike = names.iter().find(|known| known.eq_ignore_ascii_case(name));
+        Error::Usage(match alike.and_then(|known| self.columns.other_than_numbers(known)) {
+            Some(what) => format!("{of}: the column {name} has {what}, not numbers; compare another one"),
+            None => format!("{of}: has no column {name}; {}", near_names(name, names.iter().map(String::as_str))),
+        })
     }
 
     fn are_used(&self, names: &[&str]) -> Result<bool> {

@@ -57,7 +57,7 @@ pub(crate) fn brick(asked: Option<&Lengths>, names: &[&str], lengths: &[u64]) ->
     }
 }
 
-/// The bricks along each axis in one shard.
+/// The bricks along each axis in one shard. A length that reaches the end of its axis takes all of them.
 ///
 /// # Errors
 /// `Error::Usage` where a shard would not hold whole bricks.
@@ -76,7 +76,8 @@ pub(crate) fn shard(asked: Option<&GridShard>, brick: &[u64], lengths: &[u64]) -
             check_number("--shard", asked, lengths.len())?;
             let of_axis = |((asked, brick), n): ((&Option<u64>, &u64), &u64)| match asked {
                 None => Ok(*n),
-                Some(length) if length % brick == 0 => Ok((length / brick).min(*n)),
+                Some(length) if length.div_ceil(*brick) >= *n => Ok(*n),
+                Some(length) if length % brick == 0 => Ok(length / brick),
                 Some(length) => Err(Error::Usage(format!(
                     "--shard: {length} is not a multiple of the brick's {brick} along that axis"
                 ))),
@@ -237,6 +238,9 @@ mod tests {
         let asked = GridShard::Lengths("10,7,all".parse().unwrap());
         assert_eq!(shard(Some(&asked), &[5, 7, 9], &lengths), Ok(Some(vec![2, 1, 5])));
         assert!(shard(Some(&asked), &[4, 7, 9], &lengths).unwrap_err().to_string().contains("not a multiple"));
+        // A brick was cut to an axis that is shorter.
+        let asked = GridShard::Lengths("128,128,all".parse().unwrap());
+        assert_eq!(shard(Some(&asked), &[10, 64, 9], &[10, 200, 40]), Ok(Some(vec![1, 2, 5])));
     }
 
     #[test]

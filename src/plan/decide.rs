@@ -20,7 +20,7 @@ use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::part::{PlannedPart, Taking};
 use crate::plan::partition::{cuts_inside_gathers, partition};
 use crate::plan::precision;
-use crate::plan::target::Target;
+use crate::plan::target::{Dealt, Target};
 use crate::plan::{MAX_THREADS, PLAN_VERSION, Plan};
 use crate::segy::fields::{FieldKind, TRACE_FIELDS};
 use crate::segy::layout::{Decision, InputFormat};
@@ -131,6 +131,7 @@ impl ImportConfig {
             warnings,
             segment_warnings,
             scratch,
+            dealt: Dealt::default(),
         };
         if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
     }

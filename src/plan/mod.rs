@@ -30,7 +30,7 @@ use crate::plan::make_grid::Scratch;
 use crate::plan::mapping::PlacedField;
 use crate::plan::part::PlannedPart;
 use crate::plan::partition::Segment;
-use crate::plan::target::{Target, owned, traces_in};
+use crate::plan::target::{Dealt, Target, owned, traces_in};
 use crate::segy::layout::Decision;
 use crate::segy::{Io, Layout};
 use crate::store::Place;
@@ -107,6 +107,9 @@ pub struct Plan {
     /// What else planning a grid found.
     #[serde(skip)]
     pub scratch: Scratch,
+    /// How the units of a grid are dealt out to the segments.
+    #[serde(skip)]
+    pub dealt: Dealt,
 }
 
 impl Plan {
@@ -267,7 +270,17 @@ impl Plan {
 
     /// The units of the target that a segment writes.
     pub fn units_of(&self, segment: &Segment) -> Range<u64> {
-        if self.headers_only { 0..0 } else { self.target.units_of(segment, self.headers.row_group_rows) }
+        match &self.target {
+            _ if self.headers_only => 0..0,
+            Target::Traces(array) => owned(segment, array.traces_per_object()),
+            Target::Grid(grid) => {
+                let n_rows = |segment| {
+                    let rows = self.rows_of(segment);
+                    rows.end - rows.start
+                };
+                self.dealt.units_of(segment.id as usize, grid, || self.segments.iter().map(n_rows).collect())
+            }
+        }
     }
 
     /// The traces in a segment's units.

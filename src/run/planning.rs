@@ -186,6 +186,8 @@ fn scanning(config: &ImportConfig, other: OtherPlan) -> Option<ImportConfig> {
     let earlier = if config.fresh { None } else { staging::is_probed(&config.output).unwrap_or(Some((false, false))) };
     let (scans, is_wrong) = match earlier {
         None => (other == OtherPlan::IsRefused, false),
+        // Its segments may be wrong, and those of others could not begin again.
+        Some((true, _)) if other == OtherPlan::IsRefused => (true, true),
         Some((is_probed, is_wrong)) => (!is_probed || is_wrong, is_wrong),
     };
     let options = GridOptions { is_scanned: true, ..grid.clone() };

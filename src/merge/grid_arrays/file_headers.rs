@@ -71,7 +71,12 @@ fn binary_header(binary: &BinaryHeader) -> Value {
         (name.to_owned(), json!(value))
     };
     let mut fields: Map<String, Value> = BINARY.iter().map(field).collect();
-    let [major, minor] = [300, 301].map(|at| binary.bytes[at]);
+    // MDIO writes both as one number in the byte order of the file.
+    let [major, minor] = match binary.order {
+        ByteOrder::Big => [300, 301],
+        ByteOrder::Little => [301, 300],
+    }
+    .map(|at| binary.bytes[at]);
     fields.insert("segy_revision_major".into(), major.into());
     fields.insert("segy_revision_minor".into(), minor.into());
     fields.into()
