@@ -16,6 +16,7 @@ mod convert;
 mod coordinates;
 mod corpus;
 mod crops;
+mod doubtful_sizes;
 mod edits;
 #[cfg(target_os = "linux")]
 mod faults;

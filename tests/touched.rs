@@ -98,7 +98,8 @@ fn chunks_that_are_missing_are_a_loss_unless_it_is_said_that_they_were_filled() 
     let bytes = std::fs::read(&survey.input).unwrap();
     let sharded = ["--chunk-traces", "10", "--shard", "3"];
     // The second chunk or brick along the traces, and what is there instead: traces 38 to 74, 31 to 60, crosslines 7 to 12 of inlines 1 to 7.
-    let cases: [(&[&str], &str, &dyn Fn(usize) -> bool, f32); 3] = [
+    type IsIn<'a> = &'a dyn Fn(usize) -> bool;
+    let cases: [(&[&str], &str, IsIn, f32); 3] = [
         (FLAT, "traces.zarr/c/0/1", &|trace| (37..74).contains(&trace), 0.0),
         (&sharded, "traces.zarr/c/0/1", &|trace| (30..60).contains(&trace), 0.0),
         (GRID, "amplitude/c/0/1/0", &|trace| trace / 17 < 7 && (6..12).contains(&(trace % 17)), f32::NAN),

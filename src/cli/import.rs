@@ -330,6 +330,8 @@ fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
         false => store::files::read_text(list),
     };
     let text = text.map_err(|e| unreadable(list, &e))?;
+    // Some editors mark UTF-8 so.
+    let text = text.trim_start_matches('\u{feff}');
     let separator = if text.contains('\0') { '\0' } else { '\n' };
     let lines = text.split(separator).map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     let paths: Vec<PathBuf> = lines.map(PathBuf::from).collect();

@@ -165,9 +165,11 @@ pub(crate) fn plan_files(paths: &[PathBuf], io: Io, overrides: &Overrides, watch
         let input = InputFile::of(path)?;
         let layout = infer::layout(&mut file, overrides, watch)?;
         let first_trace = files.last().map_or(0, PlannedFile::end_trace);
-        let planned = PlannedFile::whole(input, layout, first_trace);
+        let mut planned = PlannedFile::whole(input, layout, first_trace);
         if let Some(first) = files.first() {
             check_fit(first, &planned, overrides.ragged)?;
+            let warning = other_lengths(&first.layout, &planned.layout);
+            planned.layout.warnings.extend(warning);
         }
         watch(Walked::default())?;
         files.push(planned);
@@ -182,6 +184,22 @@ pub(crate) fn warnings_of(files: &[PlannedFile]) -> Vec<String> {
         f.layout.warnings.iter().map(|w| format!("{name}{w}")).collect()
     };
     files.iter().flat_map(of_file).collect()
+}
+
+/// A warning on lengths and coordinates in other units than those of the first file.
+fn other_lengths(first: &Layout, other: &Layout) -> Option<String> {
+    let unit = |layout: &Layout| match layout.measurement_system {
+        1 => Some("metres"),
+        2 => Some("feet"),
+        _ => None,
+    };
+    let (of_first, of_other) = (unit(first)?, unit(other)?);
+    (of_first != of_other).then(|| {
+        format!(
+            "its lengths and coordinates are in {of_other} (bytes 3255-3256), and those of the first file in {of_first}, which is what \
+             the dataset says of all; import it separately unless that is wrong"
+        )
+    })
 }
 
 /// Refuses a file whose traces cannot share an array and a table with those of the first file.
@@ -200,7 +218,7 @@ fn check_fit(first: &PlannedFile, other: &PlannedFile, ragged: Ragged) -> Result
         ("samples per trace", a.n_samples.to_string(), b.n_samples.to_string(), "--ragged pad pads the shorter traces"),
         ("the domain of the samples", domain(a), domain(b), "--domain overrides it in all"),
         ("the sample interval", interval(a), interval(b), "--interval overrides it in all"),
-        ("the sample format", format(a), format(b), "--format overrides it in all"),
+        ("the sample format", format(a), format(b), "--format overrides it in all, for one that is labelled wrongly"),
         ("the byte order", order(a), order(b), ""),
         ("the bytes of trace headers", a.header_bytes().to_string(), b.header_bytes().to_string(), ""),
         ("the trace header fields", fields(a), fields(b), ""),

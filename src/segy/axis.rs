@@ -280,6 +280,12 @@ impl Inference<'_> {
         let (value, because) = if let Some(value) = self.overrides.interval_in(domain, units) {
             (value, "option --interval".to_owned())
         } else if is_interval(extended) {
+            if binary != 0 && (extended - f64::from(binary)).abs() >= 1.0 {
+                self.warnings.push(format!(
+                    "bytes 3273-3280 say a sample interval of {extended}, bytes 3217-3218 {binary}; the first is taken (--interval \
+                     overrides)"
+                ));
+            }
             match domain {
                 Domain::Time => of_header(extended, "bytes 3273-3280 (rev 2 extended interval)"),
                 _ => (extended, "bytes 3273-3280 (rev 2 extended interval)".to_owned()),

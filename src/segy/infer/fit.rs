@@ -6,7 +6,7 @@ use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::Inference;
 use crate::segy::infer::last_bytes::{self, Agreement};
 use crate::segy::infer::what_fits::{extended_headers_that_fit, samples_that_fit, what_would_fit};
-use crate::segy::infer::{second_header, shifted};
+use crate::segy::infer::{objections, second_header, shifted};
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::lengths::ragged::TraceIndex;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
@@ -70,25 +70,39 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     }
     let readings = readings(inference)?;
     let declared = if inference.rev2 { inference.binary.u64(3513) } else { 0 };
-    let exact = |r: &&Reading| matches!(r.divide(len, size), (1.., 0));
+    let exact = |r: &Reading| Some((*r, r.divide(len, size))).filter(|(_, found)| matches!(found, (1.., 0)));
+    let mut fitting: Vec<(Reading, u64)> = readings.iter().filter_map(exact).map(|(r, (n, _))| (r, n)).collect();
     // Best is a reading on which the declared trace count and the file size agree, then one by the size.
-    if let Some(reading) = readings.iter().filter(exact).find(|r| r.divide(len, size).0 == declared) {
-        return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520, and the file size"));
-    }
-    if let Some(reading) = readings.iter().find(exact) {
-        let n = reading.divide(len, size).0;
-        let mut fit = accept(inference, reading, n, "the file size");
-        if declared != 0 {
-            fit.warnings
-                .push(format!("bytes 3513-3520 say {declared} traces, the file has {n}; all of them are taken"));
+    fitting.sort_by_key(|&(_, n)| n != declared);
+    let mut objection = None;
+    for (reading, n) in &fitting {
+        match objections::of(inference, reading, *n) {
+            None => return Ok(accept_exact(inference, reading, *n, declared)),
+            Some(what) => objection = objection.or(Some(what)),
         }
-        return Ok(fit);
+    }
+    if let Some(what) = objection {
+        return Err(Error::Input(format!("{}: {what}", inference.file.path().display())));
     }
     let available = |r: &Reading| len.saturating_sub(r.offset) / r.stride(size);
     if let Some(reading) = readings.iter().find(|r| declared != 0 && declared == available(r)) {
         return Ok(accept(inference, reading, declared, "the trace count at bytes 3513-3520"));
     }
-    imperfect_end(inference, &readings[0])
+    // No trailer is known where its length is not given.
+    let trailer = if inference.binary.i32(3529) == -1 { 0 } else { readings[0].trailer };
+    imperfect_end(inference, &Reading { trailer, ..readings[0] })
+}
+
+/// A reading that fits the size; `declared` is the trace count of revision 2, 0 if there is none.
+fn accept_exact(inference: &Inference, reading: &Reading, n: u64, declared: u64) -> Fit {
+    if n == declared {
+        return accept(inference, reading, n, "the trace count at bytes 3513-3520, and the file size");
+    }
+    let mut fit = accept(inference, reading, n, "the file size");
+    if declared != 0 {
+        fit.warnings.push(format!("bytes 3513-3520 say {declared} traces, the file has {n}; all of them are taken"));
+    }
+    fit
 }
 
 /// Every reading of the declared fields worth trying, the most trusted first. Never empty.
@@ -238,9 +252,11 @@ fn trailers(inference: &Inference, offset: u64) -> Vec<u64> {
     }
     let data = inference.file.len().saturating_sub(offset);
     match inference.binary.i32(3529) {
-        n @ 1.. if u64::from(n.unsigned_abs()) * TEXT < data => vec![u64::from(n.unsigned_abs()) * TEXT],
+        n @ 1.. if u64::from(n.unsigned_abs()) * TEXT < data => vec![u64::from(n.unsigned_abs()) * TEXT, 0],
+        // Each of its records may begin with a stanza.
         -1 => {
-            (0..=(data / TEXT).min(100)).map(|n| n * TEXT).filter(|&n| n == 0 || begins_stanza(inference, n)).collect()
+            let begins = |n: &u64| *n == 0 || begins_stanza(inference, *n);
+            (0..=(data / TEXT).min(100)).rev().map(|n| n * TEXT).filter(begins).collect()
         }
         _ => vec![0],
     }
@@ -274,6 +290,16 @@ pub(crate) fn accept(inference: &Inference, reading: &Reading, n_traces: u64, be
         warnings.push(format!(
             "the binary header says 0 samples (bytes 3221-3222); {} is taken from the first trace header (bytes 115-116)",
             reading.n_samples
+        ));
+    }
+    if reading.trailer == 0
+        && inference.rev2
+        && inference.overrides.trailer_bytes.is_none()
+        && inference.binary.i32(3529) > 0
+    {
+        warnings.push(format!(
+            "bytes 3529-3532 declare {}, and traces fill the file to its end",
+            count(u64::from(inference.binary.i32(3529).unsigned_abs()), "record of a trailer")
         ));
     }
     if trailing_bytes > reading.trailer || (trailing_bytes > 0 && reading.trailer == 0) {
@@ -333,7 +359,8 @@ fn start_reason(inference: &Inference, reading: &Reading) -> String {
 /// The size does not agree: stray bytes, a trace cut short, or headers that do not belong to this file.
 fn imperfect_end(inference: &Inference, reading: &Reading) -> Result<Fit> {
     let path = inference.file.path().display();
-    if let Some(refusal) = shifted::refusal(inference.file) {
+    let elsewhere = || shifted::traces_elsewhere(inference, reading);
+    if let Some(refusal) = shifted::refusal(inference.file).or_else(elsewhere) {
         return Err(refusal);
     }
     let (n, rest) = reading.divide(inference.file.len(), inference.format.bytes);

@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::fit::{self, Fit, Reading, accept, readings};
+use crate::segy::infer::last_bytes::{Agreement, agreement};
 use crate::segy::infer::{Inference, second_header};
 use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
 
@@ -11,8 +12,8 @@ use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
 pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     if inference.overrides.ragged == Ragged::Refuse {
         let found = fit::find(inference);
-        // One length may divide the size by chance if the first trace header says another.
-        let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit));
+        // One length may divide the size by chance if the first trace header says another, or others are not where they should be.
+        let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit) && !is_contradicted(inference, fit));
         return if is_sure { found } else { first_odd_trace(inference).map_or(found, Err) };
     }
     let path = inference.file.path().display();
@@ -23,6 +24,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     }
     if inference.fixed_length()
         && let Ok(fit) = fit::find(inference)
+        && !is_contradicted(inference, &fit)
     {
         return Ok(fit);
     }
@@ -50,6 +52,18 @@ fn is_stated(inference: &Inference, fit: &Fit) -> bool {
     header.is_ok_and(|h| u32::from(inference.trace_u16(&h, 115)) == fit.n_samples)
 }
 
+/// Whether what is where this reading has trace headers does not look like them.
+fn is_contradicted(inference: &Inference, fit: &Fit) -> bool {
+    let reading = Reading {
+        n_extended: fit.n_extended_text_headers,
+        offset: fit.first_trace_offset,
+        n_additional: fit.n_additional_headers,
+        n_samples: fit.n_samples,
+        trailer: fit.trailing_bytes,
+    };
+    agreement(inference, &reading, inference.format.bytes, fit.n_traces) == Agreement::Contradicted
+}
+
 /// Follows the chain of trace headers. The inner error says where it breaks.
 fn by_stated_lengths(inference: &Inference) -> Result<Result<Fit, String>> {
     let mut complaint = None;
@@ -68,7 +82,7 @@ fn by_stated_lengths(inference: &Inference) -> Result<Result<Fit, String>> {
         if walk.n_traces > 0 && second_header::is_at(inference.file, walk.index.end) {
             return Err(second_header::refusal(inference.file, walk.index.end));
         }
-        complaint = complaint.or_else(|| walk.complaint());
+        complaint = complaint.or_else(|| walk.complaint(inference.file));
     }
     Ok(Err(complaint.unwrap_or_else(|| "there is no trace".into())))
 }
@@ -114,9 +128,10 @@ fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
     fit.n_traces = walk.n_traces;
     fit.trailing_bytes = inference.file.len() - walk.index.end;
     match walk.how {
-        End::Rest(n) => fit
-            .warnings
-            .push(format!("{n} bytes after the last trace (from byte {}) are not a trace", walk.index.end + 1)),
+        End::Rest(n) => fit.warnings.push(format!(
+            "{n} bytes after the last trace (from byte {}) are not a trace",
+            inference.file.byte_number(walk.index.end)
+        )),
         End::Cut { .. } => fit.warnings.push(format!(
             "the file ends inside trace {}; the {} whole ones are taken",
             walk.n_traces + 1,
@@ -132,7 +147,7 @@ fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
 fn first_odd_trace(inference: &Inference) -> Option<Error> {
     /// This many traces cannot agree by chance.
     const CONVINCING: u64 = 10_000;
-    if inference.overrides.n_samples.is_some() || inference.fixed_length() {
+    if inference.overrides.n_samples.is_some() {
         return None;
     }
     let walks = readings(inference).ok()?.into_iter().take(8);

@@ -53,6 +53,17 @@ pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: 
     if tells { Agreement::Agreed } else { Agreement::Unknown }
 }
 
+/// Whether trace headers at two offsets look alike, and hold something to compare: the same sample count, interval and
+/// coordinate scalar.
+pub(crate) fn are_alike(inference: &Inference, one: u64, other: u64) -> bool {
+    let telling = |offset: u64| {
+        let header = inference.file.copy(offset, TRACE_HEADER_BYTES).ok()?;
+        Some([115, 117, 71].map(|byte| inference.trace_u16(&header, byte)))
+    };
+    let [count, interval, _] = telling(one).unwrap_or_default();
+    (count, interval) != (0, 0) && telling(one) == telling(other)
+}
+
 /// Whether the `rest` bytes after trace `n` (from 1) could be the beginning of the next trace: most of their fields
 /// hold what the previous headers suggest, and so do half of the nonzero ones.
 ///

@@ -8,6 +8,7 @@ pub(crate) mod fit_lengths;
 pub(crate) mod float_kind;
 pub(crate) mod foreign;
 pub(crate) mod last_bytes;
+pub(crate) mod objections;
 pub(crate) mod passcal;
 pub(crate) mod sample_look;
 pub(crate) mod second_header;
@@ -299,9 +300,21 @@ fn byte_order(file: &SegyFile, bytes: &[u8], overrides: &Overrides) -> (ByteOrde
     let orders = [(ByteOrder::Big, code), (ByteOrder::Little, code.swap_bytes())];
     match orders.into_iter().find(|&(_, code)| sample_format(code).is_some()) {
         Some((order, code)) => (order, format!("the format code at bytes 3225-3226 reads {code} that way")),
+        None if fits_size(file, bytes, ByteOrder::Little) && !fits_size(file, bytes, ByteOrder::Big) => (
+            ByteOrder::Little,
+            "the number of samples at bytes 3221-3222, which fits the file size only that way".into(),
+        ),
         // The standard says big-endian; the format code is then refused, or given by the user.
         None => (ByteOrder::Big, "the standard".into()),
     }
+}
+
+/// Whether the number of samples in a binary header makes traces that fill the file, in some sample format.
+fn fits_size(file: &SegyFile, bytes: &[u8], order: ByteOrder) -> bool {
+    let n_samples = u64::from(u16::from_be_bytes(big_endian(bytes, 20, order)));
+    let data = file.len().saturating_sub(FILE_HEADER_BYTES);
+    let strides = [1, 2, 3, 4, 8].map(|size| TRACE_HEADER_BYTES as u64 + n_samples * size);
+    n_samples > 0 && data > 0 && strides.iter().any(|&stride| data.is_multiple_of(stride))
 }
 
 /// The byte order of the trace headers: that of the binary header, unless count and interval of the first trace agree with it

@@ -47,7 +47,11 @@ pub(crate) fn warning(file: &SegyFile, layout: &Layout) -> Result<Option<String>
     if read.n_different < FEWEST_VALUES || !read.is_absurd(&bytes) {
         return Ok(None);
     }
-    let formats: &[u16] = if format == INT16 { &[INT16] } else { &[format, IEEE, IBM, INT32] };
+    let floats = match super::float_kind::are_ibm(&words(&bytes, order)) {
+        Some(true) => [IBM, IEEE],
+        _ => [IEEE, IBM],
+    };
+    let formats: &[u16] = if format == INT16 { &[INT16] } else { &[format, floats[0], floats[1], INT32] };
     let other = [other_order(order), order];
     let all = formats.iter().flat_map(|&f| other.map(|o| (f, o))).filter(|&(f, o)| (f, o) != (format, order));
     let better = all.map(|(f, o)| View::of(&bytes, f, o)).find(|view| view.is_plausible(&read));

@@ -1,9 +1,13 @@
 //! A textual header that is too short or too long, as after an edit, so that everything after it lies elsewhere.
 
 use crate::base::error::Error;
+use crate::base::plural::count;
 use crate::segy::binary_header::{BINARY_HEADER_BYTES, BINARY_HEADER_OFFSET, big_endian};
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::SegyFile;
+use crate::segy::infer::Inference;
+use crate::segy::infer::fit::{Reading, first_trace_count};
+use crate::segy::infer::last_bytes::{Agreement, agreement};
 use crate::segy::samples::format::{ByteOrder, sample_format};
 
 /// How many bytes may be missing or too many.
@@ -25,6 +29,33 @@ pub(crate) fn refusal(file: &SegyFile) -> Option<Error> {
          3200 bytes long, and import the file again",
         file.path().display(),
         file.byte_number(start)
+    )))
+}
+
+/// The refusal of a file whose traces begin a few bytes before or after where the headers end, if they do.
+pub(crate) fn traces_elsewhere(inference: &Inference, reading: &Reading) -> Option<Error> {
+    let (file, size) = (inference.file, inference.format.bytes);
+    let is_stated = |offset: u64| first_trace_count(inference, offset) == reading.n_samples;
+    if is_stated(reading.offset) {
+        return None;
+    }
+    let begins_at = |&offset: &u64| {
+        let reading = Reading { offset, ..*reading };
+        let (n, rest) = reading.divide(file.len(), size);
+        is_stated(offset) && n > 1 && rest == 0 && agreement(inference, &reading, size, n) == Agreement::Agreed
+    };
+    let near = (1..=MOST).flat_map(|n| [reading.offset.checked_sub(n), reading.offset.checked_add(n)]);
+    let start = near.flatten().find(begins_at)?;
+    let how = if start < reading.offset { "missing" } else { "too many" };
+    let n = start.abs_diff(reading.offset);
+    Some(Error::Input(format!(
+        "{}: the first trace seems to begin at byte {} and not at byte {}: {} {} {how} before it; make the headers as long as they \
+         should be (3600 bytes, and 3200 for each extended textual header), and import the file again",
+        file.path().display(),
+        file.byte_number(start),
+        file.byte_number(reading.offset),
+        count(n, "byte"),
+        if n == 1 { "is" } else { "are" },
     )))
 }
 

@@ -20,6 +20,8 @@ const REVISIONS: [((u8, u8), &str); 3] = [((1, 0), "1"), ((2, 0), "2.0"), ((2, 1
 /// The options found so far; those confirmed by the trace headers are kept apart.
 #[derive(Default)]
 struct Options {
+    /// Traces of which length are in doubt: another one has to be stated in the trace headers, and no multiple of it.
+    doubted: Option<u64>,
     agreeing: Vec<String>,
     others: Vec<String>,
 }
@@ -29,6 +31,10 @@ impl Options {
     fn consider(&mut self, inference: &Inference, reading: &Reading, sample_bytes: usize, option: &str) {
         let (n, rest) = reading.divide(inference.file.len(), sample_bytes);
         if n == 0 || rest != 0 {
+            return;
+        }
+        let is_stated = || first_trace_count(inference, reading.offset) == reading.n_samples;
+        if self.doubted.is_some_and(|stride| reading.stride(sample_bytes).is_multiple_of(stride) || !is_stated()) {
             return;
         }
         let traces = if n == 1 { "1 trace".to_owned() } else { format!("{n} traces") };
@@ -43,8 +49,36 @@ impl Options {
     fn consider_extended_headers(&mut self, inference: &Inference, reading: &Reading) {
         for n_extended in (0..=MOST_EXTENDED).filter(|&n| n != reading.n_extended) {
             let offset = FILE_HEADER_BYTES + u64::from(n_extended) * TEXT_HEADER_BYTES as u64;
-            let reading = Reading { n_extended, offset, ..*reading };
+            let (reading, n_agreeing) = (Reading { n_extended, offset, ..*reading }, self.agreeing.len());
             self.consider(inference, &reading, inference.format.bytes, &format!("--extended-headers {n_extended}"));
+            // More of them may do as well where they leave out whole traces.
+            if self.agreeing.len() > n_agreeing {
+                return;
+            }
+        }
+    }
+
+    /// Adds traces of another length.
+    fn consider_other_traces(&mut self, inference: &Inference, reading: &Reading) {
+        let size = inference.format.bytes;
+        for n_samples in counts(inference, reading) {
+            self.consider(inference, &Reading { n_samples, ..*reading }, size, &format!("--samples {n_samples}"));
+        }
+        let mut sizes_seen = vec![size];
+        for format in FORMATS {
+            if !sizes_seen.contains(&format.bytes) {
+                sizes_seen.push(format.bytes);
+                let option = format!("--format {} or another of {} bytes", format.code, format.bytes);
+                self.consider(inference, reading, format.bytes, &option);
+            }
+        }
+        for (revision, name) in REVISIONS.into_iter().filter(|(r, _)| (r.0 >= 2) != inference.rev2) {
+            let other = inference.as_revision(revision);
+            let found = readings(&other).unwrap_or_default();
+            let fitting = found.iter().find(|r| matches!(r.divide(other.file.len(), size), (1.., 0)));
+            if let Some(reading) = fitting {
+                self.consider(&other, reading, size, &format!("--revision {name}"));
+            }
         }
     }
 
@@ -59,32 +93,21 @@ impl Options {
 
 /// Options that lead to other readings that fit the size.
 pub(crate) fn what_would_fit(inference: &Inference, reading: &Reading) -> String {
-    let size = inference.format.bytes;
     let mut options = Options::default();
-    for n_samples in counts(inference, reading) {
-        options.consider(inference, &Reading { n_samples, ..*reading }, size, &format!("--samples {n_samples}"));
-    }
-    let mut sizes_seen = vec![size];
-    for format in FORMATS {
-        if !sizes_seen.contains(&format.bytes) {
-            sizes_seen.push(format.bytes);
-            let option = format!("--format {} or another of {} bytes", format.code, format.bytes);
-            options.consider(inference, reading, format.bytes, &option);
-        }
-    }
+    options.consider_other_traces(inference, reading);
     options.consider_extended_headers(inference, reading);
-    for (revision, name) in REVISIONS.into_iter().filter(|(r, _)| (r.0 >= 2) != inference.rev2) {
-        let other = inference.as_revision(revision);
-        let found = readings(&other).unwrap_or_default();
-        let fitting = found.iter().find(|r| matches!(r.divide(other.file.len(), size), (1.., 0)));
-        if let Some(reading) = fitting {
-            options.consider(&other, reading, size, &format!("--revision {name}"));
-        }
-    }
     if let Some(trailer) = trailer(inference, reading) {
         let reading = Reading { trailer, ..*reading };
-        options.consider(inference, &reading, size, &format!("--trailer {trailer}"));
+        options.consider(inference, &reading, inference.format.bytes, &format!("--trailer {trailer}"));
     }
+    options.listed()
+}
+
+/// Options that lead to traces of another length, which their headers state and on which they agree; empty if there are none.
+pub(crate) fn agreeing_readings(inference: &Inference, reading: &Reading) -> String {
+    let mut options = Options { doubted: Some(reading.stride(inference.format.bytes)), ..Options::default() };
+    options.consider_other_traces(inference, reading);
+    options.others.clear();
     options.listed()
 }
 

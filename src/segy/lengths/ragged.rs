@@ -218,8 +218,8 @@ impl Walk {
     }
 
     /// Why the walk stopped short, as a sentence about a trace; `None` if it did not.
-    pub(crate) fn complaint(&self) -> Option<String> {
-        let (trace, byte) = (self.n_traces + 1, self.index.end + 1);
+    pub(crate) fn complaint(&self, file: &SegyFile) -> Option<String> {
+        let (trace, byte) = (self.n_traces + 1, file.byte_number(self.index.end));
         match self.how {
             End::Exact | End::Enough => None,
             End::Rest(n) => Some(format!("{n} bytes after trace {}, from byte {byte}, are not a trace", self.n_traces)),

@@ -45,7 +45,7 @@ fn a_walk_that_is_stopped_says_how_far_it_is() {
 #[test]
 fn a_walk_says_where_it_breaks() {
     let (_directory, cut) = file(&[5, 0, 3]);
-    assert!(walk(&cut, cut.len()).complaint().unwrap().starts_with("trace 2, at byte 261, says 0 samples"));
+    assert!(walk(&cut, cut.len()).complaint(&cut).unwrap().starts_with("trace 2, at byte 261, says 0 samples"));
     let (_directory, whole) = file(&[5, 7]);
     let cut = walk(&whole, whole.len() - 3);
     assert_eq!((cut.n_traces, cut.how), (1, End::Cut { needed: 254, left: 251 }));
