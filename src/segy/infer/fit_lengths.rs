@@ -3,7 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::fit::{self, Fit, Reading, accept, readings};
-use crate::segy::infer::last_bytes::{Agreement, agreement};
+use crate::segy::infer::last_bytes::counts_differ;
 use crate::segy::infer::{Inference, second_header};
 use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
 
@@ -13,7 +13,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     if inference.overrides.ragged == Ragged::Refuse {
         let found = fit::find(inference);
         // One length may divide the size by chance if the first trace header says another, or others are not where they should be.
-        let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit) && !is_contradicted(inference, fit));
+        let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit) && !has_other_counts(inference, fit));
         return if is_sure { found } else { first_odd_trace(inference).map_or(found, Err) };
     }
     let path = inference.file.path().display();
@@ -24,7 +24,7 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
     }
     if inference.fixed_length()
         && let Ok(fit) = fit::find(inference)
-        && !is_contradicted(inference, &fit)
+        && !has_other_counts(inference, &fit)
     {
         return Ok(fit);
     }
@@ -52,8 +52,8 @@ fn is_stated(inference: &Inference, fit: &Fit) -> bool {
     header.is_ok_and(|h| u32::from(inference.trace_u16(&h, 115)) == fit.n_samples)
 }
 
-/// Whether what is where this reading has trace headers does not look like them.
-fn is_contradicted(inference: &Inference, fit: &Fit) -> bool {
+/// Whether what is where this reading has trace headers states other sample counts.
+fn has_other_counts(inference: &Inference, fit: &Fit) -> bool {
     let reading = Reading {
         n_extended: fit.n_extended_text_headers,
         offset: fit.first_trace_offset,
@@ -61,7 +61,7 @@ fn is_contradicted(inference: &Inference, fit: &Fit) -> bool {
         n_samples: fit.n_samples,
         trailer: fit.trailing_bytes,
     };
-    agreement(inference, &reading, inference.format.bytes, fit.n_traces) == Agreement::Contradicted
+    counts_differ(inference, &reading, fit.n_traces)
 }
 
 /// Follows the chain of trace headers. The inner error says where it breaks.

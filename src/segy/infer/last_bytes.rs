@@ -53,6 +53,18 @@ pub(crate) fn agreement(inference: &Inference, reading: &Reading, sample_bytes: 
     if tells { Agreement::Agreed } else { Agreement::Unknown }
 }
 
+/// Whether some header, of a few of the `n` traces, states another sample count than the first; headers of zeros state none.
+pub(crate) fn counts_differ(inference: &Inference, reading: &Reading, n: u64) -> bool {
+    let stride = reading.stride(inference.format.bytes);
+    let count = |index: u64| {
+        let header = inference.file.copy(reading.offset + index * stride, TRACE_HEADER_BYTES).ok()?;
+        header.iter().any(|byte| *byte != 0).then(|| inference.trace_u16(&header, 115))
+    };
+    let probes = COMPARED.min(n);
+    let mut spread = (1..=probes).map(|i| (u128::from(n) * u128::from(i) / u128::from(probes)) as u64 - 1);
+    count(0).is_some_and(|first| spread.any(|index| count(index).is_some_and(|other| other != first)))
+}
+
 /// Whether trace headers at two offsets look alike, and hold something to compare: the same sample count, interval and
 /// coordinate scalar.
 pub(crate) fn are_alike(inference: &Inference, one: u64, other: u64) -> bool {

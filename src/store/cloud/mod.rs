@@ -28,13 +28,13 @@ pub(super) fn check(address: &Address) -> Result<()> {
 /// The bytes of an object, if there are at most `most`.
 pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let place = Place::of(path)?;
-    let get = async {
+    let get = || async {
         let found = place.store.get(&place.key).await?;
         let n = found.meta.size;
         if n > most { Ok(Err(too_long(n, most))) } else { found.bytes().await.map(Ok) }
     };
     // The library itself resumes a body that breaks off.
-    wait(get)?.map(Vec::from)
+    wait(again(get))?.map(Vec::from)
 }
 
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -46,7 +46,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The current state of the object.
 pub(crate) fn state(path: &Path) -> io::Result<State> {
     let place = Place::of(path)?;
-    let meta = wait(place.store.head(&place.key))?;
+    let meta = wait(again(|| place.store.head(&place.key)))?;
     let modified_ns = meta.last_modified.timestamp_nanos_opt().and_then(|n| u128::try_from(n).ok()).unwrap_or(0);
     Ok(State { bytes: meta.size, etag: meta.e_tag, modified_ns })
 }

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use object_store::{GetOptions, GetRange};
 
-use crate::store::cloud::connect::{Place, runtime, wait};
+use crate::store::cloud::connect::{Place, again, runtime, wait};
 use crate::store::cloud::messages::explained;
 
 /// Size of the smallest request: it takes hardly longer than one for a trace header.
@@ -162,7 +162,7 @@ impl Object {
         let request = runtime()?.spawn(async move {
             let options =
                 GetOptions { if_match: etag, range: Some(GetRange::Bounded(wanted)), ..GetOptions::default() };
-            place.store.get_opts(&place.key, options).await?.bytes().await
+            again(|| async { place.store.get_opts(&place.key, options.clone()).await?.bytes().await }).await
         });
         let data = async move {
             let _guard = StopOnDrop(request.abort_handle());

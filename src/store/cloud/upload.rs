@@ -12,7 +12,7 @@ use object_store::{Error, MultipartId, ObjectStoreExt, PutPayload, PutPayloadMut
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::store::cloud::connect::{Place, runtime, wait, wait_for};
+use crate::store::cloud::connect::{Place, again, runtime, wait, wait_for};
 use crate::store::cloud::messages::explained;
 
 /// Size of a part, unless the object would then have more than [`MAX_PARTS`]. Up to this size an object is written in
@@ -200,7 +200,8 @@ impl Parts {
         match runtime()?.block_on(place.store.complete_multipart(&place.key, &self.id, parts)) {
             Ok(_) => {}
             // The answer was lost, and the repeated request found nothing left to complete.
-            Err(Error::NotFound { .. }) if wait(place.store.head(&place.key)).is_ok_and(|m| m.size == self.bytes) => {}
+            Err(Error::NotFound { .. })
+                if wait(again(|| place.store.head(&place.key))).is_ok_and(|m| m.size == self.bytes) => {}
             Err(e) => return Err(explained(&e)),
         }
         self.forget();
