@@ -346,3 +346,15 @@ fn of_a_terabyte_a_few_megabytes_are_read() {
         crate::support::python::say("SKIPPED, NOT TESTED: how much report reads: strace is missing");
     }
 }
+
+#[test]
+fn line_numbers_of_zero_beside_the_middle_do_not_keep_a_walk_through_the_lines() {
+    let survey = Survey::new(&["--inlines", "1:1", "--crosslines", "1:40", "--samples", "101"]);
+    let bytes = std::fs::read(&survey.input).unwrap();
+    for trace in [19, 21] {
+        let mut changed = bytes.clone();
+        changed[3600 + trace * 644 + 188..][..8].fill(0);
+        std::fs::write(&survey.input, changed).unwrap();
+        assert_eq!(numbers_of(&[text(&survey.input)])["traces_read"], 40, "trace {trace}");
+    }
+}

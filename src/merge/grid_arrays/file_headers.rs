@@ -119,3 +119,23 @@ fn sample_format(plan: &Plan) -> &'static str {
         (_, other) => other.name(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segy::binary_header::BINARY_HEADER_BYTES;
+
+    #[test]
+    fn the_revision_comes_back_from_mdio_in_either_byte_order() {
+        for (order, bytes) in [(ByteOrder::Big, [1, 2]), (ByteOrder::Little, [1, 2])] {
+            let mut binary = BinaryHeader { bytes: [0; BINARY_HEADER_BYTES], order };
+            binary.bytes[300..302].copy_from_slice(&bytes);
+            let fields = binary_header(&binary);
+            let of = |name: &str| fields[name].as_u64().unwrap() as u16;
+            // MDIO writes both as one number.
+            let number = of("segy_revision_major") << 8 | of("segy_revision_minor");
+            let written = if order == ByteOrder::Big { number.to_be_bytes() } else { number.to_le_bytes() };
+            assert_eq!(written, bytes);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use crate::base::plural::count;
 use crate::segy::infer::Inference;
 use crate::segy::infer::fit::{Reading, first_trace_count};
-use crate::segy::infer::last_bytes::{Agreement, agreement, are_alike};
+use crate::segy::infer::last_bytes::{Agreement, agreement, are_alike, counts_differ};
 use crate::segy::infer::what_fits::agreeing_readings;
 use crate::segy::layout::FILE_HEADER_BYTES;
 use crate::segy::text::{self, TEXT_HEADER_BYTES};
@@ -100,7 +100,10 @@ fn text_in_traces(inference: &Inference, reading: &Reading, n: u64) -> Option<St
 /// Bytes that do not look like trace headers, while headers of another length of traces do.
 fn other_traces(inference: &Inference, reading: &Reading, n: u64) -> Option<String> {
     let size = inference.format.bytes;
-    if inference.overrides.n_samples.is_some() || agreement(inference, reading, size, n) != Agreement::Contradicted {
+    let is_other = first_trace_count(inference, reading.offset) != reading.n_samples;
+    let is_doubtful = agreement(inference, reading, size, n) == Agreement::Contradicted
+        && (is_other || counts_differ(inference, reading, n));
+    if inference.overrides.n_samples.is_some() || !is_doubtful {
         return None;
     }
     let others = agreeing_readings(inference, reading);

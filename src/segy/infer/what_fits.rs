@@ -61,7 +61,11 @@ impl Options {
     /// Adds traces of another length.
     fn consider_other_traces(&mut self, inference: &Inference, reading: &Reading) {
         let size = inference.format.bytes;
-        for n_samples in counts(inference, reading) {
+        let counts = match self.doubted {
+            Some(_) => vec![first_trace_count(inference, reading.offset)],
+            None => counts(inference, reading),
+        };
+        for n_samples in counts {
             self.consider(inference, &Reading { n_samples, ..*reading }, size, &format!("--samples {n_samples}"));
         }
         let mut sizes_seen = vec![size];
