@@ -62,7 +62,11 @@ impl SortedTraces {
         periods.sort_unstable();
         let follow = periods.iter().try_fold(1_u64, |all, &(period, n)| all.checked_mul(n).filter(|_| period == all));
         let is_along = |(axis, &length): (&SortedAxis, &u64)| {
-            let mut is_taken = vec![false; (length as usize).min(MOST_VALUES)];
+            // No axis is longer, and a map of it would not fit the memory.
+            if length > MOST_VALUES as u64 {
+                return false;
+            }
+            let mut is_taken = vec![false; length as usize];
             let mut take = |place: usize| is_taken.get_mut(place).is_some_and(|taken| !std::mem::replace(taken, true));
             axis.places.iter().all(|&place| take(place as usize))
         };
@@ -199,5 +203,6 @@ mod tests {
         assert!(!changed(|traces| traces.axes[0].places.clear()));
         assert!(!changed(|traces| traces.axes.truncate(1)));
         assert!(!traces().is_consistent(10, &[3, 5]));
+        assert!(!traces().is_consistent(9, &[3, 1 << 31]));
     }
 }
