@@ -121,8 +121,18 @@ fn command() -> clap::Command {
     hints::with_negative_numbers(Cli::command())
 }
 
+/// Makes a panic end the process like any failure: released programs do not unwind.
+fn fail_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let what = panic.to_string().replace('\n', " ");
+        say(&format!("segy-import: {what}; this is a fault of the program, please report it"));
+        std::process::exit(1);
+    }));
+}
+
 /// Runs the command of this process and prints any error. Returns the exit code.
 pub fn main() -> ExitCode {
+    fail_on_panic();
     prepare_process();
     let command = environment::with_defaults(asked_command());
     let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));

@@ -15,7 +15,7 @@ use crate::dataset_files::{TRACE_NUMBERS, ZARR_JSON};
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, Region};
 use crate::grid::header_record::HeaderRecord;
-use crate::grid::places::{HOLE, MOST_UNITS, Placed, traces_in};
+use crate::grid::places::{HOLE, MOST_UNITS, Placed, in_order, traces_in};
 use crate::segy::Dtype;
 use crate::store::files::read_json;
 use crate::store::place::is_absence;
@@ -39,7 +39,7 @@ impl PlacedGrid {
     }
 }
 
-/// The trace at each place, and the units in the order of their first traces.
+/// The trace at each place, and the units that have traces.
 pub(crate) struct GridPlaces {
     pub cut: Cut,
     /// Units with traces, in the order in which they were written.
@@ -95,8 +95,8 @@ impl GridPlaces {
         if n_traces != grid.n_placed() || n_places == 0 {
             return Err(damaged(&directory, format!("it has {n_traces} traces, and there are {}", grid.n_placed())));
         }
-        let mut units: Vec<u64> = (0..n_units).filter(|&unit| spans[unit as usize].0 != HOLE).collect();
-        units.sort_by_key(|&unit| spans[unit as usize].0);
+        let with_first = (0..n_units).map(|unit| (spans[unit as usize].0, unit)).filter(|(first, _)| *first != HOLE);
+        let units = in_order(with_first.collect(), dataset.array.n_traces);
         let widest_unit = units.iter().map(|&unit| spans[unit as usize]).map(|(first, last)| last - first + 1).max();
         Ok(Self { cut, units, widest_unit: widest_unit.unwrap_or(0), map })
     }

@@ -9,6 +9,7 @@ pub(crate) mod aside;
 pub(crate) mod bin_grid;
 pub(crate) mod blocks;
 pub(crate) mod bricks;
+pub(crate) mod buckets;
 pub(crate) mod choice;
 pub(crate) mod header_record;
 pub(crate) mod options;

@@ -49,7 +49,7 @@ pub struct Places {
     /// For each place, in the order of the axes with the last one fastest, the number of its trace, or [`HOLE`].
     map: PlaceMap,
     pub n_places: u64,
-    /// Units of bricks with traces, in the order of their first traces.
+    /// Units of bricks with traces, in the order in which they are converted.
     pub units: Vec<u64>,
     /// Second traces at a place, and the first few of them.
     pub n_duplicates: u64,
@@ -327,8 +327,8 @@ pub(crate) fn place(
             map.write_all_at(&bytes, at * 8).map_err(failed("the map of the grid"))?;
         }
     }
-    let mut units: Vec<u64> = (0..n_units).filter(|&unit| first[unit as usize] != HOLE).collect();
-    units.sort_by_key(|&unit| first[unit as usize]);
+    let with_first = |unit| (first[unit as usize], unit);
+    let units = in_order((0..n_units).map(with_first).filter(|(first, _)| *first != HOLE).collect(), records.n_traces);
     let aside = aside.map(|aside| aside.list(records.n_traces, cancel)).transpose()?;
     Ok(Places { map: PlaceMap::File(map), n_places, units, n_duplicates, duplicates, aside })
 }
@@ -338,10 +338,20 @@ fn places_of_sorted(map: SortedMap, n_places: u64, cut: &Cut) -> Places {
     let n_units = cut.lengths.iter().zip(&cut.unit).map(|(length, unit)| length.div_ceil(*unit)).product();
     let corner = |unit| -> Vec<u64> { cut.index_of_unit(unit).iter().zip(&cut.unit).map(|(i, n)| i * n).collect() };
     let with_first = |unit| (map.first_in(&corner(unit), &cut.unit), unit);
-    let mut units: Vec<(u64, u64)> = (0..n_units).map(with_first).filter(|(first, _)| *first != HOLE).collect();
-    units.sort_unstable();
-    let units = units.into_iter().map(|(_, unit)| unit).collect();
+    let units = (0..n_units).map(with_first).filter(|(first, _)| *first != HOLE).collect();
+    let units = in_order(units, n_places);
     Places { map: PlaceMap::Sorted(map), n_places, units, n_duplicates: 0, duplicates: Vec::new(), aside: None }
+}
+
+/// Units in the order in which they are converted, each given with its first trace: that of the file, or where all begin near
+/// its start, as in no order at all, that of the first axis, by whose values traces may be spilled.
+pub(crate) fn in_order(mut units: Vec<(u64, u64)>, n_traces: u64) -> Vec<u64> {
+    const NEAR_START: u128 = 8;
+    let sum: u128 = units.iter().map(|(first, _)| u128::from(*first)).sum();
+    if sum * NEAR_START >= units.len() as u128 * u128::from(n_traces) {
+        units.sort_unstable();
+    }
+    units.into_iter().map(|(_, unit)| unit).collect()
 }
 
 /// A trace and the number of its place in a box.
@@ -419,6 +429,14 @@ mod tests {
         assert_eq!(filled("offset", &[100, 300, 700]), Ok(vec![100, 300, 500, 700]));
         assert_eq!(filled("offset", &[5]), Ok(vec![5]));
         assert!(filled("offset", &[0, 1, 1 << 40]).unwrap_err().to_string().contains("--fill-axes offset"));
+    }
+
+    #[test]
+    fn units_come_as_in_the_file_or_along_the_first_axis_where_the_file_has_no_order() {
+        // Sorted by the second axis: 0 and 2 begin the file.
+        assert_eq!(in_order(vec![(0, 0), (500, 1), (10, 2), (510, 3)], 1000), [0, 2, 1, 3]);
+        assert_eq!(in_order(vec![(3, 0), (0, 1), (5, 2), (1, 3)], 1000), [0, 1, 2, 3]);
+        assert_eq!(in_order(Vec::new(), 0), [0; 0]);
     }
 
     #[test]

@@ -83,19 +83,19 @@ fn levels(headers: &mut Headers, cancel: &CancelHandle) -> Result<Option<Vec<(us
 }
 
 /// Single headers.
-struct Headers<'a> {
+pub(crate) struct Headers<'a> {
     wanted: &'a Wanted<'a>,
     inputs: Inputs<'a>,
     keys: Keys,
     header_bytes: usize,
     buffer: Vec<u8>,
-    n_traces: u64,
+    pub n_traces: u64,
     n_read: u64,
     uses_last_bytes: bool,
 }
 
 impl<'a> Headers<'a> {
-    fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
+    pub(crate) fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
         let last = wanted.files.last().ok_or_else(|| Error::Usage("there is no input file".into()))?;
         Ok(Self {
             wanted,
@@ -110,7 +110,7 @@ impl<'a> Headers<'a> {
     }
 
     /// The keys of a trace; `None` if one is not a whole number.
-    fn keys(&mut self, trace: u64) -> Result<Option<Vec<i64>>> {
+    pub(crate) fn keys(&mut self, trace: u64) -> Result<Option<Vec<i64>>> {
         let place = self.inputs.stretch(trace, 1)?;
         let header = place.file.bytes(place.offset, self.header_bytes, &mut self.buffer)?;
         let mut values = vec![0; self.wanted.keys.len()];

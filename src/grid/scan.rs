@@ -14,7 +14,7 @@ use crate::gather::{GatherKey, Keys};
 use crate::grid::Coordinate;
 use crate::grid::sorted::{SortedAxis, SortedTraces};
 use crate::input::PlannedFile;
-use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
+use crate::input::traces::{Inputs, WINDOW_BYTES};
 use crate::segy::fields::{FieldKind, TRACE_HEADER_BYTES};
 use crate::segy::file::SPARSE_STRIDE_BYTES;
 use crate::segy::{Access, ByteOrder, Io, apply_given_scalar, apply_scalar};
@@ -73,40 +73,90 @@ pub struct Records {
     pub values: Vec<BTreeSet<i64>>,
 }
 
+/// Records on their way into their file, taken in any order.
+pub(crate) struct Scan<'a> {
+    wanted: &'a Wanted<'a>,
+    file: File,
+    n_traces: u64,
+    /// The values of each key so far, and whether some trace uses the last bytes.
+    found: Mutex<(Vec<BTreeSet<i64>>, bool)>,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
+        Ok(Self {
+            wanted,
+            file: tempfile::tempfile().map_err(failed("a temporary file for the keys of the grid"))?,
+            n_traces: wanted.files.last().map_or(0, PlannedFile::end_trace),
+            found: Mutex::new((vec![BTreeSet::new(); wanted.keys.len()], false)),
+        })
+    }
+
+    /// Keeps the records that a reader has taken, of neighbouring traces from this one on.
+    ///
+    /// # Errors
+    /// `Error::Input` for a key that has too many values for an axis.
+    pub(crate) fn put(&self, reader: &mut RecordReader, first_trace: u64) -> Result<()> {
+        let at = first_trace * self.wanted.width() as u64;
+        self.file.write_all_at(&reader.records, at).map_err(failed("the keys of the grid"))?;
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.1 |= reader.uses_last_bytes;
+        for (key, (values, seen)) in self.wanted.keys.iter().zip(found.0.iter_mut().zip(&mut reader.seen)) {
+            seen.sort_unstable();
+            seen.dedup();
+            values.extend(seen.drain(..));
+            if values.len() > MOST_VALUES {
+                let name = &key.name;
+                return Err(Error::Input(format!(
+                    "{name} has more than {MOST_VALUES} values; --bin {name}=FIRST:STEP, or {} in its place",
+                    super::TRACE
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The records, now that all are kept.
+    pub(crate) fn finish(self) -> Records {
+        let (values, uses_last_bytes) = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Records {
+            source: Source::File(self.file),
+            n_traces: self.n_traces,
+            n_keys: self.wanted.n_keys(),
+            n_coordinates: self.wanted.coordinates.len(),
+            uses_last_bytes,
+            values,
+        }
+    }
+}
+
+impl Wanted<'_> {
+    fn n_keys(&self) -> usize {
+        self.keys.len() + usize::from(self.counts_traces)
+    }
+
+    /// Bytes of a record.
+    fn width(&self) -> usize {
+        (self.n_keys() + self.coordinates.len()) * 8
+    }
+}
+
 impl Records {
     /// Reads the headers of all traces.
     ///
     /// # Errors
     /// `Error::Input` for a key that is not a whole number, or has too many values for an axis.
     pub fn read(wanted: &Wanted, cancel: &CancelHandle) -> Result<Self> {
-        let file = tempfile::tempfile().map_err(failed("a temporary file for the keys of the grid"))?;
-        let n_traces = wanted.files.last().map_or(0, PlannedFile::end_trace);
-        let n_keys = wanted.keys.len() + usize::from(wanted.counts_traces);
-        let n_coordinates = wanted.coordinates.len();
-        let found = Mutex::new((vec![BTreeSet::new(); wanted.keys.len()], false));
-        let reader = || Reader::new(wanted);
-        let read = |reader: &mut Reader, unit: u64, _: &Shared| {
+        let scan = Scan::new(wanted)?;
+        let n_traces = scan.n_traces;
+        let read = |reader: &mut RecordReader, unit: u64, _: &Shared| {
             let traces = unit * UNIT_TRACES..((unit + 1) * UNIT_TRACES).min(n_traces);
             reader.read(&traces)?;
-            let at = traces.start * ((n_keys + n_coordinates) * 8) as u64;
-            file.write_all_at(&reader.records, at).map_err(failed("the keys of the grid"))?;
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.1 |= reader.uses_last_bytes;
-            for (key, (values, seen)) in wanted.keys.iter().zip(found.0.iter_mut().zip(&mut reader.seen)) {
-                values.extend(std::mem::take(seen));
-                if values.len() > MOST_VALUES {
-                    let name = &key.name;
-                    return Err(Error::Input(format!(
-                        "{name} has more than {MOST_VALUES} values; --bin {name}=FIRST:STEP, or {} in its place",
-                        super::TRACE
-                    )));
-                }
-            }
-            Ok(())
+            scan.put(reader, traces.start)
         };
+        let reader = || RecordReader::new(wanted);
         for_each(n_threads(), 0..n_traces.div_ceil(UNIT_TRACES), cancel, &mut |_| {}, reader, read)?;
-        let (values, uses_last_bytes) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { source: Source::File(file), n_traces, n_keys, n_coordinates, uses_last_bytes, values })
+        Ok(scan.finish())
     }
 
     /// Records without coordinates, with the keys that these levels give, one for each key.
@@ -215,8 +265,8 @@ impl Records {
     }
 }
 
-/// Reads records; each thread has its own.
-struct Reader<'a> {
+/// Makes records of headers; each thread has its own.
+pub(crate) struct RecordReader<'a> {
     wanted: &'a Wanted<'a>,
     inputs: Inputs<'a>,
     keys: Keys,
@@ -228,8 +278,8 @@ struct Reader<'a> {
     uses_last_bytes: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
+impl<'a> RecordReader<'a> {
+    pub(crate) fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
         let layout = &wanted.files.first().ok_or_else(|| Error::Usage("there is no input file".into()))?.layout;
         let is_dense = layout.stride() <= SPARSE_STRIDE_BYTES;
         let access = if is_dense { Access::DenseHeaders } else { Access::Headers };
@@ -255,21 +305,32 @@ impl<'a> Reader<'a> {
             let mut buffer = std::mem::take(&mut self.buffer);
             let (bytes, stride) =
                 window.file.headers(window.offset, window.stride, self.header_bytes, n, &mut buffer)?;
-            self.take(&window, n, bytes, stride)?;
+            self.push(window.first_trace, n, bytes, stride)?;
             window.file.release(window.offset, n * window.stride);
             self.buffer = buffer;
             next += n as u64;
         }
-        for seen in &mut self.seen {
-            seen.sort_unstable();
-            seen.dedup();
-        }
         Ok(())
     }
 
-    fn take(&mut self, window: &Stretch, n: usize, bytes: &[u8], stride: usize) -> Result<()> {
+    /// Takes `n` traces in place of those taken before; a header follows every `stride` bytes.
+    pub(crate) fn take(&mut self, first_trace: u64, n: usize, bytes: &[u8], stride: usize) -> Result<()> {
+        self.records.clear();
+        self.push(first_trace, n, bytes, stride)
+    }
+
+    /// The first key of each trace taken.
+    pub(crate) fn first_keys(&self) -> impl Iterator<Item = i64> {
+        self.records
+            .chunks_exact(self.wanted.width())
+            .filter_map(|record| record.first_chunk())
+            .copied()
+            .map(i64::from_le_bytes)
+    }
+
+    fn push(&mut self, first_trace: u64, n: usize, bytes: &[u8], stride: usize) -> Result<()> {
         let mut values = vec![0; self.wanted.keys.len()];
-        for (trace, header) in (window.first_trace..).zip(bytes.chunks(stride)).take(n) {
+        for (trace, header) in (first_trace..).zip(bytes.chunks(stride)).take(n) {
             self.keys.read(header, &mut values);
             for ((key, value), seen) in self.wanted.keys.iter().zip(&mut values).zip(&mut self.seen) {
                 if key.is_computed() {

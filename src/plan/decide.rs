@@ -14,7 +14,7 @@ use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, plan_files, warnings_of};
 use crate::plan::coordinates::{self, check_name};
 use crate::plan::import_config::{Coords, DtypeChoice, Gather, ImportConfig};
-use crate::plan::make_grid::{Made, Scratch, Survey};
+use crate::plan::make_grid::{Made, Scanner, Scratch, Survey};
 use crate::plan::mapping::PlacedField;
 use crate::plan::mapping::placed_columns::Columns;
 use crate::plan::part::{PlannedPart, Taking};
@@ -60,6 +60,16 @@ impl ImportConfig {
     /// Like [`Self::plan`], but stops soon after being cancelled: finding gathers, and following trace lengths with
     /// `--ragged pad`, may take a while. `watch` is told the progress of the latter.
     pub fn plan_watched(&self, watch: &Watch, cancel: &CancelHandle) -> Result<Plan> {
+        self.plan_with(watch, None, cancel)
+    }
+
+    /// Like [`Self::plan_watched`]; the keys of a grid may be read by `scanner`.
+    pub(crate) fn plan_with(
+        &self,
+        watch: &Watch,
+        scanner: Option<&dyn Scanner>,
+        cancel: &CancelHandle,
+    ) -> Result<Plan> {
         let watch = |walked| cancel.check().and_then(|()| watch(walked));
         let mut files = plan_files(&self.inputs, self.io.unwatched(), &self.overrides, &watch)?;
         let Columns { table: headers, placed: placed_fields, decisions, warning } = self.columns_of_all(&files)?;
@@ -92,7 +102,7 @@ impl ImportConfig {
             check_name("--variable", &traces.name, &[])?;
         }
         let variable = traces.name.clone();
-        let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, cancel)?;
+        let (target, scratch, of_grid) = self.target(&files, &mut headers, traces, scanner, cancel)?;
         let mut headers = with_derived(headers, layout, &sample, &placed_fields);
         // Only the merge knows it, which does not write parts again.
         if !gather_keys.is_empty() && !headers.in_parts {
@@ -162,7 +172,7 @@ impl ImportConfig {
     }
 
     /// Permissions of the dataset's files, before the umask: readable only for those who may read every input.
-    fn file_mode(&self) -> Result<u32> {
+    pub(crate) fn file_mode(&self) -> Result<u32> {
         let local = self.inputs.iter().filter(|input| !crate::store::is_remote(input));
         let modes = local.map(|input| {
             let metadata = std::fs::metadata(input).map_err(|e| unreadable(input, &e))?;
@@ -177,6 +187,7 @@ impl ImportConfig {
         files: &[PlannedFile],
         headers: &mut HeaderTable,
         traces: ArrayPlan,
+        scanner: Option<&dyn Scanner>,
         cancel: &CancelHandle,
     ) -> Result<(Target, Scratch, Vec<String>)> {
         let Some(options) = &self.grid else {
@@ -194,7 +205,7 @@ impl ImportConfig {
             let what = "--coords is for traces in file order; a grid has its axes and the coordinates of its places";
             return Err(Error::Usage(what.into()));
         }
-        let survey = Survey { files, io: self.io.unwatched(), headers, traces };
+        let survey = Survey { files, io: self.io.unwatched(), headers, traces, scanner };
         let Made { grid, scratch, warnings } = survey.grid(options, cancel)?;
         headers.grid_keys = grid.keys.iter().map(|key| key.name.clone()).collect();
         headers.check()?;

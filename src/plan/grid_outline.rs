@@ -77,7 +77,8 @@ impl ImportConfig {
         keys: GridKeys,
         cancel: &CancelHandle,
     ) -> Result<GridOutline> {
-        let survey = Survey { files, io: self.io.unwatched(), headers, traces: self.array(files)? };
+        let traces = self.array(files)?;
+        let survey = Survey { files, io: self.io.unwatched(), headers, traces, scanner: None };
         // With them refused, auto finds keys that leave none.
         let found = survey.find(&GridOptions { is_scanned: true, ..GridOptions::new(keys) }, cancel)?;
         let brick_bytes: u64 = found.brick.iter().product::<u64>() * survey.traces.dtype.size() as u64;

@@ -10,6 +10,7 @@ use crate::dataset_files::ASIDE;
 use crate::gather::GatherKey;
 use crate::grid::blocks::{self, Block};
 use crate::grid::bricks::{self, Cut};
+use crate::grid::buckets::Spilled;
 use crate::grid::options::{AxesOrder, Bin, Duplicates, GridKeys, GridOptions, GridShard, Lengths};
 use crate::grid::places::{self, Places, count_traces, make_axes};
 use crate::grid::scan::{Records, Wanted};
@@ -25,6 +26,23 @@ use crate::zarr::ArrayPlan;
 pub struct GridScratch {
     pub records: Records,
     pub places: Places,
+    /// How the traces were spilled while their keys were read, if they were.
+    pub(crate) spilled: Option<Spilled>,
+}
+
+/// Reads the keys of all traces in another way than by their headers alone.
+pub(crate) trait Scanner {
+    /// The records, and how the traces were spilled meanwhile; `None` where the headers are better read alone.
+    fn scan(&self, unread: &Unread, cancel: &CancelHandle) -> Result<Option<(Records, Spilled)>>;
+}
+
+/// A grid whose keys are not read yet.
+pub(crate) struct Unread<'a> {
+    pub survey: &'a Survey<'a>,
+    pub options: &'a GridOptions,
+    /// The keys, without their values.
+    pub keys: &'a [Key],
+    pub wanted: &'a Wanted<'a>,
 }
 
 /// The scratch of a plan that this process has made.
@@ -62,6 +80,7 @@ pub(super) struct Found {
     pub shard: Option<Vec<u64>>,
     pub places: Places,
     pub cut: Cut,
+    spilled: Option<Spilled>,
 }
 
 /// The keys of a stacked volume.
@@ -149,11 +168,12 @@ fn check(grid: &Grid) -> Result<()> {
 }
 
 /// What a grid is made from.
-pub(super) struct Survey<'a> {
+pub(crate) struct Survey<'a> {
     pub files: &'a [PlannedFile],
     pub io: Io,
     pub headers: &'a HeaderTable,
     pub traces: ArrayPlan,
+    pub scanner: Option<&'a dyn Scanner>,
 }
 
 impl Survey<'_> {
@@ -172,7 +192,7 @@ impl Survey<'_> {
         }
         let warnings = found.warnings(cancel)?;
         let n_columns = found.n_columns()?;
-        let Found { keys, coordinates, records, order, brick, shard, places, .. } = found;
+        let Found { keys, coordinates, records, order, brick, shard, places, spilled, .. } = found;
         let sorted = records.sorted(&order);
         let grid = Grid {
             keys,
@@ -193,7 +213,7 @@ impl Survey<'_> {
             traces: self.traces.clone(),
         };
         check(&grid)?;
-        Ok(Made { grid, scratch: GridScratch { records, places }, warnings })
+        Ok(Made { grid, scratch: GridScratch { records, places, spilled }, warnings })
     }
 
     /// Finds the places of all traces.
@@ -212,7 +232,8 @@ impl Survey<'_> {
         let counts_traces = bricks::counts_traces(&names);
         let mut coordinates = self.coordinates(&keys);
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
-        let mut records = self.records(&wanted, options, cancel)?;
+        let unread = Unread { survey: self, options, keys: &keys, wanted: &wanted };
+        let (mut records, spilled) = self.records(&unread, cancel)?;
         let trace = if counts_traces { keys.pop() } else { None };
         self.check_names(options, &keys)?;
         self.check_constant(&keys, &records)?;
@@ -231,11 +252,16 @@ impl Survey<'_> {
         let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
         let cut = Cut::of(&lengths, &brick, shard.as_deref());
         let places = places::place(&keys, &records, &order, &cut.unit, keeps_aside, cancel).map_err(|e| self.at(e))?;
-        Ok(Found { keys, coordinates, records, order, brick, shard, places, cut })
+        Ok(Found { keys, coordinates, records, order, brick, shard, places, cut, spilled })
     }
 
-    /// The bricks and shards.
-    fn cut(&self, options: &GridOptions, keys: &[Key], order: &[usize]) -> Result<(Vec<u64>, Option<Vec<u64>>)> {
+    /// The bricks and shards, for keys in the order of the axes.
+    pub(crate) fn cut(
+        &self,
+        options: &GridOptions,
+        keys: &[Key],
+        order: &[usize],
+    ) -> Result<(Vec<u64>, Option<Vec<u64>>)> {
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
         let lengths: Vec<u64> = keys.iter().map(Key::n).chain([self.traces.n_samples]).collect();
         let asked = options.brick.as_ref().map(|brick| permuted(brick, order));
@@ -265,9 +291,18 @@ impl Survey<'_> {
     }
 
     /// The keys of all traces: from a few headers, if these show a sorted grid without holes.
-    fn records(&self, wanted: &Wanted, options: &GridOptions, cancel: &CancelHandle) -> Result<Records> {
-        let probed = if self.is_scanned(options) { None } else { probe::records(wanted, cancel)? };
-        probed.map_or_else(|| Records::read(wanted, cancel), Ok)
+    fn records(&self, unread: &Unread, cancel: &CancelHandle) -> Result<(Records, Option<Spilled>)> {
+        let wanted = unread.wanted;
+        if !self.is_scanned(unread.options)
+            && let Some(probed) = probe::records(wanted, cancel)?
+        {
+            return Ok((probed, None));
+        }
+        let spilled = self.scanner.map_or(Ok(None), |scanner| scanner.scan(unread, cancel))?;
+        match spilled {
+            Some((records, spilled)) => Ok((records, Some(spilled))),
+            None => Records::read(wanted, cancel).map(|records| (records, None)),
+        }
     }
 
     /// What a message is about.

@@ -39,7 +39,7 @@ use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
 
 /// Version of `plan.json`; workers refuse any other.
-pub const PLAN_VERSION: u32 = 13;
+pub const PLAN_VERSION: u32 = 14;
 
 /// Most threads per worker: each holds a chunk in memory.
 pub(crate) const MAX_THREADS: u32 = 64;

@@ -24,8 +24,8 @@ const ROW_BYTES: u128 = 512;
 pub enum Target {
     /// One array of all traces in file order, `traces.zarr`. A unit is what is stored under one index of the trace axis.
     Traces(ArrayPlan),
-    /// A grid. A unit is a column of bricks or shards with all samples; units are numbered in the order of their first
-    /// traces, and a segment writes a share of them like its share of the traces.
+    /// A grid. A unit is a column of bricks or shards with all samples; units are numbered in the order
+    /// in which they are converted, and a segment writes a share of them like its share of the traces.
     Grid(Box<Grid>),
 }
 

@@ -1,6 +1,6 @@
 //! Planning: deciding everything, and storing the plan for the workers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
 use crate::run::finish::{discard, finished_gathers};
 use crate::run::reporter::{ImportProgress, Message, Phase, Reporter};
-use crate::run::spilling::spill;
+use crate::run::spilling::{SpillingScanner, spill};
 use crate::staging::attempt::attempts;
 use crate::staging::{self, Output, STAGING, SegmentRecord, Staged, document_in};
 use crate::store;
@@ -128,20 +128,17 @@ pub(crate) fn prepare(
     reporter.begin(Phase::Partitioning, 0);
     let scanning = scanning(config, other);
     let config = scanning.as_ref().unwrap_or(config);
-    let plan = {
-        let reporter = RefCell::new(&mut *reporter);
-        let watch = |walked| {
-            reporter.borrow_mut().walked(walked);
-            Ok(())
-        };
-        config.plan_watched(&watch, cancel)?
-    };
+    let (plan, output) = plan_and_spill(config, other == OtherPlan::IsRefused, reporter, cancel)?;
     for warning in plan.all_warnings() {
         reporter.say(Message::Warning(warning));
     }
-    cancel.check()?;
-    check_inputs_stay(&plan, &config.output)?;
-    let output = Output::open(&config.output, config.overwrite, plan.file_mode)?;
+    let checked = cancel.check().and_then(|()| check_inputs_stay(&plan, &config.output));
+    let output = match (output, checked) {
+        (Some(output), Err(error)) => return Err(discard(output, error)),
+        (None, Err(error)) => return Err(error),
+        (Some(output), Ok(())) => output,
+        (None, Ok(())) => Output::open(&config.output, config.overwrite, plan.file_mode)?,
+    };
     if let Some(warning) = output.warning() {
         reporter.say(Message::Warning(warning));
     }
@@ -175,6 +172,26 @@ pub(crate) fn prepare(
         // It belongs to another import.
         Err(error @ Error::OutputInTheWay(_)) => Err(error),
         Err(error) => Err(discard(output, error)),
+    }
+}
+
+/// Makes the plan; returns the output as well, if it was opened to spill traces.
+fn plan_and_spill(
+    config: &ImportConfig,
+    is_for_others: bool,
+    reporter: &mut Reporter,
+    cancel: &CancelHandle,
+) -> Result<(Plan, Option<Output>)> {
+    let reporter = RefCell::new(reporter);
+    let watch = |walked| {
+        reporter.borrow_mut().walked(walked);
+        Ok(())
+    };
+    let scanner = SpillingScanner { config, is_for_others, reporter: &reporter, output: Cell::new(None) };
+    let plan = config.plan_with(&watch, Some(&scanner), cancel);
+    match (plan, scanner.output.take()) {
+        (Err(error), Some(output)) => Err(discard(output, error)),
+        (plan, output) => plan.map(|plan| (plan, output)),
     }
 }
 

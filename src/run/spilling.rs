@@ -1,20 +1,76 @@
-//! The step between the plan and the workers: spilling the traces of an unsorted file, where that is faster.
+//! Spilling the traces of an unsorted file, where that is faster: while its keys are read, or between the plan and the workers.
 
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::Result;
+use crate::base::error::{Result, unreadable};
 use crate::base::memory::available_memory;
 use crate::coordinator::{Listener, Tally};
+use crate::grid::buckets::Spilled;
+use crate::grid::options::GridOptions;
+use crate::grid::scan::Records;
 use crate::plan::Plan;
 use crate::plan::import_config::ImportConfig;
-use crate::run::finish::missing;
+use crate::plan::make_grid::{Scanner, Unread};
+use crate::run::finish::{discard, missing};
 use crate::run::reporter::{Message, Phase, Reporter};
-use crate::spill::{Asked, Decision, decide};
-use crate::staging::{Output, SegmentRecord};
+use crate::spill::{Asked, Decision, KeyBuckets, decide};
+use crate::staging::{self, Output, SegmentRecord};
+use crate::store;
 
 /// The shortest time between progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Spills traces while the keys of a grid are read.
+pub(super) struct SpillingScanner<'a, 'r> {
+    pub config: &'a ImportConfig,
+    pub is_for_others: bool,
+    pub reporter: &'a RefCell<&'a mut Reporter<'r>>,
+    /// The output, if it was opened for that.
+    pub output: Cell<Option<Output>>,
+}
+
+impl SpillingScanner<'_, '_> {
+    /// The output, if there is room in it that nobody works in.
+    fn open(&self, buckets: &KeyBuckets) -> Result<Option<Output>> {
+        let root = &self.config.output;
+        if store::is_remote(root) || !staging::is_free(root, self.config.fresh)? {
+            return Ok(None);
+        }
+        let output = Output::open(root, self.config.overwrite, self.config.file_mode()?)?;
+        let holds = |input| output.root().name_on_the_way_to(input).map_err(|e| unreadable(input, &e));
+        let mut has_room = buckets.has_room(&output.staging())?;
+        for input in &self.config.inputs {
+            // Such a file may be refused once there is a plan.
+            has_room &= holds(input)?.is_none();
+        }
+        if has_room { Ok(Some(output)) } else { output.discard().map(|()| None) }
+    }
+}
+
+impl Scanner for SpillingScanner<'_, '_> {
+    fn scan(&self, unread: &Unread, cancel: &CancelHandle) -> Result<Option<(Records, Spilled)>> {
+        let asked = asked(self.config, unread.options, self.is_for_others);
+        let Some(buckets) = KeyBuckets::plan(unread, &asked, cancel)? else { return Ok(None) };
+        let Some(output) = self.open(&buckets)? else { return Ok(None) };
+        let mut reporter = self.reporter.borrow_mut();
+        reporter.say(Message::Info(buckets.told()));
+        reporter.begin(Phase::Spilling, unread.survey.traces.n_traces);
+        match buckets.run(&output.staging(), cancel, &mut progress_to(&mut reporter)) {
+            Ok(read) => {
+                self.output.set(Some(output));
+                Ok(Some(read))
+            }
+            Err(error) => Err(discard(output, error)),
+        }
+    }
+}
+
+fn asked(config: &ImportConfig, grid: &GridOptions, is_for_others: bool) -> Asked {
+    let (n_workers, memory, sync) = (config.n_workers(), available_memory(), config.sync);
+    Asked { spill: grid.spill, n_workers, memory, is_for_others, sync }
+}
 
 /// Spills the traces that the segments not in `done` need, if they are to be spilled and are not yet.
 pub(super) fn spill(
@@ -25,8 +81,7 @@ pub(super) fn spill(
     cancel: &CancelHandle,
 ) -> Result<()> {
     let Some(grid) = config.grid.as_ref().filter(|_| !missing(plan, done).is_empty()) else { return Ok(()) };
-    let (n_workers, memory, sync) = (config.n_workers(), available_memory(), config.sync);
-    let asked = Asked { spill: grid.spill, n_workers, memory, is_for_others, sync };
+    let asked = asked(config, grid, is_for_others);
     let staging = output.staging();
     let spilling = match decide(plan, &staging, &asked, cancel)? {
         Decision::InPlace(remark) => {
@@ -37,11 +92,16 @@ pub(super) fn spill(
     };
     reporter.say(Message::Info(spilling.told()));
     reporter.begin(Phase::Spilling, plan.n_traces());
+    spilling.run(cancel, &mut progress_to(reporter))
+}
+
+/// Reports the number of traces done, now and then.
+fn progress_to(reporter: &mut Reporter) -> impl FnMut(u64) {
     let mut last = Instant::now();
-    spilling.run(cancel, &mut |traces_done| {
+    move |traces_done| {
         if last.elapsed() >= PROGRESS_INTERVAL {
             last = Instant::now();
             reporter.tally(Tally { traces_done, active_workers: 0 });
         }
-    })
+    }
 }

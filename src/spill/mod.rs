@@ -2,8 +2,12 @@
 //! brick means waiting for the disk at nearly every trace. They are then read once from start to end and written to buckets,
 //! each with the traces of neighbouring units, which fit into memory one after another.
 //!
+//! Where a few headers show that this will be so ([`Sampled`]), it is done while the keys are read, in one pass
+//! ([`KeyBuckets`]); otherwise once the grid is known ([`Spilling`]).
+//!
 //! Only where traces are read from depends on it. Staging has the form of the buckets (`spilled.rs`).
 
+mod by_key;
 mod trace_order;
 mod write;
 
@@ -12,12 +16,17 @@ use indicatif::DecimalBytes;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::grid::Grid;
+use crate::grid::buckets::{BucketCut, Spilled};
 use crate::grid::options::Spill;
+use crate::input::PlannedFile;
 use crate::plan::Plan;
-use crate::staging::Spilled;
+use crate::segy::ByteOrder;
+use crate::staging::GridFiles;
 use crate::store::{self, Place};
-use trace_order::TraceOrder;
-pub(crate) use write::Spilling;
+use trace_order::{TraceOrder, UnitCut};
+use write::Writing;
+
+pub(crate) use by_key::KeyBuckets;
 
 /// Traces are spilled where fewer bytes than these lie one after another both in the file and in a column of bricks.
 const SHORT_RUN_BYTES: u64 = 64_000;
@@ -62,7 +71,7 @@ pub(crate) fn decide<'a>(
     if Spilled::find(plan, staging)?.is_some() {
         return nothing();
     }
-    if let Some(why) = in_the_way(plan, staging) {
+    if let Some(why) = in_the_way(&plan.files, staging.is_remote()) {
         return Ok(Decision::InPlace((!is_auto).then(|| plan.about(&format!("is read in place, since {why}")))));
     }
     if is_auto && asked.memory.is_none_or(|memory| plan.bytes_taken() <= memory) {
@@ -72,7 +81,8 @@ pub(crate) fn decide<'a>(
     if is_auto && order.run_bytes(plan) >= SHORT_RUN_BYTES {
         return nothing();
     }
-    let (takes, free) = (bytes_of(plan, grid), store::free_bytes(staging).map_err(failed(staging.display()))?);
+    let (takes, free) =
+        (bytes_of(&plan.files, grid.n_placed()), store::free_bytes(staging).map_err(failed(staging.display()))?);
     // What spilling takes must not be missing in the end for the dataset.
     if let Some(refusal) = no_room(takes + plan.sample_bytes(), free, is_auto) {
         return if is_auto {
@@ -93,25 +103,80 @@ pub(crate) fn decide<'a>(
     }))
 }
 
+/// Traces that are going to be spilled, whose grid is known.
+pub(crate) struct Spilling<'a> {
+    plan: &'a Plan,
+    grid: &'a Grid,
+    staging: &'a Place,
+    cut: UnitCut,
+    /// Bytes that this takes.
+    takes: u64,
+    is_for_others: bool,
+    sync: bool,
+}
+
+impl Spilling<'_> {
+    /// Says what is done.
+    pub(crate) fn told(&self) -> String {
+        self.plan.about(&told(self.takes))
+    }
+
+    /// Spills them. `on_progress` gets the number of traces done.
+    ///
+    /// # Errors
+    /// `Error::Failed` if writing fails, `Error::Input` if the input changed meanwhile. Nothing that counts is left.
+    pub(crate) fn run(&self, cancel: &CancelHandle, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let (plan, staging) = (self.plan, self.staging);
+        let writing = Writing {
+            files: &plan.files,
+            io: plan.io,
+            array: plan.traces(),
+            is_flagged: plan.headers.sample_flags,
+            staging,
+            cut: BucketCut::Units(self.cut.ends.clone()),
+            takes: self.takes,
+            is_for_others: self.is_for_others,
+            sync: self.sync,
+        };
+        let (mut places, n_axes) = (GridFiles::open(self.grid, staging)?, self.grid.keys.len());
+        let spilled = writing.run(
+            &mut |window, _, buckets| {
+                let places = places.of(&window.traces(), ByteOrder::Little)?;
+                buckets.extend(places.chunks_exact(4 * n_axes).map(|place| self.cut.bucket_of(place)));
+                Ok(())
+            },
+            cancel,
+            on_progress,
+        )?;
+        spilled.mark(staging)
+    }
+}
+
+fn told(takes: u64) -> String {
+    let takes = DecimalBytes(takes);
+    format!("spilling the traces to buckets first, which takes {takes} until the import is done")
+}
+
 /// Why traces cannot be spilled, if they cannot.
-fn in_the_way(plan: &Plan, staging: &Place) -> Option<&'static str> {
-    let first = plan.files.first()?;
-    let is_like_first = |file: &crate::input::PlannedFile| {
+fn in_the_way(files: &[PlannedFile], is_staged_remotely: bool) -> Option<&'static str> {
+    let first = files.first()?;
+    let is_like_first = |file: &PlannedFile| {
         (file.layout.stride(), file.layout.n_samples, &file.samples)
             == (first.layout.stride(), first.layout.n_samples, &first.samples)
     };
-    if staging.is_remote() || plan.files.iter().any(|file| store::is_remote(&file.input.path)) {
+    if is_staged_remotely || files.iter().any(|file| store::is_remote(&file.input.path)) {
         return Some("object stores have no room for buckets");
     }
-    let has_one_length = plan.files.iter().all(|file| file.layout.varying.is_none() && is_like_first(file));
+    let has_one_length = files.iter().all(|file| file.layout.varying.is_none() && is_like_first(file));
     (!has_one_length).then_some("only traces of one length can be spilled")
 }
 
-/// Bytes that spilling takes.
-fn bytes_of(plan: &Plan, grid: &Grid) -> u64 {
-    let layout = plan.layout();
+/// Bytes that spilling takes, with so many of the traces of files.
+fn bytes_of(files: &[PlannedFile], n_spilled: u64) -> u64 {
+    let (Some(first), Some(last)) = (files.first(), files.last()) else { return 0 };
     // With its number, and with its flags.
-    grid.n_placed() * (layout.stride() as u64 + 8) + plan.n_traces() * (layout.header_bytes() as u64 + 1)
+    let [trace, header] = [first.layout.stride() as u64 + 8, first.layout.header_bytes() as u64 + 1];
+    n_spilled * trace + last.end_trace() * header
 }
 
 /// What to say where there is less room than is needed.

@@ -4,11 +4,14 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::generate::{GenerateConfig, SurveyKind, generate};
-use crate::grid::options::GridOptions;
+use crate::grid::options::{AxesOrder, GridOptions};
+use crate::grid::scan::Records;
 use crate::plan::import_config::ImportConfig;
+use crate::plan::make_grid::{Scanner, Unread};
 use crate::run::import::import;
 use crate::staging::{Output, SpillPaths};
 use crate::store::faults::Faults;
+use std::cell::RefCell;
 
 fn asked(n_workers: usize, memory: Option<u64>) -> Asked {
     Asked { spill: Spill::Auto, n_workers, memory, is_for_others: false, sync: false }
@@ -68,6 +71,49 @@ fn traces_are_spilled_where_they_are_scattered_and_more_than_memory() {
     assert!(!is_spilled(&scattered, Spill::Never, Some(0)));
 }
 
+/// Keeps what is decided about spilling by the first key, and spills nothing.
+struct Decider {
+    asked: Asked,
+    found: RefCell<Option<Vec<i64>>>,
+}
+
+impl Scanner for Decider {
+    fn scan(&self, unread: &Unread, cancel: &CancelHandle) -> Result<Option<(Records, Spilled)>> {
+        *self.found.borrow_mut() =
+            KeyBuckets::plan(unread, &self.asked, cancel)?.map(|buckets| buckets.lasts().to_vec());
+        Ok(None)
+    }
+}
+
+#[test]
+fn traces_are_spilled_by_their_first_key_where_a_row_of_units_fits_into_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let [sorted, scattered] = files(directory.path());
+    let decided = |input: &Path, asked: Asked, change: fn(&mut GridOptions)| {
+        let mut config = config(input, &directory.path().join("out"), asked.spill);
+        let grid = config.grid.as_mut().unwrap();
+        (grid.is_scanned, grid.keys) = (true, "cdp,offset,trace".parse().unwrap());
+        change(grid);
+        let decider = Decider { asked, found: RefCell::default() };
+        config.plan_with(&|_| Ok(()), Some(&decider), &CancelHandle::new()).unwrap();
+        decider.found.into_inner()
+    };
+    let bytes = std::fs::metadata(&scattered).unwrap().len();
+    let by_size = |memory| decided(&scattered, asked(2, Some(memory)), |_| {});
+    let lasts = by_size(bytes - 4000).unwrap();
+    assert!(lasts.len() > 60 && lasts.is_sorted_by(|a, b| a < b), "{lasts:?}");
+    assert_eq!(by_size(bytes), None);
+    // Hardly a row of one worker fits.
+    assert_eq!(by_size(bytes / 50), None);
+    let gathers: fn(&mut GridOptions) = |grid| grid.keys = "cdp,trace".parse().unwrap();
+    assert_eq!(decided(&sorted, asked(2, Some(bytes - 4000)), gathers), None);
+    assert!(decided(&scattered, asked(2, Some(bytes - 4000)), gathers).is_some());
+    let always = || Asked { spill: Spill::Always, ..asked(2, None) };
+    assert!(decided(&sorted, always(), |_| {}).is_some());
+    assert_eq!(decided(&scattered, always(), |grid| grid.axes = AxesOrder::File), None);
+    assert_eq!(decided(&scattered, always(), |grid| grid.keys = "trace".parse().unwrap()), None);
+}
+
 #[test]
 fn a_full_disk_ends_the_import_with_how_much_room_is_needed() {
     let directory = tempfile::tempdir().unwrap();
@@ -114,6 +160,7 @@ fn what_is_spilled_without_its_mark_does_not_count() {
     spilling(&cancel).unwrap().run(&cancel, &mut |_| {}).unwrap();
     assert!(spilling(&cancel).is_none(), "it is there");
     let found = Spilled::find(&plan, &staging).unwrap().unwrap();
+    assert!(matches!(found.cut, BucketCut::Units(_)));
     Spilled { stride: found.stride + 1, ..found.clone() }.mark(&staging).unwrap();
     assert_eq!(Spilled::find(&plan, &staging), Ok(None));
     Spilled { boot_id: Some("an earlier start".into()), ..found.clone() }.mark(&staging).unwrap();

@@ -5,9 +5,10 @@ use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::grid::Grid;
 use crate::grid::bricks::{Cut, number_of_box};
+use crate::grid::buckets::MOST_BUCKETS;
 use crate::plan::Plan;
 use crate::segy::ByteOrder;
-use crate::staging::{GridFiles, MOST_BUCKETS};
+use crate::staging::GridFiles;
 use crate::store::Place;
 
 /// Traces looked at in one go.
@@ -22,7 +23,7 @@ pub(super) struct TraceOrder {
 }
 
 /// The units of each bucket.
-pub(crate) struct BucketCut {
+pub(super) struct UnitCut {
     /// One past the last unit of each bucket, in the order in which units are converted.
     pub ends: Vec<u64>,
     /// The bucket of each unit, by the number of the unit.
@@ -67,7 +68,7 @@ impl TraceOrder {
     }
 
     /// Buckets of at most this many bytes, unless a unit is larger or there would be too many.
-    pub(super) fn cut(&self, plan: &Plan, grid: &Grid, bytes: u64, staging: &Place) -> Result<BucketCut> {
+    pub(super) fn cut(&self, plan: &Plan, grid: &Grid, bytes: u64, staging: &Place) -> Result<UnitCut> {
         let numbers = GridFiles::open(grid, staging)?.units(&(0..grid.n_units))?;
         let in_unit = |number: &u64| u64::from(self.n_traces.get(*number as usize).copied().unwrap_or(0));
         let n_placed: u64 = numbers.iter().map(in_unit).sum();
@@ -85,11 +86,11 @@ impl TraceOrder {
         }
         ends.push(grid.n_units);
         let Cut { lengths, unit, .. } = Cut::new(grid);
-        Ok(BucketCut { ends, of_units, lengths, unit })
+        Ok(UnitCut { ends, of_units, lengths, unit })
     }
 }
 
-impl BucketCut {
+impl UnitCut {
     /// The bucket of a trace, whose place along each axis is an int32; `None` where it lies aside.
     pub(super) fn bucket_of(&self, place: &[u8]) -> Option<usize> {
         let unit = number_of_box(along_axes(place)?, &self.lengths, &self.unit);

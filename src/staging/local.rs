@@ -11,6 +11,7 @@ use crate::dataset_files::{METADATA, TABLES};
 use crate::plan::Plan;
 use crate::staging::commit::Commit;
 use crate::staging::lock::Lock;
+use crate::staging::spilled::SPILL;
 use crate::staging::{Area, MERGED, PLAN, SegmentPaths, attempt};
 use crate::store::Place;
 use crate::store::entry::{Entry, Kind, directory_mode};
@@ -58,6 +59,23 @@ impl LocalArea {
 
     fn plan_file(&self) -> Place {
         self.staging.join(PLAN)
+    }
+
+    /// Empties the staging area but for what has this name.
+    fn clear_but(&self, kept: Option<&str>) -> Result<()> {
+        let merged = is_there(&self.merged_mark())?;
+        if !merged {
+            remove(&self.plan_file())?;
+        }
+        attempt::close(&self.staging)?;
+        for name in self.staging.names().map_err(failed(self.staging.display()))? {
+            let is_mark = name == MERGED || merged && name == PLAN;
+            if !is_mark && !Lock::names().any(|lock| name == *lock) && kept.is_none_or(|kept| name != kept) {
+                remove(&self.staging.join(name))?;
+            }
+        }
+        remove(&self.plan_file())?;
+        remove(&self.merged_mark())
     }
 
     /// Syncs the names in the output directory and in the directories created for it.
@@ -112,7 +130,8 @@ impl Area for LocalArea {
     }
 
     fn start(&self, plan: &Plan) -> Result<()> {
-        self.clear()?;
+        let is_spilled = plan.scratch.0.as_ref().is_some_and(|scratch| scratch.spilled.is_some());
+        self.clear_but(is_spilled.then_some(SPILL))?;
         attempt::open(&self.staging)?;
         self.write_plan(plan)
     }
@@ -190,19 +209,7 @@ impl Area for LocalArea {
     }
 
     fn clear(&self) -> Result<()> {
-        let merged = is_there(&self.merged_mark())?;
-        if !merged {
-            remove(&self.plan_file())?;
-        }
-        attempt::close(&self.staging)?;
-        for name in self.staging.names().map_err(failed(self.staging.display()))? {
-            let is_kept = Lock::names().any(|lock| name == *lock) || name == MERGED || merged && name == PLAN;
-            if !is_kept {
-                remove(&self.staging.join(name))?;
-            }
-        }
-        remove(&self.plan_file())?;
-        remove(&self.merged_mark())
+        self.clear_but(None)
     }
 
     /// Once the lock file is gone, another import may take the staging area, which then keeps the directory.

@@ -35,7 +35,7 @@ pub(crate) use record::SegmentRecord;
 #[cfg(test)]
 pub(crate) use record::coordinates_in;
 pub(crate) use segment_paths::SegmentPaths;
-pub(crate) use spilled::{Buckets, MOST_BUCKETS, SpillPaths, Spilled, SpilledHeaders};
+pub(crate) use spilled::{Buckets, SpillPaths, SpilledHeaders};
 
 /// Name of the staging area in the output directory.
 pub(crate) const STAGING: &str = ".segy-import";
@@ -148,6 +148,14 @@ pub(crate) fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
     let (Some(staging), Some(staged)) = (staging_of(&place)?, Staged::find(&place)?) else { return Ok(None) };
     let Some(grid) = staged.plan.target.grid() else { return Ok(None) };
     Ok(Some((grid.sorted.is_some(), grid_files::wants_scan(&staging)?)))
+}
+
+/// Whether nobody has work in the staging area of an output directory, or `fresh` gives it up, and nothing is about to become
+/// visible.
+pub(crate) fn is_free(root: &Path, fresh: bool) -> Result<bool> {
+    let Some(place) = find_root(root)? else { return Ok(true) };
+    let Some(staging) = staging_of(&place)? else { return Ok(true) };
+    Ok(!is_merged(&place)? && (fresh || !has_plan(&staging)?))
 }
 
 /// The staging area of an output directory, held open; `None` if there is none.
@@ -337,9 +345,14 @@ impl Output {
 
     /// See [`Area::start`].
     pub fn start(&self, plan: &Plan) -> Result<()> {
+        let staging = self.staging();
         self.area.start(plan)?;
-        grid_files::write_map(plan, &self.staging())?;
-        grid_files::write(plan, &self.staging())
+        grid_files::write_map(plan, &staging)?;
+        grid_files::write(plan, &staging)?;
+        match plan.scratch.0.as_ref().and_then(|scratch| scratch.spilled.as_ref()) {
+            Some(spilled) => spilled.mark(&staging),
+            None => Ok(()),
+        }
     }
 
     /// Puts what workers need besides the plan into the staging area, where an interrupted run did not.

@@ -5,27 +5,28 @@
 //! of all traces, each followed by its flags, for the header table. The mark is written last: without it they do not count,
 //! and the input is read instead.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
-
-use serde::{Deserialize, Serialize};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::system::boot_id;
+use crate::grid::Grid;
+use crate::grid::bricks::{Cut, Region};
+use crate::grid::buckets::{BucketCut, MOST_BUCKETS, Spilled, buckets_of_value};
 use crate::grid::places::Placed;
 use crate::plan::Plan;
 use crate::store::files::{find_json, write_json};
 use crate::store::{Place, Reader};
 
 /// Name of the directory in the staging area.
-const SPILL: &str = "spill";
+pub(super) const SPILL: &str = "spill";
 const MARK: &str = "spill.json";
 const HEADERS: &str = "headers.bin";
 /// Bytes of a trace's number.
 const NUMBER_BYTES: usize = 8;
-/// More buckets would be too many open files.
-pub(crate) const MOST_BUCKETS: usize = 256;
-/// Numbers of traces of a bucket that are kept in memory, at most: 4 MiB.
+/// Numbers of traces of the open buckets that are kept in memory, at most: 4 MiB.
 const MOST_NUMBERS: u64 = 1 << 19;
 /// Bytes of a bucket read at a time when it is opened.
 const READ_BYTES: usize = 1 << 20;
@@ -49,19 +50,6 @@ impl SpillPaths {
     }
 }
 
-/// How traces were spilled; the mark that they are all there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Spilled {
-    /// One past the last unit of each bucket, in the order in which units are converted.
-    pub ends: Vec<u64>,
-    /// Bytes of a trace.
-    pub stride: usize,
-    /// Bytes of its headers.
-    pub header_bytes: usize,
-    /// The start of the computer they were written in, if they were not synced: another start may have lost them.
-    pub boot_id: Option<String>,
-}
-
 impl Spilled {
     /// What was spilled for a plan; `None` if that is not there, or not complete.
     ///
@@ -82,50 +70,94 @@ impl Spilled {
 
     fn fits(&self, plan: &Plan) -> bool {
         let layout = plan.layout();
-        self.ends.len() <= MOST_BUCKETS
-            && self.ends.is_sorted()
-            && self.ends.last().copied() == plan.target.grid().map(|grid| grid.n_units)
-            && (self.stride, self.header_bytes) == (layout.stride(), layout.header_bytes())
-    }
-
-    /// The bucket of the unit with this ordinal.
-    fn bucket_of(&self, ordinal: u64) -> usize {
-        self.ends.partition_point(|end| *end <= ordinal)
+        let fits = match &self.cut {
+            BucketCut::Units(ends) => {
+                ends.len() <= MOST_BUCKETS
+                    && ends.is_sorted()
+                    && ends.last().copied() == plan.target.grid().map(|grid| grid.n_units)
+            }
+            BucketCut::FirstKey(lasts) => lasts.len() < MOST_BUCKETS && lasts.is_sorted(),
+        };
+        fits && (self.stride, self.header_bytes) == (layout.stride(), layout.header_bytes())
     }
 }
 
-/// The buckets, one of them open.
+/// The buckets, those open that a unit needs.
 pub(crate) struct Buckets {
     paths: SpillPaths,
     spilled: Spilled,
-    open: Option<(usize, Bucket)>,
+    open: BTreeMap<usize, Bucket>,
+    along_first: AlongFirst,
+}
+
+/// Where a trace can be, by its place along the first axis.
+#[derive(Default)]
+struct AlongFirst {
+    /// The first place of the unit, and of the column of bricks.
+    unit: u64,
+    column: u64,
+    /// Places of a column of bricks for each along the first axis.
+    side: u64,
+    /// The first and the last bucket for each place of the unit along the first axis; empty if all traces of the unit are in
+    /// one bucket.
+    buckets: Vec<[usize; 2]>,
 }
 
 impl Buckets {
     /// Those of a plan, if its traces were spilled.
     pub(crate) fn find(plan: &Plan, staging: &Place) -> Result<Option<Self>> {
         let spilled = Spilled::find(plan, staging)?;
-        Ok(spilled.map(|spilled| Self { paths: SpillPaths::new(staging), spilled, open: None }))
+        let of = |spilled| Self {
+            paths: SpillPaths::new(staging),
+            spilled,
+            open: BTreeMap::new(),
+            along_first: AlongFirst::default(),
+        };
+        Ok(spilled.map(of))
     }
 
-    /// Opens the bucket of the unit with this ordinal.
-    pub(crate) fn turn_to(&mut self, ordinal: u64, cancel: &CancelHandle) -> Result<()> {
-        let number = self.spilled.bucket_of(ordinal);
-        if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
-            if let Some((_, done)) = self.open.take() {
-                done.file.forget();
+    /// Opens the buckets of the unit with this ordinal, and this index along each key.
+    pub(crate) fn turn_to(&mut self, grid: &Grid, ordinal: u64, index: &[u64], cancel: &CancelHandle) -> Result<()> {
+        let [first, last] = match (&self.spilled.cut, grid.keys.first(), index.first()) {
+            (BucketCut::FirstKey(lasts), Some(key), Some(index)) => {
+                let cut = Cut::new(grid);
+                let places = index * cut.unit[0]..((index + 1) * cut.unit[0]).min(key.n());
+                let of_place = |place| buckets_of_value(lasts, key, key.values.at(place).unwrap_or(0));
+                let (unit, side) = (places.start, cut.brick.iter().skip(1).product());
+                let buckets: Vec<_> = places.map(of_place).collect();
+                let all = buckets.iter().fold([usize::MAX, 0], |[low, high], [a, b]| [low.min(*a), high.max(*b)]);
+                self.along_first = AlongFirst { unit, column: unit, side, buckets };
+                all
             }
-            let bucket = Bucket::open(self.paths.bucket(number), self.spilled.stride, cancel)?;
-            self.open = Some((number, bucket));
+            (BucketCut::Units(ends), ..) => [ends.partition_point(|end| *end <= ordinal); 2],
+            (BucketCut::FirstKey(_), ..) => [0, 0],
+        };
+        self.open.retain(|number, bucket| {
+            let stays = (first..=last).contains(number);
+            if !stays {
+                bucket.file.forget();
+            }
+            stays
+        });
+        let most_numbers = MOST_NUMBERS / (last.saturating_sub(first) as u64 + 1);
+        for number in first..=last {
+            if let Entry::Vacant(vacant) = self.open.entry(number) {
+                vacant.insert(Bucket::open(self.paths.bucket(number), self.spilled.stride, most_numbers, cancel)?);
+            }
         }
         Ok(())
     }
 
-    /// Reads the first of these traces, and those of them that follow it in the open bucket, at most `most`. Each has
+    /// Turns to a column of bricks of the unit, which has these places.
+    pub(crate) fn turn_to_column(&mut self, region: &Region) {
+        self.along_first.column = region.first().map_or(0, |places| places.start);
+    }
+
+    /// Reads the first of these traces, and those of them that follow it in its bucket, at most `most`. Each has
     /// [`Self::stride`] bytes. Returns how many.
     pub(crate) fn read(&self, traces: &[Placed], most: usize, out: &mut Vec<u8>) -> Result<usize> {
-        let (Some((_, bucket)), Some(first)) = (&self.open, traces.first()) else { return Ok(0) };
-        let at = bucket.find(first.trace)?;
+        let Some(first) = traces.first() else { return Ok(0) };
+        let (bucket, at) = self.find_trace(first)?;
         let mut n = 1;
         while n < most && n < traces.len() && bucket.number_at(at + n as u64)? == Some(traces[n].trace) {
             n += 1;
@@ -136,10 +168,32 @@ impl Buckets {
         Ok(n)
     }
 
+    /// The bucket of a trace of the column, and its place there.
+    fn find_trace(&self, placed: &Placed) -> Result<(&Bucket, u64)> {
+        let AlongFirst { unit, column, side, buckets } = &self.along_first;
+        let along = column - unit + placed.place / (*side).max(1);
+        let candidates = match buckets.get(along as usize) {
+            Some([first, last]) => self.open.range(first..=last),
+            None => self.open.range(..),
+        };
+        let mut last = None;
+        for (_, bucket) in candidates {
+            if let Some(at) = bucket.find(placed.trace)? {
+                return Ok((bucket, at));
+            }
+            last = Some(bucket);
+        }
+        Err(last.map_or_else(|| damaged(&self.paths.directory), |bucket| damaged(&bucket.path)))
+    }
+
     /// Bytes from one trace to the next.
     pub(crate) fn stride(&self) -> usize {
         self.spilled.stride + NUMBER_BYTES
     }
+}
+
+fn damaged(place: &Place) -> Error {
+    Error::Failed(format!("{}: is damaged; import again with --fresh", place.display()))
 }
 
 /// A bucket, open.
@@ -156,7 +210,7 @@ struct Bucket {
 
 impl Bucket {
     /// Reads all of it once: its numbers are known then, and the rest is in the page cache, where traces are read one by one.
-    fn open(path: Place, stride: usize, cancel: &CancelHandle) -> Result<Self> {
+    fn open(path: Place, stride: usize, most_numbers: u64, cancel: &CancelHandle) -> Result<Self> {
         let record = stride + NUMBER_BYTES;
         let open = || -> std::io::Result<(Reader, u64)> {
             let file = Reader::open(&path)?;
@@ -165,10 +219,10 @@ impl Bucket {
         };
         let (file, bytes) = open().map_err(failed(path.display()))?;
         let n_traces = bytes / record as u64;
-        let every = n_traces.div_ceil(MOST_NUMBERS).max(1);
+        let every = n_traces.div_ceil(most_numbers.max(1)).max(1);
         let mut bucket = Self { path, file, record, n_traces, numbers: Vec::new(), every };
         if bytes % record as u64 != 0 {
-            return Err(bucket.damaged());
+            return Err(damaged(&bucket.path));
         }
         let at_a_time = (READ_BYTES / record).max(1);
         let mut buffer = vec![0; at_a_time * record];
@@ -201,8 +255,8 @@ impl Bucket {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    /// Where a trace is in the bucket.
-    fn find(&self, trace: u64) -> Result<u64> {
+    /// Where a trace is in the bucket, if it is there.
+    fn find(&self, trace: u64) -> Result<Option<u64>> {
         let known = self.numbers.partition_point(|number| *number <= trace) as u64;
         let mut low = known.saturating_sub(1) * self.every;
         let mut high = (known * self.every).min(self.n_traces);
@@ -210,11 +264,7 @@ impl Bucket {
             let middle = low.midpoint(high);
             if self.number_at(middle)?.is_some_and(|number| number <= trace) { low = middle } else { high = middle }
         }
-        if self.number_at(low)? == Some(trace) { Ok(low) } else { Err(self.damaged()) }
-    }
-
-    fn damaged(&self) -> Error {
-        Error::Failed(format!("{}: is damaged; import again with --fresh", self.path.display()))
+        Ok((self.number_at(low)? == Some(trace)).then_some(low))
     }
 }
 
@@ -264,7 +314,7 @@ mod tests {
     fn bucket(place: Place, numbers: &[u64], every: u64) -> Bucket {
         let bytes: Vec<u8> = numbers.iter().flat_map(|n| [&[*n as u8; 3][..], &n.to_le_bytes()].concat()).collect();
         place.write(&bytes).unwrap();
-        let mut bucket = Bucket::open(place, 3, &CancelHandle::new()).unwrap();
+        let mut bucket = Bucket::open(place, 3, MOST_NUMBERS, &CancelHandle::new()).unwrap();
         bucket.numbers = numbers.iter().copied().step_by(every as usize).collect();
         bucket.every = every;
         bucket
@@ -278,13 +328,13 @@ mod tests {
         for every in [1, 2, 7, 99, 100, 1000] {
             let bucket = bucket(place.clone(), &numbers, every);
             for (at, number) in (0..).zip(&numbers) {
-                assert_eq!(bucket.find(*number), Ok(at), "every {every}");
-                assert!(bucket.find(*number + 1).unwrap_err().to_string().contains("is damaged"));
+                assert_eq!(bucket.find(*number), Ok(Some(at)), "every {every}");
+                assert_eq!(bucket.find(*number + 1), Ok(None));
             }
         }
         assert_eq!(bucket(place.clone(), &[], 1).numbers, [0; 0]);
         place.write(&[0; 12]).unwrap();
-        let cut = Bucket::open(place, 3, &CancelHandle::new());
+        let cut = Bucket::open(place, 3, MOST_NUMBERS, &CancelHandle::new());
         assert!(cut.err().unwrap().to_string().contains("is damaged"));
     }
 
@@ -295,8 +345,9 @@ mod tests {
         let paths = SpillPaths::new(&place);
         paths.directory.create_directory().unwrap();
         let bucket = bucket(paths.bucket(0), &[4, 9, 10, 30], 1);
-        let spilled = Spilled { ends: vec![1], stride: 3, header_bytes: 2, boot_id: None };
-        let buckets = Buckets { paths, spilled, open: Some((0, bucket)) };
+        let spilled = Spilled { cut: BucketCut::Units(vec![1]), stride: 3, header_bytes: 2, boot_id: None };
+        let open = BTreeMap::from([(0, bucket)]);
+        let buckets = Buckets { paths, spilled, open, along_first: AlongFirst::default() };
         let placed = |numbers: &[u64]| numbers.iter().map(|&trace| Placed { trace, place: 0 }).collect::<Vec<_>>();
         let read = |numbers: &[u64], most| {
             let mut out = Vec::new();

@@ -1,8 +1,9 @@
 //! Converting a segment's share of a grid: one column of bricks after another, each with the headers of its traces.
 //!
 //! A column's traces are read in file order, as runs of neighbouring traces; for a sorted file these are whole lines of
-//! bricks. Those of an unsorted one may have been spilled to buckets, which are read instead. Rows of the header table are written as far as the columns have come. Memory: as many bricks along the samples
-//! as make 24 MiB, at least one; longer traces are read again for the next ones, from the cache.
+//! bricks. Those of an unsorted one may have been spilled to buckets, which are read instead. Rows of the header table
+//! are written as far as the columns have come. Memory: as many bricks along the samples as make 24 MiB, at least one;
+//! longer traces are read again for the next ones, from the cache.
 
 use std::ops::Range;
 
@@ -68,7 +69,7 @@ pub(super) fn convert(
         for (ordinal, unit) in units.clone().zip(columns.files.units(&units)?) {
             // In a sorted file these are nearly the traces of the unit: whichever is read first puts both in the cache.
             take_rows(columns.end_trace(unit)?.min(range.end))?;
-            columns.source.turn_to(ordinal, cancel)?;
+            columns.source.turn_to(&part, ordinal, &columns.cut.index_of_unit(unit), cancel)?;
             columns.convert_unit(unit, cancel)?;
             done += 1;
             on_progress((u128::from(n_traces) * done / u128::from(own.end - own.start)) as u64);
@@ -183,6 +184,7 @@ impl<'a> Columns<'a> {
             if traces.is_empty() {
                 continue;
             }
+            self.source.turn_to_column(&region);
             // Where the column begins in its unit.
             let corner: Vec<u64> = region
                 .iter()

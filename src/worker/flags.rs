@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
+use crate::input::PlannedFile;
 use crate::input::traces::{Inputs, Stretch};
-use crate::plan::Plan;
 use crate::segy::samples::format::Converter;
 use crate::segy::samples::statistics::SampleStatistics;
-use crate::segy::{Access, Dtype, Layout, SegyFile};
+use crate::segy::{Access, Dtype, Io, Layout, SegyFile};
 use crate::table::{DUPLICATE_TRACE, ZERO_TRACE};
 use crate::worker::sample_conversion::SampleConversion;
+use crate::zarr::ArrayPlan;
 
 /// Bytes compared first: most traces have a sample other than zero in them. A multiple of every sample size.
 const FIRST_BYTES: usize = 24 << 2;
@@ -61,14 +62,14 @@ impl<'a> FlagFinder<'a> {
         }
     }
 
-    /// For all traces of a plan.
+    /// For all traces of these files, which become this array.
     ///
     /// # Errors
     /// `Error::Usage` for a type that cannot hold the samples.
-    pub(crate) fn of_plan(plan: &'a Plan) -> Result<Self> {
-        let (layout, array) = (plan.layout(), plan.traces());
-        let inputs = Inputs::new(&plan.files, plan.io, Access::Traces);
-        Ok(Self::new(inputs, layout, SampleConversion::new(layout, array)?.converter, array.dtype))
+    pub(crate) fn of_files(files: &'a [PlannedFile], io: Io, array: &ArrayPlan) -> Result<Self> {
+        let layout = &files.first().ok_or_else(|| Error::Usage("there is no input file".into()))?.layout;
+        let converter = SampleConversion::new(layout, array)?.converter;
+        Ok(Self::new(Inputs::new(files, io, Access::Traces), layout, converter, array.dtype))
     }
 
     /// The flags of the traces of a window, whose bytes and `is_zero` are known.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::panic::UnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -55,19 +54,23 @@ impl Place {
 /// The runtime that requests run on.
 pub(super) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
-    let build = || Builder::new_multi_thread().worker_threads(THREADS).thread_name("store").enable_all().build();
-    let start = || without_panic(build).unwrap_or_else(|| Err(io::Error::other("its threads cannot be started")));
+    let start = || {
+        try_threads(THREADS).map_err(|e| io::Error::new(e.kind(), format!("its threads cannot be started: {e}")))?;
+        Builder::new_multi_thread().worker_threads(THREADS).thread_name("store").enable_all().build()
+    };
     RUNTIME.get_or_init(start).as_ref().map_err(|e| io::Error::new(e.kind(), e.to_string()))
 }
 
-/// The result of `work`, or `None` if it panics, without a message: the runtime does when the system has no thread for
-/// it.
-fn without_panic<T>(work: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let done = std::panic::catch_unwind(work);
-    std::panic::set_hook(hook);
-    done.ok()
+/// Whether the system has so many threads for this process: the runtime panics where it has not.
+fn try_threads(n: usize) -> io::Result<()> {
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let start = |_| {
+        let stopped = stopped.clone();
+        std::thread::Builder::new().spawn(move || drop(stopped.recv()))
+    };
+    let threads: Vec<_> = (0..n).map(start).collect();
+    drop(stop);
+    threads.into_iter().try_for_each(|thread| thread.map(|thread| drop(thread.join())))
 }
 
 /// Waits for a request and explains any failure.
