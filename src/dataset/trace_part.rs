@@ -8,7 +8,6 @@ use crate::base::error::{Error, Result};
 use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, OriginalFile, damaged};
 use crate::dataset_files::GATHER_INDEX;
-use crate::parquet::Column;
 use crate::segy::ByteOrder;
 use crate::segy::layout::FILE_HEADER_BYTES;
 
@@ -95,9 +94,9 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let table = TableFile::open(path.clone(), dataset.n_gathers, VALUE_BYTES)?;
     let mut reader = table.rows(&(id..id + 1), &["start_trace", "end_trace"])?;
     let row = reader.next().ok_or_else(|| damaged(&path, format!("gather {id} is not in it")))?;
-    let ends: Option<Vec<Vec<u64>>> = row?.into_iter().map(Column::integers).collect();
-    match ends.as_deref().unwrap_or_default() {
-        [start, end] if start < end && end[0] <= dataset.array.n_traces => Ok(start[0]..end[0]),
+    let ends: Option<Vec<u64>> = row?.into_iter().map(|column| column.integers()?.pop()).collect();
+    match ends.as_deref() {
+        Some(&[start, end]) if start < end && end <= dataset.array.n_traces => Ok(start..end),
         _ => Err(damaged(&path, format!("gather {id} is none"))),
     }
 }

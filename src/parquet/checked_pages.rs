@@ -15,7 +15,8 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use crate::parquet::thrift::I32;
 use crate::store::{Stream, TableReader};
 
-fn error(what: &str) -> ParquetError {
+/// An error of this program as one of the library.
+pub(crate) fn error(what: &str) -> ParquetError {
     ParquetError::General(what.to_owned())
 }
 
@@ -51,7 +52,6 @@ impl PageReader for CheckedPages {
                 return Err(error("a dictionary of it has fewer values than it says"));
             }
             Some(Page::DictionaryPage { .. }) => self.has_dictionary = true,
-            #[expect(deprecated)]
             Some(page)
                 if !self.has_dictionary
                     && matches!(page.encoding(), Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY) =>

@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
-use crate::parquet::checked_pages::{CheckedPages, PageSource};
+use crate::parquet::checked_pages::{CheckedPages, PageSource, error};
 use crate::store::TableReader;
 
 /// The values of a column in some rows; `None` is null.
@@ -209,10 +209,6 @@ impl<P: data_type::DataType, V, C: Fn(P::T) -> V + Send> Chunk for Typed<P, V, C
 
 fn enough(found: usize, wanted: usize) -> Result<(), ParquetError> {
     if found == wanted { Ok(()) } else { Err(error("a column of it has fewer values than rows")) }
-}
-
-fn error(what: &str) -> ParquetError {
-    ParquetError::General(what.to_owned())
 }
 
 /// A column of a row group by its type; `None` for a type that is not read. Short integers are stored as 32 bits, unsigned
