@@ -97,7 +97,8 @@ impl TableFile {
     }
 }
 
-/// Some rows of a table, batch after batch: one column for each name. Memory: the footer of a part, a page of each column, and a batch.
+/// Some rows of a table, batch after batch: one column for each name. Memory: the footer of a part, a page of each
+/// column, and a batch.
 pub(crate) struct TableRows {
     table: TableFile,
     /// Those that no part has been opened for.

@@ -1,6 +1,7 @@
 //! Reading the columns of a Parquet table as values, batch after batch.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec;
 
@@ -170,7 +171,13 @@ impl Iterator for TableBatches {
     type Item = Result<Vec<Column>, ParquetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_batch().transpose()
+        // Some damaged pages make the library panic.
+        let batch = catch_unwind(AssertUnwindSafe(|| self.next_batch()));
+        let batch = batch.unwrap_or_else(|_| Err(error("a page of it cannot be decoded")));
+        if batch.is_err() {
+            (self.n_left, self.groups) = (0, Vec::new().into_iter());
+        }
+        batch.transpose()
     }
 }
 
@@ -236,5 +243,143 @@ fn chunk(data_type: &DataType, descr: ColumnDescPtr, pages: CheckedPages) -> Opt
         // The library cannot read byte strings of no bytes.
         DataType::FixedSizeBinary(1..) => typed!(FixedLenByteArrayType, Column::Bytes, |v| v),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch};
+    use arrow::compute::cast;
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{Compression, Encoding};
+    use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+
+    use super::*;
+    use crate::store::Place;
+
+    const N: u64 = 130;
+    const NUMBERS: [DataType; 11] = [
+        DataType::Boolean,
+        DataType::Int8,
+        DataType::UInt8,
+        DataType::Int16,
+        DataType::UInt16,
+        DataType::Int32,
+        DataType::UInt32,
+        DataType::Int64,
+        DataType::UInt64,
+        DataType::Float32,
+        DataType::Float64,
+    ];
+
+    /// A number that all types hold, or null.
+    fn number(row: u64, has_nulls: bool) -> Option<i64> {
+        (!has_nulls || row % 5 != 3).then_some((row % 100) as i64)
+    }
+
+    /// A table of one column for each type, texts, and byte strings, in row groups of 50 rows and pages of 7.
+    fn table(has_nulls: bool, properties: WriterPropertiesBuilder) -> Vec<u8> {
+        let numbers: Int64Array = (0..N).map(|row| number(row, has_nulls)).collect();
+        let rows = (0..N).map(|row| number(row, has_nulls).map(|number| [number as u8; 24]));
+        let bytes = FixedSizeBinaryArray::try_from_sparse_iter_with_size(rows, 24).unwrap();
+        let all = NUMBERS.iter().chain([&DataType::Utf8]).map(|of| (of.to_string(), cast(&numbers, of).unwrap()));
+        let bytes: ArrayRef = Arc::new(bytes);
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            all.chain([("bytes".to_owned(), bytes)]).map(|(name, column)| (name, column, has_nulls)),
+        )
+        .unwrap();
+        let properties = properties
+            .set_compression(Compression::LZ4_RAW)
+            .set_write_batch_size(1)
+            .set_data_page_row_count_limit(7)
+            .set_max_row_group_row_count(Some(50))
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn read(place: &Place, rows: &Range<u64>, names: &[&str]) -> Result<Vec<Vec<Column>>, ParquetError> {
+        let file = TableReader::open(place)?;
+        let footer = TableFooter::read(&file)?;
+        let groups = footer.groups_of(rows);
+        footer.batches(PageSource { file, most_bytes: 1 << 20 }, names, groups, 20).collect()
+    }
+
+    /// The values of a column as numbers; of byte strings the first byte.
+    fn numbers(column: Column) -> Vec<Option<i64>> {
+        match column {
+            Column::Integers(values) => values,
+            Column::Unsigned(values) => values.into_iter().map(|v| v.map(|v| v as i64)).collect(),
+            Column::Floats(values) => values.into_iter().map(|v| v.map(|v| v as i64)).collect(),
+            Column::Flags(values) => values.into_iter().map(|v| v.map(i64::from)).collect(),
+            Column::Bytes(values) => values.into_iter().map(|v| v.map(|v| v.data()[23].into())).collect(),
+            Column::Other(n) => vec![Some(-1); n],
+        }
+    }
+
+    fn writers() -> impl Iterator<Item = (bool, WriterPropertiesBuilder)> {
+        let versions = [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0];
+        let writers = versions.into_iter().flat_map(|version| [false, true].map(|nulls| (version, nulls)));
+        writers.flat_map(|(version, nulls)| {
+            let new = || WriterProperties::builder().set_writer_version(version);
+            let plain = new().set_dictionary_enabled(false).set_encoding(Encoding::PLAIN);
+            let of = |builder: WriterPropertiesBuilder, names: &[&str], encoding| {
+                let set = |b: WriterPropertiesBuilder, name: &&str| b.set_column_encoding((*name).into(), encoding);
+                names.iter().fold(builder, set)
+            };
+            let split =
+                of(new().set_dictionary_enabled(false), &["Float32", "Float64", "bytes"], Encoding::BYTE_STREAM_SPLIT);
+            let delta = of(split, &["Int8", "UInt32", "Int64", "UInt64"], Encoding::DELTA_BINARY_PACKED);
+            [new(), plain, delta].map(|properties| (nulls, properties))
+        })
+    }
+
+    #[test]
+    fn any_rows_of_every_type_are_read_however_they_are_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.parquet");
+        let names: Vec<String> = NUMBERS.iter().map(DataType::to_string).collect();
+        let others = ["bytes", "Utf8", "none"];
+        let names: Vec<&str> = names.iter().map(String::as_str).chain(others).collect();
+        for (has_nulls, properties) in writers() {
+            std::fs::write(&path, table(has_nulls, properties)).unwrap();
+            for rows in [0..N, 0..1, 49..51, 50..100, 61..N, 9..9, N - 1..N] {
+                let mut found = vec![Vec::new(); names.len()];
+                for batch in read(&Place::of(&path).unwrap(), &rows, &names).unwrap() {
+                    found.iter_mut().zip(batch).for_each(|(found, column)| found.extend(numbers(column)));
+                }
+                let expected: Vec<_> = rows.clone().map(|row| number(row, has_nulls)).collect();
+                for (name, found) in names.iter().zip(found) {
+                    match *name {
+                        "Utf8" | "none" => assert_eq!(found, vec![Some(-1); expected.len()]),
+                        "Boolean" => {
+                            let flags = expected.iter().map(|v| v.map(|v| i64::from(v != 0)));
+                            assert_eq!(found, flags.collect::<Vec<_>>());
+                        }
+                        _ => assert_eq!(found, expected, "{name} {rows:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_byte_never_ends_the_program() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.parquet");
+        let place = Place::of(&path).unwrap();
+        let mut n_refused = 0;
+        for (first, (has_nulls, properties)) in writers().enumerate() {
+            let good = table(has_nulls, properties);
+            for i in (first..good.len()).step_by(101) {
+                let mut bytes = good.clone();
+                bytes[i] ^= 1 << (i % 8);
+                std::fs::write(&path, bytes).unwrap();
+                let found = read(&place, &(7..N), &["Boolean", "Int8", "Int64", "Float64", "bytes"]);
+                n_refused += u32::from(found.is_err());
+            }
+        }
+        assert!(n_refused > 100, "only {n_refused}");
     }
 }
