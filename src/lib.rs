@@ -71,7 +71,7 @@ mod segy;
 /// The input files of an import as one sequence of traces, and the bytes outside their traces.
 mod input;
 
-/// Parquet files, written page by page.
+/// Parquet files, written page by page, and read column by column.
 mod parquet;
 
 /// Zarr arrays: plan, codecs, chunks, metadata documents.

@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use arrow::array::{Int32Array, Int64Array, UInt32Array};
-use arrow::record_batch::RecordBatch;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -13,6 +10,7 @@ use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, damaged, unreadable_table};
 use crate::dataset_files::EXCEPTIONS;
 use crate::exceptions::{COLUMNS, Exception};
+use crate::parquet::{Column, TableBatches};
 use crate::store::Place;
 
 /// Bytes of the longest of its numbers.
@@ -59,7 +57,7 @@ fn may_hold(group: &RowGroupMetaData, traces: &Range<u64>) -> bool {
 /// Exceptions in the order in which chunks are processed.
 pub(crate) struct ExceptionRows {
     path: Place,
-    reader: Option<ParquetRecordBatchReader>,
+    reader: Option<TableBatches>,
     traces: Range<u64>,
     batch: std::vec::IntoIter<Exception>,
     /// Read but not yet returned.
@@ -122,8 +120,8 @@ impl ExceptionRows {
                 None => return Ok(None),
                 Some(batch) => {
                     let batch = batch.map_err(|e| unreadable_table(&self.path, e))?;
-                    let rows = rows_of(&batch)
-                        .ok_or_else(|| damaged(&self.path, "its columns are not those of exceptions"))?;
+                    let rows =
+                        rows_of(batch).ok_or_else(|| damaged(&self.path, "its columns are not those of exceptions"))?;
                     self.batch = rows.into_iter();
                 }
             }
@@ -131,13 +129,8 @@ impl ExceptionRows {
     }
 }
 
-fn rows_of(batch: &RecordBatch) -> Option<Vec<Exception>> {
-    let [trace, sample, word] = COLUMNS.map(|name| batch.column_by_name(name));
-    let trace = trace?.as_any().downcast_ref::<Int64Array>()?.values().iter();
-    let sample = sample?.as_any().downcast_ref::<Int32Array>()?.values().iter();
-    let word = word?.as_any().downcast_ref::<UInt32Array>()?.values().iter();
-    let rows = trace.zip(sample).zip(word);
-    Some(
-        rows.map(|((&trace, &sample), &word)| Exception { trace: trace as u64, sample: sample as u32, word }).collect(),
-    )
+fn rows_of(batch: Vec<Column>) -> Option<Vec<Exception>> {
+    let [trace, sample, word] = batch.try_into().ok()?;
+    let rows = trace.integers()?.into_iter().zip(sample.integers()?).zip(word.integers()?);
+    Some(rows.map(|((trace, sample), word)| Exception { trace, sample, word }).collect())
 }

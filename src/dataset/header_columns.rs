@@ -2,15 +2,12 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
-};
+use arrow::datatypes::DataType;
 
 use crate::base::error::Result;
 use crate::dataset::Dataset;
 use crate::dataset::table_file::TableFile;
+use crate::parquet::Column;
 
 /// The header table, column by column.
 pub(crate) struct HeaderColumns {
@@ -54,40 +51,22 @@ impl HeaderColumns {
         take: &mut dyn FnMut(&[Vec<f64>]) -> Result<()>,
     ) -> Result<()> {
         for batch in self.table.rows(rows, names)? {
-            let batch = batch?;
-            let of = |name: &&str| batch.column_by_name(name).map_or_else(|| nothing(batch.num_rows()), as_numbers);
-            let columns: Vec<Vec<f64>> = names.iter().map(of).collect();
+            let columns: Vec<Vec<f64>> = batch?.into_iter().map(as_numbers).collect();
             take(&columns)?;
         }
         Ok(())
     }
 }
 
-fn nothing(n: usize) -> Vec<f64> {
-    vec![f64::NAN; n]
-}
-
-fn as_numbers(column: &ArrayRef) -> Vec<f64> {
-    macro_rules! numbers {
-        ($type:ty) => {
-            column.as_primitive::<$type>().iter().map(|v| v.map_or(f64::NAN, |v| v as f64)).collect()
-        };
+fn as_numbers(column: Column) -> Vec<f64> {
+    fn or_nan<V>(values: Vec<Option<V>>, number: impl Fn(V) -> f64) -> Vec<f64> {
+        values.into_iter().map(|value| value.map_or(f64::NAN, &number)).collect()
     }
-    match column.data_type() {
-        DataType::Boolean => {
-            let number = |value: Option<bool>| value.map_or(f64::NAN, |is_set| f64::from(u8::from(is_set)));
-            column.as_boolean().iter().map(number).collect()
-        }
-        DataType::Int8 => numbers!(Int8Type),
-        DataType::UInt8 => numbers!(UInt8Type),
-        DataType::Int16 => numbers!(Int16Type),
-        DataType::UInt16 => numbers!(UInt16Type),
-        DataType::Int32 => numbers!(Int32Type),
-        DataType::UInt32 => numbers!(UInt32Type),
-        DataType::Int64 => numbers!(Int64Type),
-        DataType::UInt64 => numbers!(UInt64Type),
-        DataType::Float32 => numbers!(Float32Type),
-        DataType::Float64 => numbers!(Float64Type),
-        _ => nothing(column.len()),
+    match column {
+        Column::Integers(values) => or_nan(values, |v| v as f64),
+        Column::Unsigned(values) => or_nan(values, |v| v as f64),
+        Column::Floats(values) => or_nan(values, |v| v),
+        Column::Flags(values) => or_nan(values, |is_set| f64::from(u8::from(is_set))),
+        other => vec![f64::NAN; other.n_rows()],
     }
 }

@@ -1,13 +1,14 @@
 //! Reading the original headers, from the columns `additional_headers` and `raw_header`.
 
 use std::ops::Range;
+use std::vec;
 
-use arrow::array::{Array, FixedSizeBinaryArray, Int32Array};
-use arrow::record_batch::RecordBatch;
+use parquet::data_type::FixedLenByteArray;
 
 use crate::base::error::{Error, Result};
 use crate::dataset::table_file::{TableFile, TableRows};
 use crate::dataset::{Dataset, damaged};
+use crate::parquet::Column;
 use crate::store::Place;
 use crate::table::{ADDITIONAL_HEADERS, N_SAMPLES, RAW_HEADER};
 
@@ -33,19 +34,17 @@ impl HeaderTableFile {
 
     /// The headers of these traces, read in order. Every call opens its own file, so threads can share the table.
     pub(crate) fn rows(&self, traces: &Range<u64>) -> Result<HeaderRows> {
-        let reader = self.table.rows(traces, &[ADDITIONAL_HEADERS, RAW_HEADER])?;
+        let reader = self.table.rows(traces, &[RAW_HEADER, ADDITIONAL_HEADERS])?;
         let path = self.table.path.clone();
-        Ok(HeaderRows { path, reader, batch: None, at: 0, header_bytes: self.header_bytes })
+        Ok(HeaderRows { path, reader, batch: Vec::new(), n_left: 0, header_bytes: self.header_bytes })
     }
 
     /// The number of samples in the file for each of these traces.
     pub(crate) fn sample_counts(&self, traces: &Range<u64>) -> Result<Vec<u32>> {
         let (mut counts, path) = (Vec::new(), &self.table.path);
         for batch in self.table.rows(traces, &[N_SAMPLES])? {
-            let batch = batch?;
-            let column = batch.column_by_name(N_SAMPLES).and_then(|c| c.as_any().downcast_ref::<Int32Array>());
-            let column = column.ok_or_else(|| damaged(path, format!("it has no column {N_SAMPLES}")))?;
-            counts.extend(column.values().iter().map(|&n| n.cast_unsigned()));
+            let column = batch?.pop().and_then(Column::integers::<u32>);
+            counts.extend(column.ok_or_else(|| damaged(path, format!("it has no column {N_SAMPLES}")))?);
         }
         if counts.len() as u64 == traces.end - traces.start {
             Ok(counts)
@@ -59,9 +58,9 @@ impl HeaderTableFile {
 pub(crate) struct HeaderRows {
     path: Place,
     reader: TableRows,
-    batch: Option<RecordBatch>,
-    /// The next row of the batch.
-    at: usize,
+    /// The columns of a batch, from the next row on.
+    batch: Vec<vec::IntoIter<Option<FixedLenByteArray>>>,
+    n_left: usize,
     header_bytes: usize,
 }
 
@@ -76,19 +75,17 @@ impl HeaderRows {
     }
 
     fn next_row(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        while self.batch.as_ref().is_none_or(|b| self.at == b.num_rows()) {
-            let next = self.reader.next().ok_or_else(|| damaged(&self.path, "it has fewer rows than traces"))?;
-            (self.batch, self.at) = (Some(next?), 0);
+        while self.n_left == 0 {
+            let next = self.reader.next().ok_or_else(|| damaged(&self.path, "it has fewer rows than traces"))??;
+            self.n_left = next.first().map_or(0, Column::n_rows);
+            let bytes_of = |column| if let Column::Bytes(values) = column { values } else { Vec::new() };
+            self.batch = next.into_iter().map(|column| bytes_of(column).into_iter()).collect();
         }
-        let Some(batch) = &self.batch else { return Ok(()) };
+        self.n_left -= 1;
         let end = out.len() + self.header_bytes;
-        for name in [RAW_HEADER, ADDITIONAL_HEADERS] {
-            let column = batch.column_by_name(name).and_then(|c| c.as_any().downcast_ref::<FixedSizeBinaryArray>());
-            if let Some(column) = column.filter(|c| !c.is_null(self.at)) {
-                out.extend_from_slice(column.value(self.at));
-            }
+        for bytes in self.batch.iter_mut().filter_map(|column| column.next().flatten()) {
+            out.extend_from_slice(bytes.data());
         }
-        self.at += 1;
         if out.len() == end {
             Ok(())
         } else {

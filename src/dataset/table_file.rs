@@ -1,25 +1,16 @@
 //! The Parquet tables of a dataset. Other programs may have written them, so their numbers are checked before use.
 
-use std::io::{self, BufReader, Read};
 use std::ops::Range;
-use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use arrow::record_batch::RecordBatch;
-use bytes::Bytes;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
 use parquet::basic::Type;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{ChunkReader, Length};
 
 use crate::base::error::{Result, failed};
 use crate::dataset::{damaged, unreadable_table};
 use crate::dataset_files::header_part;
-use crate::store::{Place, Stream, TableReader};
+use crate::parquet::{Column, GroupRows, PageSource, TableBatches, TableFooter};
+use crate::store::{Place, TableReader};
 
 /// A page of this program has 1 MiB at most, or one row; those of others that write its tables again are not much longer.
 const MOST_PAGE_BYTES: u64 = 64 << 20;
@@ -58,17 +49,17 @@ impl TableFile {
 
     /// Whether it has a column of this name.
     pub(crate) fn has(&self, column: &str) -> bool {
-        self.first.metadata.schema().column_with_name(column).is_some()
+        self.type_of(column).is_some()
     }
 
     /// The type of a column; `None` if there is none of this name.
     pub(crate) fn type_of(&self, column: &str) -> Option<&DataType> {
-        self.first.metadata.schema().column_with_name(column).map(|(_, field)| field.data_type())
+        self.first.footer.schema.column_with_name(column).map(|(_, field)| field.data_type())
     }
 
     /// The names of its columns.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.first.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+        self.first.footer.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// Some of its rows.
@@ -84,10 +75,11 @@ impl TableFile {
         &self,
         columns: &[&str],
         may_have: impl Fn(&RowGroupMetaData) -> bool,
-    ) -> Result<ParquetRecordBatchReader> {
-        let groups = self.first.metadata.metadata().row_groups().iter().enumerate();
-        let groups = groups.filter(|(_, group)| may_have(group)).map(|(i, _)| i).collect();
-        self.first.builder(columns, groups)?.build().map_err(|e| unreadable_table(&self.path, e))
+    ) -> Result<TableBatches> {
+        let OneFile { footer, .. } = &self.first;
+        let mut groups = footer.groups_of(&(0..footer.n_rows()));
+        groups.retain(|(i, _)| may_have(footer.metadata.row_group(*i)));
+        self.first.batches(columns, groups)
     }
 
     fn part(&self, number: u64) -> Result<OneFile> {
@@ -95,7 +87,7 @@ impl TableFile {
             Some(rows) if number > 0 => {
                 let n_rows = rows.min(self.n_rows.saturating_sub(number * rows));
                 let part = OneFile::open(self.path.join(header_part(number)), n_rows, self.first.value_bytes)?;
-                match part.metadata.schema() == self.first.metadata.schema() {
+                match part.footer.schema == self.first.footer.schema {
                     true => Ok(part),
                     false => Err(damaged(&part.path, "its columns are not those of the first part")),
                 }
@@ -105,13 +97,14 @@ impl TableFile {
     }
 }
 
-/// Some rows of a table, batch after batch. Memory: the footer of a part, a page of each column, and a batch.
+/// Some rows of a table, batch after batch: one column for each name. Memory: the footer of a part, a page of each
+/// column, and a batch.
 pub(crate) struct TableRows {
     table: TableFile,
     /// Those that no part has been opened for.
     rows: Range<u64>,
     columns: Vec<String>,
-    part: Option<(Place, ParquetRecordBatchReader)>,
+    part: Option<(Place, TableBatches)>,
 }
 
 impl TableRows {
@@ -130,7 +123,7 @@ impl TableRows {
 }
 
 impl Iterator for TableRows {
-    type Item = Result<RecordBatch>;
+    type Item = Result<Vec<Column>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -152,9 +145,7 @@ impl Iterator for TableRows {
 #[derive(Clone)]
 struct OneFile {
     path: Place,
-    metadata: ArrowReaderMetadata,
-    /// Number of the first row of each row group, and one past the last row.
-    group_starts: Arc<[u64]>,
+    footer: TableFooter,
     /// The longest value that a column may have.
     value_bytes: usize,
 }
@@ -162,34 +153,20 @@ struct OneFile {
 impl OneFile {
     fn open(path: Place, n_rows: u64, value_bytes: usize) -> Result<Self> {
         let file = TableReader::open(&path).map_err(failed(path.display()))?;
-        let metadata =
-            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| unreadable_table(&path, e))?;
-        let mut group_starts = vec![0];
-        for group in metadata.metadata().row_groups() {
-            let start = group_starts.last().copied().unwrap_or(0);
-            let end = u64::try_from(group.num_rows()).ok().and_then(|n| n.checked_add(start));
-            group_starts.push(end.ok_or_else(|| damaged(&path, "its row groups cannot have so many rows"))?);
-        }
-        if group_starts.last() != Some(&n_rows) {
+        let footer = TableFooter::read(&file).map_err(|e| unreadable_table(&path, e))?;
+        if footer.n_rows() != n_rows {
             return Err(damaged(&path, format!("it does not have {n_rows} rows")));
         }
-        Ok(Self { path, metadata, group_starts: group_starts.into(), value_bytes })
+        Ok(Self { path, footer, value_bytes })
     }
 
     /// Some of its rows.
-    fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<ParquetRecordBatchReader> {
-        let first = self.group_starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
-        let end = self.group_starts.partition_point(|&start| start < rows.end).min(self.group_starts.len() - 1);
-        let skipped = rows.start - self.group_starts[first];
-        let n = rows.end.saturating_sub(rows.start);
-        let builder = self.builder(columns, (first..end).collect())?;
-        let reader = builder.with_offset(skipped as usize).with_limit(n as usize).build();
-        reader.map_err(|e| unreadable_table(&self.path, e))
+    fn rows(&self, rows: &Range<u64>, columns: &[&str]) -> Result<TableBatches> {
+        self.batches(columns, self.footer.groups_of(rows))
     }
 
-    fn builder(&self, columns: &[&str], groups: Vec<usize>) -> Result<ParquetRecordBatchReaderBuilder<Pages>> {
-        let schema = self.metadata.parquet_schema();
-        for column in schema.columns() {
+    fn batches(&self, columns: &[&str], groups: Vec<GroupRows>) -> Result<TableBatches> {
+        for column in self.footer.parquet_schema().columns() {
             let Some(name) = column.path().parts().first().filter(|name| columns.contains(&name.as_str())) else {
                 continue;
             };
@@ -206,75 +183,9 @@ impl OneFile {
         }
         let file = TableReader::open(&self.path).map_err(failed(self.path.display()))?;
         let most_bytes = MOST_PAGE_BYTES.max(2 * self.value_bytes as u64);
-        let mask = ProjectionMask::columns(schema, columns.iter().copied());
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(Pages { file, most_bytes }, self.metadata.clone());
         let batch_rows = (BATCH_BYTES / self.value_bytes.max(1)).clamp(1, MOST_BATCH_ROWS);
-        Ok(builder.with_projection(mask).with_row_groups(groups).with_batch_size(batch_rows))
+        Ok(self.footer.batches(PageSource { file, most_bytes }, columns, groups, batch_rows))
     }
-}
-
-/// A table as its reader sees it, page by page.
-struct Pages {
-    file: TableReader,
-    most_bytes: u64,
-}
-
-impl Length for Pages {
-    fn len(&self) -> u64 {
-        self.file.len()
-    }
-}
-
-impl ChunkReader for Pages {
-    type T = PageHeader;
-
-    /// The reader asks so for the header of a page.
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(PageHeader { bytes: self.file.get_read(start)?, most_bytes: self.most_bytes, is_checked: false })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        self.file.get_bytes(start, length)
-    }
-}
-
-/// The header of a page. It is refused, when it is read, where the page would unpack to more than the table can have.
-struct PageHeader {
-    bytes: BufReader<Stream>,
-    most_bytes: u64,
-    is_checked: bool,
-}
-
-impl Read for PageHeader {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        use io::BufRead;
-        if !std::mem::replace(&mut self.is_checked, true) {
-            match unpacked_bytes(self.bytes.fill_buf()?) {
-                Some(n) if n <= self.most_bytes => {}
-                Some(n) => return Err(io::Error::other(format!("a page of it says that it unpacks to {n} bytes"))),
-                None => return Err(io::Error::other("a page of it has no header")),
-            }
-        }
-        self.bytes.read(out)
-    }
-}
-
-/// The unpacked size that a page declares: the second field of its header, after its type, in the Thrift compact protocol.
-/// Source: `PageHeader` in <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
-fn unpacked_bytes(header: &[u8]) -> Option<u64> {
-    const NEXT_I32: u8 = 1 << 4 | crate::parquet::thrift::I32;
-    let (_, header) = number(header.strip_prefix(&[NEXT_I32])?)?;
-    let (n, _) = number(header.strip_prefix(&[NEXT_I32])?)?;
-    // Of a signed number the last bit is the sign.
-    (n & 1 == 0).then_some(n >> 1)
-}
-
-/// A number of seven bits a byte, and the bytes after it.
-fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let n = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
-    let (code, after) = bytes.split_at(n);
-    Some((code.iter().rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7F)), after))
 }
 
 #[cfg(test)]
@@ -309,9 +220,7 @@ mod tests {
         let table = TableFile::open(place.clone(), 250, value_bytes)?;
         let mut values = Vec::new();
         for batch in table.rows(&rows, &["x"])? {
-            let batch = batch?;
-            let column = batch.column(0).as_any().downcast_ref::<Int64Array>();
-            values.extend(column.map_or(vec![], |c| c.values().to_vec()));
+            values.extend(batch?.remove(0).integers::<i64>().unwrap());
         }
         Ok(values)
     }
@@ -331,7 +240,6 @@ mod tests {
         // After the magic bytes: the type of the page, 0, and its unpacked size, of two bytes.
         let (_directory, place) = table(Arc::new(Int64Array::from_iter_values(0..250)), |bytes| {
             assert_eq!((bytes[4..7].to_vec(), bytes[9]), (vec![0x15, 0, 0x15], 0x15));
-            assert!(unpacked_bytes(&bytes[4..]).is_some_and(|n| (800..900).contains(&n)));
             bytes.splice(7..9, [0xFE, 0xFF, 0xFF, 0xFF, 0x0F]);
         });
         // The footer lies three bytes further back than it says of the pages.
@@ -350,17 +258,6 @@ mod tests {
             let (_directory, place) = table(column, |_| {});
             let error = read(&place, 0..250, 240).unwrap_err().to_string();
             assert!(error.contains("column x has values of another length"), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_size_of_a_page_is_read_as_it_is_written() {
-        assert_eq!(unpacked_bytes(&[0x15, 0, 0x15, 0x80, 0x01, 0x15]), Some(64));
-        assert_eq!(unpacked_bytes(&[0x15, 4, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F]), Some(0x7FFF_FFFF));
-        for wrong in
-            [&[][..], &[0x15], &[0x15, 0, 0x15, 0x80], &[0x15, 0, 0x15, 1], &[0x25, 0, 0x15, 2], &[0x15, 0, 0x16, 2]]
-        {
-            assert_eq!(unpacked_bytes(wrong), None, "{wrong:?}");
         }
     }
 }

@@ -4,8 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use arrow::array::Int64Array;
-
 use crate::base::error::{Error, Result};
 use crate::dataset::table_file::TableFile;
 use crate::dataset::{Dataset, OriginalFile, damaged};
@@ -96,13 +94,9 @@ fn gather(dataset: &Dataset, id: u64) -> Result<Range<u64>> {
     let table = TableFile::open(path.clone(), dataset.n_gathers, VALUE_BYTES)?;
     let mut reader = table.rows(&(id..id + 1), &["start_trace", "end_trace"])?;
     let row = reader.next().ok_or_else(|| damaged(&path, format!("gather {id} is not in it")))?;
-    let row = row?;
-    let number = |name: &str| {
-        let column = row.column_by_name(name)?.as_any().downcast_ref::<Int64Array>()?;
-        u64::try_from(column.iter().next()??).ok()
-    };
-    match (number("start_trace"), number("end_trace")) {
-        (Some(start), Some(end)) if start < end && end <= dataset.array.n_traces => Ok(start..end),
+    let ends: Option<Vec<u64>> = row?.into_iter().map(|column| column.integers()?.pop()).collect();
+    match ends.as_deref() {
+        Some(&[start, end]) if start < end && end <= dataset.array.n_traces => Ok(start..end),
         _ => Err(damaged(&path, format!("gather {id} is none"))),
     }
 }

@@ -4,14 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::vec;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
-};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
+use crate::parquet::{Column, PageSource, TableFooter};
 use crate::segy::samples::number::Number;
 use crate::store::{Place, Reader, Stream, TableReader, is_remote};
 
@@ -20,7 +13,11 @@ const BATCH_ROWS: usize = 4096;
 /// Bytes of a line, at most.
 const MOST_LINE_BYTES: usize = 1 << 20;
 
-type Parquet = ParquetRecordBatchReaderBuilder<TableReader>;
+/// A Parquet file with its footer read.
+struct Parquet {
+    file: TableReader,
+    footer: TableFooter,
+}
 
 /// A column of some rows; `None` for what is not a number.
 pub(super) type Numbers = Vec<Option<Number>>;
@@ -33,7 +30,7 @@ pub(super) struct TableRows {
 }
 
 enum Kind {
-    Parquet(Box<Parquet>, vec::IntoIter<Place>),
+    Parquet(Parquet, vec::IntoIter<Place>),
     Csv(BufReader<Stream>),
 }
 
@@ -59,7 +56,7 @@ impl TableRows {
             return Ok(Self { names: cells(&names).map(str::to_owned).collect(), kind: Kind::Csv(lines) });
         }
         let first = parquet(&place)?;
-        Ok(Self { names: names_in(&first), kind: Kind::Parquet(Box::new(first), parts) })
+        Ok(Self { names: names_in(&first), kind: Kind::Parquet(first, parts) })
     }
 
     /// Passes on the columns of these numbers, batch after batch.
@@ -74,7 +71,7 @@ impl TableRows {
         match self.kind {
             Kind::Parquet(first, others) => {
                 let names: Vec<&str> = columns.iter().map(|&i| self.names[i].as_str()).collect();
-                each_of_part(*first, &names, take)?;
+                each_of_part(first, &names, take)?;
                 for place in others {
                     let part = parquet(&place)?;
                     if names_in(&part) != self.names {
@@ -127,26 +124,24 @@ fn parquet_files_in(directory: &Place) -> io::Result<Vec<Place>> {
 }
 
 fn parquet(place: &Place) -> Result<Parquet, String> {
-    let reader = TableReader::open(place).map_err(|e| format!("cannot be read: {e}"))?;
-    let builder = Parquet::try_new(reader).map_err(|e| format!("is neither Parquet nor called .csv: {e}"))?;
-    Ok(builder.with_batch_size(BATCH_ROWS))
+    let file = TableReader::open(place).map_err(|e| format!("cannot be read: {e}"))?;
+    let footer = TableFooter::read(&file).map_err(|e| format!("is neither Parquet nor called .csv: {e}"))?;
+    Ok(Parquet { file, footer })
 }
 
 fn names_in(part: &Parquet) -> Vec<String> {
-    part.schema().fields().iter().map(|field| field.name().clone()).collect()
+    part.footer.schema.fields().iter().map(|field| field.name().clone()).collect()
 }
 
 fn each_of_part(
-    part: Parquet,
+    Parquet { file, footer }: Parquet,
     names: &[&str],
     take: &mut dyn FnMut(Vec<Numbers>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let mask = ProjectionMask::columns(part.parquet_schema(), names.iter().copied());
-    let reader = part.with_projection(mask).build().map_err(|e| format!("cannot be read: {e}"))?;
-    for batch in reader {
+    let groups = footer.groups_of(&(0..footer.n_rows()));
+    for batch in footer.batches(PageSource { file, most_bytes: u64::MAX }, names, groups, BATCH_ROWS) {
         let batch = batch.map_err(|e| format!("cannot be read: {e}"))?;
-        let of = |name: &&str| batch.column_by_name(name).map(numbers).unwrap_or_default();
-        take(names.iter().map(of).collect())?;
+        take(batch.into_iter().map(numbers).collect())?;
     }
     Ok(())
 }
@@ -179,28 +174,11 @@ fn number(text: &str) -> Option<Number> {
     }
 }
 
-fn numbers(column: &ArrayRef) -> Numbers {
-    macro_rules! numbers {
-        ($type:ty, $number:expr) => {
-            column.as_primitive::<$type>().iter().map(|value| value.map($number)).collect()
-        };
-    }
-    macro_rules! integers {
-        ($type:ty) => {
-            numbers!($type, |value| Number::Integer(value.into()))
-        };
-    }
-    match column.data_type() {
-        DataType::Int8 => integers!(Int8Type),
-        DataType::UInt8 => integers!(UInt8Type),
-        DataType::Int16 => integers!(Int16Type),
-        DataType::UInt16 => integers!(UInt16Type),
-        DataType::Int32 => integers!(Int32Type),
-        DataType::UInt32 => integers!(UInt32Type),
-        DataType::Int64 => integers!(Int64Type),
-        DataType::UInt64 => integers!(UInt64Type),
-        DataType::Float32 => numbers!(Float32Type, |value| Number::Float(value.into())),
-        DataType::Float64 => numbers!(Float64Type, Number::Float),
-        _ => vec![None; column.len()],
+fn numbers(column: Column) -> Numbers {
+    match column {
+        Column::Integers(values) => values.into_iter().map(|v| v.map(|v| Number::Integer(v.into()))).collect(),
+        Column::Unsigned(values) => values.into_iter().map(|v| v.map(|v| Number::Integer(v.into()))).collect(),
+        Column::Floats(values) => values.into_iter().map(|v| v.map(Number::Float)).collect(),
+        other => vec![None; other.n_rows()],
     }
 }

@@ -1,13 +1,9 @@
 //! `ensemble_index.parquet`: one row per gather, made from the runs found in the segments.
 
-use arrow::array::Int64Array;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
 use crate::base::error::{Error, Result, failed};
 use crate::gather::GatherKey;
 use crate::gather::runs::RunReader;
-use crate::parquet::{NumberTable, NumberType};
+use crate::parquet::{Column, NumberTable, NumberType, PageSource, TableFooter};
 use crate::segy::fields::FieldKind;
 use crate::store::{Place, TableReader};
 use crate::table::GatherStarts;
@@ -50,17 +46,17 @@ pub(crate) fn write_index(
 /// The first traces of all gathers, as the index at `path` has them.
 pub(crate) fn gather_starts(path: &Place) -> Result<GatherStarts> {
     let file = TableReader::open(path).map_err(failed(path.display()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed(path.display()))?;
-    let column = ProjectionMask::columns(builder.parquet_schema(), [START_TRACE]);
-    let batches = builder.with_projection(column).with_batch_size(PAGE_ROWS).build().map_err(failed(path.display()))?;
+    let footer = TableFooter::read(&file).map_err(failed(path.display()))?;
+    let groups = footer.groups_of(&(0..footer.n_rows()));
+    let batches = footer.batches(PageSource { file, most_bytes: u64::MAX }, &[START_TRACE], groups, PAGE_ROWS);
     let name = path.display().to_string();
     Ok(Box::new(batches.flat_map(move |batch| {
-        let starts = batch.map_err(failed(&name)).and_then(|batch| {
-            let starts = batch.column(0).as_any().downcast_ref::<Int64Array>().cloned();
+        let starts = batch.map_err(failed(&name)).and_then(|mut batch| {
+            let starts = batch.pop().and_then(Column::integers);
             starts.ok_or_else(|| Error::Failed(format!("{name}: its first traces are no int64")))
         });
         match starts {
-            Ok(starts) => starts.values().iter().map(|&start| Ok(start as u64)).collect(),
+            Ok(starts) => starts.into_iter().map(Ok).collect(),
             Err(e) => vec![Err(e)],
         }
     })))

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::ParquetMetaDataReader;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
@@ -146,8 +146,8 @@ fn check_counts(dataset: &Dataset) -> Result<()> {
     for (name, n_rows) in tables.filter(|(name, _)| dataset.checksums.contains_key(name)) {
         let path = dataset.path(&name);
         let file = TableReader::open(&path).map_err(failed(path.display()))?;
-        let reader = SerializedFileReader::new(file).map_err(|e| unreadable_table(&path, e))?;
-        let found = reader.metadata().file_metadata().num_rows();
+        let footer = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|e| unreadable_table(&path, e))?;
+        let found = footer.file_metadata().num_rows();
         if u64::try_from(found) != Ok(n_rows) {
             return Err(damaged(&path, format!("it has {found} rows, and metadata.json says {n_rows}")));
         }
