@@ -128,22 +128,18 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
     let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
-    let (tiles, rest) = from.as_chunks::<S>().0.as_chunks::<TILE>();
+    let mut padded = [[0; S]; TILE];
     // In whole cache lines: the planes are often a power of two apart, so single words would evict each other from the
     // cache.
-    for (number, items) in tiles.iter().enumerate() {
+    for (number, part) in from.as_chunks::<S>().0.chunks(TILE).enumerate() {
+        let items = part.try_into().unwrap_or_else(|_| {
+            padded[..part.len()].copy_from_slice(part);
+            &padded
+        });
         take_apart(items, &mut planes);
+        let n = part.len() / 8;
         for (plane, bits) in planes.as_flattened().iter().enumerate() {
-            to[plane * plane_bytes + number * TILE / 8..][..TILE / 8].copy_from_slice(bits);
-        }
-    }
-    if !rest.is_empty() {
-        let mut padded = [[0; S]; TILE];
-        padded[..rest.len()].copy_from_slice(rest);
-        take_apart(&padded, &mut planes);
-        let n = rest.len() / 8;
-        for (plane, bits) in planes.as_flattened().iter().enumerate() {
-            to[(plane + 1) * plane_bytes - n..][..n].copy_from_slice(&bits[..n]);
+            to[plane * plane_bytes + number * TILE / 8..][..n].copy_from_slice(&bits[..n]);
         }
     }
 }
@@ -156,21 +152,14 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
     let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
-    let (tiles, rest) = to.as_chunks_mut::<S>().0.as_chunks_mut::<TILE>();
-    for (number, items) in tiles.iter_mut().enumerate() {
+    let mut items = [[0; S]; TILE];
+    for (number, part) in to.as_chunks_mut::<S>().0.chunks_mut(TILE).enumerate() {
+        let n = part.len() / 8;
         for (plane, bits) in planes.as_flattened_mut().iter_mut().enumerate() {
-            bits.copy_from_slice(&from[plane * plane_bytes + number * TILE / 8..][..TILE / 8]);
+            bits[..n].copy_from_slice(&from[plane * plane_bytes + number * TILE / 8..][..n]);
         }
-        put_together(&planes, items);
-    }
-    if !rest.is_empty() {
-        let n = rest.len() / 8;
-        for (plane, bits) in planes.as_flattened_mut().iter_mut().enumerate() {
-            bits[..n].copy_from_slice(&from[(plane + 1) * plane_bytes - n..][..n]);
-        }
-        let mut padded = [[0; S]; TILE];
-        put_together(&planes, &mut padded);
-        rest.copy_from_slice(&padded[..rest.len()]);
+        put_together(&planes, &mut items);
+        part.copy_from_slice(&items[..part.len()]);
     }
 }
 

@@ -1,5 +1,7 @@
 //! How traces are spilled to buckets before they are converted; see `spill`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::grid::Key;
@@ -13,16 +15,64 @@ pub(crate) const MOST_BUCKETS: usize = 256;
 pub(crate) enum BucketCut {
     /// One past the last unit of each bucket, in the order in which units are converted.
     Units(Vec<u64>),
-    /// The last value of the first key in each bucket but the last.
-    FirstKey(Vec<i64>),
+    Keys(KeyCut),
 }
 
 impl BucketCut {
     pub(crate) fn n_buckets(&self) -> usize {
         match self {
-            Self::Units(ends) => ends.len(),
-            Self::FirstKey(lasts) => lasts.len() + 1,
+            Self::Units(ends) | Self::Keys(KeyCut { ends, .. }) => ends.len(),
         }
+    }
+}
+
+/// Buckets by the values of the keys, which are cut into boxes: each a slab of each key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyCut {
+    /// For each key but one that counts traces the last value of each slab but the last.
+    pub lasts: Vec<Vec<i64>>,
+    /// One past the last box of each bucket. Boxes are numbered with the last key fastest.
+    pub ends: Vec<u64>,
+}
+
+fn slab_of(lasts: &[i64], value: i64) -> u64 {
+    lasts.partition_point(|last| *last < value) as u64
+}
+
+impl KeyCut {
+    pub(crate) fn n_boxes(&self) -> u64 {
+        self.lasts.iter().map(|lasts| lasts.len() as u64 + 1).product()
+    }
+
+    /// Whether every box with so many keys is in a bucket.
+    pub(crate) fn is_of(&self, n_keys: usize) -> bool {
+        self.lasts.len() == n_keys
+            && self.lasts.iter().all(|lasts| lasts.is_sorted())
+            && self.ends.is_sorted()
+            && self.ends.last() == Some(&self.n_boxes())
+    }
+
+    /// The box of a trace by the values of its fields.
+    pub(crate) fn box_of(&self, keys: &[Key], values: impl Iterator<Item = i64>) -> u64 {
+        let slabs = self.lasts.iter().zip(keys).zip(values);
+        slabs.fold(0, |number, ((lasts, key), value)| {
+            number * (lasts.len() as u64 + 1) + slab_of(lasts, key.binned(value))
+        })
+    }
+
+    pub(crate) fn bucket_of(&self, number: u64) -> usize {
+        self.ends.partition_point(|end| *end <= number)
+    }
+
+    /// The buckets with traces whose values on the axes lie in these ranges, the last value included.
+    pub(crate) fn buckets_of(&self, ranges: &[[i64; 2]]) -> BTreeSet<usize> {
+        let mut boxes = vec![0];
+        for (lasts, [first, last]) in self.lasts.iter().zip(ranges) {
+            let slabs = slab_of(lasts, *first)..=slab_of(lasts, *last);
+            let n = lasts.len() as u64 + 1;
+            boxes = boxes.iter().flat_map(|number| slabs.clone().map(move |slab| number * n + slab)).collect();
+        }
+        boxes.into_iter().map(|number| self.bucket_of(number)).collect()
     }
 }
 
@@ -38,33 +88,23 @@ pub(crate) struct Spilled {
     pub boot_id: Option<String>,
 }
 
-/// The bucket of a value, by the last value of each bucket but the last.
-pub(crate) fn bucket_of_key(lasts: &[i64], value: i64) -> usize {
-    lasts.partition_point(|last| *last < value)
-}
-
-/// The first and the last bucket that can hold traces at this value of the axis of a key.
-pub(crate) fn buckets_of_value(lasts: &[i64], key: &Key, value: i64) -> [usize; 2] {
-    let first = lasts.partition_point(|last| key.binned(*last) < value);
-    let last = lasts.partition_point(|last| key.binned(last.saturating_add(1)) <= value);
-    [first, last.max(first)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::grid::Values;
 
     #[test]
-    fn the_bucket_of_each_value_is_among_those_of_its_bin() {
-        let lasts = [-3, 4, 5, 5, 19];
-        for bin in [None, Some([0, 1]), Some([1, 7]), Some([0, 100])] {
-            let key = Key { name: "offset".into(), field: None, bin, values: Values::Count(0) };
-            for value in -20..40 {
-                let [first, last] = buckets_of_value(&lasts, &key, key.binned(value));
-                assert!((first..=last).contains(&bucket_of_key(&lasts, value)), "{bin:?}, {value}");
-                assert!(bin.is_some() || first == last);
-            }
+    fn the_bucket_of_a_trace_is_among_those_of_every_range_that_it_lies_in() {
+        let key = |bin| Key { name: "offset".into(), field: None, bin, values: Values::Count(0) };
+        let keys = [key(None), key(Some([1, 7]))];
+        let cut = KeyCut { lasts: vec![vec![-3, 4, 5], vec![-6, 8]], ends: vec![1, 5, 5, 9, 12] };
+        assert!(cut.is_of(2) && !cut.is_of(1));
+        for (first, second) in (-8..9).flat_map(|first| (-20..20).map(move |second| (first, second))) {
+            let bucket = cut.bucket_of(cut.box_of(&keys, [first, second].into_iter()));
+            let centre = keys[1].binned(second);
+            assert_eq!(cut.buckets_of(&[[first; 2], [centre; 2]]), BTreeSet::from([bucket]));
+            assert!(cut.buckets_of(&[[first - 2, first], [centre, centre + 7]]).contains(&bucket));
         }
+        assert_eq!(cut.buckets_of(&[[-9, 9], [-99, 99]]), BTreeSet::from([0, 1, 3, 4]));
     }
 }

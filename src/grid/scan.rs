@@ -319,13 +319,12 @@ impl<'a> RecordReader<'a> {
         self.push(first_trace, n, bytes, stride)
     }
 
-    /// The first key of each trace taken.
-    pub(crate) fn first_keys(&self) -> impl Iterator<Item = i64> {
-        self.records
-            .chunks_exact(self.wanted.width())
-            .filter_map(|record| record.first_chunk())
-            .copied()
-            .map(i64::from_le_bytes)
+    /// The keys of each trace taken.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = impl Iterator<Item = i64>> {
+        let n = self.wanted.keys.len();
+        let keys_of =
+            move |record: &[u8]| record.as_chunks().0.iter().take(n).copied().map(i64::from_le_bytes).collect();
+        self.records.chunks_exact(self.wanted.width()).map(keys_of).map(Vec::into_iter)
     }
 
     fn push(&mut self, first_trace: u64, n: usize, bytes: &[u8], stride: usize) -> Result<()> {

@@ -1,12 +1,13 @@
-//! Spilling while the keys are read, so that the file is read once less: before the axes are known, by ranges of the first
-//! key that the headers of a few traces show.
+//! Spilling while the keys are read, so that the file is read once less: before the axes are known, by ranges of the keys
+//! that the headers of a few traces show. Where these show the axes as they are, each unit is in one bucket; otherwise in
+//! several.
 
 use std::collections::BTreeSet;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Result, failed};
 use crate::grid::bricks::Cut;
-use crate::grid::buckets::{BucketCut, MOST_BUCKETS, Spilled, bucket_of_key};
+use crate::grid::buckets::{BucketCut, KeyCut, MOST_BUCKETS, Spilled};
 use crate::grid::options::{AxesOrder, Spill};
 use crate::grid::places::step_of;
 use crate::grid::probe::Headers;
@@ -20,25 +21,25 @@ use crate::store::{self, Place};
 
 /// Pairs of neighbouring traces whose headers are looked at.
 const SAMPLED_PAIRS: u64 = 2048;
-/// Buckets to each row of units along the first axis: the more there are, the less of those that two rows share is read twice.
-const BUCKETS_IN_ROW: u64 = 16;
+/// Boxes, at most: keys that would make more are not cut.
+const MOST_BOXES: u64 = 1 << 16;
 
-/// Traces that are going to be spilled by ranges of the first key.
+/// Traces that are going to be spilled by their keys.
 pub(crate) struct KeyBuckets<'a> {
     unread: &'a Unread<'a>,
     asked: &'a Asked,
-    /// The last value of each bucket but the last.
-    lasts: Vec<i64>,
+    cut: KeyCut,
     /// Bytes that this takes.
     takes: u64,
 }
 
 /// What the headers of a few traces show of the others.
 struct Sampled {
-    /// First keys, ascending.
-    firsts: Vec<i64>,
-    /// Rows of units along the first axis.
-    n_rows: u64,
+    /// Their keys.
+    traces: Vec<Vec<i64>>,
+    /// The values that the axes probably have.
+    keys: Vec<Key>,
+    units: Cut,
     /// The mean bytes of traces that follow one another in the file and lie in one column of bricks.
     run_bytes: u64,
 }
@@ -61,20 +62,17 @@ impl<'a> KeyBuckets<'a> {
             return Ok(None);
         }
         let Some(sampled) = Sampled::read(unread, cancel)? else { return Ok(None) };
-        // The traces of a row are in memory while its units are converted.
-        let of_rows = bytes / sampled.n_rows * sampled.n_rows.min(asked.n_workers.max(1) as u64);
-        if is_auto && sampled.run_bytes >= SHORT_RUN_BYTES || asked.memory.is_some_and(|memory| of_rows > memory) {
+        if is_auto && sampled.run_bytes >= SHORT_RUN_BYTES {
             return Ok(None);
         }
         let takes = bytes_of(files, unread.survey.traces.n_traces);
-        let n_buckets = (takes / bucket_bytes(takes, asked)).max(sampled.n_rows * BUCKETS_IN_ROW);
-        let lasts = sampled.lasts(n_buckets.min(MOST_BUCKETS as u64));
-        Ok(Some(Self { unread, asked, lasts, takes }))
+        let cut = sampled.cut((takes / bucket_bytes(takes, asked)).clamp(1, MOST_BUCKETS as u64));
+        Ok(Some(Self { unread, asked, cut, takes }))
     }
 
     #[cfg(test)]
-    pub(super) fn lasts(&self) -> &[i64] {
-        &self.lasts
+    pub(super) fn cut(&self) -> &KeyCut {
+        &self.cut
     }
 
     /// Whether there is room for it beside the dataset.
@@ -106,7 +104,7 @@ impl<'a> KeyBuckets<'a> {
         cancel: &CancelHandle,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<(Records, Spilled)> {
-        let Unread { survey, wanted, .. } = *self.unread;
+        let Unread { survey, wanted, keys, .. } = *self.unread;
         let (scan, mut reader) = (Scan::new(wanted)?, RecordReader::new(wanted)?);
         let writing = Writing {
             files: survey.files,
@@ -114,7 +112,7 @@ impl<'a> KeyBuckets<'a> {
             array: &survey.traces,
             is_flagged: survey.headers.sample_flags,
             staging,
-            cut: BucketCut::FirstKey(self.lasts.clone()),
+            cut: BucketCut::Keys(self.cut.clone()),
             takes: self.takes,
             is_for_others: self.asked.is_for_others,
             sync: self.asked.sync,
@@ -122,7 +120,8 @@ impl<'a> KeyBuckets<'a> {
         let spilled = writing.run(
             &mut |window, bytes, buckets| {
                 reader.take(window.first_trace, window.n_traces, bytes, window.stride)?;
-                buckets.extend(reader.first_keys().map(|key| Some(bucket_of_key(&self.lasts, key))));
+                let boxes = reader.keys().map(|values| self.cut.box_of(keys, values));
+                buckets.extend(boxes.map(|number| Some(self.cut.bucket_of(number))));
                 scan.put(&mut reader, window.first_trace)
             },
             cancel,
@@ -151,24 +150,31 @@ impl Sampled {
         // A refusal is left to those who know the grid.
         let Ok((brick, shard)) = unread.survey.cut(unread.options, &keys, &order) else { return Ok(None) };
         let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
-        let cut = Cut::of(&lengths, &brick, shard.as_deref());
-        let (Some(&length), Some(&unit)) = (lengths.first(), cut.unit.first()) else { return Ok(None) };
+        let units = Cut::of(&lengths, &brick, shard.as_deref());
         let columns: Vec<Vec<u64>> = traces.iter().map(|values| column_of(&keys, values, &brick)).collect();
         let n_changes = columns.chunks_exact(2).filter(|pair| pair[0] != pair[1]).count() as u64;
         let stride = unread.survey.files.first().map_or(0, |file| file.layout.stride() as u64);
-        let mut firsts: Vec<i64> = traces.iter().filter_map(|values| values.first().copied()).collect();
-        firsts.sort_unstable();
-        let n_rows = length.div_ceil(unit).max(1);
-        Ok(Some(Self { firsts, n_rows, run_bytes: n_pairs * stride / n_changes.max(1) }))
+        Ok(Some(Self { traces, keys, units, run_bytes: n_pairs * stride / n_changes.max(1) }))
     }
 
-    /// The last value of each bucket but the last, for buckets of about the same size, at most so many.
-    fn lasts(&self, n_buckets: u64) -> Vec<i64> {
-        let n = self.firsts.len() as u64;
-        let mut lasts: Vec<i64> =
-            (1..n_buckets).filter_map(|i| self.firsts.get((i * n / n_buckets) as usize).copied()).collect();
-        lasts.dedup();
-        lasts
+    /// About so many buckets of about the same size, each with whole boxes, which are units if the axes are as they seem.
+    fn cut(&self, n_buckets: u64) -> KeyCut {
+        let (mut n_boxes, mut lasts) = (1, Vec::new());
+        for (key, unit) in self.keys.iter().zip(&self.units.unit).filter(|(key, _)| key.field.is_some()) {
+            let n = key.n().div_ceil(*unit).max(1);
+            let n = if n_boxes * n > MOST_BOXES { 1 } else { n };
+            n_boxes *= n;
+            lasts.push((1..n).filter_map(|slab| key.values.at(slab * unit - 1)).collect());
+        }
+        let mut cut = KeyCut { lasts, ends: Vec::new() };
+        let mut numbers: Vec<u64> =
+            self.traces.iter().map(|values| cut.box_of(&self.keys, values.iter().copied())).collect();
+        numbers.sort_unstable();
+        let in_bucket = |i: u64| numbers.get((i * numbers.len() as u64 / n_buckets) as usize);
+        cut.ends = (1..n_buckets).filter_map(in_bucket).map(|number| number + 1).filter(|end| *end < n_boxes).collect();
+        cut.ends.push(n_boxes);
+        cut.ends.dedup();
+        cut
     }
 }
 

@@ -2,7 +2,7 @@
 //! brick means waiting for the disk at nearly every trace. They are then read once from start to end and written to buckets,
 //! each with the traces of neighbouring units, which fit into memory one after another.
 //!
-//! Where a few headers show that this will be so ([`Sampled`]), it is done while the keys are read, in one pass
+//! Where a few headers show that this will be so, it is done while the keys are read, in one pass
 //! ([`KeyBuckets`]); otherwise once the grid is known ([`Spilling`]).
 //!
 //! Only where traces are read from depends on it. Staging has the form of the buckets (`spilled.rs`).

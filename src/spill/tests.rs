@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::generate::{GenerateConfig, SurveyKind, generate};
+use crate::grid::buckets::KeyCut;
 use crate::grid::options::{AxesOrder, GridOptions};
 use crate::grid::scan::Records;
 use crate::plan::import_config::ImportConfig;
@@ -74,19 +75,18 @@ fn traces_are_spilled_where_they_are_scattered_and_more_than_memory() {
 /// Keeps what is decided about spilling by the first key, and spills nothing.
 struct Decider {
     asked: Asked,
-    found: RefCell<Option<Vec<i64>>>,
+    found: RefCell<Option<KeyCut>>,
 }
 
 impl Scanner for Decider {
     fn scan(&self, unread: &Unread, cancel: &CancelHandle) -> Result<Option<(Records, Spilled)>> {
-        *self.found.borrow_mut() =
-            KeyBuckets::plan(unread, &self.asked, cancel)?.map(|buckets| buckets.lasts().to_vec());
+        *self.found.borrow_mut() = KeyBuckets::plan(unread, &self.asked, cancel)?.map(|buckets| buckets.cut().clone());
         Ok(None)
     }
 }
 
 #[test]
-fn traces_are_spilled_by_their_first_key_where_a_row_of_units_fits_into_memory() {
+fn traces_are_spilled_by_their_keys_where_a_few_show_that_they_are_scattered() {
     let directory = tempfile::tempdir().unwrap();
     let [sorted, scattered] = files(directory.path());
     let decided = |input: &Path, asked: Asked, change: fn(&mut GridOptions)| {
@@ -100,11 +100,10 @@ fn traces_are_spilled_by_their_first_key_where_a_row_of_units_fits_into_memory()
     };
     let bytes = std::fs::metadata(&scattered).unwrap().len();
     let by_size = |memory| decided(&scattered, asked(2, Some(memory)), |_| {});
-    let lasts = by_size(bytes - 4000).unwrap();
-    assert!(lasts.len() > 60 && lasts.is_sorted_by(|a, b| a < b), "{lasts:?}");
+    let cut = by_size(bytes - 4000).unwrap();
+    assert!(cut.is_of(2) && cut.n_boxes() > 60 && (8..20).contains(&cut.ends.len()), "{cut:?}");
+    assert!(by_size(bytes / 30).unwrap().ends.len() > 60);
     assert_eq!(by_size(bytes), None);
-    // Hardly a row of one worker fits.
-    assert_eq!(by_size(bytes / 50), None);
     let gathers: fn(&mut GridOptions) = |grid| grid.keys = "cdp,trace".parse().unwrap();
     assert_eq!(decided(&sorted, asked(2, Some(bytes - 4000)), gathers), None);
     assert!(decided(&scattered, asked(2, Some(bytes - 4000)), gathers).is_some());

@@ -5,17 +5,17 @@
 //! of all traces, each followed by its flags, for the header table. The mark is written last: without it they do not count,
 //! and the input is read instead.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::system::boot_id;
-use crate::grid::Grid;
-use crate::grid::bricks::{Cut, Region};
-use crate::grid::buckets::{BucketCut, MOST_BUCKETS, Spilled, buckets_of_value};
+use crate::grid::bricks::Cut;
+use crate::grid::buckets::{BucketCut, MOST_BUCKETS, Spilled};
 use crate::grid::places::Placed;
+use crate::grid::{Grid, Key};
 use crate::plan::Plan;
 use crate::store::files::{find_json, write_json};
 use crate::store::{Place, Reader};
@@ -69,16 +69,29 @@ impl Spilled {
     }
 
     fn fits(&self, plan: &Plan) -> bool {
-        let layout = plan.layout();
+        let (layout, Some(grid)) = (plan.layout(), plan.target.grid()) else { return false };
         let fits = match &self.cut {
-            BucketCut::Units(ends) => {
-                ends.len() <= MOST_BUCKETS
-                    && ends.is_sorted()
-                    && ends.last().copied() == plan.target.grid().map(|grid| grid.n_units)
-            }
-            BucketCut::FirstKey(lasts) => lasts.len() < MOST_BUCKETS && lasts.is_sorted(),
+            BucketCut::Units(ends) => ends.is_sorted() && ends.last() == Some(&grid.n_units),
+            BucketCut::Keys(cut) => cut.is_of(grid.keys.iter().filter(|key| key.field.is_some()).count()),
         };
-        fits && (self.stride, self.header_bytes) == (layout.stride(), layout.header_bytes())
+        let sizes = (self.stride, self.header_bytes) == (layout.stride(), layout.header_bytes());
+        fits && sizes && self.cut.n_buckets() <= MOST_BUCKETS
+    }
+
+    /// The buckets of the unit with this ordinal, and this index along each key.
+    fn buckets_of(&self, grid: &Grid, ordinal: u64, index: &[u64]) -> BTreeSet<usize> {
+        match &self.cut {
+            BucketCut::Units(ends) => BTreeSet::from([ends.partition_point(|end| *end <= ordinal)]),
+            BucketCut::Keys(cut) => {
+                let units = Cut::new(grid).unit;
+                let range = |((key, i), unit): ((&Key, &u64), &u64)| {
+                    let last = ((i + 1) * unit).min(key.n()).saturating_sub(1);
+                    [i * unit, last].map(|place| key.values.at(place).unwrap_or(0))
+                };
+                let ranges: Vec<[i64; 2]> = grid.keys.iter().zip(index).zip(&units).map(range).collect();
+                cut.buckets_of(&ranges)
+            }
+        }
     }
 }
 
@@ -87,60 +100,27 @@ pub(crate) struct Buckets {
     paths: SpillPaths,
     spilled: Spilled,
     open: BTreeMap<usize, Bucket>,
-    along_first: AlongFirst,
-}
-
-/// Where a trace can be, by its place along the first axis.
-#[derive(Default)]
-struct AlongFirst {
-    /// The first place of the unit, and of the column of bricks.
-    unit: u64,
-    column: u64,
-    /// Places of a column of bricks for each along the first axis.
-    side: u64,
-    /// The first and the last bucket for each place of the unit along the first axis; empty if all traces of the unit are in
-    /// one bucket.
-    buckets: Vec<[usize; 2]>,
 }
 
 impl Buckets {
     /// Those of a plan, if its traces were spilled.
     pub(crate) fn find(plan: &Plan, staging: &Place) -> Result<Option<Self>> {
         let spilled = Spilled::find(plan, staging)?;
-        let of = |spilled| Self {
-            paths: SpillPaths::new(staging),
-            spilled,
-            open: BTreeMap::new(),
-            along_first: AlongFirst::default(),
-        };
-        Ok(spilled.map(of))
+        Ok(spilled.map(|spilled| Self { paths: SpillPaths::new(staging), spilled, open: BTreeMap::new() }))
     }
 
     /// Opens the buckets of the unit with this ordinal, and this index along each key.
     pub(crate) fn turn_to(&mut self, grid: &Grid, ordinal: u64, index: &[u64], cancel: &CancelHandle) -> Result<()> {
-        let [first, last] = match (&self.spilled.cut, grid.keys.first(), index.first()) {
-            (BucketCut::FirstKey(lasts), Some(key), Some(index)) => {
-                let cut = Cut::new(grid);
-                let places = index * cut.unit[0]..((index + 1) * cut.unit[0]).min(key.n());
-                let of_place = |place| buckets_of_value(lasts, key, key.values.at(place).unwrap_or(0));
-                let (unit, side) = (places.start, cut.brick.iter().skip(1).product());
-                let buckets: Vec<_> = places.map(of_place).collect();
-                let all = buckets.iter().fold([usize::MAX, 0], |[low, high], [a, b]| [low.min(*a), high.max(*b)]);
-                self.along_first = AlongFirst { unit, column: unit, side, buckets };
-                all
-            }
-            (BucketCut::Units(ends), ..) => [ends.partition_point(|end| *end <= ordinal); 2],
-            (BucketCut::FirstKey(_), ..) => [0, 0],
-        };
+        let wanted = self.spilled.buckets_of(grid, ordinal, index);
         self.open.retain(|number, bucket| {
-            let stays = (first..=last).contains(number);
+            let stays = wanted.contains(number);
             if !stays {
                 bucket.file.forget();
             }
             stays
         });
-        let most_numbers = MOST_NUMBERS / (last.saturating_sub(first) as u64 + 1);
-        for number in first..=last {
+        let most_numbers = MOST_NUMBERS / wanted.len().max(1) as u64;
+        for number in wanted {
             if let Entry::Vacant(vacant) = self.open.entry(number) {
                 vacant.insert(Bucket::open(self.paths.bucket(number), self.spilled.stride, most_numbers, cancel)?);
             }
@@ -148,16 +128,11 @@ impl Buckets {
         Ok(())
     }
 
-    /// Turns to a column of bricks of the unit, which has these places.
-    pub(crate) fn turn_to_column(&mut self, region: &Region) {
-        self.along_first.column = region.first().map_or(0, |places| places.start);
-    }
-
     /// Reads the first of these traces, and those of them that follow it in its bucket, at most `most`. Each has
     /// [`Self::stride`] bytes. Returns how many.
     pub(crate) fn read(&self, traces: &[Placed], most: usize, out: &mut Vec<u8>) -> Result<usize> {
         let Some(first) = traces.first() else { return Ok(0) };
-        let (bucket, at) = self.find_trace(first)?;
+        let (bucket, at) = self.find_trace(first.trace)?;
         let mut n = 1;
         while n < most && n < traces.len() && bucket.number_at(at + n as u64)? == Some(traces[n].trace) {
             n += 1;
@@ -168,22 +143,15 @@ impl Buckets {
         Ok(n)
     }
 
-    /// The bucket of a trace of the column, and its place there.
-    fn find_trace(&self, placed: &Placed) -> Result<(&Bucket, u64)> {
-        let AlongFirst { unit, column, side, buckets } = &self.along_first;
-        let along = column - unit + placed.place / (*side).max(1);
-        let candidates = match buckets.get(along as usize) {
-            Some([first, last]) => self.open.range(first..=last),
-            None => self.open.range(..),
-        };
-        let mut last = None;
-        for (_, bucket) in candidates {
-            if let Some(at) = bucket.find(placed.trace)? {
+    /// The open bucket that a trace is in, and its place there.
+    fn find_trace(&self, trace: u64) -> Result<(&Bucket, u64)> {
+        for bucket in self.open.values() {
+            if let Some(at) = bucket.find(trace)? {
                 return Ok((bucket, at));
             }
-            last = Some(bucket);
         }
-        Err(last.map_or_else(|| damaged(&self.paths.directory), |bucket| damaged(&bucket.path)))
+        let place = self.open.values().last().map_or(&self.paths.directory, |bucket| &bucket.path);
+        Err(damaged(place))
     }
 
     /// Bytes from one trace to the next.
@@ -233,6 +201,7 @@ impl Bucket {
             let records = (first..).zip(buffer[..n * record].chunks(record));
             bucket.numbers.extend(records.filter(|(at, _)| at % every == 0).filter_map(|(_, trace)| number_of(trace)));
         }
+        bucket.file.expect_scattered();
         Ok(bucket)
     }
 
@@ -347,7 +316,7 @@ mod tests {
         let bucket = bucket(paths.bucket(0), &[4, 9, 10, 30], 1);
         let spilled = Spilled { cut: BucketCut::Units(vec![1]), stride: 3, header_bytes: 2, boot_id: None };
         let open = BTreeMap::from([(0, bucket)]);
-        let buckets = Buckets { paths, spilled, open, along_first: AlongFirst::default() };
+        let buckets = Buckets { paths, spilled, open };
         let placed = |numbers: &[u64]| numbers.iter().map(|&trace| Placed { trace, place: 0 }).collect::<Vec<_>>();
         let read = |numbers: &[u64], most| {
             let mut out = Vec::new();

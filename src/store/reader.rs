@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::base::system::{FileExt, forget_file, reopened};
+use crate::base::system::{FileExt, Reading, advise_file, forget_file, reopened};
 use crate::store::place::Place;
 use crate::store::steps::Probe;
 use crate::store::{Object, Writer};
@@ -45,6 +45,13 @@ impl Reader {
         match self {
             Self::File(file, probe) => probe.step().and_then(|()| file.read_exact_at(out, offset)),
             Self::Object(object) => object.read_at(offset, out, offset + out.len() as u64),
+        }
+    }
+
+    /// Tells the system that bytes here and there will be read, so that it reads no others ahead.
+    pub(crate) fn expect_scattered(&self) {
+        if let Self::File(file, _) = self {
+            advise_file(file, 0, 0, Reading::Scattered);
         }
     }
 

@@ -184,7 +184,6 @@ impl<'a> Columns<'a> {
             if traces.is_empty() {
                 continue;
             }
-            self.source.turn_to_column(&region);
             // Where the column begins in its unit.
             let corner: Vec<u64> = region
                 .iter()

@@ -5,7 +5,6 @@ use std::ops::Range;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::Result;
 use crate::grid::Grid;
-use crate::grid::bricks::Region;
 use crate::grid::places::Placed;
 use crate::input::traces::{Inputs, Stretch, WINDOW_BYTES};
 use crate::plan::Plan;
@@ -49,13 +48,6 @@ impl<'a> TraceSource<'a> {
     /// Turns to the unit with this ordinal and this index along each key, whose traces are read next.
     pub(super) fn turn_to(&mut self, grid: &Grid, ordinal: u64, index: &[u64], cancel: &CancelHandle) -> Result<()> {
         self.buckets.as_mut().map_or(Ok(()), |buckets| buckets.turn_to(grid, ordinal, index, cancel))
-    }
-
-    /// Turns to a column of bricks of the unit, which has these places.
-    pub(super) fn turn_to_column(&mut self, region: &Region) {
-        if let Some(buckets) = &mut self.buckets {
-            buckets.turn_to_column(region);
-        }
     }
 
     /// Reads the first of these traces, and those that follow it both here and there, as many as lie in one window.
