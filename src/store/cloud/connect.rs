@@ -66,7 +66,7 @@ fn try_threads(n: usize) -> io::Result<()> {
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let start = |_| {
         let stopped = stopped.clone();
-        std::thread::Builder::new().spawn(move || drop(stopped.recv()))
+        std::thread::Builder::new().spawn(move || stopped.recv().is_ok())
     };
     let threads: Vec<_> = (0..n).map(start).collect();
     drop(stop);
