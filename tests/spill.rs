@@ -210,3 +210,56 @@ fn a_sparse_grid_has_no_files_for_empty_bricks() {
     assert_eq!((files(out.join("amplitude/c")), files(out.join("headers/c"))), (40 * 2, 40));
     gives_back(&out, &survey.input);
 }
+
+#[test]
+fn an_input_in_the_staging_area_and_earlier_work_are_not_touched() {
+    let survey = volume();
+    let input = shuffled(&survey);
+    let out = survey.path("out");
+    let planned = run(&["plan", text(&input), text(&out), "--segments", "2", "--no-sync"]);
+    assert!(planned.status.success(), "{}", stderr(&planned));
+    let plan = std::fs::read(out.join(".segy-import/plan.json")).unwrap();
+    let inside = out.join(".segy-import/line.sgy");
+    std::fs::copy(&input, &inside).unwrap();
+    for fresh in [&[][..], &["--fresh"]] {
+        let refused = import(&inside, &out, &[&GRID[..], &ALWAYS, fresh].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(std::fs::read(&inside).unwrap() == std::fs::read(&input).unwrap());
+    }
+    std::fs::remove_file(&inside).unwrap();
+    // Two traces at one place.
+    let doubled = arranged(&survey, "doubled.sgy", |traces| traces.push(traces[0].clone()));
+    let refused = import(&doubled, &out, &[&GRID[..], &ALWAYS, &["--fresh"]].concat());
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert!(std::fs::read(out.join(".segy-import/plan.json")).unwrap() == plan);
+    let fresh = survey.path("fresh");
+    assert_eq!(import(&doubled, &fresh, &[&GRID[..], &ALWAYS].concat()).status.code(), Some(3));
+    assert!(!fresh.exists());
+}
+
+#[test]
+fn a_single_trace_is_not_spilled() {
+    let survey = volume();
+    let input = arranged(&survey, "one.sgy", |traces| traces.truncate(1));
+    for (i, brick) in [&["--brick", "all,all,all"][..], &["--brick", "16,16,5", "--shard=64,64,65"]].iter().enumerate()
+    {
+        let out = survey.path(&format!("one_{i}"));
+        imported(&input, &out, &[&GRID[..], &ALWAYS, brick].concat());
+        gives_back(&out, &input);
+    }
+}
+
+#[test]
+fn units_of_a_segment_may_have_more_exceptions_than_its_share_of_samples() {
+    let survey = volume();
+    let input = arranged(&survey, "odd_words.sgy", |traces| {
+        traces
+            .iter_mut()
+            .flat_map(|trace| trace[240..].chunks_exact_mut(4))
+            .for_each(|word| word.copy_from_slice(&[0x42, 0, 0, 1]));
+    });
+    let out = survey.path("out");
+    let segments = ["--parallel-threshold", "1", "--workers", "2", "--segments", "2"];
+    imported(&input, &out, &[&GRID[..], &["--brick", "13,100,10"], &segments].concat());
+    gives_back(&out, &input);
+}

@@ -145,3 +145,27 @@ fn a_directory_in_the_place_of_a_chunk_and_missing_sums_are_damage() {
     std::fs::remove_file(&sums).unwrap();
     assert!(refused(&out, 5, &[]).contains("is missing"));
 }
+
+#[test]
+fn a_table_with_a_byte_that_is_wrong_gives_no_other_file() {
+    let survey = volume("1");
+    let out = survey.import("out", FLAT);
+    let (table, back) = (out.join("headers.parquet"), survey.path("back.sgy"));
+    let (whole, bytes) = (std::fs::read(&table).unwrap(), std::fs::read(&survey.input).unwrap());
+    let mut n_refused = 0;
+    for at in (4..whole.len()).step_by(whole.len() / 40) {
+        let mut wrong = whole.clone();
+        wrong[at] ^= 0x24;
+        std::fs::write(&table, wrong).unwrap();
+        let output = run(&["export", out.to_str().unwrap(), back.to_str().unwrap(), "--overwrite", "--no-sync"]);
+        match output.status.code() {
+            Some(0) => assert!(std::fs::read(&back).unwrap() == bytes, "byte {at}"),
+            code => {
+                assert_eq!((code, stderr(&output).lines().count()), (Some(5), 1), "byte {at}: {}", stderr(&output));
+                assert!(!stderr(&output).contains("panicked"), "byte {at}: {}", stderr(&output));
+                n_refused += 1;
+            }
+        }
+    }
+    assert!(n_refused > 5, "{n_refused}");
+}

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod growth;
 pub(crate) mod memory;
 pub(crate) mod near_names;
+pub(crate) mod panics;
 pub(crate) mod parallel;
 pub(crate) mod plural;
 pub(crate) mod ranges;

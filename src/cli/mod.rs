@@ -36,6 +36,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::panics;
 use crate::base::system::prepare_process;
 use crate::base::visible::visible_lines;
 use crate::cli::asked::is_for_programs;
@@ -124,10 +125,24 @@ fn command() -> clap::Command {
 /// Makes a panic end the process like any failure: released programs do not unwind.
 fn fail_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
-        let what = panic.to_string().replace('\n', " ");
-        say(&format!("segy-import: {what}; this is a fault of the program, please report it"));
-        std::process::exit(1);
+        let error = match panics::expected() {
+            Some(_) if cfg!(panic = "unwind") => return,
+            Some(error) => error,
+            None => {
+                let what = panic.to_string().replace('\n', " ");
+                Error::Failed(format!("{what}; this is a fault of the program, please report it"))
+            }
+        };
+        std::process::exit(i32::from(told(error.into())));
     }));
+}
+
+/// Says why the program fails. Returns the exit code.
+fn told(failure: Failure) -> u8 {
+    let (message, code) = (format!("segy-import: {}", failure.error), failure.error.exit_code());
+    tell_programs(failure);
+    say(&message);
+    code
 }
 
 /// Runs the command of this process and prints any error. Returns the exit code.
@@ -142,12 +157,7 @@ pub fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let (message, code) = (format!("segy-import: {}", failure.error), failure.error.exit_code());
-            tell_programs(failure);
-            say(&message);
-            ExitCode::from(code)
-        }
+        Err(failure) => ExitCode::from(told(failure)),
     }
 }
 

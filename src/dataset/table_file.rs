@@ -9,7 +9,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use crate::base::error::{Result, failed};
 use crate::dataset::{damaged, unreadable_table};
 use crate::dataset_files::header_part;
-use crate::parquet::{Column, GroupRows, PageSource, TableBatches, TableFooter};
+use crate::parquet::{Column, GroupRows, PageSource, TableBatches, TableFooter, UNDECODABLE};
 use crate::store::{Place, TableReader};
 
 /// A page of this program has 1 MiB at most, or one row; those of others that write its tables again are not much longer.
@@ -184,7 +184,8 @@ impl OneFile {
         let file = TableReader::open(&self.path).map_err(failed(self.path.display()))?;
         let most_bytes = MOST_PAGE_BYTES.max(2 * self.value_bytes as u64);
         let batch_rows = (BATCH_BYTES / self.value_bytes.max(1)).clamp(1, MOST_BATCH_ROWS);
-        Ok(self.footer.batches(PageSource { file, most_bytes }, columns, groups, batch_rows))
+        let source = PageSource { file, most_bytes, undecodable: unreadable_table(&self.path, UNDECODABLE) };
+        Ok(self.footer.batches(source, columns, groups, batch_rows))
     }
 }
 

@@ -4,7 +4,10 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::vec;
 
-use crate::parquet::{Column, PageSource, TableFooter};
+use parquet::basic::Compression;
+
+use crate::base::error::Error;
+use crate::parquet::{Column, PageSource, TableFooter, UNDECODABLE};
 use crate::segy::samples::number::Number;
 use crate::store::{Place, Reader, Stream, TableReader, is_remote};
 
@@ -15,6 +18,7 @@ const MOST_LINE_BYTES: usize = 1 << 20;
 
 /// A Parquet file with its footer read.
 struct Parquet {
+    name: String,
     file: TableReader,
     footer: TableFooter,
 }
@@ -126,7 +130,15 @@ fn parquet_files_in(directory: &Place) -> io::Result<Vec<Place>> {
 fn parquet(place: &Place) -> Result<Parquet, String> {
     let file = TableReader::open(place).map_err(|e| format!("cannot be read: {e}"))?;
     let footer = TableFooter::read(&file).map_err(|e| format!("is neither Parquet nor called .csv: {e}"))?;
-    Ok(Parquet { file, footer })
+    let mut chunks = footer.metadata.row_groups().iter().flat_map(|group| group.columns());
+    match chunks.find(|chunk| matches!(chunk.compression(), Compression::BROTLI(_) | Compression::LZO)) {
+        Some(chunk) => {
+            let codec = chunk.compression().to_string();
+            let codec = codec.split('(').next().unwrap_or_default();
+            Err(format!("is packed with {codec}; write it with ZSTD, SNAPPY, GZIP or LZ4"))
+        }
+        None => Ok(Parquet { name: place.display().to_string(), file, footer }),
+    }
 }
 
 fn names_in(part: &Parquet) -> Vec<String> {
@@ -134,12 +146,14 @@ fn names_in(part: &Parquet) -> Vec<String> {
 }
 
 fn each_of_part(
-    Parquet { file, footer }: Parquet,
+    Parquet { name, file, footer }: Parquet,
     names: &[&str],
     take: &mut dyn FnMut(Vec<Numbers>) -> Result<(), String>,
 ) -> Result<(), String> {
     let groups = footer.groups_of(&(0..footer.n_rows()));
-    for batch in footer.batches(PageSource { file, most_bytes: u64::MAX }, names, groups, BATCH_ROWS) {
+    let undecodable = Error::Input(format!("{name}: cannot be read: {UNDECODABLE}"));
+    let source = PageSource { file, most_bytes: u64::MAX, undecodable };
+    for batch in footer.batches(source, names, groups, BATCH_ROWS) {
         let batch = batch.map_err(|e| format!("cannot be read: {e}"))?;
         take(batch.into_iter().map(numbers).collect())?;
     }

@@ -3,7 +3,7 @@
 use crate::base::error::{Error, Result, failed};
 use crate::gather::GatherKey;
 use crate::gather::runs::RunReader;
-use crate::parquet::{Column, NumberTable, NumberType, PageSource, TableFooter};
+use crate::parquet::{Column, NumberTable, NumberType, PageSource, TableFooter, UNDECODABLE};
 use crate::segy::fields::FieldKind;
 use crate::store::{Place, TableReader};
 use crate::table::GatherStarts;
@@ -48,8 +48,10 @@ pub(crate) fn gather_starts(path: &Place) -> Result<GatherStarts> {
     let file = TableReader::open(path).map_err(failed(path.display()))?;
     let footer = TableFooter::read(&file).map_err(failed(path.display()))?;
     let groups = footer.groups_of(&(0..footer.n_rows()));
-    let batches = footer.batches(PageSource { file, most_bytes: u64::MAX }, &[START_TRACE], groups, PAGE_ROWS);
     let name = path.display().to_string();
+    let undecodable = Error::Failed(format!("{name}: {UNDECODABLE}"));
+    let source = PageSource { file, most_bytes: u64::MAX, undecodable };
+    let batches = footer.batches(source, &[START_TRACE], groups, PAGE_ROWS);
     Ok(Box::new(batches.flat_map(move |batch| {
         let starts = batch.map_err(failed(&name)).and_then(|mut batch| {
             let starts = batch.pop().and_then(Column::integers);

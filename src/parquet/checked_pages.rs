@@ -12,6 +12,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use crate::base::error::Error;
 use crate::parquet::thrift::I32;
 use crate::store::{Stream, TableReader};
 
@@ -77,6 +78,8 @@ pub(crate) struct PageSource {
     pub file: TableReader,
     /// A page that unpacks to more is refused.
     pub most_bytes: u64,
+    /// The error for a page that the library cannot decode.
+    pub undecodable: Error,
 }
 
 impl Length for PageSource {

@@ -16,4 +16,4 @@ pub(crate) mod values;
 pub(crate) use checked_pages::PageSource;
 pub(crate) use encodings::zigzag;
 pub(crate) use numbers::{NumberTable, NumberType};
-pub(crate) use table_columns::{Column, GroupRows, TableBatches, TableFooter};
+pub(crate) use table_columns::{Column, GroupRows, TableBatches, TableFooter, UNDECODABLE};

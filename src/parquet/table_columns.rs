@@ -1,7 +1,6 @@
 //! Reading the columns of a Parquet table as values, batch after batch.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec;
 
@@ -15,8 +14,12 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
+use crate::base::panics;
 use crate::parquet::checked_pages::{CheckedPages, PageSource, error};
 use crate::store::TableReader;
+
+/// What is wrong with a page that makes the library panic.
+pub(crate) const UNDECODABLE: &str = "a page of it cannot be decoded";
 
 /// The values of a column in some rows; `None` is null.
 pub(crate) enum Column {
@@ -172,8 +175,9 @@ impl Iterator for TableBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         // Some damaged pages make the library panic.
-        let batch = catch_unwind(AssertUnwindSafe(|| self.next_batch()));
-        let batch = batch.unwrap_or_else(|_| Err(error("a page of it cannot be decoded")));
+        let source = self.source.clone();
+        let batch = panics::caught(&source.undecodable, || self.next_batch());
+        let batch = batch.unwrap_or_else(|| Err(error(UNDECODABLE)));
         if batch.is_err() {
             (self.n_left, self.groups) = (0, Vec::new().into_iter());
         }
@@ -241,6 +245,7 @@ fn chunk(data_type: &DataType, descr: ColumnDescPtr, pages: CheckedPages) -> Opt
         DataType::Float32 => typed!(FloatType, Column::Floats, f64::from),
         DataType::Float64 => typed!(DoubleType, Column::Floats, |v| v),
         // The library cannot read byte strings of no bytes.
+        DataType::Dictionary(_, values) => chunk(values, descr, pages),
         DataType::FixedSizeBinary(1..) => typed!(FixedLenByteArrayType, Column::Bytes, |v| v),
         _ => None,
     }
@@ -248,6 +253,7 @@ fn chunk(data_type: &DataType, descr: ColumnDescPtr, pages: CheckedPages) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use crate::base::error::Error;
     use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch};
     use arrow::compute::cast;
     use parquet::arrow::ArrowWriter;
@@ -303,7 +309,14 @@ mod tests {
         let file = TableReader::open(place)?;
         let footer = TableFooter::read(&file)?;
         let groups = footer.groups_of(rows);
-        footer.batches(PageSource { file, most_bytes: 1 << 20 }, names, groups, 20).collect()
+        footer
+            .batches(
+                PageSource { file, most_bytes: 1 << 20, undecodable: Error::Damaged(UNDECODABLE.into()) },
+                names,
+                groups,
+                20,
+            )
+            .collect()
     }
 
     /// The values of a column as numbers; of byte strings the first byte.

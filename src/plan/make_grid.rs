@@ -230,12 +230,12 @@ impl Survey<'_> {
         };
         let (mut keys, fields) = self.keys(&names, &options.bins)?;
         let counts_traces = bricks::counts_traces(&names);
+        self.check_names(options, &keys[..fields.len()])?;
         let mut coordinates = self.coordinates(&keys);
         let wanted = Wanted { files: self.files, io: self.io, keys: &fields, coordinates: &coordinates, counts_traces };
         let unread = Unread { survey: self, options, keys: &keys, wanted: &wanted };
         let (mut records, spilled) = self.records(&unread, cancel)?;
         let trace = if counts_traces { keys.pop() } else { None };
-        self.check_names(options, &keys)?;
         self.check_constant(&keys, &records)?;
         let mut order = make_axes(&mut keys, &mut records, options.axes, &options.fill_axes, cancel)?;
         for coordinate in &mut coordinates {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Result, unreadable};
+use crate::base::error::Result;
 use crate::base::memory::available_memory;
 use crate::coordinator::{Listener, Tally};
 use crate::grid::buckets::Spilled;
@@ -32,20 +32,14 @@ pub(super) struct SpillingScanner<'a, 'r> {
 }
 
 impl SpillingScanner<'_, '_> {
-    /// The output, if there is room in it that nobody works in.
+    /// The output, if there is room in it. Where somebody may lose something, the steps after planning decide.
     fn open(&self, buckets: &KeyBuckets) -> Result<Option<Output>> {
         let root = &self.config.output;
-        if store::is_remote(root) || !staging::is_free(root, self.config.fresh)? {
+        if store::is_remote(root) || !staging::is_free(root, &self.config.inputs)? {
             return Ok(None);
         }
         let output = Output::open(root, self.config.overwrite, self.config.file_mode()?)?;
-        let holds = |input| output.root().name_on_the_way_to(input).map_err(|e| unreadable(input, &e));
-        let mut has_room = buckets.has_room(&output.staging())?;
-        for input in &self.config.inputs {
-            // Such a file may be refused once there is a plan.
-            has_room &= holds(input)?.is_none();
-        }
-        if has_room { Ok(Some(output)) } else { output.discard().map(|()| None) }
+        if buckets.has_room(&output.staging())? { Ok(Some(output)) } else { output.discard().map(|()| None) }
     }
 }
 

@@ -136,6 +136,9 @@ impl Sampled {
     fn read(unread: &Unread, cancel: &CancelHandle) -> Result<Option<Self>> {
         let mut headers = Headers::new(unread.wanted)?;
         let n_pairs = SAMPLED_PAIRS.min(headers.n_traces / 2);
+        if n_pairs == 0 {
+            return Ok(None);
+        }
         let mut traces = Vec::new();
         for i in 0..n_pairs {
             cancel.check()?;

@@ -15,10 +15,10 @@ mod segment_paths;
 mod spilled;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::cancel::CancelHandle;
-use crate::base::error::{Error, Result, failed};
+use crate::base::error::{Error, Result, failed, unreadable};
 use crate::dataset_files::NAMED_OUTPUTS;
 use crate::plan::Plan;
 use crate::store::entry::Kind;
@@ -150,12 +150,16 @@ pub(crate) fn is_probed(root: &Path) -> Result<Option<(bool, bool)>> {
     Ok(Some((grid.sorted.is_some(), grid_files::wants_scan(&staging)?)))
 }
 
-/// Whether nobody has work in the staging area of an output directory, or `fresh` gives it up, and nothing is about to become
-/// visible.
-pub(crate) fn is_free(root: &Path, fresh: bool) -> Result<bool> {
+/// Whether nobody has work in the staging area of an output directory, and none of these files lies in the directory.
+pub(crate) fn is_free(root: &Path, files: &[PathBuf]) -> Result<bool> {
     let Some(place) = find_root(root)? else { return Ok(true) };
+    for file in files {
+        if place.name_on_the_way_to(file).map_err(|e| unreadable(file, &e))?.is_some() {
+            return Ok(false);
+        }
+    }
     let Some(staging) = staging_of(&place)? else { return Ok(true) };
-    Ok(!is_merged(&place)? && (fresh || !has_plan(&staging)?))
+    Ok(!is_merged(&place)? && !has_plan(&staging)?)
 }
 
 /// The staging area of an output directory, held open; `None` if there is none.

@@ -57,7 +57,9 @@ impl SegmentRecord {
         let length = |range: Range<u64>| range.end - range.start;
         let (n_traces, n_rows) = (length(plan.traces_of(segment)), length(plan.rows_of(segment)));
         let (array, headers) = (plan.traces(), &self.headers);
-        let n_samples = n_traces * array.n_samples;
+        // The units of a grid may have more traces than others.
+        let is_grid = plan.target.grid().is_some();
+        let n_samples = array.n_samples * if is_grid { array.n_traces } else { n_traces };
         let most_row_bytes = 16 * (u128::from(plan.headers.header_bytes) + plan.headers.columns.len() as u128 + 64);
         let most_table_bytes = u128::from(n_rows) * most_row_bytes + (1 << 20);
         self.n_traces == if plan.headers_only { n_rows } else { n_traces }
