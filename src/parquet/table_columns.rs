@@ -244,8 +244,8 @@ fn chunk(data_type: &DataType, descr: ColumnDescPtr, pages: CheckedPages) -> Opt
         DataType::UInt64 => typed!(Int64Type, Column::Unsigned, |v| v as u64),
         DataType::Float32 => typed!(FloatType, Column::Floats, f64::from),
         DataType::Float64 => typed!(DoubleType, Column::Floats, |v| v),
-        // The library cannot read byte strings of no bytes.
         DataType::Dictionary(_, values) => chunk(values, descr, pages),
+        // The library cannot read byte strings of no bytes.
         DataType::FixedSizeBinary(1..) => typed!(FixedLenByteArrayType, Column::Bytes, |v| v),
         _ => None,
     }
@@ -253,7 +253,6 @@ fn chunk(data_type: &DataType, descr: ColumnDescPtr, pages: CheckedPages) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use crate::base::error::Error;
     use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch};
     use arrow::compute::cast;
     use parquet::arrow::ArrowWriter;
@@ -261,6 +260,7 @@ mod tests {
     use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 
     use super::*;
+    use crate::base::error::Error;
     use crate::store::Place;
 
     const N: u64 = 130;
@@ -290,8 +290,10 @@ mod tests {
         let bytes = FixedSizeBinaryArray::try_from_sparse_iter_with_size(rows, 24).unwrap();
         let all = NUMBERS.iter().chain([&DataType::Utf8]).map(|of| (of.to_string(), cast(&numbers, of).unwrap()));
         let bytes: ArrayRef = Arc::new(bytes);
+        let entries = cast(&numbers, &DataType::Dictionary(DataType::Int8.into(), DataType::Int32.into())).unwrap();
         let batch = RecordBatch::try_from_iter_with_nullable(
-            all.chain([("bytes".to_owned(), bytes)]).map(|(name, column)| (name, column, has_nulls)),
+            all.chain([("bytes".to_owned(), bytes), ("entries".to_owned(), entries)])
+                .map(|(name, column)| (name, column, has_nulls)),
         )
         .unwrap();
         let properties = properties
@@ -353,7 +355,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("table.parquet");
         let names: Vec<String> = NUMBERS.iter().map(DataType::to_string).collect();
-        let others = ["bytes", "Utf8", "none"];
+        let others = ["bytes", "entries", "Utf8", "none"];
         let names: Vec<&str> = names.iter().map(String::as_str).chain(others).collect();
         for (has_nulls, properties) in writers() {
             std::fs::write(&path, table(has_nulls, properties)).unwrap();

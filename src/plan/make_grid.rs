@@ -177,7 +177,8 @@ pub(crate) struct Survey<'a> {
 }
 
 impl Survey<'_> {
-    fn name(&self) -> String {
+    /// What messages call the input.
+    pub(crate) fn name(&self) -> String {
         self.files.first().map_or(String::new(), |file| file.input.path.display().to_string())
     }
 

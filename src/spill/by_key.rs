@@ -88,9 +88,7 @@ impl<'a> KeyBuckets<'a> {
 
     /// Says what is done.
     pub(crate) fn told(&self) -> String {
-        let files = self.unread.survey.files;
-        let name = files.first().map_or(String::new(), |file| file.input.path.display().to_string());
-        format!("{name}: {}", told(self.takes))
+        format!("{}: {}", self.unread.survey.name(), told(self.takes))
     }
 
     /// Reads the keys and spills the traces. `on_progress` gets the number of traces done. The mark that it returns is not
