@@ -22,6 +22,7 @@ pub(crate) const COLUMNS: [&str; 3] = ["trace_index", "sample_index", "raw_word"
 
 /// Rows per row group: by their statistics, a reader finds the row groups of a trace.
 const ROW_GROUP_ROWS: usize = 1 << 18;
+
 /// Writes the exceptions of all segments, in order. `segments` has each one's file and number of exceptions.
 pub(crate) fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &CancelHandle) -> Result<()> {
     let file = Writer::create(output).map_err(failed(output.display()))?;
