@@ -226,6 +226,12 @@ fn an_input_in_the_staging_area_and_earlier_work_are_not_touched() {
         assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
         assert!(std::fs::read(&inside).unwrap() == std::fs::read(&input).unwrap());
     }
+    // As an import leaves it that is killed while it spills.
+    std::fs::remove_file(out.join(".segy-import/plan.json")).unwrap();
+    let refused = import(&inside, &out, &[&GRID[..], &ALWAYS].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(std::fs::read(&inside).unwrap() == std::fs::read(&input).unwrap());
+    std::fs::write(out.join(".segy-import/plan.json"), &plan).unwrap();
     std::fs::remove_file(&inside).unwrap();
     // Two traces at one place.
     let doubled = arranged(&survey, "doubled.sgy", |traces| traces.push(traces[0].clone()));

@@ -261,6 +261,7 @@ mod tests {
 
     use super::*;
     use crate::base::error::Error;
+    use crate::parquet::{NumberTable, NumberType};
     use crate::store::Place;
 
     const N: u64 = 130;
@@ -377,6 +378,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_page_with_a_byte_that_is_wrong_gives_no_other_values() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::of(&directory.path().join("table.parquet")).unwrap();
+        let values: Vec<i64> = (0..300).map(|i: i64| i.wrapping_mul(0x5851_F42D_4C95_7F2D) >> 40).collect();
+        let mut table = NumberTable::create(&place, &[("n", NumberType::Int64)], 1000).unwrap();
+        table.push(vec![values.clone()]).unwrap();
+        table.finish().unwrap();
+        let footer = TableFooter::read(&TableReader::open(&place).unwrap()).unwrap();
+        let (start, n_bytes) = footer.metadata.row_group(0).column(0).byte_range();
+        let whole = std::fs::read(place.path()).unwrap();
+        let mut n_refused = 0;
+        for at in start..start + n_bytes {
+            let mut bytes = whole.clone();
+            bytes[at as usize] ^= 4;
+            std::fs::write(place.path(), bytes).unwrap();
+            match read(&place, &(0..300), &["n"]) {
+                Ok(batches) => {
+                    let found = batches.into_iter().flatten().flat_map(|column| column.integers::<i64>().unwrap());
+                    assert!(found.eq(values.iter().copied()), "byte {at}");
+                }
+                Err(_) => n_refused += 1,
+            }
+        }
+        assert!(n_refused > 500, "{n_refused} of {n_bytes}");
     }
 
     #[test]
