@@ -200,7 +200,7 @@ fn no_room(needed: u64, free: u64, is_auto: bool) -> Option<String> {
 /// shall find several.
 fn bucket_bytes(all: u64, asked: &Asked) -> u64 {
     let n_workers = asked.n_workers.max(1) as u64;
-    let share = asked.memory.map_or(BUCKET_BYTES, |memory| memory / (4 * n_workers));
+    let share = asked.memory.map_or(BUCKET_BYTES, |memory| memory / (8 * n_workers));
     share.min(BUCKET_BYTES).min(all / (4 * n_workers)).max(1)
 }
 

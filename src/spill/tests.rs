@@ -170,7 +170,7 @@ fn what_is_spilled_without_its_mark_does_not_count() {
 
 #[test]
 fn the_buckets_of_all_workers_fit_into_memory_and_each_has_several() {
-    assert_eq!(bucket_bytes(1 << 40, &asked(4, Some(4 << 30))), 256 << 20);
+    assert_eq!(bucket_bytes(1 << 40, &asked(4, Some(4 << 30))), 128 << 20);
     assert_eq!(bucket_bytes(1 << 40, &asked(4, Some(1 << 40))), 1 << 30);
     assert_eq!(bucket_bytes(1 << 40, &asked(4, None)), 1 << 30);
     assert_eq!(bucket_bytes(1 << 30, &asked(4, Some(1 << 40))), 64 << 20);
