@@ -13,7 +13,7 @@ use crate::dataset::{Part, Target};
 use crate::export::{ExportConfig, export};
 use crate::generate::{GenerateConfig, generate};
 use crate::grid::options::{Duplicates, GridOptions, Spill};
-use crate::plan::import_config::ImportConfig;
+use crate::plan::import_config::{Coords, ImportConfig};
 use crate::run::import::import;
 use crate::run::{convert_one, merge, plan};
 use crate::store::faults::{Faults, Step};
@@ -47,6 +47,8 @@ impl Bench {
         let mut config = ImportConfig::new(self.path(inputs[0]), output);
         config.inputs = inputs.iter().map(|name| self.path(name)).collect();
         (config.segments, config.chunk_traces, config.workers) = (Some(2), Some(6), Some(1));
+        // The others are written in the same way.
+        config.coords = Coords::Fields(vec!["inline".into()]);
         config
     }
 
@@ -149,7 +151,7 @@ fn import_grid(bench: &Bench, output: &Path, overwrite: bool, spill: Spill) -> R
     grid.brick = Some("2,1,3".parse().unwrap());
     (grid.duplicates, grid.spill) = (Duplicates::Aside, spill);
     let mut config = ImportConfig { overwrite, grid: Some(grid), ..bench.config(&["a.sgy"], output) };
-    config.chunk_traces = None;
+    (config.chunk_traces, config.coords) = (None, Coords::Auto);
     import(&config, &mut |_| {}, &CancelHandle::new()).map(drop)
 }
 
