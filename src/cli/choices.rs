@@ -1,7 +1,7 @@
 //! The possible values of options, for types that know nothing of the command line.
 
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, RangedI64ValueParser};
 
 use crate::generate::SurveyKind;
 use crate::grid::HeaderType;
@@ -11,6 +11,11 @@ use crate::segy::layout::InputFormat;
 use crate::segy::text::TextEncoding;
 use crate::segy::{ByteOrder, Domain, Io, Ragged};
 use crate::zarr::{AxisOrder, ReadPattern};
+
+/// Whole numbers, read with a sign: a negative one is out of range, and not "an invalid digit".
+pub(super) fn whole_numbers() -> RangedI64ValueParser<u64> {
+    RangedI64ValueParser::new()
+}
 
 /// The values of each type: as the user writes them, and what `--help` says.
 macro_rules! choices {

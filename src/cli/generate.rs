@@ -6,8 +6,11 @@ use clap::Args;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::cli::choices::whole_numbers;
 use crate::export::check_target;
-use crate::generate::{GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, is_written_in_place};
+use crate::generate::{
+    GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, is_directory, is_written_in_place,
+};
 use crate::segy::ByteOrder;
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
@@ -22,7 +25,7 @@ pub(super) struct GenerateArgs {
     kind: SurveyKind,
 
     /// Number of traces [default: 10000, or those of --inlines and --crosslines]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=i32::MAX as u64))]
+    #[arg(long, value_name = "N", value_parser = whole_numbers().range(1..=i64::from(i32::MAX)))]
     traces: Option<u64>,
 
     /// Inlines of a stack or of CDP gathers
@@ -97,6 +100,9 @@ impl GenerateArgs {
             return Err(Error::Usage(format!("--format {} is not a sample format; use {known}", self.format)));
         }
         let path = self.output.display();
+        if is_directory(&self.output).map_err(failed(&path))? {
+            return Err(Error::Usage(format!("{path}: is a directory; name the file to write")));
+        }
         let is_in_place = is_written_in_place(&self.output).map_err(failed(&path))?;
         if is_in_place && !self.overwrite {
             return Err(Error::OutputInTheWay(format!("{path}: already exists; --overwrite writes into it")));

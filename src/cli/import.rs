@@ -9,6 +9,7 @@ use crate::base::error::{Error, Result, failed, unreadable};
 use crate::base::near_names::near_name;
 use crate::base::shell::quoted;
 use crate::cli::asked::ProgressArgs;
+use crate::cli::choices::whole_numbers;
 use crate::cli::events::Failure;
 use crate::cli::grid::GridArgs;
 use crate::cli::overrides::{FieldArgs, OverrideArgs};
@@ -96,11 +97,11 @@ pub(super) struct ImportArgs {
     access: ReadPattern,
 
     /// Samples per chunk, whatever --access says
-    #[arg(long, value_name = "SAMPLES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    #[arg(long, value_name = "SAMPLES", value_parser = whole_numbers().range(1..), help_heading = "Output")]
     chunk_samples: Option<u64>,
 
     /// Traces per chunk [default: as many as make 8 MiB, at most 1000; 1 MiB where --access or --chunk-samples cuts traces]
-    #[arg(long, value_name = "TRACES", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Output")]
+    #[arg(long, value_name = "TRACES", value_parser = whole_numbers().range(1..), help_heading = "Output")]
     chunk_traces: Option<u64>,
 
     /// Group this many chunks in one shard file; with --grid, a length in values for each axis, or "all"; without

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
 use crate::base::visible::visible_lines;
+use crate::cli::choices::whole_numbers;
 use crate::cli::overrides::ReadingArgs;
 use crate::cli::progress::{ReadingBar, print};
 use crate::grid::options::GridKeys;
@@ -37,7 +38,7 @@ pub(super) struct InspectArgs {
 
     /// Show all header fields and the first samples of this trace, counted from 1
     #[arg(long, value_name = "N", conflicts_with_all = ["scan", "find", "candidates"],
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = whole_numbers().range(1..))]
     trace: Option<u64>,
 
     /// Show which header bytes hold this number, in any type that can represent it

@@ -150,6 +150,11 @@ fn each_of_part(
     names: &[&str],
     take: &mut dyn FnMut(Vec<Numbers>) -> Result<(), String>,
 ) -> Result<(), String> {
+    for column in names {
+        if let Some(of) = footer.type_of_no_numbers(column) {
+            return Err(format!("its column {column} has the type {of}; write it as integers, float32 or float64"));
+        }
+    }
     let groups = footer.groups_of(&(0..footer.n_rows()));
     let undecodable = Error::Input(format!("{name}: cannot be read: {UNDECODABLE}"));
     let source = PageSource { file, most_bytes: u64::MAX, undecodable };

@@ -186,6 +186,10 @@ pub(crate) fn is_written_in_place(path: &Path) -> std::io::Result<bool> {
     Ok(is_no_file || path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm"))
 }
 
+pub(crate) fn is_directory(path: &Path) -> std::io::Result<bool> {
+    Ok(found(path.metadata())?.is_some_and(|m| m.is_dir()))
+}
+
 /// A writer that fails once somebody asks to stop.
 struct WhileWanted<'a, W> {
     out: W,

@@ -209,7 +209,7 @@ fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
 pub(crate) fn count_traces(keys: &mut [Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<()> {
     let Some((trace, others)) = keys.split_last_mut() else { return Ok(()) };
     let lengths: Vec<u64> = others.iter().map(Key::n).collect();
-    let n_places: u64 = checked(lengths.iter().copied(), records.n_traces, &names(others))?;
+    let n_places: u64 = checked(lengths.iter().copied(), records.n_traces, &format!("{},{TRACE}", names(others)))?;
     let mut most = 0;
     let mut counts = Vec::new();
     for window in (0..n_places).step_by(WINDOW_PLACES as usize) {
@@ -249,9 +249,13 @@ fn checked(lengths: impl Iterator<Item = u64>, n_traces: u64, names: &str) -> Re
     if n <= most {
         return Ok(n as u64);
     }
+    let counting = match names.split(',').any(|name| name.trim() == TRACE) {
+        true => String::new(),
+        false => format!(", and {TRACE} as the last key counts traces instead of spreading them"),
+    };
     Err(Error::Input(format!(
         "{n_traces} traces would lie in {n} places of the grid {names}, and {most} is the limit; \
-         --bin moves values to fewer places, and {TRACE} as the last key counts traces instead of spreading them"
+         --bin moves values to fewer places{counting}"
     )))
 }
 
@@ -442,7 +446,8 @@ mod tests {
     #[test]
     fn a_grid_has_its_limits() {
         assert_eq!(checked([40, 40_000].into_iter(), 1600, "a,b"), Ok(1_600_000));
-        assert!(checked([40, 40_001].into_iter(), 1600, "a,b").is_err());
+        let advice = |names| checked([40, 40_001].into_iter(), 1600, names).unwrap_err().to_string();
+        assert!(advice("a,b").contains("trace as the last key") && !advice("a,trace").contains("last key"));
         assert!(checked([1 << 40, 1 << 40].into_iter(), u64::MAX, "a,b").is_err());
     }
 }

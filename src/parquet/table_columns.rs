@@ -97,6 +97,17 @@ impl TableFooter {
         groups.map(|(i, group)| (i, rows.start.max(group[0]) - group[0]..rows.end.min(group[1]) - group[0])).collect()
     }
 
+    /// The type of a column that is there and is not read as numbers.
+    pub(crate) fn type_of_no_numbers(&self, name: &str) -> Option<&DataType> {
+        let (_, field) = self.schema.column_with_name(name)?;
+        let values = match field.data_type() {
+            DataType::Dictionary(_, values) => values,
+            other => other,
+        };
+        let is_read = values.is_integer() || matches!(values, DataType::Float32 | DataType::Float64);
+        (!is_read).then_some(values)
+    }
+
     /// Reads these rows: the columns of these names, in this order.
     pub(crate) fn batches(
         &self,
@@ -378,6 +389,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn columns_that_are_no_numbers_are_told_by_their_type() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.parquet");
+        std::fs::write(&path, table(true, WriterProperties::builder())).unwrap();
+        let footer = TableFooter::read(&TableReader::open(&Place::of(&path).unwrap()).unwrap()).unwrap();
+        let of = |name| footer.type_of_no_numbers(name).map(DataType::to_string);
+        assert_eq!(
+            ["Boolean", "Utf8", "bytes"].map(of).map(Option::unwrap),
+            ["Boolean", "Utf8", "FixedSizeBinary(24)"]
+        );
+        assert_eq!(["Int8", "UInt64", "Float32", "Float64", "entries", "none"].map(of), [const { None }; 6]);
     }
 
     #[test]

@@ -87,6 +87,9 @@ impl ImportConfig {
         first.layout.warnings.extend(warning);
         let layout = &files[0].layout;
         let mut traces = self.array(&files)?;
+        if self.verify {
+            holds_every_byte(layout, self.headers_only, headers.raw_header, traces.dtype)?;
+        }
         if let Some(decibels) = self.precision {
             traces.precision = Some(precision::decide(decibels, &files, &traces, self.io, cancel)?);
         }
@@ -119,7 +122,7 @@ impl ImportConfig {
         let n_traces = target.traces().n_traces;
         let segments = partition(n_traces, self.n_segments(&files, &target), self.max_probe, key_of)?;
         let segment_warnings = cuts_inside_gathers(&segments, self.max_probe).into_iter().collect();
-        let plan = Plan {
+        Ok(Plan {
             version: PLAN_VERSION,
             files,
             part,
@@ -142,8 +145,7 @@ impl ImportConfig {
             segment_warnings,
             scratch,
             dealt: Dealt::default(),
-        };
-        if self.verify { can_be_verified(&plan).map(|()| plan) } else { Ok(plan) }
+        })
     }
 
     /// Takes what is wanted of the files, if that is not all. Returns what to say of it as well.
@@ -459,12 +461,15 @@ fn unhelpful_key_warning(sample: &Sample, keys: &[GatherKey], better: &GatherCho
 /// # Errors
 /// `Error::Usage`, naming the option that leaves something out.
 pub(crate) fn can_be_verified(plan: &Plan) -> Result<()> {
-    let layout = plan.layout();
-    let missing = if plan.headers_only {
+    holds_every_byte(plan.layout(), plan.headers_only, plan.headers.raw_header, plan.traces().dtype)
+}
+
+fn holds_every_byte(layout: &Layout, headers_only: bool, raw_header: bool, dtype: Dtype) -> Result<()> {
+    let missing = if headers_only {
         "--headers-only, as the dataset would not hold the samples"
-    } else if !plan.headers.raw_header {
+    } else if !raw_header {
         "--no-raw-header, as the dataset would not hold every byte of the headers"
-    } else if Restorer::new(layout.format(), layout.sample_byte_order(), plan.traces().dtype).is_none() {
+    } else if Restorer::new(layout.format(), layout.sample_byte_order(), dtype).is_none() {
         "--dtype float32, which does not hold every value of these samples"
     } else {
         return Ok(());
