@@ -120,6 +120,12 @@ fn workers_of_a_plan_read_the_buckets_and_nothing_of_them_stays() {
         let output = work(segment);
         assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
+        std::fs::remove_file(&path).unwrap();
+        let why = stderr(&work(segment));
+        assert!(
+            why.contains(name) && (name == "headers.bin" || why.contains("is missing; import or plan again")),
+            "{why}"
+        );
         std::fs::write(&path, &bytes).unwrap();
     }
     for segment in ["2", "0", "1"] {

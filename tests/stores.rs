@@ -312,7 +312,7 @@ fn an_upload_in_parts_that_fails_is_given_up_and_nothing_stays() {
 fn a_worker_that_is_killed_is_started_again_and_nothing_differs() {
     let Some(bucket) = Bucket::new("killed") else { return };
     let survey = survey();
-    let bucket = bucket.with_faults(&["late=1"]);
+    let bucket = bucket.with_faults(&["late=0.3"]);
     let child = bucket.command(&import(&survey.input, &bucket.url("out"), &MANY)).spawn().unwrap();
     let id = child.id();
     let mut workers = Vec::new();

@@ -4,10 +4,13 @@
 //! A key of the grid gives its name to the field at its bytes; a standard field that has that name elsewhere gets its byte
 //! as a suffix. Source: SEG-Y rev 1, table 3; names of TGSAI's `segy` 0.6.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use crate::grid::bricks::Cut;
 use crate::grid::{Grid, HeaderType, Key};
+use crate::segy::samples::kernels::each;
 use crate::segy::{ByteOrder, Dtype};
 use crate::zarr::{Array, Axis, Codec};
 
@@ -35,8 +38,9 @@ impl HeaderField {
 /// How a trace header becomes a record.
 pub(crate) struct HeaderRecord {
     pub fields: Vec<HeaderField>,
-    /// For each byte of the record, the byte of the header.
-    bytes: Vec<u8>,
+    /// Bytes of the header one after another, and the bytes of each number there: the whole record.
+    runs: Vec<(Range<usize>, u32)>,
+    order: ByteOrder,
 }
 
 impl HeaderRecord {
@@ -46,27 +50,30 @@ impl HeaderRecord {
     /// The record of a grid from headers in this byte order.
     pub(crate) fn new(grid: &Grid, order: ByteOrder) -> Self {
         let fields = fields(grid.keys_of_records(), grid.uses_last_bytes);
-        let of_field = |field: &HeaderField| {
-            let bytes = (field.first_byte - 1) as u8..(field.first_byte - 1 + field.bytes) as u8;
-            match order {
-                ByteOrder::Big => bytes.rev().collect::<Vec<u8>>(),
-                ByteOrder::Little => bytes.collect(),
-            }
-        };
-        let bytes = fields.iter().flat_map(of_field).collect();
-        Self { fields, bytes }
+        let runs = fields.chunk_by(|a, b| a.bytes == b.bytes).filter_map(|run| {
+            let (first, last) = (run.first()?, run.last()?);
+            let end = last.first_byte - 1 + last.bytes;
+            Some((first.first_byte as usize - 1..end as usize, first.bytes))
+        });
+        Self { runs: runs.collect(), fields, order }
     }
 
     /// Bytes of a record.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.runs.last().map_or(0, |(last, _)| last.end)
     }
 
     /// Packs a header into `out`, which has [`Self::bytes`] bytes.
     pub(crate) fn pack(&self, header: &[u8], out: &mut [u8]) {
-        let Some(header) = header.first_chunk::<240>() else { return };
-        for (out, &from) in out.iter_mut().zip(&self.bytes) {
-            *out = header[usize::from(from)];
+        for (run, bytes) in &self.runs {
+            let (Some(from), Some(out)) = (header.get(run.clone()), out.get_mut(run.clone())) else { continue };
+            // Too short for a kernel that is chosen at run time.
+            match (self.order, bytes) {
+                (ByteOrder::Little, _) => out.copy_from_slice(from),
+                (ByteOrder::Big, 2) => each(from, out, |b| u16::from_be_bytes(b).to_le_bytes()),
+                (ByteOrder::Big, 8) => each(from, out, |b| u64::from_be_bytes(b).to_le_bytes()),
+                (ByteOrder::Big, _) => each(from, out, |b| u32::from_be_bytes(b).to_le_bytes()),
+            }
         }
     }
 
@@ -197,16 +204,19 @@ mod tests {
 
     #[test]
     fn a_record_has_the_numbers_of_its_header_in_either_byte_order() {
-        let grid = Grid { uses_last_bytes: true, ..Grid::of_no_keys() };
-        let mut header = [0; 240];
-        header[188..192].copy_from_slice(&300_i32.to_be_bytes());
-        let record = HeaderRecord::new(&grid, ByteOrder::Big);
-        let mut out = vec![0; record.bytes()];
-        record.pack(&header, &mut out);
-        assert_eq!((out.len(), &out[188..192]), (240, &300_i32.to_le_bytes()[..]));
-        header[188..192].reverse();
-        let mut other = vec![0; record.bytes()];
-        HeaderRecord::new(&grid, ByteOrder::Little).pack(&header, &mut other);
-        assert_eq!(out, other);
+        for uses_last_bytes in [false, true] {
+            let grid = Grid { uses_last_bytes, ..Grid::of_no_keys() };
+            let header: Vec<u8> = (0..240).collect();
+            let record = HeaderRecord::new(&grid, ByteOrder::Big);
+            let (mut out, mut expected) = (vec![0xAA; record.bytes()], header[..record.bytes()].to_vec());
+            record.pack(&header, &mut out);
+            for field in &record.fields {
+                expected[field.first_byte as usize - 1..][..field.bytes as usize].reverse();
+            }
+            assert_eq!(out, expected);
+            assert_eq!(out.len(), if uses_last_bytes { 240 } else { 232 });
+            HeaderRecord::new(&grid, ByteOrder::Little).pack(&header, &mut out);
+            assert_eq!(out, header[..out.len()]);
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::grid::places::Placed;
 use crate::grid::{Grid, Key};
 use crate::plan::Plan;
 use crate::store::files::{find_json, write_json};
+use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
 
 /// Name of the directory in the staging area.
@@ -161,7 +162,15 @@ impl Buckets {
 }
 
 fn damaged(place: &Place) -> Error {
-    Error::Failed(format!("{}: is damaged; import again with --fresh", place.display()))
+    Error::Failed(format!("{}: is damaged; import or plan again with --fresh", place.display()))
+}
+
+/// Why a file of the spilled traces cannot be opened.
+fn unopened(place: &Place) -> impl FnOnce(std::io::Error) -> Error {
+    move |e| match is_absence(&e) {
+        true => Error::Failed(format!("{}: is missing; import or plan again with --fresh", place.display())),
+        false => failed(place.display())(e),
+    }
 }
 
 /// A bucket, open.
@@ -185,7 +194,7 @@ impl Bucket {
             let bytes = file.bytes()?;
             Ok((file, bytes))
         };
-        let (file, bytes) = open().map_err(failed(path.display()))?;
+        let (file, bytes) = open().map_err(unopened(&path))?;
         let n_traces = bytes / record as u64;
         let every = n_traces.div_ceil(most_numbers.max(1)).max(1);
         let mut bucket = Self { path, file, record, n_traces, numbers: Vec::new(), every };
@@ -254,7 +263,7 @@ impl SpilledHeaders {
     pub(crate) fn find(plan: &Plan, staging: &Place) -> Result<Option<Self>> {
         let Some(Spilled { header_bytes, .. }) = Spilled::find(plan, staging)? else { return Ok(None) };
         let path = SpillPaths::new(staging).headers;
-        let file = Reader::open(&path).map_err(failed(path.display()))?;
+        let file = Reader::open(&path).map_err(unopened(&path))?;
         Ok(Some(Self { path, file, header_bytes }))
     }
 
