@@ -83,18 +83,29 @@ pub(crate) struct KeyReader<'a> {
     /// The trace read last, and the offset up from which bytes before it have been announced for reading.
     before: Option<u64>,
     ahead_from: u64,
+    /// Bytes to announce next.
+    ahead_bytes: u64,
 }
 
 /// Headers further apart than this share no mapped pages worth keeping.
 const RELEASE_DISTANCE: u64 = 1 << 20;
-/// Bytes to read ahead when walking back from trace to trace.
-const WALK_BYTES: u64 = 1 << 20;
+/// Bytes to read ahead when walking back from trace to trace: at first, and in a long gather.
+const WALK_BYTES: [u64; 2] = [128 << 10, 1 << 20];
 
 impl<'a> KeyReader<'a> {
     /// `layout` is that of the first file and applies to all of them.
     pub(crate) fn new(inputs: Inputs<'a>, layout: &'a Layout, keys: &[GatherKey]) -> Result<Self> {
         let keys = Keys::new(keys, layout.byte_order)?;
-        Ok(Self { inputs, layout, keys, buffer: Vec::new(), last_offset: 0, before: None, ahead_from: 0 })
+        Ok(Self {
+            inputs,
+            layout,
+            keys,
+            buffer: Vec::new(),
+            last_offset: 0,
+            before: None,
+            ahead_from: 0,
+            ahead_bytes: 0,
+        })
     }
 
     /// The key values of trace `index` (from 0) after the number of its file, since gathers end with their file.
@@ -103,11 +114,12 @@ impl<'a> KeyReader<'a> {
         let offset = place.offset;
         if self.before == Some(index + 1) {
             if offset < self.ahead_from {
-                self.ahead_from = offset.saturating_sub(WALK_BYTES);
+                self.ahead_from = offset.saturating_sub(self.ahead_bytes);
                 place.file.expect_read(self.ahead_from, (offset - self.ahead_from) as usize);
+                self.ahead_bytes = (2 * self.ahead_bytes).min(WALK_BYTES[1]);
             }
         } else {
-            self.ahead_from = offset;
+            (self.ahead_from, self.ahead_bytes) = (offset, WALK_BYTES[0]);
         }
         self.before = Some(index);
         let header = place.file.bytes(offset, self.layout.header_bytes(), &mut self.buffer)?;
