@@ -325,3 +325,19 @@ fn the_lock_of_a_run_that_was_killed_at_its_end_goes_away() {
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(!out.join(".segy-import").exists());
 }
+
+#[test]
+fn a_negative_number_is_out_of_range_and_a_directory_is_no_file_to_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().to_str().unwrap();
+    for (arguments, message) in [
+        (&["generate", "new.sgy", "--traces", "-4"][..], "-4 is not in 1..=2147483647"),
+        (&["in.sgy", "out", "--chunk-traces=-3"], "-3 is not in 1.."),
+        (&["generate", place], "is a directory; name the file to write"),
+        (&["generate", place, "--overwrite"], "is a directory; name the file to write"),
+    ] {
+        let output = support::run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+    }
+}

@@ -122,10 +122,7 @@ fn workers_of_a_plan_read_the_buckets_and_nothing_of_them_stays() {
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
         std::fs::remove_file(&path).unwrap();
         let why = stderr(&work(segment));
-        assert!(
-            why.contains(name) && (name == "headers.bin" || why.contains("is missing; import or plan again")),
-            "{why}"
-        );
+        assert!(why.contains(&format!("{name}: is missing; import or plan again with --fresh")), "{why}");
         std::fs::write(&path, &bytes).unwrap();
     }
     for segment in ["2", "0", "1"] {
@@ -134,6 +131,20 @@ fn workers_of_a_plan_read_the_buckets_and_nothing_of_them_stays() {
     assert!(run(&["merge", text(&out)]).status.success());
     assert!(!out.join(".segy-import").exists());
     assert_same(&whole, &out);
+}
+
+#[test]
+fn what_cannot_be_verified_is_refused_before_anything_is_spilled() {
+    let survey = volume();
+    let (input, out) = (shuffled(&survey), survey.path("out"));
+    for left_out in [&["--no-raw-header"][..], &["--dtype", "float32", "--format", "2"]] {
+        let options = [&GRID[..], &ALWAYS, &["--verify", "--progress", "json"], left_out].concat();
+        let refused = import(&input, &out, &options);
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("--verify cannot be combined with"), "{}", stderr(&refused));
+        let events = String::from_utf8_lossy(&refused.stdout).into_owned();
+        assert!(!events.contains("spilling") && !out.exists(), "{events}");
+    }
 }
 
 #[test]
