@@ -120,35 +120,32 @@ macro_rules! moments_of {
     )*};
 }
 
-/// Count, sum and sum of squares of finite float32, in the lanes of the sums above. Doubles go through memory: the compiler makes
-/// vectors of that, which is three times as fast.
+/// Count, sum and sum of squares of finite float32, in the lanes of the sums above. The compiler makes vectors of the lanes only
+/// if it does not know their number: that is twice as fast.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn of_finite(values: &[u8]) -> (u64, f64, f64) {
     const LANES: usize = 16;
-    const BLOCK: usize = 512;
-    let (mut sum, mut squares, mut n_zero) = ([0.0; LANES], [0.0; LANES], 0);
-    let mut block = [0.0_f64; BLOCK];
+    let lanes = std::hint::black_box(LANES);
+    let (mut sum, mut squares, mut n_zero) = ([0.0; LANES], [0.0; LANES], [0_u32; LANES]);
     let values = values.as_chunks::<4>().0;
-    for singles in values.chunks(BLOCK) {
-        let mut zeros = 0_u32;
-        for (double, bytes) in block.iter_mut().zip(singles) {
-            let value = f32::from_le_bytes(*bytes);
-            zeros += u32::from(value == 0.0);
-            *double = value.into();
-        }
-        n_zero += u64::from(zeros);
-        let (groups, rest) = block[..singles.len()].as_chunks::<LANES>();
-        for group in groups {
-            sum.iter_mut().zip(group).for_each(|(sum, value)| *sum += value);
-        }
-        for group in groups {
-            squares.iter_mut().zip(group).for_each(|(squares, value)| *squares += value * value);
-        }
-        for value in rest {
-            sum[0] += value;
-            squares[0] += value * value;
+    let mut groups = values.chunks_exact(lanes);
+    for group in &mut groups {
+        let of_lanes = sum[..lanes].iter_mut().zip(&mut squares[..lanes]).zip(&mut n_zero[..lanes]);
+        for (((sum, squares), n_zero), bytes) in of_lanes.zip(group) {
+            let single = f32::from_le_bytes(*bytes);
+            *n_zero += u32::from(single == 0.0);
+            let value = f64::from(single);
+            *sum += value;
+            *squares += value * value;
         }
     }
+    for bytes in groups.remainder() {
+        let value = f64::from(f32::from_le_bytes(*bytes));
+        n_zero[0] += u32::from(value == 0.0);
+        sum[0] += value;
+        squares[0] += value * value;
+    }
+    let n_zero: u64 = n_zero.into_iter().map(u64::from).sum();
     (values.len() as u64 - n_zero, sum.into_iter().sum(), squares.into_iter().sum())
 }
 
