@@ -22,7 +22,7 @@ const STRIDE: usize = 240 + 4 * N_SAMPLES;
 fn traces() -> Vec<u8> {
     let mut bytes = Vec::new();
     let config = GenerateConfig { n_traces: N_TRACES as u64, n_samples: N_SAMPLES as u32, ..Default::default() };
-    generate_to(&config, &mut bytes, &mut |_| {}).expect("a survey in memory");
+    generate_to(&config, &mut bytes, &mut |_, _| {}).expect("a survey in memory");
     bytes.split_off(3600)
 }
 
@@ -160,7 +160,7 @@ fn planning(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let input = directory.path().join("in.sgy");
     let config = GenerateConfig { n_traces: 100_000, n_samples: 10, ..Default::default() };
-    segy_import::generate(&config, &input, &mut |_| {}, &segy_import::CancelHandle::new()).expect("a survey");
+    segy_import::generate(&config, &input, &mut |_, _| {}, &segy_import::CancelHandle::new()).expect("a survey");
     let import = ImportConfig::new(&input, directory.path().join("out"));
     group.bench_function("plan of a file", |b| b.iter(|| import.plan().expect("a plan")));
     group.finish();

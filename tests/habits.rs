@@ -244,6 +244,23 @@ fn a_success_is_one_line_and_says_what_was_verified() {
 }
 
 #[test]
+fn a_survey_that_is_made_says_how_far_it_is_and_a_pipe_gets_its_bytes_alone() {
+    let survey = survey();
+    let size = ["--traces", "12", "--samples", "20"];
+    let generate = |arguments: &[&str]| run_in(&survey, &[&["generate"], &size[..], arguments].concat());
+    let made = generate(&["a.sgy"]);
+    assert!(stderr(&made).starts_with("a.sgy: 12 traces, 7440 bytes, ") && made.stdout.is_empty(), "{}", stderr(&made));
+    let quiet = generate(&["b.sgy", "-q"]);
+    assert!(quiet.status.success() && quiet.stderr.is_empty() && quiet.stdout.is_empty(), "{}", stderr(&quiet));
+    let events = events(&generate(&["c.sgy", "--progress", "json", "--hole", "2"]));
+    assert_eq!(events[1]["phase"], "generating");
+    assert!(events.iter().skip(1).rev().skip(1).all(|event| event["total_traces"] == 10), "{events:?}");
+    assert_eq!(events.last().map(|last| (&last["n_traces"], &last["bytes"])), Some((&10.into(), &6800.into())));
+    let piped = generate(&["/dev/stdout", "--overwrite", "--progress", "json"]);
+    assert!(piped.stdout == std::fs::read(survey.path("a.sgy")).unwrap(), "{}", stderr(&piped));
+}
+
+#[test]
 fn every_command_gives_its_result_as_one_document() {
     let survey = survey();
     for (arguments, key) in [
@@ -258,6 +275,7 @@ fn every_command_gives_its_result_as_one_document() {
         (&["status", "planned", "--json"], "state"),
         (&["worker", "planned", "--segment", "0", "--json"], "outcome"),
         (&["merge", "planned", "--json"], "n_traces"),
+        (&["generate", "other.sgy", "--traces", "12", "--json"], "bytes"),
     ] {
         let output = run_in(&survey, arguments);
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));

@@ -1,16 +1,21 @@
 //! `segy-import generate`: a synthetic survey as SEG-Y.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::base::cancel::CancelHandle;
 use crate::base::error::{Error, Result, failed};
+use crate::base::plural::count;
+use crate::cli::asked::ProgressArgs;
 use crate::cli::choices::whole_numbers;
+use crate::cli::run_shown;
 use crate::export::check_target;
 use crate::generate::{
     GenerateConfig, Lines, SetField, SurveyKind, TraceSelection, generate, is_directory, is_written_in_place,
 };
+use crate::run::reporter::Phase;
 use crate::segy::ByteOrder;
 
 /// Write a synthetic survey as SEG-Y, for tests, benchmarks and demonstrations
@@ -91,6 +96,9 @@ pub(super) struct GenerateArgs {
     /// Replace an existing file
     #[arg(long)]
     overwrite: bool,
+
+    #[command(flatten)]
+    progress: ProgressArgs,
 }
 
 impl GenerateArgs {
@@ -132,14 +140,34 @@ impl GenerateArgs {
         if config.lines.is_some() {
             config.n_traces = config.n_traces_of_grid().unwrap_or(u64::MAX);
         }
-        let cancel = CancelHandle::new();
-        // Writing to a pipe waits for a reader, so a signal must be able to end it.
-        if !is_in_place {
-            cancel.listen_to_signals().map_err(failed("cannot listen to signals"))?;
+        // Writing to a pipe waits for a reader, so signals are not listened to: one must be able to end it.
+        if is_in_place {
+            return write(&config, &self.output, &mut |_, _| {}, &CancelHandle::new());
         }
-        generate(&config, &self.output, &mut |_| {}, &cancel)
-            .map_err(|e| cancel.check().err().unwrap_or_else(|| Error::Failed(format!("{e:#}"))))
+        run_shown(self.progress.mode(), Phase::Generating, |on_progress, cancel| {
+            let mut n_traces = 0;
+            let mut count_traces = |n, total| {
+                n_traces = n;
+                on_progress(n, total);
+            };
+            write(&config, &self.output, &mut count_traces, cancel)?;
+            let bytes = std::fs::metadata(&self.output).map_err(failed(&path))?.len();
+            Ok((
+                format!("{path}: {}, {}", count(n_traces, "trace"), count(bytes, "byte")),
+                json!({"type": "done", "n_traces": n_traces, "bytes": bytes, "output": path.to_string()}),
+            ))
+        })
     }
+}
+
+fn write(
+    config: &GenerateConfig,
+    output: &Path,
+    on_progress: &mut dyn FnMut(u64, u64),
+    cancel: &CancelHandle,
+) -> Result<()> {
+    let failure = |e| cancel.check().err().unwrap_or_else(|| Error::Failed(format!("{e:#}")));
+    generate(config, output, on_progress, cancel).map_err(failure)
 }
 
 /// As [`ByteOrder`], explained.

@@ -367,6 +367,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Syncing => "syncing",
         Phase::Verifying => "verifying",
         Phase::Exporting => "exporting",
+        Phase::Generating => "generating",
     }
 }
 

@@ -138,7 +138,7 @@ fn run(scripts: Vec<Script>, ears: &mut Ears) -> (Result<Vec<SegmentRecord>>, Sc
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("in.sgy");
     let survey = GenerateConfig { n_traces: 4000, n_samples: 3, ..Default::default() };
-    generate(&survey, &input, &mut |_| {}, &CancelHandle::new()).unwrap();
+    generate(&survey, &input, &mut |_, _| {}, &CancelHandle::new()).unwrap();
     let mut config = ImportConfig::new(&input, directory.path().join("out"));
     config.gather = Gather::None;
     config.segments = Some(4);

@@ -122,7 +122,7 @@ impl Default for GenerateConfig {
 
 /// Writes the survey to a file at `path`. Links are not followed, other than to pipes and devices.
 ///
-/// `on_progress` receives the number of traces written so far, once per block.
+/// `on_progress` receives the number of traces written so far and in all, once per block.
 ///
 /// # Errors
 /// If SEG-Y cannot express the configuration, if the file cannot be written, or when asked to stop. An existing file
@@ -130,7 +130,7 @@ impl Default for GenerateConfig {
 pub fn generate(
     config: &GenerateConfig,
     path: &Path,
-    on_progress: &mut dyn FnMut(u64),
+    on_progress: &mut dyn FnMut(u64, u64),
     cancel: &CancelHandle,
 ) -> Result<()> {
     validate(config)?;
@@ -210,11 +210,11 @@ impl<W: Write> Write for WhileWanted<'_, W> {
 /// Writes the survey to `out` in few large writes, so that `out` needs no buffer.
 ///
 /// Memory: a few blocks of 2 MiB per core, or of one trace if that is larger.
-/// `on_progress` receives the number of traces written so far, once per block.
+/// `on_progress` receives the number of traces written so far and in all, once per block.
 ///
 /// # Errors
 /// If SEG-Y cannot express the configuration, or if `out` refuses the bytes.
-pub fn generate_to(config: &GenerateConfig, out: impl Write, on_progress: &mut dyn FnMut(u64)) -> Result<()> {
+pub fn generate_to(config: &GenerateConfig, out: impl Write, on_progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
     write_survey(config, out, n_threads(), BLOCK_BYTES, on_progress)
 }
 
@@ -223,7 +223,7 @@ fn write_survey(
     mut out: impl Write,
     n_threads: usize,
     block_bytes: usize,
-    on_progress: &mut dyn FnMut(u64),
+    on_progress: &mut dyn FnMut(u64, u64),
 ) -> Result<()> {
     let format = validate(config)?;
     let survey = Survey::new(config);
@@ -274,7 +274,7 @@ fn write_survey(
         out.write_all(&block[..n as usize])?;
         left -= n;
         n_written += (block.len() / trace_bytes) as u64;
-        on_progress(n_written);
+        on_progress(n_written, config.n_traces);
         anyhow::Ok(())
     };
     // One buffer is filled while another waits to be written.

@@ -6,7 +6,7 @@ use crate::generate::*;
 
 fn bytes_of(config: &GenerateConfig, n_threads: usize, block_bytes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_survey(config, &mut bytes, n_threads, block_bytes, &mut |_| ()).unwrap();
+    write_survey(config, &mut bytes, n_threads, block_bytes, &mut |_, _| ()).unwrap();
     bytes
 }
 
@@ -164,14 +164,14 @@ fn a_survey_without_traces_is_its_file_headers() {
 fn progress_counts_up_to_all_traces() {
     let config = config(SurveyKind::Prestack, 3, ByteOrder::Big);
     let mut seen = Vec::new();
-    write_survey(&config, io::sink(), 2, 48_000, &mut |n| seen.push(n)).unwrap();
-    assert_eq!(seen, [100, 200, 300, 400, 500, 600, 700]);
+    write_survey(&config, io::sink(), 2, 48_000, &mut |n, total| seen.push((n, total))).unwrap();
+    assert_eq!(seen, [100, 200, 300, 400, 500, 600, 700].map(|n| (n, 700)));
 }
 
 #[test]
 fn what_segy_cannot_express_is_refused() {
     let refusal = |config: GenerateConfig| {
-        let error = generate_to(&config, io::sink(), &mut |_| ()).unwrap_err();
+        let error = generate_to(&config, io::sink(), &mut |_, _| ()).unwrap_err();
         error.to_string()
     };
     let config = GenerateConfig::default();
@@ -195,13 +195,13 @@ fn what_segy_cannot_express_is_refused() {
 fn an_error_names_the_file_and_a_wrong_option_leaves_it_alone() {
     let config = GenerateConfig::default();
     let missing = Path::new("/no/such/folder/survey.sgy");
-    let error = generate(&config, missing, &mut |_| (), &CancelHandle::new()).unwrap_err();
+    let error = generate(&config, missing, &mut |_, _| (), &CancelHandle::new()).unwrap_err();
     assert_eq!(error.to_string(), "/no/such/folder/survey.sgy: its directory cannot be used");
 
     let path = std::env::temp_dir().join(format!("generate-{}.sgy", std::process::id()));
     std::fs::write(&path, "precious").unwrap();
     let wrong = GenerateConfig { format: 0, ..config.clone() };
-    assert!(generate(&wrong, &path, &mut |_| (), &CancelHandle::new()).is_err());
+    assert!(generate(&wrong, &path, &mut |_, _| (), &CancelHandle::new()).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     std::fs::remove_file(&path).unwrap();
 }
@@ -212,7 +212,7 @@ fn a_file_of_others_is_not_reached_through_a_link_and_none_is_replaced_unasked()
     let [victim, path] = ["victim", "survey.sgy"].map(|name| directory.path().join(name));
     let write = |overwrite| {
         let config = GenerateConfig { n_traces: 2, n_samples: 5, overwrite, ..GenerateConfig::default() };
-        generate(&config, &path, &mut |_| (), &CancelHandle::new()).map_err(|e| format!("{e:#}"))
+        generate(&config, &path, &mut |_, _| (), &CancelHandle::new()).map_err(|e| format!("{e:#}"))
     };
     // One that leads nowhere would make a file there.
     for is_there in [false, true] {
@@ -269,5 +269,5 @@ fn faults_are_where_they_were_asked_for() {
     let (all, cut) = (bytes_of(&whole, 2, 1000), bytes_of(&short, 2, 1000));
     assert!(cut == all[..all.len() - 300]);
     let empty = GenerateConfig { holes: Some("20".parse().unwrap()), ..whole };
-    assert!(write_survey(&empty, io::sink(), 1, 1000, &mut |_| ()).is_err());
+    assert!(write_survey(&empty, io::sink(), 1, 1000, &mut |_, _| ()).is_err());
 }

@@ -470,7 +470,7 @@ mod tests {
         let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
         let (input, out) = (directory.path().join("in.sgy"), directory.path().join("out"));
         let survey = GenerateConfig { kind, n_traces: 16, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &cancel).unwrap();
         let mut config = ImportConfig::new(&input, &out);
         config.grid = Some(GridOptions::new(keys.parse().unwrap()));
         crate::run::import::import(&config, &mut |_| {}, &cancel).unwrap();

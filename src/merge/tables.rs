@@ -156,7 +156,7 @@ mod tests {
         let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
         let (input, out) = (directory.path().join("in.sgy"), directory.path().join("out"));
         let survey = GenerateConfig { n_traces: 24, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &cancel).unwrap();
         let mut config = ImportConfig::new(&input, &out);
         (config.segments, config.chunk_traces) = (Some(4), Some(6));
         crate::run::plan(&config, &mut |_| {}, &cancel).unwrap();

@@ -120,7 +120,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
         ImportConfig::new(&input, directory.path().join("out")).plan().unwrap()
     }
 

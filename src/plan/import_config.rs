@@ -234,7 +234,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
         let mut config = ImportConfig::new(&input, directory.path().join("out"));
         let (plan, n_bytes) = (config.plan().unwrap(), 3600 + 12 * 260);
         let mut is_small = |traces, bytes| {

@@ -340,7 +340,7 @@ mod tests {
     fn small(directory: &tempfile::TempDir) -> Plan {
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
         let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
         config.gather = crate::plan::import_config::Gather::Keys(vec!["cdp".into()]);
         config.plan().unwrap()
@@ -435,7 +435,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
         let mut config = crate::ImportConfig::new(&input, directory.path().join("out"));
         config.headers.computed =
             vec![ComputedField { name: "pair".into(), expression: "floor(cdp / 2) + source_x_scaled".into() }];

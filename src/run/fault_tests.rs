@@ -34,7 +34,7 @@ impl Bench {
         };
         for (name, seed) in [("a.sgy", 1), ("b.sgy", 2)] {
             let config = GenerateConfig { n_traces: 24, n_samples: 5, seed, ..GenerateConfig::default() };
-            generate(&config, &directory.path().join(name), &mut |_| {}, &CancelHandle::new()).unwrap();
+            generate(&config, &directory.path().join(name), &mut |_, _| {}, &CancelHandle::new()).unwrap();
         }
         Self { directory }
     }

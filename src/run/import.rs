@@ -186,7 +186,7 @@ mod tests {
         let input = directory.path().join("in.sgy");
         // Three row groups.
         let survey = GenerateConfig { n_traces: 140_000, n_samples: 1, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &cancel).unwrap();
         let [late, early] = [u64::MAX, 0].map(|early_table_traces| {
             let output = directory.path().join(early_table_traces.to_string());
             let mut config = ImportConfig::new(&input, &output);

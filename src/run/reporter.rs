@@ -31,6 +31,8 @@ pub enum Phase {
     Verifying,
     /// Writing SEG-Y.
     Exporting,
+    /// Making a synthetic survey.
+    Generating,
 }
 
 /// A message for the user.
@@ -132,7 +134,7 @@ fn share(phase: Phase, is_verified: bool) -> (f64, f64) {
         Phase::Merging => (converted, converted + 0.05),
         Phase::Verifying => (converted + 0.05, 0.95),
         Phase::Syncing => (0.95, 1.0),
-        Phase::Exporting => (0.0, 1.0),
+        Phase::Exporting | Phase::Generating => (0.0, 1.0),
     }
 }
 

@@ -22,7 +22,7 @@ fn asked(n_workers: usize, memory: Option<u64>) -> Asked {
 fn files(directory: &Path) -> [std::path::PathBuf; 2] {
     let [sorted, scattered] = ["sorted.sgy", "scattered.sgy"].map(|name| directory.join(name));
     let config = GenerateConfig { kind: SurveyKind::Prestack, n_traces: 4001, ..GenerateConfig::default() };
-    generate(&config, &sorted, &mut |_| {}, &CancelHandle::new()).unwrap();
+    generate(&config, &sorted, &mut |_, _| {}, &CancelHandle::new()).unwrap();
     let bytes = std::fs::read(&sorted).unwrap();
     let (headers, traces) = bytes.split_at(3600);
     let traces: Vec<&[u8]> = traces.chunks(2240).collect();

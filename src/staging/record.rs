@@ -148,7 +148,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
         let mut config = ImportConfig::new(&input, directory.path().join("out"));
         config.gather = crate::plan::import_config::Gather::None;
         (config.segments, config.chunk_traces) = (Some(2), Some(6));

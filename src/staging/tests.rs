@@ -13,7 +13,7 @@ use crate::store::files::write_json;
 fn bench() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
-    generate(&survey, &directory.path().join("in.sgy"), &mut |_| {}, &CancelHandle::new()).unwrap();
+    generate(&survey, &directory.path().join("in.sgy"), &mut |_, _| {}, &CancelHandle::new()).unwrap();
     let out = directory.path().join("out");
     (directory, out)
 }

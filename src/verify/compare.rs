@@ -342,7 +342,7 @@ mod tests {
             let inputs: Vec<_> = (0..n).map(|i| directory.path().join(format!("{i}.sgy"))).collect();
             let survey = GenerateConfig { n_traces: 2, n_samples: 5, ..GenerateConfig::default() };
             for input in inputs.iter().filter(|input| !input.exists()) {
-                generate(&survey, input, &mut |_| {}, &cancel).unwrap();
+                generate(&survey, input, &mut |_, _| {}, &cancel).unwrap();
             }
             let mut config = ImportConfig::new("", directory.path().join(format!("out{n}")));
             (config.inputs, config.sync) = (inputs.clone(), false);

@@ -80,7 +80,7 @@ impl Survey {
         let directory = tempfile::tempdir().unwrap();
         let input = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 12, n_samples: 4, ..GenerateConfig::default() };
-        generate(&survey, &input, &mut |_| {}, &segy_import::CancelHandle::new()).unwrap();
+        generate(&survey, &input, &mut |_, _| {}, &segy_import::CancelHandle::new()).unwrap();
         let mut config = ImportConfig::new(&input, directory.path().join("out"));
         (config.segments, config.chunk_traces, config.shard_chunks) = (Some(3), Some(1), Some(2));
         Self { plan: config.plan().unwrap(), directory }

@@ -20,7 +20,7 @@ pub(crate) fn files() -> Vec<Vec<u8>> {
         let survey =
             GenerateConfig { kind, byte_order, format, n_traces: 4, n_samples: 3, ..GenerateConfig::default() };
         // Not every format can be generated.
-        if generate(&survey, &path, &mut |_| {}, &segy_import::CancelHandle::new()).is_ok() {
+        if generate(&survey, &path, &mut |_, _| {}, &segy_import::CancelHandle::new()).is_ok() {
             files.push(fs::read(&path).unwrap());
         }
     }

@@ -19,7 +19,7 @@ const N_SAMPLES: usize = 5;
 /// Makes a survey, with an extended textual header if `extended`, and with traces of varying length if `ragged`.
 fn survey(path: PathBuf, extended: bool, ragged: bool) -> PathBuf {
     let config = GenerateConfig { n_traces: N_TRACES as u64, n_samples: N_SAMPLES as u32, ..GenerateConfig::default() };
-    generate(&config, &path, &mut |_| {}, &CancelHandle::new()).unwrap();
+    generate(&config, &path, &mut |_, _| {}, &CancelHandle::new()).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let (headers, traces) = bytes.split_at(3600);
     let mut file = headers.to_vec();

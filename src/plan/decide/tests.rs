@@ -13,7 +13,7 @@ use crate::zarr::{AxisOrder, ReadPattern};
 fn survey(path: &Path, change: fn(&mut GenerateConfig)) {
     let mut survey = GenerateConfig { n_traces: 12, n_samples: 5, ..GenerateConfig::default() };
     change(&mut survey);
-    generate(&survey, path, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+    generate(&survey, path, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
 }
 
 /// The plan of a survey that `generated` changes, with options that `asked` changes.

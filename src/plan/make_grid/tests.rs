@@ -9,7 +9,7 @@ fn grid_of(kind: SurveyKind, n_traces: u64, keys: &str, change: fn(&mut ImportCo
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("in.sgy");
     let survey = GenerateConfig { kind, n_traces, n_samples: 5, ..GenerateConfig::default() };
-    generate(&survey, &input, &mut |_| {}, &crate::CancelHandle::new()).unwrap();
+    generate(&survey, &input, &mut |_, _| {}, &crate::CancelHandle::new()).unwrap();
     let mut config = ImportConfig::new(&input, directory.path().join("out"));
     config.grid = Some(GridOptions::new(keys.parse().unwrap()));
     change(&mut config);
@@ -100,7 +100,7 @@ fn a_sorted_volume_is_planned_from_a_few_headers_and_as_from_all() {
     let (directory, cancel) = (tempfile::tempdir().unwrap(), CancelHandle::new());
     let input = directory.path().join("in.sgy");
     let survey = GenerateConfig { n_traces: 400, n_samples: 2, ..GenerateConfig::default() };
-    generate(&survey, &input, &mut |_| {}, &cancel).unwrap();
+    generate(&survey, &input, &mut |_, _| {}, &cancel).unwrap();
     let sorted = std::fs::read(&input).unwrap();
     let grid_of = |bytes: &[u8], keys: &str, is_scanned: bool| {
         std::fs::write(&input, bytes).unwrap();

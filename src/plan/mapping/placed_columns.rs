@@ -390,7 +390,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("in.sgy");
         let survey = GenerateConfig { n_traces: 3, n_samples: 5, ..GenerateConfig::default() };
-        generate(&survey, &path, &mut |_| {}, &CancelHandle::new()).unwrap();
+        generate(&survey, &path, &mut |_, _| {}, &CancelHandle::new()).unwrap();
         let plain = std::fs::read(&path).unwrap();
         let block = |name: &[u8]| [&[0; 232], name].concat();
         let mut extended = plain[..3600].to_vec();
