@@ -231,6 +231,19 @@ fn inspect_and_seismic_unix_follow_the_counts_too() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(column(&out, "n_samples")[..3], [40, 60, 20]);
     assert_comes_back(&su, &out);
+    // One length fits the size by chance; without the last trace none does.
+    let inspected = run(&["inspect".as_ref(), su.as_os_str()]);
+    assert!(
+        inspected.status.code() == Some(3) && stderr(&inspected).contains("--ragged pad"),
+        "{}",
+        stderr(&inspected)
+    );
+    let bytes = std::fs::read(&su).unwrap();
+    std::fs::write(&su, &bytes[..bytes.len() - HEADER - 20 * 4]).unwrap();
+    let refused = run(&[su.as_os_str(), survey.path("refused").as_os_str()]);
+    let message = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{message}");
+    assert!(message.contains("trace 2 has 60 samples") && message.contains("--ragged pad"), "{message}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::infer::fit::{self, Fit, Reading, accept, readings};
 use crate::segy::infer::last_bytes::counts_differ;
 use crate::segy::infer::{Inference, second_header};
-use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk};
+use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk, Watch};
 
 /// Like [`fit::find`], but if no single length fits the file size, or on request, follows the lengths stated in the
 /// trace headers.
@@ -145,19 +145,25 @@ fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
 
 /// Refuses a file that fits the trace header counts but no single length, naming the first trace that differs.
 fn first_odd_trace(inference: &Inference) -> Option<Error> {
-    /// This many traces cannot agree by chance.
-    const CONVINCING: u64 = 10_000;
     if inference.overrides.n_samples.is_some() {
         return None;
     }
-    let walks = readings(inference).ok()?.into_iter().take(8);
-    let walks = walks.filter_map(|r| chain(inference, &r).walk_over(CONVINCING, inference.watch).ok());
-    let convincing = walks.filter(|w| w.n_traces > 1 && matches!(w.how, End::Exact | End::Enough));
-    let (first_samples, (trace, n)) = convincing.filter_map(|w| Some((w.first_samples, w.first_odd?))).next()?;
+    let mut readings = readings(inference).ok()?.into_iter().take(8);
+    readings.find_map(|reading| odd_trace(&chain(inference, &reading), inference.watch))
+}
+
+/// Refuses traces that differ in length, naming the first, if the chain of their headers is convincing.
+pub(super) fn odd_trace(chain: &Chain, watch: &Watch) -> Option<Error> {
+    /// This many traces cannot agree by chance.
+    const CONVINCING: u64 = 10_000;
+    let walk = chain.walk_over(CONVINCING, watch).ok()?;
+    let is_convincing = walk.n_traces > 1 && matches!(walk.how, End::Exact | End::Enough);
+    let (trace, n) = walk.first_odd.filter(|_| is_convincing)?;
     Some(Error::Input(format!(
-        "{}: traces differ in length: trace {} has {n} samples (bytes 115-116) where trace 1 has {first_samples}; --ragged pad \
+        "{}: traces differ in length: trace {} has {n} samples (bytes 115-116) where trace 1 has {}; --ragged pad \
          imports them, padded to the longest",
-        inference.file.path().display(),
-        trace + 1
+        chain.file.path().display(),
+        trace + 1,
+        walk.first_samples
     )))
 }

@@ -6,9 +6,11 @@ use crate::segy::axis::{Domain, SampleAxis};
 use crate::segy::binary_header::big_endian;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::SegyFile;
+use crate::segy::infer::fit_lengths::odd_trace;
 use crate::segy::infer::foreign;
 use crate::segy::layout::{Decision, InputFormat, Layout, Overrides};
 use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk, Watch};
+use crate::segy::lengths::trace_counts::{check_trace_lengths, look_at_the_last_header};
 use crate::segy::quantity::{Quantity, Unit};
 use crate::segy::samples::format::{ByteOrder, SampleFormat, known_formats, sample_format};
 use crate::segy::text::TextEncoding;
@@ -64,7 +66,15 @@ pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
     let cut = || readings.iter().find(|r| r.n_traces > 0 && overrides.allow_truncated);
     let (reading, varying) = match &chained {
         Some((reading, walk)) => (reading, Some(&walk.index)),
-        None => (agreeing.or_else(cut).ok_or_else(|| refusal(file, overrides, &first, &readings, format))?, None),
+        None => match agreeing.or_else(cut) {
+            Some(reading) => (reading, None),
+            None => {
+                let orders = orders.iter().filter(|_| overrides.n_samples.is_none());
+                let odd =
+                    orders.map(|&order| chain(file, order, format.bytes)).find_map(|chain| odd_trace(&chain, watch));
+                return Err(odd.unwrap_or_else(|| refusal(file, overrides, &first, &readings, format)));
+            }
+        },
     };
 
     let order = reading.order;
@@ -113,7 +123,7 @@ pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
         );
     }
     warnings.extend(axis.doubt(reading.n_samples));
-    Ok(Layout {
+    let mut layout = Layout {
         kind: InputFormat::Su,
         byte_order: order,
         format_code,
@@ -126,7 +136,15 @@ pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
         decisions,
         warnings,
         ..of_traces_only(file)
-    })
+    };
+    if layout.varying.is_none() {
+        // A count from the user overrides the trace headers.
+        if overrides.n_samples.is_none() {
+            check_trace_lengths(file, &mut layout)?;
+        }
+        look_at_the_last_header(file, &mut layout)?;
+    }
+    Ok(layout)
 }
 
 /// Refuses options about parts that a file without a file header does not have.
@@ -245,8 +263,7 @@ fn by_stated_lengths(
     watch: &Watch,
 ) -> Result<Option<(Reading, Walk)>> {
     for &order in orders {
-        let chain = Chain { file, start: 0, end: file.len(), header_bytes: TRACE_HEADER_BYTES, sample_bytes, order };
-        let walk = chain.walk(watch)?;
+        let walk = chain(file, order, sample_bytes).walk(watch)?;
         let is_cut = matches!(walk.how, End::Rest(_) | End::Cut { .. }) && allow_truncated && orders.len() == 1;
         if walk.n_traces > 0 && (walk.how == End::Exact || is_cut) {
             let rest = file.len() - walk.index.end;
@@ -254,6 +271,10 @@ fn by_stated_lengths(
         }
     }
     Ok(None)
+}
+
+fn chain(file: &SegyFile, order: ByteOrder, sample_bytes: usize) -> Chain<'_> {
+    Chain { file, start: 0, end: file.len(), header_bytes: TRACE_HEADER_BYTES, sample_bytes, order }
 }
 
 /// How many of a few traces repeat the sample count, which hardly ever happens in the wrong byte order.
