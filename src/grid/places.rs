@@ -209,7 +209,8 @@ fn filled(name: &str, values: &[i64]) -> Result<Vec<i64>> {
 pub(crate) fn count_traces(keys: &mut [Key], records: &Records, order: &[usize], cancel: &CancelHandle) -> Result<()> {
     let Some((trace, others)) = keys.split_last_mut() else { return Ok(()) };
     let lengths: Vec<u64> = others.iter().map(Key::n).collect();
-    let n_places: u64 = checked(lengths.iter().copied(), records.n_traces, &format!("{},{TRACE}", names(others)))?;
+    let names: Vec<&str> = others.iter().map(|key| key.name.as_str()).chain([TRACE]).collect();
+    let n_places = checked(lengths.iter().copied(), records.n_traces, &names)?;
     let mut most = 0;
     let mut counts = Vec::new();
     for window in (0..n_places).step_by(WINDOW_PLACES as usize) {
@@ -238,24 +239,21 @@ pub(super) fn place_of(record: &[[u8; 8]], order: &[usize], lengths: &[u64]) -> 
     order.iter().zip(lengths).fold(0, |place, (&key, length)| place * length + u64::from_le_bytes(record[key]))
 }
 
-fn names(keys: &[Key]) -> String {
-    keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(",")
-}
-
 /// The number of places, if a grid may have so many.
-fn checked(lengths: impl Iterator<Item = u64>, n_traces: u64, names: &str) -> Result<u64> {
+fn checked(lengths: impl Iterator<Item = u64>, n_traces: u64, names: &[&str]) -> Result<u64> {
     let n: u128 = lengths.map(u128::from).product();
     let most = u128::from(MOST_PLACES).min(u128::from(n_traces) * u128::from(MOST_PLACES_PER_TRACE));
     if n <= most {
         return Ok(n as u64);
     }
-    let counting = match names.split(',').any(|name| name.trim() == TRACE) {
+    let counting = match names.contains(&TRACE) {
         true => String::new(),
         false => format!(", and {TRACE} as the last key counts traces instead of spreading them"),
     };
     Err(Error::Input(format!(
-        "{n_traces} traces would lie in {n} places of the grid {names}, and {most} is the limit; \
-         --bin moves values to fewer places{counting}"
+        "{n_traces} traces would lie in {n} places of the grid {}, and {most} is the limit; \
+         --bin moves values to fewer places{counting}",
+        names.join(",")
     )))
 }
 
@@ -274,7 +272,8 @@ pub(crate) fn place(
     cancel: &CancelHandle,
 ) -> Result<Places> {
     let lengths: Vec<u64> = keys.iter().map(Key::n).collect();
-    let n_places = checked(lengths.iter().copied(), records.n_traces, &names(keys))?;
+    let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+    let n_places = checked(lengths.iter().copied(), records.n_traces, &names)?;
     let n_units: u64 = lengths.iter().zip(unit).map(|(length, unit)| length.div_ceil(*unit)).product();
     if n_units > MOST_UNITS {
         return Err(Error::Usage(format!(
@@ -445,9 +444,9 @@ mod tests {
 
     #[test]
     fn a_grid_has_its_limits() {
-        assert_eq!(checked([40, 40_000].into_iter(), 1600, "a,b"), Ok(1_600_000));
-        let advice = |names| checked([40, 40_001].into_iter(), 1600, names).unwrap_err().to_string();
-        assert!(advice("a,b").contains("trace as the last key") && !advice("a,trace").contains("last key"));
-        assert!(checked([1 << 40, 1 << 40].into_iter(), u64::MAX, "a,b").is_err());
+        assert_eq!(checked([40, 40_000].into_iter(), 1600, &["a", "b"]), Ok(1_600_000));
+        let advice = |names: &[&str]| checked([40, 40_001].into_iter(), 1600, names).unwrap_err().to_string();
+        assert!(advice(&["a", "b"]).contains("trace as the last key") && !advice(&["a", "trace"]).contains("last key"));
+        assert!(checked([1 << 40, 1 << 40].into_iter(), u64::MAX, &["a", "b"]).is_err());
     }
 }
