@@ -128,18 +128,23 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
     let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
-    let mut padded = [[0; S]; TILE];
+    let (tiles, rest) = from.as_chunks::<S>().0.as_chunks::<TILE>();
     // In whole cache lines: the planes are often a power of two apart, so single words would evict each other from the
     // cache.
-    for (number, part) in from.as_chunks::<S>().0.chunks(TILE).enumerate() {
-        let items = part.try_into().unwrap_or_else(|_| {
-            padded[..part.len()].copy_from_slice(part);
-            &padded
-        });
+    for (number, items) in tiles.iter().enumerate() {
         take_apart(items, &mut planes);
-        let n = part.len() / 8;
         for (plane, bits) in planes.as_flattened().iter().enumerate() {
-            to[plane * plane_bytes + number * TILE / 8..][..n].copy_from_slice(&bits[..n]);
+            if let Some(line) = to[plane * plane_bytes + number * TILE / 8..].first_chunk_mut() {
+                *line = *bits;
+            }
+        }
+    }
+    for (i, items) in rest.as_chunks::<8>().0.iter().enumerate() {
+        for j in 0..S {
+            let word = transpose(u64::from_le_bytes(items.map(|item| item[j])));
+            for (k, bits) in word.to_le_bytes().into_iter().enumerate() {
+                to[(8 * j + k) * plane_bytes + tiles.len() * TILE / 8 + i] = bits;
+            }
         }
     }
 }
@@ -152,14 +157,22 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
     let plane_bytes = n / 8;
     let mut planes = [[[0; TILE / 8]; 8]; S];
-    let mut items = [[0; S]; TILE];
-    for (number, part) in to.as_chunks_mut::<S>().0.chunks_mut(TILE).enumerate() {
-        let n = part.len() / 8;
+    let (tiles, rest) = to.as_chunks_mut::<S>().0.as_chunks_mut::<TILE>();
+    for (number, items) in tiles.iter_mut().enumerate() {
         for (plane, bits) in planes.as_flattened_mut().iter_mut().enumerate() {
-            bits[..n].copy_from_slice(&from[plane * plane_bytes + number * TILE / 8..][..n]);
+            if let Some(line) = from[plane * plane_bytes + number * TILE / 8..].first_chunk() {
+                *bits = *line;
+            }
         }
-        put_together(&planes, &mut items);
-        part.copy_from_slice(&items[..part.len()]);
+        put_together(&planes, items);
+    }
+    let in_tiles = tiles.len() * TILE / 8;
+    for (i, items) in rest.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        for j in 0..S {
+            let word = std::array::from_fn(|k| from[(8 * j + k) * plane_bytes + in_tiles + i]);
+            let bytes = transpose(u64::from_le_bytes(word)).to_le_bytes();
+            items.iter_mut().zip(bytes).for_each(|(item, byte)| item[j] = byte);
+        }
     }
 }
 
