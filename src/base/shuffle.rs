@@ -134,9 +134,7 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     for (number, items) in tiles.iter().enumerate() {
         take_apart(items, &mut planes);
         for (plane, bits) in planes.as_flattened().iter().enumerate() {
-            if let Some(line) = to[plane * plane_bytes + number * TILE / 8..].first_chunk_mut() {
-                *line = *bits;
-            }
+            to[plane * plane_bytes + number * TILE / 8..][..TILE / 8].copy_from_slice(bits);
         }
     }
     for (i, items) in rest.as_chunks::<8>().0.iter().enumerate() {
@@ -160,9 +158,7 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let (tiles, rest) = to.as_chunks_mut::<S>().0.as_chunks_mut::<TILE>();
     for (number, items) in tiles.iter_mut().enumerate() {
         for (plane, bits) in planes.as_flattened_mut().iter_mut().enumerate() {
-            if let Some(line) = from[plane * plane_bytes + number * TILE / 8..].first_chunk() {
-                *bits = *line;
-            }
+            bits.copy_from_slice(&from[plane * plane_bytes + number * TILE / 8..][..TILE / 8]);
         }
         put_together(&planes, items);
     }

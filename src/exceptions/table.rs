@@ -19,7 +19,8 @@ const ROW_GROUP_ROWS: usize = 1 << 18;
 pub(crate) fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &CancelHandle) -> Result<()> {
     let columns: Vec<_> = COLUMNS.into_iter().zip(TYPES).collect();
     let mut table = NumberTable::create(output, &columns, ROW_GROUP_ROWS)?;
-    let mut page = vec![Vec::with_capacity(PAGE_ROWS); COLUMNS.len()];
+    let no_rows = || vec![Vec::new(); COLUMNS.len()];
+    let mut page = no_rows();
     for (path, n) in segments {
         let mut exceptions = SegmentReader::open(path, *n)?;
         while let Some(found) = exceptions.next_exception()? {
@@ -27,7 +28,7 @@ pub(crate) fn write_table(output: &Place, segments: &[(Place, u64)], cancel: &Ca
             page.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
             if page[0].len() == PAGE_ROWS {
                 cancel.check()?;
-                table.push(std::mem::replace(&mut page, vec![Vec::with_capacity(PAGE_ROWS); COLUMNS.len()]))?;
+                table.push(std::mem::replace(&mut page, no_rows()))?;
             }
         }
     }

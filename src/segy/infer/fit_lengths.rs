@@ -14,7 +14,10 @@ pub(crate) fn find(inference: &Inference) -> Result<Fit> {
         let found = fit::find(inference);
         // One length may divide the size by chance if the first trace header says another, or others are not where they should be.
         let is_sure = found.as_ref().is_ok_and(|fit| is_stated(inference, fit) && !has_other_counts(inference, fit));
-        return if is_sure { found } else { first_odd_trace(inference).map_or(found, Err) };
+        if !is_sure {
+            refuse_odd_traces(inference)?;
+        }
+        return found;
     }
     let path = inference.file.path().display();
     if let Some(n) = inference.overrides.n_samples {
@@ -144,22 +147,22 @@ fn accept_walk(inference: &Inference, reading: &Reading, walk: Walk) -> Fit {
 }
 
 /// Refuses a file that fits the trace header counts but no single length, naming the first trace that differs.
-fn first_odd_trace(inference: &Inference) -> Option<Error> {
+fn refuse_odd_traces(inference: &Inference) -> Result<()> {
     if inference.overrides.n_samples.is_some() {
-        return None;
+        return Ok(());
     }
-    let mut readings = readings(inference).ok()?.into_iter().take(8);
-    readings.find_map(|reading| odd_trace(&chain(inference, &reading), inference.watch))
+    let readings = readings(inference)?;
+    readings.iter().take(8).try_for_each(|reading| refuse_odd_trace(&chain(inference, reading), inference.watch))
 }
 
 /// Refuses traces that differ in length, naming the first, if the chain of their headers is convincing.
-pub(super) fn odd_trace(chain: &Chain, watch: &Watch) -> Option<Error> {
+pub(super) fn refuse_odd_trace(chain: &Chain, watch: &Watch) -> Result<()> {
     /// This many traces cannot agree by chance.
     const CONVINCING: u64 = 10_000;
-    let walk = chain.walk_over(CONVINCING, watch).ok()?;
+    let walk = chain.walk_over(CONVINCING, watch)?;
     let is_convincing = walk.n_traces > 1 && matches!(walk.how, End::Exact | End::Enough);
-    let (trace, n) = walk.first_odd.filter(|_| is_convincing)?;
-    Some(Error::Input(format!(
+    let Some((trace, n)) = walk.first_odd.filter(|_| is_convincing) else { return Ok(()) };
+    Err(Error::Input(format!(
         "{}: traces differ in length: trace {} has {n} samples (bytes 115-116) where trace 1 has {}; --ragged pad \
          imports them, padded to the longest",
         chain.file.path().display(),

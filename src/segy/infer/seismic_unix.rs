@@ -6,7 +6,7 @@ use crate::segy::axis::{Domain, SampleAxis};
 use crate::segy::binary_header::big_endian;
 use crate::segy::fields::TRACE_HEADER_BYTES;
 use crate::segy::file::SegyFile;
-use crate::segy::infer::fit_lengths::odd_trace;
+use crate::segy::infer::fit_lengths::refuse_odd_trace;
 use crate::segy::infer::foreign;
 use crate::segy::layout::{Decision, InputFormat, Layout, Overrides};
 use crate::segy::lengths::ragged::{Chain, End, Ragged, Walk, Watch};
@@ -69,10 +69,9 @@ pub(crate) fn infer(file: &SegyFile, overrides: &Overrides, watch: &Watch) -> Re
         None => match agreeing.or_else(cut) {
             Some(reading) => (reading, None),
             None => {
-                let orders = orders.iter().filter(|_| overrides.n_samples.is_none());
-                let odd =
-                    orders.map(|&order| chain(file, order, format.bytes)).find_map(|chain| odd_trace(&chain, watch));
-                return Err(odd.unwrap_or_else(|| refusal(file, overrides, &first, &readings, format)));
+                let mut orders = orders.iter().filter(|_| overrides.n_samples.is_none());
+                orders.try_for_each(|&order| refuse_odd_trace(&chain(file, order, format.bytes), watch))?;
+                return Err(refusal(file, overrides, &first, &readings, format));
             }
         },
     };
