@@ -244,7 +244,8 @@ fn a_file_system_that_does_not_answer_once_costs_no_part_of_a_dataset() {
         let out = survey.path(&format!("out{n}"));
         let mut strace = Command::new("strace");
         let injection = format!("inject=statx:error=ESTALE:when={n}");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=statx", "-e", &injection]).arg(support::program());
+        strace.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=statx", "-e", &injection]);
+        strace.arg(support::program());
         let output = strace.arg(&survey.input).arg(&out).stdin(Stdio::null()).output().unwrap();
         if output.status.success() {
             assert_same(&undisturbed, &out);
@@ -254,6 +255,64 @@ fn a_file_system_that_does_not_answer_once_costs_no_part_of_a_dataset() {
             assert!(!out.join("metadata.json").exists(), "call {n}: {}", stderr(&output));
             assert_same(&undisturbed, &survey.import(&format!("out{n}"), &[]));
             (n_in_a_row, n_failed) = (0, n_failed + 1);
+        }
+    }
+}
+
+#[test]
+fn a_read_that_fails_while_a_file_is_worked_out_is_told_and_never_taken_for_an_answer() {
+    if !has_strace() {
+        return;
+    }
+    // 6 traces of 5 samples, 260 bytes each. All but the first are doubtful, so that it is asked what else they could be.
+    let survey = Survey::new(&["--traces", "6", "--samples", "5"]);
+    let mut good = std::fs::read(&survey.input).unwrap();
+    // Nothing says that all traces have the same length.
+    good[3502..3504].fill(0);
+    let with_count = |places: &[usize], count: u8| {
+        let mut bytes = good.clone();
+        places.iter().for_each(|at| bytes[at + 1] = count);
+        bytes
+    };
+    let in_traces: Vec<usize> = (0..6).map(|trace| 3600 + trace * 260 + 114).collect();
+    let surveys = [
+        ("as_it_is.sgy", good.clone()),
+        ("wrong_count_in_the_file_header.sgy", with_count(&[3220], 6)),
+        ("wrong_count_in_all_trace_headers.sgy", with_count(&in_traces, 9)),
+        ("wrong_count_in_one_trace_header.sgy", with_count(&in_traces[3..4], 7)),
+        ("bytes_after_the_last_trace.sgy", [&good[..], &[7; 10]].concat()),
+        ("short_textual_header.sgy", good[10..].to_vec()),
+        ("no_textual_header.sgy", good[3200..].to_vec()),
+        ("no_file_header.sgy", good[3600..].to_vec()),
+        ("seismic_unix.su", good[3600..].to_vec()),
+    ];
+    for (name, bytes) in surveys {
+        let input = survey.path(name);
+        std::fs::write(&input, bytes).unwrap();
+        let calls = survey.path("calls");
+        let inspect = |more: &[&str]| {
+            let mut strace = Command::new("strace");
+            strace
+                .args(["-f", "--seccomp-bpf", "-qq", "-e", "trace=pread64"])
+                .args(more)
+                .arg("-o")
+                .arg(&calls)
+                .arg("-P")
+                .arg(&input);
+            strace.arg(support::program()).args(["inspect", "--io", "pread"]).arg(&input);
+            strace.stdin(Stdio::null()).output().unwrap()
+        };
+        inspect(&[]);
+        // Those of the thread that works the file out: strace counts the calls of each by themselves.
+        let reads = std::fs::read_to_string(&calls).unwrap();
+        let thread = |line: &str| line.split(' ').next().unwrap().to_owned();
+        let n_reads = reads.lines().filter(|line| thread(line) == thread(&reads)).count();
+        assert!(n_reads > 5, "{name}: {n_reads}");
+        for n in (1..=n_reads).step_by(n_reads.div_ceil(25)) {
+            let output = inspect(&["-e", &format!("inject=pread64:error=EIO:when={n}")]);
+            let said = stderr(&output);
+            let is_told = said.contains("cannot be read: Input/output error");
+            assert!(is_told && !output.status.success(), "{name}: read {n} of {n_reads}: {said}");
         }
     }
 }
@@ -405,7 +464,7 @@ fn if_no_thread_can_be_started_fewer_do_the_work_or_it_is_refused_in_words() {
             let injection = format!("inject=clone3:error=EAGAIN:when={nth}");
             let mut strace = Command::new("strace");
             strace
-                .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", &injection])
+                .args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=clone3", "-e", &injection])
                 .arg(support::program());
             let output = strace
                 .arg(&survey.input)

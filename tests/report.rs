@@ -332,7 +332,7 @@ fn of_a_terabyte_a_few_megabytes_are_read() {
     if Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success()) {
         let log = survey.path("strace.txt");
         let mut command = Command::new("strace");
-        command.args(["-f", "-e", "trace=pread64", "-o"]).arg(&log).arg(program());
+        command.args(["-f", "--seccomp-bpf", "-e", "trace=pread64", "-o"]).arg(&log).arg(program());
         let output = command.args(["report", "-o", "-"]).arg(&survey.input).output().unwrap();
         assert!(output.status.success() && output.stdout.len() < MOST_PAGE_BYTES);
         let log = std::fs::read_to_string(&log).unwrap();

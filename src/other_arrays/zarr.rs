@@ -18,6 +18,7 @@ use crate::dataset_files::ZARR_JSON;
 use crate::other_arrays::blocks::{Block, block_of};
 use crate::other_arrays::{Kind, OTHER_TYPE, OtherArray};
 use crate::segy::Dtype;
+use crate::store::files::find_json;
 use crate::store::place::is_absence;
 use crate::store::{Place, Reader};
 
@@ -60,7 +61,7 @@ impl ZarrArray {
         if !is_there(&place)? {
             return Ok(None);
         }
-        if is_group(&place) {
+        if is_group(&place)? {
             return Err("is a group; name an array in it, as in GROUP/amplitude".into());
         }
         let array = Array::open(Arc::new(Store { place }), "/")
@@ -103,9 +104,9 @@ impl ZarrArray {
 }
 
 /// Whether the document is that of a group.
-fn is_group(place: &Place) -> bool {
-    let document = place.join(ZARR_JSON).read().ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    document.is_some_and(|document| document["node_type"] == "group")
+fn is_group(place: &Place) -> Result<bool, String> {
+    let document: Option<Value> = find_json(&place.join(ZARR_JSON)).map_err(|e| format!("cannot be read: {e}"))?;
+    Ok(document.is_some_and(|document| document["node_type"] == "group"))
 }
 
 fn is_there(place: &Place) -> Result<bool, String> {

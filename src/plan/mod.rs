@@ -34,6 +34,7 @@ use crate::plan::target::{Dealt, Target, owned, traces_in};
 use crate::segy::layout::Decision;
 use crate::segy::{Io, Layout};
 use crate::store::Place;
+use crate::store::place::is_absence;
 use crate::table::HeaderTable;
 use crate::table::columns::fields_of;
 use crate::zarr::ArrayPlan;
@@ -120,6 +121,18 @@ impl Plan {
     pub fn read(path: &Place) -> Result<Self> {
         let text = path.read().map_err(failed(path.display()))?;
         Self::from_json(&text).map_err(failed(path.display()))
+    }
+
+    /// As [`Self::read`]; `None` if there is no plan that this version can follow.
+    ///
+    /// # Errors
+    /// `Error::Failed` if it cannot be read.
+    pub fn find(path: &Place) -> Result<Option<Self>> {
+        match path.read() {
+            Ok(text) => Ok(Self::from_json(&text).ok()),
+            Err(e) if is_absence(&e) => Ok(None),
+            Err(e) => Err(failed(path.display())(e)),
+        }
     }
 
     /// The plan in the text of a file; see [`Self::read`].

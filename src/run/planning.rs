@@ -143,7 +143,7 @@ pub(crate) fn prepare(
         reporter.say(Message::Warning(warning));
     }
     if output.is_merged()? {
-        let is_this = Plan::read(&output.plan_file()).is_ok_and(|earlier| plan.makes_the_same_as(&earlier));
+        let is_this = Plan::find(&output.plan_file())?.is_some_and(|earlier| plan.makes_the_same_as(&earlier));
         output.resume_commit(config.sync)?;
         if is_this {
             reporter.say(Message::Info("resuming: only the last step was left".into()));

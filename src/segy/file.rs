@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,8 @@ pub struct SegyFile {
     map: Option<Mmap>,
     /// Offset from which neighbouring bytes are swapped, if they are.
     pairwise_swapped_from: Option<u64>,
+    /// What the first read said that failed, other than by the end of the file.
+    failure: OnceLock<String>,
 }
 
 enum Source {
@@ -116,7 +118,7 @@ impl SegyFile {
             map => map.transpose().map_err(|e| unreadable(path, &e))?,
         };
         let source = Source::File(file);
-        let file = Self { path: path.to_owned(), source, label_bytes: 0, len, map, pairwise_swapped_from: None };
+        let file = Self::new(path, source, len, map);
         match access {
             Access::Headers => file.expect_scattered_reads(),
             Access::DenseHeaders | Access::Traces => file.expect_sequential_reads(),
@@ -131,8 +133,12 @@ impl SegyFile {
         if len == 0 {
             return Err(Error::Input(format!("{}: is empty", path.display())));
         }
-        let source = Source::Object { object, end: len };
-        Ok(Self { path: path.to_owned(), source, label_bytes: 0, len, map: None, pairwise_swapped_from: None })
+        Ok(Self::new(path, Source::Object { object, end: len }, len, None))
+    }
+
+    fn new(path: &Path, source: Source, len: u64, map: Option<Mmap>) -> Self {
+        let path = path.to_owned();
+        Self { path, source, label_bytes: 0, len, map, pairwise_swapped_from: None, failure: OnceLock::new() }
     }
 
     /// Swaps neighbouring bytes from this even offset on, in everything read from now on (rev 2.1, bytes 3297-3300).
@@ -219,11 +225,23 @@ impl SegyFile {
                 };
                 filled.map_err(|e| match e.kind() {
                     io::ErrorKind::UnexpectedEof => self.ends_before(offset, n),
-                    _ => Error::Input(format!("{}: byte {}: cannot be read: {e}", self.path.display(), stored + 1)),
+                    _ => {
+                        let message = format!("{}: byte {}: cannot be read: {e}", self.path.display(), stored + 1);
+                        Error::Input(self.failure.get_or_init(|| message).clone())
+                    }
                 })?;
                 Ok(buffer)
             }
         }
+    }
+
+    /// Refuses the file if any read of it failed, other than by its end: where bytes that cannot be had count as bytes
+    /// that do not fit, the answers are worth nothing then.
+    ///
+    /// # Errors
+    /// `Error::Input`, of the first read that failed.
+    pub fn check_reads(&self) -> Result<()> {
+        self.failure.get().map_or(Ok(()), |message| Err(Error::Input(message.clone())))
     }
 
     /// Fills `buffer` with `n` records of `length` bytes, the first at `offset`, each `stride` bytes after the one

@@ -9,7 +9,7 @@ use crate::dataset::{BrickReader, Dataset, GridPlaces, PlacedGrid, check_record,
 use crate::grid::Grid;
 use crate::store::Place;
 use crate::store::checksum::{ChunkSums, hexadecimal};
-use crate::store::files::{is_there, read_json};
+use crate::store::files::{find_json, is_there};
 use crate::zarr::structure;
 
 /// Checks the files of the arrays besides samples and headers. Returns the Zarr documents of which only the attributes have
@@ -25,7 +25,7 @@ pub(super) fn check_arrays(dataset: &Dataset, cancel: &CancelHandle) -> Result<V
         if expected.is_of_file(&path)? {
             continue;
         }
-        if !is_edited(dataset, name, &path) {
+        if !is_edited(dataset, name, &path)? {
             return Err(damaged(&path, "its length or checksum is not the one in metadata.json"));
         }
         edited.push(name.clone());
@@ -34,10 +34,10 @@ pub(super) fn check_arrays(dataset: &Dataset, cancel: &CancelHandle) -> Result<V
 }
 
 /// Whether a Zarr document differs from the one that was written in nothing but attributes.
-fn is_edited(dataset: &Dataset, name: &str, path: &Place) -> bool {
-    let Some(expected) = dataset.grid_structures.get(name) else { return false };
-    let document: Result<serde_json::Value> = read_json(path);
-    document.is_ok_and(|document| hexadecimal(structure(&document)) == *expected)
+fn is_edited(dataset: &Dataset, name: &str, path: &Place) -> Result<bool> {
+    let Some(expected) = dataset.grid_structures.get(name) else { return Ok(false) };
+    let document: Option<serde_json::Value> = find_json(path)?;
+    Ok(document.is_some_and(|document| hexadecimal(structure(&document)) == *expected))
 }
 
 /// The message about documents whose attributes were edited, all else being intact.

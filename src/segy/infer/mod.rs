@@ -36,8 +36,15 @@ const PAIRWISE_CONSTANT: u32 = 0x0201_0403;
 /// Reads the headers of a file and works out its layout. `watch` is called now and then in a walk through all trace headers.
 ///
 /// # Errors
-/// `Error::Input` if it is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would fit.
+/// `Error::Input` if it cannot be read, is not SEG-Y, contradicts itself or ends inside a trace; the message lists what would
+/// fit.
 pub(crate) fn layout(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
+    let decided = decide_all(file, overrides, watch);
+    file.check_reads()?;
+    decided
+}
+
+fn decide_all(file: &mut SegyFile, overrides: &Overrides, watch: &Watch) -> Result<Layout> {
     let mut layout = of_kind(file, overrides, watch)?;
     if let Some(order) = overrides.sample_byte_order.filter(|order| *order != layout.byte_order) {
         layout.sample_order = Some(order);

@@ -97,6 +97,12 @@ fn contradicted_count(file: &SegyFile, layout: &mut Layout, first: u16) -> Resul
 /// The refusal of a file in which trace `index` (from 0) has another sample count than was decided on, with what reads
 /// it right, if anything does.
 pub(crate) fn odd_trace(file: &SegyFile, layout: &Layout, index: u64, n: u16) -> Error {
+    let refusal = refusal_of_odd_trace(file, layout, index, n);
+    // What does not look like a trace may only be unreadable.
+    file.check_reads().err().unwrap_or(refusal)
+}
+
+fn refusal_of_odd_trace(file: &SegyFile, layout: &Layout, index: u64, n: u16) -> Error {
     let n_samples = layout.n_samples;
     let what = if reads_by_counts(file, layout) {
         "; --ragged pad imports traces of varying length, padded to the longest".to_owned()

@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::store::cloud::messages::invalid;
 
+/// With one of these in the environment no credentials are asked of a profile.
+const CREDENTIALS_ELSEWHERE: [&str; 4] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
 /// The settings a profile has.
 #[derive(Default)]
 pub(super) struct Profile {
@@ -20,16 +28,22 @@ pub(super) struct Profile {
 /// Reads the profile named in the environment, or `default`.
 ///
 /// # Errors
-/// If the named profile does not exist, or has credentials of another kind than keys.
+/// If the named profile does not exist, has credentials of another kind than keys, or a file cannot be read and the
+/// environment has no credentials.
 pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> io::Result<Profile> {
     let named = variable("AWS_PROFILE");
     let name = named.as_deref().unwrap_or("default");
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     let file = |name: &str, usual: &str| variable(name).map_or_else(|| home.join(usual), PathBuf::from);
-    let credentials = section(&file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), &[name]);
+    let is_needed = !CREDENTIALS_ELSEWHERE.iter().any(|&name| variable(name).is_some());
+    let section = |path: &Path, names: &[&str]| match section(path, names) {
+        Err(e) if is_needed => Err(io::Error::new(e.kind(), format!("{}: cannot be read: {e}", path.display()))),
+        found => Ok(found.unwrap_or_default()),
+    };
+    let credentials = section(&file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), &[name])?;
     let in_config = format!("profile {name}");
     let config_names = if name == "default" { vec![in_config.as_str(), name] } else { vec![in_config.as_str()] };
-    let config = section(&file("AWS_CONFIG_FILE", ".aws/config"), &config_names);
+    let config = section(&file("AWS_CONFIG_FILE", ".aws/config"), &config_names)?;
     if named.is_some() && credentials.is_none() && config.is_none() {
         return Err(invalid(format!("there is no profile {name}, which AWS_PROFILE names")));
     }
@@ -45,16 +59,19 @@ pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> io::Result<Prof
     Ok(Profile { keys, token: get("aws_session_token"), region: get("region"), endpoint_url: get("endpoint_url") })
 }
 
-/// The entries of the first of these sections found in a file. An unreadable file has none.
-fn section(path: &Path, names: &[&str]) -> Option<HashMap<String, String>> {
-    let text = std::fs::read_to_string(path).ok()?;
-    names.iter().find_map(|name| {
+/// The entries of the first of these sections found in a file, if it is there.
+fn section(path: &Path, names: &[&str]) -> io::Result<Option<HashMap<String, String>>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        text => text?,
+    };
+    Ok(names.iter().find_map(|name| {
         let mut lines = text.lines().map(str::trim).skip_while(|line| header(line) != Some(name));
         lines.next()?;
         let entries = lines.take_while(|line| header(line).is_none()).filter(|line| !line.starts_with(['#', ';']));
         let pairs = entries.filter_map(|line| line.split_once('='));
         Some(pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect())
-    })
+    }))
 }
 
 /// The section name, if the line is a section header.
@@ -103,6 +120,21 @@ mod tests {
             let error = read_of([CREDENTIALS, CONFIG], &[("AWS_PROFILE", name)]).err().unwrap();
             assert!(error.to_string().contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_unless_the_environment_has_credentials() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(home.path().join(".aws/config")).unwrap();
+        let read = |given: Option<&str>| {
+            read(&|name| match name {
+                "HOME" => home.path().to_str().map(str::to_owned),
+                name => given.filter(|given| *given == name).map(|_| "x".to_owned()),
+            })
+        };
+        let error = read(None).err().unwrap().to_string();
+        assert!(error.contains(".aws/config: cannot be read"), "{error}");
+        assert!(read(Some("AWS_ACCESS_KEY_ID")).unwrap().region.is_none());
     }
 
     #[test]
