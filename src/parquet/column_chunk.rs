@@ -40,6 +40,8 @@ pub(crate) struct Chunk {
     data_pages: Vec<DataPage>,
     /// The pages to write, in order.
     bytes: Vec<Vec<u8>>,
+    /// Pages that were written, to be filled again, the next one last.
+    written: Vec<Vec<u8>>,
     /// Length of the dictionary page; 0 if there is none.
     dictionary_length: usize,
     /// Length of all pages with their bodies compressed, and with them uncompressed.
@@ -73,6 +75,7 @@ impl Chunk {
             compression: CompressionCodec::UNCOMPRESSED,
             data_pages: Vec::new(),
             bytes: Vec::new(),
+            written: Vec::new(),
             dictionary_length: 0,
             compressed: 0,
             uncompressed: 0,
@@ -151,12 +154,19 @@ impl Chunk {
 
     /// Returns the length of the page.
     fn append_page(&mut self, kind: PageKind, n_values: usize, uncompressed: usize, body: &[u8]) -> usize {
-        let page = page::page(kind, n_values, uncompressed, body);
+        let mut page = self.written.pop().unwrap_or_default();
+        page::fill(&mut page, kind, n_values, uncompressed, body);
         let length = page.len();
         self.compressed += length;
         self.uncompressed += length - body.len() + uncompressed;
         self.bytes.push(page);
         length
+    }
+
+    /// Takes back the pages of a finished chunk, whose memory those of the next will use.
+    pub(crate) fn reuse(&mut self, mut pages: Vec<Vec<u8>>) {
+        pages.reverse();
+        self.written = pages;
     }
 
     /// Ends the chunk, whose first byte is at `position` of the file, and begins that of the next row group.

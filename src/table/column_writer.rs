@@ -20,11 +20,13 @@ pub(super) struct ColumnWriter {
     n_like_first: usize,
     /// The values once more, if they are also a coordinate.
     pub(super) copy: Option<ColumnBytes>,
+    /// A buffer for bytes of the headers.
+    raw: Vec<u8>,
 }
 
 impl ColumnWriter {
     pub(super) fn new(source: Source, descr: ColumnDescPtr) -> Self {
-        Self { source, chunk: Chunk::new(descr), n_like_first: 0, copy: None }
+        Self { source, chunk: Chunk::new(descr), n_like_first: 0, copy: None, raw: Vec::new() }
     }
 
     /// Adds the rows of one page. `first` is the first row of the row group; `rows` equal it wherever their `changed`
@@ -44,7 +46,7 @@ impl ColumnWriter {
             self.write_out_first(first, page_rows, encoder)?;
         }
         if let Source::RawBytes { offset, width, pairwise_swapped } = self.source {
-            self.chunk.push_bytes(&rows.stored(offset, width, pairwise_swapped), width, encoder);
+            self.chunk.push_bytes(rows.stored(offset, width, pairwise_swapped, &mut self.raw), width, encoder);
             return Ok(());
         }
         self.push_values(&rows.values(self.source), encoder)
@@ -65,6 +67,11 @@ impl ColumnWriter {
             self.push_values(&values, encoder)?;
         }
         Ok(())
+    }
+
+    /// See [`Chunk::reuse`].
+    pub(super) fn reuse(&mut self, pages: Vec<Vec<u8>>) {
+        self.chunk.reuse(pages);
     }
 
     /// Ends the chunk, whose first byte is at `position` in the file, and begins that of the next row group.

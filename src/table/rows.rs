@@ -1,7 +1,5 @@
 //! From header bytes to column values.
 
-use std::borrow::Cow;
-
 use crate::parquet::values::Values;
 use crate::segy::fields::FieldKind;
 use crate::segy::samples::format::ByteOrder;
@@ -48,18 +46,25 @@ impl Rows<'_> {
         self.bytes.len() / self.width
     }
 
-    /// Bytes `offset..offset + width` of every row, one after the other.
-    pub(crate) fn stored(&self, offset: usize, width: usize, pairwise_swapped: bool) -> Cow<'_, [u8]> {
+    /// Bytes `offset..offset + width` of every row, one after the other, in `raw` if they do not lie so already.
+    pub(crate) fn stored<'b>(
+        &'b self,
+        offset: usize,
+        width: usize,
+        pairwise_swapped: bool,
+        raw: &'b mut Vec<u8>,
+    ) -> &'b [u8] {
         if width == self.width && !pairwise_swapped {
-            return Cow::Borrowed(self.bytes);
+            return self.bytes;
         }
         let rows = self.bytes.chunks_exact(self.width);
-        let mut raw = Vec::with_capacity(self.n_rows() * width);
+        raw.clear();
+        raw.reserve(self.n_rows() * width);
         rows.for_each(|row| raw.extend_from_slice(&row[offset..offset + width]));
         if pairwise_swapped {
             raw.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
         }
-        Cow::Owned(raw)
+        raw
     }
 
     /// The values of a column. `RawBytes` has none: see `Rows::stored`.

@@ -325,11 +325,12 @@ impl SegmentWriter {
             };
             // The first column lies first: Spark counts from there.
             let position = self.position();
-            let chunk = self.columns[c].finish(&first, position).map_err(failed(self.path.display()))?;
+            let mut chunk = self.columns[c].finish(&first, position).map_err(failed(self.path.display()))?;
             for page in &chunk.bytes {
                 self.write(page)?;
             }
             self.note_range(c, &chunk);
+            self.columns[c].reuse(std::mem::take(&mut chunk.bytes));
             finished.push(chunk);
         }
         let row_group = RowGroup::new(&self.schema, self.row_groups.len(), self.rows_before_page, start, finished);
