@@ -117,9 +117,6 @@ fn unshuffle_records(item_bytes: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// The bit planes of [`TILE`] items; `[j][k]` is that of bit `k` of byte `j`.
-type Planes<const S: usize> = [[[u8; TILE / 8]; 8]; S];
-
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / S;
@@ -127,14 +124,17 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
         return to.copy_from_slice(from);
     }
     let plane_bytes = n / 8;
-    let mut planes = [[[0; TILE / 8]; 8]; S];
     let (tiles, rest) = from.as_chunks::<S>().0.as_chunks::<TILE>();
-    // In whole cache lines: the planes are often a power of two apart, so single words would evict each other from the
-    // cache.
     for (number, items) in tiles.iter().enumerate() {
-        take_apart(items, &mut planes);
-        for (plane, bits) in planes.as_flattened().iter().enumerate() {
-            to[plane * plane_bytes + number * TILE / 8..][..TILE / 8].copy_from_slice(bits);
+        for j in 0..S {
+            let mut bytes = [0; TILE];
+            bytes.iter_mut().zip(items).for_each(|(byte, item)| *byte = item[j]);
+            let planes = &mut to[8 * j * plane_bytes + number * TILE / 8..];
+            multiversion::target::match_target! {
+                "x86_64+avx512f+avx512bw+avx512dq+avx512vl" => split_bits_avx512(&bytes, planes, plane_bytes),
+                "x86_64+avx2" => split_bits_avx2(&bytes, planes, plane_bytes),
+                _ => split_bits(&bytes, planes, plane_bytes),
+            }
         }
     }
     for (i, items) in rest.as_chunks::<8>().0.iter().enumerate() {
@@ -146,6 +146,57 @@ fn shuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
         }
     }
 }
+
+/// Bit `k` of all bytes goes to `planes`, `k * plane_bytes` after its beginning, in whole cache lines: the planes are often a
+/// power of two apart, so single words would evict each other from the cache.
+#[inline(always)]
+fn split_bits(bytes: &[u8; TILE], planes: &mut [u8], plane_bytes: usize) {
+    // Transposing each 8 × 8 bit matrix, whose rows are eight bytes, collects the bits.
+    let mut words = [0; TILE / 8];
+    let eights = bytes.as_chunks().0;
+    words.iter_mut().zip(eights).for_each(|(word, eight)| *word = transpose(u64::from_le_bytes(*eight)));
+    for k in 0..8 {
+        let plane = &mut planes[k * plane_bytes..][..TILE / 8];
+        plane.iter_mut().zip(&words).for_each(|(bits, word)| *bits = (word >> (8 * k)) as u8);
+    }
+}
+
+/// [`split_bits`] by the instruction that collects the highest bits of 64 bytes; doubling the bytes brings up the next.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn split_bits_avx512(bytes: &[u8; TILE], planes: &mut [u8], plane_bytes: usize) {
+    use std::arch::x86_64::{__m512i, _mm512_add_epi8, _mm512_movepi8_mask};
+    // SAFETY: the sizes are the same, and any bits are a vector of integers.
+    let mut vectors: [__m512i; TILE / 64] = unsafe { std::mem::transmute(*bytes) };
+    for k in (0..8).rev() {
+        let plane = &mut planes[k * plane_bytes..][..TILE / 8];
+        for (vector, bits) in vectors.iter_mut().zip(plane.as_chunks_mut().0) {
+            *bits = _mm512_movepi8_mask(*vector).to_le_bytes();
+            *vector = _mm512_add_epi8(*vector, *vector);
+        }
+    }
+}
+
+/// [`split_bits_avx512`] for 32 bytes, and as many vectors as there are registers for.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn split_bits_avx2(bytes: &[u8; TILE], planes: &mut [u8], plane_bytes: usize) {
+    use std::arch::x86_64::{__m256i, _mm256_add_epi8, _mm256_movemask_epi8};
+    for (half, bytes) in bytes.as_chunks::<{ TILE / 2 }>().0.iter().enumerate() {
+        // SAFETY: as above.
+        let mut vectors: [__m256i; TILE / 64] = unsafe { std::mem::transmute(*bytes) };
+        for k in (0..8).rev() {
+            let plane = &mut planes[k * plane_bytes + half * TILE / 16..][..TILE / 16];
+            for (vector, bits) in vectors.iter_mut().zip(plane.as_chunks_mut().0) {
+                *bits = _mm256_movemask_epi8(*vector).to_le_bytes();
+                *vector = _mm256_add_epi8(*vector, *vector);
+            }
+        }
+    }
+}
+
+/// The bit planes of [`TILE`] items; `[j][k]` is that of bit `k` of byte `j`.
+type Planes<const S: usize> = [[[u8; TILE / 8]; 8]; S];
 
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
@@ -172,25 +223,7 @@ fn unshuffle_bits<const S: usize>(from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Simple loops, one after the other, so that the compiler vectorises them.
-#[inline(always)]
-fn take_apart<const S: usize>(items: &[[u8; S]; TILE], planes: &mut Planes<S>) {
-    for (j, of_byte) in planes.iter_mut().enumerate() {
-        let mut bytes = [0; TILE];
-        bytes.iter_mut().zip(items).for_each(|(byte, item)| *byte = item[j]);
-        // Transposing each 8 × 8 bit matrix, whose rows are eight bytes, collects the bits.
-        let mut words = [0; TILE / 8];
-        words
-            .iter_mut()
-            .zip(bytes.as_chunks().0)
-            .for_each(|(word, eight)| *word = transpose(u64::from_le_bytes(*eight)));
-        for (k, plane) in of_byte.iter_mut().enumerate() {
-            plane.iter_mut().zip(&words).for_each(|(bits, word)| *bits = (word >> (8 * k)) as u8);
-        }
-    }
-}
-
-/// The inverse of [`take_apart`].
+/// The items that these planes are of, in simple loops, one after the other, so that the compiler vectorises them.
 #[inline(always)]
 fn put_together<const S: usize>(planes: &Planes<S>, items: &mut [[u8; S]; TILE]) {
     let mut bytes = [[0; TILE]; S];
@@ -255,6 +288,27 @@ mod tests {
             byte_shuffle(size).unwrap()(&from, &mut to);
             byte_unshuffle(size).unwrap()(&to, &mut back);
             proptest::prop_assert_eq!(&back, &from);
+        }
+    }
+
+    /// The processor's best is tried by the tests above.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn bits_are_split_alike_by_all_instructions() {
+        let bytes = std::array::from_fn(|i| (i * i / 3) as u8);
+        let (mut plain, mut special) = ([0; TILE], [0; TILE]);
+        split_bits(&bytes, &mut plain, TILE / 8);
+        assert_eq!(plain[..], plainly(1, &bytes));
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has it.
+            unsafe { split_bits_avx2(&bytes, &mut special, TILE / 8) };
+            assert_eq!(special, plain);
+        }
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            special.fill(0);
+            // SAFETY: as above.
+            unsafe { split_bits_avx512(&bytes, &mut special, TILE / 8) };
+            assert_eq!(special, plain);
         }
     }
 
