@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Survey, contents, python, run, stderr};
 
@@ -36,17 +36,22 @@ struct Case<'a> {
     traces: (usize, usize),
 }
 
-/// Asserts that the independent decoder sees the same in both files.
-fn check(survey: &Survey, new: &Path, case: &Case) {
-    let Some(python) = python::interpreter() else { return };
+/// What the independent decoder compares.
+fn described(survey: &Survey, new: &Path, case: &Case) -> Value {
     let major_revision = u8::from(!is_of_rev_2(case.old.0)) + 2 * u8::from(is_of_rev_2(case.old.0));
-    let document = json!({
+    json!({
         "old": survey.input, "new": new, "n_samples": SAMPLES, "round": case.round, "traces": [case.traces.0, case.traces.1],
         "old_format": case.old.0, "old_order": case.old.1, "new_format": case.new.0, "new_order": case.new.1,
         "major_revision": major_revision,
-    });
-    let path = survey.path("case.json");
-    std::fs::write(&path, document.to_string()).unwrap();
+    })
+}
+
+/// Asserts that the independent decoder sees the same in both files of each case.
+fn check(cases: &[Value]) {
+    let Some(python) = python::interpreter() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cases.json");
+    std::fs::write(&path, json!(cases).to_string()).unwrap();
     python::run(python, &[python::scripts().join("check_conversion.py").as_os_str(), path.as_os_str()]);
 }
 
@@ -60,18 +65,16 @@ fn floats_become_every_other_float_and_integer_rounded_as_asked_for() {
     for (old, endian) in [(1, "big"), (5, "little"), (6, "big")] {
         let survey = survey(old, endian);
         let out = survey.import("out", &[]);
+        let mut cases = Vec::new();
         for new in [1, 2, 3, 5, 6, 9] {
             for order in ["big", "little"] {
                 let target = survey.path(&format!("{new}_{order}"));
                 converted(&out, &target, &["--format", &new.to_string(), "--endian", order, "--round"]);
-                let whole = (0, TRACES);
-                check(
-                    &survey,
-                    &target,
-                    &Case { old: (old, endian), new: (new, order), round: new != old, traces: whole },
-                );
+                let case = Case { old: (old, endian), new: (new, order), round: new != old, traces: (0, TRACES) };
+                cases.push(described(&survey, &target, &case));
             }
         }
+        check(&cases);
     }
 }
 
@@ -80,12 +83,13 @@ fn integers_become_wider_numbers_and_come_back() {
     for (old, endian, wider) in [(8, "big", [3, 1, 6]), (3, "little", [2, 5, 9]), (16, "big", [11, 12, 1])] {
         let survey = survey(old, endian);
         let out = survey.import("out", &[]);
+        let mut cases = Vec::new();
         for new in wider {
             let order = if endian == "big" { "little" } else { "big" };
             let target = survey.path(&format!("{new}.sgy"));
             converted(&out, &target, &["--format", &new.to_string(), "--endian", order]);
-            let whole = (0, TRACES);
-            check(&survey, &target, &Case { old: (old, endian), new: (new, order), round: false, traces: whole });
+            let case = Case { old: (old, endian), new: (new, order), round: false, traces: (0, TRACES) };
+            cases.push(described(&survey, &target, &case));
             // Imported again, and written as it was at first, it is the first file but for what says so.
             let (again, back) = (survey.path(&format!("again_{new}")), survey.path(&format!("back_{new}")));
             let imported = run(&[target.as_os_str(), again.as_os_str(), "--no-sync".as_ref()]);
@@ -93,6 +97,7 @@ fn integers_become_wider_numbers_and_come_back() {
             converted(&again, &back, &["--format", &old.to_string(), "--endian", endian]);
             assert!(std::fs::read(&back).unwrap() == std::fs::read(&survey.input).unwrap(), "{old} {new}");
         }
+        check(&cases);
     }
 }
 
@@ -107,11 +112,8 @@ fn the_other_byte_order_keeps_every_word_and_every_value() {
         let out = survey.import("out", &[]);
         let (little, again, back) = (survey.path("little.sgy"), survey.path("again"), survey.path("back.sgy"));
         converted(&out, &little, &["--endian", "little"]);
-        check(
-            &survey,
-            &little,
-            &Case { old: (format, "big"), new: (format, "little"), round: false, traces: (0, TRACES) },
-        );
+        let case = Case { old: (format, "big"), new: (format, "little"), round: false, traces: (0, TRACES) };
+        check(&[described(&survey, &little, &case)]);
         let imported = run(&[little.as_os_str(), again.as_os_str(), "--no-sync".as_ref()]);
         assert!(imported.status.success(), "{}", stderr(&imported));
         let [of_big, of_little] = [&out, &again].map(|dataset| contents(dataset));
@@ -129,7 +131,8 @@ fn a_part_is_converted_like_the_whole() {
     let out = survey.import("out", &["--chunk-traces", "7"]);
     let part = survey.path("part.sgy");
     converted(&out, &part, &["--format", "5", "--endian", "little", "--traces", "20:111", "--round"]);
-    check(&survey, &part, &Case { old: (1, "big"), new: (5, "little"), round: true, traces: (20, 111) });
+    let case = Case { old: (1, "big"), new: (5, "little"), round: true, traces: (20, 111) };
+    check(&[described(&survey, &part, &case)]);
     let gather = survey.path("gather.sgy");
     converted(&out, &gather, &["--format", "6", "--gathers", "1:3"]);
     let n = (std::fs::metadata(&gather).unwrap().len() as usize - 3600) / (240 + 8 * SAMPLES);

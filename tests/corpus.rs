@@ -28,7 +28,7 @@ fn goldens(corpus: &Path) -> serde_json::Value {
 /// Runs the checker of the corpus over the files of a list in `directory`, imported with some options.
 fn check(corpus: &Path, python: &Path, list: &Path, directory: &Path, options: &str) -> Output {
     let command = format!("'{}' {{in}} {{out}}{options}", support::program().display());
-    let mut check = Command::new(python);
+    let mut check = python::command(python);
     check.arg("-B").arg(corpus.join("check_corpus.py")).arg(list).arg(directory);
     check.args(["--strict-warn", "--cmd", &command, "--tmp"]).arg(directory);
     check.stdin(Stdio::null()).output().unwrap()

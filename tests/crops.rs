@@ -798,7 +798,7 @@ fn the_python_of_the_documentation_runs_as_it_stands() {
     assert_eq!(parts.len(), 2);
     let own = program().parent().unwrap().to_str().unwrap().to_owned();
     for part in &parts {
-        let output = std::process::Command::new(interpreter)
+        let output = python::command(interpreter)
             .args(["-W", "ignore", "-c", part])
             .env("PATH", format!("{own}:{}", std::env::var("PATH").unwrap()))
             .current_dir(directory)

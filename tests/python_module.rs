@@ -1,7 +1,7 @@
 //! The Python module `segy_import` over this build's program: its tests are in `python/tests`.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::support::{program, python};
 
@@ -9,7 +9,7 @@ use crate::support::{program, python};
 fn the_module_converts_with_progress_and_cancel_and_opens_what_it_made() {
     let Some(interpreter) = python::interpreter_with_module() else { return };
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-    let output = Command::new(interpreter)
+    let output = python::command(interpreter)
         .arg(module.join("tests/test_module.py"))
         .env("SEGY_IMPORT_PROGRAM", program())
         .env("PYTHONPATH", &module)

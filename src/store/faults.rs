@@ -2,6 +2,7 @@
 //! there, in order.
 
 use std::io;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +18,12 @@ struct Plan {
     fails: u64,
     error: Errno,
     steps: Vec<Step>,
+    /// What each call was.
+    seen: Vec<Call>,
 }
+
+/// The place in the code that makes a call, and the path below the directory.
+pub(crate) type Call = (&'static Location<'static>, PathBuf);
 
 /// A call that durability depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +41,8 @@ pub(crate) struct Faults {
 impl Faults {
     /// The n-th call from now on fails, counted from 1; 0 for none.
     pub(crate) fn below(directory: &Path, n: u64, error: Errno) -> Self {
-        let plan = Plan { directory: directory.to_owned(), calls: 0, fails: n, error, steps: Vec::new() };
+        let plan =
+            Plan { directory: directory.to_owned(), calls: 0, fails: n, error, steps: Vec::new(), seen: Vec::new() };
         PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
         Self { directory: directory.to_owned() }
     }
@@ -44,6 +51,12 @@ impl Faults {
     pub(crate) fn calls(&self) -> u64 {
         let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
         plans.iter().find(|plan| plan.directory == self.directory).map_or(0, |plan| plan.calls)
+    }
+
+    /// What the calls so far were, in order.
+    pub(crate) fn seen(&self) -> Vec<Call> {
+        let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.iter().find(|plan| plan.directory == self.directory).map_or(Vec::new(), |plan| plan.seen.clone())
     }
 
     /// What was synced and renamed so far.
@@ -60,10 +73,12 @@ impl Drop for Faults {
 }
 
 /// Counts a call on a path, and fails if it is that call's turn.
+#[track_caller]
 pub(crate) fn step(path: &Path) -> io::Result<()> {
     let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.directory)) else { return Ok(()) };
     plan.calls += 1;
+    plan.seen.push((Location::caller(), path.strip_prefix(&plan.directory).unwrap_or(path).to_owned()));
     if plan.calls == plan.fails { Err(plan.error.into()) } else { Ok(()) }
 }
 

@@ -9,6 +9,7 @@ use crate::store::Place;
 
 /// Precedes every system call on a place, so that tests can make it fail.
 #[inline(always)]
+#[cfg_attr(test, track_caller)]
 pub(crate) fn step(_path: &Path) -> io::Result<()> {
     #[cfg(test)]
     crate::store::faults::step(_path)?;
@@ -32,6 +33,7 @@ impl Probe {
 
     /// See [`step`].
     #[inline(always)]
+    #[cfg_attr(test, track_caller)]
     pub(crate) fn step(&self) -> io::Result<()> {
         #[cfg(test)]
         step(&self.path)?;

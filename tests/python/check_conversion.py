@@ -1,4 +1,4 @@
-"""Checks that an exported file is another one in a new sample format and byte order: CASE.json names both."""
+"""Checks that exported files are others in a new sample format and byte order: CASES.json names both, for each."""
 
 import json
 import sys
@@ -58,11 +58,18 @@ def check_headers(old, new, case):
             assert (old.field(first_byte, kind) == new.field(first_byte, kind)).all(), name
 
 
-case = json.load(open(sys.argv[1]))
-first, last = case["traces"]
-old = Segy(case["old"], case["old_format"], case["old_order"], case["n_samples"])
-new = Segy(case["new"], case["new_format"], case["new_order"], case["n_samples"])
-old.headers, old.words = old.headers[first:last], old.words[first:last]
-old.n_traces = last - first
-check_headers(old, new, case)
-check_samples(old, new, case)
+def check(case):
+    first, last = case["traces"]
+    old = Segy(case["old"], case["old_format"], case["old_order"], case["n_samples"])
+    new = Segy(case["new"], case["new_format"], case["new_order"], case["n_samples"])
+    old.headers, old.words = old.headers[first:last], old.words[first:last]
+    old.n_traces = last - first
+    check_headers(old, new, case)
+    check_samples(old, new, case)
+
+
+for case in json.load(open(sys.argv[1])):
+    try:
+        check(case)
+    except AssertionError as error:
+        raise AssertionError(case) from error

@@ -63,9 +63,18 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Python, which keeps what it compiles, even where the surroundings tell it not to, but not beside the sources: modules are
+/// compiled when they are used first.
+pub(crate) fn command(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.env_remove("PYTHONDONTWRITEBYTECODE");
+    command.env("PYTHONPYCACHEPREFIX", Path::new(env!("CARGO_TARGET_TMPDIR")).join("pycache"));
+    command
+}
+
 /// Runs Python, which must succeed: a failure shows what it printed, with tracebacks. Returns its output.
 pub(crate) fn run(python: &Path, arguments: &[&std::ffi::OsStr]) -> String {
-    let output = Command::new(python).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let output = command(python).args(arguments).stdin(Stdio::null()).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "python {arguments:?}: {}\n{stdout}\n{stderr}", output.status);
@@ -114,7 +123,9 @@ fn environment(name: &str, requirements: &str, versions: &[&str]) -> Result<Path
         return Err("python3 -m venv does not work here (Debian has it in the package python3-venv)".into());
     }
     say(&format!("installing the packages of {}, once", requirements_file.display()));
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "-r"];
+    // Of the modules few are used; see `command`.
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:", "-r"];
     let mut arguments: Vec<&std::ffi::OsStr> = install.iter().map(std::ffi::OsStr::new).collect();
     arguments.push(requirements_file.as_os_str());
     run(&python, &arguments);

@@ -20,7 +20,7 @@ pub(crate) struct Server {
 
 impl Server {
     fn start(python: &Path, script: &str, arguments: &[String]) -> Self {
-        let mut command = Command::new(python);
+        let mut command = python::command(python);
         command.arg(python::scripts().join(script)).args(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -117,7 +117,7 @@ impl Bucket {
     }
 
     fn script(&self, what: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new(self.python);
+        let mut command = python::command(self.python);
         self.set_environment(&mut command, self.port);
         let output = command.arg(python::scripts().join("bucket.py")).arg(what).arg(&self.name).args(arguments);
         let output = output.stdin(Stdio::null()).output().unwrap();
