@@ -359,6 +359,28 @@ fn damage_is_never_taken_for_a_whole_dataset() {
     }
 }
 
+#[test]
+fn a_document_that_was_edited_and_cannot_be_read_is_not_called_damaged() {
+    let bench = Bench::new();
+    let directory = bench.path("edited");
+    import_grid(&bench, &directory.join("dataset"), false, Spill::Never).unwrap();
+    let document = directory.join("dataset/amplitude/zarr.json");
+    let mut edited: serde_json::Value = serde_json::from_slice(&std::fs::read(&document).unwrap()).unwrap();
+    edited["attributes"]["note"] = "mine".into();
+    std::fs::write(document, edited.to_string()).unwrap();
+    let verify = |n| {
+        let faults = Faults::below(&directory, n, Errno::IO);
+        let checked = crate::verify::check(&directory.join("dataset"), &mut |_, _| {}, &CancelHandle::new());
+        (checked.map(drop).unwrap_err().to_string(), faults.calls())
+    };
+    let (undisturbed, n_calls) = verify(0);
+    assert!(undisturbed.contains("edited") && n_calls > 20, "{n_calls} calls: {undisturbed}");
+    for n in 1..=n_calls {
+        let said = verify(n).0;
+        assert!(!said.contains("its length or checksum"), "call {n}: {said}");
+    }
+}
+
 /// Everything in a directory besides `dataset`.
 fn beside_the_dataset(directory: &Path) -> Tree {
     tree(directory).into_iter().filter(|(path, _)| !path.starts_with("dataset")).collect()

@@ -13,12 +13,11 @@ static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
 
 struct Plan {
     directory: PathBuf,
-    calls: u64,
     /// Number of the call that fails, from 1; 0 for none.
     fails: u64,
     error: Errno,
     steps: Vec<Step>,
-    /// What each call was.
+    /// The calls so far, in order.
     seen: Vec<Call>,
 }
 
@@ -41,28 +40,29 @@ pub(crate) struct Faults {
 impl Faults {
     /// The n-th call from now on fails, counted from 1; 0 for none.
     pub(crate) fn below(directory: &Path, n: u64, error: Errno) -> Self {
-        let plan =
-            Plan { directory: directory.to_owned(), calls: 0, fails: n, error, steps: Vec::new(), seen: Vec::new() };
+        let plan = Plan { directory: directory.to_owned(), fails: n, error, steps: Vec::new(), seen: Vec::new() };
         PLANS.lock().unwrap_or_else(PoisonError::into_inner).push(plan);
         Self { directory: directory.to_owned() }
     }
 
-    /// The calls so far.
+    /// How many calls there were so far.
     pub(crate) fn calls(&self) -> u64 {
-        let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.iter().find(|plan| plan.directory == self.directory).map_or(0, |plan| plan.calls)
+        self.seen().len() as u64
     }
 
     /// What the calls so far were, in order.
     pub(crate) fn seen(&self) -> Vec<Call> {
-        let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.iter().find(|plan| plan.directory == self.directory).map_or(Vec::new(), |plan| plan.seen.clone())
+        self.of_plan(|plan| plan.seen.clone())
     }
 
     /// What was synced and renamed so far.
     pub(crate) fn steps(&self) -> Vec<Step> {
+        self.of_plan(|plan| plan.steps.clone())
+    }
+
+    fn of_plan<T>(&self, take: impl Fn(&Plan) -> Vec<T>) -> Vec<T> {
         let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.iter().find(|plan| plan.directory == self.directory).map_or(Vec::new(), |plan| plan.steps.clone())
+        plans.iter().find(|plan| plan.directory == self.directory).map_or(Vec::new(), take)
     }
 }
 
@@ -77,9 +77,8 @@ impl Drop for Faults {
 pub(crate) fn step(path: &Path) -> io::Result<()> {
     let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.directory)) else { return Ok(()) };
-    plan.calls += 1;
     plan.seen.push((Location::caller(), path.strip_prefix(&plan.directory).unwrap_or(path).to_owned()));
-    if plan.calls == plan.fails { Err(plan.error.into()) } else { Ok(()) }
+    if plan.seen.len() as u64 == plan.fails { Err(plan.error.into()) } else { Ok(()) }
 }
 
 /// Keeps that a path was synced, or is the new name of something.
