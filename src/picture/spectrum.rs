@@ -1,6 +1,10 @@
-//! Amplitude spectra. The only code that knows the crate `realfft`.
+//! Amplitude spectra. The only code that knows the crate `rustfft`.
 
-use realfft::RealFftPlanner;
+use std::sync::Arc;
+
+use rustfft::algorithm::{BluesteinsAlgorithm, Radix4};
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftDirection};
 use serde::Serialize;
 
 use crate::picture::section::is_dead;
@@ -28,19 +32,13 @@ pub(crate) struct Spectrum {
 impl Spectrum {
     /// The spectrum of live traces, each in a Hann window. `interval` is the distance between samples.
     pub(crate) fn of<'a>(traces: impl IntoIterator<Item = &'a [f32]>, interval: f64) -> Option<Self> {
-        let mut planner = RealFftPlanner::<f32>::new();
-        let mut of_traces: Vec<Vec<f32>> = Vec::new();
-        let (mut length, mut per) = (0, 1);
-        for trace in traces.into_iter().filter(|t| t.len() > 3 && !is_dead(t)) {
-            if of_traces.is_empty() {
-                length = trace.len();
-                per = (length / 2 + 1).div_ceil(MOST_BINS);
-            }
-            if trace.len() == length {
-                of_traces.push(amplitudes(&mut planner, trace, per)?);
-            }
-        }
-        let n_bins = of_traces.first()?.len();
+        let mut traces = traces.into_iter().filter(|t| t.len() > 3 && !is_dead(t)).peekable();
+        let length = traces.peek()?.len();
+        let per = (length / 2 + 1).div_ceil(MOST_BINS);
+        let transform = transform(length);
+        let alike = traces.filter(|t| t.len() == length);
+        let of_traces: Vec<Vec<f32>> = alike.map(|t| amplitudes(&transform, t, per)).collect();
+        let n_bins = of_traces[0].len();
         let bins = (0..n_bins).map(|i| summary(of_traces.iter().map(|a| a[i]).collect()));
         let bins: Vec<[f64; 3]> = bins.collect();
         let largest = bins.iter().map(|b| b[0]).fold(0.0, f64::max);
@@ -64,21 +62,27 @@ impl Spectrum {
     }
 }
 
+/// The transform for traces of any length, composite or prime. The planner of the crate would choose among its algorithms,
+/// all of which would have to be compiled.
+fn transform(length: usize) -> BluesteinsAlgorithm<f32> {
+    let power_of_two = Radix4::new((2 * length - 1).next_power_of_two(), FftDirection::Forward);
+    BluesteinsAlgorithm::new(length, Arc::new(power_of_two))
+}
+
 /// The amplitudes of one trace, each the root mean square of `per` neighbouring frequencies.
-fn amplitudes(planner: &mut RealFftPlanner<f32>, trace: &[f32], per: usize) -> Option<Vec<f32>> {
-    let transform = planner.plan_fft_forward(trace.len());
-    let (mut input, mut output) = (transform.make_input_vec(), transform.make_output_vec());
+fn amplitudes(transform: &dyn Fft<f32>, trace: &[f32], per: usize) -> Vec<f32> {
     let per_sample = std::f64::consts::TAU / (trace.len() - 1) as f64;
-    for (i, (into, &value)) in input.iter_mut().zip(trace).enumerate() {
+    let windowed = |(i, &value): (usize, &f32)| {
         let window = 0.5 - 0.5 * libm::cos(i as f64 * per_sample);
-        *into = if value.is_finite() { value * window as f32 } else { 0.0 };
-    }
-    transform.process(&mut input, &mut output).ok()?;
-    let power = |bins: &[realfft::num_complex::Complex<f32>]| {
+        Complex::from(if value.is_finite() { value * window as f32 } else { 0.0 })
+    };
+    let mut bins: Vec<Complex<f32>> = trace.iter().enumerate().map(windowed).collect();
+    transform.process(&mut bins);
+    let power = |bins: &[Complex<f32>]| {
         let sum: f64 = bins.iter().map(|c| f64::from(c.re).powi(2) + f64::from(c.im).powi(2)).sum();
         (sum / bins.len() as f64).sqrt() as f32
     };
-    Some(output.chunks(per).map(power).collect())
+    bins[..trace.len() / 2 + 1].chunks(per).map(power).collect()
 }
 
 /// The mean, and the values that a tenth lie below and above.
@@ -117,6 +121,26 @@ mod tests {
         let trace: Vec<f32> = (0..500).map(|i| ricker(f64::from(i - 250) * 0.002)).collect();
         let spectrum = Spectrum::of([trace.as_slice()], 0.002).unwrap();
         assert!((spectrum.peak() - 25.0).abs() < 2.0, "{}", spectrum.peak());
+    }
+
+    #[test]
+    fn traces_of_any_length_are_transformed() {
+        for length in [4, 5, 64, 97, 1000, 1501] {
+            let trace: Vec<f32> = (0..length).map(|i| (i * i % 17) as f32 - 8.0).collect();
+            let found = amplitudes(&transform(length), &trace, 1);
+            assert_eq!(found.len(), length / 2 + 1);
+            let angle = std::f64::consts::TAU / length as f64;
+            for (k, &found) in found.iter().enumerate() {
+                let terms = trace.iter().enumerate().map(|(i, &value)| {
+                    let window = 0.5 - 0.5 * libm::cos(i as f64 * std::f64::consts::TAU / (length - 1) as f64);
+                    let turn = (i * k % length) as f64 * angle;
+                    (f64::from(value) * window * libm::cos(turn), f64::from(value) * window * libm::sin(turn))
+                });
+                let (re, im) = terms.fold((0.0, 0.0), |sum, term| (sum.0 + term.0, sum.1 + term.1));
+                let expected = libm::hypot(re, im);
+                assert!((f64::from(found) - expected).abs() < 1e-2, "{k} of {length}: {found}, not {expected}");
+            }
+        }
     }
 
     #[test]
