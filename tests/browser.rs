@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{Survey, run, stderr};
+use crate::support::{Survey, run, scratch, stderr};
 
 /// What the browser is called on Debian, Ubuntu, and where it is Google's.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -39,7 +39,7 @@ impl Page {
 
     /// Opens the page, with a state in its address, and other options of the browser.
     fn open(&self, state: &str, options: &[&str]) -> Output {
-        let profile = tempfile::tempdir().unwrap();
+        let profile = scratch();
         let mut command = Command::new(self.browser);
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
         command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Survey, contents, python, run, stderr};
+use crate::support::{Survey, contents, python, run, scratch, stderr};
 
 const TRACES: usize = 300;
 const SAMPLES: usize = 20;
@@ -49,7 +49,7 @@ fn described(survey: &Survey, new: &Path, case: &Case) -> Value {
 /// Asserts that the independent decoder sees the same in both files of each case.
 fn check(cases: &[Value]) {
     let Some(python) = python::interpreter() else { return };
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("cases.json");
     std::fs::write(&path, json!(cases).to_string()).unwrap();
     python::run(python, &[python::scripts().join("check_conversion.py").as_os_str(), path.as_os_str()]);

@@ -14,7 +14,7 @@ fn corpus() -> Option<(PathBuf, &'static Path, tempfile::TempDir)> {
         return None;
     }
     let (corpus, python) = (corpus.canonicalize().unwrap(), python::interpreter()?);
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let edge_cases = directory.path().join("edge");
     python::run(python, &["-B".as_ref(), corpus.join("make_edge_cases.py").as_ref(), edge_cases.as_ref()]);
     Some((corpus, python, directory))

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::{
-    self, Survey, arguments_of, assert_same, children_of, is_alive, signal, stderr, wait_for, wait_until,
+    self, Survey, arguments_of, assert_same, children_of, is_alive, scratch, signal, stderr, wait_for, wait_until,
 };
 
 const PARTS: [&str; 4] = ["--parallel-threshold", "0", "--segments", "4"];
@@ -15,7 +15,7 @@ struct Mount(tempfile::TempDir);
 impl Mount {
     /// `None`, with a word about it, where nothing can be mounted.
     fn new(options: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory.path());
         let is_mounted = mount.output().is_ok_and(|o| o.status.success());

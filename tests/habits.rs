@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Survey, program, run, signal, stderr, stdout, wait_for, wait_until};
+use crate::support::{Survey, program, run, scratch, signal, stderr, stdout, wait_for, wait_until};
 
 fn survey() -> Survey {
     Survey::new(&["--kind", "prestack", "--traces", "60", "--samples", "20"])
@@ -437,7 +437,7 @@ fn completions_and_manual_pages_are_those_of_the_program() {
             "{shell}"
         );
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let script = directory.path().join("bash");
     std::fs::write(&script, run(&["completions", "bash"]).stdout).unwrap();
     for (words, word) in [("segy-import --progress j", "json"), ("segy-import view --colours v", "vik")] {

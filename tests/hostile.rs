@@ -66,7 +66,7 @@ fn header_fields_at_their_extremes_are_refused_or_read() {
         (3600 + 117, 2),
         (3600 + 215, 2),
     ];
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let hostile = directory.path().join("hostile.sgy");
     let mut config = segy_import::ImportConfig::new(&hostile, directory.path().join("out"));
     config.workers = Some(2);
@@ -94,7 +94,7 @@ fn many_random_fields_at_once_are_refused_or_imported() {
     let survey = Survey::new(&["--traces", "12", "--samples", "25"]);
     let good = std::fs::read(&survey.input).unwrap();
     let mut random = support::random_numbers(7);
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let hostile = directory.path().join("hostile.sgy");
     for round in 0..400 {
         let mut bytes = good.clone();

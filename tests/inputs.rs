@@ -12,7 +12,7 @@ const PROCESSES: [&str; 2] = ["--parallel-threshold", "0"];
 
 /// Surveys that differ in their number of traces and their samples, in one directory.
 fn surveys(traces: &[usize]) -> (tempfile::TempDir, Vec<PathBuf>) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let generate = |(i, n): (usize, &usize)| {
         let path = directory.path().join(format!("line_{i}.sgy"));
         let (n, seed) = (n.to_string(), (i + 1).to_string());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Survey, javascript, python, unpack_version_1};
+use crate::support::{Survey, javascript, python, scratch, unpack_version_1};
 
 /// The worker processes convert, however small the file is.
 const PROCESSES: [&str; 2] = ["--parallel-threshold", "0"];
@@ -96,7 +96,7 @@ impl Datasets {
     /// `None` where there is no Python, which has been said then.
     fn new() -> Option<Self> {
         let python = python::interpreter()?;
-        Some(Self { python, directory: tempfile::tempdir().unwrap(), jobs: Vec::new() })
+        Some(Self { python, directory: scratch(), jobs: Vec::new() })
     }
 
     /// Imports the survey with these options. Returns the output directory.

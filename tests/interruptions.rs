@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
 use crate::support::{
-    self, Survey, arguments_of, assert_same, children_of, is_alive, pause, signal, stderr, wait_for, wait_until,
+    self, Survey, arguments_of, assert_same, children_of, is_alive, pause, scratch, signal, stderr, wait_for,
+    wait_until,
 };
 
 /// Slow enough to be caught in the middle.
@@ -118,7 +119,7 @@ fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
 
 #[test]
 fn a_survey_that_is_generated_is_there_whole_or_not_at_all() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("survey.sgy");
     std::fs::write(&path, "kept").unwrap();
     let mut command = Command::new(support::program());
@@ -237,7 +238,7 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     fn new(size: &str) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(directory.path());
         mount.output().is_ok_and(|o| o.status.success()).then_some(Self(directory))

@@ -15,7 +15,7 @@ fn suite_passes(interpreter: Option<&Path>, nth: usize) {
         return;
     }
     let Some(interpreter) = interpreter else { return };
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let program = support::program();
     let run_it = format!(
         "import sys; sys.path.insert(0, sys.argv[1]); import check_nd; check_nd.SUITE = check_nd.SUITE[::{nth}]; check_nd.suite(*sys.argv[2:])"

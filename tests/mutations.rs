@@ -90,7 +90,7 @@ fn random_numbers() -> impl FnMut(usize) -> usize {
 #[test]
 fn changed_files_are_refused_or_come_back() {
     let (seeds, mut random) = (files(), random_numbers());
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let (input, out) = (directory.path().join("in.sgy"), directory.path().join("out"));
     let mut n_imported = 0;
     for i in 0..n_mutations(400) {

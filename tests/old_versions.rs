@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{run, stderr, unpack_version_1};
+use crate::support::{run, scratch, stderr, unpack_version_1};
 
 #[test]
 fn a_dataset_of_version_1_is_verified_and_gives_its_file_back() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     unpack_version_1(directory.path());
     let input = directory.path().join("in.sgy");
     for name in ["zstd", "shards"] {
@@ -27,7 +27,7 @@ fn a_dataset_of_version_1_is_verified_and_gives_its_file_back() {
 
 #[test]
 fn damage_of_a_dataset_of_version_1_is_found() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     unpack_version_1(directory.path());
     for file in ["zstd/traces.zarr/c/0/1", "zstd/sample/c/0", "shards/headers.parquet", "shards/metadata.json"] {
         let path = directory.path().join(file);

@@ -6,7 +6,7 @@ use crate::support::{self, Survey, contents, run, stderr};
 
 /// Runs an import that has to be refused. Returns its message.
 fn refused(input: &Path, options: &[&str], exit_code: i32) -> String {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let out = directory.path().join("a/b/out");
     let mut arguments = vec![input.as_os_str(), out.as_os_str()];
     arguments.extend(options.iter().map(std::ffi::OsStr::new));
@@ -31,7 +31,7 @@ fn changed(change: impl FnOnce(&mut Vec<u8>)) -> (Survey, PathBuf) {
 }
 
 fn refused_bytes(bytes: &[u8]) -> String {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let input = directory.path().join("x.sgy");
     std::fs::write(&input, bytes).unwrap();
     refused(&input, &[], 3)
@@ -39,7 +39,7 @@ fn refused_bytes(bytes: &[u8]) -> String {
 
 #[test]
 fn a_missing_file_a_directory_and_an_empty_file() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     assert!(refused(&directory.path().join("missing.sgy"), &[], 3).contains("missing.sgy: cannot be read"));
     assert!(refused(directory.path(), &[], 3).contains("is a directory"));
     assert!(refused_bytes(b"").contains("is empty"));
@@ -197,7 +197,7 @@ fn two_sample_counts_that_both_fit_are_for_the_user_to_choose() {
 #[cfg(unix)]
 #[test]
 fn a_pipe_and_a_link_to_nothing_are_refused_at_once() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let pipe = directory.path().join("pipe.sgy");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert!(refused(&pipe, &[], 3).contains("is not a regular file"));
@@ -328,7 +328,7 @@ fn the_lock_of_a_run_that_was_killed_at_its_end_goes_away() {
 
 #[test]
 fn a_negative_number_is_out_of_range_and_a_directory_is_no_file_to_write() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = support::scratch();
     let place = directory.path().to_str().unwrap();
     for (arguments, message) in [
         (&["generate", "new.sgy", "--traces", "-4"][..], "-4 is not in 1..=2147483647"),

@@ -6,7 +6,7 @@ use std::process::Output;
 use proptest::prelude::*;
 use segy_import::{CancelHandle, Error, ExportConfig, ImportConfig, Part, Target, export, import};
 
-use crate::support::{Survey, assert_same, contents, run, stderr};
+use crate::support::{Survey, assert_same, contents, run, scratch, stderr};
 
 /// File header, and header of a trace.
 const FILE_HEADER: usize = 3600;
@@ -259,7 +259,7 @@ fn every_file_of_the_corpus_that_is_imported_comes_back() {
         writeln!(std::io::stderr(), "skipped: no corpus in {} (SEGY_IMPORT_CORPUS)", corpus.display()).unwrap();
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let mut n_imported = 0;
     for (i, file) in files.iter().enumerate() {
         let out = directory.path().join(i.to_string());

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::odd::document;
+use crate::support::{odd::document, scratch};
 use crate::support::{program, run, stderr, stdout};
 
 /// A file being made: a file header, then traces of a header and the bytes of its samples.
@@ -60,7 +60,7 @@ impl Wild {
             trace
         };
         let traces = (0..n_traces).map(trace).collect();
-        Self { directory: tempfile::tempdir().unwrap(), name: "in.sgy", text: vec![0x40; 3200], binary, traces }
+        Self { directory: scratch(), name: "in.sgy", text: vec![0x40; 3200], binary, traces }
     }
 
     /// Changes each trace, which knows its number.

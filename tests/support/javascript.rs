@@ -29,7 +29,7 @@ pub(crate) fn read_arrays(arrays: &[PathBuf]) -> Option<Vec<Vec<u8>>> {
         assert!(succeeds(Command::new("npm").args(["ci", "--silent"]).current_dir(&directory)), "npm ci failed");
         fs::write(directory.join("complete"), []).unwrap();
     }
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = super::scratch();
     let samples: Vec<PathBuf> = (0..arrays.len()).map(|i| scratch.path().join(i.to_string())).collect();
     let jobs = scratch.path().join("jobs.json");
     let pairs: Vec<(&PathBuf, &PathBuf)> = arrays.iter().zip(&samples).collect();

@@ -26,6 +26,30 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
     Command::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// A directory that is removed with the value: in memory where there is room, for most of the time of these tests would go to
+/// waiting for the disk. `TMPDIR` has it elsewhere.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    match std::env::var_os("TMPDIR").is_none() && has_room_in_memory() {
+        true => tempfile::tempdir_in(MEMORY).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}
+
+/// The file system in memory of Linux.
+const MEMORY: &str = "/dev/shm";
+
+/// Whether there is twice the room there that tests on all cores use, 0.25 GB each. A container often has 64 MB.
+#[cfg(target_os = "linux")]
+fn has_room_in_memory() -> bool {
+    let wanted = std::thread::available_parallelism().map_or(1, usize::from) as u64 * (1 << 29);
+    rustix::fs::statvfs(MEMORY).is_ok_and(|system| system.f_bavail * system.f_frsize >= wanted)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_room_in_memory() -> bool {
+    false
+}
+
 /// A directory with a synthetic survey `in.sgy`.
 pub(crate) struct Survey {
     pub directory: tempfile::TempDir,
@@ -35,7 +59,7 @@ pub(crate) struct Survey {
 impl Survey {
     /// `arguments` go to `segy-import generate`.
     pub(crate) fn new(arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = scratch();
         let input = directory.path().join("in.sgy");
         let output = Command::new(program()).arg("generate").arg(&input).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
