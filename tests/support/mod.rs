@@ -29,9 +29,10 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
 /// A directory that is removed with the value: in memory where there is room, for most of the time of these tests would go to
 /// waiting for the disk. `TMPDIR` has it elsewhere.
 pub(crate) fn scratch() -> tempfile::TempDir {
+    let elsewhere = || tempfile::tempdir().unwrap();
     match std::env::var_os("TMPDIR").is_none() && has_room_in_memory() {
-        true => tempfile::tempdir_in(MEMORY).unwrap(),
-        false => tempfile::tempdir().unwrap(),
+        true => tempfile::tempdir_in(MEMORY).unwrap_or_else(|_| elsewhere()),
+        false => elsewhere(),
     }
 }
 
